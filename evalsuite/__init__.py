@@ -1,0 +1,36 @@
+"""evalsuite: evaluate a model as it will be deployed, and say whether the difference is real.
+
+The public API, nothing else. Names are loaded on first use, so that importing the package stays light.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from evalsuite._version import __version__
+
+if TYPE_CHECKING:
+    from evalsuite.config import RunConfig
+    from evalsuite.evaluation import evaluate
+    from evalsuite.runs.run import Run, load_run
+
+__all__ = ["Run", "RunConfig", "__version__", "evaluate", "load_run"]
+
+_HOMES = {
+    "Run": "evalsuite.runs.run",
+    "RunConfig": "evalsuite.config",
+    "evaluate": "evalsuite.evaluation",
+    "load_run": "evalsuite.runs.run",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'evalsuite' has no attribute '{name}'")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

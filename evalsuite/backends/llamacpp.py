@@ -1,0 +1,113 @@
+"""llama.cpp through `xllamacpp`: the embedded default, for GGUF files, without a GPU.
+
+The server runs in a child process of ours on 127.0.0.1, on a port that the system gives it and it reports
+back. Measured facts behind the defaults: a thread per core makes the spin barrier collapse as soon as another
+process is busy, so one core is left free; any model name is answered, so ours is set and checked.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import json
+import os
+import socket
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from evalsuite.backends.base import Ability, Served, Server
+from evalsuite.backends.process import ServerProcess
+from evalsuite.errors import ConfigError, ServerError
+from evalsuite.models.checkpoint import Checkpoint
+
+HOST = "127.0.0.1"
+START_TIMEOUT_SECONDS = 900.0
+DEFAULT_SLOTS = 8
+DEFAULT_CONTEXT_TOKENS = 8192
+INSTALL = "pip install 'evalsuite[llamacpp]'"
+
+
+@dataclass(frozen=True, slots=True)
+class LlamaCppServer:
+    """A running child."""
+
+    process: ServerProcess
+    served: Served
+
+    def check(self) -> None:
+        """See `Server.check`."""
+        self.process.check()
+
+
+@dataclass(frozen=True, slots=True)
+class LlamaCppBackend:
+    """Starts `evalsuite.backends.llamacpp_child` for one GGUF file."""
+
+    name: str = "llamacpp"
+
+    @contextmanager
+    def serve(self, checkpoint: Checkpoint, arguments: Mapping[str, str], log: Path) -> Iterator[Server]:
+        """See `Backend.serve`. `arguments`: `n_ctx` (tokens a request), `n_parallel`, `n_threads`, `port`, or any parameter of llama.cpp."""
+        if importlib.util.find_spec("xllamacpp") is None:
+            raise ServerError(f"--backend llamacpp: xllamacpp is not installed; run: {INSTALL}")
+        parameters = child_parameters(checkpoint, arguments)
+        _refuse_taken_port(parameters["port"])
+        command = [sys.executable, "-m", "evalsuite.backends.llamacpp_child", json.dumps(parameters)]
+        with ServerProcess(command, log) as process:
+            note = json.loads(process.wait_for_note(START_TIMEOUT_SECONDS))
+            if "error" in note:
+                raise ConfigError(f"--backend-arg: {note['error']}")
+            engine = {"name": "llama.cpp", "package": f"xllamacpp {importlib.metadata.version('xllamacpp')}"}
+            yield LlamaCppServer(
+                process, Served(f"{note['address']}/v1", checkpoint.model, engine, parameters["n_parallel"])
+            )
+
+
+def child_parameters(checkpoint: Checkpoint, arguments: Mapping[str, str]) -> dict[str, Any]:
+    """What the child is told. Raises `ConfigError` for a number that is none."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 2
+    extra = dict(arguments)
+    return {
+        "model": str(checkpoint.path),
+        "alias": checkpoint.model,
+        "host": HOST,
+        "port": _number(extra, "port", 0),
+        "n_parallel": _number(extra, "n_parallel", DEFAULT_SLOTS),
+        "n_ctx": _number(extra, "n_ctx", DEFAULT_CONTEXT_TOKENS),
+        "n_threads": _number(extra, "n_threads", max(1, cores - 1)),
+        "extra": extra,
+    }
+
+
+def _number(arguments: dict[str, str], name: str, default: int) -> int:
+    text = arguments.pop(name, str(default))
+    if not text.isdigit():
+        raise ConfigError(f"--backend-arg {name}={text}: not a whole number.")
+    return int(text)
+
+
+def _refuse_taken_port(port: int) -> None:
+    """Say so before the weights are loaded; the server itself fails as well if it is taken meanwhile."""
+    if not port:
+        return
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            raise ServerError(
+                f"port {port} of {HOST} is taken ({error.strerror}); leave out --backend-arg port= and a free one is used."
+            ) from error
+
+
+def ability() -> Ability:
+    """Whether xllamacpp is there."""
+    ready = importlib.util.find_spec("xllamacpp") is not None
+    detail = (
+        f"xllamacpp {importlib.metadata.version('xllamacpp')}" if ready else f"not installed; run: {INSTALL}"
+    )
+    return Ability("llamacpp", "GGUF files (any quantization)", ready, detail)

@@ -1,0 +1,64 @@
+"""The child process that is a llama.cpp server: `python -m evalsuite.backends.llamacpp_child PARAMETERS`.
+
+Reports one JSON line to its parent (`{"address": …}` or `{"error": …}`), then serves until it is ended.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+from typing import Any
+
+
+def main() -> None:
+    """Load the model, report, serve."""
+    parameters = json.loads(sys.argv[1])
+    note = int(os.environ["EVALSUITE_NOTE_FD"])
+    import xllamacpp
+
+    settings = xllamacpp.CommonParams()
+    settings.model.path = parameters["model"]
+    settings.model_alias = {parameters["alias"]}
+    settings.hostnames = [parameters["host"]]
+    settings.port = parameters["port"]
+    settings.n_parallel = parameters["n_parallel"]
+    settings.n_ctx = parameters["n_ctx"] * parameters["n_parallel"]
+    settings.cpuparams.n_threads = parameters["n_threads"]
+    settings.cpuparams_batch.n_threads = parameters["n_threads"]
+    settings.ui = False
+    wrong = apply_extra(settings, parameters["extra"])
+    if wrong:
+        _report(note, {"error": wrong})
+        return
+    server = xllamacpp.Server(settings)
+    _report(note, {"address": server.listening_address})
+    threading.Event().wait()
+
+
+def apply_extra(settings: Any, extra: dict[str, str]) -> str | None:
+    """Set further parameters of llama.cpp by name, in the type they have; say what is wrong with one."""
+    for name, text in extra.items():
+        current = getattr(settings, name, None)
+        if not isinstance(current, bool | int | float | str):
+            return f"'{name}' is no simple parameter of llama.cpp's CommonParams"
+        try:
+            value = (
+                text.lower() in ("1", "true", "yes", "on")
+                if isinstance(current, bool)
+                else type(current)(text)
+            )
+        except ValueError:
+            return f"{name}={text}: expected {type(current).__name__}"
+        setattr(settings, name, value)
+    return None
+
+
+def _report(note: int, message: dict[str, str]) -> None:
+    os.write(note, json.dumps(message).encode() + b"\n")
+    os.close(note)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,123 @@
+"""A server process of ours: started under a supervisor, watched, ended with everything it started."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+
+from evalsuite.errors import ServerError
+
+SUPERVISOR = Path(__file__).with_name("supervisor.py")
+STOP_TIMEOUT_SECONDS = 15.0
+"""Longer than the supervisor's grace period, so that it can do its work."""
+LOG_TAIL_LINES = 12
+LOG_TAIL_BYTES = 16384
+
+
+class ServerProcess:
+    """Runs `command` with its output in `log`. Used as a context manager.
+
+    The command may report once, by one line on the file descriptor whose number stands in the environment
+    variable `EVALSUITE_NOTE_FD` (the address it chose, say): `wait_for_note` returns that line.
+    """
+
+    def __init__(
+        self, command: Sequence[str], log: Path, environment: Mapping[str, str] | None = None
+    ) -> None:
+        self.command = tuple(command)
+        self.log = log
+        self._environment = dict(environment or {})
+
+    def __enter__(self) -> ServerProcess:
+        life_read, self._life = os.pipe()
+        self._note, note_write = os.pipe()
+        supervised = [
+            sys.executable,
+            "-I",
+            "-S",
+            str(SUPERVISOR),
+            str(life_read),
+            str(note_write),
+            *self.command,
+        ]
+        environment = os.environ | self._environment | {"EVALSUITE_NOTE_FD": str(note_write)}
+        try:
+            with self.log.open("ab") as output:
+                self._process = subprocess.Popen(
+                    supervised,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                    pass_fds=(life_read, note_write),
+                    start_new_session=True,
+                    env=environment,
+                )
+        except OSError as error:
+            self._close_pipes()
+            raise ServerError(f"the model server cannot be started: {error}") from error
+        finally:
+            os.close(life_read)
+            os.close(note_write)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._close_pipes()
+        try:
+            self._process.wait(STOP_TIMEOUT_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def _close_pipes(self) -> None:
+        for descriptor in (self._life, self._note):
+            with contextlib.suppress(OSError):
+                os.close(descriptor)
+
+    @property
+    def pid(self) -> int:
+        """Of the supervisor."""
+        return self._process.pid
+
+    def check(self) -> None:
+        """Raise `ServerError` with the log's last lines when the process has ended."""
+        code = self._process.poll()
+        if code is not None:
+            raise ServerError(
+                f"the model server ended by itself (exit code {code}). Its last words in {self.log}:\n{self.log_tail()}"
+            )
+
+    def wait_for_note(self, timeout: float) -> str:
+        """The line the process reports. Raises `ServerError` when it dies or takes longer than `timeout` seconds."""
+        note = b""
+        while not note.endswith(b"\n"):
+            readable, _, _ = select.select([self._note], [], [], timeout)
+            if not readable:
+                raise ServerError(
+                    f"the model server was not ready after {timeout:g} s. Its last words in {self.log}:\n{self.log_tail()}"
+                )
+            piece = os.read(self._note, 4096)
+            if not piece:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    self._process.wait(STOP_TIMEOUT_SECONDS)
+                self.check()
+                raise ServerError(f"the model server closed its report channel. See {self.log}.")
+            note += piece
+        return note.decode("utf-8").strip()
+
+    def log_tail(self) -> str:
+        """The last lines of the log, indented."""
+        try:
+            with self.log.open("rb") as stream:
+                stream.seek(max(0, self.log.stat().st_size - LOG_TAIL_BYTES))
+                lines = stream.read().decode("utf-8", "replace").splitlines()
+        except OSError:
+            return "  (no log)"
+        return "\n".join(f"  {line}" for line in lines[-LOG_TAIL_LINES:]) or "  (an empty log)"

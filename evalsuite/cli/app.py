@@ -1,0 +1,68 @@
+"""The `evalsuite` command: which commands there are, and how errors end."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from evalsuite._version import __version__
+from evalsuite.cli.datasets import datasets
+from evalsuite.cli.doctor import doctor
+from evalsuite.cli.run import run
+from evalsuite.cli.validate import validate
+from evalsuite.errors import EvalsuiteError
+
+INTERRUPTED = 130
+DEBUG_OPTION = "--debug"
+
+app = typer.Typer(
+    name="evalsuite",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Evaluate a language model as it will be deployed: serve it, ask it, score it, report it.",
+    epilog="Exit codes: 0 complete · 2 bad input, nothing was sent · 3 incomplete, run it again to resume · "
+    "4 the model server did not start or died · 100 a --fail-under gate failed. "
+    "--debug with any command shows the traceback of an error.",
+)
+app.command()(run)
+app.command()(validate)
+app.command()(datasets)
+app.command()(doctor)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"evalsuite {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
+    ] = False,
+) -> None:
+    """Evaluate a language model as it will be deployed: serve it, ask it, score it, report it."""
+
+
+def main() -> None:
+    """Run the command line; every error on purpose is one paragraph on standard error and its exit code."""
+    debug = DEBUG_OPTION in sys.argv
+    arguments = [argument for argument in sys.argv[1:] if argument != DEBUG_OPTION]
+    try:
+        app(args=arguments)
+    except EvalsuiteError as error:
+        if debug:
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        if debug:
+            raise
+        print("interrupted", file=sys.stderr)
+        sys.exit(INTERRUPTED)

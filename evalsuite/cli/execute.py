@@ -1,0 +1,79 @@
+"""What `evalsuite run` does once its options are parsed: call `evaluate`, show progress, print the results."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from evalsuite.cli.progress import display
+from evalsuite.cli.tables import print_results
+from evalsuite.config import build_config, read_config_file
+from evalsuite.errors import EvalsuiteError
+from evalsuite.evaluation import Prepared, evaluate, prepare
+from evalsuite.runs.directory import REPORT_FILE, SUMMARY_JSON
+from evalsuite.runs.run import load_run
+
+
+def execute_run(given: Mapping[str, Any], *, config_file: Path | None, dry_run: bool, as_json: bool) -> None:
+    """Build the configuration, run it, print. Raises `EvalsuiteError` after having printed what there is."""
+    from_file = read_config_file(config_file) if config_file else {}
+    if "dataset" in from_file:
+        from_file["datasets"] = from_file.pop("dataset")
+    config = build_config({**from_file, **given}, str(config_file) if config_file and not given else "")
+    if dry_run:
+        _show_plan(prepare(config))
+        return
+    _end_like_interrupt(signal.SIGTERM)
+    path: Path | None = None
+    try:
+        path = evaluate(config, display=display, notify=_note).path
+    except EvalsuiteError as error:
+        path = error.run_directory
+        raise
+    finally:
+        if path:
+            _show_results(path, as_json=as_json)
+
+
+def _note(sentence: str) -> None:
+    print(sentence, file=sys.stderr, flush=True)
+
+
+def _show_results(path: Path, *, as_json: bool) -> None:
+    if as_json:
+        sys.stdout.write((path / SUMMARY_JSON).read_text(encoding="utf-8"))
+        return
+    run = load_run(path)
+    print_results(run)
+    for warning in run.summary["warnings"]:
+        print(f"note: {warning}")
+    print(f"report: {path / REPORT_FILE}")
+
+
+def _show_plan(prepared: Prepared) -> None:
+    """The dry run: what would be asked of whom, and one prompt a dataset."""
+    for checkpoint in prepared.checkpoints:
+        print(f"model {checkpoint.name}: {checkpoint.source} (fingerprint {checkpoint.fingerprint})")
+    for plan in prepared.plans:
+        style = plan.style
+        print(
+            f"\n{plan.name}: {plan.task.kind}, {plan.rows} rows, {style.shots}-shot, {style.lang}, max_tokens {plan.generation.max_tokens}"
+        )
+        sample, shots = next(plan.samples())
+        prompt, _ = plan.request(sample, shots)
+        for message in prompt.messages or [{"role": "prompt", "content": prompt.text}]:
+            print(f"  [{message['role']}] {str(message['content']).replace(chr(10), chr(10) + '    ')}")
+    print(f"\nNothing was sent. Results would land in {prepared.path}")
+
+
+def _end_like_interrupt(number: signal.Signals) -> None:
+    """A polite kill ends a run as Ctrl-C does: servers stopped, results so far written."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(number, interrupt)

@@ -1,0 +1,72 @@
+"""How far a run is: a live line on a terminal, a plain line now and then elsewhere. On standard error."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from evalsuite.report.numbers import format_duration
+from evalsuite.runs.inference import Meter
+
+REPAINTS_PER_SECOND = 4
+PLAIN_LINE_SECONDS = 10.0
+
+
+@contextmanager
+def display(meter: Meter) -> Iterator[None]:
+    """Show the meter until the block ends."""
+    started = time.perf_counter()
+    done_before = meter.done
+    live = _live if sys.stderr.isatty() else _plain
+    with live(lambda: progress_line(meter, time.perf_counter() - started, done_before)):
+        yield
+
+
+def progress_line(meter: Meter, seconds: float, done_before: int = 0) -> str:
+    """`120/400 samples · 31.2/s · 2,100 tokens/s · 9 s left · 2 errors · 1 retry`."""
+    rate = (meter.done - done_before) / seconds if seconds > 0 else 0.0
+    parts = [f"{meter.reused + meter.done}/{meter.total} samples", f"{rate:.1f}/s"]
+    if meter.completion_tokens:
+        parts.append(f"{meter.completion_tokens / max(seconds, 1e-9):,.0f} tokens/s")
+    if rate and meter.owed:
+        parts.append(f"{format_duration(meter.owed / rate)} left")
+    for count, name in ((meter.outcomes["error"], "errors"), (meter.retries, "retries")):
+        if count:
+            parts.append(f"{count} {name}")
+    return " · ".join(parts)
+
+
+@contextmanager
+def _live(line: Callable[[], str]) -> Iterator[None]:
+    from rich.console import Console
+    from rich.live import Live
+    from rich.text import Text
+
+    with Live(
+        get_renderable=lambda: Text(line()),
+        console=Console(stderr=True),
+        refresh_per_second=REPAINTS_PER_SECOND,
+        transient=False,
+    ):
+        yield
+
+
+@contextmanager
+def _plain(line: Callable[[], str]) -> Iterator[None]:
+    ended = threading.Event()
+
+    def repeat() -> None:
+        while not ended.wait(PLAIN_LINE_SECONDS):
+            print(line(), file=sys.stderr, flush=True)
+
+    thread = threading.Thread(target=repeat, name="evalsuite-progress", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+        print(line(), file=sys.stderr, flush=True)

@@ -1,0 +1,96 @@
+"""`evalsuite run`: serve → infer → score → report, resuming by itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+MODEL, WORK, GENERATION, RUNNING = "Model", "Work", "Generation", "Running"
+
+
+def run(
+    dataset: Annotated[list[str] | None, typer.Option("--dataset", "-d", metavar="[KIND:]NAME|PATH", help="What to ask; repeatable. A file, a folder of subjects, or a name from `evalsuite datasets`.", rich_help_panel=WORK)] = None,
+    ckpt: Annotated[list[str] | None, typer.Option(metavar="[NAME=]PATH", help="Checkpoint to serve (.gguf, or smollm2: a small one fetched on first use); repeatable, one variant each.", rich_help_panel=MODEL)] = None,
+    backend: Annotated[Literal["auto", "remote", "llamacpp"] | None, typer.Option(help="How it is served.", show_default="auto", rich_help_panel=MODEL)] = None,
+    backend_arg: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="Passed to the server (llamacpp: n_ctx, n_parallel, n_threads, port, …); repeatable.", rich_help_panel=MODEL)] = None,
+    base_url: Annotated[str | None, typer.Option(metavar="URL", help="Reach a served model instead: http://host:8000/v1", rich_help_panel=MODEL)] = None,
+    model: Annotated[str | None, typer.Option(metavar="NAME", help="The model's name there.", show_default="the only one served", rich_help_panel=MODEL)] = None,
+    api_key_env: Annotated[str | None, typer.Option(metavar="VAR", help="Environment variable that holds the key.", show_default="OPENAI_API_KEY", rich_help_panel=MODEL)] = None,
+    limit: Annotated[int | None, typer.Option(help="At most so many rows a dataset, spread evenly over its subjects.", show_default="all", rich_help_panel=WORK)] = None,
+    shots: Annotated[int | None, typer.Option(help="Few-shot examples, from the dev file.", show_default="mcq 5, gsm8k 4, else 0", rich_help_panel=WORK)] = None,
+    cot: Annotated[bool | None, typer.Option("--cot/--no-cot", help="Let the model think before it answers (mcq).", show_default="no-cot", rich_help_panel=WORK)] = None,
+    lang: Annotated[Literal["auto", "zh", "en"] | None, typer.Option(help="Language of the instructions.", show_default="auto, from the data", rich_help_panel=WORK)] = None,
+    temperature: Annotated[float | None, typer.Option(show_default="0", rich_help_panel=GENERATION)] = None,
+    max_tokens: Annotated[int | None, typer.Option(help="Longest reply.", show_default="mcq 128, qa 512, else 1024", rich_help_panel=GENERATION)] = None,
+    top_p: Annotated[float | None, typer.Option(show_default="not sent", rich_help_panel=GENERATION)] = None,
+    seed: Annotated[int | None, typer.Option(show_default="not sent", rich_help_panel=GENERATION)] = None,
+    stop: Annotated[list[str] | None, typer.Option(metavar="TEXT", help="Stop string; repeatable.", rich_help_panel=GENERATION)] = None,
+    completions: Annotated[bool | None, typer.Option("--completions/--chat", help="Base models: flat prompts to /completions.", show_default="chat", rich_help_panel=GENERATION)] = None,
+    concurrency: Annotated[str | None, typer.Option(metavar="N|auto", help="Requests at a time.", show_default="auto: the server's slots, else 32", rich_help_panel=RUNNING)] = None,
+    timeout: Annotated[float | None, typer.Option(help="Seconds for one sample, all attempts together.", show_default="600", rich_help_panel=RUNNING)] = None,
+    on_error: Annotated[Literal["fail", "skip", "wrong"] | None, typer.Option(help="Samples that could not be had: end as incomplete, leave them out, or count them as wrong.", show_default="fail", rich_help_panel=RUNNING)] = None,
+    stream: Annotated[bool | None, typer.Option("--stream/--no-stream", help="Stream replies, to measure the time to the first token.", show_default="no-stream", rich_help_panel=RUNNING)] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of all runs.", show_default="reports", rich_help_panel=RUNNING)] = None,
+    name: Annotated[str | None, typer.Option(help="This run's folder in it.", show_default="from model and settings", rich_help_panel=RUNNING)] = None,
+    fresh: Annotated[bool | None, typer.Option("--fresh", help="Start again; what is there is kept under another name.", rich_help_panel=RUNNING)] = None,
+    fail_under: Annotated[list[str] | None, typer.Option(metavar="[DATASET:]METRIC=VALUE", help="Exit with 100 when a metric is lower; repeatable.", rich_help_panel=RUNNING)] = None,
+    config: Annotated[Path | None, typer.Option(metavar="FILE.yaml", help="Options from a file; those on the command line win.", rich_help_panel=RUNNING)] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, show what would be asked, send nothing.", rich_help_panel=RUNNING)] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print summary.json, and nothing else, to standard output.", rich_help_panel=RUNNING)] = False,
+) -> None:  # fmt: skip
+    """Serve a model, ask it, score it, report it.
+
+    Results land in reports/NAME. The same command again resumes a run that was interrupted, and re-reads a
+    finished one without a request.
+
+    [bold]evalsuite run --ckpt smollm2 -d mcq_en -d gsm8k_style --limit 20[/bold]
+
+    [bold]evalsuite run --base-url http://127.0.0.1:8000/v1 --model my-sft -d ceval_folder -d qa.csv[/bold]
+    """
+    options = {
+        "datasets": dataset,
+        "ckpt": ckpt,
+        "backend": backend,
+        "backend_arg": _pairs(backend_arg),
+        "base_url": base_url,
+        "model": model,
+        "api_key_env": api_key_env,
+        "limit": limit,
+        "shots": shots,
+        "cot": cot,
+        "lang": lang,
+        "temperature": temperature,
+        "max_tokens": max_tokens,
+        "top_p": top_p,
+        "seed": seed,
+        "stop": stop,
+        "completions": completions,
+        "concurrency": _number(concurrency),
+        "timeout": timeout,
+        "on_error": on_error,
+        "stream": stream,
+        "out": out,
+        "name": name,
+        "fresh": fresh,
+        "fail_under": fail_under,
+    }
+    given = {key: value for key, value in options.items() if value not in (None, [])}
+    from evalsuite.cli.execute import execute_run
+
+    execute_run(given, config_file=config, dry_run=dry_run, as_json=json)
+
+
+def _number(text: str | None) -> Any:
+    """A whole number where it is one; RunConfig refuses anything else but `auto`."""
+    return int(text) if text is not None and text.lstrip("-").isdigit() else text
+
+
+def _pairs(texts: list[str] | None) -> dict[str, str] | None:
+    if not texts:
+        return None
+    for text in texts:
+        if "=" not in text:
+            raise typer.BadParameter(f"{text!r} is not KEY=VALUE", param_hint="--backend-arg")
+    return dict(text.split("=", 1) for text in texts)

@@ -1,0 +1,233 @@
+"""`RunConfig`: the one description of a run that the command line, a YAML file and Python all build.
+
+Field names are the option names with underscores. Defaults stand here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import re
+import shlex
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from evalsuite.errors import ConfigError
+
+Backend: TypeAlias = Literal["auto", "remote", "llamacpp"]
+OnError: TypeAlias = Literal["fail", "skip", "wrong"]
+LangOption: TypeAlias = Literal["auto", "zh", "en"]
+
+LANDING_FIELDS = frozenset({"out", "name", "fresh"})
+"""Where results land: not part of what was run, so not in run.json."""
+PACE_FIELDS = LANDING_FIELDS | {"concurrency", "timeout", "on_error", "fail_under", "stream"}
+"""What may change between two starts of the same run without making it another one."""
+FLAG_FIELDS = frozenset({"cot", "completions", "stream", "fresh"})
+_FAIL_UNDER = re.compile(r"^(?:(?P<dataset>[^:=]+):)?(?P<metric>[^:=]+)=(?P<value>[0-9.]+)(?P<percent>%?)$")
+
+
+class Gate(BaseModel):
+    """`--fail-under [DATASET:]METRIC=VALUE`, parsed. `value` is in the metric's own unit (0..1 for shares)."""
+
+    model_config = ConfigDict(frozen=True)
+
+    dataset: str | None
+    metric: str
+    value: float
+
+
+class RunConfig(BaseModel):
+    """Everything a run needs. Frozen: a changed copy is made with `model_copy(update=…)`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    datasets: tuple[str, ...] = Field(min_length=1)
+    ckpt: tuple[str, ...] = ()
+    backend: Backend = "auto"
+    backend_arg: dict[str, str] = Field(default_factory=dict)
+    base_url: str | None = None
+    model: str | None = None
+    api_key_env: str = "OPENAI_API_KEY"
+
+    limit: int | None = Field(default=None, ge=1)
+    shots: int | None = Field(default=None, ge=0)
+    cot: bool = False
+    lang: LangOption = "auto"
+
+    temperature: float = Field(default=0.0, ge=0.0)
+    max_tokens: int | None = Field(default=None, ge=1)
+    top_p: float | None = Field(default=None, gt=0.0, le=1.0)
+    seed: int | None = None
+    stop: tuple[str, ...] = ()
+    completions: bool = False
+
+    concurrency: int | Literal["auto"] = "auto"
+    timeout: float = Field(default=600.0, gt=0.0)
+    on_error: OnError = "fail"
+    stream: bool = False
+
+    out: Path = Path("reports")
+    name: str | None = None
+    fresh: bool = False
+    fail_under: tuple[str, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _friendly_forms(cls, values: Any) -> Any:
+        """Accept `dataset`, `max-tokens`, and one string where a list is meant."""
+        if not isinstance(values, Mapping):
+            return values
+        named = {str(key).replace("-", "_"): value for key, value in values.items()}
+        if "dataset" in named:
+            named["datasets"] = named.pop("dataset")
+        for key in ("datasets", "ckpt", "stop", "fail_under"):
+            if isinstance(named.get(key), str):
+                named[key] = (named[key],)
+        if isinstance(named.get("backend_arg"), Mapping):
+            named["backend_arg"] = {str(key): str(value) for key, value in named["backend_arg"].items()}
+        return named
+
+    @field_validator("base_url")
+    @classmethod
+    def _complete_url(cls, value: str | None) -> str | None:
+        """`http://host:8000` → `http://host:8000/v1`; credentials in a URL are refused."""
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("not an address such as http://127.0.0.1:8000/v1")
+        if parts.username or parts.password:
+            raise ValueError(
+                "it holds a user name or password; put the key into an environment variable (--api-key-env)"
+            )
+        path = parts.path.rstrip("/").removesuffix("/chat/completions").removesuffix("/completions")
+        return f"{parts.scheme}://{parts.netloc}{path or '/v1'}"
+
+    @field_validator("name")
+    @classmethod
+    def _plain_name(cls, value: str | None) -> str | None:
+        if value is not None and (not value.strip() or value in (".", "..") or "/" in value or "\\" in value):
+            raise ValueError("a run's name is one folder's name; use --out for the folder above it")
+        return value
+
+    @field_validator("concurrency")
+    @classmethod
+    def _positive(cls, value: int | Literal["auto"]) -> int | Literal["auto"]:
+        if value != "auto" and value < 1:
+            raise ValueError("at least 1, or auto")
+        return value
+
+    @model_validator(mode="after")
+    def _one_model(self) -> RunConfig:
+        if self.ckpt and self.base_url:
+            raise ValueError("--ckpt and --base-url are two ways to name the model; give one of them")
+        if not self.ckpt and not self.base_url:
+            raise ValueError(
+                "no model: give --ckpt PATH (smollm2 is a small built-in one) or --base-url URL --model NAME"
+            )
+        if self.backend == "remote" and not self.base_url:
+            raise ValueError("--backend remote needs --base-url URL")
+        if self.base_url and self.backend not in ("auto", "remote"):
+            raise ValueError(f"--backend {self.backend} starts a server of its own; leave out --base-url")
+        _ = self.gates
+        return self
+
+    @property
+    def gates(self) -> tuple[Gate, ...]:
+        """`fail_under`, parsed; raises `ValueError` for one that cannot be read."""
+        return tuple(_parse_gate(text) for text in self.fail_under)
+
+    def identity(self) -> str:
+        """Eight hexadecimal digits that name what is asked of whom: the same for a resumed run."""
+        asked = self.model_dump(mode="json", exclude=set(PACE_FIELDS))
+        return hashlib.blake2b(json.dumps(asked, sort_keys=True).encode(), digest_size=4).hexdigest()
+
+    def recorded(self) -> dict[str, Any]:
+        """The configuration as run.json holds it. It has no secret in it: a key is only ever named."""
+        return self.model_dump(mode="json", exclude=set(LANDING_FIELDS))
+
+    def command(self) -> str:
+        """The command line that gives this configuration."""
+        return " ".join(["evalsuite run", *(shlex.quote(word) for word in self._words())])
+
+    def _words(self) -> Iterator[str]:
+        for field, info in type(self).model_fields.items():
+            value = getattr(self, field)
+            if field in LANDING_FIELDS or value == info.get_default(call_default_factory=True):
+                continue
+            option = "-d" if field == "datasets" else f"--{field.replace('_', '-')}"
+            if field in FLAG_FIELDS:
+                yield option
+            elif field == "backend_arg":
+                for key, text in value.items():
+                    yield from (option, f"{key}={text}")
+            elif isinstance(value, tuple):
+                for text in value:
+                    yield from (option, text)
+            else:
+                yield from (option, f"{value:g}" if isinstance(value, float) else str(value))
+
+
+def _parse_gate(text: str) -> Gate:
+    match = _FAIL_UNDER.match(text)
+    if match is None:
+        raise ValueError(
+            f"--fail-under {text!r}: write [DATASET:]METRIC=VALUE, for instance accuracy=0.4 or mcq_zh:accuracy=40%"
+        )
+    value = float(match["value"]) / (100 if match["percent"] else 1)
+    return Gate(dataset=match["dataset"], metric=match["metric"], value=value)
+
+
+def build_config(values: Mapping[str, Any], source: str = "") -> RunConfig:
+    """A `RunConfig` from option values; raises `ConfigError` that names every wrong one."""
+    try:
+        return RunConfig.model_validate(dict(values))
+    except ValidationError as error:
+        lines = [
+            _explained(detail["loc"], detail["msg"], detail["type"], detail.get("input"))
+            for detail in error.errors()
+        ]
+        place = f"{source}: " if source else ""
+        raise ConfigError(place + "\n".join(lines)) from error
+
+
+def _explained(place: tuple[int | str, ...], message: str, kind: str, given: Any) -> str:
+    message = message.removeprefix("Value error, ")
+    if not place:
+        return message
+    name = str(place[0])
+    if kind == "extra_forbidden":
+        close = difflib.get_close_matches(name, RunConfig.model_fields, n=1)
+        hint = (
+            f" Did you mean '{close[0]}'?"
+            if close
+            else f" The keys are: {', '.join(RunConfig.model_fields)}."
+        )
+        return f"'{name}' is not an option.{hint}"
+    if name == "datasets":
+        return "no dataset: give at least one -d [kind:]name-or-path (`evalsuite datasets` lists the built-in ones)"
+    return f"--{name.replace('_', '-')} {given!r}: {message[:1].lower()}{message[1:]}"
+
+
+def read_config_file(path: Path) -> dict[str, Any]:
+    """The options in a YAML file, not yet checked; raises `ConfigError` when it cannot be read."""
+    import yaml
+
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(
+            f"{path}: cannot read the configuration ({error.strerror}); check the path after --config."
+        ) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not YAML ({error})") from error
+    if not isinstance(values, dict):
+        raise ConfigError(
+            f"{path}: expected option names with their values, one a line, such as 'ckpt: smollm2'"
+        )
+    return {str(key).replace("-", "_"): value for key, value in values.items()}

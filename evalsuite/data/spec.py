@@ -1,0 +1,53 @@
+"""`-d [kind:]name-or-path`: what the user named, split into its parts."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from evalsuite.errors import ConfigError
+
+PLANNED_KINDS = ("judge", "perplexity", "preference", "evalscope", "opencompass", "vlmeval")
+"""Kinds of the contract that this version cannot run yet: named, so that the error can say so."""
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetSpec:
+    """A dataset as the user named it. `kind` is None when it is to be told from the columns."""
+
+    text: str
+    kind: str | None
+    target: str
+
+
+def parse_spec(text: str, kinds: Sequence[str]) -> DatasetSpec:
+    """Split `mcq:data/ceval` into its kind and its target.
+
+    Raises `ConfigError` for an empty target, an unknown kind, or one that is not available.
+    """
+    prefix, colon, target = text.partition(":")
+    looks_like_kind = bool(colon) and re.fullmatch(r"[a-z][a-z_]+", prefix) is not None
+    if not looks_like_kind or Path(text).exists():
+        kind, target = None, text
+    elif prefix in kinds:
+        kind = prefix
+    elif prefix in PLANNED_KINDS:
+        raise ConfigError(
+            f"-d {text}: the kind '{prefix}' is not available in this version; use {_listing(kinds)}."
+        )
+    else:
+        close = difflib.get_close_matches(prefix, kinds, n=1)
+        hint = f" Did you mean '{close[0]}:{target}'?" if close else ""
+        raise ConfigError(f"-d {text}: there is no dataset kind '{prefix}'; use {_listing(kinds)}.{hint}")
+    if not target.strip():
+        raise ConfigError(
+            f"-d {text!r}: no dataset is named; write [kind:]name-or-path, for instance mcq:ceval_val.csv."
+        )
+    return DatasetSpec(text=text, kind=kind, target=target)
+
+
+def _listing(names: Sequence[str]) -> str:
+    return f"{', '.join(names[:-1])} or {names[-1]}"

@@ -1,0 +1,261 @@
+"""One OpenAI-compatible server over persistent connections.
+
+A request ends in an `Answer`, in a `RequestFailure` (this sample could not be had: data, not a crash), or in
+an `EndpointError` (no request can succeed: wrong key, unknown model).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from dataclasses import dataclass, field
+from time import perf_counter
+from types import TracebackType
+from typing import Literal, TypeAlias
+
+import aiohttp
+import orjson
+from yarl import URL
+
+from evalsuite.endpoint.retries import RetryPolicy
+from evalsuite.endpoint.wire import (
+    PATHS,
+    Api,
+    BadReply,
+    Request,
+    StreamReader,
+    error_words,
+    quoted,
+    read_reply,
+)
+from evalsuite.errors import EndpointError, ServerError
+from evalsuite.types import Reply
+
+FailureClass: TypeAlias = Literal["timeout", "connection", "status", "rejected", "bad_reply"]
+CONTROL_TIMEOUT_SECONDS = 30.0
+MAX_LISTED_MODELS = 20
+
+
+class RequestFailure(Exception):
+    """One sample that could not be had: why, with which last HTTP status, after how many attempts."""
+
+    def __init__(
+        self, failure: FailureClass, message: str, *, status: int | None = None, attempts: int = 1
+    ) -> None:
+        self.failure = failure
+        self.message = message
+        self.status = status
+        self.attempts = attempts
+        super().__init__(message)
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether the same request would fail in the same way again (the server read it and said no)."""
+        return self.failure == "rejected"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A reply with what it took: seconds from the first byte sent to the last received, attempts."""
+
+    reply: Reply
+    latency_s: float
+    ttft_s: float | None
+    attempts: int
+
+
+@dataclass(slots=True)
+class Traffic:
+    """Counters of what went over the wire."""
+
+    requests: int = 0
+    retries: int = 0
+    in_flight: int = 0
+
+
+class _Again(Exception):
+    """An attempt failed in a way that may pass."""
+
+    def __init__(self, failure: RequestFailure, retry_after: str | None = None) -> None:
+        self.failure = failure
+        self.retry_after = retry_after
+        super().__init__(failure.message)
+
+
+@dataclass
+class Endpoint:
+    """A served model. Used as an async context manager; `api_key` never appears in a message or a repr."""
+
+    base_url: str
+    model: str
+    policy: RetryPolicy
+    concurrency: int
+    api_key: str | None = field(default=None, repr=False)
+    stream: bool = False
+    traffic: Traffic = field(default_factory=Traffic)
+
+    async def __aenter__(self) -> Endpoint:
+        connector = aiohttp.TCPConnector(limit=self.concurrency + 1, keepalive_timeout=60, ttl_dns_cache=300)
+        headers = {"Content-Type": "application/json", "User-Agent": "evalsuite"}
+        if self.api_key:
+            headers["Authorization"] = f"Bearer {self.api_key}"
+        self._session = aiohttp.ClientSession(
+            connector=connector, headers=headers, trust_env=not self._is_local()
+        )
+        self._urls = {api: URL(self.base_url + path) for api, path in PATHS.items()}
+        self._model_json = orjson.dumps(self.model)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._session.close()
+
+    def _is_local(self) -> bool:
+        return URL(self.base_url).host in ("127.0.0.1", "localhost", "::1")
+
+    def redact(self, text: str) -> str:
+        """The text without the key, should a server repeat it."""
+        return text.replace(self.api_key, "[key]") if self.api_key else text
+
+    async def ask(self, request: Request) -> Answer:
+        """Send a request until it is answered, its attempts are used up, or its deadline has passed.
+
+        Raises `RequestFailure` or `EndpointError`.
+        """
+        body = request.body(self._model_json, self.stream)
+        deadline = perf_counter() + self.policy.deadline
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                return await self._attempt(request.api, body, deadline, attempt)
+            except _Again as again:
+                failure = again.failure
+                failure.attempts = attempt
+                delay = self.policy.delay(attempt, again.retry_after)
+                if attempt >= self.policy.max_attempts or perf_counter() + delay >= deadline:
+                    raise failure from None
+            self.traffic.retries += 1
+            await asyncio.sleep(delay)
+
+    async def _attempt(self, api: Api, body: bytes, deadline: float, attempt: int) -> Answer:
+        start = perf_counter()
+        timeout = aiohttp.ClientTimeout(total=max(0.001, deadline - start))
+        self.traffic.requests += 1
+        self.traffic.in_flight += 1
+        try:
+            async with self._session.post(
+                self._urls[api], data=body, timeout=timeout, allow_redirects=False
+            ) as response:
+                if response.status != 200:
+                    self._refused(
+                        response.status, await response.read(), response.headers.get("Retry-After"), attempt
+                    )
+                if self.stream:
+                    reply, ttft = await self._read_stream(response, start)
+                else:
+                    reply, ttft = read_reply(await response.read()), None
+        except BadReply as error:
+            raise _Again(RequestFailure("bad_reply", self.redact(str(error)))) from None
+        except asyncio.TimeoutError:
+            message = f"no answer within {self.policy.deadline:g} s"
+            raise RequestFailure("timeout", message, attempts=attempt) from None
+        except (aiohttp.ClientError, OSError) as error:
+            raise _Again(RequestFailure("connection", self.redact(_spoken(error)))) from None
+        finally:
+            self.traffic.in_flight -= 1
+        return Answer(reply, perf_counter() - start, ttft, attempt)
+
+    def _refused(self, status: int, raw: bytes, retry_after: str | None, attempt: int) -> None:
+        words = self.redact(error_words(raw))
+        if self.policy.retries_status(status):
+            raise _Again(RequestFailure("status", f"HTTP {status}: {words}", status=status), retry_after)
+        if status in (401, 403, 404) or status < 400:
+            raise EndpointError(self._fatal(status, words))
+        raise RequestFailure("rejected", f"HTTP {status}: {words}", status=status, attempts=attempt)
+
+    def _fatal(self, status: int, words: str) -> str:
+        advice = {
+            401: "Check the key in the environment variable that --api-key-env names.",
+            403: "The key is known but may not use this model.",
+            404: f"Check --model '{self.model}' and the path of --base-url.",
+        }.get(status, "Check --base-url: it redirects elsewhere.")
+        return f"{self.base_url} answered HTTP {status}: {words}. {advice}"
+
+    async def _read_stream(
+        self, response: aiohttp.ClientResponse, start: float
+    ) -> tuple[Reply, float | None]:
+        reader = StreamReader()
+        ttft: float | None = None
+        buffer = b""
+        async for chunk in response.content.iter_any():
+            *lines, buffer = (buffer + chunk).split(b"\n")
+            for line in lines:
+                if reader.feed(line) and ttft is None:
+                    ttft = perf_counter() - start
+        reader.feed(buffer)
+        return reader.reply(), ttft
+
+    async def served_models(self) -> list[str] | None:
+        """The names in `/models`; None when the server has no such list.
+
+        Raises `ServerError` when it cannot be reached, `EndpointError` for a wrong key or something else than
+        an OpenAI endpoint.
+        """
+        timeout = aiohttp.ClientTimeout(total=CONTROL_TIMEOUT_SECONDS)
+        try:
+            async with self._session.get(URL(self.base_url + "/models"), timeout=timeout) as response:
+                raw, status = await response.read(), response.status
+                is_html = "html" in response.content_type or raw.lstrip()[:1] == b"<"
+        except (aiohttp.ClientError, OSError, asyncio.TimeoutError) as error:
+            raise ServerError(
+                f"cannot reach {self.base_url}: {self.redact(_spoken(error))}. Is the server running, and is --base-url right?"
+            ) from error
+        if status in (401, 403):
+            raise EndpointError(self._fatal(status, self.redact(error_words(raw))))
+        if is_html:
+            raise EndpointError(
+                f"{self.base_url} answers HTML (HTTP {status}: {quoted(raw)[:80]}), so it is not an OpenAI endpoint. --base-url usually ends in /v1."
+            )
+        if status != 200:
+            return None
+        return _model_names(raw)
+
+    async def check_model(self) -> None:
+        """Refuse a model name that the server does not list, naming those it does. Raises `EndpointError`."""
+        names = await self.served_models()
+        if names and self.model not in names:
+            listed = ", ".join(names[:MAX_LISTED_MODELS]) + (", …" if len(names) > MAX_LISTED_MODELS else "")
+            raise EndpointError(
+                f"{self.base_url} does not serve the model '{self.model}'. It serves: {listed}. Give one of them with --model."
+            )
+
+    async def probe(self, request: Request) -> None:
+        """One request that must succeed before any data is sent. Raises `EndpointError` or `ServerError`."""
+        try:
+            await self.ask(request)
+        except RequestFailure as failure:
+            message = (
+                f"{self.base_url} lists '{self.model}' but a one-token request failed: {failure.message}."
+            )
+            if failure.repeatable:
+                raise EndpointError(
+                    f"{message} Take out the option it names, or try --completions."
+                ) from failure
+            raise ServerError(f"{message} See the server's log.") from failure
+
+
+def _model_names(raw: bytes) -> list[str] | None:
+    try:
+        listed = orjson.loads(raw)["data"]
+        return [str(model["id"]) for model in listed]
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        return None
+
+
+def _spoken(error: BaseException) -> str:
+    """An exception in words: some have none of their own."""
+    if isinstance(error, ssl.SSLError):
+        return f"TLS failed ({error.reason})"
+    return str(error) or type(error).__name__

@@ -1,0 +1,49 @@
+"""What is tried again, how often, after how long: one object."""
+
+from __future__ import annotations
+
+import random
+import time
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+
+RETRIED_STATUSES = frozenset({408, 409, 429})
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """Bounded attempts within a per-sample deadline over all of them.
+
+    `deadline`: seconds for one sample, waiting included. Delays double from `first_delay` to `max_delay`
+    seconds, with full jitter, unless the server says `Retry-After`.
+    """
+
+    deadline: float
+    max_attempts: int = 6
+    first_delay: float = 0.5
+    max_delay: float = 20.0
+
+    def retries_status(self, status: int) -> bool:
+        """Whether an HTTP status may pass when asked again: 408, 409, 429 and every 5xx."""
+        return status in RETRIED_STATUSES or status >= 500
+
+    def delay(self, attempt: int, retry_after: str | None = None) -> float:
+        """Seconds to wait after the `attempt`-th try (from 1)."""
+        asked = retry_after_seconds(retry_after)
+        if asked is not None:
+            return asked
+        return random.uniform(0.5, 1.0) * min(self.max_delay, self.first_delay * 2.0 ** (attempt - 1))
+
+
+def retry_after_seconds(value: str | None) -> float | None:
+    """A `Retry-After` header, seconds or an HTTP date, as seconds from now; None when there is none."""
+    if not value:
+        return None
+    try:
+        return max(0.0, float(value))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
+    except (TypeError, ValueError):
+        return None

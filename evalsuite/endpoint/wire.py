@@ -1,0 +1,212 @@
+"""The OpenAI protocol in bytes: request bodies serialised once, responses and event streams read into `Reply`.
+
+Source of the forms: OpenAI's API reference for `/chat/completions` and `/completions`; `reasoning_content`
+(DeepSeek, vLLM, SGLang) and `reasoning` (newer vLLM, OpenRouter) hold thinking apart from the answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+import orjson
+
+from evalsuite.types import Prompt, Reply
+
+Api: TypeAlias = Literal["chat", "completions"]
+PATHS: Mapping[Api, str] = {"chat": "/chat/completions", "completions": "/completions"}
+STREAM_FIELDS = {"stream": True, "stream_options": {"include_usage": True}}
+MAX_QUOTED_CHARACTERS = 300
+"""How much of a server's own words an error quotes."""
+
+
+class BadReply(Exception):
+    """A response of status 200 that is not an OpenAI reply."""
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """How a reply is generated; the same for every row of a dataset."""
+
+    max_tokens: int
+    temperature: float = 0.0
+    top_p: float | None = None
+    seed: int | None = None
+    stop: tuple[str, ...] = ()
+
+    def fields(self, prompt_stop: tuple[str, ...] = ()) -> dict[str, Any]:
+        """The request's fields; what is not set is not sent."""
+        stop = list(dict.fromkeys((*self.stop, *prompt_stop)))
+        fields = {"temperature": self.temperature, "max_tokens": self.max_tokens}
+        optional = {"top_p": self.top_p, "seed": self.seed, "stop": stop or None}
+        return fields | {name: value for name, value in optional.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request, serialised once. `asked` is the part that identifies it: prompt and generation."""
+
+    api: Api
+    asked: bytes
+    prompt_json: bytes
+
+    def body(self, model_json: bytes, stream: bool) -> bytes:
+        """The whole JSON body for a model."""
+        tail = b"," + orjson.dumps(STREAM_FIELDS)[1:] if stream else b"}"
+        return b'{"model":' + model_json + b"," + self.asked[1:-1] + tail
+
+
+def encode(prompt: Prompt, generation: Generation) -> Request:
+    """Serialise a prompt with its generation settings."""
+    fields = orjson.dumps(generation.fields(prompt.stop))
+    if prompt.messages is not None:
+        content = dumps(prompt.messages)
+        return Request("chat", b'{"messages":' + content + b"," + fields[1:], content)
+    content = dumps(prompt.text)
+    return Request("completions", b'{"prompt":' + content + b"," + fields[1:], content)
+
+
+def dumps(value: Any) -> bytes:
+    """JSON bytes; a lone surrogate, which JSON cannot carry as UTF-8, becomes U+FFFD."""
+    try:
+        return orjson.dumps(value)
+    except TypeError:
+        import json
+
+        return json.dumps(value, ensure_ascii=False, default=str).encode("utf-8", "replace")
+
+
+def read_reply(raw: bytes) -> Reply:
+    """The first choice of a chat or text completion. Raises `BadReply`."""
+    document = _loads(raw)
+    choice = _first_choice(document)
+    message = choice.get("message")
+    if not isinstance(message, dict):
+        message = {"content": choice.get("text")}
+    return _reply(message, choice.get("finish_reason"), document.get("usage"))
+
+
+def _loads(raw: bytes) -> dict[str, Any]:
+    try:
+        document = orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        raise BadReply(f"the response is not JSON ({error}): {quoted(raw)}") from error
+    if not isinstance(document, dict):
+        raise BadReply(f"the response is not a JSON object: {quoted(raw)}")
+    return document
+
+
+def _first_choice(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    choices = document.get("choices")
+    if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
+        raise BadReply(
+            f"the response has no choices: {server_words(document) or quoted(orjson.dumps(document))}"
+        )
+    choice: Mapping[str, Any] = choices[0]
+    return choice
+
+
+def _reply(message: Mapping[str, Any], finish_reason: Any, usage: Any) -> Reply:
+    usage = usage if isinstance(usage, dict) else {}
+    content = message.get("content")
+    if isinstance(content, list):
+        content = "".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
+    return Reply(
+        text=content if isinstance(content, str) else "",
+        reasoning=message.get("reasoning_content") or message.get("reasoning") or None,
+        tool_calls=message.get("tool_calls") or None,
+        finish_reason=finish_reason if isinstance(finish_reason, str) else None,
+        prompt_tokens=_count(usage.get("prompt_tokens")),
+        completion_tokens=_count(usage.get("completion_tokens")),
+    )
+
+
+def _count(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+class StreamReader:
+    """Assembles a reply from the `data:` events of a stream. `finished` is set by the closing `[DONE]`."""
+
+    def __init__(self) -> None:
+        self.finished = False
+        self._parts: dict[str, list[str]] = {"content": [], "reasoning_content": []}
+        self._calls: dict[int, dict[str, Any]] = {}
+        self._finish_reason: str | None = None
+        self._usage: Any = None
+
+    def feed(self, line: bytes) -> bool:
+        """Take one line; True when it carried a piece of the reply. Raises `BadReply`."""
+        if not line.startswith(b"data:"):
+            return False
+        data = line[5:].strip()
+        if data == b"[DONE]":
+            self.finished = True
+            return False
+        event = _loads(data)
+        if "error" in event:
+            raise BadReply(f"the server broke off the stream: {server_words(event)}")
+        self._usage = event.get("usage") or self._usage
+        if not event.get("choices"):
+            return False
+        choice = _first_choice(event)
+        self._finish_reason = choice.get("finish_reason") or self._finish_reason
+        return self._take(choice.get("delta") or {"content": choice.get("text")})
+
+    def reply(self) -> Reply:
+        """What has arrived. Raises `BadReply` when the stream ended without its closing event."""
+        if not self.finished and self._finish_reason is None:
+            raise BadReply("the stream ended before the reply did")
+        message: dict[str, Any] = {name: "".join(parts) for name, parts in self._parts.items()}
+        message["tool_calls"] = [self._calls[index] for index in sorted(self._calls)]
+        return _reply(message, self._finish_reason, self._usage)
+
+    def _take(self, delta: Mapping[str, Any]) -> bool:
+        before = len(self._parts["content"]) + len(self._parts["reasoning_content"]) + len(self._calls)
+        for name, key in (
+            ("content", "content"),
+            ("reasoning_content", "reasoning_content"),
+            ("reasoning", "reasoning_content"),
+        ):
+            if delta.get(name):
+                self._parts[key].append(str(delta[name]))
+        for call in delta.get("tool_calls") or []:
+            self._take_call(call)
+        return len(self._parts["content"]) + len(self._parts["reasoning_content"]) + len(self._calls) > before
+
+    def _take_call(self, call: Mapping[str, Any]) -> None:
+        known = self._calls.setdefault(
+            call.get("index", 0), {"type": "function", "function": {"name": "", "arguments": ""}}
+        )
+        if call.get("id"):
+            known["id"] = call["id"]
+        for name in ("name", "arguments"):
+            known["function"][name] += (call.get("function") or {}).get(name) or ""
+
+
+def server_words(document: Any) -> str:
+    """The message inside an error response, in any of the usual forms."""
+    if not isinstance(document, dict):
+        return ""
+    error = document.get("error", document)
+    if isinstance(error, str):
+        return error[:MAX_QUOTED_CHARACTERS]
+    if isinstance(error, dict):
+        words = error.get("message") or error.get("detail") or error.get("error")
+        return str(words)[:MAX_QUOTED_CHARACTERS] if words else ""
+    return ""
+
+
+def error_words(raw: bytes) -> str:
+    """What a server said in an error response, whatever its form."""
+    try:
+        return server_words(orjson.loads(raw)) or quoted(raw)
+    except orjson.JSONDecodeError:
+        return quoted(raw)
+
+
+def quoted(raw: bytes) -> str:
+    """The beginning of a response as one line."""
+    text = " ".join(raw[: 4 * MAX_QUOTED_CHARACTERS].decode("utf-8", "replace").split())
+    return text[:MAX_QUOTED_CHARACTERS] or "(an empty response)"

@@ -1,0 +1,446 @@
+r"""Multiple choice: which option a reply chose, and what that is worth.
+
+A reply (already without reasoning, see `text.split_reasoning`) is read in three stages; the first that
+gives labels wins:
+
+`marker`       the **last** explicit marker that a valid label follows: 答案, 正确答案, 答案是, 答案为, 故选, 应选, 选,
+               选择, 正确选项, "answer is", "answer:", "correct option is", `\boxed{}`. The label may be
+               bracketed, quoted, bold, in LaTeX, full width or lower-case.
+`bare`         the whole reply is a label, with or without punctuation or that option's text.
+`option_text`  exactly one option's full text stands in the reply, and is not negated there.
+
+Otherwise the reply is unparsed. Never the last capital letter, never the nearest string. A marker counts
+for nothing when it is negated ("不选A", "the wrong answer is B"), asks or supposes ("请选择", "如果选A"), belongs to
+another word ("选项", "误选"), or when what follows it is
+- not one of this row's labels ("[LETTER]", "E" of four), or part of a longer word ("Apple", "B12", "C++");
+- an article or pronoun: an undecorated A or I before another word ("a matter of taste"), unless that word
+  cannot follow an article ("A because") or the words are that option's text ("A good question");
+- the beginning of another option's text ("C reactive protein" as option B);
+- refuted at once ("A不对"), offered as an alternative ("A or B", "A/B/C/D"), or the head of a list of options;
+- several labels where one is expected ("AC").
+
+Source: the project's metrics definition, section 1.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import string
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from evalsuite.metrics.text import ASCII_WIDTH, braced
+
+VERSION = "1"
+
+
+@dataclass(frozen=True, slots=True)
+class Extraction:
+    """The labels a reply chose, sorted, and the stage that found them; None and "" when unparsed."""
+
+    labels: tuple[str, ...] | None
+    stage: str
+
+
+_UNPARSED = Extraction(None, "")
+
+# Long enough for any label list or option's text; a bound keeps unclosed boxes linear.
+_BOX_LIMIT = 400
+
+_NOT_A_MARKER_BEFORE = re.compile(
+    r"(?:不|没有?|别|勿|莫|未|非|无法|不(?:能|可|可以|应|应该|该|要|会|宜|得|建议)"  # negated
+    r"|请|若|如果|假如|假设|要是|倘若"  # asked or supposed
+    r"|误|错|漏|多|单|备|筛|待|候|落|入|竞|评|普)\s*$"  # the tail of another word
+)
+_NOT_THE_ANSWER_BEFORE = re.compile(r"(?:错误的?|不|非|(?:wrong|incorrect|false))\s*$", re.IGNORECASE)
+_ADVERB = r"(?:应该|应当|应|显然|就|只能|可能|最终|最可能|也|便|即|则)?"
+_CHINESE_MARKER = (
+    rf"(?:答案|正确的?选项){_ADVERB}\s*(?:选择|选|是|为)?"
+    r"|(?P<choose>选择|选)(?:的?答案|的|了|定)?(?:应该|应|就)?(?:是|为)?"
+)
+_CERTAINTY = r"(?:definitely|clearly|therefore|thus|probably|likely|most\ likely|simply|indeed|obviously|actually|still)"
+_ENGLISH_MARKER = (
+    r"\b(?:answers?|(?:correct|right|best|final|proper)\s+(?:option|choice|letter)s?)(?![a-z])[\s*_]*"
+    rf"(?:(?:is|are|(?:should|must|would)\s+be)(?![a-z'’])(?:\s+{_CERTAINTY}(?![a-z]))?|:)"
+)
+_MARKER = re.compile(rf"(?P<box>\\boxed\s*\{{)|{_CHINESE_MARKER}|{_ENGLISH_MARKER}", re.IGNORECASE)
+
+# What may stand between a marker and its label, and what may close the label again.
+_OPENING = (
+    r"(?:[\s*_`~\"'“”‘’「『【\[({<$:>#]"
+    r"|\\(?:text|textbf|textit|mathrm|mathbf|mathsf|boldsymbol|rm|bf|displaystyle)(?![a-z])|\\[(\[,;!\ ]){0,24}"
+)
+_NAMING = r"(?:(?:the\s+)?(?:options?|choices?|letters?)\s*|the\s+|选项\s*)?"
+_GAP = re.compile(rf"{_OPENING}{_NAMING}{_OPENING}", re.IGNORECASE)
+_CLOSING = r"(?:[*_`~\"'“”‘’」』】\])}>$]|\\[)\]])"
+_LABEL = re.compile(
+    rf"(?P<run>[A-Za-z]+)(?![0-9°℃%+#=^]|\s=|[-'’][A-Za-z0-9]|[A-Za-z])(?P<close>{_CLOSING}{{0,12}})"
+)
+_REFUTED = re.compile(
+    r" ?(?:选?项)? ?(?:是|显然|明显|都|均|也|并|肯定|应该?|可以)*"
+    r"(?:不(?:对|正确|准确|成立|符合|合适|合理|行|可选|能选|可能|是(?! ?[A-Z]))|错(?!误(?:的?选项|答案|原因|分析))|有误|排除)"
+    r"| (?:is|are|was) (?:wrong|incorrect|false|not)\b"
+)
+_ALTERNATIVE = re.compile(
+    r"\s*(?:[/|~]|或者?|还是)\s*(?=[\[(*]*[A-Za-z](?![A-Za-z]))|\s+or\s+(?=[\[(*]*[A-Za-z](?![A-Za-z]))"
+)
+_STRONG_SEPARATOR = re.compile(r"\s*(?:、|&|和|与|及|以及|,\s*and\s|\sand\s)\s*", re.IGNORECASE)
+_WEAK_SEPARATOR = re.compile(r"\s*[,，;；]\s*|[ \t]+(?=[\[(*]*[A-Z](?![A-Za-z]))")
+_LIST_OPENING = re.compile(r"[*_\[(\"'“‘$]{0,6}")
+_LIST_END = re.compile(
+    r"\s*(?:选?项|都|均)?\s*(?:$|[\n.。;；!！?？]|[,，](?!\s*(?:[A-Za-z](?![A-Za-z])|不|not\b)))"
+)
+_WORD_AFTER = re.compile(r"[ \t]+(?P<word>[A-Za-z][A-Za-z'’-]*)")
+_NEXT_LINE_LABEL = re.compile(r"[^\n]*\n\s*[*_\[(]*(?P<label>[A-Z])[*_\])]*\s*[.、:)\]]")
+
+# Words that can follow a label but never the article "a"; "A because …" is option A.
+_NEVER_AFTER_AN_ARTICLE = re.compile(
+    "because|since|as|and|or|but|nor|is|are|was|were|which|that|who|in|on|at|by|from|for|to|with|due|so|if|when|where"
+    "|while|the|this|these|it|they|we|you|i|has|have|can|will|would|should|does|did|therefore|thus|hence|not|option"
+)
+
+_BARE = re.compile(
+    rf"{_OPENING}(?:(?:option|choice)\s+|选项\s*)?{_OPENING}(?P<body>.*)", re.IGNORECASE | re.DOTALL
+)
+_LOWER_CASE_RUN = re.compile(r"[a-z]{2,26}(?![A-Za-z])")
+_TRAILING = re.compile(rf"(?:{_CLOSING}|选?项|[\s.。,，:;；!！?？、])*")
+_NEGATED_BEFORE = re.compile(
+    r"(?:不|不是|并非|不属于|没有?|非|无|未|而非)\s*[\"'“‘「(]?$|\b(?:not|no|never|isn't|isn’t|than)\s+(?:an?\s+|the\s+)?[\"'“‘(]?$"
+)
+
+
+def extract(text: str, options: Mapping[str, str], *, multiple: bool = False) -> Extraction:
+    """Return the option or options that a reply (without reasoning) chose; stages in the module's docstring.
+
+    `options` maps this row's labels ("A" to "Z") to their texts. With `multiple`, several labels are one
+    answer; without, several labels are no answer. Cost is linear in the reply's length.
+
+    >>> extract("答案：C，不是A", {"A": "水", "B": "火", "C": "土"})
+    Extraction(labels=('C',), stage='marker')
+    """
+    folded = text.translate(ASCII_WIDTH)
+    reader = _Reader(folded, {label: _plain(option) for label, option in options.items()}, multiple)
+    if labels := reader.marked():
+        return Extraction(labels, "marker")
+    if labels := reader.bare(folded):
+        return Extraction(labels, "bare")
+    if labels := _by_option_text(folded, reader.options):
+        return Extraction(labels, "option_text")
+    return _UNPARSED
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Reads labels out of one folded reply. `options` holds plain texts, see `_plain`."""
+
+    text: str
+    options: Mapping[str, str]
+    multiple: bool
+
+    def marked(self) -> tuple[str, ...] | None:
+        """Labels after the last marker that valid labels follow."""
+        for marker in reversed(list(_MARKER.finditer(self.text))):
+            labels = self.boxed(marker.end()) if marker["box"] else self.following(marker)
+            if labels:
+                return labels
+        return None
+
+    def boxed(self, start: int) -> tuple[str, ...] | None:
+        """Labels that are the whole content of the box opening before `start`."""
+        content = braced(self.text, start, _BOX_LIMIT)
+        return None if content is None else self.bare(content)
+
+    def following(self, marker: re.Match[str]) -> tuple[str, ...] | None:
+        """Labels right after a marker in words."""
+        disqualifying = _NOT_A_MARKER_BEFORE if marker["choose"] else _NOT_THE_ANSWER_BEFORE
+        if disqualifying.search(self.text[max(0, marker.start() - 12) : marker.start()]):
+            return None
+        gap = _GAP.match(self.text, marker.end())
+        position = gap.end() if gap else marker.end()
+        labels, end = self.label_list(position)
+        if not labels or self.heads_a_list(marker.end(), position, end):
+            return None
+        return labels
+
+    def label_list(self, position: int) -> tuple[tuple[str, ...] | None, int]:
+        """Return the labels from `position` on, sorted and fit for this row (else None), and where they end."""
+        labels, end = self.label_at(position)
+        if not labels or self.is_prose(position, end):
+            return None, end
+        labels, end = self.enumeration(position)
+        if _ALTERNATIVE.match(self.text, end) or _REFUTED.match(self.text, end):
+            return None, end
+        return self.fit(labels), end
+
+    def enumeration(self, position: int) -> tuple[tuple[str, ...], int]:
+        """Labels joined by separators from `position` on, and where they end.
+
+        A comma or space joins only if the enumeration then ends like one: "A, C." but not "A, C is wrong".
+        """
+        found, end = self.label_at(position)
+        sure, sure_end, weak = found, end, False
+        while found and len(found) <= len(string.ascii_uppercase):
+            separator = _STRONG_SEPARATOR.match(self.text, end) or _WEAK_SEPARATOR.match(self.text, end)
+            opening = _LIST_OPENING.match(self.text, separator.end()) if separator else None
+            labels, label_end = self.label_at(opening.end()) if opening else ((), end)
+            if separator is None or not labels:
+                break
+            found, end = (*found, *labels), label_end
+            weak = weak or separator.re is _WEAK_SEPARATOR
+            if not weak:
+                sure, sure_end = found, end
+        return (found, end) if _LIST_END.match(self.text, end) else (sure, sure_end)
+
+    def label_at(self, position: int) -> tuple[tuple[str, ...], int]:
+        """One label, or a run of capital labels ("ACD"), at `position`; () when there is none."""
+        match = _LABEL.match(self.text, position)
+        if match is None:
+            return (), position
+        run = match["run"]
+        if len(run) == 1:
+            run = run.upper()
+        elif run != run.upper() or len(set(run)) != len(run):
+            return (), position
+        return (tuple(run) if all(letter in self.options for letter in run) else ()), match.end()
+
+    def fit(self, labels: Sequence[str]) -> tuple[str, ...] | None:
+        unique = tuple(sorted(set(labels)))
+        return unique if self.multiple or len(unique) == 1 else None
+
+    def is_prose(self, position: int, end: int) -> bool:
+        """Whether the letter at `position` is a word of a sentence rather than a label."""
+        label = self.text[position].upper()
+        reach = 2 * max(map(len, self.options.values()), default=0) + 8
+        tail = _plain(self.text[position : position + reach])
+        if any(
+            _opens(tail, text) for other, text in self.options.items() if len(text) > 1 and other != label
+        ):
+            return True
+        word = _WORD_AFTER.match(self.text, position + 1)
+        if label not in "AI" or end != position + 1 or word is None:
+            return False
+        if _NEVER_AFTER_AN_ARTICLE.fullmatch(word["word"].lower()) or len(self.enumeration(position)[0]) > 1:
+            return False
+        own = self.options[label]
+        if own and (_opens(tail, own) or _opens(_plain(self.text[end : end + reach]), own)):
+            return False
+        return word["word"][0].islower() or self.text[position].islower()
+
+    def heads_a_list(self, marker_end: int, position: int, end: int) -> bool:
+        """Whether the label, on a line after the marker, only begins a list of the row's options."""
+        following = _NEXT_LINE_LABEL.match(self.text, end)
+        return (
+            "\n" in self.text[marker_end:position]
+            and following is not None
+            and following["label"] in self.options
+        )
+
+    def bare(self, text: str) -> tuple[str, ...] | None:
+        """Labels if they are the whole text, but for punctuation, decoration and the option's own text."""
+        whole = _BARE.fullmatch(text.strip())
+        body = whole["body"] if whole else ""
+        if set_of_labels := self.lower_case_run(body):
+            return set_of_labels
+        found, end = _Reader(body, self.options, self.multiple).enumeration(0)
+        rest = body[end:]
+        if found and (_is_only_trailing(rest) or (len(found) == 1 and self.is_text_of(found[0], rest))):
+            return self.fit(found)
+        return None
+
+    def lower_case_run(self, body: str) -> tuple[str, ...] | None:
+        """Standing alone, "acd" is a set of labels too, but only in order: "bad" and "dab" are words."""
+        run = _LOWER_CASE_RUN.match(body)
+        if run is None or not _is_only_trailing(body[run.end() :]):
+            return None
+        letters = run[0].upper()
+        in_order = list(letters) == sorted(set(letters)) and all(letter in self.options for letter in letters)
+        return self.fit(letters) if in_order else None
+
+    def is_text_of(self, label: str, rest: str) -> bool:
+        own = self.options[label]
+        trailing = _TRAILING.match(rest)
+        candidates = {_plain(rest), _plain(rest[trailing.end() if trailing else 0 :])}
+        candidates |= {candidate.strip(" .。*_`)]}") for candidate in candidates}
+        return bool(own) and own in candidates
+
+
+def parse_gold(answer: object, options: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the sorted gold labels of a row.
+
+    Read in this order: one letter in any case; the full text of exactly one option; several letters ("AC",
+    "A,C", "A、C", ["A", "C"] or that list as JSON text). Raises ValueError, with what was expected, otherwise.
+
+    >>> parse_gold("a、C", {"A": "water", "B": "fire", "C": "earth"})
+    ('A', 'C')
+    """
+    if isinstance(answer, list | tuple):
+        return _gold_of_items(answer, answer, options)
+    folded = cell_text(answer).translate(ASCII_WIDTH)
+    if len(folded) == 1 and folded.upper() in options:
+        return (folded.upper(),)
+    if label := _option_with_text(cell_text(answer), options):
+        return (label,)
+    if folded.startswith("["):
+        try:
+            items = json.loads(folded)
+        except (ValueError, RecursionError):
+            items = None
+        if isinstance(items, list):
+            return _gold_of_items(items, answer, options)
+    if re.fullmatch(r"[A-Za-z](?:[,、;/&+\s]*[A-Za-z])+", folded):
+        return _gold_of_items(re.findall("[A-Za-z]", folded), answer, options)
+    raise _bad_gold(answer, options)
+
+
+def option_labels(row: Mapping[str, object]) -> dict[str, str]:
+    """Return the options of a row given by lower-cased column name: the longest run from `a` with a value.
+
+    Empty cells (None, NaN, blank text) end the run; numbers become text.
+
+    >>> option_labels({"question": "?", "a": "yes", "b": 2, "c": "", "d": "no"})
+    {'A': 'yes', 'B': '2'}
+    """
+    labels: dict[str, str] = {}
+    for letter in string.ascii_lowercase:
+        text = cell_text(row.get(letter))
+        if not text:
+            break
+        labels[letter.upper()] = text
+    return labels
+
+
+def cell_text(value: object) -> str:
+    """Return a table cell as stripped text: None and NaN are empty."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    return str(value).strip()
+
+
+def accuracy(predicted: Collection[str] | None, gold: Collection[str]) -> float:
+    """1.0 if exactly the gold labels were chosen, else 0.0; an unparsed reply (None) is 0.0."""
+    return float(predicted is not None and set(predicted) == set(gold))
+
+
+def partial_credit(predicted: Collection[str] | None, gold: Collection[str]) -> float:
+    """Share of the gold labels that were chosen, in 0 to 1; 0.0 as soon as a wrong label is among them.
+
+    |predicted ∩ gold| / |gold| if predicted ⊆ gold, else 0: the rule of Chinese multi-answer examinations. An
+    unparsed or empty prediction, or an empty gold, is 0.0.
+    """
+    chosen, right = set(predicted or ()), set(gold)
+    return len(chosen) / len(right) if chosen and right and chosen <= right else 0.0
+
+
+def _gold_of_items(items: Sequence[object], answer: object, options: Mapping[str, str]) -> tuple[str, ...]:
+    labels = []
+    for item in items:
+        text = cell_text(item).translate(ASCII_WIDTH)
+        label = (
+            text.upper()
+            if len(text) == 1 and text.upper() in options
+            else _option_with_text(cell_text(item), options)
+        )
+        if label is None or label in labels:
+            raise _bad_gold(answer, options)
+        labels.append(label)
+    if not labels:
+        raise _bad_gold(answer, options)
+    return tuple(sorted(labels))
+
+
+def _option_with_text(text: str, options: Mapping[str, str]) -> str | None:
+    """Return the one option that reads `text`: to the letter, else ignoring case, width and white space."""
+    exact = [label for label, option in options.items() if option.strip() == text]
+    loose = exact or [label for label, option in options.items() if _plain(option) == _plain(text)]
+    return loose[0] if text and len(loose) == 1 else None
+
+
+def _bad_gold(answer: object, options: Mapping[str, str]) -> ValueError:
+    labels = ", ".join(sorted(options)) or "none, the row has no options"
+    shown = repr(answer) if len(repr(answer)) <= 80 else repr(answer)[:77] + "..."
+    return ValueError(
+        f"answer {shown} is not a choice of this row; expected one of its labels ({labels}), several labels such as"
+        " AC or A,C, or the full text of exactly one option"
+    )
+
+
+def _plain(text: str) -> str:
+    """Text for comparison: full width folded, case folded, white space collapsed and stripped."""
+    return " ".join(text.translate(ASCII_WIDTH).casefold().split())
+
+
+def _opens(text: str, option: str) -> bool:
+    """Whether `text` begins with the option's text, ending at a word's end. Both plain."""
+    return bool(option) and text.startswith(option) and not _glued(text, 0, len(option))
+
+
+def _is_only_trailing(text: str) -> bool:
+    trailing = _TRAILING.match(text)
+    return trailing is not None and trailing.end() == len(text)
+
+
+def _by_option_text(text: str, options: Mapping[str, str]) -> tuple[str, ...] | None:
+    """Return the one label whose text stands in the reply; the longest text wins where texts overlap."""
+    plain = _plain(text)
+    spans = [
+        (start, start + len(option), label)
+        for label, option in options.items()
+        for start in _places(plain, option)
+    ]
+    standing = _not_inside_longer(spans)
+    labels = {label for _, _, label in standing}
+    if len(labels) != 1 or any(
+        _NEGATED_BEFORE.search(plain[max(0, start - 16) : start]) for start, _, _ in standing
+    ):
+        return None
+    return tuple(labels)
+
+
+def _places(text: str, option: str) -> Iterator[int]:
+    """Where an option's text stands in the reply as words of its own."""
+    start = text.find(option) if option else -1
+    while start >= 0:
+        if not _glued(text, start, start + len(option)):
+            yield start
+        start = text.find(option, start + 1)
+
+
+def _glued(text: str, start: int, end: int) -> bool:
+    """Whether text[start:end] is only a part of a longer word or number ("10头" in "110头", "7" in "7.5")."""
+    before, after = text[max(0, start - 2) : start], text[end : end + 2]
+    first, last = text[start], text[end - 1]
+    if end - start == 1 and not first.isascii():
+        return before[-1:].isalnum() or after[:1].isalnum()  # "是" stands in nearly every Chinese sentence
+    if _is_ascii_word(first) and (
+        _is_ascii_word(before[-1:]) or (first.isdigit() and _continues_number(before[::-1]))
+    ):
+        return True
+    return _is_ascii_word(last) and (
+        _is_ascii_word(after[:1]) or (last.isdigit() and _continues_number(after))
+    )
+
+
+def _is_ascii_word(character: str) -> bool:
+    return character.isascii() and character.isalnum()
+
+
+def _continues_number(neighbours: str) -> bool:
+    """Whether the nearest neighbour joins the digits beyond it to the number at hand; a minus joins by itself."""
+    return neighbours[:1] in ("-", "−") or (
+        neighbours[:1] in (".", ",", "/", ":", "^") and neighbours[1:2].isdigit()
+    )
+
+
+def _not_inside_longer(spans: Sequence[tuple[int, int, str]]) -> list[tuple[int, int, str]]:
+    """Spans that lie in no longer span, in one sweep from left to right, longer first."""
+    standing: list[tuple[int, int, str]] = []
+    reach, reach_start = -1, -1
+    for start, end, label in sorted(spans, key=lambda span: (span[0], -span[1], span[2])):
+        same_as_longest = (start, end) == (reach_start, reach)
+        if end > reach or same_as_longest:
+            standing.append((start, end, label))
+        if end > reach:
+            reach, reach_start = end, start
+    return standing

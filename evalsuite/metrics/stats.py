@@ -1,0 +1,202 @@
+"""Uncertainty of one variant's numbers: a value, its standard error and a confidence interval (95 % by default).
+
+- 0/1 scores: Wilson's score interval (Wilson 1927; Brown, Cai and DasGupta 2001). Its standard error is that of
+  a mean, sqrt(p(1-p)/(n-1)), so that both kinds of score are reported alike.
+- other scores: Student's t interval of the mean.
+- clustered rows (the steps of one dialogue): the cluster-robust standard error sqrt(C/(C-1) · Σ_c (Σ_i (x_ci - x̄))²) / n
+  with C clusters, and t with C-1 degrees of freedom (Liang and Zeger 1986; Miller 2024, arXiv 2411.00640, from which we
+  depart by the C/(C-1) correction). Rows without clusters are the special case of clusters of one.
+- macro mean over subjects, which are strata, not a sample: mean of the subjects' means, SE = sqrt(Σ se²) / k, t with
+  Satterthwaite's degrees of freedom.
+- corpus scores: percentile bootstrap over rows' sufficient statistics (Koehn 2004).
+
+No row gives the value None, one row (or one cluster) gives no standard error and no interval: never 0.0. Sums
+are exact (`math.fsum`), so the order of rows changes nothing. A value that is not finite raises ValueError.
+Comparing two variants is not here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from statistics import NormalDist
+from typing import TYPE_CHECKING, Any
+
+from evalsuite.types import Interval
+
+if TYPE_CHECKING:
+    import numpy as np
+
+VERSION = "1"
+
+NOTHING = Interval(value=None, stderr=None, low=None, high=None, n=0)
+"""The interval of no rows at all."""
+
+DEFAULT_RESAMPLES = 1000
+# Draws held at once by the bootstrap: eight bytes each, three arrays of them.
+_DRAWS_AT_ONCE = 500_000
+
+
+def wilson(successes: float, n: int, confidence: float = 0.95) -> Interval:
+    """Return Wilson's interval of a proportion, in 0 to 1. `successes` may be a fraction (rows averaged over repeats).
+
+    >>> interval = wilson(8, 10)
+    >>> round(interval.low, 4), round(interval.high, 4)
+    (0.4902, 0.9433)
+    """
+    if n == 0:
+        return NOTHING
+    if not 0 <= successes <= n:
+        raise ValueError(f"{successes} successes of {n}; expected a number from 0 to n")
+    share = successes / n
+    z = NormalDist().inv_cdf(0.5 + confidence / 2)
+    centre = share + z * z / (2 * n)
+    half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    scale = 1 + z * z / n
+    return Interval(
+        value=share,
+        stderr=math.sqrt(share * (1 - share) / (n - 1)) if n > 1 else None,
+        low=0.0 if successes == 0 else max(0.0, (centre - half) / scale),  # exact at the ends
+        high=1.0 if successes == n else min(1.0, (centre + half) / scale),
+        n=n,
+    )
+
+
+def mean_interval(
+    values: Sequence[float], clusters: Sequence[Hashable] | None = None, confidence: float = 0.95
+) -> Interval:
+    """Return the t interval of a mean, in the values' unit, clustered if every value's cluster is given.
+
+    The interval is symmetric and may reach beyond the values' range.
+    """
+    if clusters is not None and len(clusters) != len(values):
+        raise ValueError(
+            f"{len(values)} values but {len(clusters)} clusters; expected one cluster for each value"
+        )
+    n = len(values)
+    if n == 0:
+        return NOTHING
+    value = _mean(values)
+    deviations = _cluster_deviations(values, value, range(n) if clusters is None else clusters)
+    groups = len(deviations)
+    if groups < 2:
+        return Interval(value=value, stderr=None, low=None, high=None, n=n)
+    stderr = math.sqrt(groups / (groups - 1) * math.fsum(deviation**2 for deviation in deviations)) / n
+    half = t_quantile(0.5 + confidence / 2, groups - 1) * stderr
+    return Interval(value=value, stderr=stderr, low=value - half, high=value + half, n=n)
+
+
+def score_interval(
+    values: Sequence[float], clusters: Sequence[Hashable] | None = None, confidence: float = 0.95
+) -> Interval:
+    """Return the interval that fits the values: Wilson's for plain 0/1 scores, else the t interval of the mean.
+
+    Clustered 0/1 scores get the t interval, kept within 0 to 1; if they are all equal, which would give it no width,
+    Wilson's with the number of clusters in place of n.
+    """
+    if any(value not in (0, 1) for value in values):
+        return mean_interval(values, clusters, confidence)
+    if clusters is None:
+        return wilson(math.fsum(values), len(values), confidence)
+    interval = mean_interval(values, clusters, confidence)
+    if interval.value is None or interval.low is None or interval.high is None:
+        return interval
+    low, high = max(0.0, interval.low), min(1.0, interval.high)
+    if interval.value in (0, 1):
+        groups = len(set(clusters))
+        bound = wilson(interval.value * groups, groups, confidence)
+        low, high = bound.low or 0.0, bound.high or 0.0
+    return Interval(value=interval.value, stderr=interval.stderr, low=low, high=high, n=interval.n)
+
+
+def macro_mean(subjects: Mapping[str, Sequence[float]], confidence: float = 0.95) -> Interval:
+    """Return the unweighted mean of the subjects' means; `n` counts rows. Subjects without rows are left out.
+
+    A subject with one row has no standard error, so neither has the macro mean.
+    """
+    means = [mean_interval(values) for values in subjects.values() if values]
+    n = sum(interval.n for interval in means)
+    if not means:
+        return NOTHING
+    value = _mean([interval.value for interval in means if interval.value is not None])
+    errors = [interval.stderr for interval in means if interval.stderr is not None]
+    if len(errors) < len(means):
+        return Interval(value=value, stderr=None, low=None, high=None, n=n)
+    variance = math.fsum(error**2 for error in errors)
+    stderr = math.sqrt(variance) / len(means)
+    half = 0.0
+    if variance > 0:
+        spread = math.fsum(error**4 / (interval.n - 1) for error, interval in zip(errors, means, strict=True))
+        freedom = variance**2 / spread if spread > 0 else math.inf  # fourth powers may underflow
+        half = t_quantile(0.5 + confidence / 2, freedom) * stderr
+    return Interval(value=value, stderr=stderr, low=value - half, high=value + half, n=n)
+
+
+def bootstrap_interval(
+    statistics: Sequence[Sequence[float]],
+    score: Callable[[Sequence[float]], float],
+    *,
+    resamples: int = DEFAULT_RESAMPLES,
+    seed: int = 0,
+    confidence: float = 0.95,
+) -> Interval:
+    """Return the percentile bootstrap interval of a corpus score, in the score's unit.
+
+    `statistics` holds one row's sufficient statistics each, which add up over rows; `score` turns their sum into
+    the corpus score. Rows are drawn with replacement, reproducibly for a seed; the standard error is the standard
+    deviation of the resampled scores. Beside the statistics themselves it needs some tens of MB at most.
+    """
+    n = len(statistics)
+    if n == 0:
+        return NOTHING
+    import numpy as np
+
+    table = np.asarray(statistics, dtype=np.float64)
+    if not np.isfinite(table).all():
+        raise ValueError("a row's statistics are not finite; expected counts")
+    value = score(table.sum(axis=0).tolist())
+    if n == 1 or resamples < 2:
+        return Interval(value=value, stderr=None, low=None, high=None, n=n)
+    table = table[np.lexsort(table.T)]  # so that the order of rows changes nothing
+    scores = np.array([score(total) for total in _resampled_sums(table, resamples, seed)])
+    low, high = np.quantile(scores, [0.5 - confidence / 2, 0.5 + confidence / 2])
+    return Interval(value=value, stderr=float(scores.std(ddof=1)), low=float(low), high=float(high), n=n)
+
+
+def t_quantile(probability: float, freedom: float) -> float:
+    """Return the quantile of Student's t distribution; the normal one for infinite degrees of freedom."""
+    if math.isinf(freedom):
+        return NormalDist().inv_cdf(probability)
+    from scipy.special import stdtrit
+
+    return float(stdtrit(freedom, probability))
+
+
+def _mean(values: Sequence[float]) -> float:
+    total = math.fsum(values)
+    if not math.isfinite(total):
+        raise ValueError("a value is not finite; expected numbers")
+    return total / len(values)
+
+
+def _cluster_deviations(values: Iterable[float], mean: float, clusters: Iterable[Hashable]) -> list[float]:
+    grouped: dict[Hashable, list[float]] = {}
+    for value, cluster in zip(values, clusters, strict=True):
+        grouped.setdefault(cluster, []).append(value - mean)
+    return [math.fsum(deviations) for deviations in grouped.values()]
+
+
+def _resampled_sums(
+    table: np.ndarray[Any, np.dtype[np.float64]], resamples: int, seed: int
+) -> Iterable[list[float]]:
+    """Yield the summed statistics of each resample, a few resamples at once: memory does not grow with their number."""
+    import numpy as np
+
+    generator = np.random.default_rng(seed)
+    n = len(table)
+    at_once = max(1, _DRAWS_AT_ONCE // n)
+    for start in range(0, resamples, at_once):
+        count = min(at_once, resamples - start)
+        drawn = generator.integers(0, n, size=(count, n)) + n * np.arange(count)[:, None]
+        times = np.bincount(drawn.ravel(), minlength=count * n).reshape(count, n)
+        yield from (times.astype(np.float64) @ table).tolist()

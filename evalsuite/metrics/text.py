@@ -1,0 +1,144 @@
+"""From a raw reply to the text that is judged, and from text to the tokens that are compared.
+
+Reasoning is removed here and nowhere else. `<think>…</think>` blocks go, wherever they stand; a closing tag
+without an opening one means that the chat template opened the block in the prompt, so everything before it
+is reasoning; an opening tag that never closes means that there is no answer. Tags match in any case.
+
+Tokens, for a pair of reference and prediction: if **either** side holds CJK characters, both are segmented
+with jieba (accurate mode, HMM on, jieba's own dictionary) and white space is dropped; otherwise both follow
+rouge-score's rule: lower-case, every run of characters outside a-z and 0-9 separates tokens. CJK here means
+Han ideographs, kana and Hangul; rouge-score's rule would leave those without a single token.
+
+Sources: jieba 0.42.1 (`Tokenizer.cut`), rouge-score 0.1.2 (`tokenize.py`, no stemmer).
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+import threading
+from collections.abc import Callable, Iterable, Sequence
+
+VERSION = "1"
+
+ASCII_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {0x3000: 0x20}
+"""For `str.translate`: full-width ASCII and the ideographic space become ASCII, one character for one."""
+
+# Ideographic iteration mark, closing mark and zero; kana; extension A and the basic block; Hangul; the
+# compatibility block; the supplementary planes that Unicode reserves for ideographs.
+_CJK = re.compile(
+    "[\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3\uf900-\ufaff\U00020000-\U0003ffff]"
+)
+_ROUGE_TOKEN = re.compile("[a-z0-9]+")
+_jieba_lock = threading.Lock()
+
+
+def split_reasoning(text: str, tags: Sequence[str] = ("think",)) -> tuple[str | None, str | None]:
+    r"""Split a reply into `(answer, reasoning)`.
+
+    `answer` is None when a reasoning block never closes; `reasoning` is None when the reply holds no block
+    and "" when the block is empty. Without any tag the text comes back untouched; otherwise both parts are
+    stripped of surrounding white space, and several blocks are joined by a newline.
+
+    >>> split_reasoning("<think>2 + 2</think>\n\n4")
+    ('4', '2 + 2')
+    >>> split_reasoning("2 + 2</think>4")
+    ('4', '2 + 2')
+    >>> split_reasoning("<think>2 + ")
+    (None, '2 +')
+    """
+    answer: list[str] = []
+    reasoning: list[str] = []
+    inside, position, seen = "", 0, False
+    for tag in _tag_pattern(tuple(tags)).finditer(text):
+        closing, name = tag["slash"] == "/", tag["name"].casefold()
+        if inside and not (closing and name == inside):
+            continue
+        piece, position, seen = text[position : tag.start()], tag.end(), True
+        if inside:
+            reasoning.append(piece)
+        elif closing:
+            reasoning.append("".join((*answer, piece)))
+            answer.clear()
+        else:
+            answer.append(piece)
+        inside = "" if closing else name
+    if not seen:
+        return text, None
+    (reasoning if inside else answer).append(text[position:])
+    thoughts = "\n".join(_non_empty(reasoning))
+    return (None if inside else "".join(answer).strip()), thoughts
+
+
+def has_cjk(text: str) -> bool:
+    """Whether the text holds a Han ideograph, kana or Hangul (CJK punctuation alone does not count)."""
+    return _CJK.search(text) is not None
+
+
+def tokenize_pair(reference: str, prediction: str) -> tuple[list[str], list[str]]:
+    """Tokens of both sides by the same rule: jieba if either holds CJK characters, else rouge-score's.
+
+    >>> tokenize_pair("The cat's 2 hats", "CAT")
+    (['the', 'cat', 's', '2', 'hats'], ['cat'])
+    """
+    if has_cjk(reference) or has_cjk(prediction):
+        return segment(reference), segment(prediction)
+    return _ROUGE_TOKEN.findall(reference.lower()), _ROUGE_TOKEN.findall(prediction.lower())
+
+
+def segment(text: str) -> list[str]:
+    """Return jieba's words of a text, in order, punctuation kept, white space dropped, case kept."""
+    return [word for word in _jieba_cut()(text) if not word.isspace()]
+
+
+def length_ratio(reference: Sequence[str], prediction: Sequence[str]) -> float | None:
+    """Prediction tokens per reference token: 1.0 is equal length; None when the reference has no token."""
+    return len(prediction) / len(reference) if reference else None
+
+
+def braced(text: str, start: int, limit: int) -> str | None:
+    """Return what stands before the brace that closes the one before `start`; None if it is over `limit` away."""
+    depth = 1
+    for position in range(start, min(len(text), start + limit)):
+        if text[position] == "{":
+            depth += 1
+        elif text[position] == "}":
+            depth -= 1
+            if depth == 0:
+                return text[start:position]
+    return None
+
+
+@functools.lru_cache(maxsize=16)
+def _tag_pattern(tags: tuple[str, ...]) -> re.Pattern[str]:
+    names = "|".join(re.escape(tag) for tag in tags)
+    return re.compile(f"<(?P<slash>/?)(?P<name>{names})>", re.IGNORECASE) if tags else re.compile("(?!)")
+
+
+def _non_empty(pieces: Iterable[str]) -> list[str]:
+    return [stripped for piece in pieces if (stripped := piece.strip())]
+
+
+def _jieba_cut() -> Callable[[str], Iterable[str]]:
+    with _jieba_lock:  # the dictionary is built once; segmenting itself only reads it
+        return _load_jieba()
+
+
+@functools.lru_cache(maxsize=1)
+def _load_jieba() -> Callable[[str], Iterable[str]]:
+    """Return a tokenizer over jieba's own dictionary, loaded without a log line, warning or cache file.
+
+    It is private, so that words a caller adds to jieba's global tokenizer cannot change a score. Filled by hand,
+    because `initialize()` unmarshals `jieba.cache` from the shared temporary folder, where anyone may put one.
+    """
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # invalid escapes in jieba's source, pkg_resources' deprecation
+        import jieba
+
+        tokenizer = jieba.Tokenizer()
+        tokenizer.FREQ, tokenizer.total = tokenizer.gen_pfdict(tokenizer.get_dict_file())
+    tokenizer.initialized = True
+    cut: Callable[[str], Iterable[str]] = tokenizer.cut
+    return cut

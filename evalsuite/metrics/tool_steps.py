@@ -1,0 +1,351 @@
+"""One step of a tool-using agent (ToolBench-Static): how a step is read, and its scores in two profiles.
+
+**Reading.** Action = text after the last `Action:`, cut at the first following `Action Input:`, trimmed; without
+one, `none`. Input = text after the last `Action Input:`, trimmed; without one, `{}`. Action `Finish` whose JSON
+has return_type `give_answer` is plan *finish*, with answer str(final_answer), or "None" when that is missing or
+one of "", ".", ","; any other or unreadable Finish is plan *give_up*, which has no action. Everything else is
+plan *call*. Native `tool_calls` stand above the text; the first call is the step.
+
+**Rows.** A row's value is 0 to 1, or None where a metric does not apply; a profile's number is the mean over
+the rows that are not None, and null when there are none. N is all rows, K those not skipped.
+
+Profile `paper` (SWIFT paper, ToolBench-Static), to the last bit:
+- skipped: gold action `invalid_hallucination_function_name`; or the reply did not give up, the gold action is
+  not `none`, and the gold action is not an offered tool (so a gold give-up stays only when the reply gives up);
+- `plan_em` over K: equal plans. `act_em` over K with a gold call: equal names, `none` for a reply that gave up;
+- `hallucination_rate` over **N**: the reply names a tool that is not offered (none and give up never do); a
+  skipped row is 0;
+- `avg_f1`, `easy_f1` (gold `{}`), `hard_f1` (any other gold) over K with a gold call: names differ → 0 in all three; gold
+  input not JSON → None; reply's input not an object → 0; gold `{}` → 1 for `{}`, else 0; otherwise s = equal
+  values + ½ · keys with another value, R = s / |gold|, P = s / |reply|, F = 2RP / (R + P). Values compare as
+  Python compares them: 1 == 1.0 == True;
+- `rouge_l` over K with a gold finish, the reply's answer being `none` when it is no finish: `paper_rouge_l`.
+Where the reference script raises or divides by zero: a metric without rows is null (its 0 for `rouge_l` without a
+gold finish too), a reply's answer without a word ("...") scores 0 and is noted, a gold one without a word is None.
+
+Profile `strict` (ours) differs so:
+- the reply is cut at its first `Observation:`, since what follows is invented;
+- rows are skipped for the gold alone: `invalid_hallucination_function_name`, or a call of a tool that is not
+  offered; a skipped row is None everywhere. A gold give-up and a gold without action count; `Finish` belongs to
+  the protocol and need not be offered;
+- `act_em` and the F1 scores want a call: giving up never equals a gold without action;
+- F1 applies by the gold input alone: a JSON object, `{}` for `easy_f1`, any other for `hard_f1`, even when names
+  differ. Values compare by JSON type: true is not 1, "1" is not 1, 1 is 1.0. NaN and Infinity are not JSON.
+
+Failure labels and confusion tables are not made here; they can be built from two `Step`s and the offered names.
+
+Sources: SWIFT (arXiv 2408.05517); the reference scorer in the wheel `evalscope`
+(third_party/toolbench_static/eval.py) and `rouge` 1.0.1, both reimplemented; Qin et al., ToolLLM (2307.16789).
+"""
+
+from __future__ import annotations
+
+import json
+import operator
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+VERSION = "1"
+
+Plan: TypeAlias = Literal["call", "finish", "give_up"]
+METRICS = ("plan_em", "act_em", "hallucination_rate", "avg_f1", "easy_f1", "hard_f1", "rouge_l")
+
+NO_ACTION = "none"
+FINISH = "Finish"
+INVALID_GOLD_ACTION = "invalid_hallucination_function_name"
+
+SKIPPED_INVALID_GOLD = "gold_action_invalid"
+SKIPPED_GOLD_NOT_OFFERED = "gold_action_not_offered"
+NOTE_ANSWER_WITHOUT_WORDS = "answer_without_words"
+
+_ACTION, _ACTION_INPUT, _OBSERVATION = "Action:", "Action Input:", "Observation:"
+_ROUGE_EPSILON = 1e-8
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step as it was read. `action` is None only for give_up; `answer` is set only for finish."""
+
+    plan: Plan
+    action: str | None
+    input: str
+    """The call's arguments as they were written, usually a JSON object."""
+    answer: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StepScore:
+    """A row's value in each of `METRICS`; why it was skipped, or ""; and notes on values that need one."""
+
+    values: Mapping[str, float | None]
+    skipped: str = ""
+    notes: tuple[str, ...] = ()
+
+
+def parse_step(text: str | None, tool_calls: Sequence[Mapping[str, Any]] | None = None) -> Step:
+    r"""Read a step from ReAct text, or from native `tool_calls` if there are any. Never raises.
+
+    >>> parse_step('Thought: so\nAction: search\nAction Input: {"q": "x"}')
+    Step(plan='call', action='search', input='{"q": "x"}', answer=None)
+    """
+    action, written = _native_call(tool_calls[0]) if tool_calls else _react_call(text or "")
+    if action != FINISH:
+        return Step("call", action, written)
+    answer = _final_answer(written)
+    return Step("give_up", None, written) if answer is None else Step("finish", FINISH, written, answer)
+
+
+def cut_at_observation(text: str | None) -> str:
+    """Return the reply up to its first `Observation:`: an agent does not observe, it is told."""
+    return (text or "").partition(_OBSERVATION)[0]
+
+
+def tool_names(tools: object) -> frozenset[str]:
+    """Return the names of offered tools, each under `name`, `Name` or OpenAI's `function.name`; others are passed over."""
+    named = tools if isinstance(tools, list | tuple) else ()
+    return frozenset(name for tool in named if (name := _tool_name(tool)) is not None)
+
+
+def score_paper(gold: Step, reply: Step, offered: Collection[str]) -> StepScore:
+    """Score a step as the reference scorer does; the module's docstring has the definition.
+
+    Both steps come from `parse_step`, `offered` from `tool_names`.
+    """
+    if skipped := _skipped_by_paper(gold, reply, offered):
+        return StepScore({**dict.fromkeys(METRICS), "hallucination_rate": 0.0}, skipped)
+    values: dict[str, float | None] = dict.fromkeys(METRICS)
+    values["plan_em"] = float(gold.plan == reply.plan)
+    values["hallucination_rate"] = float(
+        reply.action not in (None, NO_ACTION) and reply.action not in offered
+    )
+    if gold.plan == "call":
+        # A reply that gave up counts as the call `none` with `{}`, and so may equal a gold without action.
+        called = reply if reply.action is not None else Step("call", NO_ACTION, "{}")
+        values["act_em"] = float(gold.action == called.action)
+        values.update(_paper_f1(gold, called))
+    notes: tuple[str, ...] = ()
+    if gold.plan == "finish":
+        values["rouge_l"], notes = _answer_rouge_l(gold, reply)
+    return StepScore(values, notes=notes)
+
+
+def score_strict(gold: Step, reply: Step, offered: Collection[str]) -> StepScore:
+    """Score a step by our own rules; the module's docstring has the definition.
+
+    Both steps come from `parse_step`, the reply's text through `cut_at_observation`; `offered` from `tool_names`.
+    """
+    if skipped := _skipped_by_strict(gold, offered):
+        return StepScore(dict.fromkeys(METRICS), skipped)
+    values: dict[str, float | None] = dict.fromkeys(METRICS)
+    values["plan_em"] = float(gold.plan == reply.plan)
+    values["hallucination_rate"] = float(
+        reply.plan == "call" and reply.action != NO_ACTION and reply.action not in offered
+    )
+    if gold.plan == "call":
+        values["act_em"] = float(gold.action == reply.action)
+        values.update(_strict_f1(gold, reply))
+    notes: tuple[str, ...] = ()
+    if gold.plan == "finish":
+        values["rouge_l"], notes = _answer_rouge_l(gold, reply)
+    return StepScore(values, notes=notes)
+
+
+def paper_rouge_l(reference: str, hypothesis: str) -> float | None:
+    """Return ROUGE-L (F, 0 to 1) by the rule of `rouge` 1.0.1; None if either side has no sentence.
+
+    Sentences are split on "." and empty ones dropped, words on white space. m, n = unique words of reference and
+    hypothesis; llcs = size of the union, over all pairs of sentences, of the words of their longest common
+    subsequence; R = llcs / m, P = llcs / n, F = 2PR / (P + R + 1e-8), so equal texts reach 0.999999995.
+    """
+    expected, found = _sentences(reference), _sentences(hypothesis)
+    if not expected or not found:
+        return None
+    common: set[str] = set()
+    for sentence in expected:
+        for other in found:
+            common |= _common_subsequence(sentence, other)
+    recall = len(common) / len({word for sentence in expected for word in sentence})
+    precision = len(common) / len({word for sentence in found for word in sentence})
+    return 2.0 * ((precision * recall) / (precision + recall + _ROUGE_EPSILON))
+
+
+def _react_call(text: str) -> tuple[str, str]:
+    _, marker, after = text.rpartition(_ACTION)
+    action = after.partition(_ACTION_INPUT)[0].strip() if marker else NO_ACTION
+    _, marker, after = text.rpartition(_ACTION_INPUT)
+    return action, after.strip() if marker else "{}"
+
+
+def _native_call(call: object) -> tuple[str, str]:
+    function = call.get("function") if isinstance(call, Mapping) else None
+    if not isinstance(function, Mapping):
+        return NO_ACTION, "{}"
+    name, arguments = function.get("name"), function.get("arguments")
+    if not isinstance(arguments, str):  # the protocol says JSON text, some servers send the object itself
+        arguments = _as_json(arguments)
+    return name.strip() if isinstance(name, str) else NO_ACTION, arguments.strip() or "{}"
+
+
+def _as_json(arguments: object) -> str:
+    if arguments is None:
+        return "{}"
+    try:
+        return json.dumps(arguments, ensure_ascii=False)
+    except (TypeError, ValueError, RecursionError):
+        return ""
+
+
+def _final_answer(written: str) -> str | None:
+    """Return the answer of a Finish input; None if it does not give one (then the step gives up)."""
+    try:
+        arguments = json.loads(written)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(arguments, dict) or arguments.get("return_type") != "give_answer":
+        return None
+    answer = str(arguments.get("final_answer"))
+    return "None" if answer.strip() in ("", ".", ",") else answer
+
+
+def _tool_name(tool: object) -> str | None:
+    if not isinstance(tool, Mapping):
+        return None
+    function = tool.get(
+        "function"
+    )  # in ToolBench's own files a description, so only a mapping is looked into
+    nested = function.get("name") if isinstance(function, Mapping) else None
+    return next(
+        (name for name in (tool.get("name"), tool.get("Name"), nested) if isinstance(name, str)), None
+    )
+
+
+def _skipped_by_paper(gold: Step, reply: Step, offered: Collection[str]) -> str:
+    if gold.action == INVALID_GOLD_ACTION:
+        return SKIPPED_INVALID_GOLD
+    offers_gold = gold.action == NO_ACTION or gold.action in offered
+    return "" if reply.plan == "give_up" or offers_gold else SKIPPED_GOLD_NOT_OFFERED
+
+
+def _skipped_by_strict(gold: Step, offered: Collection[str]) -> str:
+    if gold.action == INVALID_GOLD_ACTION:
+        return SKIPPED_INVALID_GOLD
+    not_offered = gold.plan == "call" and gold.action != NO_ACTION and gold.action not in offered
+    return SKIPPED_GOLD_NOT_OFFERED if not_offered else ""
+
+
+def _paper_f1(gold: Step, reply: Step) -> dict[str, float]:
+    if gold.action != reply.action:
+        return {"avg_f1": 0.0, "easy_f1": 0.0, "hard_f1": 0.0}
+    try:
+        expected = json.loads(gold.input)
+    except (ValueError, RecursionError):
+        return {}
+    try:
+        f1 = _argument_f1(expected, json.loads(reply.input), operator.eq)
+    except (ValueError, RecursionError):
+        f1 = 0.0
+    return {"avg_f1": f1, ("easy_f1" if expected == {} else "hard_f1"): f1}
+
+
+def _strict_f1(gold: Step, reply: Step) -> dict[str, float]:
+    expected, found = _strict_json(gold.input), _strict_json(reply.input)
+    if not isinstance(expected, dict):
+        return {}
+    try:
+        f1 = _argument_f1(expected, found, json_equal) if gold.action == reply.action else 0.0
+    except RecursionError:  # nested beyond what Python compares
+        f1 = 0.0
+    return {"avg_f1": f1, ("hard_f1" if expected else "easy_f1"): f1}
+
+
+def _argument_f1(expected: object, found: object, equal: Callable[[Any, Any], bool]) -> float:
+    """F1 of arguments: an equal value counts 1, a right name with another value ½, over the names of both sides."""
+    if not isinstance(expected, dict) or not isinstance(found, dict):
+        return 0.0
+    if not expected or not found:
+        return float(expected == found)
+    shared = expected.keys() & found.keys()
+    hits = sum(1.0 if equal(expected[name], found[name]) else 0.5 for name in shared)
+    if not hits:
+        return 0.0
+    recall, precision = hits / len(expected), hits / len(found)
+    return 2 * recall * precision / (recall + precision)
+
+
+def json_equal(first: object, second: object) -> bool:
+    """Whether two parsed JSON values are equal by JSON type: true is not 1, "1" is not 1, 1 is 1.0."""
+    if isinstance(first, dict) and isinstance(second, dict):
+        return first.keys() == second.keys() and all(json_equal(first[key], second[key]) for key in first)
+    if isinstance(first, list) and isinstance(second, list):
+        return len(first) == len(second) and all(map(json_equal, first, second))
+    if isinstance(first, bool) or isinstance(second, bool):
+        return first is second
+    return first == second
+
+
+def _strict_json(written: str) -> object:
+    """Parse JSON as the standard has it; None if it is not. Only objects matter to the caller."""
+    try:
+        return json.loads(written, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _answer_rouge_l(gold: Step, reply: Step) -> tuple[float | None, tuple[str, ...]]:
+    reference, hypothesis = gold.answer or "", reply.answer if reply.answer is not None else NO_ACTION
+    if not _sentences(reference):
+        return None, (NOTE_ANSWER_WITHOUT_WORDS,)
+    score = paper_rouge_l(reference, hypothesis)
+    return (0.0, (NOTE_ANSWER_WITHOUT_WORDS,)) if score is None else (score, ())
+
+
+def _sentences(text: str) -> list[list[str]]:
+    # A piece of white space alone is kept, as one empty word: so the reference counts it.
+    return [piece.split() or [""] for piece in text.split(".") if piece]
+
+
+def _common_subsequence(reference: Sequence[str], hypothesis: Sequence[str]) -> set[str]:
+    """Return the words of one longest common subsequence, walked back from the end.
+
+    Which one matters where several are longest: on a mismatch the walk drops the reference's word only if that
+    leaves a strictly longer subsequence than dropping the hypothesis' word.
+    """
+    rows = _lengths(reference, hypothesis)
+    words: set[str] = set()
+    i, j = len(reference), len(hypothesis)
+    while i and j:
+        if reference[i - 1] == hypothesis[j - 1]:
+            words.add(reference[i - 1])
+            i, j = i - 1, j - 1
+        elif _length(rows[i - 1], j) > _length(rows[i], j - 1):
+            i -= 1
+        else:
+            j -= 1
+    return words
+
+
+def _lengths(reference: Sequence[str], hypothesis: Sequence[str]) -> list[int]:
+    """Return the table of subsequence lengths, a bit vector a row (Hyyrö 2004): one word costs one addition.
+
+    Row i stands for the first i words of the reference; bit j is 0 where the length grows at the hypothesis'
+    word j. So a pair of thousands of words takes milliseconds, and nothing recurses.
+    """
+    places: dict[str, int] = {}
+    for j, word in enumerate(hypothesis):
+        places[word] = places.get(word, 0) | 1 << j
+    full = (1 << len(hypothesis)) - 1
+    row, rows = full, [full]
+    for word in reference:
+        matched = row & places.get(word, 0)
+        row = ((row + matched) | (row - matched)) & full
+        rows.append(row)
+    return rows
+
+
+def _length(row: int, j: int) -> int:
+    return j - (row & ((1 << j) - 1)).bit_count()

@@ -1,0 +1,1 @@
+"""What a person reads after a run: the HTML page, and the one place where numbers become text."""

@@ -1,0 +1,173 @@
+"""How a number looks, everywhere: in the page, in the terminal, in the comparison.
+
+A value that is missing, NaN or infinite is an em dash, never 0: "not applicable" and "nothing right" are
+different findings. A metric's `unit` decides the form of its value:
+
+    proportion   0..1, shown as a percentage            0.318   -> 31.8 %
+    score        0..1, shown times 100                  0.27351 -> 27.35
+    bleu         already 0..100                         27.351  -> 27.35
+    ratio        plain (perplexity, steps, seconds)     7.1234  -> 7.123
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+MISSING = "—"
+
+PERCENT_DECIMALS = 1
+"""Of 1,000 answers the 95 % interval is some 6 points wide; a second decimal would be noise."""
+
+PERCENT_DECIMALS_NEAR_THE_ENDS = 4
+"""99.96 % must not read as 100.0 %: next to 0 and 100 decimals are added until the text is not the end."""
+
+POINT_DECIMALS = 2
+"""ROUGE and BLEU are published as 27.35: four digits, and columns of them line up."""
+
+SIGNIFICANT_DIGITS = 4
+"""For values without a natural scale: enough to tell two checkpoints' perplexities apart."""
+
+SMALLEST_PLAIN = 1e-4
+"""Below this a plain decimal is mostly zeros, so the exponent form is used."""
+
+_SCALE = {"proportion": 100.0, "score": 100.0}
+_MINUTE, _HOUR, _DAY = 60, 3600, 86400
+_COMPACT_STEPS = ((1_000_000_000, "G"), (1_000_000, "M"), (1_000, "k"))
+
+
+def finite(value: Any) -> float | None:
+    """The value as a float, or None where there is nothing to show."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def scaled(metric: Mapping[str, Any], value: Any) -> float | None:
+    """The value on the scale it is shown on (percent, points, or as it is); None where there is none."""
+    number = finite(value)
+    return None if number is None else number * _SCALE.get(str(metric.get("unit")), 1.0)
+
+
+def _percent(number: float) -> str:
+    """A percentage that says 0 or 100 only where that is exact."""
+    text = f"{number:.{PERCENT_DECIMALS}f}"
+    for decimals in range(PERCENT_DECIMALS + 1, PERCENT_DECIMALS_NEAR_THE_ENDS + 1):
+        if float(text) == number or float(text) not in (0.0, 100.0):
+            break
+        text = f"{number:.{decimals}f}"
+    return text
+
+
+def format_plain(value: Any) -> str:
+    """Four significant digits: `7.123`, `0.01234`, `12,346`, `1.234e-06`."""
+    number = finite(value)
+    if number is None:
+        return MISSING
+    size = abs(number)
+    if number == 0:
+        return "0"
+    if size < SMALLEST_PLAIN:
+        return f"{number:.{SIGNIFICANT_DIGITS - 1}e}"
+    digits_before_the_point = math.floor(math.log10(size)) + 1
+    return f"{number:,.{max(0, SIGNIFICANT_DIGITS - digits_before_the_point)}f}"
+
+
+def _without_unit(metric: Mapping[str, Any], number: float) -> str:
+    unit = metric.get("unit")
+    if unit == "proportion":
+        return f"{number:.{PERCENT_DECIMALS}f}"
+    if unit in ("score", "bleu"):
+        return f"{number:.{POINT_DECIMALS}f}"
+    return format_plain(number)
+
+
+def format_value(metric: Mapping[str, Any], value: Any) -> str:
+    """A metric's value in its unit. Only `metric["unit"]` is read; an unknown unit is shown plain.
+
+    >>> format_value({"unit": "proportion"}, 0.318)
+    '31.8 %'
+    >>> format_value({"unit": "proportion"}, 0.9996)
+    '99.96 %'
+    >>> format_value({"unit": "proportion"}, None)
+    '—'
+    """
+    number = scaled(metric, value)
+    if number is None:
+        return MISSING
+    return f"{_percent(number)} %" if metric.get("unit") == "proportion" else _without_unit(metric, number)
+
+
+def format_interval(metric: Mapping[str, Any], low: Any, high: Any) -> str:
+    """Both ends on the value's scale, the unit left to the value; an em dash unless both are known.
+
+    >>> format_interval({"unit": "proportion"}, 0.191, 0.45)
+    '19.1 to 45.0'
+    """
+    ends = scaled(metric, low), scaled(metric, high)
+    if ends[0] is None or ends[1] is None:
+        return MISSING
+    return f"{_without_unit(metric, ends[0])} to {_without_unit(metric, ends[1])}"
+
+
+def format_count(n: Any) -> str:
+    """A whole number with thousands separated: samples, requests, tokens.
+
+    >>> format_count(1234567)
+    '1,234,567'
+    """
+    number = finite(n)
+    return MISSING if number is None else f"{round(number):,}"
+
+
+def format_compact(value: Any) -> str:
+    """A number for an axis, where room is scarce: `250`, `1.5k`, `2M`, `0.25`."""
+    number = finite(value)
+    if number is None:
+        return MISSING
+    for step, letter in _COMPACT_STEPS:
+        if abs(number) >= step:
+            return f"{number / step:.4g}{letter}"
+    return f"{number:.4g}"
+
+
+def format_duration(seconds: Any) -> str:
+    """A time a person can compare: the two largest units, milliseconds below one second.
+
+    >>> [format_duration(s) for s in (0.0412, 4.2, 75, 3900, 100_000)]
+    ['41 ms', '4.2 s', '1 min 15 s', '1 h 05 min', '1 d 3 h']
+    """
+    number = finite(seconds)
+    if number is None or number < 0:
+        return MISSING
+    if number < 0.9995:
+        return f"{number * 1000:.0f} ms" if number >= 0.001 or number == 0 else "<1 ms"
+    if number < 9.95:
+        return f"{number:.1f} s"
+    whole = round(number)
+    if whole < _MINUTE:
+        return f"{whole} s"
+    if whole < _HOUR:
+        return f"{whole // _MINUTE} min {whole % _MINUTE:02d} s"
+    if whole < _DAY:
+        return f"{whole // _HOUR} h {whole % _HOUR // _MINUTE:02d} min"
+    return f"{whole // _DAY} d {whole % _DAY // _HOUR} h"
+
+
+def format_rate(per_second: Any, what: str = "") -> str:
+    """Something per second: `41.2/s`, `1,204 tokens/s`."""
+    number = finite(per_second)
+    if number is None:
+        return MISSING
+    amount = f"{number:,.0f}" if number >= 100 else f"{number:.3g}"
+    return f"{amount} {what}/s" if what else f"{amount}/s"
+
+
+def counted(n: int, singular: str, plural: str = "") -> str:
+    """`1 sample`, `1,204 samples`."""
+    return f"{format_count(n)} {singular if n == 1 else plural or singular + 's'}"

@@ -1,0 +1,93 @@
+"""One offline HTML file from a template, its style, its script and its data.
+
+The page's content policy forbids everything but its own style and script, named by their hashes, so model
+text that slipped through every escape still could neither run nor load anything. That is why templates use
+no inline `style` and no `on…` attributes. Data travels in a script block that no browser executes.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from evalsuite.report.texts import encodable, visible
+
+if TYPE_CHECKING:
+    import jinja2
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+_UNSAFE_IN_A_DATA_BLOCK = (
+    ("<", "\\u003c"),  # neither </script> nor <!-- can stand in it
+    (">", "\\u003e"),
+    ("\u2028", "\\u2028"),
+    ("\u2029", "\\u2029"),
+)
+
+
+def data_block(json_text: str) -> str:
+    """JSON that can stand inside a <script> element; these characters occur in JSON's strings only."""
+    for character, escaped in _UNSAFE_IN_A_DATA_BLOCK:
+        json_text = json_text.replace(character, escaped)
+    return json_text
+
+
+def policy(style: str, script: str) -> str:
+    """The Content-Security-Policy that allows this style, this script, and nothing else."""
+    hashes = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in (style, script)]
+    return (
+        f"default-src 'none'; style-src 'sha256-{hashes[0]}'; script-src 'sha256-{hashes[1]}'; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _finalize(value: Any) -> Any:
+    """Applied to every value a template prints: nothing invisible or reordering gets into the page unseen."""
+    return visible(value) if type(value) is str else value
+
+
+@cache
+def environment() -> jinja2.Environment:
+    """The templates, compiled once a process, with escaping on.
+
+    A name that is not there prints nothing: a run of an older version gets a report with a gap, not none.
+    """
+    import jinja2
+
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.ChainableUndefined,
+        finalize=_finalize,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+@cache
+def asset(name: str) -> str:
+    """A file next to the templates, as text with plain line ends."""
+    return (TEMPLATES / name).read_text(encoding="utf-8")
+
+
+def assemble(template: str, context: Mapping[str, Any], *, data: str, style: str, script: str) -> str:
+    """The page: `template` rendered with `context`; `data` is JSON text, `style` and `script` are file names."""
+    from markupsafe import Markup
+
+    css, javascript = asset(style), asset(script)
+    page = (
+        environment()
+        .get_template(template)
+        .render(
+            **context,
+            policy=policy(css, javascript),
+            style=Markup(css),  # noqa: S704 - our own file
+            script=Markup(javascript),  # noqa: S704 - our own file
+            data=Markup(data_block(data)),  # noqa: S704 - escaped for where it stands
+        )
+    )
+    return encodable(page)

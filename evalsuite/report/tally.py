@@ -1,0 +1,56 @@
+"""What the page counts over all samples, shown or not: reply lengths, latencies, labels, stages.
+
+Eight bytes a sample are kept for the histograms, nothing else grows with the number of rows.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from evalsuite.report.numbers import finite
+
+
+@dataclass
+class Behaviour:
+    """How one variant behaved on one dataset, failed requests not counted."""
+
+    tokens: array[float] = field(default_factory=lambda: array("f"))
+    characters: array[float] = field(default_factory=lambda: array("f"))
+    latencies: array[float] = field(default_factory=lambda: array("f"))
+    labels: Counter[str] = field(default_factory=Counter)
+    stages: Counter[str] = field(default_factory=Counter)
+
+    def lengths(self) -> tuple[str, array[float]]:
+        """The unit and the values: tokens where any server counted them, else characters."""
+        return ("tokens", self.tokens) if self.tokens else ("characters", self.characters)
+
+
+class Tally:
+    """Takes samples one by one."""
+
+    def __init__(self) -> None:
+        self.behaviours: dict[tuple[str, str], Behaviour] = {}
+
+    def add(self, sample: Mapping[str, Any]) -> None:
+        """Counts one sample."""
+        key = str(sample.get("variant", "")), str(sample.get("dataset", ""))
+        behaviour = self.behaviours.get(key)
+        if behaviour is None:
+            behaviour = self.behaviours[key] = Behaviour()
+        behaviour.labels.update(map(str, sample.get("labels") or ()))
+        if sample.get("outcome") == "error":
+            return
+        if sample.get("stage"):
+            behaviour.stages[str(sample["stage"])] += 1
+        tokens = finite((sample.get("usage") or {}).get("completion_tokens"))
+        if tokens is not None:
+            behaviour.tokens.append(tokens)
+        else:
+            behaviour.characters.append(len((sample.get("reply") or {}).get("text") or ""))
+        latency = finite(sample.get("latency_s"))
+        if latency is not None:
+            behaviour.latencies.append(latency)

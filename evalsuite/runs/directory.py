@@ -1,0 +1,146 @@
+"""`<out>/<name>/`: one run's files, held by one process at a time.
+
+    run.json              what was run: configuration, variants, data, versions (no secret, no time)
+    samples.jsonl         the journal: one line a finished sample (see `journal`)
+    summary.csv, .json    the results
+    report.html           the same for a person
+    server-VARIANT.log    what the model server printed
+    superseded.jsonl      journal lines that the present plan does not ask for any more (another --limit,
+                          an edited row); kept, since a later plan may want them again
+
+Every file but the journal and the logs is replaced atomically.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from evalsuite.errors import InputError, RunDirectoryError
+
+LOCK_FILE = ".lock"
+RUN_FILE, JOURNAL_FILE, SUPERSEDED_FILE = "run.json", "samples.jsonl", "superseded.jsonl"
+SUMMARY_CSV, SUMMARY_JSON, REPORT_FILE = "summary.csv", "summary.json", "report.html"
+
+
+class RunDirectory:
+    """The paths of a run and how its files are written."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def name(self) -> str:
+        """The run's name is its folder's."""
+        return self.path.name
+
+    @property
+    def journal(self) -> Path:
+        """One line a finished sample."""
+        return self.path / JOURNAL_FILE
+
+    @property
+    def superseded(self) -> Path:
+        """Lines the present plan does not ask for."""
+        return self.path / SUPERSEDED_FILE
+
+    def server_log(self, variant: str) -> Path:
+        """What the server of a variant printed."""
+        return self.path / f"server-{variant}.log"
+
+    def write(self, file: str, content: bytes) -> Path:
+        """Replace a file atomically. Raises `RunDirectoryError` (disk full, no permission)."""
+        return self.write_with(file, lambda temporary: temporary.write_bytes(content))
+
+    def write_with(self, file: str, fill: Callable[[Path], object]) -> Path:
+        """Replace a file atomically by one that `fill` writes."""
+        target = self.path / file
+        temporary = target.with_name(f".{file}.tmp")
+        try:
+            temporary.unlink(missing_ok=True)
+            fill(temporary)
+            temporary.replace(target)
+        except OSError as error:
+            temporary.unlink(missing_ok=True)
+            raise write_failed(target, error) from error
+        return target
+
+    def write_json(self, file: str, value: Any) -> Path:
+        """Replace a JSON file, indented for reading."""
+        return self.write(
+            file, orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS) + b"\n"
+        )
+
+    def read_json(self, file: str) -> Any:
+        """A JSON file of the run; None when it is not there. Raises `RunDirectoryError` when it is broken."""
+        path = self.path / file
+        try:
+            return orjson.loads(path.read_bytes())
+        except FileNotFoundError:
+            return None
+        except orjson.JSONDecodeError as error:
+            raise RunDirectoryError(
+                f"{path}: not JSON ({error}). Delete it and run the same command again: the journal is kept."
+            ) from error
+
+
+def write_failed(path: Path, error: OSError) -> RunDirectoryError:
+    """An error of writing, in words, with what to do."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        reason, advice = "no space left", "Free some space"
+    else:
+        reason, advice = error.strerror or str(error), "Make it writable or choose another folder with --out"
+    return RunDirectoryError(
+        f"{path}: cannot write ({reason}). {advice} and run the same command again: everything finished until then is in the journal."
+    )
+
+
+@contextmanager
+def hold_run_directory(path: Path, *, fresh: bool) -> Iterator[RunDirectory]:
+    """Create or open a run directory and keep other processes out of it.
+
+    With `fresh`, what is there is kept under another name. Raises `RunDirectoryError` when another process
+    holds it (naming its pid) or it cannot be written, `InputError` when the folder holds something else.
+    """
+    if (
+        path.is_dir()
+        and any(path.iterdir())
+        and not (path / RUN_FILE).exists()
+        and not (path / LOCK_FILE).exists()
+    ):
+        raise InputError(f"{path}: the folder holds other files, not a run. Choose another --name or --out.")
+    if fresh and path.is_dir():
+        with _locked(path):
+            path.rename(path.with_name(f"{path.name}.{datetime.now(timezone.utc):%Y%m%dT%H%M%S%f}"))
+    with _locked(path):
+        yield RunDirectory(path)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise write_failed(path, error) from error
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.read(descriptor, 32).decode("ascii", "replace").strip() or "unknown"
+            raise RunDirectoryError(
+                f"{path}: another evalsuite (pid {holder}) is writing this run. Wait for it, or give this one another --name."
+            ) from None
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, f"{os.getpid()}\n".encode())
+        yield
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,213 @@
+"""`samples.jsonl`: one JSON object a finished sample, appended in one write.
+
+    {"key", "variant", "dataset", "subset", "id", "index", "messages" | "prompt",
+     "reply": {"text", "reasoning", "tool_calls", "finish_reason"} | null,
+     "outcome", "extracted", "stage", "gold", "scores": {metric: value}, "labels": […],
+     "usage": {"prompt_tokens", "completion_tokens"}, "latency_s", "ttft_s", "attempts",
+     "error": {"class", "message", "status"} | null, "statistics": {metric: […]}   (corpus metrics only)}
+
+`key` is a hash of what was asked of whom. A line is finished when its newline is there: a torn last line means
+that sample is still owed, and is cut off before anything is appended. After a power cut, lines the operating
+system had not written yet (some seconds' worth) are owed as well; a killed process loses none.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from evalsuite.runs.directory import JOURNAL_FILE, SUPERSEDED_FILE, RunDirectory, write_failed
+
+KEY_BYTES = 16
+TAIL_BYTES = 1 << 20
+
+
+def sample_key(fingerprint: str, api: str, asked: bytes, repeat: int = 0) -> str:
+    """What was asked of whom, as 32 hexadecimal digits. `asked`: prompt and generation settings, serialised."""
+    digest = hashlib.blake2b(fingerprint.encode(), digest_size=KEY_BYTES)
+    digest.update(f"|{api}|{repeat}|".encode())
+    digest.update(asked)
+    return digest.hexdigest()
+
+
+class Journal:
+    """Appends lines. Used as a context manager; every `append` is one write to the file, never buffered here."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._descriptor = -1
+
+    def __enter__(self) -> Journal:
+        try:
+            cut_torn_line(self.path)
+            self._descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        except OSError as error:
+            raise write_failed(self.path, error) from error
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._descriptor)
+
+    def append(self, lines: bytes) -> None:
+        """Write whole lines. Raises `RunDirectoryError`; what was half written is cut off by the next start."""
+        try:
+            while lines:
+                lines = lines[os.write(self._descriptor, lines) :]
+        except OSError as error:
+            raise write_failed(self.path, error) from error
+
+
+def cut_torn_line(path: Path) -> None:
+    """Remove what follows the last newline."""
+    if not path.exists():
+        return
+    with path.open("r+b") as stream:
+        end = stream.seek(0, os.SEEK_END)
+        keep = end
+        while keep:
+            start = max(0, keep - TAIL_BYTES)
+            stream.seek(start)
+            newline = stream.read(keep - start).rfind(b"\n")
+            if newline >= 0:
+                keep = start + newline + 1
+                break
+            keep = start
+        if keep != end:
+            stream.truncate(keep)
+
+
+def read_journal(path: Path) -> Iterator[dict[str, Any]]:
+    """Every finished line; damaged ones are passed over (their samples are owed)."""
+    for _, line in _finished_lines(path):
+        yield line
+
+
+def _finished_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Byte offset and content of every finished line."""
+    if not path.exists():
+        return
+    offset = 0
+    with path.open("rb") as stream:
+        for raw in stream:
+            line = _parsed(raw)
+            if line is not None:
+                yield offset, line
+            offset += len(raw)
+
+
+def _parsed(raw: bytes) -> dict[str, Any] | None:
+    if not raw.endswith(b"\n"):
+        return None
+    try:
+        line = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        return None
+    return line if isinstance(line, dict) and "key" in line and "outcome" in line else None
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedLine:
+    """A line of a journal file and the byte offset it starts at."""
+
+    offset: int
+    content: dict[str, Any]
+
+
+class LineIndex:
+    """Finds a file's finished lines by what was asked; holds offsets, not lines.
+
+    Two rows of a dataset may ask the same thing; each takes one line. Used as a context manager.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._offsets: dict[int, int | list[int]] = {}
+
+    def __enter__(self) -> LineIndex:
+        self._stream = self.path.open("rb") if self.path.exists() else None
+        for offset, line in _finished_lines(self.path):
+            self._remember(_short(line["variant"], line["dataset"], line["key"]), offset)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._stream:
+            self._stream.close()
+
+    def __len__(self) -> int:
+        return len(self._offsets)
+
+    def _remember(self, short: int, offset: int) -> None:
+        known = self._offsets.setdefault(short, offset)
+        if isinstance(known, list):
+            known.append(offset)
+        elif known != offset:
+            self._offsets[short] = [known, offset]
+
+    def take(self, variant: str, dataset: str, key: str) -> FinishedLine | None:
+        """The line of a finished sample, once; None when there is none (left)."""
+        short = _short(variant, dataset, key)
+        known = self._offsets.pop(short, None)
+        if known is None or self._stream is None:
+            return None
+        if isinstance(known, list):
+            offset, rest = known[0], known[1:]
+            self._offsets[short] = rest[0] if len(rest) == 1 else rest
+        else:
+            offset = known
+        self._stream.seek(offset)
+        line = _parsed(self._stream.readline())
+        return FinishedLine(offset, line) if line and line["key"] == key else None
+
+    def leftovers(self) -> set[int]:
+        """Offsets of the lines nobody took."""
+        return {
+            offset
+            for known in self._offsets.values()
+            for offset in (known if isinstance(known, list) else [known])
+        }
+
+
+def _short(variant: str, dataset: str, key: str) -> int:
+    digest = hashlib.blake2b(f"{variant}\n{dataset}\n{key}".encode(), digest_size=8)
+    return int.from_bytes(digest.digest(), "big")
+
+
+def compact(directory: RunDirectory, *, move: set[int], drop: set[int], taken_back: set[int]) -> None:
+    """Take lines out of the journal, by offset: `move` to `superseded.jsonl`, `drop` for good.
+
+    `taken_back` are the offsets in `superseded.jsonl` whose lines stand in the journal again. A crash between
+    the two replacements leaves lines twice, never nowhere.
+    """
+    if move or taken_back:
+        directory.write_with(
+            SUPERSEDED_FILE, lambda temporary: _write_superseded(directory, temporary, move, taken_back)
+        )
+    if move or drop:
+        gone = move | drop
+        directory.write_with(
+            JOURNAL_FILE,
+            lambda temporary: _copy_lines(directory.journal, temporary, lambda at: at not in gone),
+        )
+
+
+def _write_superseded(directory: RunDirectory, target: Path, move: set[int], taken_back: set[int]) -> None:
+    _copy_lines(directory.superseded, target, lambda offset: offset not in taken_back)
+    _copy_lines(directory.journal, target, lambda offset: offset in move)
+
+
+def _copy_lines(source: Path, target: Path, wanted: Callable[[int], bool]) -> None:
+    """Append the wanted lines of a file to another."""
+    if not source.exists():
+        return
+    offset = 0
+    with source.open("rb") as reader, target.open("ab") as writer:
+        for raw in reader:
+            if wanted(offset) and raw.endswith(b"\n"):
+                writer.write(raw)
+            offset += len(raw)

@@ -1,0 +1,68 @@
+"""Where numbers come from: versions of what computed them, and the state of the user's repository."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import subprocess
+from typing import Any
+
+from evalsuite._version import __version__
+
+PACKAGES = ("aiohttp", "orjson", "pydantic", "rapidfuzz", "sacrebleu", "jieba", "scipy", "xllamacpp")
+COMMAND_TIMEOUT_SECONDS = 5
+
+
+def versions() -> dict[str, Any]:
+    """evalsuite, Python, platform and the packages that scores or requests depend on."""
+    return {
+        "evalsuite": __version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "packages": _packages(),
+    }
+
+
+def _packages() -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name in PACKAGES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def machine() -> str:
+    """Cores, memory and GPUs, in words."""
+    gpus = _gpus()
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return f"{os.cpu_count()} cores, {memory:.0f} GiB memory, {', '.join(gpus) if gpus else 'no NVIDIA GPU'}"
+
+
+def _gpus() -> list[str]:
+    command = ["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader"]
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=COMMAND_TIMEOUT_SECONDS, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return []
+    return done.stdout.strip().splitlines()
+
+
+def git_state() -> dict[str, Any] | None:
+    """Commit of the working directory and whether it has changes; None outside a repository."""
+    try:
+        done = subprocess.run(
+            ["git", "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*"],
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_TIMEOUT_SECONDS,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    described = done.stdout.strip()
+    return {"commit": described.removesuffix("-dirty"), "dirty": described.endswith("-dirty")}

@@ -1,0 +1,59 @@
+"""A finished (or interrupted) run, read back from its directory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from evalsuite.errors import InputError
+from evalsuite.runs.directory import RUN_FILE, SUMMARY_JSON, RunDirectory
+from evalsuite.runs.journal import read_journal
+from evalsuite.runs.tally import ALL
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run directory holds. `info` is run.json, `summary` is summary.json."""
+
+    path: Path
+    info: dict[str, Any]
+    summary: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """The folder's name."""
+        return self.path.name
+
+    @property
+    def complete(self) -> bool:
+        """Whether every sample was had (or set aside by `--on-error skip|wrong`)."""
+        return bool(self.summary["complete"])
+
+    def samples(self) -> Iterator[dict[str, Any]]:
+        """The journal's lines, one at a time."""
+        return read_journal(self.path / "samples.jsonl")
+
+    def metric(
+        self, name: str, *, dataset: str | None = None, variant: str | None = None, subset: str = ALL
+    ) -> float | None:
+        """One number; the first variant's and dataset's that have it where none is named. Raises `KeyError`."""
+        for variant_name, entry in self.summary["variants"].items():
+            for dataset_name, results in entry["datasets"].items():
+                metrics = results["subsets"].get(subset, {}).get("metrics", {})
+                if variant in (None, variant_name) and dataset in (None, dataset_name) and name in metrics:
+                    value: float | None = metrics[name]["value"]
+                    return value
+        raise KeyError(f"{name} (dataset {dataset or 'any'}, variant {variant or 'any'}, subset {subset})")
+
+
+def load_run(path: Path | str) -> Run:
+    """Read a run directory. Raises `InputError` when it is none."""
+    directory = RunDirectory(Path(path))
+    info, summary = directory.read_json(RUN_FILE), directory.read_json(SUMMARY_JSON)
+    if info is None or summary is None:
+        raise InputError(
+            f"{path}: not a run directory with results (it lacks {RUN_FILE if info is None else SUMMARY_JSON})."
+        )
+    return Run(directory.path, info, summary)

@@ -1,0 +1,152 @@
+"""`summary.csv` and `summary.json`: the results of a run, from one source.
+
+Columns of the CSV: see `COLUMNS`. The JSON nests the same numbers as variants → datasets → subsets → metrics
+and adds what the run took.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from evalsuite.runs.plan import DatasetPlan
+from evalsuite.runs.tally import Result, Tally
+
+COLUMNS = (
+    "run", "variant", "dataset", "subset", "metric", "value", "stderr", "ci_low", "ci_high",
+    "n", "n_unparsed", "n_truncated", "n_error", "n_skipped", "primary", "signature",
+)  # fmt: skip
+ATTENTION_SHARE = 0.05
+"""Above this share of truncated or unparsed replies a run says what to do about them."""
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetResults:
+    """What one variant scored on one dataset."""
+
+    variant: str
+    plan: DatasetPlan
+    tally: Tally
+    owed: int
+
+    def results(self) -> list[Result]:
+        """See `Tally.results`."""
+        return self.tally.results()
+
+
+def signature(plan: DatasetPlan, result: Result) -> str:
+    """Everything a number depends on, in one line, such as `mcq|default|v1|n:44|shots:5|lang:zh|…`."""
+    metric, generation = result.metric, plan.generation
+    parts = [
+        plan.task.kind,
+        metric.profile,
+        f"v{metric.version}",
+        f"n:{result.interval.n}",
+        f"shots:{plan.style.shots}",
+        f"lang:{plan.style.lang}",
+        *(["cot"] if plan.style.cot else []),
+        "completions" if plan.style.completions else "chat",
+        f"t:{generation.temperature:g}",
+        f"max_tokens:{generation.max_tokens}",
+        f"prompt:v{plan.task.version}",
+    ]
+    return "|".join(parts)
+
+
+def csv_rows(run: str, datasets: Sequence[DatasetResults]) -> Iterator[dict[str, Any]]:
+    """One row a metric, variant, dataset and subset."""
+    for found in datasets:
+        for result in found.results():
+            yield {
+                "run": run,
+                "variant": found.variant,
+                "dataset": found.plan.name,
+                "subset": result.subset,
+                "metric": result.metric.name,
+                **_numbers(found.plan, result),
+            }
+
+
+def to_csv(rows: Sequence[Mapping[str, Any]]) -> bytes:
+    """The table as UTF-8 CSV; what is not defined is an empty cell."""
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, COLUMNS, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({key: _cell(value) for key, value in row.items()} for row in rows)
+    return text.getvalue().encode("utf-8")
+
+
+def nested(rows: Sequence[Mapping[str, Any]], datasets: Sequence[DatasetResults]) -> dict[str, Any]:
+    """Variants → datasets → subsets → metrics."""
+    variants: dict[str, Any] = {}
+    for found in datasets:
+        entry: dict[str, Any] = {"kind": found.plan.task.kind, "owed": found.owed, "subsets": {}}
+        variants.setdefault(found.variant, {"datasets": {}})["datasets"][found.plan.name] = entry
+        units = {metric.name: metric for metric in found.plan.metrics}
+        for row in rows:
+            if (row["variant"], row["dataset"]) == (found.variant, found.plan.name):
+                subset = entry["subsets"].setdefault(row["subset"], _subset(found.tally, row["subset"]))
+                metric = units[row["metric"]]
+                numbers = {key: row[key] for key in COLUMNS[5:]}
+                subset["metrics"][row["metric"]] = numbers | {
+                    "unit": metric.unit,
+                    "higher_is_better": metric.higher_is_better,
+                }
+    return variants
+
+
+def advice(datasets: Sequence[DatasetResults]) -> list[str]:
+    """Sentences about results that are not what they seem."""
+    found: list[str] = []
+    for dataset in datasets:
+        outcomes = dataset.tally.outcomes()
+        total = sum(outcomes.values())
+        place = f"{dataset.variant} on {dataset.plan.name}"
+        if total and outcomes["truncated"] > ATTENTION_SHARE * total:
+            limit = dataset.plan.generation.max_tokens
+            found.append(
+                f"{place}: {outcomes['truncated']} of {total} replies were cut off at {limit} tokens before an answer and count as wrong; "
+                "raise --max-tokens (reasoning models need thousands)."
+            )
+        if total and outcomes["unparsed"] > ATTENTION_SHARE * total:
+            found.append(
+                f"{place}: {outcomes['unparsed']} of {total} replies held no answer that could be read and count as wrong; look at them in report.html."
+            )
+    return found
+
+
+def _subset(tally: Tally, subset: str) -> dict[str, Any]:
+    outcomes = tally.outcomes(subset)
+    return {
+        "samples": sum(outcomes.values()),
+        "n_unparsed": outcomes["unparsed"],
+        "n_truncated": outcomes["truncated"],
+        "n_error": outcomes["error"],
+        "metrics": {},
+    }
+
+
+def _numbers(plan: DatasetPlan, result: Result) -> dict[str, Any]:
+    interval = result.interval
+    return {
+        "value": interval.value,
+        "stderr": interval.stderr,
+        "ci_low": interval.low,
+        "ci_high": interval.high,
+        "n": interval.n,
+        "n_unparsed": result.n_unparsed,
+        "n_truncated": result.n_truncated,
+        "n_error": result.n_error,
+        "n_skipped": result.n_skipped,
+        "primary": result.metric.primary,
+        "signature": signature(plan, result),
+    }
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "" if value is None else value

@@ -1,0 +1,183 @@
+"""What every kind of dataset defines: which rows it takes, how it asks, how it judges the reply.
+
+A new kind is one file with one `Task`. Tasks never talk HTTP and never touch files: they turn a row into a
+`Prompt` and a `Reply` into a `Score`, and name the metrics the scores add up to.
+"""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, Literal, TypeAlias
+
+from evalsuite.data.dataset import RowError
+from evalsuite.metrics.text import split_reasoning
+from evalsuite.types import Outcome, Prompt, Reply, RowT, Score
+
+Language: TypeAlias = Literal["zh", "en"]
+CHINESE_TRAIT = "zh"
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """How a whole dataset is asked: the same for each of its rows."""
+
+    lang: Language
+    """Of the wording around the data; --lang overrides what the data says."""
+    shots: int
+    data_lang: Language = "en"
+    """Of the data itself, whatever --lang says."""
+    cot: bool = False
+    completions: bool = False
+    subjects: bool = False
+    """Rows come from named subjects, so that a header may name them."""
+    multiple: bool = False
+    """Some rows have several right answers, so every row is asked as if it might."""
+    exam: str | None = None
+    """A benchmark whose own wording is used (`ceval`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """How samples' scores become one number.
+
+    `aggregate`: `mean` over samples; `macro`, the unweighted mean of the subsets' means; `corpus`, computed by
+    `from_statistics` from the sum of the samples' sufficient statistics. `of` names the score that is
+    aggregated where it is not the metric's own name. `unit`: `proportion` and `score` lie in 0..1, `bleu` in
+    0..100, `ratio` is free.
+    """
+
+    name: str
+    unit: Literal["proportion", "score", "bleu", "ratio"] = "proportion"
+    primary: bool = False
+    aggregate: Literal["mean", "macro", "corpus"] = "mean"
+    of: str | None = None
+    higher_is_better: bool = True
+    from_statistics: Callable[[Sequence[float]], float] | None = None
+    profile: str = "default"
+    version: str = "1"
+
+    @property
+    def score(self) -> str:
+        """The name of the score it is computed from."""
+        return self.of or self.name
+
+    @property
+    def worst(self) -> float:
+        """What a sample counts that could not be had, under `--on-error wrong`."""
+        return 0.0 if self.higher_is_better else 1.0
+
+
+class Task(ABC, Generic[RowT]):
+    """One kind of dataset. `RowT` is its row, validated and typed."""
+
+    kind: ClassVar[str]
+    version: ClassVar[str] = "1"
+    """Of prompts and extraction; part of every signature."""
+    columns: ClassVar[str]
+    """The columns in words, for `evalsuite datasets` and error messages."""
+    default_shots: ClassVar[int] = 0
+
+    @classmethod
+    @abstractmethod
+    def recognises(cls, values: Mapping[str, Any]) -> bool:
+        """Whether a dataset with such a first row is of this kind."""
+
+    @abstractmethod
+    def missing(self, columns: Collection[str]) -> list[str]:
+        """The required columns that are not there, in words."""
+
+    @abstractmethod
+    def parse(self, values: Mapping[str, Any]) -> RowT:
+        """The typed row; raises `RowError` with every fault of the row."""
+
+    def subject(self, row: RowT) -> str | None:
+        """The subject a row names itself, where it does."""
+        return None
+
+    def cluster(self, row: RowT) -> str | None:
+        """What rows that are not independent share (a dialogue), for the confidence intervals."""
+        return None
+
+    @abstractmethod
+    def traits(self, row: RowT) -> Iterable[str]:
+        """Facts about a row that decide the dataset's style."""
+
+    @abstractmethod
+    def max_tokens(self, style: Style) -> int:
+        """The default limit of a reply, in tokens."""
+
+    @abstractmethod
+    def prompt(self, row: RowT, shots: Sequence[RowT], style: Style, subject: str) -> Prompt:
+        """What is asked; `shots` are the few-shot rows, already cut to `style.shots`."""
+
+    @abstractmethod
+    def gold(self, row: RowT) -> Any:
+        """The right answer, as it is written to the journal."""
+
+    @abstractmethod
+    def score(self, row: RowT, reply: Reply, style: Style) -> Score:
+        """Judge a reply. Never raises: whatever came back has a score or an outcome."""
+
+    @abstractmethod
+    def metrics(self, style: Style) -> tuple[Metric, ...]:
+        """What the scores add up to, the headline marked `primary`."""
+
+    def builtin_shots(self) -> tuple[RowT, ...]:
+        """Few-shot rows that come with the task, for data without a dev file."""
+        return ()
+
+
+def answer_text(reply: Reply) -> str | None:
+    """The reply without its reasoning; None when the reasoning never ended, so that there is no answer."""
+    answer, _ = split_reasoning(reply.text)
+    return answer
+
+
+def outcome(found: bool, reply: Reply) -> Outcome:
+    """`scored` when there is an answer, else whether it was cut off by the token limit or simply not there."""
+    if found:
+        return "scored"
+    return "truncated" if reply.finish_reason == "length" else "unparsed"
+
+
+def language_of(traits: Mapping[str, int], rows: int) -> Language:
+    """Chinese when at least half of the rows are."""
+    return "zh" if rows and traits.get(CHINESE_TRAIT, 0) * 2 >= rows else "en"
+
+
+def text_value(values: Mapping[str, Any], *names: str) -> str:
+    """The first of the columns that is there, as text; empty when none is."""
+    for name in names:
+        value = values.get(name)
+        if value is not None and value != "":
+            return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return ""
+
+
+def json_value(values: Mapping[str, Any], name: str, expected: str) -> Any:
+    """A structured column: as it is, or decoded where a CSV holds it as JSON text. Raises `RowError`."""
+    value = values.get(name)
+    if not isinstance(value, str) or not value.strip():
+        return value if value != "" else None
+    try:
+        return json.loads(value)
+    except ValueError as error:
+        raise RowError((f"'{name}' is not JSON ({error})", expected)) from error
+
+
+def checked_messages(value: Any, name: str = "messages") -> list[dict[str, Any]]:
+    """A chat history: objects with a role and a text. Raises `RowError`."""
+    expected = f"'{name}' as a list of objects with 'role' and 'content'"
+    if not isinstance(value, list) or not value:
+        raise RowError((f"'{name}' is {'empty' if value in (None, []) else 'not a list'}", expected))
+    for number, message in enumerate(value, start=1):
+        if (
+            not isinstance(message, dict)
+            or not isinstance(message.get("role"), str)
+            or "content" not in message
+        ):
+            raise RowError((f"message {number} of '{name}' is not one", expected))
+    return value

@@ -1,0 +1,170 @@
+r"""Grade-school word problems (`gsm8k`): reason, then give a number.
+
+Columns `question` and `answer`, the gold number after the last `####`. Chat asks for the number in `\boxed{}`,
+with worked examples as chat turns; `--completions` uses the classic `Question:/Answer:` form. Examples come
+from a dev file where there is one, else from the four written for this project. Extraction and equality:
+`evalsuite.metrics.numbers`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from evalsuite.data.dataset import RowError
+from evalsuite.metrics import numbers
+from evalsuite.metrics.text import has_cjk
+from evalsuite.tasks.base import (
+    CHINESE_TRAIT,
+    Language,
+    Metric,
+    Style,
+    Task,
+    answer_text,
+    outcome,
+    text_value,
+)
+from evalsuite.types import Message, Prompt, Reply, Score
+
+MAX_TOKENS = 1024
+COMPLETION_STOPS = ("Question:", "</s>", "<|im_end|>")
+INSTRUCTIONS: Mapping[Language, str] = {
+    "en": r"Please reason step by step, and put your final answer within \boxed{}.",
+    "zh": r"请一步一步推理，并把最终答案写在 \boxed{} 中。",
+}
+CLOSINGS: Mapping[Language, str] = {
+    "en": r"The final answer is \boxed{%s}.",
+    "zh": r"最终答案是 \boxed{%s}。",
+}
+_CALCULATOR_MARK = re.compile(r"<<[^<>]*>>")
+
+
+@dataclass(frozen=True, slots=True)
+class Gsm8kRow:
+    """A problem, its worked solution without calculator marks, and the gold number."""
+
+    question: str
+    solution: str
+    answer: str
+
+
+EXAMPLES = (
+    Gsm8kRow(
+        "A bakery fills 6 trays with 12 rolls each. By noon 45 rolls are sold. How many rolls are left?",
+        "There are 6 * 12 = 72 rolls.\nAfter noon 72 - 45 = 27 rolls are left.",
+        "27",
+    ),
+    Gsm8kRow(
+        "Nora saves $15 a week. After 8 weeks she buys a helmet for $38 and a bell for $7. How much money does she have left?",
+        "She saves 15 * 8 = 120 dollars.\nShe spends 38 + 7 = 45 dollars.\nShe has 120 - 45 = 75 dollars left.",
+        "75",
+    ),
+    Gsm8kRow(
+        "A train has 4 carriages with 60 seats and 2 carriages with 45 seats. Two thirds of all seats are taken. How many seats are free?",
+        "There are 4 * 60 + 2 * 45 = 240 + 90 = 330 seats.\nTaken are 330 * 2 / 3 = 220 seats.\nFree are 330 - 220 = 110 seats.",
+        "110",
+    ),
+    Gsm8kRow(
+        "Ben reads 20 pages on Monday, twice as many on Tuesday and 10 fewer than on Tuesday on Wednesday. How many pages does he read in the three days?",
+        "On Tuesday he reads 20 * 2 = 40 pages.\nOn Wednesday he reads 40 - 10 = 30 pages.\nIn all he reads 20 + 40 + 30 = 90 pages.",
+        "90",
+    ),
+)
+"""Written for this project, so that no evaluated row is ever shown as an example."""
+
+
+class Gsm8kTask(Task[Gsm8kRow]):
+    """Word problems with one number as the answer."""
+
+    kind: ClassVar[str] = "gsm8k"
+    columns: ClassVar[str] = "question, answer (the number after ####)"
+    default_shots: ClassVar[int] = 4
+
+    @classmethod
+    def recognises(cls, values: Mapping[str, Any]) -> bool:
+        """A question whose answer carries the `####` mark."""
+        return "question" in values and "####" in text_value(values, "answer")
+
+    def missing(self, columns: Collection[str]) -> list[str]:
+        """Question and answer are required."""
+        return [f"'{name}'" for name in ("question", "answer") if name not in columns]
+
+    def parse(self, values: Mapping[str, Any]) -> Gsm8kRow:
+        """See `Task.parse`."""
+        faults: list[tuple[str, str]] = []
+        question, answer, gold = text_value(values, "question"), text_value(values, "answer"), ""
+        if not question.strip():
+            faults.append(("the question is empty", "a text in the column 'question'"))
+        try:
+            gold = numbers.gold(answer)
+        except ValueError as error:
+            faults.append(
+                (f"the answer has no gold number ({error})", "a solution that ends in '#### NUMBER'")
+            )
+        if faults:
+            raise RowError(*faults)
+        solution = _CALCULATOR_MARK.sub("", answer.rpartition("####")[0]).strip()
+        return Gsm8kRow(question.strip(), solution, gold)
+
+    def traits(self, row: Gsm8kRow) -> Iterable[str]:
+        """Chinese problems."""
+        return (CHINESE_TRAIT,) if has_cjk(row.question) else ()
+
+    def max_tokens(self, style: Style) -> int:
+        """Room for reasoning."""
+        return MAX_TOKENS
+
+    def prompt(self, row: Gsm8kRow, shots: Sequence[Gsm8kRow], style: Style, subject: str) -> Prompt:
+        """Worked examples as chat turns, or the classic flat form."""
+        if style.completions:
+            blocks = [
+                f"Question: {shot.question}\nAnswer: {shot.solution}\n#### {shot.answer}" for shot in shots
+            ]
+            return Prompt(
+                text="\n\n".join([*blocks, f"Question: {row.question}\nAnswer:"]), stop=COMPLETION_STOPS
+            )
+        messages: list[Message] = []
+        for shot in shots:
+            messages.append({"role": "user", "content": _ask(shot, style)})
+            messages.append(
+                {"role": "assistant", "content": f"{shot.solution}\n{CLOSINGS[style.lang] % shot.answer}"}
+            )
+        messages.append({"role": "user", "content": _ask(row, style)})
+        return Prompt(messages=messages)
+
+    def gold(self, row: Gsm8kRow) -> str:
+        """The gold number."""
+        return row.answer
+
+    def score(self, row: Gsm8kRow, reply: Reply, style: Style) -> Score:
+        """Equal as decimals; `strict` counts only a boxed or `####` answer."""
+        text = answer_text(reply)
+        found = numbers.extract(text) if text is not None else None
+        value = found.value if found else None
+        right = value is not None and numbers.equal(value, row.answer)
+        stage = found.stage if found else ""
+        judged = outcome(value is not None, reply)
+        values = {
+            "accuracy": float(right),
+            "strict": float(right and found is not None and found.strict),
+            "truncated_rate": float(reply.finish_reason == "length"),
+        }
+        return Score(judged, value, stage, values)
+
+    def metrics(self, style: Style) -> tuple[Metric, ...]:
+        """Read together: a low `strict` is a matter of form, a high `truncated_rate` of --max-tokens."""
+        return (
+            Metric("accuracy", primary=True, version=numbers.VERSION),
+            Metric("strict", version=numbers.VERSION),
+            Metric("truncated_rate", higher_is_better=False, version=numbers.VERSION),
+        )
+
+    def builtin_shots(self) -> tuple[Gsm8kRow, ...]:
+        """The four examples of this project."""
+        return EXAMPLES
+
+
+def _ask(row: Gsm8kRow, style: Style) -> str:
+    return f"{row.question}\n{INSTRUCTIONS[style.lang]}"

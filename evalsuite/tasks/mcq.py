@@ -1,0 +1,233 @@
+"""Multiple choice (`mcq`): C-Eval-style questions with lettered options.
+
+Columns `question`, `answer`, and options `A`, `B`, … `Z` (or a list `choices`/`options`); optional `id`,
+`subject` or `category`, `explanation`. Few-shot examples come only from a dev file, as chat turns that end in
+the same marker the instruction asks for. Extraction and scores: `evalsuite.metrics.choices`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from string import ascii_uppercase
+from typing import Any, ClassVar
+
+from evalsuite.data.dataset import RowError
+from evalsuite.metrics import choices
+from evalsuite.metrics.text import has_cjk
+from evalsuite.tasks.base import (
+    CHINESE_TRAIT,
+    Language,
+    Metric,
+    Style,
+    Task,
+    answer_text,
+    outcome,
+    text_value,
+)
+from evalsuite.tasks.ceval import CEVAL_SUBJECTS
+from evalsuite.types import Message, Prompt, Reply, Score
+
+MULTIPLE_TRAIT = "multiple"
+LIST_COLUMNS = ("choices", "options")
+ANSWER_MAX_TOKENS = 128
+COT_MAX_TOKENS = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """The sentences of a prompt in one language."""
+
+    header: str
+    header_without_subject: str
+    header_ceval: str
+    multiple: str
+    direct: str
+    cot: str
+    marker: str
+    letters: str
+    several: str
+    reasoning: str
+
+
+WORDINGS: Mapping[Language, Wording] = {
+    "zh": Wording(
+        header="以下是关于{subject}的选择题，请选出正确答案。",
+        header_without_subject="以下是选择题，请选出正确答案。",
+        header_ceval="以下是中国关于{subject}考试的单项选择题，请选出其中的正确答案。",
+        multiple="正确选项可能有一个或多个，请全部选出。",
+        direct="请直接按“{marker}{letters}”的格式作答，不要解释。",
+        cot="请先一步一步思考，最后一行按“{marker}{letters}”的格式作答。",
+        marker="答案：",
+        letters="X",
+        several="XY",
+        reasoning="让我们一步一步思考。",
+    ),
+    "en": Wording(
+        header="The following are multiple choice questions about {subject}. Choose the correct option.",
+        header_without_subject="The following are multiple choice questions. Choose the correct option.",
+        header_ceval="The following are multiple choice questions about {subject}. Choose the correct option.",
+        multiple="One or more options may be correct; give all of them.",
+        direct='Reply only in the form "{marker}{letters}", without an explanation.',
+        cot='Think step by step, then end with a last line of the form "{marker}{letters}".',
+        marker="Answer: ",
+        letters="X",
+        several="XY",
+        reasoning="Let's think step by step.",
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class McqRow:
+    """A question, its options by label, the right labels in order."""
+
+    question: str
+    options: Mapping[str, str]
+    answer: tuple[str, ...]
+    subject: str | None = None
+    explanation: str = ""
+
+
+class McqTask(Task[McqRow]):
+    """Lettered options, one right answer or several."""
+
+    kind: ClassVar[str] = "mcq"
+    columns: ClassVar[str] = (
+        "question, A, B, C, … (or choices), answer; optional id, subject or category, explanation"
+    )
+    default_shots: ClassVar[int] = 5
+
+    @classmethod
+    def recognises(cls, values: Mapping[str, Any]) -> bool:
+        """A question with options A and B, or with a list of choices."""
+        return "question" in values and (
+            {"a", "b"} <= values.keys() or any(isinstance(values.get(name), list) for name in LIST_COLUMNS)
+        )
+
+    def missing(self, columns: Collection[str]) -> list[str]:
+        """Question, answer and at least two options are required."""
+        missing = [f"'{name}'" for name in ("question", "answer") if name not in columns]
+        if not any(name in columns for name in LIST_COLUMNS):
+            missing += [f"'{name.upper()}'" for name in ("a", "b") if name not in columns]
+        return missing
+
+    def parse(self, values: Mapping[str, Any]) -> McqRow:
+        """See `Task.parse`."""
+        faults: list[tuple[str, str]] = []
+        question = text_value(values, "question")
+        if not question.strip():
+            faults.append(("the question is empty", "a text in the column 'question'"))
+        options = _options(values)
+        answer: tuple[str, ...] = ()
+        if len(options) < 2:
+            faults.append((f"{len(options)} options", "at least the options A and B"))
+        else:
+            try:
+                answer = choices.parse_gold(values.get("answer"), options)
+            except ValueError as error:
+                faults.append(
+                    (
+                        f"the answer {values.get('answer')!r} is not among the options",
+                        f"one of {', '.join(options)} ({error})",
+                    )
+                )
+        if faults:
+            raise RowError(*faults)
+        subject = text_value(values, "subject", "category") or None
+        return McqRow(question, options, answer, subject, text_value(values, "explanation"))
+
+    def subject(self, row: McqRow) -> str | None:
+        """The column `subject`, else `category`."""
+        return row.subject
+
+    def traits(self, row: McqRow) -> Iterable[str]:
+        """Chinese questions, rows with several right answers."""
+        if has_cjk(row.question):
+            yield CHINESE_TRAIT
+        if len(row.answer) > 1:
+            yield MULTIPLE_TRAIT
+
+    def max_tokens(self, style: Style) -> int:
+        """Room for a short sentence, or for thinking."""
+        return COT_MAX_TOKENS if style.cot else ANSWER_MAX_TOKENS
+
+    def prompt(self, row: McqRow, shots: Sequence[McqRow], style: Style, subject: str) -> Prompt:
+        """Examples as chat turns under one header; a flat text that ends in the marker for base models."""
+        wording = WORDINGS[style.lang]
+        header = _header(wording, style, subject)
+        if style.completions:
+            blocks = [f"{_question(shot)}\n{_worked(shot, wording, style)}" for shot in shots]
+            lead = wording.reasoning if style.cot else wording.marker.rstrip()
+            text = "\n\n".join([header, *blocks, f"{_question(row)}\n{lead}"])
+            return Prompt(text=text, stop=("\n\n",) if style.cot else ("\n",))
+        messages: list[Message] = []
+        for shot in shots:
+            messages.append({"role": "user", "content": _question(shot)})
+            messages.append({"role": "assistant", "content": _worked(shot, wording, style)})
+        messages.append({"role": "user", "content": _question(row)})
+        messages[0] = {"role": "user", "content": f"{header}\n\n{messages[0]['content']}"}
+        return Prompt(messages=messages)
+
+    def gold(self, row: McqRow) -> list[str]:
+        """The right labels."""
+        return list(row.answer)
+
+    def score(self, row: McqRow, reply: Reply, style: Style) -> Score:
+        """Exact set of labels; a reply without an answer is wrong."""
+        text = answer_text(reply)
+        found = choices.extract(text, row.options, multiple=style.multiple) if text is not None else None
+        labels = found.labels if found else None
+        values = {"accuracy": choices.accuracy(labels or (), row.answer)}
+        if style.multiple:
+            values["partial_credit"] = choices.partial_credit(labels or (), row.answer)
+        return Score(
+            outcome=outcome(labels is not None, reply),
+            extracted=list(labels) if labels else None,
+            stage=found.stage if found else "",
+            values=values,
+        )
+
+    def metrics(self, style: Style) -> tuple[Metric, ...]:
+        """Accuracy over all rows and over subjects; partial credit where several answers can be right."""
+        metrics = [
+            Metric("accuracy", primary=True, version=choices.VERSION),
+            Metric("accuracy_macro", aggregate="macro", of="accuracy", version=choices.VERSION),
+        ]
+        if style.multiple:
+            metrics.append(Metric("partial_credit", unit="score", version=choices.VERSION))
+        return tuple(metrics)
+
+
+def _options(values: Mapping[str, Any]) -> dict[str, str]:
+    for name in LIST_COLUMNS:
+        listed = values.get(name)
+        if isinstance(listed, list):
+            return {label: str(text) for label, text in zip(ascii_uppercase, listed, strict=False)}
+    return choices.option_labels(values)
+
+
+def _header(wording: Wording, style: Style, subject: str) -> str:
+    names = CEVAL_SUBJECTS.get(subject)
+    title = names.chinese if names and style.lang == "zh" else subject.replace("_", " ")
+    if not style.subjects:
+        opening = wording.header_without_subject
+    elif style.exam == "ceval":
+        opening = wording.header_ceval.format(subject=title)
+    else:
+        opening = wording.header.format(subject=title)
+    form = wording.cot if style.cot else wording.direct
+    form = form.format(marker=wording.marker, letters=wording.several if style.multiple else wording.letters)
+    space = "" if style.lang == "zh" else " "
+    return space.join(
+        [opening, *([wording.multiple] if style.multiple else []), *([] if style.completions else [form])]
+    )
+
+
+def _question(row: McqRow) -> str:
+    return "\n".join([row.question.strip(), *(f"{label}. {text}" for label, text in row.options.items())])
+
+
+def _worked(row: McqRow, wording: Wording, style: Style) -> str:
+    answer = f"{wording.marker}{''.join(row.answer)}"
+    return f"{row.explanation.strip()}\n{answer}" if style.cot and row.explanation else answer

@@ -1,0 +1,192 @@
+"""Questions with a free answer (`qa`), scored by ROUGE, BLEU and chrF against a reference.
+
+Columns `query` (or `question`) and `response` (or `answer`); optional `system` and `history` (earlier turns
+as `[question, answer]` pairs or messages); or `messages`, whose last assistant turn is the reference when there is
+no response column. Scores: `evalsuite.metrics.rouge` and `evalsuite.metrics.bleu`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from evalsuite.data.dataset import RowError
+from evalsuite.metrics import bleu, rouge
+from evalsuite.metrics.text import length_ratio, tokenize_pair
+from evalsuite.tasks.base import (
+    CHINESE_TRAIT,
+    Language,
+    Metric,
+    Style,
+    Task,
+    answer_text,
+    checked_messages,
+    json_value,
+    outcome,
+    text_value,
+)
+from evalsuite.types import Message, Prompt, Reply, Score
+
+MAX_TOKENS = 512
+FLAT: Mapping[Language, tuple[str, str]] = {"zh": ("问题：", "回答："), "en": ("Question: ", "Answer:")}
+HISTORY_FORM = "'history' as [[question, answer], …] or a list of messages"
+
+
+@dataclass(frozen=True, slots=True)
+class QaRow:
+    """The turns up to and including the question, and the reference answer."""
+
+    messages: tuple[Message, ...]
+    reference: str
+
+    @property
+    def question(self) -> str:
+        """The last turn's text."""
+        return str(self.messages[-1]["content"])
+
+
+class QaTask(Task[QaRow]):
+    """Free answers compared with a reference."""
+
+    kind: ClassVar[str] = "qa"
+    columns: ClassVar[str] = (
+        "query (or question), response (or answer); optional system, history; or messages"
+    )
+
+    @classmethod
+    def recognises(cls, values: Mapping[str, Any]) -> bool:
+        """A question with an answer, or messages."""
+        return not _missing(values)
+
+    def missing(self, columns: Collection[str]) -> list[str]:
+        """A question and an answer, unless there are messages."""
+        return _missing(columns)
+
+    def parse(self, values: Mapping[str, Any]) -> QaRow:
+        """See `Task.parse`."""
+        reference = text_value(values, "response", "answer")
+        if values.get("messages"):
+            turns = list(checked_messages(json_value(values, "messages", "a list of messages")))
+            if not reference and turns[-1]["role"] == "assistant":
+                reference = str(turns.pop()["content"])
+        else:
+            turns = _turns(values)
+        faults = []
+        if not turns or not str(turns[-1]["content"] or "").strip():
+            faults.append(("the question is empty", "a text in the column 'query' or 'question'"))
+        if not reference.strip():
+            faults.append(("the reference answer is empty", "a text in the column 'response' or 'answer'"))
+        if faults:
+            raise RowError(*faults)
+        return QaRow(tuple(turns), reference)
+
+    def traits(self, row: QaRow) -> Iterable[str]:
+        """Chinese references: they decide BLEU's tokenizer and the wording of flat prompts."""
+        return (CHINESE_TRAIT,) if bleu.mostly_chinese([row.reference]) else ()
+
+    def max_tokens(self, style: Style) -> int:
+        """Room for a paragraph or two."""
+        return MAX_TOKENS
+
+    def prompt(self, row: QaRow, shots: Sequence[QaRow], style: Style, subject: str) -> Prompt:
+        """The turns as they are, examples before them; a flat form for base models."""
+        if style.completions:
+            question, answer = FLAT[style.lang]
+            blocks = [f"{question}{shot.question}\n{answer} {shot.reference}" for shot in shots]
+            history = [str(turn["content"]) for turn in row.messages[:-1]]
+            text = "\n\n".join([*blocks, *history, f"{question}{row.question}\n{answer}"])
+            return Prompt(text=text, stop=(f"\n{question.rstrip()}",))
+        system = [turn for turn in row.messages if turn["role"] == "system"]
+        rest = [turn for turn in row.messages if turn["role"] != "system"]
+        examples: list[Message] = []
+        for shot in shots:
+            examples.append({"role": "user", "content": shot.question})
+            examples.append({"role": "assistant", "content": shot.reference})
+        return Prompt(messages=[*system, *examples, *rest])
+
+    def gold(self, row: QaRow) -> str:
+        """The reference answer."""
+        return row.reference
+
+    def score(self, row: QaRow, reply: Reply, style: Style) -> Score:
+        """Every overlap score of one reply; an empty reply scores 0 and is counted as unparsed."""
+        text = (answer_text(reply) or "").strip()
+        reference, prediction = tokenize_pair(row.reference, text)
+        scores = rouge.score(reference, prediction)
+        values: dict[str, float | None] = {}
+        for name, part in (
+            ("rouge_1", scores.rouge_1),
+            ("rouge_2", scores.rouge_2),
+            ("rouge_l", scores.rouge_l),
+        ):
+            values |= {
+                name: part.f_measure,
+                f"{name}_precision": part.precision,
+                f"{name}_recall": part.recall,
+            }
+        values["length_ratio"] = length_ratio(reference, prediction)
+        counts = bleu.bleu_statistics(text, row.reference, _tokenizer(style))
+        values["bleu"] = bleu.sentence_bleu(counts)
+        statistics = {"bleu": counts, "chrf": bleu.chrf_statistics(text, row.reference)}
+        return Score(outcome(bool(text), reply), text, "text" if text else "", values, statistics=statistics)
+
+    def metrics(self, style: Style) -> tuple[Metric, ...]:
+        """ROUGE-L leads; `length_ratio` shows a recall-shaped gain for what it is."""
+        rouges = [
+            Metric(name + part, unit="score", primary=name + part == "rouge_l", version=rouge.VERSION)
+            for name in ("rouge_1", "rouge_2", "rouge_l")
+            for part in ("", "_precision", "_recall")
+        ]
+        bleu_version = f"{bleu.VERSION}:{bleu.bleu_signature(_tokenizer(style))}"
+        chrf_version = f"{bleu.VERSION}:{bleu.chrf_signature()}"
+        return (
+            *sorted(rouges, key=lambda metric: not metric.primary),
+            Metric(
+                "bleu",
+                unit="bleu",
+                aggregate="corpus",
+                from_statistics=bleu.bleu_from_statistics,
+                version=bleu_version,
+            ),
+            Metric(
+                "chrf",
+                unit="bleu",
+                aggregate="corpus",
+                from_statistics=bleu.chrf_from_statistics,
+                version=chrf_version,
+            ),
+            Metric("length_ratio", unit="ratio", version=rouge.VERSION),
+        )
+
+
+def _tokenizer(style: Style) -> bleu.Tokenize:
+    return "zh" if style.data_lang == "zh" else "13a"
+
+
+def _missing(columns: Collection[str]) -> list[str]:
+    if "messages" in columns:
+        return []
+    pairs = (("query", "question"), ("response", "answer"))
+    return [
+        f"'{first}' (or '{second}')"
+        for first, second in pairs
+        if first not in columns and second not in columns
+    ]
+
+
+def _turns(values: Mapping[str, Any]) -> list[Message]:
+    system = text_value(values, "system")
+    turns: list[Message] = [{"role": "system", "content": system}] if system.strip() else []
+    for turn in json_value(values, "history", HISTORY_FORM) or []:
+        turns += _history_turn(turn)
+    return [*turns, {"role": "user", "content": text_value(values, "query", "question")}]
+
+
+def _history_turn(turn: Any) -> list[Message]:
+    if isinstance(turn, dict):
+        return checked_messages([turn], "history")
+    if not isinstance(turn, list | tuple) or len(turn) != 2:
+        raise RowError((f"a turn of 'history' is {turn!r}", HISTORY_FORM))
+    question, answer = turn
+    return [{"role": "user", "content": str(question)}, {"role": "assistant", "content": str(answer)}]

@@ -1,0 +1,148 @@
+"""Agent steps (`toolbench`): given a dialogue and tools, what does the model do next?
+
+One record is one step: `messages`, `tools`, `target` (the gold step as ReAct text); optional `dialogue`, by
+which steps that are not independent are clustered. Prompts are ReAct text: function results become user turns
+that begin with `Observation:`, which every chat template takes. Parsing and scores:
+`evalsuite.metrics.tool_steps`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from evalsuite.data.dataset import RowError
+from evalsuite.metrics import tool_steps
+from evalsuite.tasks.base import (
+    Metric,
+    Style,
+    Task,
+    answer_text,
+    checked_messages,
+    json_value,
+    outcome,
+    text_value,
+)
+from evalsuite.types import Message, Prompt, Reply, Score
+
+MAX_TOKENS = 1024
+OBSERVATION_STOP = "Observation:"
+SYSTEM = (
+    "You solve the user's task by calling tools, one at a time. Reply with exactly:\n"
+    "Thought: <your reasoning>\nAction: <one tool name>\nAction Input: <a JSON object>\n"
+    "Call Finish with return_type give_answer and final_answer when you can answer, "
+    "or with return_type give_up_and_restart when the task cannot be done.\nTools:\n"
+)
+"""Used for records whose messages do not begin with a system turn of their own."""
+PERCENT_METRICS = ("plan_em", "act_em", "hallucination_rate")
+SCORE_METRICS = ("avg_f1", "easy_f1", "hard_f1", "rouge_l")
+
+
+@dataclass(frozen=True, slots=True)
+class ToolBenchRow:
+    """A dialogue so far, the tools on offer, the gold step."""
+
+    messages: tuple[Message, ...]
+    tools: tuple[Mapping[str, Any], ...]
+    target: str
+    dialogue: str | None
+
+
+class ToolBenchTask(Task[ToolBenchRow]):
+    """The next step of an agent, judged against a gold step."""
+
+    kind: ClassVar[str] = "toolbench"
+    columns: ClassVar[str] = "messages, tools, target; optional id, dialogue"
+
+    @classmethod
+    def recognises(cls, values: Mapping[str, Any]) -> bool:
+        """Messages with tools and a target."""
+        return {"messages", "tools", "target"} <= values.keys()
+
+    def missing(self, columns: Collection[str]) -> list[str]:
+        """Messages, tools and target are required."""
+        return [f"'{name}'" for name in ("messages", "tools", "target") if name not in columns]
+
+    def parse(self, values: Mapping[str, Any]) -> ToolBenchRow:
+        """See `Task.parse`."""
+        messages = checked_messages(json_value(values, "messages", "a list of messages"))
+        faults: list[tuple[str, str]] = []
+        tools = json_value(values, "tools", "a list of tools")
+        if not isinstance(tools, list) or not all(isinstance(tool, dict) for tool in tools):
+            faults.append(("'tools' is not a list of objects", "tools as objects with a 'name'"))
+        target = text_value(values, "target")
+        if not target.strip():
+            faults.append(("the target is empty", "the gold step as 'Thought: … Action: … Action Input: …'"))
+        if faults:
+            raise RowError(*faults)
+        return ToolBenchRow(tuple(messages), tuple(tools), target, text_value(values, "dialogue") or None)
+
+    def cluster(self, row: ToolBenchRow) -> str | None:
+        """Steps of one dialogue are not independent."""
+        return row.dialogue
+
+    def traits(self, row: ToolBenchRow) -> Iterable[str]:
+        """None: the prompt is the record's own."""
+        return ()
+
+    def max_tokens(self, style: Style) -> int:
+        """Room for a thought and a call."""
+        return MAX_TOKENS
+
+    def prompt(self, row: ToolBenchRow, shots: Sequence[ToolBenchRow], style: Style, subject: str) -> Prompt:
+        """The dialogue so far as ReAct text; generation stops where the model would invent an observation."""
+        turns = [_react_turn(turn) for turn in row.messages]
+        if turns[0]["role"] != "system":
+            turns.insert(
+                0, {"role": "system", "content": SYSTEM + json.dumps(list(row.tools), ensure_ascii=False)}
+            )
+        if style.completions:
+            text = "\n\n".join(str(turn["content"]) for turn in turns)
+            return Prompt(text=f"{text}\n\nThought:", stop=(OBSERVATION_STOP,))
+        return Prompt(messages=turns, stop=(OBSERVATION_STOP,))
+
+    def gold(self, row: ToolBenchRow) -> str:
+        """The gold step."""
+        return row.target
+
+    def score(self, row: ToolBenchRow, reply: Reply, style: Style) -> Score:
+        """Both profiles: `paper`, as published, and `strict`, whose denominators do not depend on the reply."""
+        text = answer_text(reply) or ""
+        gold, offered = tool_steps.parse_step(row.target), tool_steps.tool_names(row.tools)
+        step = tool_steps.parse_step(tool_steps.cut_at_observation(text), reply.tool_calls)
+        strict = tool_steps.score_strict(gold, step, offered)
+        paper = tool_steps.score_paper(gold, tool_steps.parse_step(text, reply.tool_calls), offered)
+        found = step.action != tool_steps.NO_ACTION
+        return Score(
+            outcome=outcome(found, reply),
+            extracted={"plan": step.plan, "action": step.action, "input": step.input, "answer": step.answer},
+            stage="" if not found else "tool_calls" if reply.tool_calls else "react",
+            values={f"strict/{name}": value for name, value in strict.values.items()}
+            | {f"paper/{name}": value for name, value in paper.values.items()},
+            labels=tuple(
+                dict.fromkeys(note for note in (strict.skipped, paper.skipped, *strict.notes) if note)
+            ),
+        )
+
+    def metrics(self, style: Style) -> tuple[Metric, ...]:
+        """The five headline numbers and the two halves of avg_f1, in each profile."""
+        return tuple(
+            Metric(
+                f"{profile}/{name}",
+                unit="proportion" if name in PERCENT_METRICS else "score",
+                primary=profile == "strict" and name == "plan_em",
+                higher_is_better=name != "hallucination_rate",
+                profile=profile,
+                version=tool_steps.VERSION,
+            )
+            for profile in ("strict", "paper")
+            for name in (*PERCENT_METRICS, *SCORE_METRICS)
+        )
+
+
+def _react_turn(turn: Message) -> Message:
+    if turn["role"] in ("function", "tool"):
+        return {"role": "user", "content": f"Observation: {turn['content']}"}
+    return {"role": turn["role"], "content": turn["content"] if turn["content"] is not None else ""}

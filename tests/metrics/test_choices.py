@@ -1,0 +1,405 @@
+"""Which option a reply chose: ugly replies first."""
+
+from __future__ import annotations
+
+import csv
+import io
+import string
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from evalsuite.metrics import choices
+from evalsuite.metrics.choices import Extraction, extract, parse_gold
+
+FOUR = {"A": "水", "B": "火", "C": "土", "D": "金"}
+WORDS = {"A": "good question", "B": "C reactive protein", "C": "A tale of two", "D": "37.8°C"}
+CMMLU = Path("/work/shared/data/cmmlu")
+
+
+def chosen(reply: str, options=FOUR, *, multiple: bool = False) -> str | None:
+    labels = extract(reply, options, multiple=multiple).labels
+    return None if labels is None else "".join(labels)
+
+
+@pytest.mark.parametrize(
+    ("reply", "label"),
+    [
+        ("答案：C，不是A", "C"),
+        ("答案：C 不是A", "C"),
+        ("ANSWER: A … no wait. ANSWER: D", "D"),
+        ("The answer is C", "C"),
+        ("DNA … 答案是B", "B"),
+        ("我选择C。因为A不对", "C"),
+        ("**Answer:** (B)", "B"),
+        ("**答案**：B", "B"),
+        ("**答案：** B", "B"),
+        (r"\boxed{\text{C}}", "C"),
+        (r"so $\boxed{B}$.", "B"),
+        (r"Final answer: $\boxed{\mathbf{C}}$", "C"),
+        (r"答案：$\mathrm{D}$", "D"),
+        (r"答案：\(B\)", "B"),
+        (r"\boxed{A. 水}", "A"),
+        (r"\boxed{(A)}", "A"),
+        ("答案是：**B**", "B"),
+        ("答案：Ｃ", "C"),
+        ("答案【B】", "B"),
+        ("答案为「D」", "D"),
+        ("因此，答案是 “C”。", "C"),
+        ("The correct option is (b).", "B"),
+        ("The answer is option C.", "C"),
+        ("the answer is d", "D"),
+        ("The answer is A because it is wet", "A"),
+        ("The answer is **A** since", "A"),
+        ("The answer is a.", "A"),
+        ("Answer: A\nIt is wet", "A"),
+        ("Answer: B) 火", "B"),
+        ("The correct answer is: **C. 土**", "C"),
+        ("The answer is C, not A", "C"),
+        ("答案是A，B是错的", "A"),
+        ("答案是C非常明确", "C"),
+        ("答案：C\n错误选项分析：A", "C"),
+        ("答案：C 不选A的原因是", "C"),
+        ("答案是B不是A", "B"),
+        ("答案：A（水）", "A"),
+        ("The answer is A - 水", "A"),
+        ("The answer is a) 水", "A"),
+        ("The answer is:\n\nC. 土\n\nExplanation: A. is wet", "C"),
+        ("Final Answer: The final answer is $\\boxed{B}$. I hope it is correct.", "B"),
+        ("\\\\boxed{B}", "B"),
+        ("Answer: __B__", "B"),
+        ("My answer: The correct choice is B", "B"),
+        ("A. 水\nB. 火\n… 答案：B. 火", "B"),
+        ("答案是选项A", "A"),
+        ("选A项", "A"),
+        ("答案应为B", "B"),
+        ("答案选B", "B"),
+        ("正确选项是B", "B"),
+        ("故选：\n\nB", "B"),
+        ("不应选B，应选C", "C"),
+        ("因为A选项正确，所以选A。", "A"),
+        ("答案是“A”吗？不，答案是“D”", "D"),
+        ("答案：B … 答案：E", "B"),
+        ("答案：B，模板是“答案：[LETTER]”", "B"),
+    ],
+)
+def test_the_last_marker_with_a_valid_label_counts(reply, label):
+    assert extract(reply, FOUR) == Extraction((label,), "marker")
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "",
+        "《》",
+        "\ud800",
+        "答案：[LETTER]",
+        "答案：[A/B/C/D]",
+        "答案：AC",
+        "正确答案为 A、C",
+        "答案：E",
+        "答案: B12",
+        "答案不是A",
+        "不选A",
+        "误选A",
+        "如果选A，那么",
+        "选C不对",
+        "错误答案是A",
+        "The incorrect answer is A",
+        "The incorrect option is A",
+        "选 C 不是正确答案",
+        "说答案是A是错误的",
+        "The best answer among A, B, C, D is unclear",
+        "选择题A",
+        "选项A不对",
+        "请选择A、B、C、D中的一个",
+        "answer is: A good question",
+        "The answer is a matter of taste",
+        "The answer is I think unclear",
+        "The answer is not B",
+        "The answer isn't B",
+        "The answer is A or B",
+        "answer is C++",
+        "answer is B-cells",
+        "ANSWER: Apple",
+        "Answer:\nA. 水\nB. 火",
+        "B\n\nExplanation: because",
+        "水和火",
+        "不是水",
+        "A B",
+        r"\boxed{",
+        r"\boxed{B",
+    ],
+)
+def test_no_answer_is_made_up(reply):
+    assert extract(reply, FOUR) == Extraction(None, "")
+
+
+@pytest.mark.parametrize(
+    "reply",
+    ["c", "C", "(C)", "**C**", " C.\n", "C、", "C. 土", "C 土", "（Ｃ）", "C选项", "Option C", "「C」"],
+)
+def test_a_reply_that_is_only_a_label_is_bare(reply):
+    assert extract(reply, FOUR) == Extraction(("C",), "bare")
+
+
+@pytest.mark.parametrize(
+    ("reply", "label", "stage"),
+    [
+        ("answer is: A good question", "A", "marker"),
+        ("The answer is C reactive protein", "B", "option_text"),
+        ("The answer is A tale of two", "C", "option_text"),
+        ("A good question", "A", "bare"),
+        ("D. 37.8°C", "D", "bare"),
+        ("最适温度是３７.８°C。", "D", "option_text"),
+        ("It is GOOD\nQuestion", "A", "option_text"),
+        ("It is 137.8°C", None, ""),
+        ("It is 7.8°C", None, ""),
+        ("a good questionnaire", None, ""),
+        ("not good question", None, ""),
+        ("37.8°C and a good question", None, ""),
+    ],
+)
+def test_an_options_own_text_is_told_from_a_label(reply, label, stage):
+    assert extract(reply, WORDS) == Extraction(None if label is None else (label,), stage)
+
+
+@pytest.mark.parametrize(
+    ("reply", "label"),
+    [
+        ("有110头", "B"),
+        ("有10头牛", "A"),
+        ("是-5", "D"),
+        ("是 5 个", "C"),
+        ("2.5", None),
+        ("1/5", None),
+        ("15", None),
+        ("5,000", None),
+    ],
+)
+def test_short_texts_need_boundaries_and_the_longest_stands(reply, label):
+    assert chosen(reply, {"A": "10头", "B": "110头", "C": "5", "D": "-5"}) == label
+
+
+def test_one_chinese_character_must_stand_alone():
+    yes_no = {"A": "是", "B": "否"}
+    assert chosen("这是一个问题", yes_no) is None
+    assert chosen("我认为：否。", yes_no) == "B"
+
+
+def test_options_with_the_same_text_are_ambiguous():
+    assert chosen("water", {"A": "water", "B": "water"}) is None
+
+
+@pytest.mark.parametrize(
+    ("reply", "labels"),
+    [
+        ("正确答案为 A、C", "AC"),
+        ("选ACD", "ACD"),
+        ("答案：CA", "AC"),
+        ("答案：A，C。", "AC"),
+        ("答案：A和B都对", "AB"),
+        ("答案：A B D", "ABD"),
+        ("The answers are A, B and D.", "ABD"),
+        ("Answers: A, C, because", "AC"),
+        ("Answer: (A), (C)", "AC"),
+        ("**A**, **C**", "AC"),
+        ("A、C", "AC"),
+        ("acd", "ACD"),
+        (r"\boxed{A, C}", "AC"),
+        (r"\boxed{AC}", "AC"),
+        ("答案：B", "B"),
+        ("答案：C，A不对", "C"),
+        ("bad", None),
+        ("答案：ABE", None),
+        ("答案：[A/B/C/D]", None),
+        ("The answer is A or B", None),
+    ],
+)
+def test_several_labels_are_one_answer_when_asked_for(reply, labels):
+    assert chosen(reply, multiple=True) == labels
+
+
+def test_labels_beyond_d_count_if_the_row_has_them():
+    ten = dict(zip(string.ascii_uppercase[:10], "甲乙丙丁戊己庚辛壬癸", strict=True))
+    assert chosen("The answer is J", ten) == "J"
+    assert chosen("The answer is I", ten) == "I"
+    assert chosen("The answer is I think H", ten) is None
+    assert chosen("答案：K", ten) is None
+
+
+PIECES = st.lists(
+    st.one_of(
+        st.sampled_from(
+            [
+                "答案",
+                "是",
+                "：",
+                "选",
+                "不",
+                "A",
+                "B",
+                "c",
+                "E",
+                "AC",
+                "、",
+                "，",
+                "answer is ",
+                "Answer:",
+                r"\boxed{",
+                "}",
+                "**",
+                "(",
+                ")",
+                "\n",
+                "水",
+                " ",
+                "or",
+                "not ",
+            ]
+        ),
+        st.text(max_size=3),
+    ),
+    max_size=14,
+).map("".join)
+
+
+@settings(deadline=None)
+@given(PIECES, st.booleans())
+def test_extraction_never_raises_and_invents_no_label(reply, multiple):
+    found = extract(reply, FOUR, multiple=multiple)
+    assert (found.labels is None) == (found.stage == "")
+    for label in found.labels or ():
+        assert label in FOUR
+        wide = chr(ord(label) + 0xFEE0)
+        spelled = {label, label.lower(), wide, chr(ord(wide) + 0x20)}
+        assert (
+            FOUR[label] in reply if found.stage == "option_text" else any(form in reply for form in spelled)
+        )
+    assert multiple or found.labels is None or len(found.labels) == 1
+
+
+@settings(deadline=None)
+@given(
+    st.sampled_from("ABCD"),
+    st.sampled_from(["答案：{}", "答案是{}。", "The answer is ({}).", r"\boxed{{{}}}", "{}", "选{}"]),
+)
+def test_a_plain_answer_scores_full_marks(label, template):
+    gold = parse_gold(label, FOUR)
+    found = extract(template.format(label), FOUR).labels
+    assert choices.accuracy(found, gold) == choices.partial_credit(found, gold) == 1.0
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "选" * 50_000,
+        r"\boxed{" * 8_000,
+        "答案：A," * 10_000,
+        "A," * 50_000,
+        "A、" * 50_000,
+        "答案：" + "A, " * 30_000,
+        "*" * 50_000,
+        "A" * 100_000,
+        "水" * 50_000,
+    ],
+    ids=lambda reply: reply[:6],
+)
+def test_degenerate_replies_take_no_time(reply):
+    start = time.perf_counter()
+    extract(reply, FOUR)
+    extract(reply, FOUR, multiple=True)
+    assert time.perf_counter() - start < 5
+
+
+@pytest.mark.parametrize(
+    ("answer", "labels"),
+    [
+        ("b", "B"), (" B ", "B"), ("Ｂ", "B"), ("AC", "AC"), ("c,a", "AC"), ("A、C", "AC"), ("A，C", "AC"), ("A C", "AC"),
+        (["A", "C"], "AC"), (("C",), "C"), ('["A","C"]', "AC"), ("火", "B"), (["火", "a"], "AB"), ("A;D", "AD"),
+    ],
+)  # fmt: skip
+def test_gold_is_read_in_every_documented_form(answer, labels):
+    assert parse_gold(answer, FOUR) == tuple(labels)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "",
+        None,
+        "E",
+        "AE",
+        "AA",
+        "水火",
+        [],
+        ["A", "A"],
+        ["E"],
+        '["A"',
+        "[1]",
+        1,
+        float("nan"),
+        {"A": 1},
+        "A or B",
+    ],
+)
+def test_any_other_gold_is_an_error_that_says_what_was_expected(answer):
+    with pytest.raises(ValueError, match=r"expected one of its labels \(A, B, C, D\)"):
+        parse_gold(answer, FOUR)
+
+
+def test_gold_prefers_a_letter_then_a_text_then_letters():
+    options = {"A": "C", "B": "AC", "C": "x", "D": "12"}
+    assert parse_gold("C", options) == ("C",)
+    assert parse_gold("AC", options) == ("B",)
+    assert parse_gold("CB", options) == ("B", "C")
+    assert parse_gold(12, options) == ("D",)
+
+
+def test_a_gold_text_of_two_options_is_an_error_unless_case_tells():
+    with pytest.raises(ValueError, match="exactly one option"):
+        parse_gold("same text", {"A": "same text", "B": "same text"})
+    assert parse_gold("KB", {"A": "kb", "B": "KB"}) == ("B",)
+
+
+def test_options_are_the_longest_run_with_a_value():
+    row = {"question": "?", "a": " yes ", "b": 2, "c": 0.5, "d": float("nan"), "e": "lost"}
+    assert choices.option_labels(row) == {"A": "yes", "B": "2", "C": "0.5"}
+    assert choices.option_labels({}) == {}
+    assert choices.option_labels({"a": "", "b": "x"}) == {}
+    assert len(choices.option_labels(dict.fromkeys(string.ascii_lowercase, "x"))) == 26
+
+
+@pytest.mark.parametrize(
+    ("predicted", "gold", "exact", "partial"),
+    [
+        (None, "A", 0, 0), ((), "A", 0, 0), ("A", "A", 1, 1), ("A", "AC", 0, 0.5), ("ACD", "AC", 0, 0), ("CA", "AC", 1, 1), ("A", "", 0, 0),
+    ],
+)  # fmt: skip
+def test_partial_credit_is_lost_with_a_wrong_label(predicted, gold, exact, partial):
+    assert choices.accuracy(predicted, gold) == exact
+    assert choices.partial_credit(predicted, gold) == partial
+
+
+@settings(deadline=None)
+@given(st.sets(st.sampled_from("ABCDE")), st.sets(st.sampled_from("ABCDE"), min_size=1))
+def test_credit_stays_between_accuracy_and_one(predicted, gold):
+    assert 0 <= choices.accuracy(predicted, gold) <= choices.partial_credit(predicted, gold) <= 1
+
+
+@pytest.mark.skipif(not CMMLU.is_dir(), reason="the shared CMMLU data is not on this machine")
+def test_real_options_are_read_back_from_label_and_text():
+    files = [file.read_text(encoding="utf-8-sig") for file in sorted(CMMLU.glob("test/*.csv"))]
+    rows = [row for file in files for row in csv.DictReader(io.StringIO(file))]
+    templates = ("答案：{0}. {1}", "{0}. {1}", "The answer is {0}. {1}")
+    unread = []
+    for row in rows:
+        options = choices.option_labels({name.lower(): value for name, value in row.items() if name})
+        label = row["Answer"]
+        replies = [template.format(label, options[label]) for template in templates]
+        unread += [(reply, options) for reply in replies if extract(reply, options).labels != (label,)]
+    assert len(rows) > 500
+    assert not unread
