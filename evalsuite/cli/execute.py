@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import sys
 from collections.abc import Mapping
@@ -28,6 +29,7 @@ def execute_run(given: Mapping[str, Any], *, config_file: Path | None, dry_run: 
         _show_plan(prepare(config))
         return
     _end_like_interrupt(signal.SIGTERM)
+    gc.freeze()
     path: Path | None = None
     try:
         path = evaluate(config, display=display, notify=_note).path

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import perf_counter
 from types import TracebackType
-from typing import Literal, TypeAlias
+from typing import Literal, NoReturn, TypeAlias
 
 import aiohttp
 import orjson
@@ -33,7 +33,9 @@ from evalsuite.types import Reply
 
 FailureClass: TypeAlias = Literal["timeout", "connection", "status", "rejected", "bad_reply"]
 CONTROL_TIMEOUT_SECONDS = 30.0
+JSON_TYPE = "application/json"
 MAX_LISTED_MODELS = 20
+REDACTED = "[key]"
 
 
 class RequestFailure(Exception):
@@ -116,7 +118,19 @@ class Endpoint:
 
     def redact(self, text: str) -> str:
         """The text without the key, should a server repeat it."""
-        return text.replace(self.api_key, "[key]") if self.api_key else text
+        return text.replace(self.api_key, REDACTED) if self.api_key else text
+
+    def _redact_bytes(self, raw: bytes) -> bytes:
+        """What a server sent, without the key: done before anything is cut or quoted."""
+        return raw.replace(self.api_key.encode(), REDACTED.encode()) if self.api_key else raw
+
+    def _redact_reply(self, reply: Reply) -> Reply:
+        """For a key that arrived in pieces or escaped, so that it only shows once the reply is put together."""
+        if not self.api_key or self.api_key not in f"{reply.text}{reply.reasoning}{reply.tool_calls}":
+            return reply
+        calls = orjson.loads(self.redact(orjson.dumps(reply.tool_calls).decode()))
+        reasoning = self.redact(reply.reasoning) if reply.reasoning else None
+        return replace(reply, text=self.redact(reply.text), reasoning=reasoning, tool_calls=calls)
 
     async def ask(self, request: Request) -> Answer:
         """Send a request until it is answered, its attempts are used up, or its deadline has passed.
@@ -149,13 +163,11 @@ class Endpoint:
                 self._urls[api], data=body, timeout=timeout, allow_redirects=False
             ) as response:
                 if response.status != 200:
-                    self._refused(
-                        response.status, await response.read(), response.headers.get("Retry-After"), attempt
-                    )
-                if self.stream:
+                    await self._refused(response, attempt)
+                if self.stream and response.content_type != JSON_TYPE:
                     reply, ttft = await self._read_stream(response, start)
                 else:
-                    reply, ttft = read_reply(await response.read()), None
+                    reply, ttft = read_reply(self._redact_bytes(await response.read())), None
         except BadReply as error:
             raise _Again(RequestFailure("bad_reply", self.redact(str(error)))) from None
         except asyncio.TimeoutError:
@@ -165,23 +177,30 @@ class Endpoint:
             raise _Again(RequestFailure("connection", self.redact(_spoken(error)))) from None
         finally:
             self.traffic.in_flight -= 1
-        return Answer(reply, perf_counter() - start, ttft, attempt)
+        return Answer(self._redact_reply(reply), perf_counter() - start, ttft, attempt)
 
-    def _refused(self, status: int, raw: bytes, retry_after: str | None, attempt: int) -> None:
-        words = self.redact(error_words(raw))
+    async def _refused(self, response: aiohttp.ClientResponse, attempt: int) -> NoReturn:
+        raw, status = self._redact_bytes(await response.read()), response.status
+        words = f"HTTP {status}: {error_words(raw)}"
         if self.policy.retries_status(status):
-            raise _Again(RequestFailure("status", f"HTTP {status}: {words}", status=status), retry_after)
+            retry_after = response.headers.get("Retry-After")
+            raise _Again(RequestFailure("status", words, status=status), retry_after)
         if status in (401, 403, 404) or status < 400:
-            raise EndpointError(self._fatal(status, words))
-        raise RequestFailure("rejected", f"HTTP {status}: {words}", status=status, attempts=attempt)
+            raise EndpointError(self._fatal(response, raw))
+        raise RequestFailure("rejected", words, status=status, attempts=attempt)
 
-    def _fatal(self, status: int, words: str) -> str:
+    def _fatal(self, response: aiohttp.ClientResponse, raw: bytes) -> str:
+        status, elsewhere = response.status, response.headers.get("Location")
         advice = {
             401: "Check the key in the environment variable that --api-key-env names.",
             403: "The key is known but may not use this model.",
             404: f"Check --model '{self.model}' and the path of --base-url.",
-        }.get(status, "Check --base-url: it redirects elsewhere.")
-        return f"{self.base_url} answered HTTP {status}: {words}. {advice}"
+        }.get(status, "Check --base-url.")
+        if elsewhere:
+            advice = (
+                f"It redirects to {self.redact(elsewhere)}: give the address it redirects to as --base-url."
+            )
+        return f"{self.base_url} answered HTTP {status}: {error_words(raw)}. {advice}"
 
     async def _read_stream(
         self, response: aiohttp.ClientResponse, start: float
@@ -192,9 +211,9 @@ class Endpoint:
         async for chunk in response.content.iter_any():
             *lines, buffer = (buffer + chunk).split(b"\n")
             for line in lines:
-                if reader.feed(line) and ttft is None:
+                if reader.feed(self._redact_bytes(line)) and ttft is None:
                     ttft = perf_counter() - start
-        reader.feed(buffer)
+        reader.feed(self._redact_bytes(buffer))
         return reader.reply(), ttft
 
     async def served_models(self) -> list[str] | None:
@@ -205,15 +224,17 @@ class Endpoint:
         """
         timeout = aiohttp.ClientTimeout(total=CONTROL_TIMEOUT_SECONDS)
         try:
-            async with self._session.get(URL(self.base_url + "/models"), timeout=timeout) as response:
-                raw, status = await response.read(), response.status
+            async with self._session.get(
+                URL(self.base_url + "/models"), timeout=timeout, allow_redirects=False
+            ) as response:
+                raw, status = self._redact_bytes(await response.read()), response.status
                 is_html = "html" in response.content_type or raw.lstrip()[:1] == b"<"
         except (aiohttp.ClientError, OSError, asyncio.TimeoutError) as error:
             raise ServerError(
                 f"cannot reach {self.base_url}: {self.redact(_spoken(error))}. Is the server running, and is --base-url right?"
             ) from error
-        if status in (401, 403):
-            raise EndpointError(self._fatal(status, self.redact(error_words(raw))))
+        if status in (401, 403) or 300 <= status < 400:
+            raise EndpointError(self._fatal(response, raw))
         if is_html:
             raise EndpointError(
                 f"{self.base_url} answers HTML (HTTP {status}: {quoted(raw)[:80]}), so it is not an OpenAI endpoint. --base-url usually ends in /v1."

@@ -19,6 +19,8 @@ PATHS: Mapping[Api, str] = {"chat": "/chat/completions", "completions": "/comple
 STREAM_FIELDS = {"stream": True, "stream_options": {"include_usage": True}}
 MAX_QUOTED_CHARACTERS = 300
 """How much of a server's own words an error quotes."""
+MAX_DEPTH = 200
+"""Of what is written as JSON; orjson refuses to write more than 254 levels."""
 
 
 class BadReply(Exception):
@@ -68,13 +70,36 @@ def encode(prompt: Prompt, generation: Generation) -> Request:
 
 
 def dumps(value: Any) -> bytes:
-    """JSON bytes; a lone surrogate, which JSON cannot carry as UTF-8, becomes U+FFFD."""
+    """JSON bytes that every reader takes: what JSON or UTF-8 cannot carry is replaced.
+
+    A lone surrogate becomes U+FFFD, an integer of more than 64 bits and what is nested too deep become text.
+    """
     try:
         return orjson.dumps(value)
     except TypeError:
-        import json
+        return orjson.dumps(_mended(value, MAX_DEPTH), default=str)
 
-        return json.dumps(value, ensure_ascii=False, default=str).encode("utf-8", "replace")
+
+def _mended(value: Any, depth: int) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, int) and not -(2**63) <= value < 2**64:
+        return _digits(value)
+    if isinstance(value, dict | list | tuple) and not depth:
+        return "…"
+    if isinstance(value, dict):
+        return {_mended(str(key), 0): _mended(item, depth - 1) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_mended(item, depth - 1) for item in value]
+    return value
+
+
+def _digits(value: int) -> str:
+    """An integer as text; in hexadecimal where Python refuses to write so many decimal digits."""
+    try:
+        return str(value)
+    except ValueError:
+        return hex(value)
 
 
 def read_reply(raw: bytes) -> Reply:
@@ -91,10 +116,20 @@ def _loads(raw: bytes) -> dict[str, Any]:
     try:
         document = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
-        raise BadReply(f"the response is not JSON ({error}): {quoted(raw)}") from error
+        document = _loads_leniently(raw, error)
     if not isinstance(document, dict):
         raise BadReply(f"the response is not a JSON object: {quoted(raw)}")
     return document
+
+
+def _loads_leniently(raw: bytes, error: orjson.JSONDecodeError) -> Any:
+    """What Python servers write although JSON forbids it: half of an emoji (a lone surrogate), `NaN`."""
+    import json
+
+    try:
+        return _mended(json.loads(raw), MAX_DEPTH)
+    except (ValueError, RecursionError):
+        raise BadReply(f"the response is not JSON ({error}): {quoted(raw)}") from error
 
 
 def _first_choice(document: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -111,15 +146,21 @@ def _reply(message: Mapping[str, Any], finish_reason: Any, usage: Any) -> Reply:
     usage = usage if isinstance(usage, dict) else {}
     content = message.get("content")
     if isinstance(content, list):
-        content = "".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
+        content = "".join(str(part.get("text", "")) for part in _objects(content))
+    reasoning = message.get("reasoning_content") or message.get("reasoning")
     return Reply(
         text=content if isinstance(content, str) else "",
-        reasoning=message.get("reasoning_content") or message.get("reasoning") or None,
-        tool_calls=message.get("tool_calls") or None,
+        reasoning=reasoning if isinstance(reasoning, str) and reasoning else None,
+        tool_calls=_objects(message.get("tool_calls")) or None,
         finish_reason=finish_reason if isinstance(finish_reason, str) else None,
         prompt_tokens=_count(usage.get("prompt_tokens")),
         completion_tokens=_count(usage.get("completion_tokens")),
     )
+
+
+def _objects(value: Any) -> list[dict[str, Any]]:
+    """The objects of a list; empty for what is none."""
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 def _count(value: Any) -> int | None:
@@ -145,14 +186,15 @@ class StreamReader:
             self.finished = True
             return False
         event = _loads(data)
-        if "error" in event:
+        if event.get("error"):
             raise BadReply(f"the server broke off the stream: {server_words(event)}")
         self._usage = event.get("usage") or self._usage
         if not event.get("choices"):
             return False
         choice = _first_choice(event)
         self._finish_reason = choice.get("finish_reason") or self._finish_reason
-        return self._take(choice.get("delta") or {"content": choice.get("text")})
+        delta = choice.get("delta")
+        return self._take(delta if isinstance(delta, dict) else {"content": choice.get("text")})
 
     def reply(self) -> Reply:
         """What has arrived. Raises `BadReply` when the stream ended without its closing event."""
@@ -163,26 +205,29 @@ class StreamReader:
         return _reply(message, self._finish_reason, self._usage)
 
     def _take(self, delta: Mapping[str, Any]) -> bool:
-        before = len(self._parts["content"]) + len(self._parts["reasoning_content"]) + len(self._calls)
-        for name, key in (
-            ("content", "content"),
-            ("reasoning_content", "reasoning_content"),
-            ("reasoning", "reasoning_content"),
-        ):
-            if delta.get(name):
-                self._parts[key].append(str(delta[name]))
-        for call in delta.get("tool_calls") or []:
+        pieces = {
+            "content": delta.get("content"),
+            "reasoning_content": delta.get("reasoning_content") or delta.get("reasoning"),
+        }
+        calls = _objects(delta.get("tool_calls"))
+        for name, piece in pieces.items():
+            if isinstance(piece, str):
+                self._parts[name].append(piece)
+        for call in calls:
             self._take_call(call)
-        return len(self._parts["content"]) + len(self._parts["reasoning_content"]) + len(self._calls) > before
+        return any(pieces.values()) or bool(calls)
 
     def _take_call(self, call: Mapping[str, Any]) -> None:
+        index, function = call.get("index"), call.get("function")
         known = self._calls.setdefault(
-            call.get("index", 0), {"type": "function", "function": {"name": "", "arguments": ""}}
+            index if isinstance(index, int) else 0,
+            {"type": "function", "function": {"name": "", "arguments": ""}},
         )
         if call.get("id"):
             known["id"] = call["id"]
         for name in ("name", "arguments"):
-            known["function"][name] += (call.get("function") or {}).get(name) or ""
+            piece = function.get(name) if isinstance(function, dict) else None
+            known["function"][name] += piece if isinstance(piece, str) else ""
 
 
 def server_words(document: Any) -> str:

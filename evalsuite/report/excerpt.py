@@ -84,7 +84,7 @@ def _messages(sample: Mapping[str, Any]) -> tuple[tuple[str, texts.Text], ...]:
     pairs = [
         (str(message.get("role", "")), texts.cut(texts.message_text(message), TEXT_LIMIT))
         for message in (messages if dropped <= 0 else (*messages[:10], *messages[dropped + 10 :]))
-        if isinstance(message, Mapping)
+        if isinstance(message, (dict, Mapping))
     ]
     if dropped > 0:
         pairs.insert(
@@ -272,7 +272,7 @@ def pack_within(excerpt: Excerpt, most: int = PAGE_CHARACTERS) -> tuple[str, int
     Texts are cut shorter first; where that is not enough, fewer samples are kept.
     """
     for limit in TEXT_LIMITS:
-        packed = pack(sample.cut(limit) for sample in excerpt.samples())
+        packed = pack(sample if limit == TEXT_LIMIT else sample.cut(limit) for sample in excerpt.samples())
         if len(packed) <= most:
             return packed, limit
     while len(packed) > most and len(excerpt) > 1:

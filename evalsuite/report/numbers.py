@@ -74,7 +74,10 @@ def format_plain(value: Any) -> str:
         return "0"
     if size < SMALLEST_PLAIN:
         return f"{number:.{SIGNIFICANT_DIGITS - 1}e}"
-    digits_before_the_point = math.floor(math.log10(size)) + 1
+    rounded = float(
+        f"{size:.{SIGNIFICANT_DIGITS - 1}e}"
+    )  # 999.96 has four digits before the point, not three
+    digits_before_the_point = math.floor(math.log10(rounded)) + 1
     return f"{number:,.{max(0, SIGNIFICANT_DIGITS - digits_before_the_point)}f}"
 
 

@@ -53,7 +53,7 @@ def visible(text: str) -> str:
 
 def cut(text: Text, limit: int) -> Text:
     """At most `limit` characters of a text, beginning and end; a text already cut can be cut further."""
-    if length(text) <= limit:
+    if (len(text) if type(text) is str else length(text)) <= limit:
         return text
     if isinstance(text, str):  # as a cut text it is its own beginning and its own end, counted twice
         return cut(Cut(text, text, -len(text)), limit)
@@ -115,6 +115,8 @@ def as_text(value: Any) -> str:
 def message_text(message: Mapping[str, Any]) -> str:
     """What a chat message says: its text parts, other parts named, its tool calls one a line."""
     content = message.get("content")
+    if isinstance(content, str) and not message.get("tool_calls"):
+        return content
     parts = [part_text(part) for part in content] if isinstance(content, list) else [as_text(content)]
     parts.extend(call_text(call) for call in message.get("tool_calls") or ())
     return "\n".join(part for part in parts if part)

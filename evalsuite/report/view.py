@@ -22,6 +22,7 @@ from evalsuite.report.numbers import (
     scaled,
 )
 from evalsuite.report.tally import Behaviour, Tally
+from evalsuite.report.texts import dump
 
 WHOLE = "all"
 """The subset that stands for a whole dataset."""
@@ -37,7 +38,10 @@ OUTCOMES_APART = ("unparsed", "truncated", "error", "skipped")
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """How many samples of a row ended in one of the outcomes that are set apart; links to them."""
+    """How many samples of a row ended in one of the outcomes that are set apart; `link` shows them.
+
+    Skipped ones, to which the metric does not apply, are nothing to worry about and have no link.
+    """
 
     outcome: str
     count: int
@@ -145,7 +149,8 @@ def parts(summary: Mapping[str, Any]) -> Iterator[Part]:
     for variant, of_variant in (summary.get("variants") or {}).items():
         for dataset, of_dataset in (of_variant.get("datasets") or {}).items():
             for subset, content in (of_dataset.get("subsets") or {}).items():
-                yield Part(variant, dataset, subset, content)
+                owed = {"owed": of_dataset.get("owed")} if subset == WHOLE else {}
+                yield Part(variant, dataset, subset, {**content, **owed})
 
 
 def metrics_by_dataset(summary: Mapping[str, Any]) -> Metrics:
@@ -158,9 +163,13 @@ def metrics_by_dataset(summary: Mapping[str, Any]) -> Metrics:
 
 
 def answered(content: Mapping[str, Any]) -> tuple[int, int]:
-    """How many samples of a subset were answered, and how many it has."""
+    """How many samples of a dataset were answered, and how many it has.
+
+    A failed sample may be counted among `samples` and be owed as well; it is one sample all the same.
+    """
     samples = int(content.get("samples") or 0)
-    return samples - int(content.get("n_error") or 0) - int(content.get("n_skipped") or 0), samples
+    done = samples - int(content.get("n_error") or 0)
+    return done, max(samples, done + int(content.get("owed") or 0))
 
 
 def verdicts(summary: Mapping[str, Any]) -> list[Verdict]:
@@ -202,14 +211,18 @@ def _answered_words(done: int, asked: int) -> str:
 
 def _flags(part: Part, metric: Mapping[str, Any], outcomes: Iterable[str]) -> tuple[Flag, ...]:
     return tuple(
-        Flag(outcome, int(metric.get(f"n_{outcome}") or 0), part.link(outcome=outcome))
+        Flag(
+            outcome,
+            int(metric.get(f"n_{outcome}") or 0),
+            "" if outcome == "skipped" else part.link(outcome=outcome),
+        )
         for outcome in outcomes
     )
 
 
 def outcomes_shown(summary: Mapping[str, Any]) -> tuple[str, ...]:
-    """The columns of counts: `skipped` only where a run has any, since most cannot."""
-    skipped = any(int(part.content.get("n_skipped") or 0) for part in parts(summary))
+    """The columns of counts: `skipped` only where a metric did not apply to some sample."""
+    skipped = any(metric.get("n_skipped") for part in parts(summary) for _, metric in part.metrics())
     return OUTCOMES_APART if skipped else OUTCOMES_APART[:3]
 
 
@@ -429,3 +442,55 @@ def signatures(summary: Mapping[str, Any]) -> list[tuple[str, str, str]]:
         if metric.get("signature")
     }
     return list(found)
+
+
+def context(run: Mapping[str, Any], summary: Mapping[str, Any]) -> dict[str, Any]:
+    """What the template shows apart from samples."""
+    variants = list((summary.get("variants") or {}).keys())
+    totals = summary.get("totals") or {}
+    owed = int(totals.get("owed") or 0)
+    return {
+        "name": str(summary.get("run") or "run"),
+        "version": str(run.get("evalsuite") or ""),
+        "started": moment(summary.get("started")),
+        "finished": moment(summary.get("finished")),
+        "incomplete": not summary.get("complete", True),
+        "problem": str(summary.get("problem") or ""),
+        "owed": f"{counted(owed, 'sample')} {'is' if owed == 1 else 'are'} still owed" if owed else "",
+        "command": str(run.get("command") or ""),
+        "several": len(variants) > 1,
+        "verdicts": verdicts(summary),
+        "facts": facts(summary),
+        "errors": [_error(error) for error in summary.get("errors") or ()],
+        "warnings": [str(warning) for warning in summary.get("warnings") or ()],
+        "outcomes": outcomes_shown(summary),
+        "tables": metric_tables(run, summary),
+        "subset_tables": subset_tables(summary),
+        "variants": list(run.get("variants") or ()),
+        "datasets": list(run.get("datasets") or ()),
+        "signatures": signatures(summary),
+        "versions": _versions(run.get("versions") or {}),
+        "git": run.get("git") or {},
+        "config": dump(run["config"], indent=True) if run.get("config") else "",
+    }
+
+
+def moment(stamp: Any) -> str:
+    """A time stamp as a person reads it: `2026-11-21 03:20 UTC`; another form is shown as it is."""
+    text = str(stamp or "")
+    if len(text) >= 16 and text[10] == "T" and text.endswith("Z"):
+        return f"{text[:10]} {text[11:16]} UTC"
+    return text
+
+
+def _error(error: Mapping[str, Any]) -> tuple[str, str, str]:
+    """(class, message, how often) of a kind of failure."""
+    count = int(error.get("count") or 0)
+    return str(error.get("class") or "error"), str(error.get("message") or ""), counted(count, "time")
+
+
+def _versions(versions: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Interpreter, platform and packages as one list."""
+    plain = [(name, str(value)) for name, value in versions.items() if not isinstance(value, Mapping)]
+    packages = versions.get("packages")
+    return plain + [(str(n), str(v)) for n, v in (packages.items() if isinstance(packages, Mapping) else ())]

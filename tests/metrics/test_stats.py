@@ -284,3 +284,9 @@ def test_the_macro_mean_covers_at_its_rate():
         subjects = {mean: [generator.gauss(mean, 1 + mean) for _ in range(5 + 5 * mean)] for mean in range(4)}
         hits += covers(stats.macro_mean(subjects), 1.5)
     assert 0.93 <= hits / TRIALS <= 0.97
+
+
+@pytest.mark.parametrize("freedom", [100, 150.5, 1000, 1e6])
+@pytest.mark.parametrize("probability", [0.025, 0.9, 0.975, 0.995])
+def test_the_t_quantile_of_many_degrees_of_freedom_equals_scipys(freedom, probability):
+    assert stats.t_quantile(probability, freedom) == pytest.approx(scipy.special.stdtrit(freedom, probability), abs=1e-9)

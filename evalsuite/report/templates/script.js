@@ -323,7 +323,9 @@
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const field = event.target.closest("input, select, textarea");
     if (field) {
-      if (event.key === "Escape") field.blur();
+      if (event.key !== "Escape") return;
+      event.preventDefault(); // the browser would empty the field and tell nobody
+      field.blur();
       return;
     }
     const inList = event.target.closest("#list");

@@ -1,0 +1,90 @@
+"""An OpenAI server that answers at once: the client, not the model, is what is measured.
+
+Run as a script it prints its port and serves until it is ended. It parses no more of HTTP than it must, so that
+one core of it outruns any client. `--latency` delays each reply by so many seconds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import re
+import sys
+from typing import cast
+
+MODEL = "mock"
+_LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
+
+
+def _response(document: object) -> bytes:
+    body = json.dumps(document).encode()
+    return b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+
+
+MODELS = _response({"object": "list", "data": [{"id": MODEL, "object": "model"}]})
+REPLY = _response(
+    {
+        "id": "mock",
+        "object": "chat.completion",
+        "model": MODEL,
+        "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "Answer: B"}}],
+        "usage": {"prompt_tokens": 100, "completion_tokens": 4, "total_tokens": 104},
+    }
+)
+
+
+class Connection(asyncio.Protocol):
+    """One keep-alive connection."""
+
+    def __init__(self, latency: float) -> None:
+        self._latency = latency
+        self._buffer = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the transport."""
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Answer every whole request in the buffer."""
+        self._buffer += data
+        while True:
+            end = self._buffer.find(b"\r\n\r\n")
+            if end < 0:
+                return
+            length = _LENGTH.search(self._buffer, 0, end)
+            whole = end + 4 + (int(length[1]) if length else 0)
+            if len(self._buffer) < whole:
+                return
+            answer = MODELS if self._buffer.startswith(b"GET") else REPLY
+            self._buffer = self._buffer[whole:]
+            if self._latency:
+                asyncio.get_running_loop().call_later(self._latency, self._write, answer)
+            else:
+                self._transport.write(answer)
+
+    def _write(self, answer: bytes) -> None:
+        if not self._transport.is_closing():
+            self._transport.write(answer)
+
+
+async def serve(latency: float) -> None:
+    """Listen on a free port of 127.0.0.1 and say which."""
+    server = await asyncio.get_running_loop().create_server(lambda: Connection(latency), "127.0.0.1", 0)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    async with server:
+        await server.serve_forever()
+
+
+if __name__ == "__main__":
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--latency", type=float, default=0.0)
+    latency = options.parse_args().latency
+    try:
+        import uvloop
+
+        uvloop.run(serve(latency))
+    except ImportError:
+        asyncio.run(serve(latency))
+    except KeyboardInterrupt:
+        sys.exit(0)

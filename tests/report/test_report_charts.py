@@ -1,0 +1,99 @@
+import math
+import random
+import re
+import xml.etree.ElementTree as ET
+
+import pytest
+
+from evalsuite.report.charts import choose_bins, histogram, interval_row, nice_step, percentile
+
+LATENCIES = [random.Random(7).lognormvariate(0, 0.5) for _ in range(300)]
+
+
+def bar_counts(svg):
+    return [int(count.replace(",", "")) for count in re.findall(r": ([\d,]+) samples?</title></rect>", svg)]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        LATENCIES,
+        [5.0] * 9,
+        list(range(1, 50)),
+        [0, 0, 0, 0, 1],
+        [1e-9] * 6,
+        [-3, -2, 0, 4, 5],
+        [1, 1, 1, 1, 1e12],
+    ],
+)
+def test_every_value_is_in_exactly_one_bar(values):
+    assert sum(bar_counts(histogram(values, title="x"))) == len(values)
+
+
+def test_a_histogram_is_well_formed_and_says_in_words_what_it_shows():
+    root = ET.fromstring(histogram(LATENCIES, title='Latency <of> & "all"'))
+    assert root.get("role") == "img"
+    assert root[0].tag == "title"
+    assert root[0].text.startswith('Latency <of> & "all": 300 samples, median')
+
+
+def test_colours_come_from_classes_only():
+    svg = histogram(LATENCIES, title="x") + interval_row(50, 40, 60, title="x")
+    assert not re.search(r"style=|fill=|stroke=|#[0-9a-f]{3}", svg)
+
+
+def test_whole_numbers_get_no_bar_narrower_than_one_and_no_tick_between():
+    values = [1, 2, 2, 3, 3, 3]
+    bins = choose_bins(values)
+    assert (bins.step, bins.start) == (1.0, 1.0)
+    assert bins.tally(values) == [1, 2, 3]
+    labels = re.findall(r'class="tick-label"[^>]*>([^<]*)<', histogram(values, title="x"))
+    assert labels == ["1", "2", "3", "4"]
+    assert "<title>3: 3 samples</title>" in histogram(values, title="x")
+
+
+def test_one_stalled_request_does_not_flatten_the_others():
+    bins = choose_bins([*LATENCIES, 900.0])
+    assert bins.overflow
+    assert bins.edge(bins.count) < 20
+    svg = histogram([*LATENCIES, 900.0], title="x")
+    assert "bar overflow" in svg
+    assert "and more: 1 sample<" in svg
+
+
+def test_too_few_values_and_values_that_are_not_finite_draw_nothing():
+    assert histogram([], title="x") == ""
+    assert histogram([1, 2, 3, 4], title="x") == ""
+    assert histogram([math.nan, math.inf] * 9, title="x") == ""
+
+
+def test_charts_given_the_same_bins_share_an_axis():
+    fast, slow = [1.0, 2, 3, 4, 5], [10.0, 20, 30, 40, 50]
+    bins = choose_bins(fast + slow)
+    ticks = [
+        re.findall(r'class="tick" x1="([\d.]+)"', histogram(values, title="x", bins=bins))
+        for values in (fast, slow)
+    ]
+    assert ticks[0] == ticks[1]
+
+
+def test_a_missing_value_draws_nothing_rather_than_zero():
+    assert interval_row(None, None, None, title="x") == ""
+    assert "whisker" not in interval_row(50, None, None, title="x")
+    assert 'class="dot"' in interval_row(0, 0, 5, title="x")
+
+
+def test_dots_whiskers_and_the_reference_stay_on_the_track():
+    svg = interval_row(120, -5, 130, title="x", reference=250)
+    assert all(0 <= float(x) <= 160 for x in re.findall(r'(?:cx|x1|x2)="([\d.-]+)"', svg))
+
+
+@pytest.mark.parametrize(
+    ("span", "parts", "step"), [(100, 10, 10), (7, 5, 2), (0.9, 4, 0.25), (1e6, 28, 50_000)]
+)
+def test_steps_are_round(span, parts, step):
+    assert nice_step(span, parts) == pytest.approx(step)
+
+
+def test_a_percentile_is_a_value_that_occurred():
+    assert [percentile([1, 2, 3, 4], share) for share in (0, 0.5, 0.95, 1)] == [1, 2, 4, 4]

@@ -1,0 +1,467 @@
+import base64
+import hashlib
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+import report_examples as examples
+
+from evalsuite.report.excerpt import TEXT_LIMITS, Excerpt, pack_within
+from evalsuite.report.html import render
+from evalsuite.report.page import data_block
+from evalsuite.report.texts import Cut, as_text, cut, dump, encodable, message_text, visible
+
+TWO = ("smollm2", "smollm2-sft")
+
+
+def page(samples=None, summary=None, run=None, **options):
+    return render(
+        examples.run() if run is None else run,
+        examples.summary() if summary is None else summary,
+        examples.samples() if samples is None else samples,
+        **options,
+    )
+
+
+def embedded(html):
+    block = re.search(r'<script type="application/json" id="data">(.*?)</script>', html, re.DOTALL)
+    return json.loads(block.group(1))
+
+
+def words(html):
+    """What a reader sees of the server's part, tags gone and spaces collapsed."""
+    shown = re.sub(r"<(script|style|title)\b.*?</\1>", " ", html, flags=re.DOTALL)
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", shown))
+
+
+# ---- what the page says ---------------------------------------------------------------------------------
+
+
+def test_the_verdict_is_one_sentence_with_values_and_intervals():
+    assert (
+        "smollm2 answered 148 of 150 samples: accuracy 31.8 % (21.8 to 41.8) on mcq_zh, rouge_l 33.12 (27.12 to 39.12) "
+        "on qa_en, accuracy 58.0 % (45.0 to 71.0) on gsm8k, and 1 more dataset below." in words(page())
+    )
+
+
+def test_a_complete_run_has_no_banner():
+    assert "This run is incomplete" not in page()
+
+
+def test_an_incomplete_run_says_loudly_how_many_are_owed_and_how_to_resume():
+    html = page(summary=examples.summary(complete=False, owed=37))
+    banner = words(html[html.index('role="alert"') : html.index('class="verdict"')])
+    assert "This run is incomplete: 37 samples are still owed." in banner
+    assert "The same command resumes" in banner
+    assert examples.run()["command"] in banner
+    assert "answered 148 of 150 samples so far" in words(html)
+
+
+def test_a_value_that_does_not_apply_is_an_em_dash_and_draws_nothing():
+    html = page()
+    row = re.search(
+        r"<tr[^>]*>\s*<th scope=\"row\"><bdi>strict/argument_steps</bdi>.*?</tr>", html, re.DOTALL
+    ).group()
+    assert row.count("—") == 2
+    assert "<svg" not in row
+
+
+def test_counts_draw_the_eye_only_above_zero_and_lead_to_their_samples():
+    html = page()
+    assert 'href="#samples?variant=smollm2&amp;dataset=mcq_zh&amp;outcome=unparsed">3</a>' in html
+    assert '<span class="zero">0</span>' in html
+
+
+def test_skipped_is_a_quiet_column_only_where_a_metric_did_not_apply():
+    skipping = examples.summary()
+    skipping["variants"]["smollm2"]["datasets"]["gsm8k"]["subsets"]["all"]["metrics"]["accuracy"][
+        "n_skipped"
+    ] = 7
+    assert ">skipped<" not in page()
+    assert ">skipped<" in page(summary=skipping)
+    assert '<span class="quiet">7</span>' in page(summary=skipping)
+
+
+def test_a_failed_sample_that_is_owed_counts_once():
+    summary = examples.summary(complete=False, owed=9)
+    datasets = summary["variants"]["smollm2"]["datasets"]
+    datasets["toolbench"]["owed"] = 9  # 2 of them failed and are among the 24, 7 were never asked
+    assert "smollm2 answered 148 of 157 samples so far" in words(page(summary=summary))
+
+
+def test_the_problem_that_ended_a_run_is_in_the_banner():
+    summary = {
+        **examples.summary(complete=False, owed=3),
+        "problem": "The server <died>.\nSee server-base.log",
+    }
+    assert "The server &lt;died&gt;.\nSee server-base.log" in page(summary=summary)
+
+
+def test_primary_metrics_stand_first():
+    html = page()
+    assert html.index(">strict/plan_em<") < html.index(">paper/plan_em<")
+
+
+def test_subsets_are_listed_best_first_with_the_whole_as_reference():
+    html = page()
+    part = html[html.index('id="subsets"') : html.index('id="behaviour"')]
+    assert re.findall(r"<bdi>(geography|physics|法律)</bdi></a>", part) == ["geography", "法律", "physics"]
+    assert part.count('class="reference"') == 9
+
+
+def test_variants_stand_next_to_each_other_and_a_reader_is_sent_to_compare():
+    html = page(samples=examples.samples(TWO), summary=examples.summary(TWO), run=examples.run(TWO))
+    assert "evalsuite compare" in html
+    assert html.count('<p class="verdict">') == 2
+
+
+def test_reply_lengths_fall_back_to_characters_where_no_tokens_were_counted():
+    html = page()
+    assert "Reply length in tokens" in html
+    assert "Reply length in characters" in html
+
+
+def test_a_run_can_be_reproduced_from_the_page():
+    text = words(page())
+    for needed in (
+        examples.run()["command"],
+        "ab12cd34ef56" * 5,
+        "9f86d081884c7d65" * 4,
+        "2026.10.11549",
+        "with uncommitted changes",
+        "mcq|default|v1|shots:5",
+    ):
+        assert needed in text
+
+
+def test_numbers_are_in_the_page_without_any_script():
+    html = page()
+    server_rendered = html[: html.index('<script type="application/json"')]
+    assert "31.8 %" in server_rendered
+    assert "<svg" in server_rendered
+    assert "needs JavaScript" in server_rendered
+
+
+@pytest.mark.parametrize("run", [{}, {"format": 1}, examples.run()])
+def test_an_empty_run_is_a_page_that_says_so(run):
+    html = page(samples=[], summary=examples.nothing(), run=run)
+    assert "Nothing was scored in this run." in html
+    assert 'id="explorer"' not in html
+
+
+def test_a_run_of_one_sample_reads_naturally():
+    one = {
+        **examples.summary(),
+        "variants": {
+            "m": {
+                "datasets": {
+                    "d": {
+                        "kind": "mcq",
+                        "subsets": {
+                            "all": examples.subset(1, {"accuracy": examples.metric(1.0, 1, primary=True)})
+                        },
+                    }
+                }
+            }
+        },
+    }
+    assert "m answered the one sample: accuracy 100.0 %" in words(
+        page(samples=[examples.sample(0)], summary=one)
+    )
+
+
+# ---- hostile text ---------------------------------------------------------------------------------------
+
+
+def test_hostile_text_stays_data_wherever_it_comes_from():
+    summary = examples.summary()
+    summary["run"] = summary["warnings"][0] = examples.HOSTILE
+    summary["errors"][0]["message"] = examples.HOSTILE
+    summary["variants"] = {examples.HOSTILE: summary["variants"]["smollm2"]}
+    lines = [
+        examples.sample(
+            0,
+            id=examples.HOSTILE,
+            subset=examples.HOSTILE,
+            labels=[examples.HOSTILE],
+            stage=examples.HOSTILE,
+            gold=examples.HOSTILE,
+            variant=examples.HOSTILE,
+        )
+    ]
+    run = {**examples.run(), "command": examples.HOSTILE, "config": {examples.HOSTILE: examples.HOSTILE}}
+    html = page(samples=lines, summary=summary, run=run)
+    assert html.count("<script") == html.count("</script>") == 2
+    assert "<!--" not in html
+    assert "<img" not in html
+    assert not re.search("[\u202a-\u202e\u200b\ufeff\u2028]", html[: html.index('id="data"')])
+    assert "⟨U+202E⟩" in html
+    html.encode("utf-8")
+
+
+def test_the_embedded_data_survives_what_could_end_its_block():
+    text = "</script><!--\u2028\u2029<script>"
+    block = data_block(dump({"text": text}))
+    assert not re.search("[<>\u2028\u2029]", block)
+    assert json.loads(block) == {"text": text}
+
+
+def test_scores_that_are_not_numbers_are_em_dashes():
+    lines = [examples.sample(0, scores={"accuracy": float("nan")})]
+    shown = embedded(page(samples=lines))["samples"][0]
+    assert (shown["score"], shown["answer"], shown["scores"][0]) == (None, "none", ["accuracy", "—"])
+
+
+def test_a_huge_reply_is_cut_in_the_middle_and_says_how_much_is_missing():
+    text = "begin " + "x" * 1_000_000 + " #### 42"
+    reply = {"text": text, "reasoning": None, "tool_calls": None, "finish_reason": "length"}
+    head, tail, omitted = embedded(page(samples=[examples.sample(0, reply=reply)]))["samples"][0]["reply"]
+    assert head.startswith("begin")
+    assert tail.endswith("#### 42")
+    assert len(head) + len(tail) + omitted == len(text)
+    assert "Texts longer than 20,000 characters are cut" in page(samples=[examples.sample(0)])
+
+
+def test_surrogates_huge_integers_and_bottomless_nesting_can_be_written():
+    bottomless = []
+    for _ in range(400):
+        bottomless = [bottomless]
+    lines = [
+        examples.sample(
+            0,
+            gold={"\ud800": "\udfff", 1: 2**90},
+            extracted=bottomless,
+            reply={"text": "a\ud83d\ude00b\ud800"},
+        )
+    ]
+    html = page(samples=lines)
+    html.encode("utf-8")
+    shown = embedded(html)["samples"][0]
+    assert shown["reply"] == "a😀b\ufffd"
+    assert str(2**90) in shown["gold"]
+
+
+# ---- content policy and offline -------------------------------------------------------------------------
+
+
+def test_the_content_policy_names_exactly_the_one_style_and_the_one_script():
+    html = page()
+    policy = (
+        re.search(r'http-equiv="Content-Security-Policy" content="([^"]*)"', html)
+        .group(1)
+        .replace("&#39;", "'")
+    )
+    bodies = (
+        re.search(r"<style>(.*?)</style>", html, re.DOTALL),
+        re.search(r"<script>(.*?)</script>", html, re.DOTALL),
+    )
+    hashes = [base64.b64encode(hashlib.sha256(body.group(1).encode()).digest()).decode() for body in bodies]
+    assert policy == (
+        f"default-src 'none'; style-src 'sha256-{hashes[0]}'; script-src 'sha256-{hashes[1]}'; base-uri 'none'; form-action 'none'"
+    )
+    assert html.count("<style") == 1
+    assert html.count("<script>") == 1
+
+
+def test_no_inline_style_and_no_inline_handler_is_needed():
+    html = page(samples=examples.samples(TWO), summary=examples.summary(TWO, complete=False, owed=1))
+    markup = re.sub(r"<(script|style)\b.*?</\1>", "", html, flags=re.DOTALL)
+    assert not re.search(r"<[^>]*\s(style|on[a-z]+)\s*=", markup)
+
+
+def test_the_page_refers_to_nothing_outside_itself():
+    html = page()
+    assert not re.search(
+        r"(src|href|action)\s*=\s*[\"']?(?!#)[^\"'>\s]",
+        re.sub(r"<script\b.*?</script>", "", html, flags=re.DOTALL),
+    )
+    assert not re.search(r"@import|url\(", html)
+    assert not re.search(r"<(link|img|iframe|object|embed|base)\b", html)
+
+
+def test_the_script_is_small():
+    html = page()
+    assert len(re.search(r"<script>(.*?)</script>", html, re.DOTALL).group(1).encode()) <= 20_000
+
+
+# ---- which samples --------------------------------------------------------------------------------------
+
+
+def test_all_samples_are_in_the_page_when_they_fit():
+    html = page()
+    assert len(embedded(html)["samples"]) == 150
+    assert "All 150 samples of the run." in html
+
+
+def test_the_page_says_how_many_samples_it_leaves_out():
+    html = page(samples=examples.mcq_samples(700), max_samples=100)
+    assert len(embedded(html)["samples"]) == 100
+    assert "Showing 100 of 700 samples:" in html
+    assert "The rest is in samples.jsonl." in html
+
+
+def test_samples_that_are_set_apart_come_first():
+    lines = list(examples.mcq_samples(700))
+    apart = sum(line["outcome"] != "scored" for line in lines)
+    html = page(samples=lines, max_samples=100)
+    assert sum(one["outcome"] != "scored" for one in embedded(html)["samples"]) == apart
+    assert f"all {apart} that ended unparsed, truncated or in an error" in html
+
+
+def test_samples_that_are_set_apart_leave_half_of_the_page_to_others():
+    lines = [examples.failed(index) for index in range(500)] + [
+        examples.sample(index) for index in range(500, 900)
+    ]
+    shown = embedded(page(samples=lines, max_samples=100))["samples"]
+    assert sum(one["outcome"] == "error" for one in shown) == 50
+    assert "50 of the 500 that ended" in page(samples=lines, max_samples=100)
+
+
+def test_subsets_share_evenly_and_small_ones_are_whole():
+    sizes = {"huge": 5000, "middle": 60, "small": 7}
+    lines = [examples.sample(index, subset=subset) for subset, size in sizes.items() for index in range(size)]
+    shown = embedded(page(samples=lines, max_samples=100))["samples"]
+    counts = {subset: sum(one["subset"] == subset for one in shown) for subset in sizes}
+    assert counts["small"] == 7
+    assert abs(counts["huge"] - counts["middle"]) <= 1
+    assert sum(counts.values()) == 100
+
+
+def test_the_same_questions_are_shown_for_every_variant_and_on_every_rendering():
+    lines = [examples.sample(index, variant=variant) for variant in TWO for index in range(400)]
+    shown = embedded(page(samples=lines, max_samples=100))["samples"]
+    ids = [{one["id"] for one in shown if one["variant"] == variant} for variant in TWO]
+    assert ids[0] == ids[1]
+    assert shown == embedded(page(samples=lines, max_samples=100))["samples"]
+
+
+def test_a_draw_is_not_simply_the_first_rows():
+    shown = embedded(page(samples=[examples.sample(index) for index in range(5000)], max_samples=100))[
+        "samples"
+    ]
+    halves = [sum(int(one["id"]) < 2500 for one in shown), sum(int(one["id"]) >= 2500 for one in shown)]
+    assert min(halves) > 25
+
+
+@pytest.mark.parametrize("limit", [0, 1, 2, 3])
+def test_any_limit_is_kept(limit):
+    lines = [
+        *(examples.failed(index) for index in range(9)),
+        *(examples.sample(index) for index in range(9, 20)),
+    ]
+    html = page(samples=lines, max_samples=limit)
+    assert ('id="data"' not in html) if limit == 0 else len(embedded(html)["samples"]) == limit
+
+
+def test_a_stream_is_read_once_and_never_held():
+    class Watched(dict):
+        alive = 0
+
+        def __init__(self, *args):
+            super().__init__(*args)
+            Watched.alive += 1
+
+        def __del__(self):
+            Watched.alive -= 1
+
+    most = 0
+
+    def stream():
+        nonlocal most
+        for index in range(3000):
+            most = max(most, Watched.alive)
+            yield Watched(examples.sample(index))
+
+    page(samples=stream(), max_samples=20)
+    assert most <= 3
+
+
+def test_a_message_shared_by_many_samples_stands_once():
+    data = embedded(page(samples=examples.mcq_samples(44)))
+    assert len(data["messages"]) < 44 + 11
+    assert all(len(one["messages"]) == 11 for one in data["samples"])
+
+
+def test_a_page_that_grows_too_large_cuts_texts_shorter_and_then_drops_samples():
+    excerpt = Excerpt(50, {})
+    for index in range(50):
+        excerpt.add(examples.sample(index, reply={"text": f"{index} " * 5000}))
+    packed, limit = pack_within(excerpt, 300_000)
+    assert (len(excerpt), limit) == (50, 3_000)
+    assert len(packed) <= 300_000
+    packed, limit = pack_within(excerpt, 20_000)
+    assert limit == TEXT_LIMITS[-1]
+    assert len(packed) <= 20_000
+    assert 0 < len(excerpt) < 50
+
+
+@pytest.mark.parametrize(
+    ("outcome", "score", "answer"),
+    [
+        ("scored", 1.0, "right"),
+        ("scored", 0.4, "partial"),
+        ("scored", 0.0, "wrong"),
+        ("unparsed", 0.0, "none"),
+        ("error", None, "none"),
+    ],
+)
+def test_unparsed_truncated_and_failed_are_never_called_wrong(outcome, score, answer):
+    lines = [examples.sample(0, outcome=outcome, scores={"accuracy": score})]
+    assert embedded(page(samples=lines))["samples"][0]["answer"] == answer
+
+
+# ---- texts ----------------------------------------------------------------------------------------------
+
+
+def test_a_cut_text_can_be_cut_again_and_still_counts_right():
+    whole = "abcdefghijklmnopqrstuvwxyz"
+    for first, second in ((20, 8), (8, 8), (8, 3), (4, 0)):
+        again = cut(cut(whole, first), second)
+        assert isinstance(again, Cut)
+        assert len(again.head) + len(again.tail) == min(first, second)
+        assert len(again.head) + len(again.tail) + again.omitted == len(whole)
+        assert whole.startswith(again.head)
+        assert whole.endswith(again.tail)
+    assert cut(whole, 26) == whole
+
+
+def test_values_read_as_a_person_writes_them():
+    assert [as_text(value) for value in (None, "C", ["B", "C"], 72, 0.5, True)] == [
+        "",
+        "C",
+        "B, C",
+        "72",
+        "0.5",
+        "true",
+    ]
+    assert as_text(["One sentence.", "Another, longer"]) == "One sentence.\nAnother, longer"
+    assert json.loads(as_text({"a": [1]})) == {"a": [1]}
+
+
+def test_a_message_of_parts_and_tool_calls_reads_as_text():
+    message = {
+        "content": [
+            {"type": "text", "text": "Look:"},
+            {"type": "image_url", "image_url": {"url": "data:…"}},
+            3,
+        ],
+        "tool_calls": [{"function": {"name": "find", "arguments": '{"a": 1}'}}],
+    }
+    assert message_text(message) == 'Look:\n[image_url]\n[part]\nfind({"a": 1})'
+
+
+def test_joiners_that_scripts_and_emoji_need_are_left_alone():
+    assert visible("👩‍🔬 می‌خواهم\nline") == "👩‍🔬 می‌خواهم\nline"
+    assert visible("a\x00b") == "a⟨U+0000⟩b"
+    assert encodable("plain 中文") == "plain 中文"
+
+
+# ---- cost -----------------------------------------------------------------------------------------------
+
+
+def test_importing_the_module_imports_nothing_heavy():
+    code = "import sys, evalsuite.report.html; print(*(m for m in ('jinja2','orjson','numpy','pydantic','pandas') if m in sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
