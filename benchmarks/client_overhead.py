@@ -44,7 +44,17 @@ def write_rows(path: Path, rows: int) -> None:
         writer.writerow(["id", "question", "A", "B", "C", "D", "answer"])
         for number in range(rows):
             question = f"Which of the following is closest to {number} apples and {number % 7} pears, counted together?"
-            writer.writerow([number, question, number, number + number % 7, number - 1, 2 * number + 1, "ABCD"[number % 4]])
+            writer.writerow(
+                [
+                    number,
+                    question,
+                    number,
+                    number + number % 7,
+                    number - 1,
+                    2 * number + 1,
+                    "ABCD"[number % 4],
+                ]
+            )
 
 
 async def bare_loop(base_url: str, bodies: list[bytes], concurrency: int) -> float:
@@ -65,7 +75,18 @@ async def bare_loop(base_url: str, bodies: list[bytes], concurrency: int) -> flo
 
 def evalsuite_seconds(base_url: str, data: Path, out: Path, name: str, concurrency: int) -> float:
     """Seconds of the whole command, start of Python and report included."""
-    command = [sys.executable, "-m", "evalsuite", "run", "--base-url", base_url, "--model", "mock", "-d", f"mcq:{data}"]
+    command = [
+        sys.executable,
+        "-m",
+        "evalsuite",
+        "run",
+        "--base-url",
+        base_url,
+        "--model",
+        "mock",
+        "-d",
+        f"mcq:{data}",
+    ]
     command += ["--concurrency", str(concurrency), "--out", str(out), "--name", name, "--json"]
     start = time.perf_counter()
     subprocess.run(command, check=True, capture_output=True)
@@ -99,9 +120,13 @@ def main() -> None:
             whole.append(evalsuite_seconds(base_url, data, out, f"round-{number}", options.concurrency))
     loop, command = statistics.median(bare), statistics.median(whole)
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-    print(f"{options.rows} rows, concurrency {options.concurrency}, latency {options.latency:g} s, {options.rounds} rounds, medians")
+    print(
+        f"{options.rows} rows, concurrency {options.concurrency}, latency {options.latency:g} s, {options.rounds} rounds, medians"
+    )
     print(f"bare aiohttp loop   {loop:7.3f} s   {options.rows / loop:8.0f} requests/s")
-    print(f"evalsuite command   {command:7.3f} s   {options.rows / command:8.0f} rows/s, peak memory {peak:.0f} MB")
+    print(
+        f"evalsuite command   {command:7.3f} s   {options.rows / command:8.0f} rows/s, peak memory {peak:.0f} MB"
+    )
     print(f"ratio               {command / loop:7.2f} ×")
 
 

@@ -19,7 +19,10 @@ _LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 
 def _response(document: object) -> bytes:
     body = json.dumps(document).encode()
-    return b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+    return b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (
+        len(body),
+        body,
+    )
 
 
 MODELS = _response({"object": "list", "data": [{"id": MODEL, "object": "model"}]})
@@ -28,7 +31,9 @@ REPLY = _response(
         "id": "mock",
         "object": "chat.completion",
         "model": MODEL,
-        "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "Answer: B"}}],
+        "choices": [
+            {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "Answer: B"}}
+        ],
         "usage": {"prompt_tokens": 100, "completion_tokens": 4, "total_tokens": 104},
     }
 )

@@ -38,16 +38,12 @@ def filling(target: Path, sha256: str) -> Iterator[Path]:
 
     Raises `InputError` when the content is another one (nothing is kept) or the folder cannot be written.
     """
+    temporary: Path | None = None
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    except OSError as error:
-        raise InputError(
-            f"{target.parent}: cannot write the cache ({error.strerror}); set EVALSUITE_CACHE to a folder that can be written."
-        ) from error
-    os.close(descriptor)
-    temporary = Path(name)
-    try:
+        os.close(descriptor)
+        temporary = Path(name)
         yield temporary
         found = file_sha256(temporary)
         if found != sha256:
@@ -55,5 +51,10 @@ def filling(target: Path, sha256: str) -> Iterator[Path]:
                 f"{target.name}: what was fetched is not the pinned file (SHA-256 {found[:16]}…, expected {sha256[:16]}…); fetch it again."
             )
         temporary.replace(target)
+    except OSError as error:
+        raise InputError(
+            f"{target.parent}: cannot write the cache ({error.strerror}); set EVALSUITE_CACHE to a folder that can be written."
+        ) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        if temporary:
+            temporary.unlink(missing_ok=True)

@@ -27,8 +27,14 @@ LANDING_FIELDS = frozenset({"out", "name", "fresh"})
 """Where results land: not part of what was run, so not in run.json."""
 PACE_FIELDS = LANDING_FIELDS | {"concurrency", "timeout", "on_error", "fail_under", "stream"}
 """What may change between two starts of the same run without making it another one."""
+UNSHOWN_FIELDS = frozenset({"api_key_env", "backend_arg", "base_url"})
+"""A wrong value may be a key, or hold one, so an error does not repeat it."""
 FLAG_FIELDS = frozenset({"cot", "completions", "stream", "fresh"})
-_FAIL_UNDER = re.compile(r"^(?:(?P<dataset>[^:=]+):)?(?P<metric>[^:=]+)=(?P<value>[0-9.]+)(?P<percent>%?)$")
+_FAIL_UNDER = re.compile(
+    r"^(?:(?P<dataset>[^:=]+):)?(?P<metric>[^:=]+)=(?P<value>\d+(?:\.\d+)?|\.\d+)(?P<percent>%?)$"
+)
+_SECRET = re.compile(r"api_?keys?$|password|secret|hf_token")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 class Gate(BaseModel):
@@ -44,7 +50,7 @@ class Gate(BaseModel):
 class RunConfig(BaseModel):
     """Everything a run needs. Frozen: a changed copy is made with `model_copy(update=…)`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True)
 
     datasets: tuple[str, ...] = Field(min_length=1)
     ckpt: tuple[str, ...] = ()
@@ -89,7 +95,7 @@ class RunConfig(BaseModel):
             if isinstance(named.get(key), str):
                 named[key] = (named[key],)
         if isinstance(named.get("backend_arg"), Mapping):
-            named["backend_arg"] = {str(key): str(value) for key, value in named["backend_arg"].items()}
+            named["backend_arg"] = {str(key): _as_word(item) for key, item in named["backend_arg"].items()}
         return named
 
     @field_validator("base_url")
@@ -98,29 +104,59 @@ class RunConfig(BaseModel):
         """`http://host:8000` → `http://host:8000/v1`; credentials in a URL are refused."""
         if value is None:
             return None
-        parts = urlsplit(value)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        parts = urlsplit(value.strip())
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
             raise ValueError("not an address such as http://127.0.0.1:8000/v1")
-        if parts.username or parts.password:
+        if "@" in parts.netloc:
             raise ValueError(
                 "it holds a user name or password; put the key into an environment variable (--api-key-env)"
             )
+        if parts.query or parts.fragment:
+            raise ValueError("it ends in a query (?…) or a fragment (#…); give the address alone")
         path = parts.path.rstrip("/").removesuffix("/chat/completions").removesuffix("/completions")
         return f"{parts.scheme}://{parts.netloc}{path or '/v1'}"
+
+    @field_validator("api_key_env")
+    @classmethod
+    def _variable(cls, value: str) -> str:
+        if not _VARIABLE.fullmatch(value):
+            raise ValueError("the name of an environment variable is meant, never the key itself")
+        return value
+
+    @field_validator("backend_arg")
+    @classmethod
+    def _no_secret(cls, value: dict[str, str]) -> dict[str, str]:
+        if any(_SECRET.search(key.lower().replace("-", "_")) for key in value):
+            raise ValueError("a key is never an option's value; servers read it from the environment")
+        return value
+
+    @field_validator("stop")
+    @classmethod
+    def _some_text(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if "" in value:
+            raise ValueError("an empty stop string would end every reply at once")
+        return value
+
+    @field_validator("out")
+    @classmethod
+    def _home_folder(cls, value: Path) -> Path:
+        return value.expanduser()
 
     @field_validator("name")
     @classmethod
     def _plain_name(cls, value: str | None) -> str | None:
-        if value is not None and (not value.strip() or value in (".", "..") or "/" in value or "\\" in value):
+        if value is None:
+            return None
+        if not value.strip() or value in (".", "..") or "/" in value or "\\" in value or "\0" in value:
             raise ValueError("a run's name is one folder's name; use --out for the folder above it")
         return value
 
-    @field_validator("concurrency")
+    @field_validator("concurrency", mode="before")
     @classmethod
-    def _positive(cls, value: int | Literal["auto"]) -> int | Literal["auto"]:
-        if value != "auto" and value < 1:
-            raise ValueError("at least 1, or auto")
-        return value
+    def _positive(cls, value: Any) -> Any:
+        if value == "auto" or (re.fullmatch(r"[0-9]+", str(value)) and int(value) >= 1):
+            return value
+        raise ValueError("a whole number of at least 1, or auto")
 
     @model_validator(mode="after")
     def _one_model(self) -> RunConfig:
@@ -134,6 +170,14 @@ class RunConfig(BaseModel):
             raise ValueError("--backend remote needs --base-url URL")
         if self.base_url and self.backend not in ("auto", "remote"):
             raise ValueError(f"--backend {self.backend} starts a server of its own; leave out --base-url")
+        if self.base_url and self.backend_arg:
+            raise ValueError(
+                "--backend-arg is for servers that evalsuite starts; with --base-url there is none"
+            )
+        if self.model and not self.base_url:
+            raise ValueError(
+                "--model names a model at --base-url URL; a checkpoint is named by --ckpt NAME=PATH"
+            )
         _ = self.gates
         return self
 
@@ -170,7 +214,12 @@ class RunConfig(BaseModel):
                 for text in value:
                     yield from (option, text)
             else:
-                yield from (option, f"{value:g}" if isinstance(value, float) else str(value))
+                yield from (option, str(value))
+
+
+def _as_word(value: Any) -> str:
+    """A YAML value as it is written on the command line."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _parse_gate(text: str) -> Gate:
@@ -209,9 +258,10 @@ def _explained(place: tuple[int | str, ...], message: str, kind: str, given: Any
             else f" The keys are: {', '.join(RunConfig.model_fields)}."
         )
         return f"'{name}' is not an option.{hint}"
-    if name == "datasets":
+    if name == "datasets" and kind in ("missing", "too_short"):
         return "no dataset: give at least one -d [kind:]name-or-path (`evalsuite datasets` lists the built-in ones)"
-    return f"--{name.replace('_', '-')} {given!r}: {message[:1].lower()}{message[1:]}"
+    shown = "" if name in UNSHOWN_FIELDS else f" {given!r}"
+    return f"--{name.replace('_', '-')}{shown}: {message[:1].lower()}{message[1:]}"
 
 
 def read_config_file(path: Path) -> dict[str, Any]:
@@ -224,7 +274,7 @@ def read_config_file(path: Path) -> dict[str, Any]:
         raise ConfigError(
             f"{path}: cannot read the configuration ({error.strerror}); check the path after --config."
         ) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ConfigError(f"{path}: not YAML ({error})") from error
     if not isinstance(values, dict):
         raise ConfigError(

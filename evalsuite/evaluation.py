@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -17,6 +16,7 @@ from evalsuite.backends import llamacpp, remote
 from evalsuite.backends.base import Ability, Backend, Served, Server
 from evalsuite.config import RunConfig
 from evalsuite.endpoint.client import Endpoint
+from evalsuite.endpoint.loop import run_to_end
 from evalsuite.endpoint.retries import RetryPolicy
 from evalsuite.endpoint.wire import Generation, encode
 from evalsuite.errors import (
@@ -118,7 +118,7 @@ class _Evaluation:
         try:
             self._infer(works)
         except KeyboardInterrupt:
-            problem = RunIncomplete("interrupted")
+            problem = RunIncomplete("interrupted. Run the same command again: it resumes.")
         except EvalsuiteError as error:
             problem = error
         results = self._results(works)
@@ -152,7 +152,8 @@ class _Evaluation:
             )
             for checkpoint in self._prepared.checkpoints
         ]
-        return reconcile(works, self._directory, keep_errors=self._config.on_error != "fail", rejudge=rejudge)
+        keep_errors = self._config.on_error != "fail"
+        return reconcile(works, self._directory, self._meter, keep_errors=keep_errors, rejudge=rejudge)
 
     def _described(self) -> dict[str, Any]:
         """run.json: nothing secret, nothing that differs between two starts of the same run."""
@@ -170,7 +171,6 @@ class _Evaluation:
         }
 
     def _infer(self, works: Sequence[Work]) -> None:
-        started = time.perf_counter()
         with ExitStack() as stack:
             shown = False
             for checkpoint, work in zip(self._prepared.checkpoints, works, strict=True):
@@ -180,8 +180,7 @@ class _Evaluation:
                     if not shown:
                         stack.enter_context(self._display(self._meter))
                         shown = True
-                    asyncio.run(self._ask(work, server, journal))
-        self._asking_s = time.perf_counter() - started
+                    run_to_end(self._ask(work, server, journal))
 
     def _served(self, checkpoint: Checkpoint) -> AbstractContextManager[Server]:
         backend = _backend(self._config, checkpoint)
@@ -194,7 +193,11 @@ class _Evaluation:
     async def _ask(self, work: Work, server: Server, journal: Journal) -> None:
         async with _endpoint(self._config, server.served) as endpoint:
             await check_endpoint(endpoint, work.plans[0].generation, completions=self._config.completions)
-            await Inference(work, endpoint, journal, self._meter, server.check).run()
+            started = time.perf_counter()
+            try:
+                await Inference(work, endpoint, journal, self._meter, server.check).run()
+            finally:
+                self._asking_s += time.perf_counter() - started
 
     def _results(self, works: Sequence[Work]) -> list[DatasetResults]:
         found = []
@@ -222,17 +225,19 @@ class _Evaluation:
 
     def _write(self, results: Sequence[DatasetResults], problem: EvalsuiteError | None) -> None:
         rows = list(summaries.csv_rows(self._directory.name, results))
+        times = self._times()
+        failures = self._meter.failures + self._meter.earlier.failures
         summary = {
             "run": self._directory.name,
             "complete": problem is None,
             "problem": str(problem) if problem else None,
-            "started": _utc(self._started),
-            "finished": _utc(datetime.now(timezone.utc)),
+            "started": times.pop("started"),
+            "finished": times.pop("finished"),
             "variants": summaries.nested(rows, results),
-            "totals": self._totals(sum(found.owed for found in results)),
+            "totals": self._totals(results) | times,
             "errors": [
                 {"class": failure, "message": message, "count": count}
-                for (failure, message), count in self._meter.failures.most_common()
+                for (failure, message), count in failures.most_common()
             ],
             "warnings": summaries.advice(results),
         }
@@ -242,18 +247,32 @@ class _Evaluation:
         page = render(info, summary, read_journal(self._directory.journal))
         self._directory.write(REPORT_FILE, page.encode("utf-8", "replace"))
 
-    def _totals(self, owed: int) -> dict[str, Any]:
-        meter = self._meter
-        seconds = self._asking_s or None
+    def _totals(self, results: Sequence[DatasetResults]) -> dict[str, Any]:
+        """What the samples took, those of earlier starts included."""
+        meter, earlier = self._meter, self._meter.earlier
         return {
             "samples": meter.total,
             "reused": meter.reused,
-            "owed": owed,
-            "requests": meter.requests,
-            "retries": meter.retries,
-            "errors": meter.outcomes["error"],
-            "prompt_tokens": meter.prompt_tokens,
-            "completion_tokens": meter.completion_tokens,
+            "owed": sum(found.owed for found in results),
+            "requests": meter.requests + earlier.requests,
+            "retries": meter.retries + earlier.retries,
+            "errors": sum(found.tally.outcomes()["error"] for found in results),
+            "prompt_tokens": meter.prompt_tokens + earlier.prompt_tokens,
+            "completion_tokens": meter.completion_tokens + earlier.completion_tokens,
+        }
+
+    def _times(self) -> dict[str, Any]:
+        """When and how fast samples were asked: by this start, or, where it asked none, by the one before."""
+        meter, seconds = self._meter, self._asking_s
+        before = None if meter.requests else self._directory.read_json(SUMMARY_JSON)
+        if before and "totals" in before:
+            totals = before["totals"]
+            return {name: before.get(name) for name in ("started", "finished")} | {
+                name: totals.get(name) for name in ("wall_s", "requests_per_s", "completion_tokens_per_s")
+            }
+        return {
+            "started": _utc(self._started),
+            "finished": _utc(datetime.now(timezone.utc)),
             "wall_s": round(time.perf_counter() - self._clock, 3),
             "requests_per_s": round(meter.done / seconds, 3) if seconds else None,
             "completion_tokens_per_s": round(meter.completion_tokens / seconds, 2) if seconds else None,
@@ -294,15 +313,26 @@ async def check_endpoint(endpoint: Endpoint, generation: Generation, *, completi
 
 def _endpoint(config: RunConfig, served: Served) -> Endpoint:
     concurrency = served.slots or REMOTE_CONCURRENCY if config.concurrency == "auto" else config.concurrency
-    key = os.environ.get(config.api_key_env) if config.base_url else None
+    key = _api_key(config) if config.base_url else None
     return Endpoint(
         served.base_url, served.model, RetryPolicy(config.timeout), concurrency, key, config.stream
     )
 
 
+def _api_key(config: RunConfig) -> str | None:
+    """The key, without the newline that `$(cat key.txt)` and .env files leave; None where there is none."""
+    key = os.environ.get(config.api_key_env, "").strip()
+    if not (key.isascii() and key.isprintable()):
+        raise ConfigError(
+            f"the environment variable {config.api_key_env} holds characters that no key has (a line break, a letter outside ASCII); "
+            "set it to the key alone."
+        )
+    return key or None
+
+
 def _checkpoints(config: RunConfig) -> tuple[Checkpoint, ...]:
     if config.base_url:
-        model = config.model or asyncio.run(_only_model(config))
+        model = config.model or run_to_end(_only_model(config))
         return (served_checkpoint(config.base_url, model),)
     found = tuple(find_checkpoint(text) for text in config.ckpt)
     names = [checkpoint.name for checkpoint in found]

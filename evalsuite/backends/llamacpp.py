@@ -26,8 +26,12 @@ from evalsuite.models.checkpoint import Checkpoint
 
 HOST = "127.0.0.1"
 START_TIMEOUT_SECONDS = 900.0
-DEFAULT_SLOTS = 8
+DEFAULT_SLOTS = 4
+"""On a CPU four replies at a time run as fast as eight, and a few-shot prefix is read half as often."""
 DEFAULT_CONTEXT_TOKENS = 8192
+CHILD = "import sys; sys.path[:] = filter(None, sys.path); from evalsuite.backends import llamacpp_child as child; child.main()"
+"""Not `python -m`, which looks for modules in the current folder first, where a `json.py` of the user may stand."""
+LAST_PORT = 65535
 INSTALL = "pip install 'evalsuite[llamacpp]'"
 
 
@@ -56,7 +60,7 @@ class LlamaCppBackend:
             raise ServerError(f"--backend llamacpp: xllamacpp is not installed; run: {INSTALL}")
         parameters = child_parameters(checkpoint, arguments)
         _refuse_taken_port(parameters["port"])
-        command = [sys.executable, "-m", "evalsuite.backends.llamacpp_child", json.dumps(parameters)]
+        command = [sys.executable, "-c", CHILD, json.dumps(parameters)]
         with ServerProcess(command, log) as process:
             note = json.loads(process.wait_for_note(START_TIMEOUT_SECONDS))
             if "error" in note:
@@ -75,7 +79,7 @@ def child_parameters(checkpoint: Checkpoint, arguments: Mapping[str, str]) -> di
         "model": str(checkpoint.path),
         "alias": checkpoint.model,
         "host": HOST,
-        "port": _number(extra, "port", 0),
+        "port": _number(extra, "port", 0, at_least=0, at_most=LAST_PORT),
         "n_parallel": _number(extra, "n_parallel", DEFAULT_SLOTS),
         "n_ctx": _number(extra, "n_ctx", DEFAULT_CONTEXT_TOKENS),
         "n_threads": _number(extra, "n_threads", max(1, cores - 1)),
@@ -83,10 +87,12 @@ def child_parameters(checkpoint: Checkpoint, arguments: Mapping[str, str]) -> di
     }
 
 
-def _number(arguments: dict[str, str], name: str, default: int) -> int:
+def _number(
+    arguments: dict[str, str], name: str, default: int, *, at_least: int = 1, at_most: int = 2**31 - 1
+) -> int:
     text = arguments.pop(name, str(default))
-    if not text.isdigit():
-        raise ConfigError(f"--backend-arg {name}={text}: not a whole number.")
+    if not text.isdecimal() or not at_least <= int(text) <= at_most:
+        raise ConfigError(f"--backend-arg {name}={text}: not a whole number from {at_least} to {at_most}.")
     return int(text)
 
 

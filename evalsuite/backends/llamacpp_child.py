@@ -1,4 +1,4 @@
-"""The child process that is a llama.cpp server: `python -m evalsuite.backends.llamacpp_child PARAMETERS`.
+"""The child process that is a llama.cpp server; its one argument holds its parameters as JSON.
 
 Reports one JSON line to its parent (`{"address": …}` or `{"error": …}`), then serves until it is ended.
 """
@@ -10,6 +10,11 @@ import os
 import sys
 import threading
 from typing import Any
+
+SWITCHES = {
+    **dict.fromkeys(("1", "true", "yes", "on"), True),
+    **dict.fromkeys(("0", "false", "no", "off"), False),
+}
 
 
 def main() -> None:
@@ -44,21 +49,13 @@ def apply_extra(settings: Any, extra: dict[str, str]) -> str | None:
         if not isinstance(current, bool | int | float | str):
             return f"'{name}' is no simple parameter of llama.cpp's CommonParams"
         try:
-            value = (
-                text.lower() in ("1", "true", "yes", "on")
-                if isinstance(current, bool)
-                else type(current)(text)
-            )
-        except ValueError:
+            value = SWITCHES[text.lower()] if isinstance(current, bool) else type(current)(text)
+            setattr(settings, name, value)
+        except (KeyError, ValueError, TypeError, OverflowError):
             return f"{name}={text}: expected {type(current).__name__}"
-        setattr(settings, name, value)
     return None
 
 
 def _report(note: int, message: dict[str, str]) -> None:
     os.write(note, json.dumps(message).encode() + b"\n")
     os.close(note)
-
-
-if __name__ == "__main__":
-    main()

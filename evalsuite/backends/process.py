@@ -7,6 +7,7 @@ import os
 import select
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -49,6 +50,7 @@ class ServerProcess:
         environment = os.environ | self._environment | {"EVALSUITE_NOTE_FD": str(note_write)}
         try:
             with self.log.open("ab") as output:
+                self._log_start = output.tell()
                 self._process = subprocess.Popen(
                     supervised,
                     stdin=subprocess.DEVNULL,
@@ -97,9 +99,11 @@ class ServerProcess:
     def wait_for_note(self, timeout: float) -> str:
         """The line the process reports. Raises `ServerError` when it dies or takes longer than `timeout` seconds."""
         note = b""
+        deadline = time.monotonic() + timeout
+        poller = select.poll()
+        poller.register(self._note, select.POLLIN)
         while not note.endswith(b"\n"):
-            readable, _, _ = select.select([self._note], [], [], timeout)
-            if not readable:
+            if not poller.poll(max(0.0, deadline - time.monotonic()) * 1000):
                 raise ServerError(
                     f"the model server was not ready after {timeout:g} s. Its last words in {self.log}:\n{self.log_tail()}"
                 )
@@ -113,10 +117,10 @@ class ServerProcess:
         return note.decode("utf-8").strip()
 
     def log_tail(self) -> str:
-        """The last lines of the log, indented."""
+        """The last lines that this start wrote to the log, indented."""
         try:
             with self.log.open("rb") as stream:
-                stream.seek(max(0, self.log.stat().st_size - LOG_TAIL_BYTES))
+                stream.seek(max(self._log_start, self.log.stat().st_size - LOG_TAIL_BYTES))
                 lines = stream.read().decode("utf-8", "replace").splitlines()
         except OSError:
             return "  (no log)"

@@ -2,8 +2,9 @@
 
 Run as a script by `process.ServerProcess`: `supervisor.py LIFE_FD PASSED_FDS COMMAND…`. The read end of a pipe
 (LIFE_FD) tells when its owner dies, even by SIGKILL: the kernel closes the write end. The server runs in a
-process group of its own, which gets SIGTERM and, after a grace period, SIGKILL. Standard library only: it
-starts in milliseconds and imports nothing of evalsuite.
+process group of its own, which gets SIGTERM and, after a grace period, SIGKILL. On Linux the supervisor is
+also the parent of whatever the server leaves behind, so that workers that made a session of their own are
+ended as well. Standard library only: it starts in milliseconds and imports nothing of evalsuite.
 """
 
 from __future__ import annotations
@@ -15,23 +16,50 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Collection
 
 GRACE_SECONDS = 5.0
 PR_SET_PDEATHSIG = 1
+PR_SET_CHILD_SUBREAPER = 36
 POLL_SECONDS = 0.05
+IGNORED = (signal.SIGINT, signal.SIGHUP)
+"""Meant for the owner, which then cuts the life line."""
 
 
-def _die_with_parent() -> None:
-    """Linux only: the server gets SIGKILL when this supervisor itself is killed."""
+def _control_process(option: int, value: int) -> None:
+    """Linux's prctl; elsewhere the process group has to do."""
     if sys.platform == "linux":
         import ctypes
 
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        ctypes.CDLL(None).prctl(option, value)
 
 
-def _signal_group(group: int, number: signal.Signals) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(group, number)
+def _become_server() -> None:
+    """In the new process: die when this supervisor is killed, and take signals as any process does."""
+    _control_process(PR_SET_PDEATHSIG, signal.SIGKILL)
+    for number in IGNORED:
+        signal.signal(number, signal.SIG_DFL)
+
+
+def _parents() -> dict[int, int]:
+    """Parent by process, of all processes that are no zombies; empty where there is no /proc."""
+    found: dict[int, int] = {}
+    for entry in os.listdir("/proc") if os.path.isdir("/proc") else ():  # noqa: PTH112, PTH208 - pathlib is slow to import
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            if entry.isdigit():
+                with open(f"/proc/{entry}/stat", encoding="latin-1") as stream:  # noqa: PTH123
+                    state, parent = stream.read().rpartition(")")[2].split()[:2]
+                if state not in "ZX":
+                    found[int(entry)] = int(parent)
+    return found
+
+
+def _descendants() -> set[int]:
+    """Living processes that came from this one."""
+    parents, found = _parents(), {os.getpid()}
+    while more := {child for child, parent in parents.items() if parent in found} - found:
+        found |= more
+    return found - {os.getpid()}
 
 
 def _group_alive(group: int) -> bool:
@@ -42,50 +70,77 @@ def _group_alive(group: int) -> bool:
     return True
 
 
+def _send(number: signal.Signals, group: int, others: Collection[int]) -> None:
+    for kill, target in [(os.killpg, group), *((os.kill, other) for other in others)]:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            kill(target, number)
+
+
+def _reap(server: subprocess.Popen[bytes]) -> None:
+    """Take the exit code of the server, and only then of what it left to us, so that its own is not lost."""
+    if server.poll() is None:
+        return
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+
+
 def _stop(server: subprocess.Popen[bytes]) -> None:
-    """TERM, wait, KILL: the whole group, since a server's workers outlive their leader."""
-    _signal_group(server.pid, signal.SIGTERM)
+    """TERM, wait, KILL: the whole group and every descendant, since workers outlive their leader."""
+
+    def gone() -> bool:
+        _reap(server)
+        return not _group_alive(server.pid) and not _descendants()
+
+    _send(signal.SIGTERM, server.pid, _descendants())
+    if _wait(gone):
+        return
+    _send(signal.SIGKILL, server.pid, _descendants())
+    _wait(gone)
+
+
+def _wait(condition: Callable[[], bool]) -> bool:
     deadline = time.monotonic() + GRACE_SECONDS
-    while time.monotonic() < deadline:
-        server.poll()
-        if not _group_alive(server.pid):
-            break
+    while not condition():
+        if time.monotonic() >= deadline:
+            return False
         time.sleep(POLL_SECONDS)
-    _signal_group(server.pid, signal.SIGKILL)
-    server.wait()
+    return True
 
 
 def main(arguments: list[str]) -> int:
     """Run the command until it ends or the life line is cut; return its exit code (128 + n for a signal)."""
     life = int(arguments[0])
     passed = [int(number) for number in arguments[1].split(",") if number]
+    told_to_stop: list[int] = []
     woken, wake = os.pipe()
     os.set_blocking(wake, False)
     signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
-    signal.signal(signal.SIGTERM, lambda *_: os.close(life))
-    for ignored in (signal.SIGINT, signal.SIGHUP):
+    signal.signal(signal.SIGTERM, lambda number, _: told_to_stop.append(number))
+    for ignored in IGNORED:
         signal.signal(ignored, signal.SIG_IGN)
+    _control_process(PR_SET_CHILD_SUBREAPER, 1)
     server = subprocess.Popen(
         arguments[2:],
         stdin=subprocess.DEVNULL,
         pass_fds=passed,
         start_new_session=True,
-        preexec_fn=_die_with_parent,  # noqa: PLW1509 - one thread, so it is safe
+        preexec_fn=_become_server,  # noqa: PLW1509 - one thread, so it is safe
     )
     for number in passed:
         os.close(number)
+    poller = select.poll()
+    for descriptor in (life, woken):
+        poller.register(descriptor, select.POLLIN)
     try:
-        while server.poll() is None:
-            readable, _, _ = select.select([life, woken], [], [])
-            if life in readable:
+        while server.poll() is None and not told_to_stop:
+            if life in dict(poller.poll()):
                 break
             os.read(woken, 512)
-    except OSError:
-        pass
     finally:
         _stop(server)
-    code = server.returncode
+    code = server.returncode if server.returncode is not None else -signal.SIGKILL
     return code if code >= 0 else 128 - code
 
 

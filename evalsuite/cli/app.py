@@ -11,6 +11,7 @@ import typer
 from evalsuite._version import __version__
 from evalsuite.cli.datasets import datasets
 from evalsuite.cli.doctor import doctor
+from evalsuite.cli.help import SectionedCommand
 from evalsuite.cli.run import run
 from evalsuite.cli.validate import validate
 from evalsuite.errors import EvalsuiteError
@@ -25,6 +26,7 @@ app = typer.Typer(
     name="evalsuite",
     no_args_is_help=True,
     add_completion=False,
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Evaluate a language model as it will be deployed: serve it, ask it, score it, report it.",
@@ -32,7 +34,7 @@ app = typer.Typer(
     "4 the model server did not start or died · 100 a --fail-under gate failed. "
     "--debug with any command shows the traceback of an error.",
 )
-app.command()(run)
+app.command(cls=SectionedCommand)(run)
 app.command()(validate)
 app.command()(datasets)
 app.command()(doctor)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 
 def doctor() -> None:
-    """Show what this machine can serve, and what to install for the rest."""
+    """Show what this machine can serve.
+
+    And what to install for the rest.
+    """
     from evalsuite.cache import cache_folder
     from evalsuite.evaluation import abilities
     from evalsuite.models.weights import BUILTIN_WEIGHTS

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import io
 import signal
 import sys
 from collections.abc import Mapping
@@ -21,6 +22,7 @@ from evalsuite.runs.run import load_run
 
 def execute_run(given: Mapping[str, Any], *, config_file: Path | None, dry_run: bool, as_json: bool) -> None:
     """Build the configuration, run it, print. Raises `EvalsuiteError` after having printed what there is."""
+    _replace_what_cannot_be_shown()
     from_file = read_config_file(config_file) if config_file else {}
     if "dataset" in from_file:
         from_file["datasets"] = from_file.pop("dataset")
@@ -41,13 +43,20 @@ def execute_run(given: Mapping[str, Any], *, config_file: Path | None, dry_run: 
             _show_results(path, as_json=as_json)
 
 
+def _replace_what_cannot_be_shown() -> None:
+    """A terminal without UTF-8 shows question marks; it is no reason to lose the results."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
+
+
 def _note(sentence: str) -> None:
     print(sentence, file=sys.stderr, flush=True)
 
 
 def _show_results(path: Path, *, as_json: bool) -> None:
     if as_json:
-        sys.stdout.write((path / SUMMARY_JSON).read_text(encoding="utf-8"))
+        sys.stdout.buffer.write((path / SUMMARY_JSON).read_bytes())
+        sys.stdout.flush()
         return
     run = load_run(path)
     print_results(run)

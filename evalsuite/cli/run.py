@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
@@ -45,10 +45,10 @@ def run(
     Results land in reports/NAME. The same command again resumes a run that was interrupted, and re-reads a
     finished one without a request.
 
-    [bold]evalsuite run --ckpt smollm2 -d mcq_en -d gsm8k_style --limit 20[/bold]
-
-    [bold]evalsuite run --base-url http://127.0.0.1:8000/v1 --model my-sft -d ceval_folder -d qa.csv[/bold]
-    """
+    \b
+      evalsuite run --ckpt smollm2 -d mcq_en -d gsm8k_style --limit 20
+      evalsuite run --base-url http://127.0.0.1:8000/v1 --model my-sft -d ceval_folder -d qa.csv
+    """  # noqa: D301 - the formatter wants the real character
     options = {
         "datasets": dataset,
         "ckpt": ckpt,
@@ -67,7 +67,7 @@ def run(
         "seed": seed,
         "stop": stop,
         "completions": completions,
-        "concurrency": _number(concurrency),
+        "concurrency": concurrency,
         "timeout": timeout,
         "on_error": on_error,
         "stream": stream,
@@ -80,11 +80,6 @@ def run(
     from evalsuite.cli.execute import execute_run
 
     execute_run(given, config_file=config, dry_run=dry_run, as_json=json)
-
-
-def _number(text: str | None) -> Any:
-    """A whole number where it is one; RunConfig refuses anything else but `auto`."""
-    return int(text) if text is not None and text.lstrip("-").isdigit() else text
 
 
 def _pairs(texts: list[str] | None) -> dict[str, str] | None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -23,35 +26,26 @@ def print_results(run: Run) -> None:
         table.add_column(name, justify="right", no_wrap=True)
     for variant, entry in run.summary["variants"].items():
         for dataset, found in entry["datasets"].items():
-            subset = found["subsets"][ALL]
-            counts = [_count(subset[name]) for name in ("n_unparsed", "n_truncated", "n_error")]
-            shown_counts = counts
-            for name, metric in subset["metrics"].items():
-                value = format_value(metric, metric["value"])
-                interval = format_interval(metric, metric["ci_low"], metric["ci_high"])
-                style = "bold" if metric["primary"] else None
-                table.add_row(
-                    variant,
-                    dataset,
-                    name,
-                    value,
-                    interval,
-                    format_count(metric["n"]),
-                    *shown_counts,
-                    style=style,
-                )
-                variant = dataset = ""  # noqa: PLW2901 - said once a block
-                shown_counts = ["", "", ""]
-            table.add_section()
-            variant = _name_again(variant, run, entry)  # noqa: PLW2901
+            _add_dataset(table, variant, dataset, found["subsets"][ALL])
     console = Console()
     if not console.is_terminal:
         console = Console(width=PLAIN_WIDTH)
     console.print(table)
 
 
-def _name_again(shown: str, run: Run, entry: object) -> str:
-    return shown or next(name for name, other in run.summary["variants"].items() if other is entry)
+def _add_dataset(table: Table, variant: str, dataset: str, subset: Mapping[str, Any]) -> None:
+    """A block of rows; names and counts, which all its rows share, stand in the first."""
+    names = [variant, dataset]
+    counts = [_count(subset[outcome]) for outcome in ("n_unparsed", "n_truncated", "n_error")]
+    for name, metric in subset["metrics"].items():
+        if metric["detail"]:
+            continue
+        value = format_value(metric, metric["value"])
+        interval = format_interval(metric, metric["ci_low"], metric["ci_high"])
+        style = "bold" if metric["primary"] else None
+        table.add_row(*names, name, value, interval, format_count(metric["n"]), *counts, style=style)
+        names, counts = [""] * len(names), [""] * len(counts)
+    table.add_section()
 
 
 def _count(number: int) -> str:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from evalsuite.runs.plan import DatasetPlan
 
 
 def validate(
@@ -13,30 +16,35 @@ def validate(
         typer.Argument(metavar="[KIND:]NAME|PATH…", help="Files, folders of subjects or built-in names."),
     ],
 ) -> None:
-    """Check data files row by row: every bad row is listed as file:line.
+    """Check data files row by row.
 
-    Exit code 0 when all is well, 2 when anything is wrong.
+    Every bad row is listed as file:line: what is wrong; what was expected. Exit code 0 when all is well, 2 when
+    anything is wrong.
     """
-    from evalsuite.errors import DataError, Problem
+    from evalsuite.errors import DataError, InputError
     from evalsuite.runs.plan import plan_dataset
 
-    problems: list[Problem] = []
+    problems: list[str] = []
     for spec in specs:
         try:
-            plan = plan_dataset(spec)
+            _describe(plan_dataset(spec))
         except DataError as error:
-            problems.extend(error.problems)
-            continue
-        columns = f" (told from the columns: {plan.task.columns})" if plan.recognised else ""
-        print(f"{spec}: {plan.rows} rows of kind {plan.task.kind}{columns}")
-        if len(plan.dataset.counts) > 1:
-            for subset, rows in sorted(plan.dataset.counts.items()):
-                print(f"  {subset}: {rows} rows")
-        pool = max((len(rows) for rows in plan.dataset.pools.values()), default=0)
-        if pool:
-            print(f"  few-shot examples from dev files: up to {pool}")
+            problems.extend(map(str, error.problems))
+        except InputError as error:
+            problems.append(str(error))
     for problem in problems:
         print(problem)
     if problems:
         print(f"{len(problems)} problem{'s' if len(problems) > 1 else ''} found.")
-        raise typer.Exit(DataError.exit_code)
+        raise typer.Exit(InputError.exit_code)
+
+
+def _describe(plan: DatasetPlan) -> None:
+    columns = f" (told from the columns: {plan.task.columns})" if plan.recognised else ""
+    print(f"{plan.spec.text}: {plan.rows} rows of kind {plan.task.kind}{columns}")
+    if len(plan.dataset.counts) > 1:
+        for subset, rows in sorted(plan.dataset.counts.items()):
+            print(f"  {subset}: {rows} rows")
+    pool = max((len(rows) for rows in plan.dataset.pools.values()), default=0)
+    if pool:
+        print(f"  few-shot examples from dev files: up to {pool}")

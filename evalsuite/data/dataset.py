@@ -15,7 +15,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from evalsuite.cache import file_sha256
 from evalsuite.data.layout import DataFile
-from evalsuite.data.readers import Record, read_records
+from evalsuite.data.readers import Reading, Record, read_records
 from evalsuite.errors import DataError, Problem
 from evalsuite.types import Sample
 
@@ -23,6 +23,7 @@ RowT = TypeVar("RowT")
 ID_COLUMN = "id"
 UNIFORM_FORMATS = frozenset({".csv", ".tsv", ".parquet"})
 """Formats with one header for all rows, where a missing column is said once."""
+CHANGED = "The file changed while the run was going on; start again."
 
 
 class RowError(Exception):
@@ -38,6 +39,9 @@ class RowParser(Protocol[RowT]):
 
     def missing(self, columns: Collection[str]) -> list[str]:
         """The required columns that are not there, in words."""
+
+    def expand(self, values: Mapping[str, Any], number: int) -> Iterable[Mapping[str, Any]]:
+        """The rows of the record at 0-based `number`; raises `RowError`."""
 
     def parse(self, values: Mapping[str, Any]) -> RowT:
         """The typed row; raises `RowError` with every fault of the row."""
@@ -83,12 +87,17 @@ class Dataset(Generic[RowT]):
             pool = self.pools.get(file.dev, ()) if file.dev else ()
             for sample in _parsed(file, self.parser):
                 if isinstance(sample, Problem):
-                    raise DataError([sample], "The file changed while the run was going on; start again.")
+                    raise DataError([sample], CHANGED)
                 if left.get(sample.subset, 0) > 0:
                     left[sample.subset] -= 1
                     yield sample, pool
             if not any(left.values()):
                 return
+        missing = ", ".join(f"{count} of '{subset}'" for subset, count in left.items() if count)
+        gone = Problem(
+            str(self.files[0].path), 0, f"rows that were there are gone ({missing})", "the same file"
+        )
+        raise DataError([gone], CHANGED)
 
 
 def spread_evenly(counts: Mapping[str, int], limit: int | None) -> dict[str, int]:
@@ -110,24 +119,23 @@ def spread_evenly(counts: Mapping[str, int], limit: int | None) -> dict[str, int
 def load_dataset(name: str, files: Sequence[DataFile], parser: RowParser[RowT]) -> Dataset[RowT]:
     """Check every row of every file, few-shot files included. Raises `DataError` that lists all bad rows."""
     problems: list[Problem] = []
-    facts: list[FileFacts] = []
     counts: Counter[str] = Counter()
     traits: Counter[str] = Counter()
+    rows: Counter[Path] = Counter()
     pools: dict[Path, tuple[RowT, ...]] = {}
     for file in files:
-        rows = 0
         for sample in _validated(file, parser, problems):
-            rows += 1
+            rows[file.path] += 1
             counts[sample.subset] += 1
             traits.update(parser.traits(sample.row))
         if file.dev and file.dev not in pools:
             dev = DataFile(file.dev, file.subject)
             pools[file.dev] = tuple(sample.row for sample in _validated(dev, parser, problems))
-        facts.append(FileFacts(str(file.path), _sha256(file.path), rows))
-    facts += [FileFacts(str(path), _sha256(path), len(rows)) for path, rows in pools.items()]
     if problems:
         raise DataError(problems)
-    return Dataset(name, tuple(files), parser, tuple(facts), dict(counts), dict(traits), pools)
+    rows.update({path: len(pool) for path, pool in pools.items()})
+    facts = tuple(FileFacts(str(path), file_sha256(path), count) for path, count in rows.items())
+    return Dataset(name, tuple(files), parser, facts, dict(counts), dict(traits), pools)
 
 
 def _validated(file: DataFile, parser: RowParser[RowT], problems: list[Problem]) -> Iterator[Sample[RowT]]:
@@ -140,35 +148,57 @@ def _validated(file: DataFile, parser: RowParser[RowT], problems: list[Problem])
             if isinstance(item, Problem):
                 problems.append(item)
                 continue
-            first = first_lines.setdefault(_short_hash(item.id), item.line)
-            if first == item.line:
-                yield item
-            else:
-                what = f"duplicate id '{item.id}' (also on line {first})"
+            key = _short_hash(item.id)
+            if key in first_lines:
+                what = f"duplicate id '{item.id}' (also on line {first_lines[key]})"
                 problems.append(Problem(str(file.path), item.line, what, "every id once in a file"))
+            else:
+                first_lines[key] = item.line
+                yield item
     except DataError as error:
         problems.extend(error.problems)
         return
     if not seen:
-        problems.append(Problem(str(file.path), 0, "an empty file", "at least one row"))
+        what = "no rows" if file.path.stat().st_size else "an empty file"
+        problems.append(Problem(str(file.path), 0, what, "at least one row"))
 
 
 def _parsed(file: DataFile, parser: RowParser[RowT]) -> Iterator[Sample[RowT] | Problem]:
     uniform = file.path.suffix.lower() in UNIFORM_FORMATS
-    for index, record in enumerate(read_records(file.path)):
+    said = False
+    for index, record in enumerate(_rows(file, parser)):
         if isinstance(record, Problem):
             yield record
-        elif uniform and index == 0 and (missing := parser.missing(record.values)):
-            found = ", ".join(record.values) or "none"
-            yield Problem(
-                record.file,
-                1,
-                f"missing column {' and '.join(missing)}",
-                f"it in the header (found: {found})",
-            )
-            return
+        elif missing := parser.missing(record.values):
+            if not (uniform and said):
+                yield _missing_column(record, missing, in_header=uniform)
+            said = True
         else:
             yield from _sample_or_problems(file, record, index, parser)
+
+
+def _rows(file: DataFile, parser: RowParser[RowT]) -> Reading:
+    """The records of a file, those that hold several rows taken apart."""
+    for number, record in enumerate(read_records(file.path)):
+        if isinstance(record, Problem):
+            yield record
+            continue
+        try:
+            for values in parser.expand(record.values, number):
+                yield record if values is record.values else Record(record.file, record.line, values)
+        except RowError as error:
+            yield from _problems(record, error)
+
+
+def _problems(record: Record, error: RowError) -> Iterator[Problem]:
+    return (Problem(record.file, record.line, what, expected) for what, expected in error.faults)
+
+
+def _missing_column(record: Record, missing: Sequence[str], *, in_header: bool) -> Problem:
+    what = f"missing column{'s' if len(missing) > 1 else ''} {' and '.join(missing)}"
+    place = "in the header" if in_header else "among the keys"
+    found = ", ".join(record.values) or "none"
+    return Problem(record.file, 1 if in_header else record.line, what, f"it {place} (found: {found})")
 
 
 def _sample_or_problems(
@@ -177,12 +207,11 @@ def _sample_or_problems(
     try:
         row = parser.parse(record.values)
     except RowError as error:
-        for what, expected in error.faults:
-            yield Problem(record.file, record.line, what, expected)
+        yield from _problems(record, error)
         return
     own_id = record.values.get(ID_COLUMN)
     yield Sample(
-        id=str(index) if own_id is None or own_id == "" else str(own_id),
+        id=str(index) if own_id is None or own_id == "" else str(own_id).strip(),
         index=index,
         line=record.line,
         subset=parser.subject(row) or file.subject,
@@ -195,7 +224,3 @@ def _short_hash(text: str) -> int:
     return int.from_bytes(
         hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big"
     )
-
-
-def _sha256(path: Path) -> str:
-    return file_sha256(path) if path.is_file() else ""

@@ -4,13 +4,13 @@
     split folders       test/ val/ dev/        one file a subject in each (C-Eval, CMMLU, MMLU)
     suffixed files      NAME_val.csv NAME_test.csv NAME_dev.csv in one folder
 
-Of a folder's splits the one that is evaluated is `test` where it carries answers, else `val`.
+Of a folder's splits the one that is evaluated is the first of `test`, `val`, `validation` that carries answers.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from evalsuite.errors import DataError, Problem
 EVALUATED_SPLITS = ("test", "val", "validation")
 DEV_SPLIT = "dev"
 GENERIC_STEMS = frozenset({"test", "val", "validation", "dev", "train", "data"})
-ANSWER_COLUMNS = frozenset({"answer", "response", "target"})
+ANSWER_COLUMNS = ("answer", "response", "target", "messages")
 _SUFFIX = re.compile(r"^(?P<name>.+)_(?P<split>test|val|validation|dev)$", re.IGNORECASE)
 
 
@@ -45,20 +45,27 @@ def find_files(path: Path) -> tuple[DataFile, ...]:
             [Problem(str(path), 0, "no such file or folder", "a data file or a folder of subjects")],
             "Check the path.",
         )
-    files = _split_folders(path) or _suffixed_files(path)
-    if not files:
+    splits = _split_folders(path)
+    evaluated = _evaluated(splits)
+    if not evaluated:
+        splits = _suffixed_files(path)
+        evaluated = _evaluated(splits)
+    if not evaluated:
         expected = "test/ or val/ (and dev/) with one file a subject, or files named NAME_val.csv or NAME_test.csv (and NAME_dev.csv)"
         raise DataError(
             [Problem(str(path), 0, "a folder without a known layout", expected)],
             f"Rename the files, or name one file: {', '.join(sorted(READERS))} are read.",
         )
-    return tuple(sorted(files, key=lambda file: file.subject))
+    dev = _by_subject(splits.get(DEV_SPLIT, ()))
+    subjects = sorted(_by_subject(evaluated).items())
+    return tuple(DataFile(file, subject, dev.get(subject)) for subject, file in subjects)
 
 
 def dataset_name(path: Path) -> str:
     """The name results are listed under: the folder's or the file's, or the parent's for a `test.jsonl`."""
-    stem = path.name if path.is_dir() else subject_of(path)
-    parent = path.absolute().parent.name
+    named = path if path.name not in ("", "..") else path.resolve()
+    stem = named.name if path.is_dir() else subject_of(path)
+    parent = path.resolve().parent.name
     return parent if stem.lower() in GENERIC_STEMS and parent else stem
 
 
@@ -72,48 +79,56 @@ def _data_files(folder: Path) -> list[Path]:
     if not folder.is_dir():
         return []
     return sorted(
-        file for file in folder.iterdir() if file.suffix.lower() in READERS and not file.name.startswith(".")
+        file
+        for file in folder.iterdir()
+        if file.suffix.lower() in READERS and not file.name.startswith(".") and file.is_file()
     )
 
 
-def _split_folders(root: Path) -> list[DataFile]:
-    for split in EVALUATED_SPLITS:
-        paths = _data_files(root / split)
-        if paths and (split != "test" or _has_answers(paths[0]) or not _data_files(root / "val")):
-            dev = {subject_of(file): file for file in _data_files(root / DEV_SPLIT)}
-            return [DataFile(file, subject_of(file), dev.get(subject_of(file))) for file in paths]
-    return []
+def _split_folders(root: Path) -> dict[str, list[Path]]:
+    return {split: _data_files(root / split) for split in (*EVALUATED_SPLITS, DEV_SPLIT)}
 
 
-def _suffixed_files(root: Path) -> list[DataFile]:
-    splits: dict[str, dict[str, Path]] = {}
+def _suffixed_files(root: Path) -> dict[str, list[Path]]:
+    splits: dict[str, list[Path]] = {}
     for file in _data_files(root):
-        match = _SUFFIX.match(file.stem)
-        if match:
-            splits.setdefault(match["split"].lower(), {})[match["name"]] = file
-    dev = splits.get(DEV_SPLIT, {})
-    for split in EVALUATED_SPLITS:
-        files = splits.get(split, {})
-        if files and (split != "test" or "val" not in splits or _has_answers(next(iter(files.values())))):
-            return [DataFile(file, subject, dev.get(subject)) for subject, file in files.items()]
-    return []
+        if match := _SUFFIX.match(file.stem):
+            splits.setdefault(match["split"].lower(), []).append(file)
+    return splits
+
+
+def _evaluated(splits: Mapping[str, Sequence[Path]]) -> Sequence[Path]:
+    """The files of the first split that carries answers; without any, of the first that is there."""
+    present = [splits[split] for split in EVALUATED_SPLITS if splits.get(split)]
+    return next((files for files in present if any(map(_has_answers, files))), present[0] if present else ())
 
 
 def _has_answers(path: Path) -> bool:
-    record = first_record(path)
-    return record is not None and not ANSWER_COLUMNS.isdisjoint(record.values)
+    try:
+        record = first_record(path)
+    except DataError:
+        return True  # nobody can tell; checking its rows says what is wrong with it
+    return record is not None and any(record.values.get(name) for name in ANSWER_COLUMNS)
+
+
+def _by_subject(files: Iterable[Path]) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for file in files:
+        other = found.setdefault(subject_of(file), file)
+        if other is not file:
+            what = f"a second file for the subject '{subject_of(file)}' (also {other.name})"
+            raise DataError([Problem(str(file), 0, what, "one file a subject")], "Remove one of them.")
+    return found
 
 
 def _dev_beside(path: Path) -> Path | None:
-    """`NAME_dev` for `NAME_val`, `dev` for a generic `test`; or the sibling folder `dev/` of a split folder."""
-    subject = subject_of(path)
-    names: Sequence[Path] = [path.with_name(f"{subject}_{DEV_SPLIT}{path.suffix}")]
-    if path.stem.lower() in GENERIC_STEMS:
-        names = [path.with_name(f"{DEV_SPLIT}{path.suffix}")]
-    elif path.parent.name in EVALUATED_SPLITS:
-        names = [
-            *names,
-            path.parent.parent / DEV_SPLIT / path.name,
-            path.parent.parent / DEV_SPLIT / names[0].name,
-        ]
-    return next((name for name in names if name.is_file() and name != path), None)
+    """`NAME_dev` for `NAME_val`, `dev` for a generic `test`; or the same subject in `dev/` beside a split folder."""
+    generic = path.stem.lower() in GENERIC_STEMS
+    wanted = DEV_SPLIT if generic else f"{subject_of(path)}_{DEV_SPLIT}"
+    folder = path.absolute().parent
+    found = [file for file in _data_files(path.parent) if file.stem.lower() == wanted.lower()]
+    if folder.name in EVALUATED_SPLITS:
+        dev = _data_files(folder.parent / DEV_SPLIT)
+        found += [file for file in dev if subject_of(file) == subject_of(path)]
+    others = [file for file in found if not file.samefile(path)]
+    return min(others, key=lambda file: file.suffix.lower() != path.suffix.lower(), default=None)

@@ -1,7 +1,8 @@
 """One file → its records, in order, with the line each starts on.
 
 CSV, TSV and JSONL are streamed; JSON and Parquet are one document each and are held as a whole. Column names
-are lower-cased and stripped, a leading unnamed index column is dropped, a UTF-8 byte-order mark is skipped.
+are lower-cased and stripped, an unnamed index column is dropped, a UTF-8 byte-order mark is skipped, and so are
+blank lines and rows of nothing but empty cells, which spreadsheets leave behind.
 A row that cannot be read becomes a `Problem` in the stream, so that one pass finds every bad row.
 """
 
@@ -9,10 +10,13 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Iterable, Iterator
+import re
+import shlex
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import orjson
 
@@ -20,6 +24,12 @@ from evalsuite.errors import DataError, InputError, Problem
 
 MAX_FIELD_CHARACTERS = 64 * 1024 * 1024
 """The csv module stops at 131,072 characters a field, less than one long tool list."""
+REPLACEMENT = "\ufffd"
+_UTF16_BEGINNINGS = {rb"\xff\xfe|\xfe\xff": "UTF-16", rb".\x00": "UTF-16LE", rb"\x00": "UTF-16BE"}
+_HIGH_BYTES = re.compile(rb"[\x80-\xff]+")
+_SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
+_SPACE = re.compile(r"[ \t\n\r]*")
+_DECODER = json.JSONDecoder()
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +38,7 @@ class Record:
 
     file: str
     line: int
-    values: dict[str, Any]
+    values: Mapping[str, Any]
 
 
 Reading: TypeAlias = Iterator[Record | Problem]
@@ -64,71 +74,103 @@ def _read_tsv(path: Path) -> Reading:
 
 def _read_delimited(path: Path, delimiter: str) -> Reading:
     file = str(path)
-    csv.field_size_limit(MAX_FIELD_CHARACTERS)
-    undecodable: list[Problem] = []
-    rows = csv.reader(_decoded_lines(path, undecodable), delimiter=delimiter, strict=True)
     columns: list[str] | None = None
+    for row in _delimited_rows(path, delimiter):
+        if isinstance(row, Problem):
+            yield row
+            if columns is None:
+                return  # without its header no row can be read
+        elif columns is None:
+            columns = _column_names(row.fields)
+            yield from _header_problems(file, row.line, columns)
+        elif len(row.fields) != len(columns):
+            what = f"a ragged row of {len(row.fields)} fields"
+            yield Problem(file, row.line, what, f"{len(columns)} fields as in the header")
+        else:
+            yield Record(file, row.line, _named(columns, row.fields))
+
+
+class _Row(NamedTuple):
+    """One row of a delimited file that is not blank, and the 1-based line it starts on."""
+
+    line: int
+    fields: list[str]
+
+
+def _delimited_rows(path: Path, delimiter: str) -> Iterator[_Row | Problem]:
+    csv.field_size_limit(MAX_FIELD_CHARACTERS)
+    faults: list[Problem] = []
+    rows = csv.reader(_decoded_lines(path, faults), delimiter=delimiter, strict=True)
     while True:
-        start = rows.line_num + 1
+        line, row = rows.line_num + 1, []
         try:
             row = next(rows)
         except StopIteration:
             return
         except csv.Error as error:
-            yield Problem(
-                file, start, f"broken quoting ({error})", 'quotes closed, and doubled ("") inside a field'
-            )
-            continue
-        damaged = bool(undecodable)
-        yield from undecodable
-        undecodable.clear()
-        if columns is None:
-            columns = _column_names(row)
-            yield from _header_problems(file, columns)
-        elif row and not damaged:
-            yield _csv_record(file, start, columns, row)
+            faults.append(_broken_row(str(path), line, str(error)))
+        if faults:
+            yield from faults
+            faults.clear()
+        elif any(cell and not cell.isspace() for cell in row):
+            yield _Row(line, row)
 
 
-def _csv_record(file: str, line: int, columns: list[str], row: list[str]) -> Record | Problem:
-    if len(row) != len(columns):
-        return Problem(
-            file, line, f"a ragged row of {len(row)} fields", f"{len(columns)} fields as in the header"
-        )
-    return Record(file, line, _named(columns, row))
+def _broken_row(file: str, line: int, why: str) -> Problem:
+    if "new-line" in why:
+        return Problem(file, line, "a carriage return that ends no line", "lines that end in LF or CR LF")
+    return Problem(file, line, f"broken quoting ({why})", 'quotes closed, and doubled ("") inside a field')
 
 
-def _decoded_lines(path: Path, problems: list[Problem]) -> Iterator[str]:
-    """Lines as text; a line that is not UTF-8 adds a problem and goes on with its bytes replaced."""
+def _decoded_lines(path: Path, faults: list[Problem]) -> Iterator[str]:
+    """Lines as text; a line that is not UTF-8 adds a fault and goes on with its bytes replaced.
+
+    Raises `DataError` where the file as a whole is in another encoding.
+    """
+    suspected = False
     with path.open("rb") as stream:
         for number, raw in enumerate(stream, start=1):
-            if number == 1:
-                raw = _without_mark(path, raw)  # noqa: PLW2901 - the mark is no part of the line
+            line = _without_mark(path, raw) if number == 1 else raw
             try:
-                yield raw.decode("utf-8")
+                yield line.decode("utf-8")
             except UnicodeDecodeError as error:
-                _refuse_other_encoding(path)
-                byte = f"byte 0x{raw[error.start]:02x} at position {error.start + 1} is not UTF-8"
-                problems.append(Problem(str(path), number, byte, "UTF-8 text"))
-                yield raw.decode("utf-8", errors="replace")
+                if not suspected:
+                    _refuse_gb18030(path)
+                    suspected = True
+                byte = f"byte 0x{line[error.start]:02x} at position {error.start + 1} is not UTF-8"
+                faults.append(Problem(str(path), number, byte, "UTF-8 text"))
+                yield line.decode("utf-8", errors="replace")
 
 
 def _without_mark(path: Path, head: bytes) -> bytes:
-    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise _wrong_encoding(path, "UTF-16")
+    for beginning, encoding in _UTF16_BEGINNINGS.items():
+        if re.match(beginning, head, re.DOTALL):
+            raise _wrong_encoding(path, encoding)
     return head.removeprefix(b"\xef\xbb\xbf")
 
 
-def _refuse_other_encoding(path: Path) -> None:
-    """One clear sentence for a file that is as a whole in another encoding, instead of one for every line."""
+def _refuse_gb18030(path: Path) -> None:
+    """One clear sentence for a file that is as a whole Chinese text in GB18030, instead of one for every line.
+
+    A few bytes of Latin-1 can be read as GB18030 too, and converting them would destroy the file. So nearly
+    nothing in it may be UTF-8, and its bytes above 127 must come in pairs.
+    """
+    raw = path.read_bytes()
+    text = raw.decode("utf-8", errors="replace")
+    beyond_ascii = len(text) - len(text.encode("ascii", errors="ignore"))
+    runs = _HIGH_BYTES.findall(raw)
+    if text.count(REPLACEMENT) * 2 < beyond_ascii or sum(map(len, runs)) < 2 * len(runs):
+        return
     try:
-        path.read_bytes().decode("gb18030")
+        raw.decode("gb18030")
     except UnicodeDecodeError:
         return
     raise _wrong_encoding(path, "GB18030")
 
 
 def _wrong_encoding(path: Path, encoding: str) -> DataError:
-    command = f"iconv -f {encoding} -t UTF-8 {path.name} > utf8-{path.name}"
+    name = shlex.quote(path.name)
+    command = f"iconv -f {encoding} -t UTF-8 {name} > {shlex.quote(f'utf8-{path.name}')}"
     what = f"wrong encoding: the file is not UTF-8 (it reads as {encoding})"
     return DataError([Problem(str(path), 0, what, f"UTF-8 text; convert it with: {command}")])
 
@@ -137,15 +179,11 @@ def _column_names(header: Iterable[str]) -> list[str]:
     return [name.strip().lower() for name in header]
 
 
-def _header_problems(file: str, columns: list[str]) -> Iterator[Problem]:
-    named = [name for name in columns if name]
-    for name in sorted({name for name in named if named.count(name) > 1}):
-        yield Problem(
-            file,
-            1,
-            f"the column '{name}' stands {named.count(name)} times",
-            "every column once (case is ignored)",
-        )
+def _header_problems(file: str, line: int, columns: Iterable[str]) -> Iterator[Problem]:
+    for name, count in Counter(filter(None, columns)).items():
+        if count > 1:
+            what = f"the column '{name}' stands {count} times"
+            yield Problem(file, line, what, "every column once (case is ignored)")
 
 
 def _named(columns: Iterable[str], row: Iterable[Any]) -> dict[str, Any]:
@@ -158,25 +196,25 @@ def _named(columns: Iterable[str], row: Iterable[Any]) -> dict[str, Any]:
 
 def _read_jsonl(path: Path) -> Reading:
     file = str(path)
-    with path.open("rb") as stream:
-        for number, raw in enumerate(stream, start=1):
-            line = _without_mark(path, raw) if number == 1 else raw
-            if not line.strip():
-                continue
+    faults: list[Problem] = []
+    for number, line in enumerate(_decoded_lines(path, faults), start=1):
+        if faults:
+            yield from faults
+            faults.clear()
+        elif line and not line.isspace():
             try:
-                value = orjson.loads(line)
+                yield _object_record(file, number, orjson.loads(line.rstrip()))
             except orjson.JSONDecodeError as error:
-                if "UTF-8" in str(error) or "utf-8" in str(error):
-                    _refuse_other_encoding(path)
-                yield Problem(file, number, f"broken JSON ({error})", "one JSON object a line")
-                continue
-            yield _object_record(file, number, value)
+                what = f"broken JSON ({error.msg}, column {error.colno})"
+                yield Problem(file, number, what, "one JSON object a line")
 
 
 def _object_record(file: str, line: int, value: object) -> Record | Problem:
     if not isinstance(value, dict):
         return Problem(file, line, f"a JSON {_json_type(value)}", "a JSON object with the columns as keys")
-    return Record(file, line, {str(key).strip().lower(): item for key, item in value.items()})
+    columns = _column_names(value)
+    twice = next(_header_problems(file, line, columns), None) if len(set(columns)) < len(columns) else None
+    return twice or Record(file, line, dict(zip(columns, value.values(), strict=True)))
 
 
 def _json_type(value: object) -> str:
@@ -186,84 +224,111 @@ def _json_type(value: object) -> str:
 
 def _read_json(path: Path) -> Reading:
     """An array of objects, or an object that holds exactly one such array (`{"data": [...]}`)."""
-    raw = _without_mark(path, path.read_bytes())
-    try:
-        text = raw.decode("utf-8")
-    except UnicodeDecodeError as error:
-        _refuse_other_encoding(path)
-        line = raw.count(b"\n", 0, error.start) + 1
-        yield Problem(str(path), line, f"byte 0x{raw[error.start]:02x} is not UTF-8", "UTF-8 text")
+    file = str(path)
+    faults: list[Problem] = []
+    text = "".join(_decoded_lines(path, faults))
+    if faults or not text.strip():
+        yield from faults
         return
     try:
-        yield from _array_records(str(path), text)
+        yield from _array_records(file, text)
     except json.JSONDecodeError as error:
-        yield Problem(
-            str(path),
-            error.lineno,
-            f"broken JSON ({error.msg}, column {error.colno})",
-            "a JSON array of objects",
-        )
+        what = f"broken JSON ({error.msg}, column {error.colno})"
+        yield Problem(file, error.lineno, what, "a JSON array of objects")
+    except RecursionError:
+        yield Problem(file, 0, "JSON that is nested too deeply", "a JSON array of objects")
 
 
 def _array_records(file: str, text: str) -> Reading:
-    decoder = json.JSONDecoder()
-    position, line = _array_start(text), 1
-    counted = 0
-    while True:
-        position = _skip_space(text, position)
-        if text[position : position + 1] == "]":
-            return
-        line += text.count("\n", counted, position)
-        counted = position
-        value, position = decoder.raw_decode(text, position)
-        yield _object_record(file, line, value)
-        position = _skip_space(text, position)
+    start = _array_start(text)
+    if start is None:
+        expected = "an array of objects, or an object that holds exactly one (pandas: orient='records')"
+        yield Problem(file, 1, "JSON without one list of records", expected)
+        return
+    line, counted = 1, 0
+    for place, end, value in _elements(text, start):
+        line += text.count("\n", counted, place)
+        counted = place
+        yield _half_pair(file, line, text[place:end], value) or _object_record(file, line, value)
+
+
+def _elements(text: str, start: int) -> Iterator[tuple[int, int, Any]]:
+    """Where each element of the array at `start` begins and ends, and its value."""
+    position = _skip_space(text, start + 1)
+    while text[position : position + 1] != "]":
+        value, end = _DECODER.raw_decode(text, position)
+        yield position, end, value
+        position = _skip_space(text, end)
         if text[position : position + 1] == ",":
-            position += 1
+            position = _skip_space(text, position + 1)
+            if text[position : position + 1] == "]":
+                raise json.JSONDecodeError("Illegal trailing comma", text, position)
         elif text[position : position + 1] != "]":
             raise json.JSONDecodeError("Expecting ',' or ']'", text, position)
+    behind = _skip_space(text, position + 1)
+    if not text[:start].strip() and behind < len(text):
+        raise json.JSONDecodeError("Extra data", text, behind)
 
 
-def _array_start(text: str) -> int:
-    """Where the elements of the array begin: at the top, or under the only list of an object."""
+def _array_start(text: str) -> int | None:
+    """Where the array of records begins: at the top, or as the only list of an object. None when there is none."""
     start = _skip_space(text, 0)
-    if text[start : start + 1] == "[":
-        return start + 1
-    document = json.loads(text)
-    lists = (
-        [key for key, value in document.items() if isinstance(value, list)]
-        if isinstance(document, dict)
-        else []
-    )
-    if len(lists) != 1:
-        raise json.JSONDecodeError("Expecting an array of objects, or an object that holds one", text, start)
-    return text.index("[", text.index(json.dumps(lists[0], ensure_ascii=False))) + 1
+    if text[start] == "[":
+        return start
+    lists: list[int] = []
+    if isinstance(json.loads(text), dict):
+        lists = [place for place, value in _members(text, start) if isinstance(value, list)]
+    return lists[0] if len(lists) == 1 else None
+
+
+def _members(text: str, start: int) -> Iterator[tuple[int, Any]]:
+    """The values of the object that begins at `start`, each with its place. The text is known to be JSON."""
+    position = _skip_space(text, start + 1)
+    while text[position] != "}":
+        _, position = _DECODER.raw_decode(text, position)
+        place = _skip_space(text, _skip_space(text, position) + 1)
+        value, position = _DECODER.raw_decode(text, place)
+        yield place, value
+        position = _skip_space(text, position)
+        if text[position] == ",":
+            position = _skip_space(text, position + 1)
+
+
+def _half_pair(file: str, line: int, source: str, value: object) -> Problem | None:
+    r"""`"\ud83d"` without its other half is a string that no request, journal or page can hold."""
+    if not _SURROGATE_ESCAPE.search(source):
+        return None
+    try:
+        json.dumps(value, ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError:
+        return Problem(file, line, r"half of a surrogate pair (\ud800 to \udfff)", "both halves, or neither")
+    return None
 
 
 def _skip_space(text: str, position: int) -> int:
-    while text[position : position + 1] in (" ", "\n", "\r", "\t"):
-        position += 1
-    return position
+    space = _SPACE.match(text, position)
+    return space.end() if space else position
 
 
 def _read_parquet(path: Path) -> Reading:
     try:
-        import pyarrow.parquet as parquet
+        import pyarrow as pa
+        from pyarrow import parquet
     except ImportError as error:
         raise InputError(
             f"{path}: reading Parquet needs pyarrow; run: pip install 'evalsuite[parquet]'"
         ) from error
     file = str(path)
     try:
-        table = parquet.ParquetFile(path)
-        columns = _column_names(table.schema_arrow.names)
-        yield from _header_problems(file, columns)
-        row = 0
-        for batch in table.iter_batches(batch_size=1024):
-            for values in zip(*(column.to_pylist() for column in batch.columns), strict=True):
-                row += 1
-                yield Record(file, row, _named(columns, values))
-    except (ValueError, OSError) as error:
+        with parquet.ParquetFile(path) as table:
+            columns = _column_names(table.schema_arrow.names)
+            yield from _header_problems(file, 1, columns)
+            row = 0
+            for batch in table.iter_batches(batch_size=1024):
+                for values in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+                    row += 1
+                    yield Record(file, row, _named(columns, values))
+    except (pa.ArrowException, OSError) as error:
         yield Problem(file, 0, f"not a readable Parquet file ({error})", "Parquet")
 
 
@@ -277,5 +342,15 @@ READERS: dict[str, Callable[[Path], Reading]] = {
 
 
 def first_record(path: Path) -> Record | None:
-    """The first row that can be read, to tell a file's kind from; None when there is none."""
-    return next((record for record in read_records(path) if isinstance(record, Record)), None)
+    """The first row that can be read, to tell a file's kind from; None when the file has no row.
+
+    Raises `DataError` with every bad row where there is no good one.
+    """
+    problems: list[Problem] = []
+    for item in read_records(path):
+        if isinstance(item, Record):
+            return item
+        problems.append(item)
+    if problems:
+        raise DataError(problems)
+    return None

@@ -29,7 +29,7 @@ def parse_spec(text: str, kinds: Sequence[str]) -> DatasetSpec:
     Raises `ConfigError` for an empty target, an unknown kind, or one that is not available.
     """
     prefix, colon, target = text.partition(":")
-    looks_like_kind = bool(colon) and re.fullmatch(r"[a-z][a-z_]+", prefix) is not None
+    looks_like_kind = bool(colon) and re.fullmatch(r"[A-Za-z][\w-]+", prefix) is not None
     if not looks_like_kind or Path(text).exists():
         kind, target = None, text
     elif prefix in kinds:
@@ -39,7 +39,7 @@ def parse_spec(text: str, kinds: Sequence[str]) -> DatasetSpec:
             f"-d {text}: the kind '{prefix}' is not available in this version; use {_listing(kinds)}."
         )
     else:
-        close = difflib.get_close_matches(prefix, kinds, n=1)
+        close = difflib.get_close_matches(prefix.lower(), kinds, n=1)
         hint = f" Did you mean '{close[0]}:{target}'?" if close else ""
         raise ConfigError(f"-d {text}: there is no dataset kind '{prefix}'; use {_listing(kinds)}.{hint}")
     if not target.strip():

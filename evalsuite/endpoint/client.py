@@ -24,6 +24,7 @@ from evalsuite.endpoint.wire import (
     BadReply,
     Request,
     StreamReader,
+    dumps,
     error_words,
     quoted,
     read_reply,
@@ -96,25 +97,29 @@ class Endpoint:
     stream: bool = False
     traffic: Traffic = field(default_factory=Traffic)
 
+    def __post_init__(self) -> None:
+        try:
+            root = URL(self.base_url)
+        except ValueError as error:
+            raise EndpointError(f"{self.base_url}: not an address ({error}). Check --base-url.") from error
+        self._urls = {api: URL(self.base_url + path) for api, path in PATHS.items()}
+        self._is_local = root.host in ("127.0.0.1", "localhost", "::1")
+
     async def __aenter__(self) -> Endpoint:
         connector = aiohttp.TCPConnector(limit=self.concurrency + 1, keepalive_timeout=60, ttl_dns_cache=300)
         headers = {"Content-Type": "application/json", "User-Agent": "evalsuite"}
         if self.api_key:
             headers["Authorization"] = f"Bearer {self.api_key}"
         self._session = aiohttp.ClientSession(
-            connector=connector, headers=headers, trust_env=not self._is_local()
+            connector=connector, headers=headers, trust_env=not self._is_local
         )
-        self._urls = {api: URL(self.base_url + path) for api, path in PATHS.items()}
-        self._model_json = orjson.dumps(self.model)
+        self._model_json = dumps(self.model)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._session.close()
-
-    def _is_local(self) -> bool:
-        return URL(self.base_url).host in ("127.0.0.1", "localhost", "::1")
 
     def redact(self, text: str) -> str:
         """The text without the key, should a server repeat it."""

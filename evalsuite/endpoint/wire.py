@@ -61,7 +61,7 @@ class Request:
 
 def encode(prompt: Prompt, generation: Generation) -> Request:
     """Serialise a prompt with its generation settings."""
-    fields = orjson.dumps(generation.fields(prompt.stop))
+    fields = dumps(generation.fields(prompt.stop))
     if prompt.messages is not None:
         content = dumps(prompt.messages)
         return Request("chat", b'{"messages":' + content + b"," + fields[1:], content)

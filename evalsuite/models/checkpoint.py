@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -13,9 +14,11 @@ from evalsuite.models.weights import BUILTIN_WEIGHTS, fetch_weights
 
 Form: TypeAlias = Literal["gguf", "served"]
 GGUF_MAGIC = b"GGUF"
-FINGERPRINT_HEAD_BYTES = 1 << 20
-"""A GGUF file's metadata and the beginning of its tensor table: enough to tell two files of one size apart."""
 FINGERPRINT_DIGITS = 16
+CHUNK_BYTES = 1 << 20
+SAMPLED_CHUNKS = 256
+"""A file of up to so many MiB is hashed whole."""
+SERVE_IT = "Serve it yourself (for instance `vllm serve`) and give --base-url URL --model NAME"
 _NAMED = re.compile(r"^(?P<name>[\w.+-]+)=(?P<path>.+)$")
 
 
@@ -43,7 +46,7 @@ def find_checkpoint(text: str) -> Checkpoint:
         path = fetch_weights(source)
     _refuse_others(path, source)
     name = given or _short_name(source)
-    return Checkpoint(name, name, source, "gguf", _gguf_fingerprint(path), path)
+    return Checkpoint(name, name, source, "gguf", _gguf_fingerprint(path, source), path)
 
 
 def served_checkpoint(base_url: str, model: str) -> Checkpoint:
@@ -58,35 +61,55 @@ def _short_name(source: str) -> str:
 
 
 def _refuse_others(path: Path, source: str) -> None:
-    serve_it = "Serve it yourself (for instance `vllm serve`) and give --base-url URL --model NAME"
     if not path.exists():
         names = ", ".join(BUILTIN_WEIGHTS)
         raise CheckpointError(
             f"--ckpt {source}: no such file. Give the path of a .gguf file, or one of the built-in names: {names}."
         )
-    if path.is_dir():
-        found = next((sorted(path.glob(pattern)) for pattern in ("*.gguf",) if any(path.glob(pattern))), [])
-        if found:
-            raise CheckpointError(f"--ckpt {source}: a folder; name the file in it: --ckpt {found[0]}")
-        kind = (
-            "an adapter"
-            if (path / "adapter_config.json").exists()
-            else "a Hugging Face checkpoint"
-            if (path / "config.json").exists()
-            else "a folder without a model"
-        )
+    if not path.is_dir():
+        return
+    files = sorted(path.glob("*.gguf"))
+    if files:
+        raise CheckpointError(f"--ckpt {source}: a folder; name the file in it: --ckpt {files[0]}")
+    raise CheckpointError(
+        f"--ckpt {source}: {_folder_form(path)}; this version starts GGUF files only. {SERVE_IT}, or convert it to GGUF."
+    )
+
+
+def _folder_form(path: Path) -> str:
+    if (path / "adapter_config.json").exists():
+        return "an adapter"
+    return "a Hugging Face checkpoint" if (path / "config.json").exists() else "a folder without a model"
+
+
+def _gguf_fingerprint(path: Path, source: str) -> str:
+    """A hash of the size and of chunks spread over the whole file.
+
+    Two fine-tunes of one model are equal in size and in their first megabytes, but differ all over; reading all
+    of a 40 GB file at every start would take a minute.
+    """
+    digest = hashlib.blake2b(digest_size=FINGERPRINT_DIGITS // 2)
+    try:
+        with path.open("rb") as stream:
+            magic = stream.read(len(GGUF_MAGIC))
+            if magic != GGUF_MAGIC:
+                raise CheckpointError(
+                    f"--ckpt {source}: not a GGUF file (it begins with {magic!r}). {SERVE_IT}."
+                )
+            size = path.stat().st_size
+            digest.update(str(size).encode())
+            for offset in _sampled_offsets(size):
+                stream.seek(offset)
+                digest.update(stream.read(CHUNK_BYTES))
+    except OSError as error:
         raise CheckpointError(
-            f"--ckpt {source}: {kind}; this version starts GGUF files only. {serve_it}, or convert it to GGUF."
-        )
-    with path.open("rb") as stream:
-        magic = stream.read(len(GGUF_MAGIC))
-    if magic != GGUF_MAGIC:
-        raise CheckpointError(f"--ckpt {source}: not a GGUF file (it begins with {magic!r}). {serve_it}.")
-
-
-def _gguf_fingerprint(path: Path) -> str:
-    with path.open("rb") as stream:
-        head = stream.read(FINGERPRINT_HEAD_BYTES)
-    digest = hashlib.blake2b(head, digest_size=FINGERPRINT_DIGITS // 2)
-    digest.update(str(path.stat().st_size).encode())
+            f"--ckpt {source}: cannot read {path} ({error.strerror}); check its permissions."
+        ) from error
     return digest.hexdigest()
+
+
+def _sampled_offsets(size: int) -> Iterator[int]:
+    """Where to read: every chunk of a small file, else evenly spread ones, the first and the last among them."""
+    chunks = max(1, -(-size // CHUNK_BYTES))
+    taken = min(chunks, SAMPLED_CHUNKS)
+    return (number * (chunks - 1) // max(1, taken - 1) * CHUNK_BYTES for number in range(taken))

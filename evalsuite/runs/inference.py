@@ -36,8 +36,29 @@ WATCH_SECONDS = 0.5
 
 
 @dataclass(slots=True)
+class Earlier:
+    """What the samples took that earlier starts finished, as their journal lines say."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    requests: int = 0
+    retries: int = 0
+    failures: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    def add(self, line: Mapping[str, Any]) -> None:
+        """Count a journal line."""
+        usage, error, attempts = line.get("usage") or {}, line.get("error"), line.get("attempts") or 0
+        self.prompt_tokens += usage.get("prompt_tokens") or 0
+        self.completion_tokens += usage.get("completion_tokens") or 0
+        self.requests += attempts
+        self.retries += max(0, attempts - 1)
+        if error:
+            self.failures[error["class"], error["message"]] += 1
+
+
+@dataclass(slots=True)
 class Meter:
-    """What a run has done so far; read by the progress display while it goes on."""
+    """What this start has done so far; read by the progress display while it goes on."""
 
     total: int = 0
     reused: int = 0
@@ -49,6 +70,7 @@ class Meter:
     retries: int = 0
     failures: Counter[tuple[str, str]] = field(default_factory=Counter)
     """Samples that could not be had, by class and message."""
+    earlier: Earlier = field(default_factory=Earlier)
 
     @property
     def owed(self) -> int:
@@ -155,21 +177,27 @@ def _error(failure: RequestFailure | None) -> dict[str, Any] | None:
 
 
 def reconcile(
-    works: Sequence[Work], directory: RunDirectory, *, keep_errors: bool, rejudge: Collection[str]
+    works: Sequence[Work],
+    directory: RunDirectory,
+    meter: Meter,
+    *,
+    keep_errors: bool,
+    rejudge: Collection[str],
 ) -> list[Work]:
-    """Count what earlier starts finished; the returned works owe the rest.
+    """Count what earlier starts finished, in the works' tallies and the meter; the returned works owe the rest.
 
     A finished reply whose row moved or got another gold answer, or whose dataset is in `rejudge`, is judged
     again, not asked again. Lines that nothing asks for any more leave the journal.
     """
     with LineIndex(directory.journal) as finished, LineIndex(directory.superseded) as set_aside:
-        if not len(finished) and not len(set_aside):
+        if finished.empty and set_aside.empty:
             return list(works)
         with Journal(directory.journal) as journal:
-            resuming = _Resuming(finished, set_aside, journal, keep_errors, rejudge)
+            resuming = _Resuming(finished, set_aside, journal, meter.earlier, keep_errors, rejudge)
             resumed = [resuming.work(work) for work in works]
         others = finished.leftovers()
-    compact(directory, move=others, drop=resuming.drop, taken_back=resuming.taken_back)
+        drop = resuming.drop | finished.damaged
+    compact(directory, move=others, drop=drop, taken_back=resuming.taken_back)
     return resumed
 
 
@@ -180,6 +208,7 @@ class _Resuming:
     finished: LineIndex
     set_aside: LineIndex
     journal: Journal
+    earlier: Earlier
     keep_errors: bool
     rejudge: Collection[str]
     drop: set[int] = field(default_factory=set)
@@ -201,9 +230,9 @@ class _Resuming:
         if line and self._usable(line):
             if job.plan.name in self.rejudge or not _same_row(line.content, job):
                 self.drop.add(line.offset)
-                self.journal.append(_judged_again(line.content, job))
+                self._judge_again(line.content, job)
             else:
-                _count(line.content, job)
+                self._count(line.content, job)
             return False
         if line:
             self.drop.add(line.offset)
@@ -211,8 +240,19 @@ class _Resuming:
         if back is None or not self._usable(back):
             return True
         self.taken_back.add(back.offset)
-        self.journal.append(_judged_again(back.content, job))
+        self._judge_again(back.content, job)
         return False
+
+    def _judge_again(self, line: Mapping[str, Any], job: Job) -> None:
+        again = _judged_again(line, job)
+        self.journal.append(dumps(again) + b"\n")
+        self._count(again, job)
+
+    def _count(self, line: Mapping[str, Any], job: Job) -> None:
+        self.earlier.add(line)
+        cluster = job.plan.task.cluster(job.sample.row)
+        statistics = line.get("statistics") or {}
+        job.tally.add(job.sample.subset, line["outcome"], line["scores"], statistics, cluster)
 
     def _usable(self, line: FinishedLine) -> bool:
         return self.keep_errors or line.content["outcome"] != "error"
@@ -227,14 +267,10 @@ def _same_row(line: Mapping[str, Any], job: Job) -> bool:
     return same_place and line["gold"] == job.plan.task.gold(job.sample.row)
 
 
-def _count(line: Mapping[str, Any], job: Job) -> None:
-    cluster = job.plan.task.cluster(job.sample.row)
-    job.tally.add(job.sample.subset, line["outcome"], line["scores"], line.get("statistics") or {}, cluster)
-
-
-def _judged_again(line: dict[str, Any], job: Job) -> bytes:
+def _judged_again(line: Mapping[str, Any], job: Job) -> dict[str, Any]:
+    """The line of a finished request for the row as it is now."""
     if line["outcome"] == "error":
-        score = Score("error")
+        score = failed_score(job)
     else:
         usage = line.get("usage") or {}
         reply = Reply(
@@ -245,8 +281,13 @@ def _judged_again(line: dict[str, Any], job: Job) -> bytes:
         score = job.plan.task.score(job.sample.row, reply, job.plan.style)
     fresh = orjson.loads(journal_line(job, None, score, None))
     kept = {name: line.get(name) for name in ("reply", "usage", "latency_s", "ttft_s", "attempts", "error")}
-    _count({**fresh, **kept}, job)
-    return dumps({**fresh, **kept}) + b"\n"
+    return {**fresh, **kept}
+
+
+def failed_score(job: Job) -> Score:
+    """The score of a sample that could not be had; corpus metrics see an empty reply where errors count."""
+    empty = job.plan.task.score(job.sample.row, Reply(""), job.plan.style)
+    return Score("error", statistics=empty.statistics)
 
 
 class Scribe:
@@ -298,7 +339,7 @@ class Scribe:
     def _write(self, job: Job, answer: Answer | RequestFailure) -> None:
         meter = self._meter
         if isinstance(answer, RequestFailure):
-            score = Score("error")
+            score = failed_score(job)
             self._journal.append(journal_line(job, None, score, answer))
             meter.failures[answer.failure, answer.message] += 1
         else:
@@ -326,9 +367,14 @@ class Inference:
     meter: Meter
     server_check: Callable[[], None]
     _streak: int = 0
+    _requests_before: int = 0
+    _retries_before: int = 0
 
     async def run(self) -> None:
         """Ask everything. Raises `EvalsuiteError` when it cannot go on; what was finished is written by then."""
+        traffic = self.endpoint.traffic
+        self._requests_before = self.meter.requests - traffic.requests
+        self._retries_before = self.meter.retries - traffic.retries
         with Scribe(self.journal, self.meter) as scribe:
             watcher = asyncio.ensure_future(self._watch())
             asking = asyncio.ensure_future(
@@ -346,7 +392,12 @@ class Inference:
         """Notice a dead server at once, and keep the meter's traffic figures fresh."""
         while True:
             self.server_check()
+            self._read_traffic()
             await asyncio.sleep(WATCH_SECONDS)
+
+    def _read_traffic(self) -> None:
+        self.meter.requests = self._requests_before + self.endpoint.traffic.requests
+        self.meter.retries = self._retries_before + self.endpoint.traffic.retries
 
     async def _ask(self, job: Job, scribe: Scribe) -> None:
         scribe.check()
@@ -359,8 +410,7 @@ class Inference:
             answer = failure
             self._count_failure(failure)
         scribe.record(job, answer)
-        self.meter.requests = self.endpoint.traffic.requests
-        self.meter.retries = self.endpoint.traffic.retries
+        self._read_traffic()
 
     def _count_failure(self, failure: RequestFailure) -> None:
         if failure.repeatable:

@@ -18,13 +18,17 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import orjson
 
-from evalsuite.runs.directory import JOURNAL_FILE, SUPERSEDED_FILE, RunDirectory, write_failed
+from evalsuite.runs.directory import JOURNAL_FILE, SUPERSEDED_FILE, RunDirectory, read_failed, write_failed
 
 KEY_BYTES = 16
+NEEDED_FIELDS = frozenset(
+    {"key", "variant", "dataset", "subset", "id", "index", "reply", "outcome", "gold", "scores"}
+)
+"""Without one of them a line cannot be counted, so its sample is owed."""
 TAIL_BYTES = 1 << 20
 
 
@@ -84,20 +88,20 @@ def cut_torn_line(path: Path) -> None:
 
 def read_journal(path: Path) -> Iterator[dict[str, Any]]:
     """Every finished line; damaged ones are passed over (their samples are owed)."""
-    for _, line in _finished_lines(path):
-        yield line
+    for _, line in _lines(path):
+        if line is not None:
+            yield line
 
 
-def _finished_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Byte offset and content of every finished line."""
+def _lines(path: Path) -> Iterator[tuple[int, dict[str, Any] | None]]:
+    """Byte offset and content of every line but a torn last one; None for the content of a damaged line."""
     if not path.exists():
         return
     offset = 0
     with path.open("rb") as stream:
         for raw in stream:
-            line = _parsed(raw)
-            if line is not None:
-                yield offset, line
+            if raw.endswith(b"\n"):
+                yield offset, _parsed(raw)
             offset += len(raw)
 
 
@@ -108,7 +112,7 @@ def _parsed(raw: bytes) -> dict[str, Any] | None:
         line = orjson.loads(raw)
     except orjson.JSONDecodeError:
         return None
-    return line if isinstance(line, dict) and "key" in line and "outcome" in line else None
+    return line if isinstance(line, dict) and line.keys() >= NEEDED_FIELDS else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,20 +131,33 @@ class LineIndex:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.damaged: set[int] = set()
+        """Offsets of whole lines that cannot be read: they are of no use to anyone."""
         self._offsets: dict[int, int | list[int]] = {}
+        self._stream: BinaryIO | None = None
 
     def __enter__(self) -> LineIndex:
-        self._stream = self.path.open("rb") if self.path.exists() else None
-        for offset, line in _finished_lines(self.path):
-            self._remember(_short(line["variant"], line["dataset"], line["key"]), offset)
+        try:
+            self._stream = self.path.open("rb")
+        except FileNotFoundError:
+            self._stream = None
+        except OSError as error:
+            raise read_failed(self.path, error) from error
+        for offset, line in _lines(self.path):
+            if line is None:
+                self.damaged.add(offset)
+            else:
+                self._remember(_short(line["variant"], line["dataset"], line["key"]), offset)
         return self
 
     def __exit__(self, *_: object) -> None:
         if self._stream:
             self._stream.close()
 
-    def __len__(self) -> int:
-        return len(self._offsets)
+    @property
+    def empty(self) -> bool:
+        """Whether the file holds no whole line at all."""
+        return not self._offsets and not self.damaged
 
     def _remember(self, short: int, offset: int) -> None:
         known = self._offsets.setdefault(short, offset)

@@ -94,6 +94,7 @@ def nested(rows: Sequence[Mapping[str, Any]], datasets: Sequence[DatasetResults]
                 subset["metrics"][row["metric"]] = numbers | {
                     "unit": metric.unit,
                     "higher_is_better": metric.higher_is_better,
+                    "detail": metric.detail,
                 }
     return variants
 

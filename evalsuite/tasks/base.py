@@ -7,6 +7,7 @@ A new kind is one file with one `Task`. Tasks never talk HTTP and never touch fi
 from __future__ import annotations
 
 import json
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from typing import Any, ClassVar, Generic, Literal, TypeAlias
 
 from evalsuite.data.dataset import RowError
 from evalsuite.metrics.text import split_reasoning
-from evalsuite.types import Outcome, Prompt, Reply, RowT, Score
+from evalsuite.types import Message, Outcome, Prompt, Reply, RowT, Score
 
 Language: TypeAlias = Literal["zh", "en"]
 CHINESE_TRAIT = "zh"
@@ -58,6 +59,8 @@ class Metric:
     from_statistics: Callable[[Sequence[float]], float] | None = None
     profile: str = "default"
     version: str = "1"
+    detail: bool = False
+    """Left out where room is scarce (the table on the terminal); always in the files."""
 
     @property
     def score(self) -> str:
@@ -88,6 +91,10 @@ class Task(ABC, Generic[RowT]):
     @abstractmethod
     def missing(self, columns: Collection[str]) -> list[str]:
         """The required columns that are not there, in words."""
+
+    def expand(self, values: Mapping[str, Any], number: int) -> Iterable[Mapping[str, Any]]:
+        """The rows of the record at 0-based `number`: one, unless a record holds several (a dialogue)."""
+        return (values,)
 
     @abstractmethod
     def parse(self, values: Mapping[str, Any]) -> RowT:
@@ -149,35 +156,44 @@ def language_of(traits: Mapping[str, int], rows: int) -> Language:
 
 
 def text_value(values: Mapping[str, Any], *names: str) -> str:
-    """The first of the columns that is there, as text; empty when none is."""
-    for name in names:
-        value = values.get(name)
-        if value is not None and value != "":
-            return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return ""
+    """The first of the columns that holds something, as text; empty when none does."""
+    return next((text for name in names if (text := _as_text(values.get(name)))), "")
+
+
+def _as_text(value: Any) -> str:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    if isinstance(value, list | dict | bool):
+        return json.dumps(value, ensure_ascii=False, default=str)
+    return str(value)
 
 
 def json_value(values: Mapping[str, Any], name: str, expected: str) -> Any:
-    """A structured column: as it is, or decoded where a CSV holds it as JSON text. Raises `RowError`."""
+    """A structured column: as it is, or decoded where a CSV holds it as JSON text; None where it is empty.
+
+    Raises `RowError`.
+    """
     value = values.get(name)
-    if not isinstance(value, str) or not value.strip():
-        return value if value != "" else None
+    if not isinstance(value, str):
+        return value
+    if not value.strip():
+        return None
     try:
         return json.loads(value)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise RowError((f"'{name}' is not JSON ({error})", expected)) from error
 
 
-def checked_messages(value: Any, name: str = "messages") -> list[dict[str, Any]]:
-    """A chat history: objects with a role and a text. Raises `RowError`."""
+def checked_messages(value: Any, name: str = "messages") -> list[Message]:
+    """A chat history: objects with a role and a content. Raises `RowError`."""
     expected = f"'{name}' as a list of objects with 'role' and 'content'"
     if not isinstance(value, list) or not value:
         raise RowError((f"'{name}' is {'empty' if value in (None, []) else 'not a list'}", expected))
     for number, message in enumerate(value, start=1):
-        if (
-            not isinstance(message, dict)
-            or not isinstance(message.get("role"), str)
-            or "content" not in message
-        ):
+        if not _is_message(message):
             raise RowError((f"message {number} of '{name}' is not one", expected))
     return value
+
+
+def _is_message(value: Any) -> bool:
+    return isinstance(value, dict) and isinstance(value.get("role"), str) and "content" in value

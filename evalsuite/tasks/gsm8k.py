@@ -99,10 +99,8 @@ class Gsm8kTask(Task[Gsm8kRow]):
             faults.append(("the question is empty", "a text in the column 'question'"))
         try:
             gold = numbers.gold(answer)
-        except ValueError as error:
-            faults.append(
-                (f"the answer has no gold number ({error})", "a solution that ends in '#### NUMBER'")
-            )
+        except ValueError:
+            faults.append((_no_gold(answer), "a solution that ends in '#### NUMBER'"))
         if faults:
             raise RowError(*faults)
         solution = _CALCULATOR_MARK.sub("", answer.rpartition("####")[0]).strip()
@@ -164,6 +162,11 @@ class Gsm8kTask(Task[Gsm8kRow]):
     def builtin_shots(self) -> tuple[Gsm8kRow, ...]:
         """The four examples of this project."""
         return EXAMPLES
+
+
+def _no_gold(answer: str) -> str:
+    _, hashes, after = answer.rpartition("####")
+    return f"the answer has {after.strip()[:60]!r} for its number" if hashes else "the answer has no '####'"
 
 
 def _ask(row: Gsm8kRow, style: Style) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from string import ascii_uppercase
+from string import ascii_lowercase
 from typing import Any, ClassVar
 
 from evalsuite.data.dataset import RowError
@@ -22,6 +22,7 @@ from evalsuite.tasks.base import (
     Style,
     Task,
     answer_text,
+    json_value,
     outcome,
     text_value,
 )
@@ -30,6 +31,7 @@ from evalsuite.types import Message, Prompt, Reply, Score
 
 MULTIPLE_TRAIT = "multiple"
 LIST_COLUMNS = ("choices", "options")
+LIST_FORM = "a list of two to 26 texts"
 ANSWER_MAX_TOKENS = 128
 COT_MAX_TOKENS = 1024
 
@@ -102,7 +104,7 @@ class McqTask(Task[McqRow]):
     def recognises(cls, values: Mapping[str, Any]) -> bool:
         """A question with options A and B, or with a list of choices."""
         return "question" in values and (
-            {"a", "b"} <= values.keys() or any(isinstance(values.get(name), list) for name in LIST_COLUMNS)
+            {"a", "b"} <= values.keys() or any(values.get(name) for name in LIST_COLUMNS)
         )
 
     def missing(self, columns: Collection[str]) -> list[str]:
@@ -121,20 +123,16 @@ class McqTask(Task[McqRow]):
         options = _options(values)
         answer: tuple[str, ...] = ()
         if len(options) < 2:
-            faults.append((f"{len(options)} options", "at least the options A and B"))
+            found = "1 option" if options else "no options"
+            faults.append((found, "at least two: texts in the columns A and B, or a list in 'choices'"))
         else:
             try:
                 answer = choices.parse_gold(values.get("answer"), options)
-            except ValueError as error:
-                faults.append(
-                    (
-                        f"the answer {values.get('answer')!r} is not among the options",
-                        f"one of {', '.join(options)} ({error})",
-                    )
-                )
+            except ValueError:
+                faults.append(_bad_answer(text_value(values, "answer"), options))
         if faults:
             raise RowError(*faults)
-        subject = text_value(values, "subject", "category") or None
+        subject = text_value(values, "subject", "category").strip() or None
         return McqRow(question, options, answer, subject, text_value(values, "explanation"))
 
     def subject(self, row: McqRow) -> str | None:
@@ -201,10 +199,18 @@ class McqTask(Task[McqRow]):
 
 def _options(values: Mapping[str, Any]) -> dict[str, str]:
     for name in LIST_COLUMNS:
-        listed = values.get(name)
-        if isinstance(listed, list):
-            return {label: str(text) for label, text in zip(ascii_uppercase, listed, strict=False)}
+        listed = json_value(values, name, LIST_FORM)
+        if listed is None:
+            continue
+        if not isinstance(listed, list) or len(listed) > len(ascii_lowercase):
+            raise RowError((f"'{name}' is not such a list", LIST_FORM))
+        return choices.option_labels(dict(zip(ascii_lowercase, listed, strict=False)))
     return choices.option_labels(values)
+
+
+def _bad_answer(answer: str, options: Mapping[str, str]) -> tuple[str, str]:
+    what = f"the answer '{answer}' is not among the options" if answer.strip() else "the answer is empty"
+    return what, f"one of {', '.join(options)}, several of them (AC), or the full text of one option"
 
 
 def _header(wording: Wording, style: Style, subject: str) -> str:

@@ -66,15 +66,15 @@ class QaTask(Task[QaRow]):
     def parse(self, values: Mapping[str, Any]) -> QaRow:
         """See `Task.parse`."""
         reference = text_value(values, "response", "answer")
-        if values.get("messages"):
-            turns = list(checked_messages(json_value(values, "messages", "a list of messages")))
-            if not reference and turns[-1]["role"] == "assistant":
-                reference = str(turns.pop()["content"])
-        else:
-            turns = _turns(values)
+        turns = _turns(values)
+        if not reference and turns[-1]["role"] == "assistant":
+            reference = text_value(turns.pop(), "content")
         faults = []
-        if not turns or not str(turns[-1]["content"] or "").strip():
+        if not turns or not text_value(turns[-1], "content").strip():
             faults.append(("the question is empty", "a text in the column 'query' or 'question'"))
+        elif turns[-1]["role"] == "assistant":
+            expected = "messages that end in the question, or no 'response' column"
+            faults.append(("the last message is the assistant's", expected))
         if not reference.strip():
             faults.append(("the reference answer is empty", "a text in the column 'response' or 'answer'"))
         if faults:
@@ -134,7 +134,13 @@ class QaTask(Task[QaRow]):
     def metrics(self, style: Style) -> tuple[Metric, ...]:
         """ROUGE-L leads; `length_ratio` shows a recall-shaped gain for what it is."""
         rouges = [
-            Metric(name + part, unit="score", primary=name + part == "rouge_l", version=rouge.VERSION)
+            Metric(
+                name + part,
+                unit="score",
+                primary=name + part == "rouge_l",
+                detail=bool(part),
+                version=rouge.VERSION,
+            )
             for name in ("rouge_1", "rouge_2", "rouge_l")
             for part in ("", "_precision", "_recall")
         ]
@@ -176,9 +182,14 @@ def _missing(columns: Collection[str]) -> list[str]:
 
 
 def _turns(values: Mapping[str, Any]) -> list[Message]:
+    if values.get("messages"):
+        return list(checked_messages(json_value(values, "messages", "a list of messages")))
     system = text_value(values, "system")
     turns: list[Message] = [{"role": "system", "content": system}] if system.strip() else []
-    for turn in json_value(values, "history", HISTORY_FORM) or []:
+    history = json_value(values, "history", HISTORY_FORM) or []
+    if not isinstance(history, list):
+        raise RowError((f"'history' is {history!r}", HISTORY_FORM))
+    for turn in history:
         turns += _history_turn(turn)
     return [*turns, {"role": "user", "content": text_value(values, "query", "question")}]
 
@@ -186,7 +197,7 @@ def _turns(values: Mapping[str, Any]) -> list[Message]:
 def _history_turn(turn: Any) -> list[Message]:
     if isinstance(turn, dict):
         return checked_messages([turn], "history")
-    if not isinstance(turn, list | tuple) or len(turn) != 2:
+    if not isinstance(turn, list) or len(turn) != 2 or None in turn:
         raise RowError((f"a turn of 'history' is {turn!r}", HISTORY_FORM))
     question, answer = turn
     return [{"role": "user", "content": str(question)}, {"role": "assistant", "content": str(answer)}]

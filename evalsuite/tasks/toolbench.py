@@ -1,14 +1,13 @@
 """Agent steps (`toolbench`): given a dialogue and tools, what does the model do next?
 
 One record is one step: `messages`, `tools`, `target` (the gold step as ReAct text); optional `dialogue`, by
-which steps that are not independent are clustered. Prompts are ReAct text: function results become user turns
+which steps that are not independent are clustered. Dialogue files (`conversations`) are taken apart into steps. Prompts are ReAct text: function results become user turns
 that begin with `Observation:`, which every chat template takes. Parsing and scores:
 `evalsuite.metrics.tool_steps`.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -25,17 +24,12 @@ from evalsuite.tasks.base import (
     outcome,
     text_value,
 )
+from evalsuite.tasks.dialogues import CONVERSATION_FORM, described_tools, dialogue_steps, system_message
 from evalsuite.types import Message, Prompt, Reply, Score
 
 MAX_TOKENS = 1024
 OBSERVATION_STOP = "Observation:"
-SYSTEM = (
-    "You solve the user's task by calling tools, one at a time. Reply with exactly:\n"
-    "Thought: <your reasoning>\nAction: <one tool name>\nAction Input: <a JSON object>\n"
-    "Call Finish with return_type give_answer and final_answer when you can answer, "
-    "or with return_type give_up_and_restart when the task cannot be done.\nTools:\n"
-)
-"""Used for records whose messages do not begin with a system turn of their own."""
+DIALOGUE_COLUMNS = frozenset({"conversations", "tools"})
 PERCENT_METRICS = ("plan_em", "act_em", "hallucination_rate")
 SCORE_METRICS = ("avg_f1", "easy_f1", "hard_f1", "rouge_l")
 
@@ -54,12 +48,31 @@ class ToolBenchTask(Task[ToolBenchRow]):
     """The next step of an agent, judged against a gold step."""
 
     kind: ClassVar[str] = "toolbench"
-    columns: ClassVar[str] = "messages, tools, target; optional id, dialogue"
+    columns: ClassVar[str] = (
+        "messages, tools, target; optional id, dialogue; or dialogues: conversations, tools"
+    )
 
     @classmethod
     def recognises(cls, values: Mapping[str, Any]) -> bool:
-        """Messages with tools and a target."""
-        return {"messages", "tools", "target"} <= values.keys()
+        """Messages with tools and a target, or a dialogue with tools."""
+        return {"messages", "tools", "target"} <= values.keys() or values.keys() >= DIALOGUE_COLUMNS
+
+    def expand(self, values: Mapping[str, Any], number: int) -> Iterable[Mapping[str, Any]]:
+        """A dialogue gives a row for each step of the agent, clustered by the dialogue."""
+        if not values.keys() >= DIALOGUE_COLUMNS:
+            yield values
+            return
+        tools = described_tools(_tools(values))
+        dialogue = text_value(values, "id") or str(number)
+        turns = json_value(values, "conversations", CONVERSATION_FORM)
+        for step, (messages, target) in enumerate(dialogue_steps(turns, tools)):
+            yield {
+                "id": f"{dialogue}-{step}",
+                "dialogue": dialogue,
+                "messages": messages,
+                "tools": tools,
+                "target": target,
+            }
 
     def missing(self, columns: Collection[str]) -> list[str]:
         """Messages, tools and target are required."""
@@ -68,15 +81,10 @@ class ToolBenchTask(Task[ToolBenchRow]):
     def parse(self, values: Mapping[str, Any]) -> ToolBenchRow:
         """See `Task.parse`."""
         messages = checked_messages(json_value(values, "messages", "a list of messages"))
-        faults: list[tuple[str, str]] = []
-        tools = json_value(values, "tools", "a list of tools")
-        if not isinstance(tools, list) or not all(isinstance(tool, dict) for tool in tools):
-            faults.append(("'tools' is not a list of objects", "tools as objects with a 'name'"))
+        tools = _tools(values)
         target = text_value(values, "target")
         if not target.strip():
-            faults.append(("the target is empty", "the gold step as 'Thought: … Action: … Action Input: …'"))
-        if faults:
-            raise RowError(*faults)
+            raise RowError(("the target is empty", "the gold step as 'Thought: … Action: … Action Input: …'"))
         return ToolBenchRow(tuple(messages), tuple(tools), target, text_value(values, "dialogue") or None)
 
     def cluster(self, row: ToolBenchRow) -> str | None:
@@ -95,9 +103,7 @@ class ToolBenchTask(Task[ToolBenchRow]):
         """The dialogue so far as ReAct text; generation stops where the model would invent an observation."""
         turns = [_react_turn(turn) for turn in row.messages]
         if turns[0]["role"] != "system":
-            turns.insert(
-                0, {"role": "system", "content": SYSTEM + json.dumps(list(row.tools), ensure_ascii=False)}
-            )
+            turns.insert(0, system_message(row.tools))
         if style.completions:
             text = "\n\n".join(str(turn["content"]) for turn in turns)
             return Prompt(text=f"{text}\n\nThought:", stop=(OBSERVATION_STOP,))
@@ -140,6 +146,13 @@ class ToolBenchTask(Task[ToolBenchRow]):
             for profile in ("strict", "paper")
             for name in (*PERCENT_METRICS, *SCORE_METRICS)
         )
+
+
+def _tools(values: Mapping[str, Any]) -> list[dict[str, Any]]:
+    tools = json_value(values, "tools", "a list of tools")
+    if not isinstance(tools, list) or not all(tool_steps.tool_names([tool]) for tool in tools):
+        raise RowError(("'tools' is not a list of named tools", "objects with a 'name' (or 'Name')"))
+    return tools
 
 
 def _react_turn(turn: Message) -> Message:

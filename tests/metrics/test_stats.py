@@ -289,4 +289,6 @@ def test_the_macro_mean_covers_at_its_rate():
 @pytest.mark.parametrize("freedom", [100, 150.5, 1000, 1e6])
 @pytest.mark.parametrize("probability", [0.025, 0.9, 0.975, 0.995])
 def test_the_t_quantile_of_many_degrees_of_freedom_equals_scipys(freedom, probability):
-    assert stats.t_quantile(probability, freedom) == pytest.approx(scipy.special.stdtrit(freedom, probability), abs=1e-9)
+    assert stats.t_quantile(probability, freedom) == pytest.approx(
+        scipy.special.stdtrit(freedom, probability), abs=1e-9
+    )

@@ -1,0 +1,44 @@
+# Two commands do all the set-up on a machine with Python >= 3.10 and make: `make demo` and `make test`.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+.PHONY: help demo test lint unit bench clean
+
+help:
+	@echo "make demo   evaluate SmolLM2-135M, a small real model, on the example data (about 4 minutes on two cores)"
+	@echo "make test   lint, types, tests"
+	@echo "make bench  what the client costs over the bare requests, memory against rows"
+	@echo "make clean  remove the virtual environments and caches of this folder"
+
+$(VENV)/.core: pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or newer is needed: make PYTHON=/path/to/python3.12")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[llamacpp]'
+	touch $@
+
+$(VENV)/.dev: pyproject.toml $(VENV)/.core
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $@
+
+demo: $(VENV)/.core
+	$(BIN)/evalsuite run --ckpt smollm2 --name demo --limit 24 --max-tokens 192 \
+		-d mcq_zh -d mcq_en -d qa_zh -d qa_en -d gsm8k_style -d toolbench_style
+
+test: lint unit
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+unit: $(VENV)/.dev
+	$(BIN)/python -m pytest
+
+bench: $(VENV)/.dev
+	$(BIN)/python benchmarks/client_overhead.py
+	$(BIN)/python benchmarks/client_overhead.py --latency 0.2 --rounds 3
+	$(BIN)/python benchmarks/memory.py
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

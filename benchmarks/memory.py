@@ -1,0 +1,47 @@
+"""Memory against rows: peak of the whole command for a few row counts, against the mock server."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from client_overhead import mock_server, write_rows
+
+PEAK_REPORT = "import resource, runpy, sys; sys.argv = sys.argv[1:]\ntry:\n    runpy.run_module('evalsuite', run_name='__main__', alter_sys=True)\nfinally:\n    print('PEAK', resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)"
+
+
+def peak_megabytes(base_url: str, data: Path, out: Path, name: str) -> float:
+    """Peak resident memory of one run."""
+    command = [
+        sys.executable,
+        "-c",
+        PEAK_REPORT,
+        "evalsuite",
+        "run",
+        "--base-url",
+        base_url,
+        "--model",
+        "mock",
+    ]
+    command += ["-d", f"mcq:{data}", "--concurrency", "64", "--out", str(out), "--name", name]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return int(done.stderr.rpartition("PEAK ")[2]) / 1024
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, nargs="+", default=[1000, 20_000, 200_000])
+    with tempfile.TemporaryDirectory() as folder, mock_server(0.0) as base_url:
+        for rows in parser.parse_args().rows:
+            data = Path(folder) / f"rows{rows}.csv"
+            write_rows(data, rows)
+            peak = peak_megabytes(base_url, data, Path(folder) / "reports", str(rows))
+            print(f"{rows:8} rows   peak {peak:6.0f} MB", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,300 @@
+"""llama.cpp as it really is: the embedded server with the real SmolLM2 weights, and what can go wrong with it."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import signal
+import socket
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from mock_server import WAIT_SECONDS
+from run_helpers import (
+    call,
+    lines_of,
+    numbered,
+    processes_with,
+    start,
+    summary_of,
+    wait_gone,
+    wait_until,
+    write_qa,
+)
+
+from evalsuite.backends.base import Server
+from evalsuite.backends.llamacpp import LlamaCppBackend, child_parameters
+from evalsuite.errors import CheckpointError, ConfigError, ServerError
+from evalsuite.models.checkpoint import Checkpoint, find_checkpoint
+from evalsuite.models.weights import fetch_weights
+
+SMALL = {"n_ctx": "512", "n_parallel": "2"}
+SMALL_WORDS = [word for name, value in SMALL.items() for word in ("--backend-arg", f"{name}={value}")]
+
+pytestmark = pytest.mark.skipif(
+    importlib.util.find_spec("xllamacpp") is None, reason="xllamacpp is not installed (evalsuite[llamacpp])"
+)
+
+
+@pytest.fixture(scope="session")
+def weights() -> Path:
+    """The real weights, fetched once into the user's cache."""
+    try:
+        return fetch_weights("smollm2")
+    except CheckpointError as error:
+        pytest.skip(f"the weights cannot be fetched: {error}")
+
+
+@pytest.fixture(scope="module")
+def server(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    checkpoint = find_checkpoint(f"little={weights}")
+    log = tmp_path_factory.mktemp("llamacpp") / "server-little.log"
+    with LlamaCppBackend().serve(checkpoint, SMALL, log) as running:
+        yield running
+
+
+def broken_checkpoint(folder: Path, content: bytes) -> Checkpoint:
+    path = folder / "broken.gguf"
+    path.write_bytes(content)
+    return find_checkpoint(str(path))
+
+
+# ---------------------------------------------------------------- without weights
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("n_ctx", "many"),
+        ("n_ctx", "0"),
+        ("n_parallel", "-1"),
+        ("n_parallel", "0"),
+        ("n_threads", "²"),
+        ("port", "99999"),
+        ("port", "80.5"),
+    ],
+)
+def test_a_number_that_is_none_is_refused_before_anything_starts(
+    tmp_path: Path, name: str, value: str
+) -> None:
+    with pytest.raises(ConfigError, match=f"--backend-arg {name}={value}: not a whole number"):
+        child_parameters(broken_checkpoint(tmp_path, b"GGUF"), {name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("n_contexts", "5", "'n_contexts' is no simple parameter"),
+        ("model", "/etc/passwd", "'model' is no simple parameter"),
+        ("n_batch", "lots", "n_batch=lots: expected int"),
+        ("n_batch", "9" * 40, "expected int"),
+        ("warmup", "perhaps", "warmup=perhaps: expected bool"),
+    ],
+)
+def test_a_wrong_parameter_of_llama_cpp_is_the_users_to_mend(
+    tmp_path: Path, name: str, value: str, said: str
+) -> None:
+    checkpoint = broken_checkpoint(tmp_path, b"GGUF")
+    backend = LlamaCppBackend().serve(checkpoint, {name: value}, tmp_path / "log")
+    with pytest.raises(ConfigError, match="--backend-arg") as caught, backend:
+        pass
+    assert said in str(caught.value)
+
+
+def test_a_taken_port_is_told(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        backend = LlamaCppBackend().serve(
+            broken_checkpoint(tmp_path, b"GGUF"), {"port": str(port)}, tmp_path / "log"
+        )
+        with pytest.raises(ServerError, match=f"port {port} of 127.0.0.1 is taken"), backend:
+            pass
+
+
+def test_a_corrupt_checkpoint_exits_with_4_and_the_servers_words(tmp_path: Path) -> None:
+    broken_checkpoint(tmp_path, b"GGUF\x03\x00\x00\x00" + b"\xff" * 4000)
+    data = write_qa(tmp_path / "qa.jsonl", numbered(2))
+    words = [
+        "run",
+        "--ckpt",
+        str(tmp_path / "broken.gguf"),
+        "-d",
+        f"qa:{data}",
+        "--out",
+        str(tmp_path / "out"),
+        "--name",
+        "run",
+    ]
+    done = call(words)
+    assert done.returncode == 4
+    assert "the model server ended by itself" in done.stderr
+    assert "gguf" in done.stderr.partition("Its last words")[2].lower()
+    assert "Traceback" not in done.stderr.partition("Its last words")[0]
+    assert not processes_with(str(tmp_path))
+
+
+def test_modules_of_the_current_folder_are_not_taken_for_the_servers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("json", "xllamacpp", "threading"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('the wrong module')")
+    monkeypatch.chdir(tmp_path)
+    backend = LlamaCppBackend().serve(
+        broken_checkpoint(tmp_path, b"GGUF"), {"no_such": "1"}, tmp_path / "log"
+    )
+    with pytest.raises(ConfigError, match="no_such"), backend:
+        pass
+
+
+# ---------------------------------------------------------------- the real model
+
+
+@pytest.mark.model
+def test_it_serves_under_its_name_on_the_loopback_only(server: Server) -> None:
+    assert server.served.base_url.startswith("http://127.0.0.1:")
+    listed = httpx.get(f"{server.served.base_url}/models", timeout=WAIT_SECONDS).json()["data"]
+    assert [model["id"] for model in listed] == ["little"]
+    assert (server.served.model, server.served.slots, server.served.engine["name"]) == (
+        "little",
+        2,
+        "llama.cpp",
+    )
+    server.check()
+
+
+@pytest.mark.model
+def test_the_openai_client_gets_a_reply(server: Server) -> None:
+    import openai
+
+    with openai.OpenAI(base_url=server.served.base_url, api_key="none", timeout=WAIT_SECONDS) as client:
+        question = [
+            {"role": "user", "content": "The capital of Italy is Rome. What is the capital of Italy?"}
+        ]
+        answer = client.chat.completions.create(
+            model="little", messages=question, max_tokens=24, temperature=0
+        )  # type: ignore[arg-type]
+        with client.chat.completions.create(
+            model="little",
+            messages=question,
+            max_tokens=24,
+            temperature=0,
+            stream=True,  # type: ignore[arg-type]
+        ) as stream:
+            streamed = "".join(event.choices[0].delta.content or "" for event in stream if event.choices)
+        flat = client.completions.create(
+            model="little", prompt="One, two, three,", max_tokens=8, temperature=0
+        )
+    assert "Rom" in (answer.choices[0].message.content or "")
+    assert "Rom" in streamed
+    assert answer.usage
+    assert answer.usage.completion_tokens > 0
+    assert "four" in flat.choices[0].text
+
+
+@pytest.mark.model
+def test_the_main_job_end_to_end(weights: Path, tmp_path: Path) -> None:
+    words = [
+        "run",
+        "--ckpt",
+        "smollm2",
+        "--backend-arg",
+        "n_ctx=4096",
+        "--out",
+        str(tmp_path),
+        "--name",
+        "run",
+    ]
+    words += ["--limit", "1", "--shots", "0", "--max-tokens", "8"]
+    done = call([*words, "-d", "mcq_en", "-d", "gsm8k_style", "-d", "toolbench_style", "-d", "qa_zh"])
+    assert done.returncode == 0, done.stderr
+    assert len(lines_of(tmp_path / "run")) == 4
+    assert set(summary_of(tmp_path / "run")["variants"]["smollm2"]["datasets"]) == {
+        "mcq_en", "gsm8k_style", "toolbench_style", "qa_zh",
+    }  # fmt: skip
+    for name in ("report.html", "summary.csv", "run.json", "server-smollm2.log"):
+        assert (tmp_path / "run" / name).stat().st_size > 0
+    assert all(line["outcome"] != "error" for line in lines_of(tmp_path / "run"))
+
+
+class Doomed:
+    """A run on the real model that is under way, under a name no other process has."""
+
+    def __init__(self, weights: Path, folder: Path) -> None:
+        self.name = f"m{uuid.uuid4().hex[:8]}"
+        self.run = folder / "run"
+        data = write_qa(
+            folder / "qa.jsonl", [(f"Tell me a long story about {n} cats.", "cats") for n in range(12)]
+        )
+        self.words = ["run", "--ckpt", f"{self.name}={weights}", *SMALL_WORDS, "-d", f"qa:{data}"]
+        self.words += ["--out", str(folder), "--name", "run", "--max-tokens", "32"]
+
+    def wait_under_way(self) -> list[int]:
+        """Wait for some finished samples; the server's processes."""
+        journal = self.run / "samples.jsonl"
+        wait_until(
+            lambda: journal.exists() and journal.read_bytes().count(b"\n") >= 2,
+            "two samples",
+            3 * WAIT_SECONDS,
+        )
+        return [
+            pid for pid in self.processes() if "llamacpp_child" in Path(f"/proc/{pid}/cmdline").read_text()
+        ]
+
+    def processes(self) -> list[int]:
+        return processes_with(self.name)
+
+    def finish(self, before: bytes) -> None:
+        """Start again: what was finished stands untouched, the rest is asked."""
+        finished = before.count(b"\n")
+        done = call(self.words)
+        assert done.returncode == 0, done.stderr
+        assert f"{finished} of 12 samples are finished already" in done.stderr
+        assert (self.run / "samples.jsonl").read_bytes().startswith(before[: before.rfind(b"\n") + 1])
+        assert sorted(line["index"] for line in lines_of(self.run)) == list(range(12))
+        assert not self.processes()
+
+
+@pytest.mark.model
+def test_a_server_that_dies_during_the_run_exits_with_4_and_nothing_is_lost(
+    weights: Path, tmp_path: Path
+) -> None:
+    doomed = Doomed(weights, tmp_path)
+    with start(doomed.words) as process:
+        supervisor, server = sorted(doomed.wait_under_way())
+        os.kill(server, signal.SIGKILL)
+        _, errors = process.communicate(timeout=2 * WAIT_SECONDS)
+    assert process.returncode == 4, errors
+    assert "the model server ended by itself (exit code 137)" in errors
+    assert f"server-{doomed.name}.log" in errors
+    assert "Traceback" not in errors
+    wait_gone([supervisor, server])
+    assert summary_of(doomed.run)["complete"] is False
+    doomed.finish((doomed.run / "samples.jsonl").read_bytes())
+
+
+@pytest.mark.model
+def test_interrupted_while_the_server_starts_it_leaves_none(weights: Path, tmp_path: Path) -> None:
+    doomed = Doomed(weights, tmp_path)
+    with start(doomed.words) as process:
+        wait_until(lambda: (doomed.run / f"server-{doomed.name}.log").exists(), "the start of the server")
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=WAIT_SECONDS)
+    assert process.returncode == 3
+    assert "interrupted" in errors
+    assert "Traceback" not in errors
+    assert not doomed.processes()
+
+
+@pytest.mark.model
+def test_killed_evalsuite_leaves_no_server_and_resumes(weights: Path, tmp_path: Path) -> None:
+    doomed = Doomed(weights, tmp_path)
+    with start(doomed.words) as process:
+        servers = doomed.wait_under_way()
+        assert len(servers) == 2
+        process.send_signal(signal.SIGKILL)
+    wait_gone(servers)
+    assert not doomed.processes()
+    doomed.finish((doomed.run / "samples.jsonl").read_bytes())

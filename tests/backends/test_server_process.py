@@ -1,0 +1,291 @@
+"""The life of a server process: started, watched, and gone with everything it started, whatever happens."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from mock_server import WAIT_SECONDS
+from run_helpers import alive, open_descriptors, wait_gone, wait_until
+
+from evalsuite.backends.process import ServerProcess
+from evalsuite.errors import ServerError
+
+REPORT = "import os, sys, signal, time\ndef report(text):\n    os.write(int(os.environ['EVALSUITE_NOTE_FD']), (text + '\\n').encode())\n"
+SLEEP = "signal.pause()\n"
+WORKERS = """
+children = []
+for own_session in (False, False, True):
+    pid = os.fork()
+    if not pid:
+        if own_session:
+            os.setsid()
+        if stubborn:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        os.write(ready, b'.')
+        while True:
+            signal.pause()
+    children.append(pid)
+"""
+"""Three workers, one of them in a session of its own; each says when it is set up."""
+FORKING = (
+    REPORT
+    + "stubborn = False\n"
+    + "done, ready = os.pipe()\n"
+    + WORKERS
+    + "count = 0\nwhile count < 3: count += len(os.read(done, 3))\n"
+    + "report(' '.join(map(str, [os.getpid(), *children])))\n"
+)
+STUBBORN = FORKING.replace(
+    "stubborn = False", "stubborn = True\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)"
+)
+"""Neither the server nor its workers take SIGTERM: they cost the whole grace period."""
+PARENT = """
+import os, signal, sys
+from pathlib import Path
+from evalsuite.backends.process import ServerProcess
+with ServerProcess([sys.executable, "-c", sys.argv[1]], Path(sys.argv[2])) as server:
+    print(server.pid, server.wait_for_note(60), flush=True)
+    signal.pause()
+"""
+
+
+def stub(code: str) -> list[str]:
+    return [sys.executable, "-c", code]
+
+
+def pids(note: str) -> list[int]:
+    return [int(word) for word in note.split()]
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    return tmp_path / "server.log"
+
+
+def test_a_server_reports_runs_and_is_gone_afterwards(log: Path) -> None:
+    code = REPORT + "print('hello', flush=True); report(str(os.getpid()))\n" + SLEEP
+    with ServerProcess(stub(code), log) as server:
+        running = [server.pid, *pids(server.wait_for_note(WAIT_SECONDS))]
+        server.check()
+        assert all(alive(pid) for pid in running)
+    assert not any(alive(pid) for pid in running)
+    assert log.read_text() == "hello\n"
+
+
+def test_the_environment_is_passed_on(log: Path) -> None:
+    code = REPORT + "report(os.environ['STUB'] + os.environ['HOME'])\n" + SLEEP
+    with ServerProcess(stub(code), log, {"STUB": "given "}) as server:
+        assert server.wait_for_note(WAIT_SECONDS) == "given " + os.environ["HOME"]
+
+
+@pytest.mark.parametrize(
+    ("end", "exit_code"),
+    [
+        ("sys.exit(7)", 7),
+        ("os.kill(os.getpid(), signal.SIGKILL)", 137),
+        ("raise ValueError('bad tensor')", 1),
+    ],
+)
+def test_a_server_that_dies_at_its_start_is_told_with_its_last_words(
+    log: Path, end: str, exit_code: int
+) -> None:
+    code = (
+        REPORT
+        + f"print('\\n'.join(f'line {{n}}' for n in range(100)), flush=True)\nprint('weights are corrupt', flush=True)\n{end}"
+    )
+    started = time.monotonic()
+    with ServerProcess(stub(code), log) as server, pytest.raises(ServerError) as caught:
+        server.wait_for_note(20 * WAIT_SECONDS)
+    assert time.monotonic() - started < WAIT_SECONDS
+    message = str(caught.value)
+    assert f"exit code {exit_code}" in message
+    assert "weights are corrupt" in message
+    assert "line 99" in message
+    assert "line 50" not in message
+    assert str(log) in message
+
+
+def test_the_last_words_are_those_of_this_start(log: Path) -> None:
+    log.write_text("words of an earlier start\n")
+    with ServerProcess(stub("raise SystemExit(3)"), log) as server, pytest.raises(ServerError) as caught:
+        server.wait_for_note(WAIT_SECONDS)
+    assert "an empty log" in str(caught.value)
+    assert log.read_text() == "words of an earlier start\n"
+
+
+def test_a_command_that_does_not_exist_is_a_server_error(log: Path) -> None:
+    with (
+        ServerProcess(["/nonexistent/server"], log) as server,
+        pytest.raises(ServerError, match="/nonexistent/server"),
+    ):
+        server.wait_for_note(WAIT_SECONDS)
+
+
+def test_a_log_that_cannot_be_written_is_a_server_error(tmp_path: Path) -> None:
+    before = open_descriptors()
+    with (
+        pytest.raises(ServerError, match="cannot be started"),
+        ServerProcess(stub(SLEEP), tmp_path / "no" / "log"),
+    ):
+        pass
+    assert open_descriptors() == before
+
+
+@pytest.mark.parametrize(
+    "noise", ["", "report_bytes = os.write(int(os.environ['EVALSUITE_NOTE_FD']), b'half a note')\n"]
+)
+def test_a_server_that_never_gets_ready_runs_into_the_time_limit(log: Path, noise: str) -> None:
+    code = REPORT + noise + "print('loading shard 1 of 9', flush=True)\n" + SLEEP
+    with ServerProcess(stub(code), log) as server:
+        wait_until(lambda: log.read_text(), "the stub's first words")
+        with pytest.raises(ServerError, match=r"not ready after 0\.2 s.*\n.*loading shard 1 of 9"):
+            server.wait_for_note(0.2)
+        pid = server.pid
+    assert not alive(pid)
+
+
+def test_a_server_that_drips_its_report_does_not_prolong_the_limit(log: Path) -> None:
+    drip = "while True:\n    os.write(int(os.environ['EVALSUITE_NOTE_FD']), b'.')\n    time.sleep(0.02)\n"
+    with ServerProcess(stub(REPORT + drip), log) as server, pytest.raises(ServerError, match="not ready"):
+        server.wait_for_note(1.0)
+
+
+def test_death_during_the_run_is_noticed(log: Path) -> None:
+    with ServerProcess(stub(REPORT + "report(str(os.getpid()))\n" + SLEEP), log) as server:
+        (pid,) = pids(server.wait_for_note(WAIT_SECONDS))
+        os.kill(pid, signal.SIGKILL)
+
+        def noticed() -> bool:
+            try:
+                server.check()
+            except ServerError as error:
+                return "exit code 137" in str(error)
+            return False
+
+        wait_until(noticed, "the server's death")
+
+
+@pytest.mark.parametrize("code", [FORKING, STUBBORN], ids=["polite", "stubborn"])
+def test_workers_are_gone_even_if_they_ignore_sigterm_and_left_the_session(log: Path, code: str) -> None:
+    with ServerProcess(stub(code + SLEEP), log) as server:
+        running = [server.pid, *pids(server.wait_for_note(WAIT_SECONDS))]
+        assert len(running) == 5
+        assert all(alive(pid) for pid in running)
+    assert not any(alive(pid) for pid in running)
+
+
+def test_workers_of_a_server_that_died_are_gone(log: Path) -> None:
+    with ServerProcess(stub(FORKING + SLEEP), log) as server:
+        leader, *workers = pids(server.wait_for_note(WAIT_SECONDS))
+        os.kill(leader, signal.SIGKILL)
+        wait_gone(workers)
+        server._process.wait(WAIT_SECONDS)
+        with pytest.raises(ServerError, match="exit code 137"):
+            server.check()
+
+
+def test_a_polite_server_may_clean_up(log: Path, tmp_path: Path) -> None:
+    code = REPORT + (
+        "def end(*_):\n    print('flushed', flush=True)\n    sys.exit(0)\n"
+        "signal.signal(signal.SIGTERM, end)\nreport('ready')\n" + SLEEP
+    )
+    with ServerProcess(stub(code), log) as server:
+        server.wait_for_note(WAIT_SECONDS)
+    assert log.read_text() == "flushed\n"
+
+
+def test_the_server_takes_signals_as_any_process_does(log: Path) -> None:
+    code = (
+        REPORT
+        + "report(' '.join(str(signal.getsignal(n) in (signal.SIG_IGN,)) for n in (2, 1, 15)))\n"
+        + SLEEP
+    )
+    with ServerProcess(stub(code), log) as server:
+        assert server.wait_for_note(WAIT_SECONDS) == "False False False"
+
+
+def start_parent(code: str, log: Path) -> tuple[subprocess.Popen[str], list[int]]:
+    parent = subprocess.Popen(
+        [sys.executable, "-c", PARENT, code, str(log)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert parent.stdout
+    return parent, pids(parent.stdout.readline())
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_everything_is_gone_when_the_parent_ends_in_any_way(log: Path, number: signal.Signals) -> None:
+    parent, running = start_parent(FORKING + SLEEP, log)
+    with parent:
+        assert len(running) == 5
+        parent.send_signal(number)
+        parent.wait(WAIT_SECONDS)
+        wait_gone(running)
+
+
+def test_the_supervisor_may_be_told_to_stop_again_and_again(log: Path) -> None:
+    parent, (supervisor, *running) = start_parent(FORKING + SLEEP, log)
+    with parent:
+        for _ in range(5):
+            os.kill(supervisor, signal.SIGTERM)
+        os.kill(supervisor, signal.SIGINT)
+        wait_gone([supervisor, *running])
+        parent.kill()
+
+
+def test_the_server_does_not_outlive_a_killed_supervisor(log: Path) -> None:
+    with ServerProcess(stub(REPORT + "report(str(os.getpid()))\n" + SLEEP), log) as server:
+        (pid,) = pids(server.wait_for_note(WAIT_SECONDS))
+        os.kill(server.pid, signal.SIGKILL)
+        wait_gone([pid])
+        server._process.wait(WAIT_SECONDS)
+        with pytest.raises(ServerError, match="ended by itself"):
+            server.check()
+
+
+def test_twenty_starts_leave_no_process_and_no_descriptor(log: Path) -> None:
+    code = REPORT + "report(str(os.getpid()))\n" + SLEEP
+    before, seen = open_descriptors(), []
+    for _ in range(20):
+        with ServerProcess(stub(code), log) as server:
+            seen += [server.pid, *pids(server.wait_for_note(WAIT_SECONDS))]
+    assert open_descriptors() == before
+    assert not any(alive(pid) for pid in seen)
+
+
+def test_an_error_inside_still_ends_the_server(log: Path) -> None:
+    seen: list[int] = []
+
+    def interrupted() -> None:
+        with ServerProcess(stub(REPORT + "report(str(os.getpid()))\n" + SLEEP), log) as server:
+            seen.extend([server.pid, *pids(server.wait_for_note(WAIT_SECONDS))])
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert not any(alive(pid) for pid in seen)
+
+
+def test_more_than_a_thousand_open_files_do_not_hinder(log: Path) -> None:
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < 1400:
+        pytest.skip(f"the limit of open files here is {hard}")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 1400), hard))
+    held = [os.open(os.devnull, os.O_RDONLY) for _ in range(1100)]
+    try:
+        with ServerProcess(stub(REPORT + "report('ready')\n" + SLEEP), log) as server:
+            assert server.wait_for_note(WAIT_SECONDS) == "ready"
+    finally:
+        for descriptor in held:
+            os.close(descriptor)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

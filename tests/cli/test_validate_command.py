@@ -1,0 +1,216 @@
+"""`validate`, `datasets`, `doctor` and `--help` as a user types them."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from evalsuite._version import __version__
+from evalsuite.cli.app import main
+from evalsuite.data.builtin import BUILTIN_DATASETS
+from evalsuite.tasks import KINDS
+from evalsuite.tasks.mcq import McqTask
+
+
+class Ended(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def evalsuite(monkeypatch, capsys, tmp_path):
+    """Run a command in an empty folder; its exit code and what it printed."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("EVALSUITE_CACHE", str(tmp_path / "cache"))
+
+    def run(*words: str) -> Ended:
+        monkeypatch.setattr(sys, "argv", ["evalsuite", *words])
+        code = 0
+        try:
+            main()
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+        printed = capsys.readouterr()
+        return Ended(code, printed.out, printed.err)
+
+    return run
+
+
+def write(name: str, *lines: str) -> None:
+    Path(name).parent.mkdir(parents=True, exist_ok=True)
+    Path(name).write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+GOOD = ("question,A,B,answer", "q,1,2,A", "r,1,2,B")
+
+
+class TestValidate:
+    def test_good_data(self, evalsuite):
+        write("exam_val.csv", *GOOD)
+        write("exam_dev.csv", *GOOD)
+        ended = evalsuite("validate", "exam_val.csv", "mcq:exam_val.csv")
+        assert ended.code == 0
+        assert ended.out.splitlines() == [
+            f"exam_val.csv: 2 rows of kind mcq (told from the columns: {McqTask.columns})",
+            "  few-shot examples from dev files: up to 2",
+            "mcq:exam_val.csv: 2 rows of kind mcq",
+            "  few-shot examples from dev files: up to 2",
+        ]
+
+    def test_a_folder_lists_its_subjects(self, evalsuite):
+        for subject in ("law", "art"):
+            write(f"set/val/{subject}.csv", *GOOD)
+        assert evalsuite("validate", "set").out.splitlines()[1:] == ["  art: 2 rows", "  law: 2 rows"]
+
+    def test_every_bad_row_of_every_file_is_listed(self, evalsuite):
+        write(
+            "messy.csv",
+            "id,Question,A,B,C,Answer",
+            "0,q,x,y,,C",
+            '2,"two',
+            'lines",x,y,z,A',
+            "2,r,x,y,z,B",
+            "3,,x,,,A",
+            "4,s,x,y",
+            '5,"t"u,x,y,z,A',
+        )
+        write("broken.jsonl", '{"query": "q", "response": "r"}', "{", "[]", '{"query": "q"}')
+        write("good.csv", *GOOD)
+        ended = evalsuite("validate", "messy.csv", "broken.jsonl", "good.csv")
+        assert ended.code == 2
+        lines = ended.out.splitlines()
+        assert lines[0].startswith("good.csv: 2 rows of kind mcq")
+        assert [line.split(": ")[0] for line in lines[1:-1]] == [
+            "messy.csv:2",
+            "messy.csv:5",
+            "messy.csv:6",
+            "messy.csv:6",
+            "messy.csv:7",
+            "messy.csv:8",
+            "broken.jsonl:2",
+            "broken.jsonl:3",
+            "broken.jsonl:4",
+        ]
+        assert all("; expected " in line for line in lines[1:-1])
+        assert "messy.csv:5: duplicate id '2' (also on line 3); expected every id once in a file" in lines
+        assert lines[-1] == "9 problems found."
+        assert not ended.err
+
+    def test_a_wrong_name_does_not_hide_the_bad_rows_of_another_file(self, evalsuite):
+        write("bad.csv", "query,response", "q,")
+        write("odd.csv", "prompt,completion", "q,r")
+        ended = evalsuite("validate", "bad.csv", "gone.csv", "odd.csv", "mqc:bad.csv", "--debug")
+        assert ended.code == 2
+        assert "bad.csv:2: the reference answer is empty" in ended.out
+        assert "gone.csv: no such file, folder or built-in dataset. Did you mean " in ended.out
+        assert (
+            "odd.csv: cannot tell the kind of this dataset from its columns (prompt, completion)."
+            in ended.out
+        )
+        assert "Did you mean 'mcq:bad.csv'?" in ended.out
+        assert ended.out.endswith("4 problems found.\n")
+        assert "Traceback" not in ended.out + ended.err
+
+    @pytest.mark.parametrize(
+        ("spec", "content", "says"),
+        [
+            ("x.csv", b"", "x.csv: an empty file"),
+            ("qa:x.csv", b"query,response\n", "x.csv: no rows; expected at least one row"),
+            (
+                "x.csv",
+                "query,response\n问题在哪里,回答在这里\n".encode("gb18030"),
+                "x.csv: wrong encoding: the file is not UTF-8 (it reads as GB18030)",
+            ),
+            ("x.csv", "query,response\nq,r\n".encode("utf-16"), "it reads as UTF-16"),
+            (
+                "x.csv",
+                b"query,response\nq,caf\xe9\n",
+                "x.csv:2: byte 0xe9 at position 6 is not UTF-8; expected UTF-8 text",
+            ),
+            ("x.json", b'[{"query": "q", "response": "r"},\n{"query": }]', "x.json:2: broken JSON"),
+            ("x.txt", b"hello", "unknown file format '.txt'"),
+        ],
+    )
+    def test_one_problem(self, evalsuite, spec, content, says):
+        Path(spec.removeprefix("qa:")).write_bytes(content)
+        ended = evalsuite("validate", spec)
+        assert ended.code == 2
+        assert says in ended.out
+        assert ended.out.endswith("1 problem found.\n")
+
+    def test_a_folder_without_a_known_layout(self, evalsuite):
+        Path("things").mkdir()
+        ended = evalsuite("validate", "things")
+        assert (ended.code, "things: a folder without a known layout" in ended.out) == (2, True)
+
+    def test_nothing_named(self, evalsuite):
+        assert evalsuite("validate").code == 2
+
+    def test_every_packaged_example(self, evalsuite):
+        names = [dataset.name for dataset in BUILTIN_DATASETS if not dataset.url]
+        ended = evalsuite("validate", *names)
+        assert ended.code == 0
+        assert [line.split(":")[0] for line in ended.out.splitlines() if not line.startswith(" ")] == names
+
+
+def test_datasets_names_every_kind_and_every_name(evalsuite):
+    ended = evalsuite("datasets")
+    assert ended.code == 0
+    assert all(f"  {dataset.name} " in ended.out for dataset in BUILTIN_DATASETS)
+    assert all(f"  {kind} " in ended.out for kind in KINDS)
+
+
+def test_doctor_says_what_can_be_served_and_what_to_install(evalsuite, tmp_path):
+    ended = evalsuite("doctor")
+    assert ended.code == 0
+    assert f"evalsuite {__version__}" in ended.out
+    assert "ready  remote" in ended.out
+    assert "smollm2" in ended.out
+    assert f"cache: {tmp_path / 'cache'}" in ended.out
+    assert "fetched on first use (98 MB)" in ended.out
+
+
+def test_doctor_without_the_optional_packages(evalsuite, monkeypatch):
+    import importlib.util
+
+    find = importlib.util.find_spec
+    absent = {"pyarrow", "xllamacpp"}
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name, *rest: None if name in absent else find(name, *rest)
+    )
+    ended = evalsuite("doctor")
+    assert ended.code == 0
+    assert "pip install 'evalsuite[parquet]'" in ended.out
+    assert "absent llamacpp" in ended.out
+    assert "pip install 'evalsuite[llamacpp]'" in ended.out
+
+
+@pytest.mark.parametrize("words", [["--help"], ["-h"], []])
+def test_help_lists_the_commands(evalsuite, words):
+    ended = evalsuite(*words)
+    assert all(command in ended.out + ended.err for command in ("run", "validate", "datasets", "doctor"))
+
+
+def test_run_help_shows_every_option(evalsuite):
+    from evalsuite.config import RunConfig
+
+    ended = evalsuite("run", "--help")
+    assert ended.code == 0
+    for field in RunConfig.model_fields:
+        assert f"--{field.replace('_', '-').replace('datasets', 'dataset')}" in ended.out
+
+
+def test_version(evalsuite):
+    assert evalsuite("--version") == (0, f"evalsuite {__version__}\n", "")
+
+
+@pytest.mark.parametrize("words", [["valdate", "x"], ["validate", "--nope"], ["run", "--limit", "many"]])
+def test_wrong_words_end_with_2(evalsuite, words):
+    ended = evalsuite(*words)
+    assert ended.code == 2
+    assert "Traceback" not in ended.err

@@ -1,0 +1,14 @@
+"""What the tests share: an environment without the user's key, and never a proxy before 127.0.0.1."""
+
+from __future__ import annotations
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No key of the user reaches a mock server, no proxy stands between, no terminal decides a width."""
+    for name in ("OPENAI_API_KEY", "COLUMNS", "LINES", "FORCE_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.setenv(name, "127.0.0.1,localhost")

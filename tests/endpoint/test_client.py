@@ -1,0 +1,456 @@
+"""The wire client against a server that misbehaves in every way we know."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import time
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta, timezone
+from email.utils import format_datetime
+from typing import Any, TypeVar
+
+import pytest
+from mock_server import (
+    MODEL,
+    USAGE_EVENT,
+    WAIT_SECONDS,
+    Answer,
+    Asked,
+    MockServer,
+    completion,
+    cut_off,
+    delta,
+    document,
+    dripping,
+    dropped,
+    events,
+    failing,
+    hanging,
+    html,
+    reply,
+    truncated_json,
+)
+
+from evalsuite.endpoint.client import Answer as Answered
+from evalsuite.endpoint.client import Endpoint, RequestFailure
+from evalsuite.endpoint.retries import RetryPolicy
+from evalsuite.endpoint.wire import Generation, encode
+from evalsuite.errors import EndpointError, ServerError
+from evalsuite.types import Prompt
+
+T = TypeVar("T")
+QUICK = RetryPolicy(deadline=WAIT_SECONDS, max_attempts=3, first_delay=0.01, max_delay=0.02)
+SHORT = RetryPolicy(deadline=0.4)
+PATIENT = RetryPolicy(deadline=1.0, max_attempts=10_000, first_delay=0.01, max_delay=0.02)
+"""Ended by the deadline alone, after many attempts."""
+KEY = "sk-secret-0123456789"
+
+
+def within(
+    server: MockServer | str,
+    do: Callable[[Endpoint], Awaitable[T]],
+    policy: RetryPolicy = QUICK,
+    **options: Any,
+) -> T:
+    url = server if isinstance(server, str) else server.url
+
+    async def run() -> T:
+        async with Endpoint(url, options.pop("model", MODEL), policy, 4, **options) as endpoint:
+            return await do(endpoint)
+
+    return asyncio.run(run())
+
+
+def ask(
+    server: MockServer | str, text: str = "question", policy: RetryPolicy = QUICK, **options: Any
+) -> Answered:
+    request = encode(Prompt(messages=[{"role": "user", "content": text}]), Generation(16))
+    return within(server, lambda endpoint: endpoint.ask(request), policy, **options)
+
+
+def failure(server: MockServer | str, policy: RetryPolicy = QUICK, **options: Any) -> RequestFailure:
+    with pytest.raises(RequestFailure) as caught:
+        ask(server, policy=policy, **options)
+    return caught.value
+
+
+def once(first: Answer) -> Callable[[Asked], Answer]:
+    """The given answer for the first attempt, an ordinary reply afterwards."""
+    return lambda asked: first if asked.nth == 1 else reply("at last")
+
+
+def closed_port() -> int:
+    """A port nobody listens on: bound here for a moment, then closed."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+# ---------------------------------------------------------------- replies
+
+
+def test_a_reply_is_read_with_its_usage_and_latency() -> None:
+    with MockServer(lambda _: reply("fine", reasoning_content="hm", finish_reason="length")) as server:
+        answer = ask(server)
+    assert (answer.reply.text, answer.reply.reasoning, answer.reply.finish_reason) == ("fine", "hm", "length")
+    assert (answer.reply.prompt_tokens, answer.reply.completion_tokens) == (7, 3)
+    assert (answer.attempts, answer.ttft_s) == (1, None)
+    assert answer.latency_s > 0
+
+
+def test_the_request_is_what_openai_documents() -> None:
+    generation = Generation(16, 0.5, top_p=0.9, seed=3, stop=("END",))
+    prompts = [
+        Prompt(messages=[{"role": "user", "content": "q"}], stop=("\n", "END")),
+        Prompt(text="flat"),
+    ]
+    with MockServer() as server:
+        for prompt in prompts:
+            within(server, lambda endpoint, p=prompt: endpoint.ask(encode(p, generation)), api_key=KEY)  # type: ignore[misc]
+    chat, flat = server.requests
+    shared = {"model": MODEL, "temperature": 0.5, "max_tokens": 16, "top_p": 0.9, "seed": 3}
+    assert chat.path == "/v1/chat/completions"
+    assert chat.body == shared | {"messages": [{"role": "user", "content": "q"}], "stop": ["END", "\n"]}
+    assert flat.path == "/v1/completions"
+    assert flat.body == shared | {"prompt": "flat", "stop": ["END"]}
+    assert chat.headers["authorization"] == f"Bearer {KEY}"
+    assert chat.headers["content-type"] == "application/json"
+
+
+def test_empty_content_is_a_reply_and_not_asked_again() -> None:
+    with MockServer(lambda _: reply(None)) as server:
+        assert ask(server).reply.text == ""
+    assert server.total == 1
+
+
+def test_a_reply_of_a_megabyte_arrives_whole() -> None:
+    text = "深い" * 500_000
+    with MockServer(lambda _: reply(text)) as server:
+        assert ask(server).reply.text == text
+    with MockServer(lambda _: events(delta(content=text), delta("stop"))) as server:
+        assert ask(server, stream=True).reply.text == text
+
+
+def test_lone_surrogates_travel_as_replacement_characters_both_ways() -> None:
+    broken = Answer(json.dumps(completion("half \ud83d emoji")).encode())
+    with MockServer(lambda _: broken) as server:
+        assert ask(server, "half \ud800 here").reply.text == "half \ufffd emoji"
+    assert server.requests[0].prompt == "half \ufffd here"
+    assert server.total == 1
+
+
+def test_connections_are_kept_and_reused() -> None:
+    ports = set()
+
+    async def ask_often(endpoint: Endpoint) -> None:
+        request = encode(Prompt(messages=[{"role": "user", "content": "q"}]), Generation(1))
+        for _ in range(5):
+            await endpoint.ask(request)
+        assert endpoint.traffic.requests == 5
+        connector = endpoint._session.connector
+        ports.update(id(connection) for kept in connector._conns.values() for connection in kept)  # type: ignore[union-attr]
+
+    with MockServer() as server:
+        within(server, ask_often)
+    assert len(ports) == 1
+
+
+# ---------------------------------------------------------------- what is asked again
+
+
+@pytest.mark.parametrize("status", [408, 409, 429, 500, 502, 503, 504, 529])
+def test_a_status_that_may_pass_is_asked_again(status: int) -> None:
+    with MockServer(once(failing(status))) as server:
+        answer = ask(server)
+    assert (answer.reply.text, answer.attempts, server.total) == ("at last", 2, 2)
+
+
+@pytest.mark.parametrize(
+    "broken", [dropped(), cut_off(), truncated_json(), html(), document([1]), document({})]
+)
+def test_a_broken_connection_or_body_is_asked_again(broken: Answer) -> None:
+    with MockServer(once(broken)) as server:
+        answer = ask(server)
+    assert (answer.reply.text, answer.attempts, server.total) == ("at last", 2, 2)
+
+
+@pytest.mark.parametrize("status", [400, 405, 413, 415, 422])
+def test_a_rejected_request_is_not_asked_again_and_keeps_the_servers_words(status: int) -> None:
+    with MockServer(lambda _: failing(status, "max_tokens is too large: 99999")) as server:
+        found = failure(server)
+    assert (found.failure, found.status, found.attempts) == ("rejected", status, 1)
+    assert found.repeatable
+    assert "max_tokens is too large: 99999" in found.message
+    assert server.total == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "advice"), [(401, "--api-key-env"), (403, "may not use"), (404, f"--model '{MODEL}'")]
+)
+def test_a_refusal_of_every_request_ends_the_run_with_advice(status: int, advice: str) -> None:
+    with MockServer(lambda _: failing(status, "go away")) as server, pytest.raises(EndpointError) as caught:
+        ask(server)
+    assert server.url in str(caught.value)
+    assert f"HTTP {status}: go away" in str(caught.value)
+    assert advice in str(caught.value)
+    assert server.total == 1
+
+
+def test_attempts_are_bounded_and_the_last_failure_is_told() -> None:
+    with MockServer(lambda asked: failing(503, f"attempt {asked.nth}")) as server:
+        found = failure(server)
+    assert (found.failure, found.status, found.attempts) == ("status", 503, 3)
+    assert "attempt 3" in found.message
+    assert server.total == 3
+
+
+def test_a_redirect_is_told_with_its_target_and_not_followed() -> None:
+    moved = Answer(b"", 308, headers={"Location": "https://elsewhere.example/v1"})
+    with MockServer(lambda _: moved, models_answer=moved) as server:
+        for do in (lambda: ask(server), lambda: within(server, lambda endpoint: endpoint.check_model())):
+            with pytest.raises(EndpointError, match=r"HTTP 308.*https://elsewhere\.example/v1"):
+                do()
+
+
+# ---------------------------------------------------------------- time
+
+
+def test_retry_after_in_seconds_is_waited_for() -> None:
+    policy = RetryPolicy(deadline=WAIT_SECONDS, max_attempts=2, first_delay=0.0, max_delay=0.0)
+    with MockServer(once(failing(429, **{"Retry-After": "0.3"}))) as server:
+        started = time.monotonic()
+        assert ask(server, policy=policy).attempts == 2
+    assert time.monotonic() - started >= 0.3
+
+
+def test_a_retry_after_beyond_the_deadline_is_not_waited_for() -> None:
+    with MockServer(lambda _: failing(429, "slow down", **{"Retry-After": "3600"})) as server:
+        found = failure(server)
+    assert (found.failure, found.status, found.attempts) == ("status", 429, 1)
+
+
+def test_retry_after_as_a_date_counts_from_now() -> None:
+    soon = format_datetime(datetime.now(timezone.utc) + timedelta(seconds=100), usegmt=True)
+    assert 90 < QUICK.delay(1, soon) <= 100
+    past = format_datetime(datetime.now(timezone.utc) - timedelta(days=1), usegmt=True)
+    assert QUICK.delay(1, past) == 0.0
+
+
+@pytest.mark.parametrize("header", [None, "", "soon", "12 parsecs", "Mon, 99 Foo 2020"])
+def test_an_unreadable_retry_after_leaves_the_ordinary_delay(header: str | None) -> None:
+    policy = RetryPolicy(10.0, first_delay=1.0, max_delay=4.0)
+    for attempt, longest in ((1, 1.0), (2, 2.0), (3, 4.0), (9, 4.0)):
+        assert longest / 2 <= policy.delay(attempt, header) <= longest
+
+
+@pytest.mark.parametrize("silence", [hanging(), dripping()], ids=["hang", "drip"])
+@pytest.mark.parametrize("stream", [False, True])
+def test_silence_and_slow_drip_end_at_the_deadline(silence: Answer, stream: bool) -> None:
+    with MockServer(lambda _: silence) as server:
+        found = failure(server, SHORT, stream=stream)
+    assert (found.failure, found.attempts) == ("timeout", 1)
+    assert "0.4 s" in found.message
+
+
+def test_an_endless_stream_ends_at_the_deadline() -> None:
+    forever = Answer(
+        content_type="text/event-stream",
+        body=b'data: {"choices":[{"delta":{"content":"la"}}]}\n\n' * 10_000,
+        drip=0.01,
+    )
+    with MockServer(lambda _: forever) as server:
+        assert failure(server, SHORT, stream=True).failure == "timeout"
+
+
+def test_the_deadline_spans_all_attempts() -> None:
+    with MockServer(lambda _: failing(500)) as server:
+        found = failure(server, PATIENT)
+    assert found.failure == "status"
+    assert 1 < found.attempts < PATIENT.max_attempts
+    assert server.total == found.attempts
+
+
+def test_a_hang_after_a_failure_has_only_what_is_left_of_the_deadline() -> None:
+    with MockServer(lambda asked: failing(500) if asked.nth < 3 else hanging()) as server:
+        found = failure(server, PATIENT)
+    assert (found.failure, found.attempts) == ("timeout", 3)
+
+
+# ---------------------------------------------------------------- streams
+
+
+def test_a_stream_is_put_together() -> None:
+    pieces = [
+        delta(role="assistant", content=""),
+        delta(reasoning_content="think "),
+        delta(reasoning_content="hard"),
+        delta(content="an"),
+        delta(content="swer"),
+        delta("stop"),
+        USAGE_EVENT,
+    ]
+    with MockServer(lambda _: events(*pieces)) as server:
+        answer = ask(server, stream=True)
+    assert server.requests[0].body["stream"] is True
+    assert server.requests[0].body["stream_options"] == {"include_usage": True}
+    assert (answer.reply.text, answer.reply.reasoning) == ("answer", "think hard")
+    assert (answer.reply.finish_reason, answer.reply.completion_tokens) == ("stop", 3)
+    assert answer.ttft_s is not None
+    assert 0 < answer.ttft_s <= answer.latency_s
+
+
+def test_streamed_tool_calls_are_put_together() -> None:
+    def call(index: int, **function: str) -> dict[str, Any]:
+        return {"index": index, "function": function} | (
+            {"id": f"call-{index}"} if "name" in function else {}
+        )
+
+    pieces = [
+        delta(tool_calls=[call(0, name="look", arguments="")]),
+        delta(tool_calls=[call(0, arguments='{"a"')]),
+        delta(tool_calls=[call(1, name="jump", arguments="{}"), call(0, arguments=":1}")]),
+        delta("tool_calls"),
+    ]
+    with MockServer(lambda _: events(*pieces)) as server:
+        found = ask(server, stream=True).reply.tool_calls
+    assert found == [
+        {"id": "call-0", "type": "function", "function": {"name": "look", "arguments": '{"a":1}'}},
+        {"id": "call-1", "type": "function", "function": {"name": "jump", "arguments": "{}"}},
+    ]
+
+
+def test_a_stream_may_be_cut_anywhere_into_chunks() -> None:
+    whole = b"".join(events(delta(content="déjà "), delta(content="vu"), delta("stop")).chunks or ())
+    whole = whole.replace(b"\n\n", b"\r\n\r\n: a comment\r\n\r\n")
+    for size in (1, 7, 4096):
+        chunks = tuple(whole[at : at + size] for at in range(0, len(whole), size))
+        with MockServer(lambda _, c=chunks: Answer(content_type="text/event-stream", chunks=c)) as server:  # type: ignore[misc]
+            assert ask(server, stream=True).reply.text == "déjà vu"
+
+
+def test_a_stream_cut_off_before_its_end_is_asked_again() -> None:
+    torn = events(delta(content="half an ans"), done=False)
+    with MockServer(
+        lambda asked: torn if asked.nth == 1 else events(delta(content="all"), delta("stop"))
+    ) as server:
+        answer = ask(server, stream=True)
+    assert (answer.reply.text, answer.attempts) == ("all", 2)
+
+
+def test_an_error_inside_a_stream_keeps_the_servers_words() -> None:
+    pieces = [delta(content="so far"), {"error": {"message": "CUDA out of memory"}}]
+    with MockServer(lambda _: events(*pieces)) as server:
+        found = failure(server, stream=True)
+    assert (found.failure, found.attempts) == ("bad_reply", 3)
+    assert "CUDA out of memory" in found.message
+
+
+def test_an_empty_error_field_in_a_stream_is_none() -> None:
+    pieces = [delta(content="fine") | {"error": None}, delta("stop")]
+    with MockServer(lambda _: events(*pieces)) as server:
+        assert ask(server, stream=True).reply.text == "fine"
+
+
+def test_a_server_that_does_not_stream_is_read_all_the_same() -> None:
+    with MockServer(lambda _: reply("whole")) as server:
+        assert ask(server, stream=True).reply.text == "whole"
+
+
+# ---------------------------------------------------------------- the right server
+
+
+def test_an_unreachable_address_is_a_server_error() -> None:
+    url = f"http://127.0.0.1:{closed_port()}/v1"
+    with pytest.raises(ServerError, match="Is the server running"):
+        within(url, lambda endpoint: endpoint.check_model())
+    assert failure(url).failure == "connection"
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:99999/v1", "http://[::1/v1"])
+def test_an_impossible_address_is_refused(url: str) -> None:
+    with pytest.raises(EndpointError, match="--base-url"):
+        within(url, lambda endpoint: endpoint.check_model())
+
+
+def test_a_wrong_model_name_lists_what_is_served() -> None:
+    with MockServer(models=["base", "sft"]) as server, pytest.raises(EndpointError, match="base, sft"):
+        within(server, lambda endpoint: endpoint.check_model())
+
+
+def test_many_served_models_are_not_all_listed() -> None:
+    with MockServer(models=[f"m{n}" for n in range(500)]) as server, pytest.raises(EndpointError) as caught:
+        within(server, lambda endpoint: endpoint.check_model())
+    assert len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize("answer", [failing(404), document({"ok": True}), document([]), failing(500)])
+def test_a_server_without_a_model_list_is_taken(answer: Answer) -> None:
+    with MockServer(models_answer=answer) as server:
+        within(server, lambda endpoint: endpoint.check_model())
+
+
+@pytest.mark.parametrize("status", [200, 404])
+def test_a_web_site_is_no_endpoint(status: int) -> None:
+    with (
+        MockServer(models_answer=html(status)) as server,
+        pytest.raises(EndpointError, match="usually ends in /v1"),
+    ):
+        within(server, lambda endpoint: endpoint.check_model())
+
+
+def test_a_probe_that_is_rejected_is_the_users_to_mend_and_one_that_fails_the_servers() -> None:
+    probe = encode(Prompt(messages=[{"role": "user", "content": "Hello"}]), Generation(1))
+    with MockServer(lambda _: failing(400, "no chat template")) as server:
+        with pytest.raises(EndpointError, match=r"no chat template.*--completions"):
+            within(server, lambda endpoint: endpoint.probe(probe))
+        server.behave = lambda _: failing(500, "boom")
+        with pytest.raises(ServerError, match="boom"):
+            within(server, lambda endpoint: endpoint.probe(probe))
+
+
+# ---------------------------------------------------------------- the key
+
+
+def padded(prefix: int) -> str:
+    """The key at the very place where long words of a server are cut."""
+    return "x" * prefix + KEY
+
+
+@pytest.mark.parametrize("words", [KEY, padded(290), padded(1190)])
+@pytest.mark.parametrize("status", [400, 401, 500])
+def test_the_key_is_in_no_message_even_if_the_server_repeats_it(words: str, status: int) -> None:
+    refused = pytest.raises((RequestFailure, EndpointError))
+    with MockServer(lambda _: failing(status, words)) as server, refused as caught:
+        ask(server, api_key=KEY)
+    assert "sk-" not in str(caught.value)
+
+
+def test_the_key_is_in_no_message_about_the_model_list() -> None:
+    for answer in (
+        Answer(f"<html>{KEY}</html>".encode(), content_type="text/html"),
+        failing(401, padded(290)),
+        document({"data": [{"id": KEY}]}),
+        Answer(b"", 302, headers={"Location": f"http://elsewhere/?key={KEY}"}),
+    ):
+        with MockServer(models_answer=answer) as server, pytest.raises(EndpointError) as caught:
+            within(server, lambda endpoint: endpoint.check_model(), api_key=KEY)
+        assert "sk-" not in str(caught.value)
+
+
+def test_the_key_is_in_no_reply() -> None:
+    call = {"type": "function", "function": {"name": "f", "arguments": KEY}}
+    whole = reply(f"You sent {KEY}", reasoning_content=KEY, tool_calls=[call])
+    pieces = events(delta(content=KEY[:5]), delta(content=KEY[5:], reasoning_content=KEY), delta("stop"))
+    escaped = Answer(whole.body.replace(b"sk-", b"\\u0073k-"))
+    for answer, stream in ((whole, False), (escaped, False), (pieces, True)):
+        with MockServer(lambda _, a=answer: a) as server:  # type: ignore[misc]
+            found = ask(server, api_key=KEY, stream=stream)
+        assert "secret" not in repr(found)
+        assert "[key]" in found.reply.text
+
+
+def test_the_key_is_not_in_the_endpoints_repr() -> None:
+    assert KEY not in repr(Endpoint("http://h/v1", MODEL, QUICK, 1, KEY))

@@ -1,0 +1,198 @@
+"""Scores → numbers → summary.csv and summary.json, which say the same."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mock_server import Answer, Asked, MockServer, failing, ordinary, reply
+from run_helpers import config, numbered, summary_of, write_qa
+
+from evalsuite.config import build_config
+from evalsuite.evaluation import evaluate
+from evalsuite.metrics import bleu
+from evalsuite.runs.tally import ALL, Tally
+from evalsuite.tasks.base import Metric
+
+COLUMNS = "run,variant,dataset,subset,metric,value,stderr,ci_low,ci_high,n,n_unparsed,n_truncated,n_error,n_skipped,primary,signature"
+
+
+def rows_of(run: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO((run / "summary.csv").read_text(encoding="utf-8"))))
+
+
+def write_mcq(path: Path, rows: list[tuple[str, str, str]]) -> Path:
+    lines = [
+        "subject,question,A,B,C,answer",
+        *(f"{subject},{question},one,two,three,{answer}" for subject, question, answer in rows),
+    ]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def server() -> Iterator[MockServer]:
+    with MockServer() as running:
+        yield running
+
+
+def answer_by_question(asked: Asked) -> Answer:
+    """The question's first word tells what happens."""
+    last = asked.prompt.rsplit("\n\n", 1)[-1]
+    if "right" in last:
+        return reply("Answer: A")
+    if "wrong" in last:
+        return reply("Answer: B")
+    if "silent" in last:
+        return reply("I would rather not say")
+    if "cut" in last:
+        return reply("Let me think about it at", finish_reason="length")
+    return failing(422, "refused") if "refused" in last else reply("hi")
+
+
+# ---------------------------------------------------------------- tally
+
+
+def test_scores_add_up_over_subsets() -> None:
+    tally = Tally((Metric("accuracy"), Metric("macro", aggregate="macro", of="accuracy")), "fail")
+    for subset, value in [("a", 1.0), ("a", 1.0), ("a", 0.0), ("b", 0.0)]:
+        tally.add(subset, "scored", {"accuracy": value}, {})
+    found = {(result.metric.name, result.subset): result.interval for result in tally.results()}
+    assert found["accuracy", ALL].value == 0.5
+    assert found["macro", ALL].value == pytest.approx(1 / 3)
+    assert (found["accuracy", "a"].n, found["accuracy", "b"].n) == (3, 1)
+    assert ("macro", "a") not in found
+
+
+@pytest.mark.parametrize(("on_error", "n", "value"), [("fail", 1, 1.0), ("skip", 1, 1.0), ("wrong", 2, 0.5)])
+def test_errors_count_only_where_they_are_asked_to(on_error: Any, n: int, value: float) -> None:
+    tally = Tally((Metric("accuracy"), Metric("bad", higher_is_better=False)), on_error)
+    tally.add("s", "scored", {"accuracy": 1.0, "bad": 0.0}, {})
+    tally.add("s", "error", {}, {})
+    accuracy, bad = (result for result in tally.results() if result.subset == ALL)
+    assert (accuracy.interval.n, accuracy.interval.value) == (n, value)
+    assert bad.interval.value == 1.0 - value
+    assert accuracy.n_error == 1
+
+
+def test_what_a_metric_does_not_apply_to_is_skipped() -> None:
+    tally = Tally((Metric("f1"),), "fail")
+    tally.add("s", "scored", {"f1": None}, {})
+    tally.add("s", "unparsed", {"f1": 0.0}, {})
+    (result,) = (found for found in tally.results() if found.subset == ALL)
+    assert (result.interval.n, result.n_skipped, result.n_unparsed) == (1, 1, 1)
+
+
+def test_no_samples_give_no_value_and_no_crash() -> None:
+    tally = Tally((Metric("accuracy"), Metric("macro", aggregate="macro", of="accuracy")), "fail")
+    assert [(found.interval.value, found.interval.n) for found in tally.results()] == [(None, 0), (None, 0)]
+
+
+# ---------------------------------------------------------------- summary
+
+
+@pytest.fixture
+def run(server: MockServer, tmp_path: Path) -> Path:
+    """Two subjects with every outcome, under --on-error skip."""
+    server.behave = answer_by_question
+    rows = [("physics", f"{word} {n}?", "A") for n, word in enumerate(["right", "right", "wrong", "silent"])]
+    rows += [("art", f"{word} {n}?", "A") for n, word in enumerate(["right", "cut", "refused"], 10)]
+    data = write_mcq(tmp_path / "quiz.csv", rows)
+    options = {"base_url": server.url, "model": "mock-model", "out": tmp_path / "out", "name": "run"}
+    evaluate(build_config(options | {"datasets": [f"mcq:{data}"], "shots": 0, "on_error": "skip"}))
+    return tmp_path / "out" / "run"
+
+
+def test_the_columns_are_those_of_the_design(run: Path) -> None:
+    first = (run / "summary.csv").read_text(encoding="utf-8").partition("\n")[0]
+    assert first == COLUMNS
+    assert b"\r" not in (run / "summary.csv").read_bytes()
+
+
+def test_the_numbers_and_counts_are_right(run: Path) -> None:
+    found = {(row["subset"], row["metric"]): row for row in rows_of(run)}
+    assert set(found) == {
+        ("all", "accuracy"),
+        ("all", "accuracy_macro"),
+        ("physics", "accuracy"),
+        ("art", "accuracy"),
+    }
+    whole = found["all", "accuracy"]
+    counts = [whole[name] for name in ("n", "n_unparsed", "n_truncated", "n_error", "n_skipped")]
+    assert counts == ["6", "1", "1", "1", "0"]
+    assert float(whole["value"]) == 0.5
+    assert 0 < float(whole["ci_low"]) < 0.5 < float(whole["ci_high"]) < 1
+    assert float(found["all", "accuracy_macro"]["value"]) == 0.5
+    assert [found["art", "accuracy"][name] for name in ("n", "n_truncated", "n_error")] == ["2", "1", "1"]
+    assert (whole["primary"], found["all", "accuracy_macro"]["primary"]) == ("true", "false")
+
+
+def test_csv_and_json_say_the_same(run: Path) -> None:
+    summary = summary_of(run)
+    for row in rows_of(run):
+        subset = summary["variants"][row["variant"]]["datasets"][row["dataset"]]["subsets"][row["subset"]]
+        metric = subset["metrics"][row["metric"]]
+        for name in COLUMNS.split(",")[5:]:
+            value = metric[name]
+            shown = "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+            assert row[name] == shown, (row["subset"], row["metric"], name)
+        assert subset["n_error"] == metric["n_error"]
+    listed = sum(
+        len(subset["metrics"])
+        for variant in summary["variants"].values()
+        for dataset in variant["datasets"].values()
+        for subset in dataset["subsets"].values()
+    )
+    assert listed == len(rows_of(run))
+
+
+def test_the_signature_names_what_a_number_depends_on(run: Path) -> None:
+    (whole,) = (row for row in rows_of(run) if (row["subset"], row["metric"]) == ("all", "accuracy"))
+    pattern = r"mcq\|default\|v\S+\|n:6\|shots:0\|lang:en\|chat\|t:0\|max_tokens:128\|prompt:v\S+"
+    assert re.fullmatch(pattern, whole["signature"])
+
+
+def test_the_summary_counts_what_was_sent(run: Path) -> None:
+    totals = summary_of(run)["totals"]
+    assert (totals["samples"], totals["owed"], totals["errors"], totals["reused"]) == (7, 0, 1, 0)
+    assert (totals["requests"], totals["retries"]) == (7, 0)
+    assert (totals["prompt_tokens"], totals["completion_tokens"]) == (6 * 7, 6 * 3)
+
+
+def test_many_unreadable_or_cut_replies_are_pointed_out(run: Path) -> None:
+    warnings = summary_of(run)["warnings"]
+    assert any("--max-tokens" in warning for warning in warnings)
+    assert any("no answer that could be read" in warning for warning in warnings)
+
+
+def test_an_error_counted_as_wrong_weighs_on_corpus_metrics_like_an_empty_reply(
+    server: MockServer, tmp_path: Path
+) -> None:
+    data = write_qa(tmp_path / "qa.jsonl", [*numbered(3), ("refused", "the cat sat on the mat all day long")])
+    server.behave = lambda asked: failing(422) if asked.prompt == "refused" else ordinary(asked)
+    values = {}
+    for on_error in ("skip", "wrong", "wrong"):  # the last one counts from the journal
+        evaluate(config(server, tmp_path, data, on_error=on_error))
+        metrics = summary_of(tmp_path / "run")["variants"]["mock-model"]["datasets"]["qa"]["subsets"]["all"][
+            "metrics"
+        ]
+        values.setdefault(on_error, []).append(
+            {name: metrics[name]["value"] for name in ("bleu", "chrf", "rouge_l")}
+        )
+    empty = bleu.chrf_statistics("", "the cat sat on the mat all day long")
+    assert values["skip"][0]["chrf"] == pytest.approx(100.0)
+    assert values["wrong"][0]["chrf"] < 90.0
+    assert values["wrong"][0] == values["wrong"][1]
+    assert values["wrong"][0]["rouge_l"] == 0.75
+    assert any(empty)
+
+
+def test_summaries_are_plain_json(run: Path) -> None:
+    text = (run / "summary.json").read_text(encoding="utf-8")
+    json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))

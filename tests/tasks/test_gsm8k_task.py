@@ -1,0 +1,133 @@
+"""Word problems: the gold number, both prompt forms in full, and what counts as strict."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from evalsuite.data.dataset import RowError
+from evalsuite.metrics import numbers
+from evalsuite.tasks.base import Style
+from evalsuite.tasks.gsm8k import EXAMPLES, Gsm8kTask
+from evalsuite.types import Reply
+
+TASK = Gsm8kTask()
+ROW = {"question": " 2 hats of $500 each? ", "answer": "2*500=<<2*500=1000>>1,000 dollars.\n#### 1,000"}
+EN = Style("en", 0)
+SHARED = Path(os.environ.get("EVALSUITE_SHARED_DATA", "/work/shared/data")) / "gsm8k"
+
+
+class TestRows:
+    def test_question_solution_and_number(self):
+        row = TASK.parse(ROW)
+        assert (row.question, row.solution, row.answer) == (
+            "2 hats of $500 each?",
+            "2*500=1,000 dollars.",
+            "1000",
+        )
+
+    @pytest.mark.parametrize(
+        ("answer", "what"),
+        [
+            ("1000", "the answer has no '####'"),
+            (1000, "the answer has no '####'"),
+            ("", "the answer has no '####'"),
+            ("so #### many", "the answer has 'many' for its number"),
+            ("#### 5\n####", "the answer has '' for its number"),
+        ],
+    )
+    def test_an_answer_without_a_gold_number(self, answer, what):
+        with pytest.raises(RowError) as caught:
+            TASK.parse(ROW | {"answer": answer})
+        assert caught.value.faults == ((what, "a solution that ends in '#### NUMBER'"),)
+
+    def test_every_fault(self):
+        with pytest.raises(RowError) as caught:
+            TASK.parse({"question": "", "answer": "x"})
+        assert len(caught.value.faults) == 2
+
+
+class TestPrompts:
+    def test_chat(self):
+        prompt = TASK.prompt(TASK.parse(ROW), EXAMPLES[:1], Style("en", 1), "x")
+        ask = "\nPlease reason step by step, and put your final answer within \\boxed{}."
+        assert prompt.messages == [
+            {"role": "user", "content": EXAMPLES[0].question + ask},
+            {
+                "role": "assistant",
+                "content": "There are 6 * 12 = 72 rolls.\nAfter noon 72 - 45 = 27 rolls are left.\nThe final answer is \\boxed{27}.",
+            },
+            {"role": "user", "content": "2 hats of $500 each?" + ask},
+        ]
+        assert prompt.stop == ()
+
+    def test_chinese_wording(self):
+        messages = TASK.prompt(TASK.parse(ROW), EXAMPLES[:1], Style("zh", 1), "x").messages or ()
+        assert messages[-1]["content"].endswith("\n请一步一步推理，并把最终答案写在 \\boxed{} 中。")
+        assert messages[1]["content"].endswith("\n最终答案是 \\boxed{27}。")
+
+    def test_the_classic_form(self):
+        prompt = TASK.prompt(TASK.parse(ROW), EXAMPLES[:1], Style("en", 1, completions=True), "x")
+        assert prompt.text == (
+            f"Question: {EXAMPLES[0].question}\nAnswer: {EXAMPLES[0].solution}\n#### 27\n\n"
+            "Question: 2 hats of $500 each?\nAnswer:"
+        )
+        assert "Question:" in prompt.stop
+
+    def test_the_examples_are_right_and_shown_by_default(self):
+        assert len(EXAMPLES) == TASK.default_shots == 4
+        assert TASK.builtin_shots() == EXAMPLES
+        for example in EXAMPLES:
+            last = numbers.extract(example.solution)
+            assert last is not None
+            assert last.value is not None
+            assert numbers.equal(last.value, example.answer)
+            assert "<<" not in example.solution
+
+    @pytest.mark.parametrize("style", [Style("en", 4), Style("zh", 4), Style("en", 4, completions=True)])
+    def test_an_example_answers_as_it_is_asked_to(self, style):
+        prompt = TASK.prompt(TASK.parse(ROW), EXAMPLES, style, "x")
+        shown = prompt.text.split("\n\n")[0] if prompt.text else (prompt.messages or ())[1]["content"]
+        score = TASK.score(TASK.parse(ROW | {"answer": "#### 27"}), Reply(shown), style)
+        assert score.values == {"accuracy": 1.0, "strict": 1.0, "truncated_rate": 0.0}
+
+
+@pytest.mark.parametrize(
+    ("reply", "outcome", "accuracy", "strict"),
+    [
+        (Reply(r"so \boxed{1,000}"), "scored", 1.0, 1.0),
+        (Reply("#### $1,000.00"), "scored", 1.0, 1.0),
+        (Reply("The answer is 1000."), "scored", 1.0, 0.0),
+        (Reply("that makes 1000"), "scored", 1.0, 0.0),
+        (Reply(r"\boxed{999}"), "scored", 0.0, 0.0),
+        (Reply("I do not know"), "unparsed", 0.0, 0.0),
+        (Reply(""), "unparsed", 0.0, 0.0),
+        (Reply("Let us", finish_reason="length"), "truncated", 0.0, 0.0),
+        (Reply(r"<think>\boxed{1000}", finish_reason="length"), "truncated", 0.0, 0.0),
+        (Reply(r"<think>\boxed{1}</think>\boxed{1000}"), "scored", 1.0, 1.0),
+        (Reply(r"\boxed{1000} and on and", finish_reason="length"), "scored", 1.0, 1.0),
+    ],
+)
+def test_scores(reply, outcome, accuracy, strict):
+    score = TASK.score(TASK.parse(ROW), reply, EN)
+    assert score.outcome == outcome
+    assert score.values == {
+        "accuracy": accuracy,
+        "strict": strict,
+        "truncated_rate": float(reply.finish_reason == "length"),
+    }
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="the shared data is not on this machine")
+def test_every_published_problem_parses_and_its_own_solution_is_right():
+    rows = [json.loads(line) for line in (SHARED / "test.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert len(rows) == 1319
+    for values in rows:
+        row = TASK.parse(values)
+        assert "<<" not in row.solution
+        assert TASK.score(row, Reply(values["answer"]), EN).values["strict"] == 1.0
+    shown = {example.question for example in EXAMPLES}
+    assert shown.isdisjoint(values["question"] for values in rows)

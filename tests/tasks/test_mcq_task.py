@@ -1,0 +1,259 @@
+"""Multiple choice: rows of every shape, prompts asserted in full, replies and what they are worth."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from evalsuite.data.dataset import RowError
+from evalsuite.tasks.base import Style
+from evalsuite.tasks.ceval import CEVAL_SUBJECTS
+from evalsuite.tasks.mcq import WORDINGS, McqRow, McqTask
+from evalsuite.types import Reply
+
+TASK = McqTask()
+ROW: dict[str, Any] = {
+    "question": "Which is wet?",
+    "a": "water",
+    "b": "fire",
+    "c": "earth",
+    "d": "air",
+    "answer": "A",
+}
+ZH: dict[str, Any] = {"question": "哪个是湿的？", "a": "水", "b": "火", "answer": "A"}
+EN, CN = Style("en", 0), Style("zh", 0, data_lang="zh")
+
+
+def faults(**changed: Any) -> list[tuple[str, str]]:
+    with pytest.raises(RowError) as caught:
+        TASK.parse(ROW | changed)
+    return list(caught.value.faults)
+
+
+class TestRows:
+    @pytest.mark.parametrize(
+        ("answer", "gold"),
+        [
+            ("A", ("A",)),
+            (" c ", ("C",)),
+            ("Ｂ", ("B",)),
+            ("AC", ("A", "C")),
+            ("C,A", ("A", "C")),
+            ("A、C", ("A", "C")),
+            ('["A","C"]', ("A", "C")),
+            (["A", "C"], ("A", "C")),
+            ("earth", ("C",)),
+            ("Earth ", ("C",)),
+        ],
+    )
+    def test_forms_of_the_answer(self, answer, gold):
+        assert TASK.parse(ROW | {"answer": answer}).answer == gold
+
+    @pytest.mark.parametrize("answer", ["E", "wind", "AE", "AA", "1", 2, ["A", "x"], "A or B"])
+    def test_an_answer_that_is_no_option(self, answer):
+        ((what, expected),) = faults(answer=answer)
+        assert what.endswith("is not among the options")
+        assert expected == "one of A, B, C, D, several of them (AC), or the full text of one option"
+
+    @pytest.mark.parametrize("answer", ["", " ", None, float("nan")])
+    def test_an_empty_answer(self, answer):
+        assert faults(answer=answer)[0][0] == "the answer is empty"
+
+    @pytest.mark.parametrize("empty", ["", "  ", None, float("nan")])
+    def test_three_options_in_a_table_of_four(self, empty):
+        assert list(TASK.parse(ROW | {"d": empty}).options) == ["A", "B", "C"]
+
+    def test_five_options_and_numbers(self):
+        row = TASK.parse(ROW | {"b": 2, "e": 0, "answer": "E"})
+        assert dict(row.options) == {"A": "water", "B": "2", "C": "earth", "D": "air", "E": "0"}
+
+    def test_options_end_at_the_first_empty_cell(self):
+        assert faults(c="", answer="D")[0][1].startswith("one of A, B, several")
+
+    def test_every_fault_of_a_row_is_said(self):
+        assert [what for what, _ in faults(question=" ", b="", c="")] == ["the question is empty", "1 option"]
+        assert faults(a="")[0][0] == "no options"
+
+    @pytest.mark.parametrize("column", ["choices", "options"])
+    @pytest.mark.parametrize("value", [["x", 2, "z"], '["x", 2, "z"]'])
+    def test_a_list_of_choices(self, column, value):
+        row = TASK.parse({"question": "q", column: value, "answer": "z"})
+        assert (dict(row.options), row.answer) == ({"A": "x", "B": "2", "C": "z"}, ("C",))
+
+    @pytest.mark.parametrize("value", ["x, y", '{"A": "x"}', "3", ["x"] * 27])
+    def test_choices_that_are_no_list(self, value):
+        with pytest.raises(RowError) as caught:
+            TASK.parse({"question": "q", "choices": value, "answer": "A"})
+        assert caught.value.faults[0][1] == "a list of two to 26 texts"
+
+    def test_an_empty_list_column_leaves_the_lettered_ones(self):
+        assert len(TASK.parse(ROW | {"choices": ""}).options) == 4
+
+    @pytest.mark.parametrize(
+        ("changed", "subject"),
+        [
+            ({}, None),
+            ({"subject": " law "}, "law"),
+            ({"category": "art"}, "art"),
+            ({"subject": "", "category": "art"}, "art"),
+            ({"subject": 7}, "7"),
+        ],
+    )
+    def test_the_subject(self, changed, subject):
+        assert TASK.subject(TASK.parse(ROW | changed)) == subject
+
+    @pytest.mark.parametrize(
+        ("columns", "missing"),
+        [
+            ({"question", "a", "b", "answer"}, []),
+            ({"question", "choices", "answer"}, []),
+            ({"question", "a", "b"}, ["'answer'"]),
+            ({"a"}, ["'question'", "'answer'", "'B'"]),
+        ],
+    )
+    def test_missing_columns(self, columns, missing):
+        assert TASK.missing(columns) == missing
+
+    def test_traits(self):
+        assert set(TASK.traits(TASK.parse(ZH | {"answer": "AB"}))) == {"zh", "multiple"}
+        assert not list(TASK.traits(TASK.parse(ROW)))
+
+
+class TestPrompts:
+    def test_english_without_examples(self):
+        prompt = TASK.prompt(TASK.parse(ROW), [], EN, "anything")
+        assert prompt.messages == [
+            {
+                "role": "user",
+                "content": "The following are multiple choice questions. Choose the correct option. "
+                'Reply only in the form "Answer: X", without an explanation.\n\n'
+                "Which is wet?\nA. water\nB. fire\nC. earth\nD. air",
+            }
+        ]
+        assert prompt.text is None
+
+    def test_chinese_with_an_example_and_a_subject(self):
+        shot = TASK.parse({"question": " 几？\n", "a": "一", "b": "二", "c": "三", "answer": "C"})
+        prompt = TASK.prompt(TASK.parse(ZH), [shot], Style("zh", 1, subjects=True), "college_physics")
+        assert prompt.messages == [
+            {
+                "role": "user",
+                "content": "以下是关于大学物理的选择题，请选出正确答案。请直接按“答案：X”的格式作答，不要解释。\n\n几？\nA. 一\nB. 二\nC. 三",
+            },
+            {"role": "assistant", "content": "答案：C"},
+            {"role": "user", "content": "哪个是湿的？\nA. 水\nB. 火"},
+        ]
+
+    def test_the_ceval_wording(self):
+        style = Style("zh", 0, subjects=True, exam="ceval")
+        (message,) = TASK.prompt(TASK.parse(ZH), [], style, "law").messages or ()
+        assert message["content"].startswith("以下是中国关于法学考试的单项选择题，请选出其中的正确答案。")
+
+    def test_an_unknown_subject_is_named_as_the_file_is(self):
+        (message,) = (
+            TASK.prompt(TASK.parse(ROW), [], Style("en", 0, subjects=True), "my_subject").messages or ()
+        )
+        assert "multiple choice questions about my subject." in message["content"]
+
+    def test_several_right_answers(self):
+        row = TASK.parse(ZH | {"answer": "AB"})
+        first, reply, _ = TASK.prompt(row, [row], Style("zh", 1, multiple=True), "x").messages or ()
+        assert "正确选项可能有一个或多个，请全部选出。请直接按“答案：XY”的格式作答" in first["content"]
+        assert reply["content"] == "答案：AB"
+        (message,) = TASK.prompt(row, [], Style("en", 0, multiple=True), "x").messages or ()
+        assert (
+            'One or more options may be correct; give all of them. Reply only in the form "Answer: XY"'
+            in message["content"]
+        )
+
+    def test_thinking_first(self):
+        shot = TASK.parse(ROW | {"explanation": " Water is wet. "})
+        first, reply, _ = TASK.prompt(TASK.parse(ROW), [shot], Style("en", 1, cot=True), "x").messages or ()
+        assert 'Think step by step, then end with a last line of the form "Answer: X".' in first["content"]
+        assert reply["content"] == "Water is wet.\nAnswer: A"
+
+    def test_the_explanation_is_shown_only_with_cot(self):
+        shot = TASK.parse(ROW | {"explanation": "Water is wet."})
+        assert "Water is wet" not in str(TASK.prompt(TASK.parse(ROW), [shot], Style("en", 1), "x").messages)
+
+    def test_flat_text_for_base_models(self):
+        shot = TASK.parse(ZH)
+        prompt = TASK.prompt(TASK.parse(ZH), [shot], Style("zh", 1, completions=True), "x")
+        assert prompt.text == (
+            "以下是选择题，请选出正确答案。\n\n哪个是湿的？\nA. 水\nB. 火\n答案：A\n\n哪个是湿的？\nA. 水\nB. 火\n答案："
+        )
+        assert prompt.stop == ("\n",)
+        english = TASK.prompt(TASK.parse(ROW), [], Style("en", 0, completions=True), "x").text
+        assert english is not None
+        assert english.endswith("D. air\nAnswer:")
+
+    @pytest.mark.parametrize("lang", ["zh", "en"])
+    @pytest.mark.parametrize("cot", [False, True])
+    @pytest.mark.parametrize("completions", [False, True])
+    def test_examples_and_instruction_have_the_same_marker(self, lang, cot, completions):
+        shot = TASK.parse(ROW | {"explanation": "Because."})
+        prompt = TASK.prompt(TASK.parse(ROW), [shot], Style(lang, 1, cot=cot, completions=completions), "x")
+        marker = WORDINGS[lang].marker
+        other = WORDINGS["en" if lang == "zh" else "zh"].marker.rstrip()
+        text = prompt.text or "\n".join(message["content"] for message in prompt.messages or ())
+        assert f"{marker}A" in text
+        assert other not in text
+
+    def test_what_the_instruction_asks_for_is_what_is_understood(self):
+        for style in (EN, CN):
+            wording = WORDINGS[style.lang]
+            assert TASK.score(TASK.parse(ROW), Reply(f"{wording.marker}A"), style).values["accuracy"] == 1.0
+
+    def test_room_for_thinking(self):
+        assert TASK.max_tokens(EN) < TASK.max_tokens(Style("en", 0, cot=True))
+
+
+class TestScores:
+    @pytest.mark.parametrize(
+        ("reply", "outcome", "stage", "extracted", "accuracy"),
+        [
+            (Reply("Answer: A"), "scored", "marker", ["A"], 1.0),
+            (Reply("答案：B"), "scored", "marker", ["B"], 0.0),
+            (Reply("<think>B? no</think>\nA"), "scored", "bare", ["A"], 1.0),
+            (Reply("thinking … </think>A"), "scored", "bare", ["A"], 1.0),
+            (Reply("It must be the water."), "scored", "option_text", ["A"], 1.0),
+            (Reply("<think>Answer: A"), "unparsed", "", None, 0.0),
+            (Reply("<think>Answer: A", finish_reason="length"), "truncated", "", None, 0.0),
+            (Reply("Answer: A. And furthermore", finish_reason="length"), "scored", "marker", ["A"], 1.0),
+            (Reply("Well", finish_reason="length"), "truncated", "", None, 0.0),
+            (Reply(""), "unparsed", "", None, 0.0),
+            (Reply("", tool_calls=[{"function": {"name": "f"}}]), "unparsed", "", None, 0.0),
+            (Reply("", reasoning="Answer: A"), "unparsed", "", None, 0.0),
+            (Reply("AB"), "unparsed", "", None, 0.0),
+            (Reply("E"), "unparsed", "", None, 0.0),
+        ],
+    )
+    def test_replies(self, reply, outcome, stage, extracted, accuracy):
+        score = TASK.score(TASK.parse(ROW), reply, EN)
+        assert (score.outcome, score.stage, score.extracted) == (outcome, stage, extracted)
+        assert score.values == {"accuracy": accuracy}
+
+    @pytest.mark.parametrize(
+        ("text", "accuracy", "partial"),
+        [("答案：AC", 1.0, 1.0), ("答案：A", 0.0, 0.5), ("答案：AB", 0.0, 0.0), ("不知道", 0.0, 0.0)],
+    )
+    def test_several_right_answers(self, text, accuracy, partial):
+        score = TASK.score(TASK.parse(ROW | {"answer": "AC"}), Reply(text), Style("zh", 0, multiple=True))
+        assert score.values == {"accuracy": accuracy, "partial_credit": partial}
+
+    def test_gold_and_metrics(self):
+        assert TASK.gold(McqRow("q", {"A": "x", "B": "y"}, ("A", "B"))) == ["A", "B"]
+        assert [metric.name for metric in TASK.metrics(EN)] == ["accuracy", "accuracy_macro"]
+        assert [metric.name for metric in TASK.metrics(Style("en", 0, multiple=True))][-1] == "partial_credit"
+
+
+def test_ceval_has_its_52_subjects():
+    assert len(CEVAL_SUBJECTS) == 52
+    assert {subject.group for subject in CEVAL_SUBJECTS.values()} == {
+        "STEM",
+        "Social Science",
+        "Humanities",
+        "Other",
+    }
+    assert len({subject.chinese for subject in CEVAL_SUBJECTS.values()}) == 52

@@ -1,0 +1,195 @@
+"""Free answers: every way to write the turns, the prompts in full, what a reply is worth."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from evalsuite.data.dataset import RowError
+from evalsuite.tasks.base import Style
+from evalsuite.tasks.qa import QaTask
+from evalsuite.types import Reply
+
+TASK = QaTask()
+EN = Style("en", 0)
+PAIR = {"query": "Why?", "response": "Because."}
+
+
+def user(text: str) -> dict[str, str]:
+    return {"role": "user", "content": text}
+
+
+def assistant(text: str) -> dict[str, str]:
+    return {"role": "assistant", "content": text}
+
+
+def faults(values: dict[str, Any]) -> list[str]:
+    with pytest.raises(RowError) as caught:
+        TASK.parse(values)
+    return [what for what, _ in caught.value.faults]
+
+
+class TestRows:
+    @pytest.mark.parametrize("question", ["query", "question"])
+    @pytest.mark.parametrize("answer", ["response", "answer"])
+    def test_names_of_the_columns(self, question, answer):
+        row = TASK.parse({question: "Why?", answer: "Because."})
+        assert (row.question, row.reference) == ("Why?", "Because.")
+
+    @pytest.mark.parametrize(
+        "history",
+        [
+            [["Hi", "Hello"]],
+            '[["Hi", "Hello"]]',
+            [user("Hi"), assistant("Hello")],
+            '[{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]',
+        ],
+    )
+    def test_history_is_used(self, history):
+        row = TASK.parse(PAIR | {"system": "Be brief.", "history": history})
+        assert list(row.messages) == [
+            {"role": "system", "content": "Be brief."},
+            user("Hi"),
+            assistant("Hello"),
+            user("Why?"),
+        ]
+
+    @pytest.mark.parametrize("history", ["", "  ", "[]", None, []])
+    def test_an_empty_history_is_none(self, history):
+        assert list(TASK.parse(PAIR | {"history": history, "system": " "}).messages) == [user("Why?")]
+
+    @pytest.mark.parametrize(
+        "history",
+        [
+            "not json",
+            "5",
+            5,
+            '{"a": 1}',
+            '["Hi"]',
+            '[["Hi"]]',
+            '[["Hi", "Hello", "x"]]',
+            '[["Hi", null]]',
+            '[{"role": "user"}]',
+            '"text"',
+        ],
+    )
+    def test_a_history_that_is_none(self, history):
+        (what,) = faults(PAIR | {"history": history})
+        assert "history" in what
+
+    def test_messages_whose_last_turn_is_the_reference(self):
+        row = TASK.parse({"messages": [user("Why?"), assistant("Because.")]})
+        assert (list(row.messages), row.reference) == ([user("Why?")], "Because.")
+
+    def test_messages_as_json_text_with_a_response(self):
+        row = TASK.parse({"messages": '[{"role": "user", "content": "Why?"}]', "response": "So."})
+        assert (row.question, row.reference) == ("Why?", "So.")
+
+    def test_messages_must_not_show_the_answer(self):
+        assert faults({"messages": [user("Why?"), assistant("Because.")], "response": "So."}) == [
+            "the last message is the assistant's"
+        ]
+
+    @pytest.mark.parametrize(
+        ("messages", "what"),
+        [
+            ([user("Why?")], "the reference answer is empty"),
+            ([user("Why?"), {"role": "assistant", "content": None}], "the reference answer is empty"),
+            ([assistant("Because.")], "the question is empty"),
+            ([user(" "), assistant("Because.")], "the question is empty"),
+            ([{"from": "human", "value": "Why?"}], "message 1 of 'messages' is not one"),
+            ([user("Why?"), "Because."], "message 2 of 'messages' is not one"),
+            ("[oops", "'messages' is not JSON"),
+            ('{"role": "user"}', "'messages' is not a list"),
+        ],
+    )
+    def test_messages_that_are_none(self, messages, what):
+        assert faults({"messages": messages})[0].startswith(what)
+
+    @pytest.mark.parametrize("empty", ["", "  ", None, float("nan")])
+    def test_empty_cells(self, empty):
+        assert faults({"query": empty, "response": empty}) == [
+            "the question is empty",
+            "the reference answer is empty",
+        ]
+
+    @pytest.mark.parametrize(
+        ("columns", "missing"),
+        [
+            (["query", "response"], []),
+            (["messages"], []),
+            (["question"], ["'response' (or 'answer')"]),
+            (["prompt"], ["'query' (or 'question')", "'response' (or 'answer')"]),
+        ],
+    )
+    def test_missing_columns(self, columns, missing):
+        assert TASK.missing(columns) == missing
+
+
+class TestPrompts:
+    def test_examples_stand_between_the_system_turn_and_the_dialogue(self):
+        shot = TASK.parse({"query": "What?", "response": "That."})
+        row = TASK.parse(PAIR | {"system": "Be brief.", "history": [["Hi", "Hello"]]})
+        assert TASK.prompt(row, [shot], Style("en", 1), "x").messages == [
+            {"role": "system", "content": "Be brief."},
+            user("What?"),
+            assistant("That."),
+            user("Hi"),
+            assistant("Hello"),
+            user("Why?"),
+        ]
+
+    @pytest.mark.parametrize(
+        ("lang", "text"),
+        [
+            ("en", "Question: What?\nAnswer: That.\n\nQuestion: Why?\nAnswer:"),
+            ("zh", "问题：What?\n回答： That.\n\n问题：Why?\n回答："),
+        ],
+    )
+    def test_flat_text_for_base_models(self, lang, text):
+        shot = TASK.parse({"query": "What?", "response": "That."})
+        prompt = TASK.prompt(TASK.parse(PAIR), [shot], Style(lang, 1, completions=True), "x")
+        assert prompt.text == text
+        assert prompt.stop == ("\nQuestion:" if lang == "en" else "\n问题：",)
+
+
+class TestScores:
+    def test_the_reference_itself(self):
+        score = TASK.score(
+            TASK.parse(PAIR | {"response": "the cat sat on the mat"}), Reply("The cat sat on the mat."), EN
+        )
+        assert score.outcome == "scored"
+        assert score.values["rouge_l"] == score.values["rouge_2_recall"] == 1.0
+        assert score.values["length_ratio"] == 1.0
+        assert set(score.statistics) == {"bleu", "chrf"}
+
+    @pytest.mark.parametrize(
+        ("reply", "outcome"),
+        [
+            (Reply(""), "unparsed"),
+            (Reply(" \n"), "unparsed"),
+            (Reply("", finish_reason="length"), "truncated"),
+            (Reply("<think>Because.", finish_reason="length"), "truncated"),
+            (Reply("<think>Because."), "unparsed"),
+            (Reply("", tool_calls=[{}]), "unparsed"),
+            (Reply("Because, cut", finish_reason="length"), "scored"),
+        ],
+    )
+    def test_outcomes(self, reply, outcome):
+        score = TASK.score(TASK.parse(PAIR), reply, EN)
+        assert score.outcome == outcome
+        assert (score.values["rouge_l"] == 0.0) == (outcome != "scored")
+
+    def test_reasoning_is_not_judged(self):
+        score = TASK.score(TASK.parse(PAIR), Reply("<think>Wrong words here</think>Because."), EN)
+        assert (score.extracted, score.values["rouge_1"]) == ("Because.", 1.0)
+
+    def test_the_tokenizer_follows_the_data_not_the_wording(self):
+        for style, name in ((Style("en", 0, data_lang="zh"), "zh"), (Style("zh", 0), "13a")):
+            (bleu,) = (metric for metric in TASK.metrics(style) if metric.name == "bleu")
+            assert f"tok:{name}" in bleu.version
+        assert list(TASK.traits(TASK.parse(PAIR | {"response": "因为天空是蓝色的"}))) == ["zh"]
+
+    def test_the_headline(self):
+        assert TASK.metrics(EN)[0].name == "rouge_l"

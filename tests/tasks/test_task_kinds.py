@@ -1,0 +1,228 @@
+"""What holds for every kind: told from the columns or refused, and judging never raises."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from evalsuite.data.dataset import RowError
+from evalsuite.errors import InputError
+from evalsuite.tasks import KINDS, recognise, task_class
+from evalsuite.tasks.base import Metric, Style, Task, json_value, language_of, text_value
+from evalsuite.types import Reply
+
+ROWS: dict[str, dict[str, Any]] = {
+    "mcq": {"question": "Which?", "a": "x", "b": "y", "c": "z", "answer": "B"},
+    "qa": {"query": "Why?", "response": "Because."},
+    "gsm8k": {"question": "1 + 1?", "answer": "1 + 1 = 2\n#### 2"},
+    "toolbench": {
+        "messages": [{"role": "user", "content": "Weather?"}],
+        "tools": [{"name": "forecast"}],
+        "target": 'Thought: so\nAction: forecast\nAction Input: {"day": 1}',
+    },
+}
+STYLES = [
+    Style("en", 0),
+    Style("zh", 2, data_lang="zh", cot=True, multiple=True, subjects=True, exam="ceval"),
+    Style("en", 1, completions=True),
+]
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        *((row, kind) for kind, row in ROWS.items()),
+        ({"question": "q", "choices": ["x", "y"], "answer": "A"}, "mcq"),
+        ({"question": "q", "options": '["x", "y"]', "answer": "A"}, "mcq"),
+        ({"question": "q", "answer": "text"}, "qa"),
+        ({"question": "q", "answer": "text", "choices": None}, "qa"),
+        ({"messages": [{"role": "user", "content": "q"}]}, "qa"),
+        ({"query": "q", "answer": "r", "a": "x"}, "qa"),
+    ],
+)
+def test_the_kind_is_told_from_the_columns(values, kind):
+    assert recognise(values, "x.csv") == kind
+
+
+@pytest.mark.parametrize(
+    "values", [{"prompt": "q", "completion": "a"}, {"question": "q"}, {}, {"a": "1", "b": "2", "answer": "A"}]
+)
+def test_a_kind_that_cannot_be_told_lists_what_was_found_and_what_is_known(values):
+    with pytest.raises(InputError) as caught:
+        recognise(values, "my.csv")
+    text = str(caught.value)
+    assert text.startswith(
+        f"my.csv: cannot tell the kind of this dataset from its columns ({', '.join(values) or 'none'})"
+    )
+    assert all(f"  {kind}: {task_class(kind).columns}" in text for kind in KINDS)
+    assert "-d mcq:PATH" in text
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_kind_says_what_its_columns_lack(kind):
+    task: Task[Any] = task_class(kind)()
+    assert task.missing(ROWS[kind]) == []
+    assert task.missing([])
+    assert task.kind == kind
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("style", STYLES)
+def test_metrics_have_one_headline_and_every_score_has_a_metric(kind, style):
+    task: Task[Any] = task_class(kind)()
+    metrics = task.metrics(style)
+    assert [metric.primary for metric in metrics].count(True) == 1
+    assert len({metric.name for metric in metrics}) == len(metrics)
+    score = task.score(task.parse(ROWS[kind]), Reply("B"), style)
+    known = {metric.score for metric in metrics}
+    assert known <= set(score.values) | set(score.statistics)
+    for metric in metrics:
+        if metric.aggregate == "corpus":
+            assert metric.from_statistics is not None
+            assert metric.from_statistics(score.statistics[metric.score]) >= 0.0
+
+
+def test_a_metric_knows_its_worst_value():
+    assert Metric("accuracy").worst == 0.0
+    assert Metric("hallucination_rate", higher_is_better=False).worst == 1.0
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=5,
+)
+functions = st.fixed_dictionaries({}, optional={"name": json_values, "arguments": json_values})
+tool_calls = st.none() | st.lists(
+    st.fixed_dictionaries({}, optional={"function": functions | json_values, "id": json_values}), max_size=2
+)
+pieces = st.sampled_from(
+    [
+        "<think>",
+        "</think>",
+        "Answer: ",
+        "答案：",
+        "B",
+        "\\boxed{",
+        "}",
+        "#### ",
+        "2",
+        "Action:",
+        "Action Input:",
+        "Observation:",
+        "Finish",
+        "\ud800",
+        "{",
+        "\0",
+        "\n",
+    ]
+)
+texts = st.text(st.characters(), max_size=30) | st.lists(pieces | st.text(max_size=4), max_size=10).map(
+    "".join
+)
+replies = st.builds(
+    Reply,
+    text=texts,
+    tool_calls=tool_calls,
+    finish_reason=st.sampled_from([None, "stop", "length", "tool_calls"]),
+)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@settings(max_examples=120, deadline=None)
+@given(reply=replies, style=st.sampled_from(STYLES))
+def test_no_reply_makes_judging_raise(kind, reply, style):
+    task: Task[Any] = task_class(kind)()
+    score = task.score(task.parse(ROWS[kind]), reply, style)
+    assert score.outcome in ("scored", "unparsed", "truncated")
+    assert (score.outcome == "scored") == bool(score.stage)
+    for metric in task.metrics(style):
+        value = score.values.get(metric.score)
+        if value is not None and metric.unit in ("proportion", "score"):
+            assert 0.0 <= value <= 1.0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@settings(max_examples=120, deadline=None)
+@given(
+    noise=st.dictionaries(
+        st.sampled_from(
+            [
+                *ROWS["mcq"],
+                *ROWS["qa"],
+                "history",
+                "messages",
+                "tools",
+                "target",
+                "choices",
+                "system",
+                "subject",
+            ]
+        ),
+        json_values,
+    )
+)
+def test_no_row_makes_parsing_raise_anything_but_its_faults(kind, noise):
+    task: Task[Any] = task_class(kind)()
+    try:
+        row = task.parse({**ROWS[kind], **noise})
+    except RowError as error:
+        assert error.faults  # noqa: PT017 - either outcome is right
+        return
+    list(task.traits(row))
+    for style in STYLES:
+        prompt = task.prompt(row, [row] * style.shots, style, "subject")
+        assert (prompt.text is None) != (prompt.messages is None)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("x", "x"),
+        (5, "5"),
+        (5.5, "5.5"),
+        (0, "0"),
+        (False, "false"),
+        (None, ""),
+        (float("nan"), ""),
+        (["a", 1], '["a", 1]'),
+        ({"答": 1}, '{"答": 1}'),
+    ],
+)
+def test_a_cell_as_text(value, text):
+    assert text_value({"x": value}, "x") == text
+
+
+def test_the_first_column_that_holds_something():
+    assert text_value({"query": "", "question": "q"}, "query", "question") == "q"
+    assert text_value({}, "query") == ""
+
+
+@pytest.mark.parametrize(
+    ("value", "found"), [("", None), ("  ", None), (None, None), ("[1]", [1]), ([1], [1])]
+)
+def test_a_structured_cell(value, found):
+    assert json_value({"x": value}, "x", "a list") == found
+
+
+def test_a_structured_cell_that_is_no_json():
+    with pytest.raises(RowError, match="'x' is not JSON"):
+        json_value({"x": "[1"}, "x", "a list")
+
+
+def test_dates_and_decimals_of_parquet_become_text():
+    from datetime import date
+    from decimal import Decimal
+
+    assert text_value({"x": date(2026, 1, 2)}, "x") == "2026-01-02"
+    assert text_value({"x": [Decimal("1.50")]}, "x") == '["1.50"]'
+
+
+@pytest.mark.parametrize(
+    ("chinese", "rows", "lang"), [(0, 0, "en"), (1, 2, "zh"), (1, 3, "en"), (3, 3, "zh")]
+)
+def test_a_dataset_is_chinese_when_half_of_its_rows_are(chinese, rows, lang):
+    assert language_of({"zh": chinese}, rows) == lang

@@ -1,0 +1,233 @@
+"""Agent steps: records from JSON and from CSV, prompts as ReAct text, outcomes of every kind of reply."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evalsuite.data.dataset import RowError
+from evalsuite.tasks import recognise
+from evalsuite.tasks.base import Style
+from evalsuite.tasks.dialogues import FINISH_TOOL, SYSTEM
+from evalsuite.tasks.toolbench import ToolBenchTask
+from evalsuite.types import Reply
+
+TASK = ToolBenchTask()
+SHARED = Path(os.environ.get("EVALSUITE_SHARED_DATA", "/work/shared/data")) / "toolbench"
+STYLE = Style("en", 0)
+TOOLS = [{"name": "forecast", "parameters": {"day": "integer"}}, {"Name": "Finish"}]
+CALL = 'Thought: so\nAction: forecast\nAction Input: {"day": 1}'
+FINISH = 'Thought: done\nAction: Finish\nAction Input: {"return_type": "give_answer", "final_answer": "rain"}'
+GIVE_UP = 'Thought: no\nAction: Finish\nAction Input: {"return_type": "give_up_and_restart"}'
+ROW: dict[str, Any] = {"messages": [{"role": "user", "content": "Weather?"}], "tools": TOOLS, "target": CALL}
+
+
+def score(reply: Reply, target: str = CALL) -> Any:
+    return TASK.score(TASK.parse(ROW | {"target": target}), reply, STYLE)
+
+
+class TestRows:
+    def test_structures_as_json_text_in_a_csv(self):
+        cells = {name: json.dumps(ROW[name]) for name in ("messages", "tools")}
+        assert TASK.parse({**ROW, **cells}) == TASK.parse(ROW)
+
+    @pytest.mark.parametrize(
+        ("dialogue", "cluster"), [(None, None), ("", None), (7, "7"), (0, "0"), ("x", "x")]
+    )
+    def test_steps_of_one_dialogue_are_a_cluster(self, dialogue, cluster):
+        assert TASK.cluster(TASK.parse(ROW | {"dialogue": dialogue})) == cluster
+
+    @pytest.mark.parametrize(
+        ("changed", "what"),
+        [
+            ({"messages": "[oops"}, "'messages' is not JSON"),
+            ({"messages": []}, "'messages' is empty"),
+            ({"messages": [{"role": "user"}]}, "message 1 of 'messages' is not one"),
+            ({"tools": "x"}, "'tools' is not JSON"),
+            ({"tools": None}, "'tools' is not a list of named tools"),
+            ({"tools": ["forecast"]}, "'tools' is not a list of named tools"),
+            ({"tools": [{"description": "nameless"}]}, "'tools' is not a list of named tools"),
+            ({"target": " "}, "the target is empty"),
+        ],
+    )
+    def test_faults(self, changed, what):
+        with pytest.raises(RowError) as caught:
+            TASK.parse(ROW | changed)
+        assert caught.value.faults[0][0].startswith(what)
+
+    def test_tools_may_be_named_as_openai_does_or_absent(self):
+        TASK.parse(ROW | {"tools": [{"type": "function", "function": {"name": "f"}}]})
+        TASK.parse(ROW | {"tools": []})
+
+    def test_missing_columns(self):
+        assert TASK.missing(["messages"]) == ["'tools'", "'target'"]
+
+
+def turn(who: str, text: str) -> dict[str, str]:
+    return {"from": who, "value": text}
+
+
+DIALOGUE: dict[str, Any] = {
+    "tools": [{"Name": "forecast", "function": "Weather.", "input": {"day": "integer"}}],
+    "conversations": [
+        turn("user", "Weather?"),
+        turn("assistant", "so \nNext: caller."),
+        turn("caller", 'Action: forecast\nAction Input: {"day": 1}'),
+        turn("observation", "wet"),
+        turn("assistant", "I call nothing.\nNext: caller."),
+        turn("assistant", "done\nNext: conclusion."),
+        turn("conclusion", " rain "),
+        turn("assistant", "no\nNext: give up."),
+    ],
+}
+
+
+class TestDialogues:
+    def test_one_row_for_each_decision(self):
+        assert recognise(DIALOGUE, "x") == "toolbench"
+        rows = list(TASK.expand(DIALOGUE, 7))
+        assert [(row["id"], row["dialogue"], row["target"]) for row in rows] == [
+            ("7-0", "7", CALL),
+            ("7-1", "7", FINISH),
+            ("7-2", "7", GIVE_UP),
+        ]
+        assert rows[0]["tools"][-1] == FINISH_TOOL
+        assert [message["role"] for message in rows[2]["messages"]] == [
+            "system",
+            "user",
+            "assistant",
+            "function",
+            "assistant",
+        ]
+        assert rows[2]["messages"][3] == {"role": "function", "name": "forecast", "content": "wet"}
+        assert [len(row["messages"]) for row in rows] == [2, 4, 5]
+        assert all(TASK.missing(row) == [] and TASK.parse(row).dialogue == "7" for row in rows)
+
+    def test_an_id_of_its_own_and_json_text_in_a_csv(self):
+        cells = {name: json.dumps(value) for name, value in DIALOGUE.items()}
+        assert [row["id"] for row in TASK.expand({**cells, "id": "d"}, 7)] == ["d-0", "d-1", "d-2"]
+
+    def test_tools_that_are_named_as_in_steps_stay_as_they_are(self):
+        (row, *_) = TASK.expand(DIALOGUE | {"tools": TOOLS[:1]}, 0)
+        assert row["tools"] == [*TOOLS[:1], FINISH_TOOL]
+        (row, *_) = TASK.expand(DIALOGUE | {"tools": [{"name": "Finish"}]}, 0)
+        assert row["tools"] == [{"name": "Finish"}]
+
+    def test_a_step_is_left_as_it_is(self):
+        assert list(TASK.expand(ROW, 0)) == [ROW]
+
+    @pytest.mark.parametrize(
+        "conversations", [None, [], "x", "{}", [7], [{"from": "user"}], [{"from": 1, "value": "x"}]]
+    )
+    def test_what_is_no_dialogue(self, conversations):
+        with pytest.raises(RowError, match="'conversations'"):
+            list(TASK.expand(DIALOGUE | {"conversations": conversations}, 0))
+
+    @pytest.mark.skipif(not SHARED.is_dir(), reason="the shared data is not on this machine")
+    def test_the_published_dialogues_give_the_published_steps(self):
+        dialogues = json.loads((SHARED / "out_of_domain.json").read_text(encoding="utf-8"))
+        published = json.loads((SHARED / "static_out_of_domain.json").read_text(encoding="utf-8"))
+        steps = [row for number, dialogue in enumerate(dialogues) for row in TASK.expand(dialogue, number)]
+        for step, expected in zip(steps[::4], published, strict=True):
+            assert step["id"] == expected["id"]
+            assert TASK.parse(step) == TASK.parse(expected)
+
+
+class TestPrompts:
+    def test_observations_become_user_turns(self):
+        messages = [
+            {"role": "system", "content": "Use tools."},
+            {"role": "user", "content": "Weather?"},
+            {"role": "assistant", "content": CALL},
+            {"role": "function", "name": "forecast", "content": "wet"},
+            {"role": "tool", "content": "wetter"},
+            {"role": "assistant", "content": None},
+        ]
+        prompt = TASK.prompt(TASK.parse(ROW | {"messages": messages}), [], STYLE, "x")
+        assert prompt.messages == [
+            {"role": "system", "content": "Use tools."},
+            {"role": "user", "content": "Weather?"},
+            {"role": "assistant", "content": CALL},
+            {"role": "user", "content": "Observation: wet"},
+            {"role": "user", "content": "Observation: wetter"},
+            {"role": "assistant", "content": ""},
+        ]
+        assert prompt.stop == ("Observation:",)
+
+    def test_a_record_without_a_system_turn_gets_one_with_its_tools(self):
+        system, user = TASK.prompt(TASK.parse(ROW), [], STYLE, "x").messages or ()
+        assert system == {"role": "system", "content": SYSTEM + json.dumps(TOOLS)}
+        assert user == {"role": "user", "content": "Weather?"}
+
+    def test_flat_text_for_base_models(self):
+        row = TASK.parse(
+            ROW | {"messages": [{"role": "system", "content": "S"}, {"role": "user", "content": "U"}]}
+        )
+        prompt = TASK.prompt(row, [], Style("en", 0, completions=True), "x")
+        assert prompt.text == "S\n\nU\n\nThought:"
+
+
+class TestScores:
+    @pytest.mark.parametrize(
+        ("reply", "outcome", "stage", "plan"),
+        [
+            (Reply(CALL), "scored", "react", "call"),
+            (Reply(FINISH), "scored", "react", "finish"),
+            (Reply(GIVE_UP), "scored", "react", "give_up"),
+            (Reply(f"<think>hm</think>{CALL}"), "scored", "react", "call"),
+            (Reply(f"<think>{CALL}"), "unparsed", "", "call"),
+            (Reply(f"<think>{CALL}", finish_reason="length"), "truncated", "", "call"),
+            (Reply(""), "unparsed", "", "call"),
+            (Reply("It will rain."), "unparsed", "", "call"),
+            (
+                Reply("", tool_calls=[{"function": {"name": "forecast", "arguments": '{"day": 1}'}}]),
+                "scored",
+                "tool_calls",
+                "call",
+            ),
+            (Reply("", tool_calls=[{}]), "unparsed", "", "call"),
+            (Reply(CALL[:40], finish_reason="length"), "scored", "react", "call"),
+        ],
+    )
+    def test_outcomes(self, reply, outcome, stage, plan):
+        found = score(reply)
+        assert (found.outcome, found.stage, found.extracted["plan"]) == (outcome, stage, plan)
+
+    def test_an_equal_step_in_both_profiles(self):
+        values = score(Reply(CALL)).values
+        for profile in ("strict", "paper"):
+            assert {
+                name: values[f"{profile}/{name}"]
+                for name in ("plan_em", "act_em", "hallucination_rate", "avg_f1")
+            } == {
+                "plan_em": 1.0,
+                "act_em": 1.0,
+                "hallucination_rate": 0.0,
+                "avg_f1": 1.0,
+            }
+            assert values[f"{profile}/rouge_l"] is None
+
+    def test_only_strict_cuts_at_an_invented_observation(self):
+        values = score(Reply(f"{CALL}\nObservation: sun\n{FINISH}")).values
+        assert (values["strict/plan_em"], values["paper/plan_em"]) == (1.0, 0.0)
+
+    def test_a_native_call_equals_the_written_one(self):
+        native = Reply("", tool_calls=[{"function": {"name": "forecast", "arguments": {"day": 1}}}])
+        assert score(native).values == score(Reply(CALL)).values
+
+    def test_a_skipped_row_says_why(self):
+        found = score(Reply(CALL), target=CALL.replace("forecast", "not_offered"))
+        assert "gold_action_not_offered" in found.labels
+        assert found.values["strict/plan_em"] is None
+
+    def test_metrics_come_in_both_profiles(self):
+        names = {metric.name for metric in TASK.metrics(STYLE)}
+        assert {"strict/plan_em", "paper/plan_em", "strict/avg_f1", "paper/rouge_l"} <= names
+        assert [metric.name for metric in TASK.metrics(STYLE) if not metric.higher_is_better] == [
+            "strict/hallucination_rate",
+            "paper/hallucination_rate",
+        ]

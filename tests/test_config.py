@@ -1,0 +1,343 @@
+"""One configuration, three ways to write it; every wrong value is said by its option's name; no key anywhere."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from evalsuite.cli import execute
+from evalsuite.cli.app import app
+from evalsuite.config import RunConfig, build_config, read_config_file
+from evalsuite.errors import ConfigError
+
+REMOTE = {"datasets": ["mcq_en"], "base_url": "http://h:1", "model": "m"}
+EVERYTHING = {
+    "datasets": ["mcq:my data.csv", "gsm8k"],
+    "ckpt": ["a=x.gguf", "smollm2"],
+    "backend": "llamacpp",
+    "backend_arg": {"n_ctx": "4096", "flag": "a=b c"},
+    "api_key_env": "MY_KEY",
+    "limit": 40,
+    "shots": 0,
+    "cot": True,
+    "lang": "zh",
+    "temperature": 0.123456789,
+    "max_tokens": 17,
+    "top_p": 0.95,
+    "seed": -3,
+    "stop": ["\n\n", "-x", "it's", "</s>"],
+    "completions": True,
+    "concurrency": 7,
+    "timeout": 1e-05,
+    "on_error": "wrong",
+    "stream": True,
+    "out": "some folder",
+    "name": "my run",
+    "fresh": True,
+    "fail_under": ["accuracy=40%", "mcq_en:paper/plan_em=.5"],
+}
+
+
+def refusal(**values: Any) -> str:
+    with pytest.raises(ConfigError) as caught:
+        build_config(REMOTE | values)
+    return str(caught.value)
+
+
+@pytest.fixture
+def parsed(monkeypatch):
+    """What the command line makes of its words, without running anything."""
+
+    def parse(command: str) -> RunConfig:
+        found: list[RunConfig] = []
+        monkeypatch.setattr(execute, "execute_run", lambda given, **_: found.append(build_config(given)))
+        app(shlex.split(command)[1:], standalone_mode=False)
+        return found[0]
+
+    return parse
+
+
+class TestThreeWays:
+    def landing(self) -> str:
+        return " --out 'some folder' --name 'my run' --fresh"
+
+    def test_words_yaml_and_python_give_the_same(self, tmp_path, parsed):
+        config = build_config(EVERYTHING)
+        file = tmp_path / "run.yaml"
+        file.write_text(yaml.safe_dump(EVERYTHING, allow_unicode=True), encoding="utf-8")
+        assert build_config(read_config_file(file)) == config == RunConfig(**EVERYTHING)
+        assert parsed(config.command() + self.landing()) == config
+
+    def test_every_field_is_in_that_example(self):
+        assert set(RunConfig.model_fields) - {"base_url", "model"} == set(EVERYTHING)
+
+    def test_a_remote_model(self, parsed):
+        config = build_config(REMOTE | {"concurrency": "auto"})
+        assert parsed(config.command()) == config
+        assert config.command() == "evalsuite run -d mcq_en --base-url http://h:1/v1 --model m"
+
+    def test_yaml_as_people_write_it(self, tmp_path):
+        file = tmp_path / "run.yaml"
+        file.write_text(
+            "dataset: mcq_en\nckpt: smollm2\nmax-tokens: 17\nstop: END\nfail_under: accuracy=0.4\nconcurrency: '8'\n"
+            "backend_arg:\n  n_ctx: 4096\n  warmup: false\nout: ~/runs\n",
+            encoding="utf-8",
+        )
+        config = build_config(read_config_file(file))
+        assert config.datasets == ("mcq_en",)
+        assert (config.max_tokens, config.stop, config.concurrency) == (17, ("END",), 8)
+        assert config.backend_arg == {"n_ctx": "4096", "warmup": "false"}
+        assert config.out == Path.home() / "runs"
+        assert config.gates[0].value == 0.4
+
+    words = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=8)
+
+    @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(
+        st.fixed_dictionaries(
+            {
+                "datasets": st.lists(words, min_size=1, max_size=2),
+                "ckpt": st.lists(words, min_size=1, max_size=2),
+            },
+            optional={
+                "stop": st.lists(words, max_size=3),
+                "temperature": st.floats(0, 10),
+                "timeout": st.floats(0, 1e9, exclude_min=True),
+                "top_p": st.floats(0, 1, exclude_min=True),
+                "seed": st.integers(-(2**63), 2**63),
+                "backend_arg": st.dictionaries(
+                    st.from_regex(r"n_[a-z]{1,5}", fullmatch=True), words, max_size=2
+                ),
+                "cot": st.booleans(),
+            },
+        )
+    )
+    def test_any_command_round_trips(self, parsed, values):
+        config = build_config(values)
+        assert parsed(config.command()) == config
+
+
+class TestWrongValues:
+    @pytest.mark.parametrize(
+        ("field", "values"),
+        [
+            ("limit", [0, -1, "many", 1.5]),
+            ("shots", [-1, "few"]),
+            ("temperature", [-0.1, "hot", float("nan"), float("inf")]),
+            ("max_tokens", [0, "long"]),
+            ("top_p", [0, 1.1, float("nan")]),
+            ("seed", ["x", 1.5]),
+            ("stop", [[""], ["a", ""], [1]]),
+            ("concurrency", [0, -1, "many", "", 1.5, True, None, "²", "--5"]),
+            ("timeout", [0, -1, "long", float("inf")]),
+            ("backend", ["vlm", "vllm", 1]),
+            ("lang", ["de", "ZH"]),
+            ("on_error", ["ignore"]),
+            ("cot", ["perhaps"]),
+            ("name", ["", " ", ".", "..", "a/b", "a\\b", "a\0b", 5]),
+            ("datasets", [[1], 5]),
+            (
+                "base_url",
+                [
+                    "localhost:8000",
+                    "ftp://h",
+                    "http://",
+                    "http://[::1",
+                    "http://h:abc",
+                    "http://h:70000",
+                    "x",
+                    "",
+                ],
+            ),
+            ("api_key_env", ["", "MY KEY", "a-b"]),
+            ("backend_arg", [["n_ctx=1"], "n_ctx=1"]),
+            ("out", [5]),
+        ],
+    )
+    def test_every_wrong_value_names_its_option(self, field, values):
+        for value in values:
+            assert f"--{field.replace('_', '-')}" in refusal(**{field: value}), value
+
+    def test_all_of_them_at_once(self):
+        text = refusal(limit=0, temperature=-1)
+        assert "--limit 0: input should be greater than or equal to 1" in text
+        assert "--temperature -1: input should be" in text
+
+    @pytest.mark.parametrize(
+        "gate",
+        [
+            "accuracy",
+            "accuracy=",
+            "=0.4",
+            "accuracy=high",
+            "accuracy=1.2.3",
+            "accuracy=.",
+            "a:b:c=1",
+            "",
+            "accuracy>0.4",
+        ],
+    )
+    def test_gates(self, gate):
+        assert f"--fail-under {gate!r}: write [DATASET:]METRIC=VALUE" in refusal(fail_under=[gate])
+
+    @pytest.mark.parametrize(
+        ("text", "gate"),
+        [
+            ("accuracy=0.4", (None, "accuracy", 0.4)),
+            ("mcq_en:accuracy=40%", ("mcq_en", "accuracy", 0.4)),
+            ("paper/plan_em=.25", (None, "paper/plan_em", 0.25)),
+            ("bleu=30", (None, "bleu", 30.0)),
+        ],
+    )
+    def test_good_gates(self, text, gate):
+        (found,) = build_config(REMOTE | {"fail_under": text}).gates
+        assert (found.dataset, found.metric, found.value) == gate
+
+    @pytest.mark.parametrize("datasets", [[], (), None])
+    def test_no_dataset(self, datasets):
+        values = {"base_url": "http://h"} | ({} if datasets is None else {"datasets": datasets})
+        with pytest.raises(ConfigError, match="no dataset: give at least one -d"):
+            build_config(values)
+
+    @pytest.mark.parametrize(
+        ("values", "says"),
+        [
+            ({"datasets": ["x"]}, "no model: give --ckpt PATH"),
+            (REMOTE | {"ckpt": "x"}, "--ckpt and --base-url are two ways"),
+            ({"datasets": ["x"], "ckpt": "x", "backend": "remote"}, "--backend remote needs --base-url"),
+            (REMOTE | {"backend": "llamacpp"}, "--backend llamacpp starts a server of its own"),
+            (REMOTE | {"backend_arg": {"n_ctx": 1}}, "--backend-arg is for servers that evalsuite starts"),
+            ({"datasets": ["x"], "ckpt": "x", "model": "m"}, "--model names a model at --base-url"),
+            (REMOTE | {"tempreature": 1}, "'tempreature' is not an option. Did you mean 'temperature'?"),
+            (REMOTE | {"zzz": 1}, "'zzz' is not an option. The keys are: datasets, ckpt"),
+        ],
+    )
+    def test_combinations_and_unknown_keys(self, values, says):
+        with pytest.raises(ConfigError) as caught:
+            build_config(values)
+        assert says in str(caught.value)
+
+    def test_the_file_is_named(self):
+        with pytest.raises(ConfigError, match=r"^run\.yaml: --limit 0"):
+            build_config(REMOTE | {"limit": 0}, "run.yaml")
+
+    @pytest.mark.parametrize(
+        ("content", "says"),
+        [
+            (b"", "expected option names"),
+            (b"- a\n- b\n", "expected option names"),
+            (b"just text", "expected option names"),
+            (b"a: [1\n", "not YAML"),
+            (b"name: 2026-13-45\n", "not YAML"),
+            (b"name: \xff\xfe\n", "not YAML"),
+            (b"x: !!python/object:os.system {}\n", "not YAML"),
+            (b"[" * 5000, "not YAML"),
+        ],
+    )
+    def test_files_that_are_no_configuration(self, tmp_path, content, says):
+        file = tmp_path / "run.yaml"
+        file.write_bytes(content)
+        with pytest.raises(ConfigError) as caught:
+            read_config_file(file)
+        assert str(caught.value).startswith(str(file))
+        assert says in str(caught.value)
+
+    def test_a_file_that_is_not_there(self, tmp_path):
+        for path in (tmp_path / "none.yaml", tmp_path):
+            with pytest.raises(ConfigError, match="cannot read the configuration"):
+                read_config_file(path)
+
+
+class TestAddresses:
+    @pytest.mark.parametrize(
+        ("given", "complete"),
+        [
+            ("http://h", "http://h/v1"),
+            ("http://h:8000/", "http://h:8000/v1"),
+            (" http://h:8000/v1/ ", "http://h:8000/v1"),
+            ("HTTPS://h/openai/v1", "https://h/openai/v1"),
+            ("http://h/v1/chat/completions", "http://h/v1"),
+            ("http://h/v1/completions/", "http://h/v1"),
+            ("http://[::1]:8000", "http://[::1]:8000/v1"),
+        ],
+    )
+    def test_forms(self, given, complete):
+        assert build_config(REMOTE | {"base_url": given}).base_url == complete
+
+
+class TestSecrets:
+    SECRET = "sk-S3cr3t"
+
+    @pytest.mark.parametrize(
+        "values",
+        [
+            {"base_url": f"http://user:{SECRET}@h/v1"},
+            {"base_url": f"http://{SECRET}@h/v1"},
+            {"base_url": f"http://h/v1?key={SECRET}"},
+            {"base_url": f"http://h/v1#{SECRET}"},
+            {"api_key_env": SECRET},
+            {"base_url": None, "model": None, "ckpt": "x", "backend_arg": {"api_key": SECRET}},
+            {"base_url": None, "model": None, "ckpt": "x", "backend_arg": {"API-KEY": SECRET}},
+        ],
+    )
+    def test_a_key_in_the_wrong_place_is_refused_and_not_repeated(self, values):
+        with pytest.raises(ConfigError) as caught:
+            build_config(REMOTE | values)
+        assert self.SECRET not in str(caught.value)
+        assert self.SECRET not in str(caught.value.__cause__)
+
+    def test_a_key_is_only_ever_named(self, monkeypatch):
+        monkeypatch.setenv("MY_KEY", self.SECRET)
+        config = build_config(REMOTE | {"api_key_env": "MY_KEY"})
+        assert config.recorded()["api_key_env"] == "MY_KEY"
+        assert self.SECRET not in json.dumps(config.recorded()) + config.command() + repr(config)
+
+
+class TestIdentity:
+    def test_recorded_is_json_without_where_it_lands(self):
+        recorded = build_config(EVERYTHING).recorded()
+        assert json.loads(json.dumps(recorded)) == recorded
+        assert not {"out", "name", "fresh"} & set(recorded)
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"concurrency": 3},
+            {"timeout": 5},
+            {"on_error": "skip"},
+            {"stream": True},
+            {"out": "x"},
+            {"name": "x"},
+            {"fresh": True},
+            {"fail_under": "accuracy=1"},
+        ],
+    )
+    def test_pace_and_place_are_the_same_run(self, change):
+        assert build_config(REMOTE | change).identity() == build_config(REMOTE).identity()
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"limit": 3},
+            {"temperature": 0.5},
+            {"model": "other"},
+            {"datasets": ["qa_en"]},
+            {"cot": True},
+            {"shots": 0},
+            {"seed": 1},
+            {"stop": "x"},
+        ],
+    )
+    def test_another_question_is_another_run(self, change):
+        assert build_config(REMOTE | change).identity() != build_config(REMOTE).identity()
+
+    def test_it_is_frozen(self):
+        with pytest.raises(ValueError, match="frozen"):
+            build_config(REMOTE).limit = 3  # type: ignore[misc]
