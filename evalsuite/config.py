@@ -179,7 +179,18 @@ class RunConfig(BaseModel):
                 "--model names a model at --base-url URL; a checkpoint is named by --ckpt NAME=PATH"
             )
         _ = self.gates
+        self._refuse_undecodable()
         return self
+
+    def _refuse_undecodable(self) -> None:
+        """Command lines and folder names may hold bytes that are not UTF-8; requests and files cannot."""
+        for field in type(self).model_fields:
+            value = getattr(self, field)
+            for text in value if isinstance(value, tuple) else (value,):
+                if not str(text).isprintable() and any(
+                    "\ud800" <= letter <= "\udfff" for letter in str(text)
+                ):
+                    raise ValueError(f"--{field.replace('_', '-')}: it holds bytes that are not UTF-8")
 
     @property
     def gates(self) -> tuple[Gate, ...]:

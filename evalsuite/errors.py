@@ -22,6 +22,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+CORRECT_ROWS = "Correct the rows and run the command again."
+
 
 class EvalsuiteError(Exception):
     """Base of every error raised on purpose; `str(error)` is one paragraph for the user."""
@@ -58,9 +60,7 @@ class Problem:
 class DataError(InputError):
     """Data files hold rows that cannot be asked or judged."""
 
-    def __init__(
-        self, problems: Sequence[Problem], advice: str = "Correct the rows and run the command again."
-    ) -> None:
+    def __init__(self, problems: Sequence[Problem], advice: str = CORRECT_ROWS) -> None:
         self.problems = tuple(problems)
         count = f"{len(self.problems)} problems" if len(self.problems) > 1 else "1 problem"
         listing = "\n".join(f"  {problem}" for problem in self.problems)

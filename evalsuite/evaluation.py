@@ -15,6 +15,7 @@ from evalsuite._version import __version__
 from evalsuite.backends import llamacpp, remote
 from evalsuite.backends.base import Ability, Backend, Served, Server
 from evalsuite.config import RunConfig
+from evalsuite.data.dataset import WHOLE_DATASET
 from evalsuite.endpoint.client import Endpoint
 from evalsuite.endpoint.loop import run_to_end
 from evalsuite.endpoint.retries import RetryPolicy
@@ -38,13 +39,16 @@ from evalsuite.runs.directory import (
     RunDirectory,
     hold_run_directory,
 )
-from evalsuite.runs.inference import Inference, Meter, Variant, Work, reconcile
+from evalsuite.runs.inference import Inference
 from evalsuite.runs.journal import Journal, read_journal
+from evalsuite.runs.meter import Meter
 from evalsuite.runs.plan import DatasetPlan, plan_datasets
 from evalsuite.runs.provenance import git_state, versions
+from evalsuite.runs.resume import reconcile
 from evalsuite.runs.run import Run, load_run
 from evalsuite.runs.summary import DatasetResults
 from evalsuite.runs.tally import Tally
+from evalsuite.runs.work import Variant, Work
 from evalsuite.types import Prompt
 
 REMOTE_CONCURRENCY = 32
@@ -283,7 +287,7 @@ class _Evaluation:
         for gate in self._config.gates:
             for variant, entry in run.summary["variants"].items():
                 for dataset, results in entry["datasets"].items():
-                    found = results["subsets"]["all"]["metrics"].get(gate.metric)
+                    found = results["subsets"][WHOLE_DATASET]["metrics"].get(gate.metric)
                     if (
                         found
                         and gate.dataset in (None, dataset)

@@ -341,3 +341,8 @@ class TestIdentity:
     def test_it_is_frozen(self):
         with pytest.raises(ValueError, match="frozen"):
             build_config(REMOTE).limit = 3  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("field", ["model", "name", "stop"])
+def test_bytes_that_are_not_utf8_are_refused(field):
+    assert refusal(**{field: "\udcff"}) == f"--{field}: it holds bytes that are not UTF-8"

@@ -69,6 +69,12 @@ def main() -> None:
             raise
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except OSError as error:
+        if debug:
+            raise
+        place = error.filename or "standard output"
+        print(f"error: {place}: {error.strerror or error}", file=sys.stderr)
+        sys.exit(EvalsuiteError.exit_code)
     except KeyboardInterrupt:
         if debug:
             raise

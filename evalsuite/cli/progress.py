@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from evalsuite.report.numbers import format_duration
-from evalsuite.runs.inference import Meter
+from evalsuite.runs.meter import Meter
 
 REPAINTS_PER_SECOND = 4
 PLAIN_LINE_SECONDS = 10.0

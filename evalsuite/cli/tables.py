@@ -9,9 +9,9 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from evalsuite.data.dataset import WHOLE_DATASET
 from evalsuite.report.numbers import format_count, format_interval, format_value
 from evalsuite.runs.run import Run
-from evalsuite.runs.tally import ALL
 
 PLAIN_WIDTH = 120
 """Where standard output is no terminal a table is as wide as it needs, up to this."""
@@ -26,7 +26,7 @@ def print_results(run: Run) -> None:
         table.add_column(name, justify="right", no_wrap=True)
     for variant, entry in run.summary["variants"].items():
         for dataset, found in entry["datasets"].items():
-            _add_dataset(table, variant, dataset, found["subsets"][ALL])
+            _add_dataset(table, variant, dataset, found["subsets"][WHOLE_DATASET])
     console = Console()
     if not console.is_terminal:
         console = Console(width=PLAIN_WIDTH)

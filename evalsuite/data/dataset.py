@@ -21,6 +21,8 @@ from evalsuite.types import Sample
 
 RowT = TypeVar("RowT")
 ID_COLUMN = "id"
+WHOLE_DATASET = "all"
+"""The subset under which results of all rows stand."""
 UNIFORM_FORMATS = frozenset({".csv", ".tsv", ".parquet"})
 """Formats with one header for all rows, where a missing column is said once."""
 CHANGED = "The file changed while the run was going on; start again."
@@ -214,9 +216,14 @@ def _sample_or_problems(
         id=str(index) if own_id is None or own_id == "" else str(own_id).strip(),
         index=index,
         line=record.line,
-        subset=parser.subject(row) or file.subject,
+        subset=_subset_name(parser.subject(row) or file.subject),
         row=row,
     )
+
+
+def _subset_name(subject: str) -> str:
+    """The subject, unless it is called like the results of the whole dataset."""
+    return f"{subject} (subject)" if subject == WHOLE_DATASET else subject
 
 
 def _short_hash(text: str) -> int:

@@ -13,7 +13,7 @@ from evalsuite.data.layout import dataset_name, find_files
 from evalsuite.data.readers import first_record
 from evalsuite.data.spec import DatasetSpec, parse_spec
 from evalsuite.endpoint.wire import Generation, Request, encode
-from evalsuite.errors import ConfigError, DataError, Problem
+from evalsuite.errors import CORRECT_ROWS, ConfigError, DataError, InputError, Problem
 from evalsuite.tasks import KINDS, recognise, task_class
 from evalsuite.tasks.base import Metric, Style, Task, language_of
 from evalsuite.types import Prompt, Sample
@@ -87,19 +87,22 @@ class DatasetPlan:
 def plan_datasets(config: RunConfig) -> tuple[DatasetPlan, ...]:
     """Find, recognise and check every dataset of a configuration.
 
-    Raises `InputError` of one kind or another; `DataError` lists the bad rows of all datasets together.
+    Raises `InputError` for all datasets together; `DataError` where there are bad rows, listing each.
     """
     plans: list[DatasetPlan] = []
     problems: list[Problem] = []
+    refusals: list[InputError] = []
     for text in config.datasets:
         try:
-            plan = _plan(parse_spec(text, list(KINDS)), config, {plan.name for plan in plans})
+            plans.append(_plan(parse_spec(text, list(KINDS)), config, {plan.name for plan in plans}))
         except DataError as error:
             problems.extend(error.problems)
-        else:
-            plans.append(plan)
+        except InputError as error:
+            refusals.append(error)
     if problems:
-        raise DataError(problems)
+        raise DataError(problems, "\n".join([*map(str, refusals), CORRECT_ROWS]))
+    if refusals:
+        raise refusals[0] if len(refusals) == 1 else InputError("\n".join(map(str, refusals)))
     _check_gates(config.gates, plans)
     return tuple(plans)
 

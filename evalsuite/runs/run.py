@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from evalsuite.data.dataset import WHOLE_DATASET
 from evalsuite.errors import InputError
 from evalsuite.runs.directory import RUN_FILE, SUMMARY_JSON, RunDirectory
 from evalsuite.runs.journal import read_journal
-from evalsuite.runs.tally import ALL
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,12 @@ class Run:
         return read_journal(self.path / "samples.jsonl")
 
     def metric(
-        self, name: str, *, dataset: str | None = None, variant: str | None = None, subset: str = ALL
+        self,
+        name: str,
+        *,
+        dataset: str | None = None,
+        variant: str | None = None,
+        subset: str = WHOLE_DATASET,
     ) -> float | None:
         """One number; the first variant's and dataset's that have it where none is named. Raises `KeyError`."""
         for variant_name, entry in self.summary["variants"].items():

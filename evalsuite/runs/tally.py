@@ -12,12 +12,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from evalsuite.config import OnError
+from evalsuite.data.dataset import WHOLE_DATASET
 from evalsuite.metrics import stats
 from evalsuite.tasks.base import Metric
 from evalsuite.types import Interval, Outcome
-
-ALL = "all"
-"""The subset's name for a whole dataset."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +56,9 @@ class Tally:
         """The subsets seen so far, sorted."""
         return sorted(self._outcomes)
 
-    def outcomes(self, subset: str = ALL) -> Counter[Outcome]:
+    def outcomes(self, subset: str = WHOLE_DATASET) -> Counter[Outcome]:
         """How many samples ended how."""
-        if subset != ALL:
+        if subset != WHOLE_DATASET:
             return self._outcomes.get(subset, Counter())
         return sum(self._outcomes.values(), Counter())
 
@@ -93,8 +91,8 @@ class Tally:
 
     def results(self) -> list[Result]:
         """Every metric over the whole dataset, then for each subset where there are several."""
-        found = [self._result(metric, ALL, self.subsets) for metric in self.metrics]
-        if self.subsets not in ([], [ALL]):
+        found = [self._result(metric, WHOLE_DATASET, self.subsets) for metric in self.metrics]
+        if self.subsets not in ([], [WHOLE_DATASET]):
             found += [
                 self._result(metric, subset, [subset])
                 for subset in self.subsets

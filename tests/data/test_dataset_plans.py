@@ -225,3 +225,18 @@ class TestRealData:
         assert (sums.name, sums.task.kind, sums.rows) == ("gsm8k", "gsm8k", 1319)
         assert (steps.task.kind, steps.rows) == ("toolbench", sum(1 for _ in steps.samples()))
         assert all(sample.row.dialogue is not None for sample, _ in steps.samples())
+
+
+def test_the_faults_of_all_datasets_are_said_together(tmp_path):
+    bad = tmp_path / "bad.csv"
+    bad.write_text("question,A,B,answer\nq,1,2,Z\n", encoding="utf-8")
+    with pytest.raises(DataError) as caught:
+        plan_datasets(build_config({"datasets": [str(bad), "no-such-set"], "ckpt": ["x"]}))
+    assert f"{bad}:2: " in str(caught.value)
+    assert "no-such-set: no such file" in str(caught.value)
+
+
+def test_a_subject_called_all_is_told_from_the_whole_dataset(tmp_path):
+    data = tmp_path / "set.csv"
+    data.write_text("question,A,B,answer,subject\nq,1,2,A,all\nr,1,2,B,other\n", encoding="utf-8")
+    assert set(plan_dataset(str(data)).dataset.counts) == {"all (subject)", "other"}

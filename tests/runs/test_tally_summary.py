@@ -15,9 +15,10 @@ from mock_server import Answer, Asked, MockServer, failing, ordinary, reply
 from run_helpers import config, numbered, summary_of, write_qa
 
 from evalsuite.config import build_config
+from evalsuite.data.dataset import WHOLE_DATASET as ALL
 from evalsuite.evaluation import evaluate
 from evalsuite.metrics import bleu
-from evalsuite.runs.tally import ALL, Tally
+from evalsuite.runs.tally import Tally
 from evalsuite.tasks.base import Metric
 
 COLUMNS = "run,variant,dataset,subset,metric,value,stderr,ci_low,ci_high,n,n_unparsed,n_truncated,n_error,n_skipped,primary,signature"

@@ -1,0 +1,51 @@
+"""What a run has done: counted while it goes on, and taken up from the journal by a later start."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(slots=True)
+class Earlier:
+    """What the samples took that earlier starts finished, as their journal lines say."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    requests: int = 0
+    retries: int = 0
+    failures: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    def add(self, line: Mapping[str, Any]) -> None:
+        """Count a journal line."""
+        usage, error, attempts = line.get("usage") or {}, line.get("error"), line.get("attempts") or 0
+        self.prompt_tokens += usage.get("prompt_tokens") or 0
+        self.completion_tokens += usage.get("completion_tokens") or 0
+        self.requests += attempts
+        self.retries += max(0, attempts - 1)
+        if error:
+            self.failures[error["class"], error["message"]] += 1
+
+
+@dataclass(slots=True)
+class Meter:
+    """What this start has done so far; read by the progress display while it goes on."""
+
+    total: int = 0
+    reused: int = 0
+    done: int = 0
+    outcomes: Counter[str] = field(default_factory=Counter)
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    requests: int = 0
+    retries: int = 0
+    failures: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """Samples that could not be had, by class and message."""
+    earlier: Earlier = field(default_factory=Earlier)
+
+    @property
+    def owed(self) -> int:
+        """Samples not finished yet."""
+        return self.total - self.reused - self.done

@@ -1,0 +1,106 @@
+"""What earlier starts of a run finished, matched with what is asked now."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from evalsuite.endpoint.wire import dumps
+from evalsuite.runs.directory import RunDirectory
+from evalsuite.runs.journal import FinishedLine, Journal, LineIndex, compact
+from evalsuite.runs.lines import judged_again
+from evalsuite.runs.meter import Earlier, Meter
+from evalsuite.runs.plan import DatasetPlan
+from evalsuite.runs.work import Job, Work, make_job
+
+
+def reconcile(
+    works: Sequence[Work],
+    directory: RunDirectory,
+    meter: Meter,
+    *,
+    keep_errors: bool,
+    rejudge: Collection[str],
+) -> list[Work]:
+    """Count what earlier starts finished, in the works' tallies and the meter; the returned works owe the rest.
+
+    A finished reply whose row moved or got another gold answer, or whose dataset is in `rejudge`, is judged
+    again, not asked again. Lines that nothing asks for any more leave the journal.
+    """
+    with LineIndex(directory.journal) as finished, LineIndex(directory.superseded) as set_aside:
+        if finished.empty and set_aside.empty:
+            return list(works)
+        with Journal(directory.journal) as journal:
+            resuming = _Resuming(finished, set_aside, journal, meter.earlier, keep_errors, rejudge)
+            resumed = [resuming.work(work) for work in works]
+        others = finished.leftovers()
+        drop = resuming.drop | finished.damaged
+    compact(directory, move=others, drop=drop, taken_back=resuming.taken_back)
+    return resumed
+
+
+@dataclass
+class _Resuming:
+    """Matches the rows of the present plan with finished lines."""
+
+    finished: LineIndex
+    set_aside: LineIndex
+    journal: Journal
+    earlier: Earlier
+    keep_errors: bool
+    rejudge: Collection[str]
+    drop: set[int] = field(default_factory=set)
+    taken_back: set[int] = field(default_factory=set)
+
+    def work(self, work: Work) -> Work:
+        owed = {
+            plan.name: bytearray(self._owes(job) for job in self._all_jobs(work, plan)) for plan in work.plans
+        }
+        return Work(work.variant, work.plans, work.tallies, owed)
+
+    @staticmethod
+    def _all_jobs(work: Work, plan: DatasetPlan) -> Iterator[Job]:
+        for sample, shots in plan.samples():
+            yield make_job(plan, work.tallies[plan.name], sample, shots, work.variant)
+
+    def _owes(self, job: Job) -> bool:
+        line = self.finished.take(job.variant, job.plan.name, job.key)
+        if line and self._usable(line):
+            if job.plan.name in self.rejudge or not _same_row(line.content, job):
+                self.drop.add(line.offset)
+                self._judge_again(line.content, job)
+            else:
+                self._count(line.content, job)
+            return False
+        if line:
+            self.drop.add(line.offset)
+        back = self.set_aside.take(job.variant, job.plan.name, job.key)
+        if back is None or not self._usable(back):
+            return True
+        self.taken_back.add(back.offset)
+        self._judge_again(back.content, job)
+        return False
+
+    def _judge_again(self, line: Mapping[str, Any], job: Job) -> None:
+        again = judged_again(line, job)
+        self.journal.append(dumps(again) + b"\n")
+        self._count(again, job)
+
+    def _count(self, line: Mapping[str, Any], job: Job) -> None:
+        self.earlier.add(line)
+        cluster = job.plan.task.cluster(job.sample.row)
+        statistics = line.get("statistics") or {}
+        job.tally.add(job.sample.subset, line["outcome"], line["scores"], statistics, cluster)
+
+    def _usable(self, line: FinishedLine) -> bool:
+        return self.keep_errors or line.content["outcome"] != "error"
+
+
+def _same_row(line: Mapping[str, Any], job: Job) -> bool:
+    same_place = (line["id"], line["subset"], line["index"]) == (
+        job.sample.id,
+        job.sample.subset,
+        job.sample.index,
+    )
+    return same_place and line["gold"] == job.plan.task.gold(job.sample.row)

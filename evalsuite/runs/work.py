@@ -1,0 +1,72 @@
+"""What is asked of one variant: its datasets, the rows that are owed, a job for each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from evalsuite.endpoint.wire import Request
+from evalsuite.runs.journal import sample_key
+from evalsuite.runs.plan import DatasetPlan
+from evalsuite.runs.tally import Tally
+from evalsuite.types import Prompt, Sample
+
+YIELD_EVERY = 200
+"""Rows passed over (they are finished) before the event loop gets a turn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """Who is asked: the name results stand under, and the fingerprint of what is served."""
+
+    name: str
+    fingerprint: str
+
+
+@dataclass(slots=True)
+class Job:
+    """A sample on its way."""
+
+    variant: str
+    plan: DatasetPlan
+    tally: Tally
+    sample: Sample[Any]
+    prompt: Prompt
+    request: Request
+    key: str
+
+
+@dataclass(frozen=True)
+class Work:
+    """The datasets of one variant with their tallies, and which of their rows are owed."""
+
+    variant: Variant
+    plans: Sequence[DatasetPlan]
+    tallies: Mapping[str, Tally]
+    owed: Mapping[str, bytearray | None]
+    """One byte a row, 1 for owed; None when all are."""
+
+    def owed_rows(self, plan: DatasetPlan) -> int:
+        """How many rows of a dataset are owed."""
+        flags = self.owed[plan.name]
+        return plan.rows if flags is None else sum(flags)
+
+    def jobs(self) -> Iterator[Job | None]:
+        """The owed samples in file order, so that rows with the same few-shot prefix are neighbours."""
+        for plan in self.plans:
+            flags = self.owed[plan.name]
+            for number, (sample, shots) in enumerate(plan.samples()):
+                if flags is None or flags[number]:
+                    yield make_job(plan, self.tallies[plan.name], sample, shots, self.variant)
+                elif number % YIELD_EVERY == 0:
+                    yield None
+
+
+def make_job(
+    plan: DatasetPlan, tally: Tally, sample: Sample[Any], shots: Sequence[Any], variant: Variant
+) -> Job:
+    """Render and serialise a sample's request, once."""
+    prompt, request = plan.request(sample, shots)
+    key = sample_key(variant.fingerprint, request.api, request.asked)
+    return Job(variant.name, plan, tally, sample, prompt, request, key)
