@@ -31,7 +31,7 @@ def main() -> None:
     settings.n_parallel = parameters["n_parallel"]
     settings.n_ctx = parameters["n_ctx"] * parameters["n_parallel"]
     settings.cpuparams.n_threads = parameters["n_threads"]
-    settings.cpuparams_batch.n_threads = parameters["n_threads"]
+    settings.cpuparams_batch.n_threads = parameters["n_threads_batch"]
     settings.ui = False
     wrong = apply_extra(settings, parameters["extra"])
     if wrong:
