@@ -9,13 +9,16 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from evalsuite.config import OnError
 from evalsuite.data.dataset import WHOLE_DATASET
 from evalsuite.metrics import stats
 from evalsuite.tasks.base import Metric
 from evalsuite.types import Interval, Outcome
+
+BOUNDED_UNITS = frozenset({"proportion", "score"})
+"""Metrics that lie in 0..1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +119,14 @@ class Tally:
 
 
 def _interval(metric: Metric, parts: Mapping[str, _Scores]) -> Interval:
+    """The metric over the parts; an interval does not reach beyond the values the metric can take."""
+    found = _unbounded(metric, parts)
+    if metric.unit not in BOUNDED_UNITS or found.low is None or found.high is None:
+        return found
+    return replace(found, low=max(0.0, found.low), high=min(1.0, found.high))
+
+
+def _unbounded(metric: Metric, parts: Mapping[str, _Scores]) -> Interval:
     if metric.aggregate == "macro":
         return stats.macro_mean({subset: part.values for subset, part in parts.items()})
     if metric.aggregate == "corpus":

@@ -197,3 +197,12 @@ def test_an_error_counted_as_wrong_weighs_on_corpus_metrics_like_an_empty_reply(
 def test_summaries_are_plain_json(run: Path) -> None:
     text = (run / "summary.json").read_text(encoding="utf-8")
     json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
+
+
+def test_an_interval_does_not_reach_beyond_what_a_share_can_be():
+    tally = Tally((Metric("macro", aggregate="macro", of="accuracy"),), "fail")
+    for subset, right in (("a", 0.0), ("a", 0.0), ("a", 0.0), ("b", 0.0), ("b", 1.0), ("b", 0.0)):
+        tally.add(subset, "scored", {"accuracy": right}, {})
+    (macro,) = tally.results()
+    assert macro.interval.low == 0.0
+    assert 0.0 < macro.interval.high <= 1.0
