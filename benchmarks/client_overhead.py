@@ -21,6 +21,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import aiohttp
+from mock_server import MODEL
 
 HERE = Path(__file__).parent
 
@@ -73,21 +74,15 @@ async def bare_loop(base_url: str, bodies: list[bytes], concurrency: int) -> flo
         return time.perf_counter() - start
 
 
+def run_words(base_url: str, data: Path, out: Path, name: str, concurrency: int) -> list[str]:
+    """The measured command, without what starts it."""
+    words = ["evalsuite", "run", "--base-url", base_url, "--model", MODEL, "-d", f"mcq:{data}"]
+    return [*words, "--concurrency", str(concurrency), "--out", str(out), "--name", name, "--json"]
+
+
 def evalsuite_seconds(base_url: str, data: Path, out: Path, name: str, concurrency: int) -> float:
     """Seconds of the whole command, start of Python and report included."""
-    command = [
-        sys.executable,
-        "-m",
-        "evalsuite",
-        "run",
-        "--base-url",
-        base_url,
-        "--model",
-        "mock",
-        "-d",
-        f"mcq:{data}",
-    ]
-    command += ["--concurrency", str(concurrency), "--out", str(out), "--name", name, "--json"]
+    command = [sys.executable, "-m", *run_words(base_url, data, out, name, concurrency)]
     start = time.perf_counter()
     subprocess.run(command, check=True, capture_output=True)
     return time.perf_counter() - start
@@ -97,7 +92,7 @@ def request_bodies(run: Path) -> list[bytes]:
     """The bodies evalsuite sent, rebuilt from its journal."""
     with (run / "samples.jsonl").open(encoding="utf-8") as stream:
         lines = [json.loads(line) for line in stream]
-    fields = {"model": "mock", "temperature": 0.0, "max_tokens": 128}
+    fields = {"model": MODEL, "temperature": 0.0, "max_tokens": 128}
     return [json.dumps({"messages": line["messages"], **fields}).encode() for line in lines]
 
 

@@ -8,25 +8,15 @@ import sys
 import tempfile
 from pathlib import Path
 
-from client_overhead import mock_server, write_rows
+from client_overhead import mock_server, run_words, write_rows
 
+CONCURRENCY = 64
 PEAK_REPORT = "import resource, runpy, sys; sys.argv = sys.argv[1:]\ntry:\n    runpy.run_module('evalsuite', run_name='__main__', alter_sys=True)\nfinally:\n    print('PEAK', resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)"
 
 
 def peak_megabytes(base_url: str, data: Path, out: Path, name: str) -> float:
     """Peak resident memory of one run."""
-    command = [
-        sys.executable,
-        "-c",
-        PEAK_REPORT,
-        "evalsuite",
-        "run",
-        "--base-url",
-        base_url,
-        "--model",
-        "mock",
-    ]
-    command += ["-d", f"mcq:{data}", "--concurrency", "64", "--out", str(out), "--name", name]
+    command = [sys.executable, "-c", PEAK_REPORT, *run_words(base_url, data, out, name, CONCURRENCY)]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     return int(done.stderr.rpartition("PEAK ")[2]) / 1024
 

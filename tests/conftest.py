@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
+from mock_server import MockServer
+from run_helpers import numbered, write_qa
 
 
 @pytest.fixture(autouse=True)
@@ -12,3 +17,16 @@ def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
     for name in ("no_proxy", "NO_PROXY"):
         monkeypatch.setenv(name, "127.0.0.1,localhost")
+
+
+@pytest.fixture
+def server() -> Iterator[MockServer]:
+    """A mock server that answers as it should."""
+    with MockServer() as running:
+        yield running
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """Twelve rows that it answers right."""
+    return write_qa(tmp_path / "qa.jsonl", numbered(12))

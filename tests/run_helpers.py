@@ -17,6 +17,8 @@ from evalsuite.config import RunConfig, build_config
 
 EVALSUITE = (sys.executable, "-m", "evalsuite")
 POLL_SECONDS = 0.02
+KEY = "sk-secret-0123456789"
+"""Looks like a key; must stand nowhere after a run."""
 
 
 def write_qa(path: Path, rows: Iterable[tuple[str, str]]) -> Path:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,7 +23,7 @@ from mock_server import (
     reply,
     truncated_json,
 )
-from run_helpers import config, lines_of, numbered, summary_of, write_qa
+from run_helpers import KEY, config, lines_of, numbered, summary_of, write_qa
 
 from evalsuite import evaluate, load_run
 from evalsuite.config import build_config
@@ -39,19 +38,6 @@ from evalsuite.errors import (
 )
 from evalsuite.evaluation import prepare
 from evalsuite.runs.directory import hold_run_directory
-
-KEY = "sk-secret-0123456789"
-
-
-@pytest.fixture
-def server() -> Iterator[MockServer]:
-    with MockServer() as running:
-        yield running
-
-
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
-    return write_qa(tmp_path / "qa.jsonl", numbered(12))
 
 
 def every_row_once(run: Path, rows: int) -> bool:

@@ -12,7 +12,6 @@ import subprocess
 import sysconfig
 import threading
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -29,22 +28,20 @@ from mock_server import (
     ordinary,
     reply,
 )
-from run_helpers import arguments, call, config, lines_of, numbered, start, summary_of, wait_until, write_qa
+from run_helpers import (
+    KEY,
+    arguments,
+    call,
+    config,
+    lines_of,
+    numbered,
+    start,
+    summary_of,
+    wait_until,
+    write_qa,
+)
 
 from evalsuite import evaluate, load_run
-
-KEY = "sk-secret-0123456789"
-
-
-@pytest.fixture
-def server() -> Iterator[MockServer]:
-    with MockServer() as running:
-        yield running
-
-
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
-    return write_qa(tmp_path / "qa.jsonl", numbered(12))
 
 
 def plain(done: subprocess.CompletedProcess[str]) -> None:
