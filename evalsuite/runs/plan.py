@@ -146,24 +146,41 @@ def _unique(name: str, taken: set[str]) -> str:
 def _style(config: RunConfig, task: Task[Any], dataset: Dataset[Any], *, files_are_subjects: bool) -> Style:
     rows = sum(dataset.counts.values())
     data_lang = language_of(dataset.traits, rows)
-    wanted = task.default_shots if config.shots is None else config.shots
-    pool = max((len(shots) for shots in dataset.pools.values()), default=0) or len(task.builtin_shots())
-    if config.shots and pool < config.shots:
-        where = "the dev file" if dataset.pools else "no dev file (NAME_dev beside NAME_val, or dev/)"
-        raise ConfigError(
-            f"--shots {config.shots}: {dataset.name} has {where} with {pool} examples. "
-            "Add examples there or ask for fewer; they are never taken from the evaluated rows."
-        )
     return Style(
         lang=data_lang if config.lang == "auto" else config.lang,
         data_lang=data_lang,
-        shots=min(wanted, pool),
+        shots=_shots(config, task, dataset),
         cot=config.cot,
         completions=config.completions,
         subjects=files_are_subjects or len(dataset.counts) > 1,
         multiple="multiple" in dataset.traits,
         exam=CEVAL if CEVAL in dataset.name.lower().replace("-", "").replace("_", "") else None,
     )
+
+
+def _shots(config: RunConfig, task: Task[Any], dataset: Dataset[Any]) -> int:
+    """How many few-shot examples there are for what is wanted; a number the user gave is never cut silently.
+
+    Kinds that are asked without examples stay so where there is no dev file, whatever the others get.
+    """
+    pools = [len(dataset.pools[file.dev]) if file.dev else 0 for file in dataset.files]
+    most = max(pools) or len(task.builtin_shots())
+    if config.shots is None:
+        return min(task.default_shots, most)
+    if not most and not task.default_shots:
+        return 0
+    fewest = min(pools) if any(pools) else most
+    if fewest < config.shots:
+        found = (
+            f"only {fewest} examples in a dev file"
+            if fewest
+            else "no examples (a file NAME_dev beside NAME_val, or dev/)"
+        )
+        raise ConfigError(
+            f"--shots {config.shots}: {dataset.name} has {found}. "
+            "Add some or ask for fewer; they are never taken from the evaluated rows."
+        )
+    return config.shots
 
 
 def _check_gates(gates: Sequence[Gate], plans: Sequence[DatasetPlan]) -> None:

@@ -116,7 +116,7 @@ class TestFewShot:
             assert [f"shown {i}" in prompt for i in range(3)] == [i < shots for i in range(3)]
 
     def test_more_than_there_are(self, tmp_path):
-        with pytest.raises(ConfigError, match=r"--shots 4: set has the dev file with 3 examples"):
+        with pytest.raises(ConfigError, match=r"--shots 4: set has only 3 examples in a dev file"):
             plans(self.folder(tmp_path), shots=4)
 
     def test_without_a_dev_file(self, tmp_path):
@@ -124,7 +124,7 @@ class TestFewShot:
         (plan,) = plans(lone)
         assert plan.style.shots == 0
         with pytest.raises(
-            ConfigError, match=r"--shots 1: lone has no dev file .* never taken from the evaluated rows"
+            ConfigError, match=r"--shots 1: lone has no examples .* never taken from the evaluated rows"
         ):
             plans(lone, shots=1)
 
@@ -240,3 +240,10 @@ def test_a_subject_called_all_is_told_from_the_whole_dataset(tmp_path):
     data = tmp_path / "set.csv"
     data.write_text("question,A,B,answer,subject\nq,1,2,A,all\nr,1,2,B,other\n", encoding="utf-8")
     assert set(plan_dataset(str(data)).dataset.counts) == {"all (subject)", "other"}
+
+
+def test_a_kind_asked_without_examples_stays_so_where_there_are_none(tmp_path):
+    data = tmp_path / "qa.csv"
+    data.write_text("query,response\nq,r\n", encoding="utf-8")
+    (plan,) = plan_datasets(build_config({"datasets": [str(data)], "ckpt": ["x"], "shots": 3}))
+    assert plan.style.shots == 0
