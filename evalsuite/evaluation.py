@@ -28,7 +28,7 @@ from evalsuite.errors import (
     RunDirectoryError,
     RunIncomplete,
 )
-from evalsuite.models.checkpoint import Checkpoint, find_checkpoint, served_checkpoint
+from evalsuite.models.checkpoint import Checkpoint, find_checkpoint, served_checkpoint, served_fingerprint
 from evalsuite.report.html import render
 from evalsuite.runs import summary as summaries
 from evalsuite.runs.directory import (
@@ -54,6 +54,7 @@ from evalsuite.types import Prompt
 REMOTE_CONCURRENCY = 32
 """`--concurrency auto` for a server that does not say how many requests it works on at a time."""
 RUN_FORMAT = 1
+SAME_SERVED_MODEL = "A served model is known by its address and name alone: if another checkpoint answers there now, use --fresh."
 
 Notify = Callable[[str], None]
 Display = Callable[[Meter], AbstractContextManager[object]]
@@ -117,6 +118,7 @@ class _Evaluation:
         if self._meter.reused:
             self._notify(
                 f"{self._meter.reused} of {self._meter.total} samples are finished already; {self._meter.owed} are asked."
+                + (f" {SAME_SERVED_MODEL}" if self._config.base_url else "")
             )
         problem: EvalsuiteError | None = None
         try:
@@ -149,7 +151,7 @@ class _Evaluation:
         }
         works = [
             Work(
-                Variant(checkpoint.name, checkpoint.fingerprint),
+                Variant(checkpoint.name, served_fingerprint(checkpoint, self._config.backend_arg)),
                 self._prepared.plans,
                 {plan.name: Tally(plan.metrics, self._config.on_error) for plan in self._prepared.plans},
                 dict.fromkeys(plan.name for plan in self._prepared.plans),
@@ -160,7 +162,7 @@ class _Evaluation:
         return reconcile(works, self._directory, self._meter, keep_errors=keep_errors, rejudge=rejudge)
 
     def _described(self) -> dict[str, Any]:
-        """run.json: nothing secret, nothing that differs between two starts of the same run."""
+        """run.json: what was asked of whom, by what; no secret and no time."""
         return {
             "format": RUN_FORMAT,
             "evalsuite": __version__,
@@ -268,7 +270,7 @@ class _Evaluation:
     def _times(self) -> dict[str, Any]:
         """When and how fast samples were asked: by this start, or, where it asked none, by the one before."""
         meter, seconds = self._meter, self._asking_s
-        before = None if meter.requests else self._directory.read_json(SUMMARY_JSON)
+        before = None if meter.requests else self._summary_before()
         if before and "totals" in before:
             totals = before["totals"]
             return {name: before.get(name) for name in ("started", "finished")} | {
@@ -281,6 +283,14 @@ class _Evaluation:
             "requests_per_s": round(meter.done / seconds, 3) if seconds else None,
             "completion_tokens_per_s": round(meter.completion_tokens / seconds, 2) if seconds else None,
         }
+
+    def _summary_before(self) -> dict[str, Any] | None:
+        """What the start before wrote; a broken file is about to be replaced anyway."""
+        try:
+            found: dict[str, Any] | None = self._directory.read_json(SUMMARY_JSON)
+        except RunDirectoryError:
+            return None
+        return found if isinstance(found, dict) else None
 
     def _failed_gate(self, run: Run) -> EvalsuiteError | None:
         failed = []

@@ -29,7 +29,7 @@ def journal_line(job: Job, answer: Answer | None, score: Score, failure: Request
         "extracted": score.extracted,
         "stage": score.stage,
         "gold": job.plan.task.gold(job.sample.row),
-        "scores": score.values,
+        "scores": score.values if score.outcome != "error" else {},
         "labels": score.labels,
         "usage": {
             "prompt_tokens": reply.prompt_tokens if reply else None,
@@ -75,4 +75,4 @@ def judged_again(line: Mapping[str, Any], job: Job) -> dict[str, Any]:
 def failed_score(job: Job) -> Score:
     """The score of a sample that could not be had; corpus metrics see an empty reply where errors count."""
     empty = job.plan.task.score(job.sample.row, Reply(""), job.plan.style)
-    return Score("error", statistics=empty.statistics)
+    return Score("error", values=empty.values, statistics=empty.statistics)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -59,6 +60,12 @@ class DatasetPlan:
         prompt = self.task.prompt(sample.row, shots, self.style, sample.subset)
         return prompt, encode(prompt, self.generation)
 
+    @property
+    def data_hash(self) -> str:
+        """One hash of the content of all its files, dev files included."""
+        hashes = "\n".join(facts.sha256 for facts in self.dataset.facts)
+        return hashlib.sha256(hashes.encode()).hexdigest()
+
     def described(self) -> dict[str, Any]:
         """The dataset's entry in run.json."""
         return {
@@ -94,7 +101,7 @@ def plan_datasets(config: RunConfig) -> tuple[DatasetPlan, ...]:
     refusals: list[InputError] = []
     for text in config.datasets:
         try:
-            plans.append(_plan(parse_spec(text, list(KINDS)), config, {plan.name for plan in plans}))
+            plans.extend(_plans(parse_spec(text, list(KINDS)), config, {plan.name for plan in plans}))
         except DataError as error:
             problems.extend(error.problems)
         except InputError as error:
@@ -107,18 +114,38 @@ def plan_datasets(config: RunConfig) -> tuple[DatasetPlan, ...]:
     return tuple(plans)
 
 
-def plan_dataset(text: str) -> DatasetPlan:
-    """One dataset with every default, to check its rows. Raises `InputError`."""
-    return _plan(parse_spec(text, list(KINDS)), RunConfig.model_construct(datasets=(text,)), set())
+def plan_spec(text: str) -> tuple[DatasetPlan, ...]:
+    """What a SPEC stands for, with every default, to check its rows. Raises `InputError`."""
+    return tuple(_plans(parse_spec(text, list(KINDS)), RunConfig.model_construct(datasets=(text,)), set()))
 
 
-def _plan(spec: DatasetSpec, config: RunConfig, taken: set[str]) -> DatasetPlan:
+def _plans(spec: DatasetSpec, config: RunConfig, taken: set[str]) -> Iterator[DatasetPlan]:
+    """One plan, or one for each file where the files of a folder must not be averaged together."""
     path, builtin_kind = locate(spec.target)
     files = find_files(path)
     kind = spec.kind or builtin_kind or _kind_from_columns(files[0].path)
     task = task_class(kind)()
-    dataset = load_dataset(_unique(dataset_name(path), taken), files, task)
-    style = _style(config, task, dataset, files_are_subjects=path.is_dir())
+    recognised = not (spec.kind or builtin_kind)
+    name = _unique(dataset_name(path), taken)
+    if task.pooled or len(files) == 1:
+        dataset = load_dataset(name, files, task)
+        yield _plan(spec, config, task, dataset, files_are_subjects=path.is_dir(), recognised=recognised)
+        return
+    for file in files:
+        dataset = load_dataset(f"{name}/{file.subject}", [file], task)
+        yield _plan(spec, config, task, dataset, files_are_subjects=False, recognised=recognised)
+
+
+def _plan(
+    spec: DatasetSpec,
+    config: RunConfig,
+    task: Task[Any],
+    dataset: Dataset[Any],
+    *,
+    files_are_subjects: bool,
+    recognised: bool,
+) -> DatasetPlan:
+    style = _style(config, task, dataset, files_are_subjects=files_are_subjects)
     generation = Generation(
         max_tokens=config.max_tokens or task.max_tokens(style),
         temperature=config.temperature,
@@ -126,9 +153,7 @@ def _plan(spec: DatasetSpec, config: RunConfig, taken: set[str]) -> DatasetPlan:
         seed=config.seed,
         stop=config.stop,
     )
-    return DatasetPlan(
-        spec, task, dataset, style, generation, config.limit, recognised=not (spec.kind or builtin_kind)
-    )
+    return DatasetPlan(spec, task, dataset, style, generation, config.limit, recognised)
 
 
 def _kind_from_columns(path: Any) -> str:
@@ -150,7 +175,7 @@ def _style(config: RunConfig, task: Task[Any], dataset: Dataset[Any], *, files_a
         lang=data_lang if config.lang == "auto" else config.lang,
         data_lang=data_lang,
         shots=_shots(config, task, dataset),
-        cot=config.cot,
+        cot=config.cot and task.takes_cot,
         completions=config.completions,
         subjects=files_are_subjects or len(dataset.counts) > 1,
         multiple="multiple" in dataset.traits,
@@ -163,6 +188,8 @@ def _shots(config: RunConfig, task: Task[Any], dataset: Dataset[Any]) -> int:
 
     Kinds that are asked without examples stay so where there is no dev file, whatever the others get.
     """
+    if not task.takes_shots:
+        return 0
     pools = [len(dataset.pools[file.dev]) if file.dev else 0 for file in dataset.files]
     most = max(pools) or len(task.builtin_shots())
     if config.shots is None:
@@ -196,7 +223,21 @@ def _check_gates(gates: Sequence[Gate], plans: Sequence[DatasetPlan]) -> None:
             raise ConfigError(
                 f"--fail-under {gate.metric}: no dataset of this run has that metric. There are: {known}."
             )
+        _check_bound(gate, metrics[gate.metric])
         if not metrics[gate.metric].higher_is_better:
             raise ConfigError(
                 f"--fail-under {gate.metric}: lower is better there, so a lower bound makes no sense."
             )
+
+
+def _check_bound(gate: Gate, metric: Metric) -> None:
+    """Refuse a bound that the metric passes or fails whatever the model does."""
+    highest = {"proportion": 1.0, "score": 1.0, "bleu": 100.0}.get(metric.unit)
+    share = highest == 1.0
+    if gate.percent and not share:
+        raise ConfigError(f"--fail-under {gate.metric}: it is no share, so write its value without %.")
+    if highest is not None and gate.value > highest:
+        form = "0.4 or 40%" if share else "27.5"
+        raise ConfigError(
+            f"--fail-under {gate.metric}={gate.value:g}: it lies between 0 and {highest:g}; write {form}, for instance."
+        )
