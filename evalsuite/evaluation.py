@@ -127,6 +127,9 @@ class _Evaluation:
             problem = RunIncomplete("interrupted. Run the same command again: it resumes.")
         except EvalsuiteError as error:
             problem = error
+        if problem and not self._meter.done and not self._meter.reused:
+            self._directory.discard_empty()
+            raise problem
         results = self._results(works)
         problem = problem or self._missing(results)
         try:
@@ -249,7 +252,7 @@ class _Evaluation:
         }
         self._directory.write(SUMMARY_CSV, summaries.to_csv(rows))
         self._directory.write_json(SUMMARY_JSON, summary)
-        info = self._directory.read_json(RUN_FILE)
+        info = self._directory.read_json(RUN_FILE) | {"command": self._config.command(landing=True)}
         page = render(info, summary, read_journal(self._directory.journal))
         self._directory.write(REPORT_FILE, page.encode("utf-8", "replace"))
 
@@ -336,6 +339,8 @@ def _endpoint(config: RunConfig, served: Served) -> Endpoint:
 def _api_key(config: RunConfig) -> str | None:
     """The key, without the newline that `$(cat key.txt)` and .env files leave; None where there is none."""
     key = os.environ.get(config.api_key_env, "").strip()
+    if not key and config.api_key_env != RunConfig.model_fields["api_key_env"].default:
+        raise ConfigError(f"--api-key-env {config.api_key_env}: that environment variable is not set.")
     if not (key.isascii() and key.isprintable()):
         raise ConfigError(
             f"the environment variable {config.api_key_env} holds characters that no key has (a line break, a letter outside ASCII); "
