@@ -24,6 +24,7 @@ Source: the project's metrics definition, section 1.
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import re
@@ -49,15 +50,27 @@ _UNPARSED = Extraction(None, "")
 # Long enough for any label list or option's text; a bound keeps unclosed boxes linear.
 _BOX_LIMIT = 400
 
+_CHINESE_NOT = (
+    "(?:不(?:是|应当?|应该|该|当|能够?|可能?|可以|会|要|宜|得(?!不)|太|再|必|用|需要?|建议|推荐|一定|至于|属于|等于)*"
+    "|没有?|别|勿|莫|未必?|并非|绝非|而非|非|无法|难以)(?:再|去|会|能|可能|应该?|直接|轻易|盲目)*"
+)
 _NOT_A_MARKER_BEFORE = re.compile(
-    r"(?:不|没有?|别|勿|莫|未|非|无法|不(?:能|可|可以|应|应该|该|要|会|宜|得|建议)"  # negated
+    rf"(?:{_CHINESE_NOT}"  # negated
     r"|请|若|如果|假如|假设|要是|倘若"  # asked or supposed
     r"|误|错|漏|多|单|备|筛|待|候|落|入|竞|评|普)\s*$"  # the tail of another word
 )
-_NOT_THE_ANSWER_BEFORE = re.compile(r"(?:错误的?|不|非|(?:wrong|incorrect|false))\s*$", re.IGNORECASE)
+_NOT_THE_ANSWER_BEFORE = re.compile(
+    r"(?:错误的?|不是?|并?非|wrong|incorrect|false|(?:\bnot|n['’]t(?:\s+be)?)(?:\s+(?:the|an?|my))?)\s*$",
+    re.IGNORECASE,
+)
+_SOMEBODY_ELSE_BEFORE = re.compile(  # "很多人会选A"
+    r"(?:(?:(?<![所没只具含拥])有的|有些|有|一些|很多|许多|不少|多数|部分|少数|其他|别的)(?:的?(?:人|同学|学生|考生|读者|朋友|孩子))们?"
+    r"|(?<![所没只具含拥])有的|有些|很?容易)"
+    r"(?:[也都还就]|可能|也许|或许|往往|经常|常常?|一般|通常|总|容易|倾向于?|因此|因而|错误地|直接|认为|觉得|以为|说|想|[误错]|会|要|应该?|把|的)*\s*$"
+)
 _ADVERB = r"(?:应该|应当|应|显然|就|只能|可能|最终|最可能|也|便|即|则)?"
 _CHINESE_MARKER = (
-    rf"(?:答案|正确的?选项){_ADVERB}\s*(?:选择|选|是|为)?"
+    rf"(?:答案|正确的?选项)(?:\s?[】\])}}>」』”])?{_ADVERB}\s*(?:选择|选|是|为)?"
     r"|(?P<choose>选择|选)(?:的?答案|的|了|定)?(?:应该|应|就)?(?:是|为)?"
 )
 _CERTAINTY = r"(?:definitely|clearly|therefore|thus|probably|likely|most\ likely|simply|indeed|obviously|actually|still)"
@@ -65,7 +78,12 @@ _ENGLISH_MARKER = (
     r"\b(?:answers?|(?:correct|right|best|final|proper)\s+(?:option|choice|letter)s?)(?![a-z])[\s*_]*"
     rf"(?:(?:is|are|(?:should|must|would)\s+be)(?![a-z'’])(?:\s+{_CERTAINTY}(?![a-z]))?|:)"
 )
-_MARKER = re.compile(rf"(?P<box>\\boxed\s*\{{)|{_CHINESE_MARKER}|{_ENGLISH_MARKER}", re.IGNORECASE)
+_ENGLISH_LABEL = (  # "**Answer** B", "<answer>B</answer>"
+    r"(?:\*\*|__|[\[【<(])\s?(?:(?:the|my)\s)?(?:(?:final|correct|right|best)[\s_])?answer\s?(?:\*\*|__|[\]】>)])"
+)
+_MARKER = re.compile(
+    rf"(?P<box>\\boxed\s*\{{)|{_CHINESE_MARKER}|{_ENGLISH_MARKER}|{_ENGLISH_LABEL}", re.IGNORECASE
+)
 
 # What may stand between a marker and its label, and what may close the label again.
 _OPENING = (
@@ -83,12 +101,30 @@ _REFUTED = re.compile(
     r"(?:不(?:对|正确|准确|成立|符合|合适|合理|行|可选|能选|可能|是(?! ?[A-Z]))|错(?!误(?:的?选项|答案|原因|分析))|有误|排除)"
     r"| (?:is|are|was) (?:wrong|incorrect|false|not)\b"
 )
+_WRONG = (
+    r"(?:[也都均就其实显然明当并可能肯定应该是会]|做法|选法|想法|理解|看法|选择|答案)*"
+    r"(?:(?:大错特)?错误?|不对|不正确|不准确|不成立|不行|不然|有误)(?:的?(?:做法|选法|想法|理解|看法|选择|答案))?[的了]?"
+    r"\s*(?:$|[,。.;!?)\n]|因为|由于)"
+)
+_REFUTED_CHOICE = re.compile(  # "选A的同学是错的", "选A. 水，这是错误的"
+    rf"(?:选?项)?(?:的(?:人|同学|学生|考生|话|理由|原因))?们?{_WRONG}"
+    rf"|(?:[.、:)]\s?)?[^,。.;!?\nA-Z]{{0,40}}[,。.;!?\n]\s{{0,4}}(?:[但可而却]|但是|可是|然而|不过|其实|结果)?(?:[这那此该]|这样|那样|这种|这个)?{_WRONG}"
+)
 _ALTERNATIVE = re.compile(
     r"\s*(?:[/|~]|或者?|还是)\s*(?=[\[(*]*[A-Za-z](?![A-Za-z]))|\s+or\s+(?=[\[(*]*[A-Za-z](?![A-Za-z]))"
 )
 _STRONG_SEPARATOR = re.compile(r"\s*(?:、|&|和|与|及|以及|,\s*and\s|\sand\s)\s*", re.IGNORECASE)
 _WEAK_SEPARATOR = re.compile(r"\s*[,，;；]\s*|[ \t]+(?=[\[(*]*[A-Z](?![A-Za-z]))")
-_LIST_OPENING = re.compile(r"[*_\[(\"'“‘$]{0,6}")
+_LIST_OPENING = re.compile(
+    r"[*_\[(\"'“‘$]{0,6}(?P<naming>(?:选项|(?:options?|choices?)(?![a-z]))\s?[*_\[(\"'“‘$]{0,6})?",
+    re.IGNORECASE,
+)
+_NEXT_LINE = re.compile(r"[ \t]*[.。;,、]?[ \t]*\n[ \t]*")
+_BEFORE_OWN_TEXT = re.compile(r"\s?[.、:)(-]{0,2}\s?")
+_AFTER_OWN_TEXT = re.compile(r"[)*_`\"'”’」』】\]]{0,6}")
+_LINE_END = re.compile(r"[ \t]*[.。;,、]?[ \t]*(?:\n|$)")
+_BETWEEN_BARE = re.compile(r"(?:[\s,、;&和与及.。]|以及|and(?![a-z]))*", re.IGNORECASE)
+_BETWEEN_BOXES = re.compile(r"\}(?:[\s$*,、;&和与及]|以及|\\[,;:!\ ()\[\]]|\band\b)*", re.IGNORECASE)
 _LIST_END = re.compile(
     r"\s*(?:选?项|都|均)?\s*(?:$|[\n.。;；!！?？]|[,，](?!\s*(?:[A-Za-z](?![A-Za-z])|不|not\b)))"
 )
@@ -107,7 +143,9 @@ _BARE = re.compile(
 _LOWER_CASE_RUN = re.compile(r"[a-z]{2,26}(?![A-Za-z])")
 _TRAILING = re.compile(rf"(?:{_CLOSING}|选?项|[\s.。,，:;；!！?？、])*")
 _NEGATED_BEFORE = re.compile(
-    r"(?:不|不是|并非|不属于|没有?|非|无|未|而非)\s*[\"'“‘「(]?$|\b(?:not|no|never|isn't|isn’t|than)\s+(?:an?\s+|the\s+)?[\"'“‘(]?$"
+    rf"{_CHINESE_NOT}(?:使|让|变得?|变?成|叫|作)?为?是?\s*[\"'“‘「(]?$"
+    r"|(?:\b(?:not|no|never|neither|nor|cannot|without|than|instead\ of|unlikely)|n['’]t)\s+"
+    r"(?:(?:be|been|being|become|have|has|likely|possibly|probably|really|actually|necessarily|longer|to|any|an?|the)\s+){0,5}[\"'“‘(]?$"
 )
 
 
@@ -141,11 +179,29 @@ class _Reader:
 
     def marked(self) -> tuple[str, ...] | None:
         """Labels after the last marker that valid labels follow."""
-        for marker in reversed(list(_MARKER.finditer(self.text))):
+        markers = list(_MARKER.finditer(self.text))
+        while markers:
+            marker = markers.pop()
             labels = self.boxed(marker.end()) if marker["box"] else self.following(marker)
+            if labels and marker["box"] and self.multiple:
+                return self.neighbouring_boxes(labels, marker, markers)
             if labels:
                 return labels
         return None
+
+    def neighbouring_boxes(
+        self, labels: tuple[str, ...], marker: re.Match[str], before: list[re.Match[str]]
+    ) -> tuple[str, ...] | None:
+        """Labels of a box and of the boxes that stand before it with only separators between."""
+        for box in reversed(before):
+            content = braced(self.text, box.end(), _BOX_LIMIT) if box["box"] else None
+            more = None if content is None else self.bare(content)
+            if content is None or not more:
+                break
+            if not _BETWEEN_BOXES.fullmatch(self.text, box.end() + len(content), marker.start()):
+                break
+            labels, marker = (*labels, *more), box
+        return self.fit(labels)
 
     def boxed(self, start: int) -> tuple[str, ...] | None:
         """Labels that are the whole content of the box opening before `start`."""
@@ -155,14 +211,15 @@ class _Reader:
     def following(self, marker: re.Match[str]) -> tuple[str, ...] | None:
         """Labels right after a marker in words."""
         disqualifying = _NOT_A_MARKER_BEFORE if marker["choose"] else _NOT_THE_ANSWER_BEFORE
-        if disqualifying.search(self.text[max(0, marker.start() - 12) : marker.start()]):
+        before = self.text[max(0, marker.start() - 24) : marker.start()]
+        if disqualifying.search(before) or _SOMEBODY_ELSE_BEFORE.search(before):
             return None
         gap = _GAP.match(self.text, marker.end())
         position = gap.end() if gap else marker.end()
         labels, end = self.label_list(position)
         if not labels or self.heads_a_list(marker.end(), position, end):
             return None
-        return labels
+        return None if marker["choose"] and _REFUTED_CHOICE.match(self.text, end) else labels
 
     def label_list(self, position: int) -> tuple[tuple[str, ...] | None, int]:
         """Return the labels from `position` on, sorted and fit for this row (else None), and where they end."""
@@ -177,21 +234,54 @@ class _Reader:
     def enumeration(self, position: int) -> tuple[tuple[str, ...], int]:
         """Labels joined by separators from `position` on, and where they end.
 
-        A comma or space joins only if the enumeration then ends like one: "A, C." but not "A, C is wrong".
+        A comma or space joins only if the enumeration then ends like one: "A, C." but not "A, C is wrong". With
+        `multiple`, a label may carry its option's text, and then a line's end joins such labels too.
         """
-        found, end = self.label_at(position)
+        found, label_end = self.label_at(position)
+        end = self.past_own_text(found, label_end)
+        with_text = end > label_end
         sure, sure_end, weak = found, end, False
         while found and len(found) <= len(string.ascii_uppercase):
             separator = _STRONG_SEPARATOR.match(self.text, end) or _WEAK_SEPARATOR.match(self.text, end)
-            opening = _LIST_OPENING.match(self.text, separator.end()) if separator else None
-            labels, label_end = self.label_at(opening.end()) if opening else ((), end)
-            if separator is None or not labels:
+            labels, label_end = self.listed(separator.end()) if separator else ((), end)
+            if not labels and with_text:
+                separator = None
+                labels, label_end = self.next_line(end)
+            if not labels:
                 break
             found, end = (*found, *labels), label_end
-            weak = weak or separator.re is _WEAK_SEPARATOR
+            weak = weak or (separator is not None and separator.re is _WEAK_SEPARATOR)
             if not weak:
                 sure, sure_end = found, end
         return (found, end) if _LIST_END.match(self.text, end) else (sure, sure_end)
+
+    def listed(self, position: int) -> tuple[tuple[str, ...], int]:
+        """A further label of an enumeration; "选项C" only if it is not refuted on its own."""
+        opening = _LIST_OPENING.match(self.text, position)
+        labels, end = self.label_at(opening.end()) if opening else ((), position)
+        end = self.past_own_text(labels, end)
+        if opening and opening["naming"] and (refuted := _REFUTED.match(self.text, end)):
+            return (labels if "都" in refuted[0] or "均" in refuted[0] else ()), end
+        return labels, end
+
+    def next_line(self, end: int) -> tuple[tuple[str, ...], int]:
+        """A label with its option's text, alone on the line after `end`."""
+        line = _NEXT_LINE.match(self.text, end)
+        if line is None:
+            return (), end
+        labels, label_end = self.label_at(line.end())
+        text_end = self.past_own_text(labels, label_end)
+        alone = text_end > label_end and _LINE_END.match(self.text, text_end)
+        return (labels, text_end) if alone else ((), end)
+
+    def past_own_text(self, labels: tuple[str, ...], end: int) -> int:
+        """Where the option's text after its label ends, when several labels may count; else `end`."""
+        if not self.multiple or len(labels) != 1 or not self.options[labels[0]]:
+            return end
+        before = _BEFORE_OWN_TEXT.match(self.text, end)
+        own = _own_text(self.options[labels[0]]).match(self.text, before.end() if before else end)
+        closing = _AFTER_OWN_TEXT.match(self.text, own.end()) if own else None
+        return closing.end() if closing else end
 
     def label_at(self, position: int) -> tuple[tuple[str, ...], int]:
         """One label, or a run of capital labels ("ACD"), at `position`; () when there is none."""
@@ -247,7 +337,22 @@ class _Reader:
         rest = body[end:]
         if found and (_is_only_trailing(rest) or (len(found) == 1 and self.is_text_of(found[0], rest))):
             return self.fit(found)
-        return None
+        return self.bare_list(body) if self.multiple else None
+
+    def bare_list(self, body: str) -> tuple[str, ...] | None:
+        """Several labels that are the whole text: "(A)(C)", or a line for each with its option's text."""
+        reader = _Reader(body, self.options, self.multiple)
+        found: tuple[str, ...] = ()
+        position = 0
+        while position < len(body):
+            labels, end = reader.listed(position)
+            between = _BETWEEN_BARE.match(body, end)
+            position = between.end() if between else end
+            glued = position == end < len(body) and body[end] not in "([{*_"
+            if not labels or glued or len(found) > len(string.ascii_uppercase):
+                return None
+            found = (*found, *labels)
+        return self.fit(found) if found else None
 
     def lower_case_run(self, body: str) -> tuple[str, ...] | None:
         """Standing alone, "acd" is a set of labels too, but only in order: "bad" and "dab" are words."""
@@ -371,6 +476,13 @@ def _plain(text: str) -> str:
     return " ".join(text.translate(ASCII_WIDTH).casefold().split())
 
 
+@functools.lru_cache(maxsize=512)
+def _own_text(option: str) -> re.Pattern[str]:
+    """Match a plain option's text as a reply may write it, ending at a word's end."""
+    words = r"\s+".join(map(re.escape, option.split()))
+    return re.compile(words + ("(?![a-z0-9])" if _is_ascii_word(option[-1]) else ""), re.IGNORECASE)
+
+
 def _opens(text: str, option: str) -> bool:
     """Whether `text` begins with the option's text, ending at a word's end. Both plain."""
     return bool(option) and text.startswith(option) and not _glued(text, 0, len(option))
@@ -392,7 +504,7 @@ def _by_option_text(text: str, options: Mapping[str, str]) -> tuple[str, ...] | 
     standing = _not_inside_longer(spans)
     labels = {label for _, _, label in standing}
     if len(labels) != 1 or any(
-        _NEGATED_BEFORE.search(plain[max(0, start - 16) : start]) for start, _, _ in standing
+        _NEGATED_BEFORE.search(plain[max(0, start - 48) : start]) for start, _, _ in standing
     ):
         return None
     return tuple(labels)

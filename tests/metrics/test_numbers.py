@@ -74,9 +74,65 @@ def test_a_box_without_one_plain_number_hands_over(content):
 
 
 @pytest.mark.parametrize(
+    ("content", "value"),
+    [
+        (r"2\frac{1}{2}", "2.5"),
+        (r"1\frac{3}{4}\text{ cups}", "1.75"),
+        (r"-2\dfrac12", "-2.5"),
+        (r"x = 10\,\tfrac{1}{2}", "10.5"),
+        (r"2\ 1/2", "2.5"),
+        ("2½", "2.5"),
+        (r"\frac12", "0.5"),
+        (r"\frac1{20}", "0.05"),
+        ("¾", "0.75"),
+        (r"1\ 234", "1234"),
+        (r"1,\!234", "1234"),
+        ("- 4", "-4"),
+        (r"x = -\,4", "-4"),
+    ],
+)
+def test_a_box_reads_mixed_fractions_as_sums_and_latex_spaces_as_nothing(content, value):
+    assert extract(rf"\boxed{{{content}}}") == Extraction(value, "boxed")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "18 or 19", "3:00", r"2\frac{3}{2}", r"2.5\frac{1}{2}", r"\frac{1}{2}\frac{3}{4}", r"\frac{1}{2}3", r"2\frac{x}{4}",
+        r"x_2\frac12", r"100,\,200", "5 1/2", r"2\cdot\frac12",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize(
+    "reply", [r"\boxed{%s}", r"She has 9 eggs, so the answer is \boxed{%s}.", r"#### \boxed{%s}"]
+)
+def test_no_fragment_of_an_unreadable_box_counts(reply, content):
+    assert extract(reply % content) == Extraction(None, "")
+
+
+def test_a_stage_before_an_unreadable_box_still_counts():
+    assert extract("#### 7\n\\boxed{3:00}") == Extraction("7", "hashes")
+    assert extract(r"\boxed{18} and \boxed{3:00}") == Extraction("18", "boxed")
+    assert extract(r"It is 5, the answer to \boxed{x}") == Extraction("5", "last_number")
+
+
+@pytest.mark.parametrize("reply", ["9 eggs #### 18 or 19", "#### 20 - 5", "#### 3:00", "#### 3, 4"])
+def test_no_fragment_of_several_numbers_after_hashes_counts(reply):
+    assert extract(reply) == Extraction(None, "")
+
+
+@pytest.mark.parametrize(
     ("reply", "value"),
     [
         ("#### 18", "18"),
+        ("#### 18 (9 eggs * 2 dollars)", "18"),
+        ("#### 18 dollars for 9 eggs", "18"),
+        ("#### 15 (since 20-5)", "15"),
+        ("#### 18 (9 * 2 = 18, and 18 / 2 = 9)", "18"),
+        ("#### 18 dollars. (9 eggs)", "18"),
+        ("#### 2x = 18", "18"),
+        ("#### 5 1/2", "5.5"),
+        ("#### - 4", "-4"),
+        (r"#### \frac12", "0.5"),
         ("####18 dollars", "18"),
         ("#### $1,000.", "1000"),
         ("#### -3", "-3"),
@@ -93,7 +149,15 @@ def test_hashes_count_before_words(reply, value):
 
 
 @pytest.mark.parametrize(
-    "heading", ["#### 4. Compute the total", "#### Step 4: add", "#### 2 ways to see it. First"]
+    "heading",
+    [
+        "#### 4. Compute the total",
+        "#### Step 4: add",
+        "#### 2 ways to see it. First",
+        "#### 1st step",
+        "#### 1️⃣ Add",
+        "#### 4) Add",
+    ],
 )
 def test_a_markdown_heading_is_no_answer(heading):
     assert extract(f"{heading}\nThe answer is 9.") == Extraction("9", "answer_is")
@@ -135,6 +199,8 @@ def test_an_answer_in_words_counts_before_the_last_number(reply, value):
         ("1000.", "1000"),
         ("1,2,3", "3"),
         ("1,00,000", "100000"),
+        ("it is 5 1/2 cups", "5.5"),
+        ("on 3 5/12/2020", "2020"),
         ("18%", "18"),
         (".5", "0.5"),
         ("2.50", "2.5"),
@@ -221,8 +287,13 @@ def test_any_decimal_is_read_back_with_commas_and_currency(number, template):
         "-" * 50_000,
         r"\frac{1}{" * 10_000,
         "\n> " * 30_000,
+        r"\boxed{" * 140_000,
+        r"2\frac12" * 100_000,
+        "1 1/2 " * 160_000,
+        "#### (" * 160_000,
+        "#### 1 a. " * 100_000,
     ],
-    ids=lambda reply: reply[:8],
+    ids=lambda reply: f"{reply[:8]}-{len(reply)}",
 )
 def test_degenerate_replies_take_no_time(reply):
     start = time.perf_counter()
@@ -241,6 +312,7 @@ def test_degenerate_replies_take_no_time(reply):
         ("1/3", r"\frac{1}{3}"),
         ("50%", "50"),
         ("18 dollars", "18"),
+        ("5 1/2", "5.5"),
     ],
 )
 def test_equal_compares_as_decimals(first, second):
