@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, TypeVar
 
 from evalsuite.config import Gate, RunConfig
 from evalsuite.data.builtin import locate
@@ -19,6 +19,7 @@ from evalsuite.tasks.base import Metric, Style, Task, language_of
 from evalsuite.types import Prompt, Sample
 
 CEVAL = "ceval"
+PlannedT = TypeVar("PlannedT")
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,23 @@ class DatasetPlan:
         prompt = self.task.prompt(sample.row, shots, self.style, sample.subset)
         return prompt, encode(prompt, self.generation)
 
+    def place(self, sample: Sample[Any]) -> bytes:
+        """What of a sample's place belongs to its key: nothing, since equal questions may share a reply."""
+        return b""
+
+    def conditions(self) -> list[str]:
+        """How it was asked, for signatures."""
+        style, generation = self.style, self.generation
+        return [
+            f"shots:{style.shots}",
+            f"lang:{style.lang}",
+            *(["cot"] if style.cot else []),
+            "completions" if style.completions else "chat",
+            f"t:{generation.temperature:g}",
+            f"max_tokens:{generation.max_tokens}",
+            f"prompt:v{self.task.version}",
+        ]
+
     def described(self) -> dict[str, Any]:
         """The dataset's entry in run.json."""
         return {
@@ -74,6 +92,7 @@ class DatasetPlan:
             "shots": self.style.shots,
             "lang": self.style.lang,
             "cot": self.style.cot,
+            "style": asdict(self.style),
             "generation": self.generation.fields(),
             "scorers": self.scorers(),
         }
@@ -89,12 +108,26 @@ def plan_datasets(config: RunConfig) -> tuple[DatasetPlan, ...]:
 
     Raises `InputError` for all datasets together; `DataError` where there are bad rows, listing each.
     """
-    plans: list[DatasetPlan] = []
+    names: set[str] = set()
+
+    def plan_one(text: str) -> DatasetPlan:
+        plan = _plan(parse_spec(text, list(KINDS)), config, names)
+        names.add(plan.name)
+        return plan
+
+    plans = plan_each(config.datasets, plan_one)
+    check_gates(config.gates, plans)
+    return tuple(plans)
+
+
+def plan_each(texts: Sequence[str], plan_one: Callable[[str], PlannedT]) -> list[PlannedT]:
+    """Plan every dataset; one `InputError` for the faults of all of them."""
+    plans: list[PlannedT] = []
     problems: list[Problem] = []
     refusals: list[InputError] = []
-    for text in config.datasets:
+    for text in texts:
         try:
-            plans.append(_plan(parse_spec(text, list(KINDS)), config, {plan.name for plan in plans}))
+            plans.append(plan_one(text))
         except DataError as error:
             problems.extend(error.problems)
         except InputError as error:
@@ -103,8 +136,7 @@ def plan_datasets(config: RunConfig) -> tuple[DatasetPlan, ...]:
         raise DataError(problems, "\n".join([*map(str, refusals), CORRECT_ROWS]))
     if refusals:
         raise refusals[0] if len(refusals) == 1 else InputError("\n".join(map(str, refusals)))
-    _check_gates(config.gates, plans)
-    return tuple(plans)
+    return plans
 
 
 def plan_dataset(text: str) -> DatasetPlan:
@@ -117,7 +149,7 @@ def _plan(spec: DatasetSpec, config: RunConfig, taken: set[str]) -> DatasetPlan:
     files = find_files(path)
     kind = spec.kind or builtin_kind or _kind_from_columns(files[0].path)
     task = task_class(kind)()
-    dataset = load_dataset(_unique(dataset_name(path), taken), files, task)
+    dataset = load_dataset(unique_name(dataset_name(path), taken), files, task)
     style = _style(config, task, dataset, files_are_subjects=path.is_dir())
     generation = Generation(
         max_tokens=config.max_tokens or task.max_tokens(style),
@@ -138,7 +170,8 @@ def _kind_from_columns(path: Any) -> str:
     return recognise(record.values, str(path))
 
 
-def _unique(name: str, taken: set[str]) -> str:
+def unique_name(name: str, taken: Collection[str]) -> str:
+    """The name, numbered where it is taken."""
     numbered = (f"{name}-{number}" for number in range(2, len(taken) + 2))
     return next((candidate for candidate in (name, *numbered) if candidate not in taken), name)
 
@@ -183,7 +216,7 @@ def _shots(config: RunConfig, task: Task[Any], dataset: Dataset[Any]) -> int:
     return config.shots
 
 
-def _check_gates(gates: Sequence[Gate], plans: Sequence[DatasetPlan]) -> None:
+def check_gates(gates: Sequence[Gate], plans: Sequence[DatasetPlan]) -> None:
     """Refuse a gate that no dataset of the run can pass or fail, before anything is sent."""
     for gate in gates:
         applies = [plan for plan in plans if gate.dataset in (None, plan.name)]

@@ -39,19 +39,13 @@ class DatasetResults:
 
 def signature(plan: DatasetPlan, result: Result) -> str:
     """Everything a number depends on, in one line, such as `mcq|default|v1|n:44|shots:5|lang:zh|…`."""
-    metric, generation = result.metric, plan.generation
+    metric = result.metric
     parts = [
         plan.task.kind,
         metric.profile,
         f"v{metric.version}",
         f"n:{result.interval.n}",
-        f"shots:{plan.style.shots}",
-        f"lang:{plan.style.lang}",
-        *(["cot"] if plan.style.cot else []),
-        "completions" if plan.style.completions else "chat",
-        f"t:{generation.temperature:g}",
-        f"max_tokens:{generation.max_tokens}",
-        f"prompt:v{plan.task.version}",
+        *plan.conditions(),
     ]
     return "|".join(parts)
 
