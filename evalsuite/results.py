@@ -105,8 +105,8 @@ def conclude(
     problem: EvalsuiteError | None,
 ) -> Run:
     """Write everything and return the run. Raises the problem, or `GateFailed`, with the results written."""
-    times = stopwatch.times(meter, directory.read_json(SUMMARY_JSON))
     try:
+        times = stopwatch.times(meter, directory.read_json(SUMMARY_JSON))
         write_results(directory, results, meter, times, problem)
     except RunDirectoryError as error:
         raise problem or error from error

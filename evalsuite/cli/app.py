@@ -13,6 +13,7 @@ from evalsuite.cli.datasets import datasets
 from evalsuite.cli.doctor import doctor
 from evalsuite.cli.help import SectionedCommand
 from evalsuite.cli.run import run
+from evalsuite.cli.score import score
 from evalsuite.cli.validate import validate
 from evalsuite.errors import EvalsuiteError
 
@@ -35,6 +36,7 @@ app = typer.Typer(
     "--debug with any command shows the traceback of an error.",
 )
 app.command(cls=SectionedCommand)(run)
+app.command(cls=SectionedCommand)(score)
 app.command()(validate)
 app.command()(datasets)
 app.command()(doctor)

@@ -144,10 +144,11 @@ class Gsm8kTask(Task[Gsm8kRow]):
         right = value is not None and numbers.equal(value, row.answer)
         stage = found.stage if found else ""
         judged = outcome(value is not None, reply)
+        ended = reply.finish_reason
         values = {
             "accuracy": float(right),
             "strict": float(right and found is not None and found.strict),
-            "truncated_rate": float(reply.finish_reason == "length"),
+            "truncated_rate": None if ended is None else float(ended == "length"),
         }
         return Score(judged, value, stage, values)
 
