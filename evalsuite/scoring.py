@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from evalsuite.config import ScoreConfig
-from evalsuite.errors import EvalsuiteError, InputError, RunIncomplete
+from evalsuite.data.spec import parse_spec
+from evalsuite.errors import ConfigError, EvalsuiteError, InputError, RunIncomplete
+from evalsuite.rescoring import rescore, run_directory_of
 from evalsuite.results import Stopwatch, conclude, dataset_results, missing, run_file
 from evalsuite.runs.directory import RUN_FILE, RunDirectory, hold_run_directory
 from evalsuite.runs.journal import Journal
@@ -19,6 +21,7 @@ from evalsuite.runs.predictions import PredictedSample, PredictionPlan, plan_pre
 from evalsuite.runs.resume import reconcile
 from evalsuite.runs.run import Run
 from evalsuite.runs.work import Job, Work, new_work
+from evalsuite.tasks import KINDS
 
 MISSING = "missing_prediction"
 NO_PREDICTION = "the file has no prediction for the row"
@@ -52,7 +55,15 @@ def score(
     display: Callable[[Meter], AbstractContextManager[object]] = lambda _: nullcontext(),
     notify: Callable[[str], None] = lambda _: None,
 ) -> Run:
-    """Score predictions into a run directory and return the run. Raises `EvalsuiteError`, as `evaluate` does."""
+    """Score predictions into a run directory and return the run. Raises `EvalsuiteError`, as `evaluate` does.
+
+    Named the directory or the journal of a run, it judges that again, into a directory of its own.
+    """
+    run = _named_run(config)
+    if run:
+        policy = config.on_error if "on_error" in config.model_fields_set else None
+        beside = config.out / (config.name or f"{run.resolve().name}-rescored")
+        return rescore(run, beside=beside, on_error=policy, gates=config.gates)
     prepared = prepare_scoring(config)
     for plan in prepared.plans:
         told = ", told from the columns" if plan.recognised else ""
@@ -60,6 +71,19 @@ def score(
     with hold_run_directory(prepared.path, fresh=config.fresh) as directory:
         _refuse_run_of_a_model(directory)
         return _scored(prepared, directory, display)
+
+
+def _named_run(config: ScoreConfig) -> Path | None:
+    """The run whose journal is to be scored; it stands alone, and whole."""
+    targets = [parse_spec(text, list(KINDS)).target for text in config.datasets]
+    runs = [run for target in targets if (run := run_directory_of(target))]
+    if runs and len(targets) > 1:
+        raise ConfigError(f"{runs[0]}: the journal of a run is scored by itself; leave out the other files.")
+    if runs and (config.limit or config.lang != "auto" or config.fresh):
+        raise ConfigError(
+            f"{runs[0]}: the journal of a run is scored as it is; leave out --limit, --lang and --fresh."
+        )
+    return runs[0] if runs else None
 
 
 def _refuse_run_of_a_model(directory: RunDirectory) -> None:

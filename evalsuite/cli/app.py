@@ -12,6 +12,7 @@ from evalsuite._version import __version__
 from evalsuite.cli.datasets import datasets
 from evalsuite.cli.doctor import doctor
 from evalsuite.cli.help import SectionedCommand
+from evalsuite.cli.rescore import rescore
 from evalsuite.cli.run import run
 from evalsuite.cli.score import score
 from evalsuite.cli.validate import validate
@@ -37,6 +38,7 @@ app = typer.Typer(
 )
 app.command(cls=SectionedCommand)(run)
 app.command(cls=SectionedCommand)(score)
+app.command()(rescore)
 app.command()(validate)
 app.command()(datasets)
 app.command()(doctor)

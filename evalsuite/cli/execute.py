@@ -12,10 +12,11 @@ from types import FrameType
 from typing import Any
 
 from evalsuite.cli.progress import display
-from evalsuite.cli.tables import print_results
+from evalsuite.cli.tables import print_changes, print_results
 from evalsuite.config import build_config, build_score_config, read_config_file
 from evalsuite.errors import EvalsuiteError
 from evalsuite.evaluation import Prepared, evaluate, prepare
+from evalsuite.rescoring import rescore, run_directory_of
 from evalsuite.runs.directory import REPORT_FILE, SUMMARY_JSON
 from evalsuite.runs.run import Run, load_run
 from evalsuite.scoring import score
@@ -40,6 +41,15 @@ def execute_score(given: Mapping[str, Any], *, config_file: Path | None, as_json
     _end_like_interrupt(signal.SIGTERM)
     gc.freeze()
     _show_whatever_there_is(lambda: score(config, display=display, notify=_note), as_json=as_json)
+
+
+def execute_rescore(run: Path, *, out: Path | None, name: str | None, as_json: bool) -> None:
+    """Judge a run again, in place or beside, and say what changed."""
+    _replace_what_cannot_be_shown()
+    _end_like_interrupt(signal.SIGTERM)
+    source = run_directory_of(str(run)) or run
+    beside = (out or source.parent) / (name or source.resolve().name) if out or name else None
+    _show_whatever_there_is(lambda: rescore(source, beside=beside), as_json=as_json)
 
 
 def _values(given: Mapping[str, Any], config_file: Path | None) -> tuple[dict[str, Any], str]:
@@ -80,6 +90,7 @@ def _show_results(path: Path, *, as_json: bool) -> None:
         return
     run = load_run(path)
     print_results(run)
+    print_changes(run)
     for warning in run.summary["warnings"]:
         print(f"note: {warning}")
     print(f"report: {path / REPORT_FILE}")

@@ -111,6 +111,10 @@ class QaTask(Task[QaRow]):
         """The reference answer."""
         return row.reference
 
+    def from_gold(self, gold: str) -> QaRow:
+        """The question plays no part in the scores."""
+        return QaRow(({"role": "user", "content": ""},), gold)
+
     def score(self, row: QaRow, reply: Reply, style: Style) -> Score:
         """Every overlap score of one reply; an empty reply scores 0 and is counted as unparsed."""
         text = (answer_text(reply) or "").strip()
