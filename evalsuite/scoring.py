@@ -67,7 +67,7 @@ def score(
     prepared = prepare_scoring(config)
     for plan in prepared.plans:
         told = ", told from the columns" if plan.recognised else ""
-        notify(f"{plan.spec.text}: {plan.rows} rows of kind {plan.task.kind}, {plan.layout} layout{told}")
+        notify(f"{plan.spec.target}: {plan.rows} rows of kind {plan.task.kind}, {plan.layout} layout{told}")
     with hold_run_directory(prepared.path, fresh=config.fresh) as directory:
         _refuse_run_of_a_model(directory)
         return _scored(prepared, directory, display)

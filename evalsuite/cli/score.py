@@ -23,7 +23,8 @@ def score(
     """Score predictions that already exist.
 
     No model is asked. A file has the columns of its task and 'prediction' (or 'predictions'), or is what
-    ms-swift infer, LLaMA-Factory (generated_predictions.jsonl) or ToolBench-Static (predictions.json) wrote.
+    ms-swift infer, LLaMA-Factory (generated_predictions.jsonl), ToolBench-Static (predictions.json) or EvalScope
+    (its work directory) wrote.
 
     \b
       evalsuite score mcq:answers.csv

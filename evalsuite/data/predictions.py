@@ -4,6 +4,7 @@
                     ToolBench-Static's predictions.json (messages, tools, target, predictions) is of this layout
     ms-swift        infer results: `response` and `labels`, the question in `messages` or `query`
     LLaMA-Factory   generated_predictions.jsonl: `prompt`, `label`, `predict`
+    EvalScope       see `evalscope`
 
 A prediction is a text, or a message (an object with `content`, `tool_calls`). A missing or null one is no reply at
 all; an empty one is a reply that says nothing.
@@ -19,6 +20,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Generic
 
+from evalsuite.data import evalscope
 from evalsuite.data.dataset import RowError, RowParser
 from evalsuite.data.readers import Record, read_records
 from evalsuite.errors import InputError
@@ -89,22 +91,31 @@ class PredictionParser(Generic[RowT]):
 
 
 def find_layout(path: Path) -> tuple[Layout, Values]:
-    """The layout of a file, and its first record with a prediction, as ours. Raises `InputError` when it has none."""
+    """The layout of a file, and the first record that has it. Raises `InputError` when it holds no predictions."""
     columns: dict[str, None] = {}
     for values in islice(_values(path), RECORDS_LOOKED_AT):
-        layout = next((layout for layout in LAYOUTS if layout.recognises(values)), None)
+        layout = next((layout for layout in (*LAYOUTS, _evalscope(path)) if layout.recognises(values)), None)
         if layout:
-            return layout, layout.translate(values)
+            return layout, values
         columns |= dict.fromkeys(values)
     if columns.keys() >= JOURNAL_COLUMNS:
         raise InputError(
             f"{path}: the journal of a run, without the run.json that says of what kind its samples are. "
             "Name the run's directory, or put run.json back beside it."
         )
-    known = "\n".join(f"  {layout.name}: {layout.columns}" for layout in LAYOUTS)
+    known = "\n".join(f"  {layout.name}: {layout.columns}" for layout in (*LAYOUTS, _evalscope(path)))
     raise InputError(
         f"{path}: no predictions in it (columns: {', '.join(columns) or 'none'}). Read are:\n{known}\n"
         "Or ask a model: evalsuite run -d …"
+    )
+
+
+def _evalscope(path: Path) -> Layout:
+    return Layout(
+        "EvalScope",
+        "predictions/MODEL/BENCHMARK_SUBSET.jsonl beside its reviews",
+        evalscope.recognises,
+        evalscope.EvalscopeFile(path).translate,
     )
 
 
@@ -133,21 +144,13 @@ def _message_reply(message: Values, finish_reason: str | None) -> Reply:
     """An assistant's message as the OpenAI protocol writes it."""
     content, reasoning, calls = (message.get(name) for name in ("content", "reasoning_content", "tool_calls"))
     return Reply(
-        text=content_text(content),
+        text=evalscope.content_text(content),
         reasoning=reasoning if isinstance(reasoning, str) and reasoning else None,
         tool_calls=[call for call in calls if isinstance(call, dict)] or None
         if isinstance(calls, list)
         else None,
         finish_reason=finish_reason,
     )
-
-
-def content_text(content: Any) -> str:
-    """A message's content, or the text parts of one that comes in parts."""
-    if isinstance(content, list):
-        parts = (part for part in content if isinstance(part, dict))
-        return "\n".join(str(part["text"]) for part in parts if part.get("text") is not None)
-    return content if isinstance(content, str) else ""
 
 
 def _from_swift(values: Values) -> Values:
@@ -160,7 +163,7 @@ def _from_swift(values: Values) -> Values:
     while messages and messages[-1].get("role") == "assistant":
         messages.pop()
     if messages:
-        rest |= {"messages": messages, "question": content_text(messages[-1].get("content"))}
+        rest |= {"messages": messages, "question": evalscope.content_text(messages[-1].get("content"))}
     else:
         question = rest.get("query") or UNKNOWN_QUESTION
         rest |= {"query": question, "question": question}

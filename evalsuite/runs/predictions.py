@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from evalsuite.config import ScoreConfig
+from evalsuite.data import evalscope
 from evalsuite.data.builtin import locate
-from evalsuite.data.dataset import Dataset, load_dataset
+from evalsuite.data.dataset import Dataset, RowError, load_dataset
 from evalsuite.data.layout import DataFile, dataset_name, find_files
-from evalsuite.data.predictions import PredictionParser, find_layout
+from evalsuite.data.predictions import Layout, PredictionParser, find_layout
 from evalsuite.data.spec import DatasetSpec, parse_spec
 from evalsuite.endpoint.wire import Generation
+from evalsuite.errors import InputError
 from evalsuite.runs.plan import CEVAL, DatasetPlan, check_gates, plan_each, unique_name
 from evalsuite.runs.work import Variant
 from evalsuite.tasks import KINDS, recognise, task_class
@@ -68,18 +70,36 @@ def plan_predictions(config: ScoreConfig) -> tuple[PredictionPlan, ...]:
     """Find, recognise and check every file of predictions. Raises `InputError` for all of them together."""
     taken: dict[str, set[str]] = {}
 
-    def plan_one(text: str) -> PredictionPlan:
+    def plan_one(text: str) -> list[PredictionPlan]:
         spec = parse_spec(text, list(KINDS))
-        path, _ = locate(spec.target)
-        variant = config.name or variant_name(path)
-        names = taken.setdefault(variant, set())
-        plan = _plan(spec, path, config, variant, unique_name(dataset_name(path), names))
-        names.add(plan.name)
-        return plan
+        plans = []
+        for variant, source in _sources(spec, config.name):
+            names = taken.setdefault(variant, set())
+            path = Path(source.target)
+            plan = _plan(source, path, config, variant, unique_name(dataset_name(path), names))
+            names.add(plan.name)
+            plans.append(plan)
+        return plans
 
-    plans = plan_each(config.datasets, plan_one)
+    plans = [plan for found in plan_each(config.datasets, plan_one) for plan in found]
     check_gates(config.gates, plans)
     return tuple(plans)
+
+
+def _sources(spec: DatasetSpec, name: str | None) -> list[tuple[str, DatasetSpec]]:
+    """Whose predictions stand where: one path, or the files of an EvalScope folder, each by its model."""
+    path, _ = locate(spec.target)
+    found = evalscope.model_files(path)
+    if not found:
+        return [(name or variant_name(path), replace(spec, target=str(path)))]
+    one_model = len({model for model, _ in found}) == 1
+    sources = []
+    for model, file in found:
+        kind = evalscope.kind_of(file, spec.kind)
+        sources.append(
+            ((name if one_model else None) or model, DatasetSpec(f"{kind}:{file}", kind, str(file)))
+        )
+    return sources
 
 
 def variant_name(path: Path) -> str:
@@ -97,7 +117,7 @@ def prediction_files(path: Path) -> tuple[DataFile, ...]:
 def _plan(spec: DatasetSpec, path: Path, config: ScoreConfig, variant: str, name: str) -> PredictionPlan:
     files = prediction_files(path)
     layout, first = find_layout(files[0].path)
-    kind = spec.kind or recognise(first, str(files[0].path))
+    kind = spec.kind or _kind(layout, first, files[0].path)
     task = task_class(kind)()
     dataset = load_dataset(name, files, PredictionParser(task, layout))
     data_lang = language_of(dataset.traits, sum(dataset.counts.values()))
@@ -120,6 +140,13 @@ def _plan(spec: DatasetSpec, path: Path, config: ScoreConfig, variant: str, name
         variant=Variant(variant, _fingerprint(dataset)),
         layout=layout.name,
     )
+
+
+def _kind(layout: Layout, first: Mapping[str, Any], path: Path) -> str:
+    try:
+        return recognise(layout.translate(first), str(path))
+    except RowError as error:
+        raise InputError(f"{path}: {error}. Name the kind before the path, for instance qa:{path}") from error
 
 
 def _fingerprint(dataset: Dataset[Any]) -> str:
