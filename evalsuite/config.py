@@ -42,7 +42,7 @@ FLAG_FIELDS = frozenset({"cot", "completions", "stream", "fresh"})
 _FAIL_UNDER = re.compile(
     r"^(?:(?P<dataset>[^:=]+):)?(?P<metric>[^:=]+)=(?P<value>\d+(?:\.\d+)?|\.\d+)(?P<percent>%?)$"
 )
-_SECRET = re.compile(r"api_?keys?$|password|secret|hf_token")
+_SECRET = re.compile(r"api_?key|password|secret|(^|_)(token|auth|authorization|bearer)$")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -54,6 +54,7 @@ class Gate(BaseModel):
     dataset: str | None
     metric: str
     value: float
+    percent: bool = False
 
 
 class RunConfig(BaseModel):
@@ -275,7 +276,7 @@ def _parse_gate(text: str) -> Gate:
             f"--fail-under {text!r}: write [DATASET:]METRIC=VALUE, for instance accuracy=0.4 or mcq_zh:accuracy=40%"
         )
     value = float(match["value"]) / (100 if match["percent"] else 1)
-    return Gate(dataset=match["dataset"], metric=match["metric"], value=value)
+    return Gate(dataset=match["dataset"], metric=match["metric"], value=value, percent=bool(match["percent"]))
 
 
 def build_config(values: Mapping[str, Any], source: str = "") -> RunConfig:

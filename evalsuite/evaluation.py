@@ -17,7 +17,7 @@ from evalsuite.endpoint.loop import run_to_end
 from evalsuite.endpoint.retries import RetryPolicy
 from evalsuite.endpoint.wire import Generation, encode
 from evalsuite.errors import ConfigError, EndpointError, EvalsuiteError, RunIncomplete
-from evalsuite.models.checkpoint import Checkpoint, find_checkpoint, served_checkpoint
+from evalsuite.models.checkpoint import Checkpoint, find_checkpoint, served_checkpoint, served_fingerprint
 from evalsuite.results import Stopwatch, conclude, dataset_results, missing, run_file
 from evalsuite.runs.directory import RUN_FILE, RunDirectory, hold_run_directory
 from evalsuite.runs.inference import Inference
@@ -31,6 +31,7 @@ from evalsuite.types import Prompt
 
 REMOTE_CONCURRENCY = 32
 """`--concurrency auto` for a server that does not say how many requests it works on at a time."""
+SAME_SERVED_MODEL = "A served model is known by its address and name alone: if another checkpoint answers there now, use --fresh."
 ASK_AGAIN = (
     "Run the same command again to ask for them, "
     "or add --on-error skip (leave them out) or --on-error wrong (count them as wrong)."
@@ -96,6 +97,7 @@ class _Evaluation:
         if self._meter.reused:
             self._notify(
                 f"{self._meter.reused} of {self._meter.total} samples are finished already; {self._meter.owed} are asked."
+                + (f" {SAME_SERVED_MODEL}" if self._config.base_url else "")
             )
         problem: EvalsuiteError | None = None
         try:
@@ -112,7 +114,9 @@ class _Evaluation:
         """What earlier starts of this run finished, counted; the rest is owed."""
         works = [
             new_work(
-                Variant(checkpoint.name, checkpoint.fingerprint), self._prepared.plans, self._config.on_error
+                Variant(checkpoint.name, served_fingerprint(checkpoint, self._config.backend_arg)),
+                self._prepared.plans,
+                self._config.on_error,
             )
             for checkpoint in self._prepared.checkpoints
         ]

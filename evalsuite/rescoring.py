@@ -200,8 +200,9 @@ class _Rescoring:
         self.meter.earlier.add(line)
         self.samples += 1
         self.outcomes_changed += score.outcome != line["outcome"]
-        self.scores_changed += dict(score.values) != line["scores"]
-        return rescored(line, score)
+        judged = rescored(line, score)
+        self.scores_changed += judged["scores"] != line["scores"]
+        return judged
 
     def _run_file(self) -> dict[str, Any]:
         """run.json: as it was, but for what judges now."""

@@ -63,7 +63,7 @@ class Stopwatch:
 def run_file(
     config: RunConfig, variants: Sequence[Mapping[str, Any]], plans: Sequence[DatasetPlan]
 ) -> dict[str, Any]:
-    """run.json: nothing secret, nothing that differs between two starts of the same run."""
+    """run.json: what was asked of whom, by what; no secret and no time."""
     return {
         "format": RUN_FORMAT,
         "evalsuite": __version__,
@@ -106,11 +106,20 @@ def conclude(
 ) -> Run:
     """Write everything and return the run. Raises the problem, or `GateFailed`, with the results written."""
     try:
-        times = stopwatch.times(meter, directory.read_json(SUMMARY_JSON))
+        times = stopwatch.times(meter, _summary_before(directory))
         write_results(directory, results, meter, times, problem)
     except RunDirectoryError as error:
         raise problem or error from error
     return judged_by_gates(load_run(directory.path), gates, problem)
+
+
+def _summary_before(directory: RunDirectory) -> dict[str, Any] | None:
+    """What the start before wrote; a broken file is about to be replaced anyway."""
+    try:
+        found: dict[str, Any] | None = directory.read_json(SUMMARY_JSON)
+    except RunDirectoryError:
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def judged_by_gates(run: Run, gates: Sequence[Gate], problem: EvalsuiteError | None) -> Run:

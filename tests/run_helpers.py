@@ -14,11 +14,18 @@ from typing import Any
 from mock_server import MODEL, WAIT_SECONDS, MockServer
 
 from evalsuite.config import RunConfig, build_config
+from evalsuite.runs.plan import DatasetPlan, plan_spec
 
 EVALSUITE = (sys.executable, "-m", "evalsuite")
 POLL_SECONDS = 0.02
 KEY = "sk-secret-0123456789"
 """Looks like a key; must stand nowhere after a run."""
+
+
+def only_plan(spec: str) -> DatasetPlan:
+    """What a SPEC stands for that is one dataset."""
+    (plan,) = plan_spec(spec)
+    return plan
 
 
 def write_qa(path: Path, rows: Iterable[tuple[str, str]]) -> Path:

@@ -201,7 +201,7 @@ def test_a_key_that_expires_during_the_run_ends_it_and_keeps_what_is_finished(
     server: MockServer, data: Path, tmp_path: Path
 ) -> None:
     server.behave = lambda asked: ordinary(asked) if server.total <= 5 else failing(401, "expired")
-    with pytest.raises(EndpointError, match=r"expired.*--api-key-env") as caught:
+    with pytest.raises(RunIncomplete, match=r"expired.*--api-key-env.*resumes") as caught:
         evaluate(config(server, tmp_path / "out", data, concurrency=1))
     assert caught.value.run_directory
     assert len(lines_of(tmp_path / "out" / "run")) == 5
@@ -209,6 +209,23 @@ def test_a_key_that_expires_during_the_run_ends_it_and_keeps_what_is_finished(
     server.forget()
     assert evaluate(config(server, tmp_path / "out", data)).complete
     assert server.total == 7
+
+
+def test_a_sample_that_a_moderation_layer_refuses_is_lost_alone(
+    server: MockServer, data: Path, tmp_path: Path
+) -> None:
+    server.behave = lambda asked: failing(403, "flagged") if asked.prompt == "question 3" else ordinary(asked)
+    run = evaluate(config(server, tmp_path / "out", data, on_error="skip"))
+    assert run.complete
+    assert [line["id"] for line in lines_of(run.path) if line["outcome"] == "error"] == ["3"]
+
+
+@pytest.mark.parametrize("key", ["0", "none", "question"])
+def test_a_placeholder_for_a_key_leaves_replies_as_they_are(
+    server: MockServer, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    assert evaluate(config(server, tmp_path / "out", data)).metric("rouge_l") == 1.0
 
 
 def test_an_endpoint_that_cannot_be_used_is_found_out_with_one_request(

@@ -187,6 +187,28 @@ def test_scored_predictions_are_rescored_as_runs_are(tmp_path: Path, kind: str) 
     assert again.metric(HEADLINE[kind]) == 1.0
 
 
+def test_files_that_are_never_averaged_together_are_judged_each_by_its_own_rows(tmp_path: Path) -> None:
+    for place in ("in", "out"):
+        rows = ROWS["toolbench"] if place == "in" else ROWS["toolbench"][:1]
+        write_rows(tmp_path / "agents" / "test" / f"{place}_domain.jsonl", rows)
+    run = score(scoring(tmp_path / "out", tmp_path / "agents"))
+    assert list(run.summary["variants"]["scored"]["datasets"]) == ["agents/in_domain", "agents/out_domain"]
+    again = rescore(run.path)
+    assert again.summary["variants"] == run.summary["variants"]
+    assert again.summary["rescored"]["samples"] == 3
+
+
+@pytest.mark.parametrize("policy", ["skip", "wrong"])
+def test_samples_that_could_not_be_had_count_as_they_did(
+    server: MockServer, data: Path, tmp_path: Path, policy: str
+) -> None:
+    server.behave = lambda asked: failing(400) if asked.prompt == "question 0" else ordinary(asked)
+    run = evaluate(config(server, tmp_path / "out", data, on_error=policy))
+    again = rescore(run.path)
+    assert again.summary["variants"] == run.summary["variants"]
+    assert again.summary["rescored"]["scores_changed"] == 0
+
+
 # ---------------------------------------------------------------- what changed
 
 

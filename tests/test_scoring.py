@@ -143,7 +143,7 @@ def test_a_run_directory_like_any_other_whose_signatures_claim_no_prompt(tmp_pat
     assert dataset["layout"] == "own"
     assert not {"shots", "cot", "generation"} & dataset.keys()
     metric = run.summary["variants"]["scored"]["datasets"]["p"]["subsets"]["all"]["metrics"]["accuracy"]
-    assert metric["signature"].endswith("|n:2|lang:en|predictions")
+    assert "|n:2|lang:en|predictions|data:" in metric["signature"]
     assert run.info["command"].startswith(f"evalsuite score {path}")
 
 

@@ -22,12 +22,13 @@ def validate(
     anything is wrong.
     """
     from evalsuite.errors import DataError, InputError
-    from evalsuite.runs.plan import plan_dataset
+    from evalsuite.runs.plan import plan_spec
 
     problems: list[str] = []
     for spec in specs:
         try:
-            _describe(plan_dataset(spec))
+            for plan in plan_spec(spec):
+                _describe(plan)
         except DataError as error:
             problems.extend(map(str, error.problems))
         except InputError as error:

@@ -29,10 +29,12 @@ from evalsuite.endpoint.wire import (
     quoted,
     read_reply,
 )
-from evalsuite.errors import EndpointError, ServerError
+from evalsuite.errors import EndpointError, RunIncomplete, ServerError
 from evalsuite.types import Reply
 
 FailureClass: TypeAlias = Literal["timeout", "connection", "status", "rejected", "bad_reply"]
+SECRET_CHARACTERS = 16
+"""Providers' keys are longer."""
 CONTROL_TIMEOUT_SECONDS = 30.0
 JSON_TYPE = "application/json"
 MAX_LISTED_MODELS = 20
@@ -96,6 +98,8 @@ class Endpoint:
     api_key: str | None = field(default=None, repr=False)
     stream: bool = False
     traffic: Traffic = field(default_factory=Traffic)
+    proven: bool = False
+    """Whether a request has succeeded: after that a refusal is about one sample, not about the endpoint."""
 
     def __post_init__(self) -> None:
         try:
@@ -126,12 +130,18 @@ class Endpoint:
         return text.replace(self.api_key, REDACTED) if self.api_key else text
 
     def _redact_bytes(self, raw: bytes) -> bytes:
-        """What a server sent, without the key: done before anything is cut or quoted."""
+        """An error response without the key: done before anything is cut or quoted."""
         return raw.replace(self.api_key.encode(), REDACTED.encode()) if self.api_key else raw
 
     def _redact_reply(self, reply: Reply) -> Reply:
-        """For a key that arrived in pieces or escaped, so that it only shows once the reply is put together."""
-        if not self.api_key or self.api_key not in f"{reply.text}{reply.reasoning}{reply.tool_calls}":
+        """A reply without the key, which may have arrived in pieces or escaped.
+
+        A short key is a placeholder for a local server ("none", "EMPTY", "x"): no secret, and part of ordinary
+        answers, which must be judged as they are.
+        """
+        if not self.api_key or len(self.api_key) < SECRET_CHARACTERS:
+            return reply
+        if self.api_key not in f"{reply.text}{reply.reasoning}{reply.tool_calls}":
             return reply
         calls = orjson.loads(self.redact(orjson.dumps(reply.tool_calls).decode()))
         reasoning = self.redact(reply.reasoning) if reply.reasoning else None
@@ -172,7 +182,7 @@ class Endpoint:
                 if self.stream and response.content_type != JSON_TYPE:
                     reply, ttft = await self._read_stream(response, start)
                 else:
-                    reply, ttft = read_reply(self._redact_bytes(await response.read())), None
+                    reply, ttft = read_reply(await response.read()), None
         except BadReply as error:
             raise _Again(RequestFailure("bad_reply", self.redact(str(error)))) from None
         except asyncio.TimeoutError:
@@ -191,7 +201,12 @@ class Endpoint:
             retry_after = response.headers.get("Retry-After")
             raise _Again(RequestFailure("status", words, status=status), retry_after)
         if status in (401, 403, 404) or status < 400:
-            raise EndpointError(self._fatal(response, raw))
+            if not self.proven:
+                raise EndpointError(self._fatal(response, raw))
+            if status == 401:
+                raise RunIncomplete(
+                    f"{self._fatal(response, raw)} Then run the same command again: it resumes."
+                )
         raise RequestFailure("rejected", words, status=status, attempts=attempt)
 
     def _fatal(self, response: aiohttp.ClientResponse, raw: bytes) -> str:
@@ -216,9 +231,9 @@ class Endpoint:
         async for chunk in response.content.iter_any():
             *lines, buffer = (buffer + chunk).split(b"\n")
             for line in lines:
-                if reader.feed(self._redact_bytes(line)) and ttft is None:
+                if reader.feed(line) and ttft is None:
                     ttft = perf_counter() - start
-        reader.feed(self._redact_bytes(buffer))
+        reader.feed(buffer)
         return reader.reply(), ttft
 
     async def served_models(self) -> list[str] | None:
@@ -261,6 +276,7 @@ class Endpoint:
         """One request that must succeed before any data is sent. Raises `EndpointError` or `ServerError`."""
         try:
             await self.ask(request)
+            self.proven = True
         except RequestFailure as failure:
             message = (
                 f"{self.base_url} lists '{self.model}' but a one-token request failed: {failure.message}."

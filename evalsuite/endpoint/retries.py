@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 
+JITTER = random.Random()
+"""Our own, so that a seed the user set for training is left alone."""
 RETRIED_STATUSES = frozenset({408, 409, 429})
 
 
@@ -29,10 +32,9 @@ class RetryPolicy:
 
     def delay(self, attempt: int, retry_after: str | None = None) -> float:
         """Seconds to wait after the `attempt`-th try (from 1)."""
+        own = JITTER.uniform(0.5, 1.0) * min(self.max_delay, self.first_delay * 2.0 ** (attempt - 1))
         asked = retry_after_seconds(retry_after)
-        if asked is not None:
-            return asked
-        return random.uniform(0.5, 1.0) * min(self.max_delay, self.first_delay * 2.0 ** (attempt - 1))
+        return own if asked is None else max(own, asked + JITTER.uniform(0.0, self.first_delay))
 
 
 def retry_after_seconds(value: str | None) -> float | None:
@@ -40,7 +42,8 @@ def retry_after_seconds(value: str | None) -> float | None:
     if not value:
         return None
     try:
-        return max(0.0, float(value))
+        seconds = float(value)
+        return max(0.0, seconds) if math.isfinite(seconds) else None
     except ValueError:
         pass
     try:

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
@@ -113,21 +114,27 @@ def score_interval(
 def macro_mean(subjects: Mapping[str, Sequence[float]], confidence: float = 0.95) -> Interval:
     """Return the unweighted mean of the subjects' means; `n` counts rows. Subjects without rows are left out.
 
-    A subject with one row has no standard error, so neither has the macro mean.
+    A subject with one row, which has no spread of its own, is given that of all rows together. Where no subject has any
+    spread, 0/1 scores get Wilson's interval of all rows, since a width of nothing would claim certainty.
     """
     means = [mean_interval(values) for values in subjects.values() if values]
     n = sum(interval.n for interval in means)
     if not means:
         return NOTHING
     value = _mean([interval.value for interval in means if interval.value is not None])
-    errors = [interval.stderr for interval in means if interval.stderr is not None]
-    if len(errors) < len(means):
+    pooled = mean_interval([score for values in subjects.values() for score in values]).stderr
+    if pooled is None:
         return Interval(value=value, stderr=None, low=None, high=None, n=n)
+    errors = [pooled * math.sqrt(n) if mean.stderr is None else mean.stderr for mean in means]
+    if not any(errors) and value in (0, 1):
+        return replace(wilson(value * n, n, confidence), n=n)
     variance = math.fsum(error**2 for error in errors)
     stderr = math.sqrt(variance) / len(means)
     half = 0.0
     if variance > 0:
-        spread = math.fsum(error**4 / (interval.n - 1) for error, interval in zip(errors, means, strict=True))
+        spread = math.fsum(
+            error**4 / max(1, interval.n - 1) for error, interval in zip(errors, means, strict=True)
+        )
         freedom = variance**2 / spread if spread > 0 else math.inf  # fourth powers may underflow
         half = t_quantile(0.5 + confidence / 2, freedom) * stderr
     return Interval(value=value, stderr=stderr, low=value - half, high=value + half, n=n)

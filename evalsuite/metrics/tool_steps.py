@@ -28,6 +28,7 @@ Profile `strict` (ours) differs so:
 - rows are skipped for the gold alone: `invalid_hallucination_function_name`, or a call of a tool that is not
   offered; a skipped row is None everywhere. A gold give-up and a gold without action count; `Finish` belongs to
   the protocol and need not be offered;
+- a reply without an action decided nothing: its `plan_em` is 0, unless the gold has no action either;
 - `act_em` and the F1 scores want a call: giving up never equals a gold without action;
 - F1 applies by the gold input alone: a JSON object, `{}` for `easy_f1`, any other for `hard_f1`, even when names
   differ. Values compare by JSON type: true is not 1, "1" is not 1, 1 is 1.0. NaN and Infinity are not JSON.
@@ -138,7 +139,8 @@ def score_strict(gold: Step, reply: Step, offered: Collection[str]) -> StepScore
     if skipped := _skipped_by_strict(gold, offered):
         return StepScore(dict.fromkeys(METRICS), skipped)
     values: dict[str, float | None] = dict.fromkeys(METRICS)
-    values["plan_em"] = float(gold.plan == reply.plan)
+    decided = reply.action != NO_ACTION or gold.action == NO_ACTION
+    values["plan_em"] = float(decided and gold.plan == reply.plan)
     values["hallucination_rate"] = float(
         reply.plan == "call" and reply.action != NO_ACTION and reply.action not in offered
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -16,6 +16,8 @@ Form: TypeAlias = Literal["gguf", "served"]
 GGUF_MAGIC = b"GGUF"
 FINGERPRINT_DIGITS = 16
 CHUNK_BYTES = 1 << 20
+ARGUMENTS_WITHOUT_EFFECT = frozenset({"port", "n_threads", "n_threads_batch", "n_parallel"})
+"""Arguments of a server that change its speed, not its replies."""
 SAMPLED_CHUNKS = 256
 """A file of up to so many MiB is hashed whole."""
 SERVE_IT = "Serve it yourself (for instance `vllm serve`) and give --base-url URL --model NAME"
@@ -53,6 +55,15 @@ def served_checkpoint(base_url: str, model: str) -> Checkpoint:
     """A model behind a URL: all that is known of it is where it is and what it is called."""
     digest = hashlib.blake2b(f"{base_url}\n{model}".encode(), digest_size=FINGERPRINT_DIGITS // 2)
     return Checkpoint(_short_name(model), model, f"{model} at {base_url}", "served", digest.hexdigest())
+
+
+def served_fingerprint(checkpoint: Checkpoint, arguments: Mapping[str, str]) -> str:
+    """Who is asked: the checkpoint, and the server's arguments that may change its replies."""
+    telling = {name: text for name, text in arguments.items() if name not in ARGUMENTS_WITHOUT_EFFECT}
+    if not telling:
+        return checkpoint.fingerprint
+    text = f"{checkpoint.fingerprint}\n{sorted(telling.items())}"
+    return hashlib.blake2b(text.encode(), digest_size=FINGERPRINT_DIGITS // 2).hexdigest()
 
 
 def _short_name(source: str) -> str:

@@ -113,7 +113,7 @@ class Inference:
         self._requests_before = self.meter.requests - traffic.requests
         self._retries_before = self.meter.retries - traffic.retries
         with Scribe(self.journal, self.meter) as scribe:
-            watcher = asyncio.ensure_future(self._watch())
+            watcher = asyncio.ensure_future(self._watch(scribe))
             asking = asyncio.ensure_future(
                 run_pool(self.work.jobs(), lambda job: self._ask(job, scribe), self.endpoint.concurrency)
             )
@@ -125,10 +125,11 @@ class Inference:
                     task.cancel()
                 await asyncio.gather(watcher, asking, return_exceptions=True)
 
-    async def _watch(self) -> None:
-        """Notice a dead server at once, and keep the meter's traffic figures fresh."""
+    async def _watch(self, scribe: Scribe) -> None:
+        """Notice a dead server or a full disk at once, and keep the meter's traffic figures fresh."""
         while True:
             self.server_check()
+            scribe.check()
             self._read_traffic()
             await asyncio.sleep(WATCH_SECONDS)
 

@@ -71,7 +71,7 @@ def _judgement(score: Score) -> dict[str, Any]:
         "outcome": score.outcome,
         "extracted": score.extracted,
         "stage": score.stage,
-        "scores": score.values,
+        "scores": score.values if score.outcome != "error" else {},
         "labels": score.labels,
     }
     return fields | ({"statistics": score.statistics} if score.statistics else {})
@@ -116,6 +116,6 @@ def failed_score(job: Job) -> Score:
 
 
 def error_score(plan: DatasetPlan, row: Any) -> Score:
-    """No score; corpus metrics see an empty reply where errors count."""
+    """What an empty reply scores, for where errors count."""
     empty = plan.task.score(row, Reply(""), plan.style)
-    return Score("error", statistics=empty.statistics)
+    return Score("error", values=empty.values, statistics=empty.statistics)

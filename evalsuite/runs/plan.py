@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
@@ -9,7 +10,7 @@ from typing import Any, TypeVar
 from evalsuite.config import Gate, RunConfig
 from evalsuite.data.builtin import locate
 from evalsuite.data.dataset import Dataset, load_dataset
-from evalsuite.data.layout import dataset_name, find_files
+from evalsuite.data.layout import DataFile, dataset_name, find_files
 from evalsuite.data.readers import first_record
 from evalsuite.data.spec import DatasetSpec, parse_spec
 from evalsuite.endpoint.wire import Generation, Request, encode
@@ -20,6 +21,8 @@ from evalsuite.types import Prompt, Sample
 
 CEVAL = "ceval"
 PlannedT = TypeVar("PlannedT")
+SHORT_NAMES = {"temperature": "t"}
+SHOWN_HASH_DIGITS = 8
 
 
 @dataclass(frozen=True)
@@ -64,17 +67,24 @@ class DatasetPlan:
         """What of a sample's place belongs to its key: nothing, since equal questions may share a reply."""
         return b""
 
+    @property
+    def data_hash(self) -> str:
+        """One hash of the content of all its files, dev files included."""
+        hashes = "\n".join(facts.sha256 for facts in self.dataset.facts)
+        return hashlib.sha256(hashes.encode()).hexdigest()
+
     def conditions(self) -> list[str]:
         """How it was asked, for signatures."""
-        style, generation = self.style, self.generation
+        style, settings = self.style, self.generation.fields()
         return [
             f"shots:{style.shots}",
             f"lang:{style.lang}",
-            *(["cot"] if style.cot else []),
+            *(name for name in ("cot", "multiple") if getattr(style, name)),
+            *([style.exam] if style.exam else []),
             "completions" if style.completions else "chat",
-            f"t:{generation.temperature:g}",
-            f"max_tokens:{generation.max_tokens}",
+            *(f"{SHORT_NAMES.get(name, name)}:{_written(value)}" for name, value in settings.items()),
             f"prompt:v{self.task.version}",
+            f"data:{self.data_hash[:SHOWN_HASH_DIGITS]}",
         ]
 
     def described(self) -> dict[str, Any]:
@@ -110,24 +120,24 @@ def plan_datasets(config: RunConfig) -> tuple[DatasetPlan, ...]:
     """
     names: set[str] = set()
 
-    def plan_one(text: str) -> DatasetPlan:
-        plan = _plan(parse_spec(text, list(KINDS)), config, names)
-        names.add(plan.name)
-        return plan
+    def plan_one(text: str) -> list[DatasetPlan]:
+        plans = list(_plans(parse_spec(text, list(KINDS)), config, names))
+        names.update(name for plan in plans for name in (plan.name, plan.name.partition("/")[0]))
+        return plans
 
     plans = plan_each(config.datasets, plan_one)
     check_gates(config.gates, plans)
     return tuple(plans)
 
 
-def plan_each(texts: Sequence[str], plan_one: Callable[[str], PlannedT]) -> list[PlannedT]:
+def plan_each(texts: Sequence[str], plan_one: Callable[[str], Sequence[PlannedT]]) -> list[PlannedT]:
     """Plan every dataset; one `InputError` for the faults of all of them."""
     plans: list[PlannedT] = []
     problems: list[Problem] = []
     refusals: list[InputError] = []
     for text in texts:
         try:
-            plans.append(plan_one(text))
+            plans.extend(plan_one(text))
         except DataError as error:
             problems.extend(error.problems)
         except InputError as error:
@@ -139,18 +149,51 @@ def plan_each(texts: Sequence[str], plan_one: Callable[[str], PlannedT]) -> list
     return plans
 
 
-def plan_dataset(text: str) -> DatasetPlan:
-    """One dataset with every default, to check its rows. Raises `InputError`."""
-    return _plan(parse_spec(text, list(KINDS)), RunConfig.model_construct(datasets=(text,)), set())
+def _written(value: Any) -> str:
+    """A setting as a part of a signature, in which `|` separates."""
+    return f"{value:g}" if isinstance(value, float) else str(value).replace("|", "\\u007c")
 
 
-def _plan(spec: DatasetSpec, config: RunConfig, taken: set[str]) -> DatasetPlan:
+def plan_spec(text: str) -> tuple[DatasetPlan, ...]:
+    """What a SPEC stands for, with every default, to check its rows. Raises `InputError`."""
+    return tuple(_plans(parse_spec(text, list(KINDS)), RunConfig.model_construct(datasets=(text,)), set()))
+
+
+def _plans(spec: DatasetSpec, config: RunConfig, taken: set[str]) -> Iterator[DatasetPlan]:
+    """One plan, or one for each file where the files of a folder must not be averaged together."""
     path, builtin_kind = locate(spec.target)
     files = find_files(path)
     kind = spec.kind or builtin_kind or _kind_from_columns(files[0].path)
     task = task_class(kind)()
-    dataset = load_dataset(unique_name(dataset_name(path), taken), files, task)
-    style = _style(config, task, dataset, files_are_subjects=path.is_dir())
+    recognised = not (spec.kind or builtin_kind)
+    name = unique_name(dataset_name(path), taken)
+    for part, its_files in separated(name, files, task):
+        dataset = load_dataset(part, its_files, task)
+        subjects = path.is_dir() and part == name
+        yield _plan(spec, config, task, dataset, files_are_subjects=subjects, recognised=recognised)
+
+
+def separated(
+    name: str, files: Sequence[DataFile], task: Task[Any]
+) -> Iterator[tuple[str, Sequence[DataFile]]]:
+    """One dataset, or one for each file where the files of a folder must not be averaged together."""
+    if task.pooled or len(files) == 1:
+        yield name, files
+        return
+    for file in files:
+        yield f"{name}/{file.subject}", [file]
+
+
+def _plan(
+    spec: DatasetSpec,
+    config: RunConfig,
+    task: Task[Any],
+    dataset: Dataset[Any],
+    *,
+    files_are_subjects: bool,
+    recognised: bool,
+) -> DatasetPlan:
+    style = _style(config, task, dataset, files_are_subjects=files_are_subjects)
     generation = Generation(
         max_tokens=config.max_tokens or task.max_tokens(style),
         temperature=config.temperature,
@@ -158,9 +201,7 @@ def _plan(spec: DatasetSpec, config: RunConfig, taken: set[str]) -> DatasetPlan:
         seed=config.seed,
         stop=config.stop,
     )
-    return DatasetPlan(
-        spec, task, dataset, style, generation, config.limit, recognised=not (spec.kind or builtin_kind)
-    )
+    return DatasetPlan(spec, task, dataset, style, generation, config.limit, recognised)
 
 
 def _kind_from_columns(path: Any) -> str:
@@ -183,7 +224,7 @@ def _style(config: RunConfig, task: Task[Any], dataset: Dataset[Any], *, files_a
         lang=data_lang if config.lang == "auto" else config.lang,
         data_lang=data_lang,
         shots=_shots(config, task, dataset),
-        cot=config.cot,
+        cot=config.cot and task.takes_cot,
         completions=config.completions,
         subjects=files_are_subjects or len(dataset.counts) > 1,
         multiple="multiple" in dataset.traits,
@@ -196,6 +237,8 @@ def _shots(config: RunConfig, task: Task[Any], dataset: Dataset[Any]) -> int:
 
     Kinds that are asked without examples stay so where there is no dev file, whatever the others get.
     """
+    if not task.takes_shots:
+        return 0
     pools = [len(dataset.pools[file.dev]) if file.dev else 0 for file in dataset.files]
     most = max(pools) or len(task.builtin_shots())
     if config.shots is None:
@@ -229,7 +272,21 @@ def check_gates(gates: Sequence[Gate], plans: Sequence[DatasetPlan]) -> None:
             raise ConfigError(
                 f"--fail-under {gate.metric}: no dataset of this run has that metric. There are: {known}."
             )
+        _check_bound(gate, metrics[gate.metric])
         if not metrics[gate.metric].higher_is_better:
             raise ConfigError(
                 f"--fail-under {gate.metric}: lower is better there, so a lower bound makes no sense."
             )
+
+
+def _check_bound(gate: Gate, metric: Metric) -> None:
+    """Refuse a bound that the metric passes or fails whatever the model does."""
+    highest = {"proportion": 1.0, "score": 1.0, "bleu": 100.0}.get(metric.unit)
+    share = highest == 1.0
+    if gate.percent and not share:
+        raise ConfigError(f"--fail-under {gate.metric}: it is no share, so write its value without %.")
+    if highest is not None and gate.value > highest:
+        form = "0.4 or 40%" if share else "27.5"
+        raise ConfigError(
+            f"--fail-under {gate.metric}={gate.value:g}: it lies between 0 and {highest:g}; write {form}, for instance."
+        )

@@ -17,7 +17,15 @@ from evalsuite.data.predictions import Layout, PredictionParser, find_layout
 from evalsuite.data.spec import DatasetSpec, parse_spec
 from evalsuite.endpoint.wire import Generation
 from evalsuite.errors import InputError
-from evalsuite.runs.plan import CEVAL, DatasetPlan, check_gates, plan_each, unique_name
+from evalsuite.runs.plan import (
+    CEVAL,
+    SHOWN_HASH_DIGITS,
+    DatasetPlan,
+    check_gates,
+    plan_each,
+    separated,
+    unique_name,
+)
 from evalsuite.runs.work import Variant
 from evalsuite.tasks import KINDS, recognise, task_class
 from evalsuite.tasks.base import Style, language_of
@@ -57,7 +65,13 @@ class PredictionPlan(DatasetPlan):
 
     def conditions(self) -> list[str]:
         """See `DatasetPlan.conditions`."""
-        return [f"lang:{self.style.lang}", "predictions"]
+        several = ["multiple"] if self.style.multiple else []
+        return [
+            f"lang:{self.style.lang}",
+            *several,
+            "predictions",
+            f"data:{self.data_hash[:SHOWN_HASH_DIGITS]}",
+        ]
 
     def described(self) -> dict[str, Any]:
         """See `DatasetPlan.described`."""
@@ -72,16 +86,15 @@ def plan_predictions(config: ScoreConfig) -> tuple[PredictionPlan, ...]:
 
     def plan_one(text: str) -> list[PredictionPlan]:
         spec = parse_spec(text, list(KINDS))
-        plans = []
+        plans: list[PredictionPlan] = []
         for variant, source in _sources(spec, config.name):
             names = taken.setdefault(variant, set())
-            path = Path(source.target)
-            plan = _plan(source, path, config, variant, unique_name(dataset_name(path), names))
-            names.add(plan.name)
-            plans.append(plan)
+            name = unique_name(dataset_name(Path(source.target)), names)
+            names.add(name)
+            plans.extend(_plans(source, config, variant, name))
         return plans
 
-    plans = [plan for found in plan_each(config.datasets, plan_one) for plan in found]
+    plans = plan_each(config.datasets, plan_one)
     check_gates(config.gates, plans)
     return tuple(plans)
 
@@ -114,31 +127,36 @@ def prediction_files(path: Path) -> tuple[DataFile, ...]:
     return tuple(replace(file, dev=None, mend=True) for file in find_files(path))
 
 
-def _plan(spec: DatasetSpec, path: Path, config: ScoreConfig, variant: str, name: str) -> PredictionPlan:
+def _plans(spec: DatasetSpec, config: ScoreConfig, variant: str, name: str) -> Iterator[PredictionPlan]:
+    path = Path(spec.target)
     files = prediction_files(path)
     layout, first = find_layout(files[0].path)
-    kind = spec.kind or _kind(layout, first, files[0].path)
-    task = task_class(kind)()
-    dataset = load_dataset(name, files, PredictionParser(task, layout))
+    task = task_class(spec.kind or _kind(layout, first, files[0].path))()
+    for part, its_files in separated(name, files, task):
+        dataset = load_dataset(part, its_files, PredictionParser(task, layout))
+        style = _style(config, dataset, files_are_subjects=path.is_dir() and part == name)
+        yield PredictionPlan(
+            spec=spec,
+            task=task,
+            dataset=dataset,
+            style=style,
+            generation=Generation(task.max_tokens(style)),
+            limit=config.limit,
+            recognised=not spec.kind,
+            variant=Variant(variant, _fingerprint(dataset)),
+            layout=layout.name,
+        )
+
+
+def _style(config: ScoreConfig, dataset: Dataset[Any], *, files_are_subjects: bool) -> Style:
     data_lang = language_of(dataset.traits, sum(dataset.counts.values()))
-    style = Style(
+    return Style(
         lang=data_lang if config.lang == "auto" else config.lang,
         data_lang=data_lang,
         shots=0,
-        subjects=path.is_dir() or len(dataset.counts) > 1,
+        subjects=files_are_subjects or len(dataset.counts) > 1,
         multiple="multiple" in dataset.traits,
-        exam=CEVAL if CEVAL in name.lower().replace("-", "").replace("_", "") else None,
-    )
-    return PredictionPlan(
-        spec=spec,
-        task=task,
-        dataset=dataset,
-        style=style,
-        generation=Generation(task.max_tokens(style)),
-        limit=config.limit,
-        recognised=not spec.kind,
-        variant=Variant(variant, _fingerprint(dataset)),
-        layout=layout.name,
+        exam=CEVAL if CEVAL in dataset.name.lower().replace("-", "").replace("_", "") else None,
     )
 
 

@@ -67,6 +67,8 @@ def rows_from_files(plan: DatasetPlan) -> Iterator[Sample[Any]]:
         raise InputError(
             f"{need}. It needs {listed}, as it was, seen from the folder the run was started in: {error}"
         ) from error
+    names = {name for name, _ in recorded}
+    files = tuple(file for file in files if file.path.name in names) or files
     for file in files:
         if (file.path.name, file_sha256(file.path)) not in recorded:
             raise InputError(

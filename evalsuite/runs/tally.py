@@ -36,7 +36,7 @@ class Result:
 
 @dataclass(slots=True)
 class _Scores:
-    """One metric's scores in one subset, with the cluster of each where there are clusters."""
+    """One metric's scores in one subset, with the cluster of each: negative for rows that stand alone."""
 
     values: array[float] = field(default_factory=lambda: array("d"))
     clusters: array[int] = field(default_factory=lambda: array("q"))
@@ -52,7 +52,8 @@ class Tally:
         self._on_error = on_error
         self._scores: dict[str, dict[str, _Scores]] = {}
         self._outcomes: dict[str, Counter[Outcome]] = {}
-        self._clusters: dict[str, int] = {}
+        self._clusters: dict[tuple[str, str], int] = {}
+        self._singles = 0
 
     @property
     def subsets(self) -> list[str]:
@@ -73,11 +74,11 @@ class Tally:
         statistics: Mapping[str, Sequence[float]],
         cluster: str | None = None,
     ) -> None:
-        """Count a sample. An `error` counts towards metrics only under `--on-error wrong`, as the worst score."""
+        """Count a sample. An `error` counts towards metrics only under `--on-error wrong`, as 0 where it applies."""
         self._outcomes.setdefault(subset, Counter())[outcome] += 1
         if outcome == "error" and self._on_error != "wrong":
             return
-        number = -1 if cluster is None else self._clusters.setdefault(cluster, len(self._clusters))
+        number = self._cluster_number(subset, cluster)
         scores = self._scores.setdefault(subset, {})
         for metric in self.metrics:
             kept = scores.setdefault(metric.name, _Scores())
@@ -85,12 +86,21 @@ class Tally:
                 if metric.name in statistics:
                     kept.statistics.append(array("d", statistics[metric.name]))
                 continue
-            value = metric.worst if outcome == "error" else values.get(metric.score)
+            value = values.get(metric.score)
+            if outcome == "error":
+                value = metric.of_failure(value)
             if value is None:
                 kept.skipped += 1
             else:
                 kept.values.append(value)
                 kept.clusters.append(number)
+
+    def _cluster_number(self, subset: str, cluster: str | None) -> int:
+        """Clusters of different files are different ones; a row without one stands alone."""
+        if cluster is None:
+            self._singles += 1
+            return -self._singles
+        return self._clusters.setdefault((subset, cluster), len(self._clusters))
 
     def results(self) -> list[Result]:
         """Every metric over the whole dataset, then for each subset where there are several."""
@@ -135,5 +145,5 @@ def _unbounded(metric: Metric, parts: Mapping[str, _Scores]) -> Interval:
         return stats.bootstrap_interval(rows, metric.from_statistics)
     values = array("d", (value for part in parts.values() for value in part.values))
     clusters = array("q", (number for part in parts.values() for number in part.clusters))
-    clustered = len(values) > 0 and min(clusters) >= 0
+    clustered = len(values) > 0 and max(clusters) >= 0
     return stats.score_interval(values, clusters if clustered else None)

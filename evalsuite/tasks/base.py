@@ -67,10 +67,14 @@ class Metric:
         """The name of the score it is computed from."""
         return self.of or self.name
 
-    @property
-    def worst(self) -> float:
-        """What a sample counts that could not be had, under `--on-error wrong`."""
-        return 0.0 if self.higher_is_better else 1.0
+    def of_failure(self, empty: float | None) -> float | None:
+        """What a sample counts that could not be had, under `--on-error wrong`; None where it does not count.
+
+        `empty` is what an empty reply would score, which tells whether the metric applies to the row. Only metrics
+        of quality count it: nothing was hallucinated or cut off.
+        """
+        counts = empty is not None and self.higher_is_better and self.unit != "ratio"
+        return 0.0 if counts else None
 
 
 class Task(ABC, Generic[RowT]):
@@ -82,6 +86,11 @@ class Task(ABC, Generic[RowT]):
     columns: ClassVar[str]
     """The columns in words, for `evalsuite datasets` and error messages."""
     default_shots: ClassVar[int] = 0
+    takes_shots: ClassVar[bool] = True
+    takes_cot: ClassVar[bool] = False
+    """Whether `--cot` changes what is asked."""
+    pooled: ClassVar[bool] = True
+    """Whether the files of a folder add up to one number; else each is a dataset of its own."""
 
     @classmethod
     @abstractmethod

@@ -99,6 +99,7 @@ class McqTask(Task[McqRow]):
         "question, A, B, C, … (or choices), answer; optional id, subject or category, explanation"
     )
     default_shots: ClassVar[int] = 5
+    takes_cot: ClassVar[bool] = True
 
     @classmethod
     def recognises(cls, values: Mapping[str, Any]) -> bool:
@@ -127,7 +128,7 @@ class McqTask(Task[McqRow]):
             faults.append((found, "at least two: texts in the columns A and B, or a list in 'choices'"))
         else:
             try:
-                answer = choices.parse_gold(values.get("answer"), options)
+                answer = _gold(values, options)
             except ValueError:
                 faults.append(_bad_answer(text_value(values, "answer"), options))
         if faults:
@@ -155,9 +156,9 @@ class McqTask(Task[McqRow]):
         wording = WORDINGS[style.lang]
         header = _header(wording, style, subject)
         if style.completions:
-            blocks = [f"{_question(shot)}\n{_worked(shot, wording, style)}" for shot in shots]
-            lead = wording.reasoning if style.cot else wording.marker.rstrip()
-            text = "\n\n".join([header, *blocks, f"{_question(row)}\n{lead}"])
+            lead = f"{wording.reasoning}\n" if style.cot else ""
+            blocks = [f"{_question(shot)}\n{lead}{_worked(shot, wording, style)}" for shot in shots]
+            text = "\n\n".join([header, *blocks, f"{_question(row)}\n{lead or wording.marker}".rstrip()])
             return Prompt(text=text, stop=("\n\n",) if style.cot else ("\n",))
         messages: list[Message] = []
         for shot in shots:
@@ -174,6 +175,8 @@ class McqTask(Task[McqRow]):
     def score(self, row: McqRow, reply: Reply, style: Style) -> Score:
         """Exact set of labels; a reply without an answer is wrong."""
         text = answer_text(reply)
+        if text is not None and style.completions and not style.cot:
+            text = WORDINGS[style.lang].marker + text.lstrip()
         found = choices.extract(text, row.options, multiple=style.multiple) if text is not None else None
         labels = found.labels if found else None
         values = {"accuracy": choices.accuracy(labels or (), row.answer)}
@@ -206,6 +209,17 @@ def _options(values: Mapping[str, Any]) -> dict[str, str]:
             raise RowError((f"'{name}' is not such a list", LIST_FORM))
         return choices.option_labels(dict(zip(ascii_lowercase, listed, strict=False)))
     return choices.option_labels(values)
+
+
+def _gold(values: Mapping[str, Any], options: Mapping[str, str]) -> tuple[str, ...]:
+    """The right labels; beside a list of choices a whole number is a 0-based index, as MMLU is published."""
+    answer = values.get("answer")
+    listed = any(values.get(name) for name in LIST_COLUMNS)
+    if listed and isinstance(answer, int) and not isinstance(answer, bool):
+        if not 0 <= answer < len(options):
+            raise ValueError(answer)
+        return (list(options)[answer],)
+    return choices.parse_gold(answer, options)
 
 
 def _bad_answer(answer: str, options: Mapping[str, str]) -> tuple[str, str]:

@@ -51,6 +51,9 @@ class ToolBenchTask(Task[ToolBenchRow]):
     columns: ClassVar[str] = (
         "messages, tools, target; optional id, dialogue; or dialogues: conversations, tools"
     )
+    takes_shots: ClassVar[bool] = False
+    pooled: ClassVar[bool] = False
+    """In-domain and out-of-domain files are never averaged together."""
 
     @classmethod
     def recognises(cls, values: Mapping[str, Any]) -> bool:

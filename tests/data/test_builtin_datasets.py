@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
+from run_helpers import only_plan
 
 from evalsuite.data import builtin
 from evalsuite.data.builtin import BUILTIN_DATASETS, BuiltinDataset, locate
 from evalsuite.errors import ConfigError, InputError
-from evalsuite.runs.plan import plan_dataset
 
 CONTENT = b'{"question": "1 + 1?", "answer": "#### 2"}\n'
 
@@ -132,8 +132,8 @@ def test_a_misspelt_path_names_its_neighbour(tmp_path):
     "dataset", [entry for entry in BUILTIN_DATASETS if not entry.url], ids=lambda entry: entry.name
 )
 def test_the_packaged_examples_are_good_data_of_the_kind_they_say(dataset):
-    plan = plan_dataset(dataset.name)
+    plan = only_plan(dataset.name)
     assert plan.task.kind == dataset.kind
     assert plan.name == dataset.name
     assert plan.rows >= 20
-    assert plan_dataset(str(dataset.path())).task.kind == dataset.kind  # and told from the columns
+    assert only_plan(str(dataset.path())).task.kind == dataset.kind  # and told from the columns

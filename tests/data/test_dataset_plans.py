@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from run_helpers import only_plan
 
 from evalsuite.config import build_config
 from evalsuite.errors import ConfigError, DataError, InputError
-from evalsuite.runs.plan import DatasetPlan, plan_dataset, plan_datasets
+from evalsuite.runs.plan import DatasetPlan, plan_datasets
 
 SHARED = Path(os.environ.get("EVALSUITE_SHARED_DATA", "/work/shared/data"))
 needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason="the shared data is not on this machine")
@@ -51,28 +52,28 @@ class TestKinds:
         ],
     )
     def test_told_from_the_columns(self, tmp_path, name, content, kind):
-        plan = plan_dataset(str(write(tmp_path / name, content)))
+        plan = only_plan(str(write(tmp_path / name, content)))
         assert (plan.task.kind, plan.recognised, plan.rows) == (kind, True, 1)
 
     def test_refused_when_it_cannot_be(self, tmp_path):
         with pytest.raises(
             InputError, match=r"cannot tell the kind of this dataset from its columns \(prompt, text\)"
         ):
-            plan_dataset(str(write(tmp_path / "a.csv", "prompt,text", "q,r")))
+            only_plan(str(write(tmp_path / "a.csv", "prompt,text", "q,r")))
 
     def test_a_named_kind_says_which_column_is_missing(self, tmp_path):
         with pytest.raises(
             DataError,
             match=r"a\.csv:1: missing columns 'answer' and 'B'; expected it in the header \(found: question, a\)",
         ):
-            plan_dataset(f"mcq:{write(tmp_path / 'a.csv', 'question,A', 'q,1', 'r,2')}")
+            only_plan(f"mcq:{write(tmp_path / 'a.csv', 'question,A', 'q,1', 'r,2')}")
 
     @pytest.mark.parametrize("name", ["a.csv", "a.jsonl", "a.json", "a.tsv"])
     def test_an_empty_file(self, tmp_path, name):
         (tmp_path / name).touch()
         for spec in (tmp_path / name, f"mcq:{tmp_path / name}"):
             with pytest.raises(DataError, match="an empty file"):
-                plan_dataset(str(spec))
+                only_plan(str(spec))
 
     def test_parquet(self, tmp_path):
         pa = pytest.importorskip("pyarrow")
@@ -80,7 +81,7 @@ class TestKinds:
 
         rows = {"question": ["q", "r"], "choices": [["x", "y"], ["x", "y", "z"]], "answer": ["A", "z"]}
         parquet.write_table(pa.table(rows), tmp_path / "a.parquet")
-        assert [sample.row.answer for sample, _ in plan_dataset(str(tmp_path / "a.parquet")).samples()] == [
+        assert [sample.row.answer for sample, _ in only_plan(str(tmp_path / "a.parquet")).samples()] == [
             ("A",),
             ("C",),
         ]
@@ -96,8 +97,8 @@ class TestKinds:
                 {**step, "messages": json.dumps(step["messages"]), "tools": json.dumps(step["tools"])}
                 for step in steps
             )
-        told = [sample.row for sample, _ in plan_dataset(str(tmp_path / "steps.csv")).samples()]
-        assert told == [sample.row for sample, _ in plan_dataset("toolbench_style").samples()]
+        told = [sample.row for sample, _ in only_plan(str(tmp_path / "steps.csv")).samples()]
+        assert told == [sample.row for sample, _ in only_plan("toolbench_style").samples()]
 
 
 class TestFewShot:
@@ -239,7 +240,7 @@ def test_the_faults_of_all_datasets_are_said_together(tmp_path):
 def test_a_subject_called_all_is_told_from_the_whole_dataset(tmp_path):
     data = tmp_path / "set.csv"
     data.write_text("question,A,B,answer,subject\nq,1,2,A,all\nr,1,2,B,other\n", encoding="utf-8")
-    assert set(plan_dataset(str(data)).dataset.counts) == {"all (subject)", "other"}
+    assert set(only_plan(str(data)).dataset.counts) == {"all (subject)", "other"}
 
 
 def test_a_kind_asked_without_examples_stays_so_where_there_are_none(tmp_path):

@@ -234,9 +234,15 @@ def test_a_retry_after_beyond_the_deadline_is_not_waited_for() -> None:
 
 def test_retry_after_as_a_date_counts_from_now() -> None:
     soon = format_datetime(datetime.now(timezone.utc) + timedelta(seconds=100), usegmt=True)
-    assert 90 < QUICK.delay(1, soon) <= 100
+    assert 90 < QUICK.delay(1, soon) <= 100 + QUICK.first_delay
     past = format_datetime(datetime.now(timezone.utc) - timedelta(days=1), usegmt=True)
-    assert QUICK.delay(1, past) == 0.0
+    assert 0 < QUICK.delay(1, past) <= QUICK.max_delay
+
+
+@pytest.mark.parametrize("header", ["0", "-1", "nan", "inf"])
+def test_a_server_cannot_make_us_ask_again_without_a_pause(header: str) -> None:
+    policy = RetryPolicy(10.0, first_delay=1.0, max_delay=4.0)
+    assert 2.0 <= policy.delay(3, header) <= 4.0
 
 
 @pytest.mark.parametrize("header", [None, "", "soon", "12 parsecs", "Mon, 99 Foo 2020"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+import statistics
 import tracemalloc
 
 import numpy as np
@@ -37,7 +38,7 @@ def test_no_rows_give_no_value():
 def test_one_row_has_no_standard_error():
     assert stats.wilson(1, 1).stderr is None
     assert stats.mean_interval([0.5]) == Interval(0.5, None, None, None, 1)
-    assert stats.macro_mean({"a": [0.5], "b": [1, 0]}) == Interval(0.5, None, None, None, 3)
+    assert stats.macro_mean({"a": [0.5]}) == Interval(0.5, None, None, None, 1)
     assert stats.bootstrap_interval([[3]], sum) == Interval(3, None, None, None, 1)
 
 
@@ -292,3 +293,15 @@ def test_the_t_quantile_of_many_degrees_of_freedom_equals_scipys(freedom, probab
     assert stats.t_quantile(probability, freedom) == pytest.approx(
         scipy.special.stdtrit(freedom, probability), abs=1e-9
     )
+
+
+def test_a_subject_of_one_row_is_given_the_spread_of_all_rows():
+    found = stats.macro_mean({"a": [0.5], "b": [1, 0]})
+    spread = statistics.stdev([0.5, 1, 0])
+    assert found.stderr == pytest.approx(math.sqrt(spread**2 + (statistics.stdev([1, 0]) ** 2) / 2) / 2)
+
+
+@pytest.mark.parametrize("right", [0, 1])
+def test_a_macro_mean_of_equal_rows_does_not_claim_certainty(right):
+    found = stats.macro_mean({"a": [right] * 12, "b": [right] * 12})
+    assert (found.low, found.high) == (stats.wilson(right * 24, 24).low, stats.wilson(right * 24, 24).high)

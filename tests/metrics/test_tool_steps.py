@@ -404,3 +404,10 @@ def test_real_golds_score_the_maximum_against_themselves():
         assert found["plan_em"] == found["act_em"] == found["avg_f1"] == 1
         assert found["hallucination_rate"] == 0
         assert found["rouge_l"] == pytest.approx(1, abs=1e-7)
+
+
+def test_an_empty_reply_decides_nothing_by_our_own_rules():
+    gold = tool_steps.parse_step('Thought: t\nAction: a\nAction Input: {"x": 1}')
+    empty = tool_steps.parse_step("")
+    assert tool_steps.score_strict(gold, empty, {"a"}).values["plan_em"] == 0.0
+    assert tool_steps.score_paper(gold, empty, {"a"}).values["plan_em"] == 1.0

@@ -68,10 +68,10 @@ def test_scores_add_up_over_subsets() -> None:
 def test_errors_count_only_where_they_are_asked_to(on_error: Any, n: int, value: float) -> None:
     tally = Tally((Metric("accuracy"), Metric("bad", higher_is_better=False)), on_error)
     tally.add("s", "scored", {"accuracy": 1.0, "bad": 0.0}, {})
-    tally.add("s", "error", {}, {})
+    tally.add("s", "error", {"accuracy": 0.0, "bad": 0.0}, {})
     accuracy, bad = (result for result in tally.results() if result.subset == ALL)
     assert (accuracy.interval.n, accuracy.interval.value) == (n, value)
-    assert bad.interval.value == 1.0 - value
+    assert (bad.interval.n, bad.interval.value) == (1, 0.0)
     assert accuracy.n_error == 1
 
 
@@ -199,3 +199,32 @@ def test_an_interval_does_not_reach_beyond_what_a_share_can_be():
     (macro,) = tally.results()
     assert macro.interval.low == 0.0
     assert 0.0 < macro.interval.high <= 1.0
+
+
+def test_dialogues_of_different_files_are_different_clusters() -> None:
+    tally = Tally((Metric("act"),), "fail")
+    for subset, value in (("in", 1.0), ("out", 0.0)):
+        for dialogue in ("0", "1", "2"):
+            tally.add(subset, "scored", {"act": value}, {}, dialogue)
+            tally.add(subset, "scored", {"act": value}, {}, dialogue)
+    whole = next(found for found in tally.results() if found.subset == ALL)
+    assert whole.interval.low == 0.0
+    assert whole.interval.high == 1.0
+
+
+def test_a_row_outside_the_clusters_leaves_the_others_clustered() -> None:
+    tally = Tally((Metric("act"),), "fail")
+    for dialogue, value in (("0", 1.0), ("1", 0.0), ("2", 1.0), ("3", 0.0)):
+        for _ in range(10):
+            tally.add("s", "scored", {"act": value}, {}, dialogue)
+    tally.add("s", "scored", {"act": 1.0}, {})
+    assert tally.results()[0].interval.stderr > 0.2
+
+
+def test_corpus_metrics_see_an_empty_reply_for_a_failure_only_where_failures_count() -> None:
+    metric = Metric("sum", unit="ratio", aggregate="corpus", from_statistics=lambda total: total[0])
+    for on_error, n in (("wrong", 2), ("skip", 1)):
+        tally = Tally((metric,), on_error)
+        tally.add("s", "scored", {}, {"sum": [2.0]})
+        tally.add("s", "error", {}, {"sum": [0.0]})
+        assert tally.results()[0].interval.n == n

@@ -85,9 +85,11 @@ def test_metrics_have_one_headline_and_every_score_has_a_metric(kind, style):
             assert metric.from_statistics(score.statistics[metric.score]) >= 0.0
 
 
-def test_a_metric_knows_its_worst_value():
-    assert Metric("accuracy").worst == 0.0
-    assert Metric("hallucination_rate", higher_is_better=False).worst == 1.0
+def test_a_failure_counts_only_in_metrics_of_quality_that_apply():
+    assert Metric("accuracy").of_failure(1.0) == 0.0
+    assert Metric("rouge_l", unit="score").of_failure(None) is None
+    assert Metric("hallucination_rate", higher_is_better=False).of_failure(0.0) is None
+    assert Metric("length_ratio", unit="ratio").of_failure(0.0) is None
 
 
 json_values = st.recursive(
