@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, TypeVar
 from urllib.parse import urlsplit
@@ -28,7 +28,7 @@ LangOption: TypeAlias = Literal["auto", "zh", "en"]
 
 LANDING_FIELDS = frozenset({"out", "name", "fresh"})
 """Where results land: not part of what was run, so not in run.json."""
-PACE_FIELDS = LANDING_FIELDS | {"concurrency", "timeout", "on_error", "fail_under", "stream"}
+PACE_FIELDS = LANDING_FIELDS | {"api_key_env", "concurrency", "timeout", "on_error", "fail_under", "stream"}
 """What may change between two starts of the same run without making it another one."""
 ASKING_FIELDS = frozenset(
     {"ckpt", "backend", "backend_arg", "base_url", "model", "api_key_env", "shots", "cot"}
@@ -117,7 +117,9 @@ class RunConfig(BaseModel):
             return None
         parts = urlsplit(value.strip())
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
-            raise ValueError("not an address such as http://127.0.0.1:8000/v1")
+            raise ValueError(
+                "not an address such as http://127.0.0.1:8000/v1 (it begins with http:// or https://)"
+            )
         if "@" in parts.netloc:
             raise ValueError(
                 "it holds a user name or password; put the key into an environment variable (--api-key-env)"
@@ -221,14 +223,16 @@ class RunConfig(BaseModel):
         """The configuration as run.json holds it. It has no secret in it: a key is only ever named."""
         return self.model_dump(mode="json", exclude=set(LANDING_FIELDS))
 
-    def command(self) -> str:
-        """The command line that gives this configuration."""
-        return " ".join([f"evalsuite {self.command_name}", *(shlex.quote(word) for word in self._words())])
+    def command(self, *, landing: bool = False) -> str:
+        """The command line that gives this configuration; with `landing`, in the same folder."""
+        left_out = {"fresh"} if landing else LANDING_FIELDS
+        words = (shlex.quote(word) for word in self._words(left_out))
+        return " ".join([f"evalsuite {self.command_name}", *words])
 
-    def _words(self) -> Iterator[str]:
+    def _words(self, left_out: Collection[str]) -> Iterator[str]:
         for field, info in type(self).model_fields.items():
             value = getattr(self, field)
-            if field in LANDING_FIELDS or value == info.get_default(call_default_factory=True):
+            if field in left_out or value == info.get_default(call_default_factory=True):
                 continue
             option = "-d" if field == "datasets" else f"--{field.replace('_', '-')}"
             if field == "datasets" and self.command_name == "score":

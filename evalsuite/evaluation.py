@@ -106,9 +106,12 @@ class _Evaluation:
             problem = RunIncomplete("interrupted. Run the same command again: it resumes.")
         except EvalsuiteError as error:
             problem = error
+        if problem and not self._meter.done and not self._meter.reused:
+            self._directory.discard_empty()
+            raise problem
         results = dataset_results(works, self._config.on_error)
         problem = problem or missing(results, self._meter, ASK_AGAIN)
-        return conclude(self._directory, results, self._meter, self._stopwatch, self._config.gates, problem)
+        return conclude(self._directory, results, self._meter, self._stopwatch, self._config, problem)
 
     def _reconciled(self) -> list[Work]:
         """What earlier starts of this run finished, counted; the rest is owed."""
@@ -181,6 +184,8 @@ def _endpoint(config: RunConfig, served: Served) -> Endpoint:
 def _api_key(config: RunConfig) -> str | None:
     """The key, without the newline that `$(cat key.txt)` and .env files leave; None where there is none."""
     key = os.environ.get(config.api_key_env, "").strip()
+    if not key and config.api_key_env != RunConfig.model_fields["api_key_env"].default:
+        raise ConfigError(f"--api-key-env {config.api_key_env}: that environment variable is not set.")
     if not (key.isascii() and key.isprintable()):
         raise ConfigError(
             f"the environment variable {config.api_key_env} holds characters that no key has (a line break, a letter outside ASCII); "

@@ -101,16 +101,16 @@ def conclude(
     results: Sequence[DatasetResults],
     meter: Meter,
     stopwatch: Stopwatch,
-    gates: Sequence[Gate],
+    config: RunConfig,
     problem: EvalsuiteError | None,
 ) -> Run:
     """Write everything and return the run. Raises the problem, or `GateFailed`, with the results written."""
     try:
         times = stopwatch.times(meter, _summary_before(directory))
-        write_results(directory, results, meter, times, problem)
+        write_results(directory, results, meter, times, problem, command=config.command(landing=True))
     except RunDirectoryError as error:
         raise problem or error from error
-    return judged_by_gates(load_run(directory.path), gates, problem)
+    return judged_by_gates(load_run(directory.path), config.gates, problem)
 
 
 def _summary_before(directory: RunDirectory) -> dict[str, Any] | None:
@@ -137,8 +137,13 @@ def write_results(
     meter: Meter,
     times: Mapping[str, Any],
     problem: EvalsuiteError | None,
+    *,
+    command: str | None = None,
 ) -> None:
-    """summary.csv, summary.json and report.html, from the results, run.json and the journal."""
+    """summary.csv, summary.json and report.html, from the results, run.json and the journal.
+
+    `command` is the one the report shows, where it is not run.json's.
+    """
     rows = list(summaries.csv_rows(directory.name, results))
     pace = dict(times)
     failures = meter.failures + meter.earlier.failures
@@ -158,7 +163,8 @@ def write_results(
     }
     directory.write(SUMMARY_CSV, summaries.to_csv(rows))
     directory.write_json(SUMMARY_JSON, summary)
-    page = render(directory.read_json(RUN_FILE), summary, read_journal(directory.journal))
+    info = directory.read_json(RUN_FILE)
+    page = render(info | ({"command": command} if command else {}), summary, read_journal(directory.journal))
     directory.write(REPORT_FILE, page.encode("utf-8", "replace"))
 
 

@@ -114,9 +114,12 @@ def _scored(
         problem = RunIncomplete("interrupted. Run the same command again: it goes on where it was.")
     except EvalsuiteError as error:
         problem = error
+    if problem and not meter.done and not meter.reused:
+        directory.discard_empty()
+        raise problem
     results = dataset_results(works, config.on_error)
     problem = problem or missing(results, meter, FILL_IN)
-    return conclude(directory, results, meter, stopwatch, config.gates, problem)
+    return conclude(directory, results, meter, stopwatch, config, problem)
 
 
 def _jobs(works: Sequence[Work]) -> Iterator[Job]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
+import traceback
 from typing import Annotated
 
 import typer
@@ -70,7 +71,7 @@ def main() -> None:
         app(args=arguments)
     except EvalsuiteError as error:
         if debug:
-            raise
+            traceback.print_exc()
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
     except OSError as error:

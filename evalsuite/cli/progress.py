@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from evalsuite.report.numbers import format_duration
+from evalsuite.report.numbers import format_duration, format_rate
 from evalsuite.runs.meter import Meter
 
 REPAINTS_PER_SECOND = 4
@@ -28,7 +28,7 @@ def display(meter: Meter) -> Iterator[None]:
 def progress_line(meter: Meter, seconds: float, done_before: int = 0) -> str:
     """`120/400 samples · 31.2/s · 2,100 tokens/s · 9 s left · 2 errors · 1 retry`."""
     rate = (meter.done - done_before) / seconds if seconds > 0 else 0.0
-    parts = [f"{meter.reused + meter.done}/{meter.total} samples", f"{rate:.1f}/s"]
+    parts = [f"{meter.reused + meter.done}/{meter.total} samples", format_rate(rate)]
     if meter.completion_tokens:
         parts.append(f"{meter.completion_tokens / max(seconds, 1e-9):,.0f} tokens/s")
     if rate and meter.owed:

@@ -13,6 +13,8 @@ from evalsuite.data.dataset import WHOLE_DATASET
 from evalsuite.report.numbers import format_count, format_interval, format_value
 from evalsuite.runs.run import Run
 
+LEAST_WIDTH = 110
+"""On a narrower terminal lines wrap, which is better than names cut away."""
 PLAIN_WIDTH = 120
 """Where standard output is no terminal a table is as wide as it needs, up to this."""
 
@@ -28,8 +30,7 @@ def print_results(run: Run) -> None:
         for dataset, found in entry["datasets"].items():
             _add_dataset(table, variant, dataset, found["subsets"][WHOLE_DATASET])
     console = Console()
-    if not console.is_terminal:
-        console = Console(width=PLAIN_WIDTH)
+    console = Console(width=max(console.width, LEAST_WIDTH) if console.is_terminal else PLAIN_WIDTH)
     console.print(table)
 
 

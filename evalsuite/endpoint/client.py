@@ -212,7 +212,9 @@ class Endpoint:
     def _fatal(self, response: aiohttp.ClientResponse, raw: bytes) -> str:
         status, elsewhere = response.status, response.headers.get("Location")
         advice = {
-            401: "Check the key in the environment variable that --api-key-env names.",
+            401: "Check the key in the environment variable that --api-key-env names (OPENAI_API_KEY by default)."
+            if self.api_key
+            else "It wants a key: put it into the environment variable OPENAI_API_KEY, or name another one with --api-key-env.",
             403: "The key is known but may not use this model.",
             404: f"Check --model '{self.model}' and the path of --base-url.",
         }.get(status, "Check --base-url.")
@@ -220,7 +222,7 @@ class Endpoint:
             advice = (
                 f"It redirects to {self.redact(elsewhere)}: give the address it redirects to as --base-url."
             )
-        return f"{self.base_url} answered HTTP {status}: {error_words(raw)}. {advice}"
+        return f"{self.base_url} answered HTTP {status}: {error_words(raw).rstrip('.')}. {advice}"
 
     async def _read_stream(
         self, response: aiohttp.ClientResponse, start: float
@@ -278,14 +280,13 @@ class Endpoint:
             await self.ask(request)
             self.proven = True
         except RequestFailure as failure:
-            message = (
-                f"{self.base_url} lists '{self.model}' but a one-token request failed: {failure.message}."
-            )
+            message = f"{self.base_url} lists '{self.model}' but a one-token request failed: {failure.message.rstrip('.')}."
             if failure.repeatable:
                 raise EndpointError(
-                    f"{message} Take out the option it names, or try --completions."
+                    f"{message} If it names an option, take that out; a base model wants --completions."
                 ) from failure
-            raise ServerError(f"{message} See the server's log.") from failure
+            advice = "Wait a little and run it again." if failure.status == 429 else "See the server's log."
+            raise ServerError(f"{message} {advice}") from failure
 
 
 def _model_names(raw: bytes) -> list[str] | None:
@@ -300,4 +301,6 @@ def _spoken(error: BaseException) -> str:
     """An exception in words: some have none of their own."""
     if isinstance(error, ssl.SSLError):
         return f"TLS failed ({error.reason})"
+    if isinstance(error, aiohttp.ClientConnectorError) and error.os_error.strerror:
+        return error.os_error.strerror
     return str(error) or type(error).__name__

@@ -28,6 +28,7 @@ import orjson
 from evalsuite.errors import InputError, RunDirectoryError
 
 LOCK_FILE = ".lock"
+FULL_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 RUN_FILE, JOURNAL_FILE, SUPERSEDED_FILE = "run.json", "samples.jsonl", "superseded.jsonl"
 SUMMARY_CSV, SUMMARY_JSON, REPORT_FILE = "summary.csv", "summary.json", "report.html"
 SUMMARY_BEFORE = "summary.before-rescore.json"
@@ -54,6 +55,15 @@ class RunDirectory:
     def server_log(self, variant: str) -> Path:
         """What the server of a variant printed."""
         return self.path / f"server-{variant}.log"
+
+    def discard_empty(self) -> None:
+        """Remove the folder of a run that never had an answer, unless a server's log tells why."""
+        kept = {RUN_FILE, JOURNAL_FILE, LOCK_FILE}
+        names = {entry.name for entry in self.path.iterdir()}
+        if names <= kept and not (self.journal.exists() and self.journal.stat().st_size):
+            for name in names:
+                (self.path / name).unlink(missing_ok=True)
+            self.path.rmdir()
 
     def write(self, file: str, content: bytes) -> Path:
         """Replace a file atomically. Raises `RunDirectoryError` (disk full, no permission)."""
@@ -95,7 +105,7 @@ class RunDirectory:
 
 def write_failed(path: Path, error: OSError) -> RunDirectoryError:
     """An error of writing, in words, with what to do."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+    if error.errno in FULL_DISK:
         reason, advice = "no space left", "Free some space"
     else:
         reason, advice = error.strerror or str(error), "Make it writable or choose another folder with --out"
@@ -145,7 +155,11 @@ def _locked(path: Path) -> Iterator[None]:
         path.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
-        raise write_failed(path, error) from error
+        if error.errno in FULL_DISK:
+            raise write_failed(path, error) from error
+        raise InputError(
+            f"{path}: cannot write there ({error.strerror}). Choose another folder with --out; nothing was sent."
+        ) from error
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

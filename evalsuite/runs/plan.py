@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -264,14 +265,13 @@ def check_gates(gates: Sequence[Gate], plans: Sequence[DatasetPlan]) -> None:
     for gate in gates:
         applies = [plan for plan in plans if gate.dataset in (None, plan.name)]
         metrics = {metric.name: metric for plan in applies for metric in plan.metrics}
+        if not applies:
+            names = ", ".join(plan.name for plan in plans)
+            raise ConfigError(f"--fail-under: this run has no dataset '{gate.dataset}'; there are: {names}.")
         if gate.metric not in metrics:
-            known = (
-                ", ".join(metrics)
-                or f"(there is no dataset '{gate.dataset}': {', '.join(plan.name for plan in plans)})"
-            )
-            raise ConfigError(
-                f"--fail-under {gate.metric}: no dataset of this run has that metric. There are: {known}."
-            )
+            close = difflib.get_close_matches(gate.metric, metrics, n=1)
+            hint = f" Did you mean {close[0]}?" if close else f" There are: {', '.join(metrics)}."
+            raise ConfigError(f"--fail-under {gate.metric}: no dataset of this run has that metric.{hint}")
         _check_bound(gate, metrics[gate.metric])
         if not metrics[gate.metric].higher_is_better:
             raise ConfigError(

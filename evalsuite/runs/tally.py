@@ -6,6 +6,7 @@ with the number of rows.
 
 from __future__ import annotations
 
+import math
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -131,9 +132,10 @@ class Tally:
 def _interval(metric: Metric, parts: Mapping[str, _Scores]) -> Interval:
     """The metric over the parts; an interval does not reach beyond the values the metric can take."""
     found = _unbounded(metric, parts)
-    if metric.unit not in BOUNDED_UNITS or found.low is None or found.high is None:
+    if found.low is None or found.high is None:
         return found
-    return replace(found, low=max(0.0, found.low), high=min(1.0, found.high))
+    highest = 1.0 if metric.unit in BOUNDED_UNITS else math.inf
+    return replace(found, low=max(0.0, found.low), high=min(highest, found.high))
 
 
 def _unbounded(metric: Metric, parts: Mapping[str, _Scores]) -> Interval:
@@ -146,4 +148,6 @@ def _unbounded(metric: Metric, parts: Mapping[str, _Scores]) -> Interval:
     values = array("d", (value for part in parts.values() for value in part.values))
     clusters = array("q", (number for part in parts.values() for number in part.clusters))
     clustered = len(values) > 0 and max(clusters) >= 0
-    return stats.score_interval(values, clusters if clustered else None)
+    if metric.unit == "proportion":
+        return stats.score_interval(values, clusters if clustered else None)
+    return stats.mean_interval(values, clusters if clustered else None)

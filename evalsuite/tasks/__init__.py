@@ -32,6 +32,8 @@ def recognise(values: Mapping[str, Any], place: str) -> str:
             return kind
     known = "\n".join(f"  {kind}: {task_class(kind).columns}" for kind in KINDS)
     found = ", ".join(values) or "none"
+    if len(values) == 1 and ";" in found:
+        raise InputError(f"{place}: its columns are separated by ';'. Save it with commas, as UTF-8 CSV.")
     raise InputError(
         f"{place}: cannot tell the kind of this dataset from its columns ({found}). The kinds and their columns are:\n{known}\n"
         "Rename the columns, or name the kind before the path: -d mcq:PATH"

@@ -322,9 +322,32 @@ def test_an_output_folder_that_cannot_be_written_is_told_before_anything_is_aske
     (tmp_path / "out").write_text("a file")
     done = call(arguments(server, tmp_path / "out", data))
     plain(done)
-    assert done.returncode == 3
+    assert done.returncode == 2
     assert "--out" in done.stderr
     assert server.total == 0
+
+
+def test_a_run_that_never_had_an_answer_leaves_no_folder_and_no_table(data: Path, tmp_path: Path) -> None:
+    with MockServer() as gone:
+        words = arguments(gone, tmp_path / "out", data)
+    done = call(words)
+    assert done.returncode == 4
+    assert done.stdout == ""
+    assert not (tmp_path / "out" / "run").exists()
+
+
+def test_the_report_shows_the_command_that_resumes_this_very_run(
+    server: MockServer, data: Path, tmp_path: Path
+) -> None:
+    assert call(arguments(server, tmp_path / "out", data)).returncode == 0
+    page = (tmp_path / "out" / "run" / "report.html").read_text(encoding="utf-8")
+    assert f"--out {tmp_path / 'out'} --name run" in page
+
+
+def test_debug_shows_the_traceback_and_keeps_the_exit_code(tmp_path: Path) -> None:
+    done = call(["run", "--ckpt", "no-such.gguf", "-d", "mcq_en", "--out", str(tmp_path), "--debug"])
+    assert done.returncode == 2
+    assert "Traceback" in done.stderr
 
 
 # ---------------------------------------------------------------- the key, the environment

@@ -67,7 +67,7 @@ def test_a_folder_with_other_things_is_left_alone(tmp_path: Path) -> None:
 def test_a_path_that_is_a_file_is_told(tmp_path: Path) -> None:
     (tmp_path / "out").write_text("")
     for path in (tmp_path / "out", tmp_path / "out" / "run"):
-        with pytest.raises(RunDirectoryError, match="--out"), hold_run_directory(path, fresh=False):
+        with pytest.raises(InputError, match="--out"), hold_run_directory(path, fresh=False):
             pass
 
 
