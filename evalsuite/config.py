@@ -12,12 +12,15 @@ import re
 import shlex
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from evalsuite.errors import ConfigError
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 Backend: TypeAlias = Literal["auto", "remote", "llamacpp"]
 OnError: TypeAlias = Literal["fail", "skip", "wrong"]
@@ -27,6 +30,12 @@ LANDING_FIELDS = frozenset({"out", "name", "fresh"})
 """Where results land: not part of what was run, so not in run.json."""
 PACE_FIELDS = LANDING_FIELDS | {"api_key_env", "concurrency", "timeout", "on_error", "fail_under", "stream"}
 """What may change between two starts of the same run without making it another one."""
+ASKING_FIELDS = frozenset(
+    {"ckpt", "backend", "backend_arg", "base_url", "model", "api_key_env", "shots", "cot"}
+    | {"temperature", "max_tokens", "top_p", "seed", "stop", "completions"}
+    | {"concurrency", "timeout", "stream"}
+)
+"""Who is asked and how: of no use where predictions are there already."""
 UNSHOWN_FIELDS = frozenset({"api_key_env", "backend_arg", "base_url"})
 """A wrong value may be a key, or hold one, so an error does not repeat it."""
 FLAG_FIELDS = frozenset({"cot", "completions", "stream", "fresh"})
@@ -52,6 +61,7 @@ class RunConfig(BaseModel):
     """Everything a run needs. Frozen: a changed copy is made with `model_copy(update=…)`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True)
+    command_name: ClassVar[str] = "run"
 
     datasets: tuple[str, ...] = Field(min_length=1)
     ckpt: tuple[str, ...] = ()
@@ -162,7 +172,14 @@ class RunConfig(BaseModel):
         raise ValueError("a whole number of at least 1, or auto")
 
     @model_validator(mode="after")
-    def _one_model(self) -> RunConfig:
+    def _fits_together(self) -> Self:
+        self._check_source()
+        _ = self.gates
+        self._refuse_undecodable()
+        return self
+
+    def _check_source(self) -> None:
+        """Exactly one model is named."""
         if self.ckpt and self.base_url:
             raise ValueError("--ckpt and --base-url are two ways to name the model; give one of them")
         if not self.ckpt and not self.base_url:
@@ -181,9 +198,6 @@ class RunConfig(BaseModel):
             raise ValueError(
                 "--model names a model at --base-url URL; a checkpoint is named by --ckpt NAME=PATH"
             )
-        _ = self.gates
-        self._refuse_undecodable()
-        return self
 
     def _refuse_undecodable(self) -> None:
         """Command lines and folder names may hold bytes that are not UTF-8; requests and files cannot."""
@@ -212,7 +226,8 @@ class RunConfig(BaseModel):
     def command(self, *, landing: bool = False) -> str:
         """The command line that gives this configuration; with `landing`, in the same folder."""
         left_out = {"fresh"} if landing else LANDING_FIELDS
-        return " ".join(["evalsuite run", *(shlex.quote(word) for word in self._words(left_out))])
+        words = (shlex.quote(word) for word in self._words(left_out))
+        return " ".join([f"evalsuite {self.command_name}", *words])
 
     def _words(self, left_out: Collection[str]) -> Iterator[str]:
         for field, info in type(self).model_fields.items():
@@ -220,7 +235,9 @@ class RunConfig(BaseModel):
             if field in left_out or value == info.get_default(call_default_factory=True):
                 continue
             option = "-d" if field == "datasets" else f"--{field.replace('_', '-')}"
-            if field in FLAG_FIELDS:
+            if field == "datasets" and self.command_name == "score":
+                yield from value
+            elif field in FLAG_FIELDS:
                 yield option
             elif field == "backend_arg":
                 for key, text in value.items():
@@ -230,6 +247,25 @@ class RunConfig(BaseModel):
                     yield from (option, text)
             else:
                 yield from (option, str(value))
+
+
+class ScoreConfig(RunConfig):
+    """The same for predictions that are there already: the fields that say what is asked of a model are refused."""
+
+    command_name: ClassVar[str] = "score"
+
+    def _check_source(self) -> None:
+        """No model is named, and nothing that one would be asked."""
+        if asked := sorted(ASKING_FIELDS & self.model_fields_set):
+            options = " ".join(f"--{field.replace('_', '-')}" for field in asked)
+            raise ValueError(f"{options}: predictions are scored as they are; no model is asked")
+
+    def recorded(self) -> dict[str, Any]:
+        """See `RunConfig.recorded`."""
+        return self.model_dump(mode="json", exclude=set(LANDING_FIELDS | ASKING_FIELDS))
+
+
+ConfigT = TypeVar("ConfigT", bound=RunConfig)
 
 
 def _as_word(value: Any) -> str:
@@ -249,8 +285,17 @@ def _parse_gate(text: str) -> Gate:
 
 def build_config(values: Mapping[str, Any], source: str = "") -> RunConfig:
     """A `RunConfig` from option values; raises `ConfigError` that names every wrong one."""
+    return _built(RunConfig, values, source)
+
+
+def build_score_config(values: Mapping[str, Any], source: str = "") -> ScoreConfig:
+    """A `ScoreConfig` from option values; raises `ConfigError` that names every wrong one."""
+    return _built(ScoreConfig, values, source)
+
+
+def _built(form: type[ConfigT], values: Mapping[str, Any], source: str) -> ConfigT:
     try:
-        return RunConfig.model_validate(dict(values))
+        return form.model_validate(dict(values))
     except ValidationError as error:
         lines = [
             _explained(detail["loc"], detail["msg"], detail["type"], detail.get("input"))

@@ -3,58 +3,39 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from evalsuite._version import __version__
 from evalsuite.backends import llamacpp, remote
 from evalsuite.backends.base import Ability, Backend, Served, Server
 from evalsuite.config import RunConfig
-from evalsuite.data.dataset import WHOLE_DATASET
 from evalsuite.endpoint.client import Endpoint
 from evalsuite.endpoint.loop import run_to_end
 from evalsuite.endpoint.retries import RetryPolicy
 from evalsuite.endpoint.wire import Generation, encode
-from evalsuite.errors import (
-    ConfigError,
-    EndpointError,
-    EvalsuiteError,
-    GateFailed,
-    RunDirectoryError,
-    RunIncomplete,
-)
+from evalsuite.errors import ConfigError, EndpointError, EvalsuiteError, RunIncomplete
 from evalsuite.models.checkpoint import Checkpoint, find_checkpoint, served_checkpoint, served_fingerprint
-from evalsuite.report.html import render
-from evalsuite.runs import summary as summaries
-from evalsuite.runs.directory import (
-    REPORT_FILE,
-    RUN_FILE,
-    SUMMARY_CSV,
-    SUMMARY_JSON,
-    RunDirectory,
-    hold_run_directory,
-)
+from evalsuite.results import Stopwatch, conclude, dataset_results, missing, run_file
+from evalsuite.runs.directory import RUN_FILE, RunDirectory, hold_run_directory
 from evalsuite.runs.inference import Inference
-from evalsuite.runs.journal import Journal, read_journal
+from evalsuite.runs.journal import Journal
 from evalsuite.runs.meter import Meter
 from evalsuite.runs.plan import DatasetPlan, plan_datasets
-from evalsuite.runs.provenance import git_state, versions
 from evalsuite.runs.resume import reconcile
-from evalsuite.runs.run import Run, load_run
-from evalsuite.runs.summary import DatasetResults
-from evalsuite.runs.tally import Tally
-from evalsuite.runs.work import Variant, Work
+from evalsuite.runs.run import Run
+from evalsuite.runs.work import Variant, Work, new_work
 from evalsuite.types import Prompt
 
 REMOTE_CONCURRENCY = 32
 """`--concurrency auto` for a server that does not say how many requests it works on at a time."""
-RUN_FORMAT = 1
 SAME_SERVED_MODEL = "A served model is known by its address and name alone: if another checkpoint answers there now, use --fresh."
+ASK_AGAIN = (
+    "Run the same command again to ask for them, "
+    "or add --on-error skip (leave them out) or --on-error wrong (count them as wrong)."
+)
 
 Notify = Callable[[str], None]
 Display = Callable[[Meter], AbstractContextManager[object]]
@@ -106,15 +87,13 @@ class _Evaluation:
         self._display = display
         self._notify = notify
         self._meter = Meter()
-        self._started = datetime.now(timezone.utc)
-        self._clock = time.perf_counter()
-        self._asking_s = 0.0
+        self._stopwatch = Stopwatch()
 
     def run(self) -> Run:
         works = self._reconciled()
         self._directory.write_json(RUN_FILE, self._described())
         self._meter.total = sum(plan.rows for work in works for plan in work.plans)
-        self._meter.reused = self._meter.total - sum(_owed(work) for work in works)
+        self._meter.reused = self._meter.total - sum(work.all_owed for work in works)
         if self._meter.reused:
             self._notify(
                 f"{self._meter.reused} of {self._meter.total} samples are finished already; {self._meter.owed} are asked."
@@ -130,60 +109,32 @@ class _Evaluation:
         if problem and not self._meter.done and not self._meter.reused:
             self._directory.discard_empty()
             raise problem
-        results = self._results(works)
-        problem = problem or self._missing(results)
-        try:
-            self._write(results, problem)
-        except RunDirectoryError as error:
-            raise problem or error from error
-        run = load_run(self._directory.path)
-        problem = problem or self._failed_gate(run)
-        if problem:
-            problem.run_directory = self._directory.path
-            raise problem
-        return run
+        results = dataset_results(works, self._config.on_error)
+        problem = problem or missing(results, self._meter, ASK_AGAIN)
+        return conclude(self._directory, results, self._meter, self._stopwatch, self._config, problem)
 
     def _reconciled(self) -> list[Work]:
         """What earlier starts of this run finished, counted; the rest is owed."""
-        previous = self._directory.read_json(RUN_FILE) or {}
-        judged_by = {entry["name"]: entry.get("scorers") for entry in previous.get("datasets", ())}
-        rejudge = {
-            plan.name
-            for plan in self._prepared.plans
-            if judged_by.get(plan.name, plan.scorers()) != plan.scorers()
-        }
         works = [
-            Work(
+            new_work(
                 Variant(checkpoint.name, served_fingerprint(checkpoint, self._config.backend_arg)),
                 self._prepared.plans,
-                {plan.name: Tally(plan.metrics, self._config.on_error) for plan in self._prepared.plans},
-                dict.fromkeys(plan.name for plan in self._prepared.plans),
+                self._config.on_error,
             )
             for checkpoint in self._prepared.checkpoints
         ]
-        keep_errors = self._config.on_error != "fail"
-        return reconcile(works, self._directory, self._meter, keep_errors=keep_errors, rejudge=rejudge)
+        return reconcile(works, self._directory, self._meter, keep_errors=self._config.on_error != "fail")
 
     def _described(self) -> dict[str, Any]:
-        """run.json: what was asked of whom, by what; no secret and no time."""
-        return {
-            "format": RUN_FORMAT,
-            "evalsuite": __version__,
-            "command": self._config.command(),
-            "config": self._config.recorded(),
-            "variants": [
-                _described_variant(checkpoint, self._config) for checkpoint in self._prepared.checkpoints
-            ],
-            "datasets": [plan.described() for plan in self._prepared.plans],
-            "versions": versions(),
-            "git": git_state(),
-        }
+        """run.json: nothing secret, nothing that differs between two starts of the same run."""
+        variants = [_described_variant(checkpoint, self._config) for checkpoint in self._prepared.checkpoints]
+        return run_file(self._config, variants, self._prepared.plans)
 
     def _infer(self, works: Sequence[Work]) -> None:
         with ExitStack() as stack:
             shown = False
             for checkpoint, work in zip(self._prepared.checkpoints, works, strict=True):
-                if not _owed(work):
+                if not work.all_owed:
                     continue
                 with self._served(checkpoint) as server, Journal(self._directory.journal) as journal:
                     if not shown:
@@ -202,114 +153,8 @@ class _Evaluation:
     async def _ask(self, work: Work, server: Server, journal: Journal) -> None:
         async with _endpoint(self._config, server.served) as endpoint:
             await check_endpoint(endpoint, work.plans[0].generation, completions=self._config.completions)
-            started = time.perf_counter()
-            try:
+            with self._stopwatch.working():
                 await Inference(work, endpoint, journal, self._meter, server.check).run()
-            finally:
-                self._asking_s += time.perf_counter() - started
-
-    def _results(self, works: Sequence[Work]) -> list[DatasetResults]:
-        found = []
-        for work in works:
-            for plan in work.plans:
-                outcomes = work.tallies[plan.name].outcomes()
-                had = sum(outcomes.values()) - (outcomes["error"] if self._config.on_error == "fail" else 0)
-                found.append(
-                    DatasetResults(work.variant.name, plan, work.tallies[plan.name], plan.rows - had)
-                )
-        return found
-
-    def _missing(self, results: Sequence[DatasetResults]) -> EvalsuiteError | None:
-        """Samples that are owed although nothing broke: each of them failed by itself."""
-        owed = sum(found.owed for found in results)
-        if not owed:
-            return None
-        causes = "; ".join(
-            f"{count} × {message}" for (_, message), count in self._meter.failures.most_common(3)
-        )
-        return RunIncomplete(
-            f"{owed} of {self._meter.total} samples could not be had ({causes}). Run the same command again to ask for them, "
-            "or add --on-error skip (leave them out) or --on-error wrong (count them as wrong)."
-        )
-
-    def _write(self, results: Sequence[DatasetResults], problem: EvalsuiteError | None) -> None:
-        rows = list(summaries.csv_rows(self._directory.name, results))
-        times = self._times()
-        failures = self._meter.failures + self._meter.earlier.failures
-        summary = {
-            "run": self._directory.name,
-            "complete": problem is None,
-            "problem": str(problem) if problem else None,
-            "started": times.pop("started"),
-            "finished": times.pop("finished"),
-            "variants": summaries.nested(rows, results),
-            "totals": self._totals(results) | times,
-            "errors": [
-                {"class": failure, "message": message, "count": count}
-                for (failure, message), count in failures.most_common()
-            ],
-            "warnings": summaries.advice(results),
-        }
-        self._directory.write(SUMMARY_CSV, summaries.to_csv(rows))
-        self._directory.write_json(SUMMARY_JSON, summary)
-        info = self._directory.read_json(RUN_FILE) | {"command": self._config.command(landing=True)}
-        page = render(info, summary, read_journal(self._directory.journal))
-        self._directory.write(REPORT_FILE, page.encode("utf-8", "replace"))
-
-    def _totals(self, results: Sequence[DatasetResults]) -> dict[str, Any]:
-        """What the samples took, those of earlier starts included."""
-        meter, earlier = self._meter, self._meter.earlier
-        return {
-            "samples": meter.total,
-            "reused": meter.reused,
-            "owed": sum(found.owed for found in results),
-            "requests": meter.requests + earlier.requests,
-            "retries": meter.retries + earlier.retries,
-            "errors": sum(found.tally.outcomes()["error"] for found in results),
-            "prompt_tokens": meter.prompt_tokens + earlier.prompt_tokens,
-            "completion_tokens": meter.completion_tokens + earlier.completion_tokens,
-        }
-
-    def _times(self) -> dict[str, Any]:
-        """When and how fast samples were asked: by this start, or, where it asked none, by the one before."""
-        meter, seconds = self._meter, self._asking_s
-        before = None if meter.requests else self._summary_before()
-        if before and "totals" in before:
-            totals = before["totals"]
-            return {name: before.get(name) for name in ("started", "finished")} | {
-                name: totals.get(name) for name in ("wall_s", "requests_per_s", "completion_tokens_per_s")
-            }
-        return {
-            "started": _utc(self._started),
-            "finished": _utc(datetime.now(timezone.utc)),
-            "wall_s": round(time.perf_counter() - self._clock, 3),
-            "requests_per_s": round(meter.done / seconds, 3) if seconds else None,
-            "completion_tokens_per_s": round(meter.completion_tokens / seconds, 2) if seconds else None,
-        }
-
-    def _summary_before(self) -> dict[str, Any] | None:
-        """What the start before wrote; a broken file is about to be replaced anyway."""
-        try:
-            found: dict[str, Any] | None = self._directory.read_json(SUMMARY_JSON)
-        except RunDirectoryError:
-            return None
-        return found if isinstance(found, dict) else None
-
-    def _failed_gate(self, run: Run) -> EvalsuiteError | None:
-        failed = []
-        for gate in self._config.gates:
-            for variant, entry in run.summary["variants"].items():
-                for dataset, results in entry["datasets"].items():
-                    found = results["subsets"][WHOLE_DATASET]["metrics"].get(gate.metric)
-                    if (
-                        found
-                        and gate.dataset in (None, dataset)
-                        and (found["value"] is None or found["value"] < gate.value)
-                    ):
-                        failed.append(
-                            f"{variant} on {dataset}: {gate.metric} is {_plain(found['value'])}, under {gate.value:g}"
-                        )
-        return GateFailed("--fail-under: " + "; ".join(failed)) if failed else None
 
 
 def abilities() -> tuple[Ability, ...]:
@@ -390,15 +235,3 @@ def _described_variant(checkpoint: Checkpoint, config: RunConfig) -> dict[str, A
         "backend": _backend(config, checkpoint).name,
         "fingerprint": checkpoint.fingerprint,
     }
-
-
-def _owed(work: Work) -> int:
-    return sum(work.owed_rows(plan) for plan in work.plans)
-
-
-def _utc(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _plain(value: float | None) -> str:
-    return "not defined" if value is None else f"{value:.4g}"

@@ -13,7 +13,9 @@ from evalsuite._version import __version__
 from evalsuite.cli.datasets import datasets
 from evalsuite.cli.doctor import doctor
 from evalsuite.cli.help import SectionedCommand
+from evalsuite.cli.rescore import rescore
 from evalsuite.cli.run import run
+from evalsuite.cli.score import score
 from evalsuite.cli.validate import validate
 from evalsuite.errors import EvalsuiteError
 
@@ -36,6 +38,8 @@ app = typer.Typer(
     "--debug with any command shows the traceback of an error.",
 )
 app.command(cls=SectionedCommand)(run)
+app.command(cls=SectionedCommand)(score)
+app.command()(rescore)
 app.command()(validate)
 app.command()(datasets)
 app.command()(doctor)

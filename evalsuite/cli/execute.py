@@ -1,4 +1,4 @@
-"""What `evalsuite run` does once its options are parsed: call `evaluate`, show progress, print the results."""
+"""What commands do once their options are parsed: call one function, show progress, print the results."""
 
 from __future__ import annotations
 
@@ -6,35 +6,65 @@ import gc
 import io
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from evalsuite.cli.progress import display
-from evalsuite.cli.tables import print_results
-from evalsuite.config import build_config, read_config_file
+from evalsuite.cli.tables import print_changes, print_results
+from evalsuite.config import build_config, build_score_config, read_config_file
 from evalsuite.errors import EvalsuiteError
 from evalsuite.evaluation import Prepared, evaluate, prepare
+from evalsuite.rescoring import rescore, run_directory_of
 from evalsuite.runs.directory import REPORT_FILE, SUMMARY_JSON
-from evalsuite.runs.run import load_run
+from evalsuite.runs.run import Run, load_run
+from evalsuite.scoring import score
 
 
 def execute_run(given: Mapping[str, Any], *, config_file: Path | None, dry_run: bool, as_json: bool) -> None:
     """Build the configuration, run it, print. Raises `EvalsuiteError` after having printed what there is."""
     _replace_what_cannot_be_shown()
-    from_file = read_config_file(config_file) if config_file else {}
-    if "dataset" in from_file:
-        from_file["datasets"] = from_file.pop("dataset")
-    config = build_config({**from_file, **given}, str(config_file) if config_file and not given else "")
+    config = build_config(*_values(given, config_file))
     if dry_run:
         _show_plan(prepare(config))
         return
     _end_like_interrupt(signal.SIGTERM)
     gc.freeze()
+    _show_whatever_there_is(lambda: evaluate(config, display=display, notify=_note), as_json=as_json)
+
+
+def execute_score(given: Mapping[str, Any], *, config_file: Path | None, as_json: bool) -> None:
+    """The same for predictions that are there already."""
+    _replace_what_cannot_be_shown()
+    config = build_score_config(*_values(given, config_file))
+    _end_like_interrupt(signal.SIGTERM)
+    gc.freeze()
+    _show_whatever_there_is(lambda: score(config, display=display, notify=_note), as_json=as_json)
+
+
+def execute_rescore(run: Path, *, out: Path | None, name: str | None, as_json: bool) -> None:
+    """Judge a run again, in place or beside, and say what changed."""
+    _replace_what_cannot_be_shown()
+    _end_like_interrupt(signal.SIGTERM)
+    source = run_directory_of(str(run)) or run
+    beside = (out or source.parent) / (name or source.resolve().name) if out or name else None
+    _show_whatever_there_is(lambda: rescore(source, beside=beside), as_json=as_json)
+
+
+def _values(given: Mapping[str, Any], config_file: Path | None) -> tuple[dict[str, Any], str]:
+    """The options of the file under those of the command line, and where a fault in them is."""
+    from_file = read_config_file(config_file) if config_file else {}
+    if "dataset" in from_file:
+        from_file["datasets"] = from_file.pop("dataset")
+    return {**from_file, **given}, str(config_file) if config_file and not given else ""
+
+
+def _show_whatever_there_is(work: Callable[[], Run], *, as_json: bool) -> None:
+    """Print the results of a run, also of one that ends in an error."""
     path: Path | None = None
     try:
-        path = evaluate(config, display=display, notify=_note).path
+        path = work().path
     except EvalsuiteError as error:
         path = error.run_directory
         raise
@@ -60,6 +90,7 @@ def _show_results(path: Path, *, as_json: bool) -> None:
         return
     run = load_run(path)
     print_results(run)
+    print_changes(run)
     for warning in run.summary["warnings"]:
         print(f"note: {warning}")
     print(f"report: {path / REPORT_FILE}")

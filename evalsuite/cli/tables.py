@@ -34,6 +34,24 @@ def print_results(run: Run) -> None:
     console.print(table)
 
 
+def print_changes(run: Run) -> None:
+    """What the latest rescoring changed; nothing for a run that was not rescored."""
+    rescored = run.summary.get("rescored")
+    if rescored is None:
+        return
+    for change in rescored["metrics"]:
+        metrics = run.summary["variants"][change["variant"]]["datasets"][change["dataset"]]["subsets"]
+        metric = metrics[WHOLE_DATASET]["metrics"].get(change["metric"], {})
+        before, after = (format_value(metric, change[name]) for name in ("before", "after"))
+        if before == after:
+            before, after = (str(change[name]) for name in ("before", "after"))
+        print(f"changed: {change['variant']} on {change['dataset']}: {change['metric']} {before} → {after}")
+    samples, outcomes, scores = (
+        format_count(rescored[name]) for name in ("samples", "outcomes_changed", "scores_changed")
+    )
+    print(f"rescored: {samples} samples, {outcomes} with another outcome, {scores} with other scores")
+
+
 def _add_dataset(table: Table, variant: str, dataset: str, subset: Mapping[str, Any]) -> None:
     """A block of rows; names and counts, which all its rows share, stand in the first."""
     names = [variant, dataset]

@@ -181,7 +181,7 @@ def _parsed(file: DataFile, parser: RowParser[RowT]) -> Iterator[Sample[RowT] | 
 
 def _rows(file: DataFile, parser: RowParser[RowT]) -> Reading:
     """The records of a file, those that hold several rows taken apart."""
-    for number, record in enumerate(read_records(file.path)):
+    for number, record in enumerate(read_records(file.path, mend=file.mend)):
         if isinstance(record, Problem):
             yield record
             continue

@@ -31,6 +31,8 @@ class DataFile:
     path: Path
     subject: str
     dev: Path | None = None
+    mend: bool = False
+    """Whether it holds model text; see `readers.read_records`."""
 
 
 def find_files(path: Path) -> tuple[DataFile, ...]:

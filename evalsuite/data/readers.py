@@ -21,6 +21,7 @@ from typing import Any, NamedTuple, TypeAlias
 import orjson
 
 from evalsuite.errors import DataError, InputError, Problem
+from evalsuite.mending import mended
 
 MAX_FIELD_CHARACTERS = 64 * 1024 * 1024
 """The csv module stops at 131,072 characters a field, less than one long tool list."""
@@ -44,10 +45,11 @@ class Record:
 Reading: TypeAlias = Iterator[Record | Problem]
 
 
-def read_records(path: Path) -> Reading:
+def read_records(path: Path, *, mend: bool = False) -> Reading:
     """Yield every record of a data file, and a `Problem` for every row that is not one.
 
-    Raises `DataError` for a file that is missing, of an unknown format, or not readable at all.
+    With `mend`, model text that UTF-8 or strict JSON cannot hold (half of an emoji, `NaN`) is replaced, not
+    refused. Raises `DataError` for a file that is missing, of an unknown format, or not readable at all.
     """
     reader = READERS.get(path.suffix.lower())
     if reader is None:
@@ -56,7 +58,7 @@ def read_records(path: Path) -> Reading:
             "Convert the file or give it the ending that says what it is.",
         )
     try:
-        yield from reader(path)
+        yield from reader(path, mend)
     except OSError as error:
         advice = "Check the path and its permissions."
         raise DataError(
@@ -64,18 +66,18 @@ def read_records(path: Path) -> Reading:
         ) from error
 
 
-def _read_csv(path: Path) -> Reading:
-    return _read_delimited(path, ",")
+def _read_csv(path: Path, mend: bool) -> Reading:
+    return _read_delimited(path, ",", mend)
 
 
-def _read_tsv(path: Path) -> Reading:
-    return _read_delimited(path, "\t")
+def _read_tsv(path: Path, mend: bool) -> Reading:
+    return _read_delimited(path, "\t", mend)
 
 
-def _read_delimited(path: Path, delimiter: str) -> Reading:
+def _read_delimited(path: Path, delimiter: str, mend: bool) -> Reading:
     file = str(path)
     columns: list[str] | None = None
-    for row in _delimited_rows(path, delimiter):
+    for row in _delimited_rows(path, delimiter, mend):
         if isinstance(row, Problem):
             yield row
             if columns is None:
@@ -97,10 +99,10 @@ class _Row(NamedTuple):
     fields: list[str]
 
 
-def _delimited_rows(path: Path, delimiter: str) -> Iterator[_Row | Problem]:
+def _delimited_rows(path: Path, delimiter: str, mend: bool) -> Iterator[_Row | Problem]:
     csv.field_size_limit(MAX_FIELD_CHARACTERS)
     faults: list[Problem] = []
-    rows = csv.reader(_decoded_lines(path, faults), delimiter=delimiter, strict=True)
+    rows = csv.reader(_decoded_lines(path, faults, mend), delimiter=delimiter, strict=True)
     while True:
         line, row = rows.line_num + 1, []
         try:
@@ -122,8 +124,8 @@ def _broken_row(file: str, line: int, why: str) -> Problem:
     return Problem(file, line, f"broken quoting ({why})", 'quotes closed, and doubled ("") inside a field')
 
 
-def _decoded_lines(path: Path, faults: list[Problem]) -> Iterator[str]:
-    """Lines as text; a line that is not UTF-8 adds a fault and goes on with its bytes replaced.
+def _decoded_lines(path: Path, faults: list[Problem], mend: bool) -> Iterator[str]:
+    """Lines as text; a line that is not UTF-8 adds a fault, unless it is to be mended, and has its bytes replaced.
 
     Raises `DataError` where the file as a whole is in another encoding.
     """
@@ -137,6 +139,9 @@ def _decoded_lines(path: Path, faults: list[Problem]) -> Iterator[str]:
                 if not suspected:
                     _refuse_gb18030(path)
                     suspected = True
+                if mend:
+                    yield line.decode("utf-8", errors="replace")
+                    continue
                 byte = f"byte 0x{line[error.start]:02x} at position {error.start + 1} is not UTF-8"
                 faults.append(Problem(str(path), number, byte, "UTF-8 text"))
                 yield line.decode("utf-8", errors="replace")
@@ -194,19 +199,34 @@ def _named(columns: Iterable[str], row: Iterable[Any]) -> dict[str, Any]:
     }
 
 
-def _read_jsonl(path: Path) -> Reading:
+def _read_jsonl(path: Path, mend: bool) -> Reading:
     file = str(path)
     faults: list[Problem] = []
-    for number, line in enumerate(_decoded_lines(path, faults), start=1):
+    for number, line in enumerate(_decoded_lines(path, faults, mend), start=1):
         if faults:
             yield from faults
             faults.clear()
         elif line and not line.isspace():
             try:
-                yield _object_record(file, number, orjson.loads(line.rstrip()))
+                yield _object_record(file, number, _loads(line.rstrip(), mend))
             except orjson.JSONDecodeError as error:
                 what = f"broken JSON ({error.msg}, column {error.colno})"
                 yield Problem(file, number, what, "one JSON object a line")
+
+
+def _loads(line: str, mend: bool) -> Any:
+    """A line of JSON; mended, also what Python writes although JSON forbids it. Raises `JSONDecodeError`."""
+    try:
+        return orjson.loads(line)
+    except orjson.JSONDecodeError:
+        if not mend:
+            raise
+    try:
+        return mended(json.loads(line))
+    except RecursionError as error:
+        raise orjson.JSONDecodeError("nested too deeply", line, 0) from error
+    except json.JSONDecodeError as error:
+        raise orjson.JSONDecodeError(error.msg, line, error.pos) from error
 
 
 def _object_record(file: str, line: int, value: object) -> Record | Problem:
@@ -222,16 +242,16 @@ def _json_type(value: object) -> str:
     return names.get(type(value), "number")
 
 
-def _read_json(path: Path) -> Reading:
+def _read_json(path: Path, mend: bool) -> Reading:
     """An array of objects, or an object that holds exactly one such array (`{"data": [...]}`)."""
     file = str(path)
     faults: list[Problem] = []
-    text = "".join(_decoded_lines(path, faults))
+    text = "".join(_decoded_lines(path, faults, mend))
     if faults or not text.strip():
         yield from faults
         return
     try:
-        yield from _array_records(file, text)
+        yield from _array_records(file, text, mend)
     except json.JSONDecodeError as error:
         what = f"broken JSON ({error.msg}, column {error.colno})"
         yield Problem(file, error.lineno, what, "a JSON array of objects")
@@ -239,7 +259,7 @@ def _read_json(path: Path) -> Reading:
         yield Problem(file, 0, "JSON that is nested too deeply", "a JSON array of objects")
 
 
-def _array_records(file: str, text: str) -> Reading:
+def _array_records(file: str, text: str, mend: bool) -> Reading:
     start = _array_start(text)
     if start is None:
         expected = "an array of objects, or an object that holds exactly one (pandas: orient='records')"
@@ -249,7 +269,10 @@ def _array_records(file: str, text: str) -> Reading:
     for place, end, value in _elements(text, start):
         line += text.count("\n", counted, place)
         counted = place
-        yield _half_pair(file, line, text[place:end], value) or _object_record(file, line, value)
+        if mend:
+            yield _object_record(file, line, mended(value))
+        else:
+            yield _half_pair(file, line, text[place:end], value) or _object_record(file, line, value)
 
 
 def _elements(text: str, start: int) -> Iterator[tuple[int, int, Any]]:
@@ -310,7 +333,7 @@ def _skip_space(text: str, position: int) -> int:
     return space.end() if space else position
 
 
-def _read_parquet(path: Path) -> Reading:
+def _read_parquet(path: Path, _mend: bool) -> Reading:
     try:
         import pyarrow as pa
         from pyarrow import parquet
@@ -332,7 +355,7 @@ def _read_parquet(path: Path) -> Reading:
         yield Problem(file, 0, f"not a readable Parquet file ({error})", "Parquet")
 
 
-READERS: dict[str, Callable[[Path], Reading]] = {
+READERS: dict[str, Callable[[Path, bool], Reading]] = {
     ".csv": _read_csv,
     ".tsv": _read_tsv,
     ".jsonl": _read_jsonl,

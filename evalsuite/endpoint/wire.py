@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeAlias
 
 import orjson
 
+from evalsuite.mending import mended
 from evalsuite.types import Prompt, Reply
 
 Api: TypeAlias = Literal["chat", "completions"]
@@ -19,8 +20,6 @@ PATHS: Mapping[Api, str] = {"chat": "/chat/completions", "completions": "/comple
 STREAM_FIELDS = {"stream": True, "stream_options": {"include_usage": True}}
 MAX_QUOTED_CHARACTERS = 300
 """How much of a server's own words an error quotes."""
-MAX_DEPTH = 200
-"""Of what is written as JSON; orjson refuses to write more than 254 levels."""
 
 
 class BadReply(Exception):
@@ -77,29 +76,7 @@ def dumps(value: Any) -> bytes:
     try:
         return orjson.dumps(value)
     except TypeError:
-        return orjson.dumps(_mended(value, MAX_DEPTH), default=str)
-
-
-def _mended(value: Any, depth: int) -> Any:
-    if isinstance(value, str):
-        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    if isinstance(value, int) and not -(2**63) <= value < 2**64:
-        return _digits(value)
-    if isinstance(value, dict | list | tuple) and not depth:
-        return "…"
-    if isinstance(value, dict):
-        return {_mended(str(key), 0): _mended(item, depth - 1) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_mended(item, depth - 1) for item in value]
-    return value
-
-
-def _digits(value: int) -> str:
-    """An integer as text; in hexadecimal where Python refuses to write so many decimal digits."""
-    try:
-        return str(value)
-    except ValueError:
-        return hex(value)
+        return orjson.dumps(mended(value), default=str)
 
 
 def read_reply(raw: bytes) -> Reply:
@@ -127,7 +104,7 @@ def _loads_leniently(raw: bytes, error: orjson.JSONDecodeError) -> Any:
     import json
 
     try:
-        return _mended(json.loads(raw), MAX_DEPTH)
+        return mended(json.loads(raw))
     except (ValueError, RecursionError):
         raise BadReply(f"the response is not JSON ({error}): {quoted(raw)}") from error
 

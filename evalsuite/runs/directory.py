@@ -7,6 +7,7 @@
     server-VARIANT.log    what the model server printed
     superseded.jsonl      journal lines that the present plan does not ask for any more (another --limit,
                           an edited row); kept, since a later plan may want them again
+    summary.before-rescore.json   summary.json as it was before the latest `evalsuite rescore`
 
 Every file but the journal and the logs is replaced atomically.
 """
@@ -30,18 +31,16 @@ LOCK_FILE = ".lock"
 FULL_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 RUN_FILE, JOURNAL_FILE, SUPERSEDED_FILE = "run.json", "samples.jsonl", "superseded.jsonl"
 SUMMARY_CSV, SUMMARY_JSON, REPORT_FILE = "summary.csv", "summary.json", "report.html"
+SUMMARY_BEFORE = "summary.before-rescore.json"
 
 
 class RunDirectory:
     """The paths of a run and how its files are written."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, name: str | None = None) -> None:
         self.path = path
-
-    @property
-    def name(self) -> str:
-        """The run's name is its folder's."""
-        return self.path.name
+        self.name = name or path.name
+        """The run's name is its folder's, unless the folder only stands in for it."""
 
     @property
     def journal(self) -> Path:

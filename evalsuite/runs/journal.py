@@ -124,13 +124,16 @@ class FinishedLine:
 
 
 class LineIndex:
-    """Finds a file's finished lines by what was asked; holds offsets, not lines.
+    """Finds a file's finished lines by what was asked, or by what else `identify` says; holds offsets, not lines.
 
     Two rows of a dataset may ask the same thing; each takes one line. Used as a context manager.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(
+        self, path: Path, identify: Callable[[dict[str, Any]], str] = lambda line: str(line["key"])
+    ) -> None:
         self.path = path
+        self._identify = identify
         self.damaged: set[int] = set()
         """Offsets of whole lines that cannot be read: they are of no use to anyone."""
         self._offsets: dict[int, int | list[int]] = {}
@@ -147,7 +150,7 @@ class LineIndex:
             if line is None:
                 self.damaged.add(offset)
             else:
-                self._remember(_short(line["variant"], line["dataset"], line["key"]), offset)
+                self._remember(_short(line["variant"], line["dataset"], self._identify(line)), offset)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -179,7 +182,7 @@ class LineIndex:
             offset = known
         self._stream.seek(offset)
         line = _parsed(self._stream.readline())
-        return FinishedLine(offset, line) if line and line["key"] == key else None
+        return FinishedLine(offset, line) if line and self._identify(line) == key else None
 
     def leftovers(self) -> set[int]:
         """Offsets of the lines nobody took."""

@@ -9,13 +9,35 @@ import orjson
 
 from evalsuite.endpoint.client import Answer, RequestFailure
 from evalsuite.endpoint.wire import dumps
+from evalsuite.runs.plan import DatasetPlan
 from evalsuite.runs.work import Job
 from evalsuite.types import Reply, Score
 
 
 def journal_line(job: Job, answer: Answer | None, score: Score, failure: RequestFailure | None) -> bytes:
     """The line of a finished request."""
-    reply = answer.reply if answer else None
+    return sample_line(
+        job,
+        answer.reply if answer else None,
+        score,
+        latency_s=round(answer.latency_s, 4) if answer else None,
+        ttft_s=round(answer.ttft_s, 4) if answer and answer.ttft_s is not None else None,
+        attempts=answer.attempts if answer else failure.attempts if failure else None,
+        error=_error(failure),
+    )
+
+
+def sample_line(
+    job: Job,
+    reply: Reply | None,
+    score: Score,
+    *,
+    latency_s: float | None = None,
+    ttft_s: float | None = None,
+    attempts: int | None = None,
+    error: Mapping[str, Any] | None = None,
+) -> bytes:
+    """The line of a judged sample, with or without a request."""
     line: dict[str, Any] = {
         "key": job.key,
         "variant": job.variant,
@@ -25,28 +47,34 @@ def journal_line(job: Job, answer: Answer | None, score: Score, failure: Request
         "index": job.sample.index,
         "messages" if job.prompt.messages is not None else "prompt": orjson.Fragment(job.request.prompt_json),
         "reply": reply.to_json() if reply else None,
-        "outcome": score.outcome,
-        "extracted": score.extracted,
-        "stage": score.stage,
+        **_judgement(score),
         "gold": job.plan.task.gold(job.sample.row),
-        "scores": score.values if score.outcome != "error" else {},
-        "labels": score.labels,
         "usage": {
             "prompt_tokens": reply.prompt_tokens if reply else None,
             "completion_tokens": reply.completion_tokens if reply else None,
         },
-        "latency_s": round(answer.latency_s, 4) if answer else None,
-        "ttft_s": round(answer.ttft_s, 4) if answer and answer.ttft_s is not None else None,
-        "attempts": answer.attempts if answer else failure.attempts if failure else None,
-        "error": _error(failure),
+        "latency_s": latency_s,
+        "ttft_s": ttft_s,
+        "attempts": attempts,
+        "error": error,
     }
-    if score.statistics:
-        line["statistics"] = score.statistics
     try:
         return orjson.dumps(line) + b"\n"
     except TypeError:
         line["messages" if "messages" in line else "prompt"] = orjson.loads(job.request.prompt_json)
         return dumps(line) + b"\n"
+
+
+def _judgement(score: Score) -> dict[str, Any]:
+    """The fields of a line that a scorer decides."""
+    fields = {
+        "outcome": score.outcome,
+        "extracted": score.extracted,
+        "stage": score.stage,
+        "scores": score.values if score.outcome != "error" else {},
+        "labels": score.labels,
+    }
+    return fields | ({"statistics": score.statistics} if score.statistics else {})
 
 
 def _error(failure: RequestFailure | None) -> dict[str, Any] | None:
@@ -57,22 +85,37 @@ def _error(failure: RequestFailure | None) -> dict[str, Any] | None:
 
 def judged_again(line: Mapping[str, Any], job: Job) -> dict[str, Any]:
     """The line of a finished request for the row as it is now."""
-    if line["outcome"] == "error":
-        score = failed_score(job)
-    else:
-        usage = line.get("usage") or {}
-        reply = Reply(
-            **line["reply"],
-            prompt_tokens=usage.get("prompt_tokens"),
-            completion_tokens=usage.get("completion_tokens"),
-        )
-        score = job.plan.task.score(job.sample.row, reply, job.plan.style)
-    fresh = orjson.loads(journal_line(job, None, score, None))
+    score = score_of_line(line, job.plan, job.sample.row)
+    fresh = orjson.loads(sample_line(job, None, score))
     kept = {name: line.get(name) for name in ("reply", "usage", "latency_s", "ttft_s", "attempts", "error")}
     return {**fresh, **kept}
 
 
+def rescored(line: Mapping[str, Any], score: Score) -> dict[str, Any]:
+    """A line with another judgement and nothing else changed."""
+    kept = {name: value for name, value in line.items() if name != "statistics"}
+    return kept | _judgement(score)
+
+
+def score_of_line(line: Mapping[str, Any], plan: DatasetPlan, row: Any) -> Score:
+    """The reply of a line, judged by today's scorers."""
+    if line["outcome"] == "error":
+        return error_score(plan, row)
+    usage = line.get("usage") or {}
+    reply = Reply(
+        **line["reply"],
+        prompt_tokens=usage.get("prompt_tokens"),
+        completion_tokens=usage.get("completion_tokens"),
+    )
+    return plan.task.score(row, reply, plan.style)
+
+
 def failed_score(job: Job) -> Score:
-    """The score of a sample that could not be had; corpus metrics see an empty reply where errors count."""
-    empty = job.plan.task.score(job.sample.row, Reply(""), job.plan.style)
+    """The score of a sample that could not be had."""
+    return error_score(job.plan, job.sample.row)
+
+
+def error_score(plan: DatasetPlan, row: Any) -> Score:
+    """What an empty reply scores, for where errors count."""
+    empty = plan.task.score(row, Reply(""), plan.style)
     return Score("error", values=empty.values, statistics=empty.statistics)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, TypeVar
 
 from evalsuite.config import Gate, RunConfig
 from evalsuite.data.builtin import locate
 from evalsuite.data.dataset import Dataset, load_dataset
-from evalsuite.data.layout import dataset_name, find_files
+from evalsuite.data.layout import DataFile, dataset_name, find_files
 from evalsuite.data.readers import first_record
 from evalsuite.data.spec import DatasetSpec, parse_spec
 from evalsuite.endpoint.wire import Generation, Request, encode
@@ -21,6 +21,9 @@ from evalsuite.tasks.base import Metric, Style, Task, language_of
 from evalsuite.types import Prompt, Sample
 
 CEVAL = "ceval"
+PlannedT = TypeVar("PlannedT")
+SHORT_NAMES = {"temperature": "t"}
+SHOWN_HASH_DIGITS = 8
 
 
 @dataclass(frozen=True)
@@ -61,11 +64,29 @@ class DatasetPlan:
         prompt = self.task.prompt(sample.row, shots, self.style, sample.subset)
         return prompt, encode(prompt, self.generation)
 
+    def place(self, sample: Sample[Any]) -> bytes:
+        """What of a sample's place belongs to its key: nothing, since equal questions may share a reply."""
+        return b""
+
     @property
     def data_hash(self) -> str:
         """One hash of the content of all its files, dev files included."""
         hashes = "\n".join(facts.sha256 for facts in self.dataset.facts)
         return hashlib.sha256(hashes.encode()).hexdigest()
+
+    def conditions(self) -> list[str]:
+        """How it was asked, for signatures."""
+        style, settings = self.style, self.generation.fields()
+        return [
+            f"shots:{style.shots}",
+            f"lang:{style.lang}",
+            *(name for name in ("cot", "multiple") if getattr(style, name)),
+            *([style.exam] if style.exam else []),
+            "completions" if style.completions else "chat",
+            *(f"{SHORT_NAMES.get(name, name)}:{_written(value)}" for name, value in settings.items()),
+            f"prompt:v{self.task.version}",
+            f"data:{self.data_hash[:SHOWN_HASH_DIGITS]}",
+        ]
 
     def described(self) -> dict[str, Any]:
         """The dataset's entry in run.json."""
@@ -82,6 +103,7 @@ class DatasetPlan:
             "shots": self.style.shots,
             "lang": self.style.lang,
             "cot": self.style.cot,
+            "style": asdict(self.style),
             "generation": self.generation.fields(),
             "scorers": self.scorers(),
         }
@@ -97,12 +119,26 @@ def plan_datasets(config: RunConfig) -> tuple[DatasetPlan, ...]:
 
     Raises `InputError` for all datasets together; `DataError` where there are bad rows, listing each.
     """
-    plans: list[DatasetPlan] = []
+    names: set[str] = set()
+
+    def plan_one(text: str) -> list[DatasetPlan]:
+        plans = list(_plans(parse_spec(text, list(KINDS)), config, names))
+        names.update(name for plan in plans for name in (plan.name, plan.name.partition("/")[0]))
+        return plans
+
+    plans = plan_each(config.datasets, plan_one)
+    check_gates(config.gates, plans)
+    return tuple(plans)
+
+
+def plan_each(texts: Sequence[str], plan_one: Callable[[str], Sequence[PlannedT]]) -> list[PlannedT]:
+    """Plan every dataset; one `InputError` for the faults of all of them."""
+    plans: list[PlannedT] = []
     problems: list[Problem] = []
     refusals: list[InputError] = []
-    for text in config.datasets:
+    for text in texts:
         try:
-            plans.extend(_plans(parse_spec(text, list(KINDS)), config, {plan.name for plan in plans}))
+            plans.extend(plan_one(text))
         except DataError as error:
             problems.extend(error.problems)
         except InputError as error:
@@ -111,8 +147,12 @@ def plan_datasets(config: RunConfig) -> tuple[DatasetPlan, ...]:
         raise DataError(problems, "\n".join([*map(str, refusals), CORRECT_ROWS]))
     if refusals:
         raise refusals[0] if len(refusals) == 1 else InputError("\n".join(map(str, refusals)))
-    _check_gates(config.gates, plans)
-    return tuple(plans)
+    return plans
+
+
+def _written(value: Any) -> str:
+    """A setting as a part of a signature, in which `|` separates."""
+    return f"{value:g}" if isinstance(value, float) else str(value).replace("|", "\\u007c")
 
 
 def plan_spec(text: str) -> tuple[DatasetPlan, ...]:
@@ -127,14 +167,22 @@ def _plans(spec: DatasetSpec, config: RunConfig, taken: set[str]) -> Iterator[Da
     kind = spec.kind or builtin_kind or _kind_from_columns(files[0].path)
     task = task_class(kind)()
     recognised = not (spec.kind or builtin_kind)
-    name = _unique(dataset_name(path), taken)
+    name = unique_name(dataset_name(path), taken)
+    for part, its_files in separated(name, files, task):
+        dataset = load_dataset(part, its_files, task)
+        subjects = path.is_dir() and part == name
+        yield _plan(spec, config, task, dataset, files_are_subjects=subjects, recognised=recognised)
+
+
+def separated(
+    name: str, files: Sequence[DataFile], task: Task[Any]
+) -> Iterator[tuple[str, Sequence[DataFile]]]:
+    """One dataset, or one for each file where the files of a folder must not be averaged together."""
     if task.pooled or len(files) == 1:
-        dataset = load_dataset(name, files, task)
-        yield _plan(spec, config, task, dataset, files_are_subjects=path.is_dir(), recognised=recognised)
+        yield name, files
         return
     for file in files:
-        dataset = load_dataset(f"{name}/{file.subject}", [file], task)
-        yield _plan(spec, config, task, dataset, files_are_subjects=False, recognised=recognised)
+        yield f"{name}/{file.subject}", [file]
 
 
 def _plan(
@@ -164,7 +212,8 @@ def _kind_from_columns(path: Any) -> str:
     return recognise(record.values, str(path))
 
 
-def _unique(name: str, taken: set[str]) -> str:
+def unique_name(name: str, taken: Collection[str]) -> str:
+    """The name, numbered where it is taken."""
     numbered = (f"{name}-{number}" for number in range(2, len(taken) + 2))
     return next((candidate for candidate in (name, *numbered) if candidate not in taken), name)
 
@@ -211,7 +260,7 @@ def _shots(config: RunConfig, task: Task[Any], dataset: Dataset[Any]) -> int:
     return config.shots
 
 
-def _check_gates(gates: Sequence[Gate], plans: Sequence[DatasetPlan]) -> None:
+def check_gates(gates: Sequence[Gate], plans: Sequence[DatasetPlan]) -> None:
     """Refuse a gate that no dataset of the run can pass or fail, before anything is sent."""
     for gate in gates:
         applies = [plan for plan in plans if gate.dataset in (None, plan.name)]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from evalsuite.endpoint.wire import dumps
-from evalsuite.runs.directory import RunDirectory
+from evalsuite.runs.directory import RUN_FILE, RunDirectory
 from evalsuite.runs.journal import FinishedLine, Journal, LineIndex, compact
 from evalsuite.runs.lines import failed_score, judged_again
 from evalsuite.runs.meter import Earlier, Meter
@@ -21,13 +21,13 @@ def reconcile(
     meter: Meter,
     *,
     keep_errors: bool,
-    rejudge: Collection[str],
 ) -> list[Work]:
     """Count what earlier starts finished, in the works' tallies and the meter; the returned works owe the rest.
 
-    A finished reply whose row moved or got another gold answer, or whose dataset is in `rejudge`, is judged
-    again, not asked again. Lines that nothing asks for any more leave the journal.
+    A finished reply whose row moved or got another gold answer, or whose dataset has other scorers now, is
+    judged again, not asked again. Lines that nothing asks for any more leave the journal.
     """
+    rejudge = _judged_otherwise(works, directory)
     with LineIndex(directory.journal) as finished, LineIndex(directory.superseded) as set_aside:
         if finished.empty and set_aside.empty:
             return list(works)
@@ -96,6 +96,14 @@ class _Resuming:
 
     def _usable(self, line: FinishedLine) -> bool:
         return self.keep_errors or line.content["outcome"] != "error"
+
+
+def _judged_otherwise(works: Sequence[Work], directory: RunDirectory) -> set[str]:
+    """The datasets whose scorers are not those that run.json names."""
+    previous = directory.read_json(RUN_FILE) or {}
+    judged_by = {entry["name"]: entry.get("scorers") for entry in previous.get("datasets", ())}
+    plans = (plan for work in works for plan in work.plans)
+    return {plan.name for plan in plans if judged_by.get(plan.name, plan.scorers()) != plan.scorers()}
 
 
 def _same_row(line: Mapping[str, Any], job: Job) -> bool:

@@ -19,8 +19,6 @@ COLUMNS = (
     "run", "variant", "dataset", "subset", "metric", "value", "stderr", "ci_low", "ci_high",
     "n", "n_unparsed", "n_truncated", "n_error", "n_skipped", "primary", "signature",
 )  # fmt: skip
-SHORT_NAMES = {"temperature": "t"}
-SHOWN_HASH_DIGITS = 8
 ATTENTION_SHARE = 0.05
 """Above this share of truncated or unparsed replies a run says what to do about them."""
 
@@ -41,27 +39,15 @@ class DatasetResults:
 
 def signature(plan: DatasetPlan, result: Result) -> str:
     """Everything a number depends on, in one line, such as `mcq|default|v1|n:44|shots:5|lang:zh|…`."""
-    metric, generation = result.metric, plan.generation
+    metric = result.metric
     parts = [
         plan.task.kind,
         metric.profile,
         f"v{metric.version}",
         f"n:{result.interval.n}",
-        f"shots:{plan.style.shots}",
-        f"lang:{plan.style.lang}",
-        *(name for name in ("cot", "multiple") if getattr(plan.style, name)),
-        *([plan.style.exam] if plan.style.exam else []),
-        "completions" if plan.style.completions else "chat",
-        *(f"{SHORT_NAMES.get(name, name)}:{_written(value)}" for name, value in generation.fields().items()),
-        f"prompt:v{plan.task.version}",
-        f"data:{plan.data_hash[:SHOWN_HASH_DIGITS]}",
+        *plan.conditions(),
     ]
     return "|".join(parts)
-
-
-def _written(value: Any) -> str:
-    """A setting as a part of a signature, in which `|` separates."""
-    return f"{value:g}" if isinstance(value, float) else str(value).replace("|", "\\u007c")
 
 
 def csv_rows(run: str, datasets: Sequence[DatasetResults]) -> Iterator[dict[str, Any]]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from evalsuite.config import OnError
 from evalsuite.endpoint.wire import Request
 from evalsuite.runs.journal import sample_key
 from evalsuite.runs.plan import DatasetPlan
@@ -52,6 +53,11 @@ class Work:
         flags = self.owed[plan.name]
         return plan.rows if flags is None else sum(flags)
 
+    @property
+    def all_owed(self) -> int:
+        """How many rows of all its datasets are owed."""
+        return sum(self.owed_rows(plan) for plan in self.plans)
+
     def jobs(self) -> Iterator[Job | None]:
         """The owed samples in file order, so that rows with the same few-shot prefix are neighbours."""
         for plan in self.plans:
@@ -63,10 +69,16 @@ class Work:
                     yield None
 
 
+def new_work(variant: Variant, plans: Sequence[DatasetPlan], on_error: OnError) -> Work:
+    """Everything is owed, nothing is counted yet."""
+    tallies = {plan.name: Tally(plan.metrics, on_error) for plan in plans}
+    return Work(variant, plans, tallies, dict.fromkeys(tallies))
+
+
 def make_job(
     plan: DatasetPlan, tally: Tally, sample: Sample[Any], shots: Sequence[Any], variant: Variant
 ) -> Job:
     """Render and serialise a sample's request, once."""
     prompt, request = plan.request(sample, shots)
-    key = sample_key(variant.fingerprint, request.api, request.asked)
+    key = sample_key(variant.fingerprint, request.api, request.asked + plan.place(sample))
     return Job(variant.name, plan, tally, sample, prompt, request, key)

@@ -133,6 +133,10 @@ class Task(ABC, Generic[RowT]):
     def gold(self, row: RowT) -> Any:
         """The right answer, as it is written to the journal."""
 
+    def from_gold(self, gold: Any) -> RowT | None:
+        """A row that a reply can be judged by, from `gold` alone; None where judging needs more (options, tools)."""
+        return None
+
     @abstractmethod
     def score(self, row: RowT, reply: Reply, style: Style) -> Score:
         """Judge a reply. Never raises: whatever came back has a score or an outcome."""

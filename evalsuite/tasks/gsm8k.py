@@ -136,6 +136,10 @@ class Gsm8kTask(Task[Gsm8kRow]):
         """The gold number."""
         return row.answer
 
+    def from_gold(self, gold: str) -> Gsm8kRow:
+        """The problem plays no part in the scores."""
+        return Gsm8kRow("", "", gold)
+
     def score(self, row: Gsm8kRow, reply: Reply, style: Style) -> Score:
         """Equal as decimals; `strict` counts only a boxed or `####` answer."""
         text = answer_text(reply)
@@ -144,10 +148,11 @@ class Gsm8kTask(Task[Gsm8kRow]):
         right = value is not None and numbers.equal(value, row.answer)
         stage = found.stage if found else ""
         judged = outcome(value is not None, reply)
+        ended = reply.finish_reason
         values = {
             "accuracy": float(right),
             "strict": float(right and found is not None and found.strict),
-            "truncated_rate": float(reply.finish_reason == "length"),
+            "truncated_rate": None if ended is None else float(ended == "length"),
         }
         return Score(judged, value, stage, values)
 

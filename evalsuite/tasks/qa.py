@@ -30,6 +30,8 @@ from evalsuite.types import Message, Prompt, Reply, Score
 
 MAX_TOKENS = 512
 FLAT: Mapping[Language, tuple[str, str]] = {"zh": ("问题：", "回答："), "en": ("Question: ", "Answer:")}
+NO_WORDS = "no_words"
+"""The label of a reply of nothing but punctuation: its zero is no matter of the words chosen."""
 HISTORY_FORM = "'history' as [[question, answer], …] or a list of messages"
 
 
@@ -109,6 +111,10 @@ class QaTask(Task[QaRow]):
         """The reference answer."""
         return row.reference
 
+    def from_gold(self, gold: str) -> QaRow:
+        """The question plays no part in the scores."""
+        return QaRow(({"role": "user", "content": ""},), gold)
+
     def score(self, row: QaRow, reply: Reply, style: Style) -> Score:
         """Every overlap score of one reply; an empty reply scores 0 and is counted as unparsed."""
         text = (answer_text(reply) or "").strip()
@@ -129,7 +135,8 @@ class QaTask(Task[QaRow]):
         counts = bleu.bleu_statistics(text, row.reference, _tokenizer(style))
         values["bleu"] = bleu.sentence_bleu(counts)
         statistics = {"bleu": counts, "chrf": bleu.chrf_statistics(text, row.reference)}
-        return Score(outcome(bool(text), reply), text, "text" if text else "", values, statistics=statistics)
+        labels = (NO_WORDS,) if text and not prediction else ()
+        return Score(outcome(bool(text), reply), text, "text" if text else "", values, labels, statistics)
 
     def metrics(self, style: Style) -> tuple[Metric, ...]:
         """ROUGE-L leads; `length_ratio` shows a recall-shaped gain for what it is."""

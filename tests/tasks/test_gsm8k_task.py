@@ -91,8 +91,11 @@ class TestPrompts:
     def test_an_example_answers_as_it_is_asked_to(self, style):
         prompt = TASK.prompt(TASK.parse(ROW), EXAMPLES, style, "x")
         shown = prompt.text.split("\n\n")[0] if prompt.text else (prompt.messages or ())[1]["content"]
-        score = TASK.score(TASK.parse(ROW | {"answer": "#### 27"}), Reply(shown), style)
+        score = TASK.score(TASK.parse(ROW | {"answer": "#### 27"}), Reply(shown, finish_reason="stop"), style)
         assert score.values == {"accuracy": 1.0, "strict": 1.0, "truncated_rate": 0.0}
+
+    def test_whether_a_reply_was_cut_off_is_not_known_where_nobody_says_why_it_ended(self):
+        assert TASK.score(TASK.parse(ROW), Reply("1"), Style("en", 0)).values["truncated_rate"] is None
 
 
 @pytest.mark.parametrize(
@@ -117,7 +120,7 @@ def test_scores(reply, outcome, accuracy, strict):
     assert score.values == {
         "accuracy": accuracy,
         "strict": strict,
-        "truncated_rate": float(reply.finish_reason == "length"),
+        "truncated_rate": 1.0 if reply.finish_reason == "length" else None,
     }
 
 

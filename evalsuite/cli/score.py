@@ -1,0 +1,46 @@
+"""`evalsuite score`: scores predictions that already exist."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+
+def score(
+    specs: Annotated[list[str] | None, typer.Argument(metavar="[KIND:]PATH…", help="Files with predictions, folders of them, or the directory of a run.", show_default=False)] = None,
+    limit: Annotated[int | None, typer.Option(help="At most so many rows a file or folder, spread evenly over its subjects.", show_default="all")] = None,
+    lang: Annotated[Literal["auto", "zh", "en"] | None, typer.Option(help="Language of the instructions shown in the report.", show_default="auto, from the data")] = None,
+    on_error: Annotated[Literal["fail", "skip", "wrong"] | None, typer.Option(help="Rows without a prediction: end as incomplete, leave them out, or count them as wrong.", show_default="fail")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of all runs.", show_default="reports")] = None,
+    name: Annotated[str | None, typer.Option(help="This run's folder in it, and what the predictions are called.", show_default="from the files")] = None,
+    fresh: Annotated[bool | None, typer.Option("--fresh", help="Start again; what is there is kept under another name.")] = None,
+    fail_under: Annotated[list[str] | None, typer.Option(metavar="[DATASET:]METRIC=VALUE", help="Exit with 100 when a metric is lower; repeatable.")] = None,
+    config: Annotated[Path | None, typer.Option(metavar="FILE.yaml", help="Options from a file; those on the command line win.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print summary.json, and nothing else, to standard output.")] = False,
+) -> None:  # fmt: skip
+    """Score predictions that already exist.
+
+    No model is asked. A file has the columns of its task and 'prediction' (or 'predictions'), or is what
+    ms-swift infer, LLaMA-Factory (generated_predictions.jsonl), ToolBench-Static (predictions.json) or EvalScope
+    (its work directory) wrote.
+
+    \b
+      evalsuite score mcq:answers.csv
+      evalsuite score out/checkpoint-500/generated_predictions.jsonl --name sft
+    """  # noqa: D301 - the formatter wants the real character
+    options = {
+        "datasets": specs,
+        "limit": limit,
+        "lang": lang,
+        "on_error": on_error,
+        "out": out,
+        "name": name,
+        "fresh": fresh,
+        "fail_under": fail_under,
+    }
+    given = {key: value for key, value in options.items() if value not in (None, [])}
+    from evalsuite.cli.execute import execute_score
+
+    execute_score(given, config_file=config, as_json=json)

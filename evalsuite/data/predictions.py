@@ -1,0 +1,199 @@
+"""Files that hold predictions already: which layout they have, and each record in our own.
+
+    own             the task's columns and `prediction` (or `predictions`); optional `finish_reason`.
+                    ToolBench-Static's predictions.json (messages, tools, target, predictions) is of this layout
+    ms-swift        infer results: `response` and `labels`, the question in `messages` or `query`
+    LLaMA-Factory   generated_predictions.jsonl: `prompt`, `label`, `predict`
+    EvalScope       see `evalscope`
+
+A prediction is a text, or a message (an object with `content`, `tool_calls`). A missing or null one is no reply at
+all; an empty one is a reply that says nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any, Generic
+
+from evalsuite.data import evalscope
+from evalsuite.data.dataset import RowError, RowParser
+from evalsuite.data.readers import Record, read_records
+from evalsuite.errors import InputError
+from evalsuite.types import Reply, RowT
+
+PREDICTION = "prediction"
+PREDICTION_COLUMNS = (PREDICTION, "predictions")
+FINISH_REASON = "finish_reason"
+RECORDS_LOOKED_AT = 1000
+"""A row may lack its prediction; a file whose first thousand rows lack it has none."""
+UNKNOWN_QUESTION = "(the file does not say what was asked)"
+JOURNAL_COLUMNS = frozenset({"key", "variant", "reply", "outcome", "gold"})
+ONE_PREDICTION = "one prediction a row: a text, or a message with 'content'"
+
+Values = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How a tool writes its predictions: by which columns it is known, and a record as ours."""
+
+    name: str
+    columns: str
+    """In words."""
+    recognises: Callable[[Collection[str]], bool]
+    translate: Callable[[Values], Values]
+
+
+@dataclass(frozen=True, slots=True)
+class PredictedRow(Generic[RowT]):
+    """A row and what was answered; None where nothing was."""
+
+    row: RowT
+    reply: Reply | None
+
+
+@dataclass(frozen=True, slots=True)
+class PredictionParser(Generic[RowT]):
+    """Reads the rows of a task with their predictions (see `RowParser`)."""
+
+    task: RowParser[RowT]
+    layout: Layout
+
+    def missing(self, columns: Collection[str]) -> list[str]:
+        """The task's columns; a row without its prediction is counted, not refused."""
+        return self.task.missing(columns)
+
+    def expand(self, values: Values, number: int) -> Iterable[Values]:
+        """The one row of a record, in our own layout."""
+        ours = self.layout.translate(values)
+        rows = list(islice(self.task.expand(ours, number), 2))
+        if rows and rows[0] is not ours:
+            what = "a dialogue of several steps beside one prediction"
+            raise RowError((what, "one record a step: messages, tools, target, prediction"))
+        return (ours,)
+
+    def parse(self, values: Values) -> PredictedRow[RowT]:
+        """The typed row and its reply; raises `RowError`."""
+        return PredictedRow(self.task.parse(values), _reply(values))
+
+    def subject(self, row: PredictedRow[RowT]) -> str | None:
+        """The subject a row names itself."""
+        return self.task.subject(row.row)
+
+    def traits(self, row: PredictedRow[RowT]) -> Iterable[str]:
+        """The row's."""
+        return self.task.traits(row.row)
+
+
+def find_layout(path: Path) -> tuple[Layout, Values]:
+    """The layout of a file, and the first record that has it. Raises `InputError` when it holds no predictions."""
+    columns: dict[str, None] = {}
+    for values in islice(_values(path), RECORDS_LOOKED_AT):
+        layout = next((layout for layout in (*LAYOUTS, _evalscope(path)) if layout.recognises(values)), None)
+        if layout:
+            return layout, values
+        columns |= dict.fromkeys(values)
+    if columns.keys() >= JOURNAL_COLUMNS:
+        raise InputError(
+            f"{path}: the journal of a run, without the run.json that says of what kind its samples are. "
+            "Name the run's directory, or put run.json back beside it."
+        )
+    known = "\n".join(f"  {layout.name}: {layout.columns}" for layout in (*LAYOUTS, _evalscope(path)))
+    raise InputError(
+        f"{path}: no predictions in it (columns: {', '.join(columns) or 'none'}). Read are:\n{known}\n"
+        "Or ask a model: evalsuite run -d …"
+    )
+
+
+def _evalscope(path: Path) -> Layout:
+    return Layout(
+        "EvalScope",
+        "predictions/MODEL/BENCHMARK_SUBSET.jsonl beside its reviews",
+        evalscope.recognises,
+        evalscope.EvalscopeFile(path).translate,
+    )
+
+
+def _values(path: Path) -> Iterator[Values]:
+    return (item.values for item in read_records(path, mend=True) if isinstance(item, Record))
+
+
+def _reply(values: Values) -> Reply | None:
+    """The prediction of a record in our own layout."""
+    value = next((values[name] for name in PREDICTION_COLUMNS if values.get(name) is not None), None)
+    if isinstance(value, list):
+        if len(value) > 1:
+            raise RowError((f"{len(value)} predictions", ONE_PREDICTION))
+        value = value[0] if value else None
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return None
+    reason = values.get(FINISH_REASON)
+    finish_reason = reason if isinstance(reason, str) and reason else None
+    if isinstance(value, dict) and ("content" in value or "tool_calls" in value):
+        return _message_reply(value, finish_reason)
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    return Reply(text, finish_reason=finish_reason)
+
+
+def _message_reply(message: Values, finish_reason: str | None) -> Reply:
+    """An assistant's message as the OpenAI protocol writes it."""
+    content, reasoning, calls = (message.get(name) for name in ("content", "reasoning_content", "tool_calls"))
+    return Reply(
+        text=evalscope.content_text(content),
+        reasoning=reasoning if isinstance(reasoning, str) and reasoning else None,
+        tool_calls=[call for call in calls if isinstance(call, dict)] or None
+        if isinstance(calls, list)
+        else None,
+        finish_reason=finish_reason,
+    )
+
+
+def _from_swift(values: Values) -> Values:
+    """`labels` is the gold answer, `messages` end in the reply."""
+    gold, asked = values.get("labels"), values.get("messages")
+    rest = {name: value for name, value in values.items() if name not in ("labels", "messages")}
+    if not rest.get("tools"):
+        rest.pop("tools", None)
+    messages = [turn for turn in asked if isinstance(turn, dict)] if isinstance(asked, list) else []
+    while messages and messages[-1].get("role") == "assistant":
+        messages.pop()
+    if messages:
+        rest |= {"messages": messages, "question": evalscope.content_text(messages[-1].get("content"))}
+    else:
+        question = rest.get("query") or UNKNOWN_QUESTION
+        rest |= {"query": question, "question": question}
+    golds = {"response": gold, "answer": gold, "target": gold}
+    return rest | golds | {PREDICTION: values.get("response")}
+
+
+def _from_llamafactory(values: Values) -> Values:
+    """`prompt` is the whole rendered prompt, `label` the gold answer."""
+    asked = {"query": values.get("prompt"), "question": values.get("prompt")}
+    golds = {"response": values.get("label"), "answer": values.get("label")}
+    return asked | golds | {PREDICTION: values.get("predict")}
+
+
+OWN = Layout(
+    "own",
+    "the columns of the task, and 'prediction' or 'predictions'",
+    lambda columns: any(name in columns for name in PREDICTION_COLUMNS),
+    lambda values: values,
+)
+SWIFT = Layout(
+    "ms-swift",
+    "response, labels; optional messages or query",
+    lambda columns: {"response", "labels"} <= set(columns),
+    _from_swift,
+)
+LLAMAFACTORY = Layout(
+    "LLaMA-Factory",
+    "prompt, label, predict",
+    lambda columns: {"prompt", "label", "predict"} <= set(columns),
+    _from_llamafactory,
+)
+LAYOUTS = (OWN, SWIFT, LLAMAFACTORY)

@@ -1,0 +1,174 @@
+"""What a scoring will judge: prediction files found, their layout recognised, every row checked."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from evalsuite.config import ScoreConfig
+from evalsuite.data import evalscope
+from evalsuite.data.builtin import locate
+from evalsuite.data.dataset import Dataset, RowError, load_dataset
+from evalsuite.data.layout import DataFile, dataset_name, find_files
+from evalsuite.data.predictions import Layout, PredictionParser, find_layout
+from evalsuite.data.spec import DatasetSpec, parse_spec
+from evalsuite.endpoint.wire import Generation
+from evalsuite.errors import InputError
+from evalsuite.runs.plan import (
+    CEVAL,
+    SHOWN_HASH_DIGITS,
+    DatasetPlan,
+    check_gates,
+    plan_each,
+    separated,
+    unique_name,
+)
+from evalsuite.runs.work import Variant
+from evalsuite.tasks import KINDS, recognise, task_class
+from evalsuite.tasks.base import Style, language_of
+from evalsuite.types import Reply, RowT, Sample
+
+FINGERPRINT_DIGITS = 16
+COMMON_NAMES = frozenset({"predictions", "generated_predictions", "infer_result", "result", "results"})
+"""What tools call every file of predictions: the folder says whose they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class PredictedSample(Sample[RowT]):
+    """A sample that comes with its reply; None where there is none."""
+
+    reply: Reply | None
+
+
+@dataclass(frozen=True)
+class PredictionPlan(DatasetPlan):
+    """A dataset whose replies are there already. Nobody knows how they were asked for, and no signature claims to."""
+
+    variant: Variant
+    layout: str
+
+    def samples(self) -> Iterator[tuple[Sample[Any], Sequence[Any]]]:
+        """The samples with their replies; no examples."""
+        for sample, _ in self.dataset.samples(self.limit):
+            row = sample.row
+            yield (
+                PredictedSample(sample.id, sample.index, sample.line, sample.subset, row.row, row.reply),
+                (),
+            )
+
+    def place(self, sample: Sample[Any]) -> bytes:
+        """Equal questions may have got different replies, so the row's place is in its key."""
+        return f"|{sample.subset}|{sample.index}|{sample.id}".encode("utf-8", "surrogatepass")
+
+    def conditions(self) -> list[str]:
+        """See `DatasetPlan.conditions`."""
+        several = ["multiple"] if self.style.multiple else []
+        return [
+            f"lang:{self.style.lang}",
+            *several,
+            "predictions",
+            f"data:{self.data_hash[:SHOWN_HASH_DIGITS]}",
+        ]
+
+    def described(self) -> dict[str, Any]:
+        """See `DatasetPlan.described`."""
+        unknown = ("shots", "cot", "generation")
+        known = {name: value for name, value in super().described().items() if name not in unknown}
+        return known | {"variant": self.variant.name, "layout": self.layout}
+
+
+def plan_predictions(config: ScoreConfig) -> tuple[PredictionPlan, ...]:
+    """Find, recognise and check every file of predictions. Raises `InputError` for all of them together."""
+    taken: dict[str, set[str]] = {}
+
+    def plan_one(text: str) -> list[PredictionPlan]:
+        spec = parse_spec(text, list(KINDS))
+        plans: list[PredictionPlan] = []
+        for variant, source in _sources(spec, config.name):
+            names = taken.setdefault(variant, set())
+            name = unique_name(dataset_name(Path(source.target)), names)
+            names.add(name)
+            plans.extend(_plans(source, config, variant, name))
+        return plans
+
+    plans = plan_each(config.datasets, plan_one)
+    check_gates(config.gates, plans)
+    return tuple(plans)
+
+
+def _sources(spec: DatasetSpec, name: str | None) -> list[tuple[str, DatasetSpec]]:
+    """Whose predictions stand where: one path, or the files of an EvalScope folder, each by its model."""
+    path, _ = locate(spec.target)
+    found = evalscope.model_files(path)
+    if not found:
+        return [(name or variant_name(path), replace(spec, target=str(path)))]
+    one_model = len({model for model, _ in found}) == 1
+    sources = []
+    for model, file in found:
+        kind = evalscope.kind_of(file, spec.kind)
+        sources.append(
+            ((name if one_model else None) or model, DatasetSpec(f"{kind}:{file}", kind, str(file)))
+        )
+    return sources
+
+
+def variant_name(path: Path) -> str:
+    """Whose predictions they are: the file's or folder's name, or the folder's above where it says nothing."""
+    name = dataset_name(path)
+    above = path.resolve().parent.name
+    return above if name.lower() in COMMON_NAMES and above else name
+
+
+def prediction_files(path: Path) -> tuple[DataFile, ...]:
+    """The files of a path; nothing is asked, so none has few-shot examples."""
+    return tuple(replace(file, dev=None, mend=True) for file in find_files(path))
+
+
+def _plans(spec: DatasetSpec, config: ScoreConfig, variant: str, name: str) -> Iterator[PredictionPlan]:
+    path = Path(spec.target)
+    files = prediction_files(path)
+    layout, first = find_layout(files[0].path)
+    task = task_class(spec.kind or _kind(layout, first, files[0].path))()
+    for part, its_files in separated(name, files, task):
+        dataset = load_dataset(part, its_files, PredictionParser(task, layout))
+        style = _style(config, dataset, files_are_subjects=path.is_dir() and part == name)
+        yield PredictionPlan(
+            spec=spec,
+            task=task,
+            dataset=dataset,
+            style=style,
+            generation=Generation(task.max_tokens(style)),
+            limit=config.limit,
+            recognised=not spec.kind,
+            variant=Variant(variant, _fingerprint(dataset)),
+            layout=layout.name,
+        )
+
+
+def _style(config: ScoreConfig, dataset: Dataset[Any], *, files_are_subjects: bool) -> Style:
+    data_lang = language_of(dataset.traits, sum(dataset.counts.values()))
+    return Style(
+        lang=data_lang if config.lang == "auto" else config.lang,
+        data_lang=data_lang,
+        shots=0,
+        subjects=files_are_subjects or len(dataset.counts) > 1,
+        multiple="multiple" in dataset.traits,
+        exam=CEVAL if CEVAL in dataset.name.lower().replace("-", "").replace("_", "") else None,
+    )
+
+
+def _kind(layout: Layout, first: Mapping[str, Any], path: Path) -> str:
+    try:
+        return recognise(layout.translate(first), str(path))
+    except RowError as error:
+        raise InputError(f"{path}: {error}. Name the kind before the path, for instance qa:{path}") from error
+
+
+def _fingerprint(dataset: Dataset[Any]) -> str:
+    """The files' content."""
+    digests = [facts.sha256 for facts in dataset.facts]
+    together = digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
+    return together[:FINGERPRINT_DIGITS]

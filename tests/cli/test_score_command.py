@@ -1,0 +1,47 @@
+"""`evalsuite score` as a user types it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from run_helpers import call
+from scoring_helpers import ROWS, write_rows
+
+
+def test_it_says_what_it_read_and_prints_the_table(tmp_path: Path) -> None:
+    path = write_rows(tmp_path / "mine.jsonl", ROWS["mcq"])
+    done = call(["score", str(path), "--out", str(tmp_path / "out"), "--name", "sft"])
+    assert done.returncode == 0
+    assert f"{path}: 2 rows of kind mcq, own layout, told from the columns" in done.stderr
+    assert "accuracy" in done.stdout
+    assert "sft" in done.stdout
+    assert done.stdout.rstrip().endswith("report.html")
+
+
+def test_json_prints_the_summary_and_nothing_else(tmp_path: Path) -> None:
+    path = write_rows(tmp_path / "mine.jsonl", ROWS["qa"])
+    done = call(["score", f"qa:{path}", "--out", str(tmp_path / "out"), "--json"])
+    assert json.loads(done.stdout)["variants"]["mine"]["datasets"]["mine"]["kind"] == "qa"
+
+
+def test_exit_codes(tmp_path: Path) -> None:
+    out = ["--out", str(tmp_path / "out")]
+    holes = write_rows(tmp_path / "holes.jsonl", [ROWS["mcq"][0], ROWS["mcq"][1] | {"prediction": None}])
+    none = write_rows(tmp_path / "none.jsonl", [{"query": "q", "response": "r"}])
+    assert call(["score", str(holes), *out]).returncode == 3
+    assert call(["score", str(holes), *out, "--on-error", "skip"]).returncode == 0
+    gate = ["--on-error", "wrong", "--fail-under", "accuracy=0.6"]
+    assert call(["score", str(holes), *out, *gate]).returncode == 100
+    for words in ([str(none)], ["nowhere.jsonl"], [], [str(holes), "--shots", "3"]):
+        done = call(["score", *words, *out])
+        assert done.returncode == 2
+        assert "Traceback" not in done.stderr
+
+
+def test_options_come_from_a_file_too(tmp_path: Path) -> None:
+    path = write_rows(tmp_path / "mine.jsonl", ROWS["gsm8k"])
+    settings = tmp_path / "score.yaml"
+    settings.write_text(f"datasets: {path}\nlimit: 1\nout: {tmp_path / 'out'}\nname: one\n")
+    assert call(["score", "--config", str(settings)]).returncode == 0
+    assert (tmp_path / "out" / "one" / "report.html").exists()
