@@ -4,20 +4,27 @@ A reply (already without reasoning, see `text.split_reasoning`) is read in three
 gives labels wins:
 
 `marker`       the **last** explicit marker that a valid label follows: 答案, 正确答案, 答案是, 答案为, 故选, 应选, 选,
-               选择, 正确选项, "answer is", "answer:", "correct option is", `\boxed{}`. The label may be
+               选择, 正确选项, "answer is", "answer:", "correct option is", `\boxed{}`; 答案 or "answer" alone in
+               brackets, bold or a tag ("【答案】B", "**Answer** B", "<answer>B</answer>"). The label may be
                bracketed, quoted, bold, in LaTeX, full width or lower-case.
 `bare`         the whole reply is a label, with or without punctuation or that option's text.
-`option_text`  exactly one option's full text stands in the reply, and is not negated there.
+`option_text`  exactly one option's full text stands in the reply, and is not negated before it ("不会变大",
+               "can't be fire").
 
 Otherwise the reply is unparsed. Never the last capital letter, never the nearest string. A marker counts
-for nothing when it is negated ("不选A", "the wrong answer is B"), asks or supposes ("请选择", "如果选A"), belongs to
-another word ("选项", "误选"), or when what follows it is
+for nothing when it is negated ("不应当选A", "the wrong answer is B"), tells somebody else's choice ("很多人会选A"; but
+"不对，我选C" counts), asks or supposes ("请选择", "如果选A"), belongs to another word ("选项", "误选"), or when what
+follows it is
 - not one of this row's labels ("[LETTER]", "E" of four), or part of a longer word ("Apple", "B12", "C++");
 - an article or pronoun: an undecorated A or I before another word ("a matter of taste"), unless that word
   cannot follow an article ("A because") or the words are that option's text ("A good question");
 - the beginning of another option's text ("C reactive protein" as option B);
-- refuted at once ("A不对"), offered as an alternative ("A or B", "A/B/C/D"), or the head of a list of options;
+- refuted at once ("A不对") or, after 选, in the same or the next clause ("选A，这是错误的");
+- offered as an alternative ("A or B", "A/B/C/D"), or the head of a list of options;
 - several labels where one is expected ("AC").
+
+Where several are expected, labels may carry their options' texts, on one line or on a line each ("A. 水、C. 土"),
+"选项", brackets ("(A)(C)") or boxes of their own (`\boxed{A}, \boxed{C}`).
 
 Source: the project's metrics definition, section 1.
 """
@@ -51,7 +58,7 @@ _UNPARSED = Extraction(None, "")
 _BOX_LIMIT = 400
 
 _CHINESE_NOT = (
-    "(?:不(?:是|应当?|应该|该|当|能够?|可能?|可以|会|要|宜|得(?!不)|太|再|必|用|需要?|建议|推荐|一定|至于|属于|等于)*"
+    "(?:(?<!不得|不能)不(?:是|应当?|应该|该|当|能够?|可能?|可以|会|要|宜|得|太|再|必|用|需要?|建议|推荐|一定|至于|属于|等于)*"
     "|没有?|别|勿|莫|未必?|并非|绝非|而非|非|无法|难以)(?:再|去|会|能|可能|应该?|直接|轻易|盲目)*"
 )
 _NOT_A_MARKER_BEFORE = re.compile(
@@ -60,7 +67,7 @@ _NOT_A_MARKER_BEFORE = re.compile(
     r"|误|错|漏|多|单|备|筛|待|候|落|入|竞|评|普)\s*$"  # the tail of another word
 )
 _NOT_THE_ANSWER_BEFORE = re.compile(
-    r"(?:错误的?|不是?|并?非|wrong|incorrect|false|(?:\bnot|n['’]t(?:\s+be)?)(?:\s+(?:the|an?|my))?)\s*$",
+    r"(?:错误的?|(?:不是?|并?非)(?:正确的?|最终|标准|最佳)?|wrong|incorrect|false|(?:\bnot|n['’]t(?:\s+be)?)(?:\s+(?:the|an?|my))?(?:\s+(?:correct|right|final|best))?)\s*$",
     re.IGNORECASE,
 )
 _SOMEBODY_ELSE_BEFORE = re.compile(  # "很多人会选A"
@@ -123,7 +130,7 @@ _NEXT_LINE = re.compile(r"[ \t]*[.。;,、]?[ \t]*\n[ \t]*")
 _BEFORE_OWN_TEXT = re.compile(r"\s?[.、:)(-]{0,2}\s?")
 _AFTER_OWN_TEXT = re.compile(r"[)*_`\"'”’」』】\]]{0,6}")
 _LINE_END = re.compile(r"[ \t]*[.。;,、]?[ \t]*(?:\n|$)")
-_BETWEEN_BARE = re.compile(r"(?:[\s,、;&和与及.。]|以及|and(?![a-z]))*", re.IGNORECASE)
+_BETWEEN_BARE = re.compile(r"(?:[\s,、;&和与及.。•·-]|以及|and(?![a-z]))*", re.IGNORECASE)
 _BETWEEN_BOXES = re.compile(r"\}(?:[\s$*,、;&和与及]|以及|\\[,;:!\ ()\[\]]|\band\b)*", re.IGNORECASE)
 _LIST_END = re.compile(
     r"\s*(?:选?项|都|均)?\s*(?:$|[\n.。;；!！?？]|[,，](?!\s*(?:[A-Za-z](?![A-Za-z])|不|not\b)))"
@@ -193,7 +200,7 @@ class _Reader:
         self, labels: tuple[str, ...], marker: re.Match[str], before: list[re.Match[str]]
     ) -> tuple[str, ...] | None:
         """Labels of a box and of the boxes that stand before it with only separators between."""
-        for box in reversed(before):
+        for box in reversed(before[-len(string.ascii_uppercase) :]):
             content = braced(self.text, box.end(), _BOX_LIMIT) if box["box"] else None
             more = None if content is None else self.bare(content)
             if content is None or not more:
@@ -343,7 +350,8 @@ class _Reader:
         """Several labels that are the whole text: "(A)(C)", or a line for each with its option's text."""
         reader = _Reader(body, self.options, self.multiple)
         found: tuple[str, ...] = ()
-        position = 0
+        bullet = _BETWEEN_BARE.match(body)
+        position = bullet.end() if bullet else 0
         while position < len(body):
             labels, end = reader.listed(position)
             between = _BETWEEN_BARE.match(body, end)

@@ -25,6 +25,11 @@ def chosen(reply: str, options=FOUR, *, multiple: bool = False) -> str | None:
     return None if labels is None else "".join(labels)
 
 
+NEGATIONS = (
+    "不", "不是", "不应当", "不应", "不太应该", "不会", "不能", "不能再", "不可能", "不太可能", "不再", "并非", "绝不", "并不能", "未必", "无法",
+)  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("reply", "label"),
     [
@@ -84,6 +89,35 @@ def chosen(reply: str, options=FOUR, *, multiple: bool = False) -> str | None:
         ("答案是“A”吗？不，答案是“D”", "D"),
         ("答案：B … 答案：E", "B"),
         ("答案：B，模板是“答案：[LETTER]”", "B"),
+        ("【答案】B", "B"),
+        ("[答案] B", "B"),
+        ("（答案）B", "B"),
+        ("【正确答案】：B", "B"),
+        ("【参考答案】B. 火\n【解析】A项错误", "B"),
+        ("“答案”是B", "B"),
+        ("**Answer** B", "B"),
+        ("**Final Answer**\n\n(B)", "B"),
+        ("<answer>B</answer>", "B"),
+        ("<answer>\nb. 火\n</answer>", "B"),
+        *((f"答案：B\n解析：这里{no}选D", "B") for no in NEGATIONS),
+        ("答案：B，不得不选C", "C"),
+        ("答案：B。不应该是A，所以选C", "C"),
+        ("答案：B。有的同学会选A，这是错误的。", "B"),
+        ("答案：B。也有同学认为答案是A，其实不对。", "B"),
+        ("正确答案：B\n\n这题很多人会选A", "B"),
+        ("答案：B。有人选A", "B"),
+        ("答案：B。很容易选A", "B"),
+        ("答案：B。选A的同学是错误的。", "B"),
+        ("答案：B。起初选A. 水，但这是不对的。", "B"),
+        ("答案：B。选A就错了", "B"),
+        ("答案：B … 不对，我选C", "C"),
+        ("答案：B。所有的证据都支持选C", "C"),
+        ("答案：B。有些物质导电，故选C", "C"),
+        ("我选C，A错误", "C"),
+        ("我选C，错误的是A", "C"),
+        ("故选C，其他选项都是错误的。", "C"),
+        ("故选C，因为该说法错误。", "C"),
+        ("选A。不对，应选D", "D"),
     ],
 )
 def test_the_last_marker_with_a_valid_label_counts(reply, label):
@@ -129,6 +163,13 @@ def test_the_last_marker_with_a_valid_label_counts(reply, label):
         "B\n\nExplanation: because",
         "水和火",
         "不是水",
+        "【错误答案】B",
+        "【答案】解析：A项正确",
+        "(answer) A lot of it",
+        "很多人选A",
+        "选A。不对。",
+        "不是正确答案：B",
+        "This isn't the right answer: B",
         "A B",
         r"\boxed{",
         r"\boxed{B",
@@ -190,6 +231,20 @@ def test_one_chinese_character_must_stand_alone():
     assert chosen("我认为：否。", yes_no) == "B"
 
 
+@pytest.mark.parametrize(
+    "negation",
+    [
+        "It can't be {}", "it cannot be {}", "It isn't {}", "it won’t be {}", "It can't possibly be the {}", "unlikely to be {}",
+        "It will never be a {}", "no longer {}", *(f"它{no}{{}}" for no in NEGATIONS), "不会变成{}", "不太可能是{}", "并非“{}”",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("option", ["变大", "fire"])
+def test_a_negated_text_is_no_choice(negation, option):
+    options = {"A": option, "B": "变小", "C": "water"}
+    assert chosen(negation.format(option), options) is None
+    assert chosen(f"不，是{option}", options) == chosen(f"no: it is {option}", options) == "A"
+
+
 def test_options_with_the_same_text_are_ambiguous():
     assert chosen("water", {"A": "water", "B": "water"}) is None
 
@@ -211,6 +266,24 @@ def test_options_with_the_same_text_are_ambiguous():
         ("acd", "ACD"),
         (r"\boxed{A, C}", "AC"),
         (r"\boxed{AC}", "AC"),
+        ("答案：A. 水、C. 土", "AC"),
+        ("答案：A. 水，C. 土。", "AC"),
+        ("答案：A（水）和C（土）", "AC"),
+        ("答案：A. 水\nC. 土\n\n解析：B. 火", "AC"),
+        ("答案：A、选项C", "AC"),
+        ("答案：A、选项C错误", "A"),
+        ("答案：A和选项C都不对", None),
+        ("The answers are option A and option C.", "AC"),
+        (r"\boxed{A}, \boxed{C}", "AC"),
+        (r"\boxed{A}和\boxed{C}", "AC"),
+        (r"$\boxed{A}$ and $\boxed{C}$", "AC"),
+        (r"\boxed{A}? no, \boxed{C}", "C"),
+        (r"\boxed{A. 水, C. 土}", "AC"),
+        ("A. 水\nC. 土", "AC"),
+        ("- A. 水\n- C. 土", "AC"),
+        ("**A. 水**\n**C. 土**", "AC"),
+        ("(A)(C)", "AC"),
+        ("A not C", None),
         ("答案：B", "B"),
         ("答案：C，A不对", "C"),
         ("bad", None),
@@ -305,6 +378,14 @@ def test_a_plain_answer_scores_full_marks(label, template):
         "*" * 50_000,
         "A" * 100_000,
         "水" * 50_000,
+        r"\boxed{A}" * 50_000,
+        "(A)" * 100_000,
+        "A. 水\n" * 50_000,
+        "答案：A. 水\n" * 30_000,
+        "有的同学会选A," * 30_000,
+        "选A" + "是" * 300_000,
+        "不太" * 100_000,
+        "not the " * 50_000,
     ],
     ids=lambda reply: reply[:6],
 )
