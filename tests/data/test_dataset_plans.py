@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 from run_helpers import only_plan
+from shared_data import SHARED_DATA
 
 from evalsuite.config import build_config
 from evalsuite.errors import ConfigError, DataError, InputError
 from evalsuite.runs.plan import DatasetPlan, plan_datasets
 
-SHARED = Path(os.environ.get("EVALSUITE_SHARED_DATA", "/work/shared/data"))
+SHARED = SHARED_DATA
 needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason="the shared data is not on this machine")
 HEADER = "question,A,B,C,answer"
 

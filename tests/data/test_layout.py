@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
+from shared_data import SHARED_DATA
 
 from evalsuite.data.layout import dataset_name, find_files, subject_of
 from evalsuite.errors import DataError
 
 ROW = "question,A,B,answer\nq,1,2,A\n"
 NO_ANSWER = "id,question,A,B\n0,q,1,2\n"
-SHARED = Path(os.environ.get("EVALSUITE_SHARED_DATA", "/work/shared/data"))
+SHARED = SHARED_DATA
 
 
 def tree(root: Path, *names: str, **contents: str) -> Path:

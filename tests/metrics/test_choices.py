@@ -6,18 +6,18 @@ import csv
 import io
 import string
 import time
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from shared_data import SHARED_DATA
 
 from evalsuite.metrics import choices
 from evalsuite.metrics.choices import Extraction, extract, parse_gold
 
 FOUR = {"A": "水", "B": "火", "C": "土", "D": "金"}
 WORDS = {"A": "good question", "B": "C reactive protein", "C": "A tale of two", "D": "37.8°C"}
-CMMLU = Path("/work/shared/data/cmmlu")
+CMMLU = SHARED_DATA / "cmmlu"
 
 
 def chosen(reply: str, options=FOUR, *, multiple: bool = False) -> str | None:

@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 import time
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from shared_data import SHARED_DATA
 
 from evalsuite.metrics import numbers
 from evalsuite.metrics.numbers import Extraction, extract
 
-GSM8K = Path("/work/shared/data/gsm8k/test.jsonl")
+GSM8K = SHARED_DATA / "gsm8k/test.jsonl"
 
 
 @pytest.mark.parametrize(

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 import time
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from shared_data import SHARED, SHARED_DATA
 
 from evalsuite.metrics import tool_steps
 from evalsuite.metrics.tool_steps import METRICS, Step, parse_step, score_paper, score_strict, tool_names
 
-VECTORS = Path("/work/shared/golden/toolbench.json")
-STATIC = Path("/work/shared/data/toolbench/static_out_of_domain.json")
+VECTORS = SHARED / "golden/toolbench.json"
+STATIC = SHARED_DATA / "toolbench/static_out_of_domain.json"
 OFFERED = frozenset({"a", "b", "Finish"})
 GIVE_UP = '{"return_type": "give_up_and_restart"}'
 PAPER_NAMES = {

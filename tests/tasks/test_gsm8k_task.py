@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
-from pathlib import Path
 
 import pytest
+from shared_data import SHARED_DATA
 
 from evalsuite.data.dataset import RowError
 from evalsuite.metrics import numbers
@@ -17,7 +16,7 @@ from evalsuite.types import Reply
 TASK = Gsm8kTask()
 ROW = {"question": " 2 hats of $500 each? ", "answer": "2*500=<<2*500=1000>>1,000 dollars.\n#### 1,000"}
 EN = Style("en", 0)
-SHARED = Path(os.environ.get("EVALSUITE_SHARED_DATA", "/work/shared/data")) / "gsm8k"
+SHARED = SHARED_DATA / "gsm8k"
 
 
 class TestRows:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
-from pathlib import Path
 from typing import Any
 
 import pytest
+from shared_data import SHARED_DATA
 
 from evalsuite.data.dataset import RowError
 from evalsuite.tasks import recognise
@@ -17,7 +16,7 @@ from evalsuite.tasks.toolbench import ToolBenchTask
 from evalsuite.types import Reply
 
 TASK = ToolBenchTask()
-SHARED = Path(os.environ.get("EVALSUITE_SHARED_DATA", "/work/shared/data")) / "toolbench"
+SHARED = SHARED_DATA / "toolbench"
 STYLE = Style("en", 0)
 TOOLS = [{"name": "forecast", "parameters": {"day": "integer"}}, {"Name": "Finish"}]
 CALL = 'Thought: so\nAction: forecast\nAction Input: {"day": 1}'
