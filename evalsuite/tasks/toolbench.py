@@ -1,9 +1,9 @@
 """Agent steps (`toolbench`): given a dialogue and tools, what does the model do next?
 
 One record is one step: `messages`, `tools`, `target` (the gold step as ReAct text); optional `dialogue`, by
-which steps that are not independent are clustered. Dialogue files (`conversations`) are taken apart into steps. Prompts are ReAct text: function results become user turns
-that begin with `Observation:`, which every chat template takes. Parsing and scores:
-`evalsuite.metrics.tool_steps`.
+which steps that are not independent are clustered. Dialogue files (`conversations`) are taken apart into steps.
+Prompts are ReAct text: function results become user turns that begin with `Observation:`, which every chat template
+takes. Parsing and scores: `evalsuite.metrics.tool_steps`; labels: `evalsuite.metrics.tool_failures`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from evalsuite.data.dataset import RowError
-from evalsuite.metrics import tool_steps
+from evalsuite.metrics import tool_conditions, tool_failures, tool_schemas, tool_steps
 from evalsuite.tasks.base import (
     Metric,
     Style,
@@ -32,6 +32,8 @@ OBSERVATION_STOP = "Observation:"
 DIALOGUE_COLUMNS = frozenset({"conversations", "tools"})
 PERCENT_METRICS = ("plan_em", "act_em", "hallucination_rate")
 SCORE_METRICS = ("avg_f1", "easy_f1", "hard_f1", "rouge_l")
+AGENT_ROLE = "assistant"
+RESULT_ROLES = frozenset({"function", "tool"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,21 +122,29 @@ class ToolBenchTask(Task[ToolBenchRow]):
         step = tool_steps.parse_step(tool_steps.cut_at_observation(text), reply.tool_calls)
         strict = tool_steps.score_strict(gold, step, offered)
         paper = tool_steps.score_paper(gold, tool_steps.parse_step(text, reply.tool_calls), offered)
+        conditional = tool_conditions.conditional_scores(gold, step, strict)
+        failures = _failures(row, gold, text, reply)
         found = step.action != tool_steps.NO_ACTION
+        only_paper = f"paper/{paper.skipped}" if paper.skipped and not strict.skipped else ""
+        notes = (strict.skipped, only_paper, *strict.notes)
         return Score(
             outcome=outcome(found, reply),
-            extracted={"plan": step.plan, "action": step.action, "input": step.input, "answer": step.answer},
+            extracted={
+                "plan": step.plan,
+                "action": step.action,
+                "input": step.input,
+                "answer": step.answer,
+                "failures": failures,
+            },
             stage="" if not found else "tool_calls" if reply.tool_calls else "react",
-            values={f"strict/{name}": value for name, value in strict.values.items()}
+            values={f"strict/{name}": value for name, value in {**strict.values, **conditional}.items()}
             | {f"paper/{name}": value for name, value in paper.values.items()},
-            labels=tuple(
-                dict.fromkeys(note for note in (strict.skipped, paper.skipped, *strict.notes) if note)
-            ),
+            labels=tuple(dict.fromkeys(label for label in (*failures, *notes) if label)),
         )
 
     def metrics(self, style: Style) -> tuple[Metric, ...]:
-        """The five headline numbers and the two halves of avg_f1, in each profile."""
-        return tuple(
+        """The five headline numbers and the two halves of avg_f1 in each profile, then the conditional scores."""
+        headline = tuple(
             Metric(
                 f"{profile}/{name}",
                 unit="proportion" if name in PERCENT_METRICS else "score",
@@ -146,6 +156,38 @@ class ToolBenchTask(Task[ToolBenchRow]):
             for profile in ("strict", "paper")
             for name in (*PERCENT_METRICS, *SCORE_METRICS)
         )
+        conditional = tuple(
+            Metric(
+                f"strict/{name}",
+                unit="proportion" if name.startswith("act_em") else "score",
+                profile="strict",
+                version=tool_conditions.VERSION,
+                detail=True,
+            )
+            for name in tool_conditions.CONDITIONAL_METRICS
+        )
+        return headline + conditional
+
+
+def earlier_steps(messages: Sequence[Message]) -> list[tool_steps.Step]:
+    """The steps the agent has taken in a dialogue, written as text or as native calls."""
+    return [
+        tool_steps.parse_step(_text(turn), calls if isinstance(calls, list) else None)
+        for turn in messages
+        if turn["role"] == AGENT_ROLE
+        for calls in (turn.get("tool_calls"),)
+    ]
+
+
+def _failures(row: ToolBenchRow, gold: tool_steps.Step, text: str, reply: Reply) -> dict[str, Any]:
+    written = tool_failures.Written(text, reply.tool_calls, truncated=reply.finish_reason == "length")
+    schemas = tool_schemas.offered_schemas(row.tools)
+    return tool_failures.failures(gold, written, schemas, earlier_steps(row.messages))
+
+
+def _text(turn: Message) -> str:
+    content = turn["content"]
+    return content if isinstance(content, str) else ""
 
 
 def _tools(values: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -156,6 +198,6 @@ def _tools(values: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _react_turn(turn: Message) -> Message:
-    if turn["role"] in ("function", "tool"):
+    if turn["role"] in RESULT_ROLES:
         return {"role": "user", "content": f"Observation: {turn['content']}"}
     return {"role": turn["role"], "content": turn["content"] if turn["content"] is not None else ""}
