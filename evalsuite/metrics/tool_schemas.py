@@ -98,7 +98,7 @@ def offered_schemas(tools: object) -> dict[str, ToolSchema]:
     for tool in tools if isinstance(tools, list | tuple) else ():
         name = tool_name(tool)
         if name is not None:
-            schema = read_schema(_stated(tool))
+            schema = read_schema(stated_parameters(tool))
             found[name] = schema if found.get(name, schema) == schema else UNKNOWN
     return found
 
@@ -113,7 +113,7 @@ def tool_description(tool: Mapping[str, Any]) -> str:
 
 def tool_schema(tool: Mapping[str, Any]) -> ToolSchema:
     """The parameters of one tool."""
-    return read_schema(_stated(tool))
+    return read_schema(stated_parameters(tool))
 
 
 def read_schema(stated: object) -> ToolSchema:
@@ -141,7 +141,8 @@ def read_schema(stated: object) -> ToolSchema:
     return ToolSchema({str(name): _parameter(one) for name, one in stated.items()}, closed=True)
 
 
-def _stated(tool: Mapping[str, Any]) -> object:
+def stated_parameters(tool: Mapping[str, Any]) -> object:
+    """What a tool says about its parameters, in its own layout; None where it says nothing."""
     function = tool.get("function")
     nested = function if isinstance(function, Mapping) else {}
     places = (tool, nested)

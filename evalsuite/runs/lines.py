@@ -40,12 +40,16 @@ def journal_line(job: Job, answer: Answer | None, score: Score, failure: Request
         "attempts": answer.attempts if answer else failure.attempts if failure else None,
         "error": _error(failure),
     }
+    if job.request.tools_json:
+        line["tools"] = orjson.Fragment(job.request.tools_json)
     if score.statistics:
         line["statistics"] = score.statistics
     try:
         return orjson.dumps(line) + b"\n"
     except TypeError:
         line["messages" if "messages" in line else "prompt"] = orjson.loads(job.request.prompt_json)
+        if "tools" in line:
+            line["tools"] = orjson.loads(job.request.tools_json)
         return dumps(line) + b"\n"
 
 

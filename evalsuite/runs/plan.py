@@ -162,6 +162,7 @@ def _style(config: RunConfig, task: Task[Any], dataset: Dataset[Any], *, files_a
         completions=config.completions,
         subjects=files_are_subjects or len(dataset.counts) > 1,
         multiple="multiple" in dataset.traits,
+        agent_format=config.agent_format,
         exam=CEVAL if CEVAL in dataset.name.lower().replace("-", "").replace("_", "") else None,
     )
 

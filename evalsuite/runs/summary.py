@@ -52,6 +52,7 @@ def signature(plan: DatasetPlan, result: Result) -> str:
         f"t:{generation.temperature:g}",
         f"max_tokens:{generation.max_tokens}",
         f"prompt:v{plan.task.version}",
+        *plan.task.signature(plan.style),
     ]
     return "|".join(parts)
 

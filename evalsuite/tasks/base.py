@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Generic, Literal, TypeAlias
 
 from evalsuite.data.dataset import RowError
 from evalsuite.metrics.text import split_reasoning
-from evalsuite.types import Message, Outcome, Prompt, Reply, RowT, Score
+from evalsuite.types import AgentFormat, Message, Outcome, Prompt, Reply, RowT, Score
 
 Language: TypeAlias = Literal["zh", "en"]
 CHINESE_TRAIT = "zh"
@@ -38,6 +38,8 @@ class Style:
     """Some rows have several right answers, so every row is asked as if it might."""
     exam: str | None = None
     """A benchmark whose own wording is used (`ceval`)."""
+    agent_format: AgentFormat = "react"
+    """How an agent's tools and turns are rendered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +133,10 @@ class Task(ABC, Generic[RowT]):
     @abstractmethod
     def metrics(self, style: Style) -> tuple[Metric, ...]:
         """What the scores add up to, the headline marked `primary`."""
+
+    def signature(self, style: Style) -> tuple[str, ...]:
+        """What numbers of this kind depend on beyond what every signature holds, as `name:value`."""
+        return ()
 
     def builtin_shots(self) -> tuple[RowT, ...]:
         """Few-shot rows that come with the task, for data without a dev file."""

@@ -2,8 +2,7 @@
 
 One record is one step: `messages`, `tools`, `target` (the gold step as ReAct text); optional `dialogue`, by
 which steps that are not independent are clustered. Dialogue files (`conversations`) are taken apart into steps.
-Prompts are ReAct text: function results become user turns that begin with `Observation:`, which every chat template
-takes. Parsing and scores: `evalsuite.metrics.tool_steps`; labels: `evalsuite.metrics.tool_failures`.
+Prompts: `evalsuite.tasks.agent_formats`. Parsing and scores: `evalsuite.metrics.tool_steps`; labels: `evalsuite.metrics.tool_failures`.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ from typing import Any, ClassVar
 
 from evalsuite.data.dataset import RowError
 from evalsuite.metrics import tool_conditions, tool_failures, tool_schemas, tool_steps
+from evalsuite.tasks.agent_formats import AGENT_ROLE, openai_prompt, react_prompt, toolbench_prompt
 from evalsuite.tasks.base import (
     Metric,
     Style,
@@ -24,16 +24,13 @@ from evalsuite.tasks.base import (
     outcome,
     text_value,
 )
-from evalsuite.tasks.dialogues import CONVERSATION_FORM, described_tools, dialogue_steps, system_message
+from evalsuite.tasks.dialogues import CONVERSATION_FORM, described_tools, dialogue_steps
 from evalsuite.types import Message, Prompt, Reply, Score
 
 MAX_TOKENS = 1024
-OBSERVATION_STOP = "Observation:"
 DIALOGUE_COLUMNS = frozenset({"conversations", "tools"})
 PERCENT_METRICS = ("plan_em", "act_em", "hallucination_rate")
 SCORE_METRICS = ("avg_f1", "easy_f1", "hard_f1", "rouge_l")
-AGENT_ROLE = "assistant"
-RESULT_ROLES = frozenset({"function", "tool"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,14 +99,15 @@ class ToolBenchTask(Task[ToolBenchRow]):
         return MAX_TOKENS
 
     def prompt(self, row: ToolBenchRow, shots: Sequence[ToolBenchRow], style: Style, subject: str) -> Prompt:
-        """The dialogue so far as ReAct text; generation stops where the model would invent an observation."""
-        turns = [_react_turn(turn) for turn in row.messages]
-        if turns[0]["role"] != "system":
-            turns.insert(0, system_message(row.tools))
-        if style.completions:
-            text = "\n\n".join(str(turn["content"]) for turn in turns)
-            return Prompt(text=f"{text}\n\nThought:", stop=(OBSERVATION_STOP,))
-        return Prompt(messages=turns, stop=(OBSERVATION_STOP,))
+        """The dialogue so far in the style's agent format."""
+        if style.agent_format == "openai-tools":
+            return openai_prompt(row.messages, row.tools)
+        render = toolbench_prompt if style.agent_format == "toolbench" else react_prompt
+        return render(row.messages, row.tools, flat=style.completions)
+
+    def signature(self, style: Style) -> tuple[str, ...]:
+        """How the records were asked."""
+        return (f"agent:{style.agent_format}",)
 
     def gold(self, row: ToolBenchRow) -> str:
         """The gold step."""
@@ -123,7 +121,14 @@ class ToolBenchTask(Task[ToolBenchRow]):
         strict = tool_steps.score_strict(gold, step, offered)
         paper = tool_steps.score_paper(gold, tool_steps.parse_step(text, reply.tool_calls), offered)
         conditional = tool_conditions.conditional_scores(gold, step, strict)
-        failures = _failures(row, gold, text, reply)
+        written = tool_failures.Written(
+            text,
+            reply.tool_calls,
+            truncated=reply.finish_reason == "length",
+            calls_asked=style.agent_format == "openai-tools",
+        )
+        schemas = tool_schemas.offered_schemas(row.tools)
+        failures = tool_failures.failures(gold, written, schemas, earlier_steps(row.messages))
         found = step.action != tool_steps.NO_ACTION
         only_paper = f"paper/{paper.skipped}" if paper.skipped and not strict.skipped else ""
         notes = (strict.skipped, only_paper, *strict.notes)
@@ -179,12 +184,6 @@ def earlier_steps(messages: Sequence[Message]) -> list[tool_steps.Step]:
     ]
 
 
-def _failures(row: ToolBenchRow, gold: tool_steps.Step, text: str, reply: Reply) -> dict[str, Any]:
-    written = tool_failures.Written(text, reply.tool_calls, truncated=reply.finish_reason == "length")
-    schemas = tool_schemas.offered_schemas(row.tools)
-    return tool_failures.failures(gold, written, schemas, earlier_steps(row.messages))
-
-
 def _text(turn: Message) -> str:
     content = turn["content"]
     return content if isinstance(content, str) else ""
@@ -195,9 +194,3 @@ def _tools(values: Mapping[str, Any]) -> list[dict[str, Any]]:
     if not isinstance(tools, list) or not all(tool_steps.tool_names([tool]) for tool in tools):
         raise RowError(("'tools' is not a list of named tools", "objects with a 'name' (or 'Name')"))
     return tools
-
-
-def _react_turn(turn: Message) -> Message:
-    if turn["role"] in RESULT_ROLES:
-        return {"role": "user", "content": f"Observation: {turn['content']}"}
-    return {"role": turn["role"], "content": turn["content"] if turn["content"] is not None else ""}
