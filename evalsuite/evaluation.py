@@ -151,7 +151,10 @@ class _Evaluation:
             Work(
                 Variant(checkpoint.name, checkpoint.fingerprint),
                 self._prepared.plans,
-                {plan.name: Tally(plan.metrics, self._config.on_error) for plan in self._prepared.plans},
+                {
+                    plan.name: Tally(plan.metrics, self._config.on_error, plan.task.breakdowns())
+                    for plan in self._prepared.plans
+                },
                 dict.fromkeys(plan.name for plan in self._prepared.plans),
             )
             for checkpoint in self._prepared.checkpoints

@@ -76,6 +76,18 @@ def judged_again(line: Mapping[str, Any], job: Job) -> dict[str, Any]:
     return {**fresh, **kept}
 
 
+def kept_score(line: Mapping[str, Any]) -> Score:
+    """The score a line holds."""
+    return Score(
+        outcome=line["outcome"],
+        extracted=line.get("extracted"),
+        stage=str(line.get("stage") or ""),
+        values=line["scores"],
+        labels=tuple(line.get("labels") or ()),
+        statistics=line.get("statistics") or {},
+    )
+
+
 def failed_score(job: Job) -> Score:
     """The score of a sample that could not be had; corpus metrics see an empty reply where errors count."""
     empty = job.plan.task.score(job.sample.row, Reply(""), job.plan.style)

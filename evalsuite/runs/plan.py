@@ -81,7 +81,12 @@ class DatasetPlan:
     def scorers(self) -> dict[str, str]:
         """Versions of what judges: when one changes, kept replies are judged again."""
         versions = {metric.name: metric.version for metric in self.metrics}
-        return {"task": self.task.version, **versions, "multiple": str(self.style.multiple)}
+        return {
+            "task": self.task.version,
+            **self.task.judges(),
+            **versions,
+            "multiple": str(self.style.multiple),
+        }
 
 
 def plan_datasets(config: RunConfig) -> tuple[DatasetPlan, ...]:

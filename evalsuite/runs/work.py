@@ -10,7 +10,7 @@ from evalsuite.endpoint.wire import Request
 from evalsuite.runs.journal import sample_key
 from evalsuite.runs.plan import DatasetPlan
 from evalsuite.runs.tally import Tally
-from evalsuite.types import Prompt, Sample
+from evalsuite.types import Prompt, Sample, Score
 
 YIELD_EVERY = 200
 """Rows passed over (they are finished) before the event loop gets a turn."""
@@ -35,6 +35,13 @@ class Job:
     prompt: Prompt
     request: Request
     key: str
+
+    def count(self, score: Score) -> None:
+        """Count the sample's score in the tally of its dataset, and on the lines of its tables."""
+        task, row, subset = self.plan.task, self.sample.row, self.sample.subset
+        self.tally.add(subset, score.outcome, score.values, score.statistics, task.cluster(row))
+        if score.outcome != "error":
+            self.tally.breakdowns.add(subset, task.lines(row, score), score.values)
 
 
 @dataclass(frozen=True)

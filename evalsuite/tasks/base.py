@@ -75,6 +75,24 @@ class Metric:
         return 0.0 if self.higher_is_better else 1.0
 
 
+@dataclass(frozen=True, slots=True)
+class Breakdown:
+    """A further table of a dataset: its samples by a key the task gives each of them (`Task.lines`).
+
+    `columns` name the parts of a key. Beside the number of its samples a line has the means of the scores named in
+    `averages`. Lines stand by the number their key begins with (`by_number`), else the most frequent first. `filter`
+    names the report's filter of samples that the key is a value of.
+    """
+
+    name: str
+    title: str
+    columns: tuple[str, ...]
+    averages: tuple[str, ...] = ()
+    by_number: bool = False
+    filter: str = ""
+    note: str = ""
+
+
 class Task(ABC, Generic[RowT]):
     """One kind of dataset. `RowT` is its row, validated and typed."""
 
@@ -133,6 +151,18 @@ class Task(ABC, Generic[RowT]):
     @abstractmethod
     def metrics(self, style: Style) -> tuple[Metric, ...]:
         """What the scores add up to, the headline marked `primary`."""
+
+    def breakdowns(self) -> tuple[Breakdown, ...]:
+        """Further tables of a dataset of this kind."""
+        return ()
+
+    def lines(self, row: RowT, score: Score) -> Iterable[tuple[str, tuple[str, ...]]]:
+        """The lines of those tables a sample counts on: (the table's name, a key). Never raises."""
+        return ()
+
+    def judges(self) -> Mapping[str, str]:
+        """Versions of what judges besides the metrics (labels); a new one has kept replies judged again."""
+        return {}
 
     def signature(self, style: Style) -> tuple[str, ...]:
         """What numbers of this kind depend on beyond what every signature holds, as `name:value`."""

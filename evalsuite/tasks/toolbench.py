@@ -15,6 +15,7 @@ from evalsuite.data.dataset import RowError
 from evalsuite.metrics import tool_conditions, tool_failures, tool_schemas, tool_steps
 from evalsuite.tasks.agent_formats import AGENT_ROLE, openai_prompt, react_prompt, toolbench_prompt
 from evalsuite.tasks.base import (
+    Breakdown,
     Metric,
     Style,
     Task,
@@ -25,6 +26,7 @@ from evalsuite.tasks.base import (
     text_value,
 )
 from evalsuite.tasks.dialogues import CONVERSATION_FORM, described_tools, dialogue_steps
+from evalsuite.tasks.toolbench_tables import TABLES, table_lines
 from evalsuite.types import Message, Prompt, Reply, Score
 
 MAX_TOKENS = 1024
@@ -104,6 +106,18 @@ class ToolBenchTask(Task[ToolBenchRow]):
             return openai_prompt(row.messages, row.tools)
         render = toolbench_prompt if style.agent_format == "toolbench" else react_prompt
         return render(row.messages, row.tools, flat=style.completions)
+
+    def breakdowns(self) -> tuple[Breakdown, ...]:
+        """See `evalsuite.tasks.toolbench_tables`."""
+        return TABLES
+
+    def lines(self, row: ToolBenchRow, score: Score) -> Iterable[tuple[str, tuple[str, ...]]]:
+        """See `evalsuite.tasks.toolbench_tables`."""
+        return table_lines(row.target, row.messages, row.tools, score)
+
+    def judges(self) -> Mapping[str, str]:
+        """The version of the failure labels."""
+        return {"labels": tool_failures.VERSION}
 
     def signature(self, style: Style) -> tuple[str, ...]:
         """How the records were asked."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mock_server import PROBE, Answer, Asked, MockServer, reply
+from mock_server import PROBE, Answer, Asked, MockServer, failing, reply
 from run_helpers import config, lines_of, summary_of
 
 from evalsuite.evaluation import evaluate
@@ -97,3 +97,34 @@ def test_tools_that_json_cannot_carry_reach_the_journal(server, tmp_path):
     tools = [{"name": "forecast", "parameters": {"type": "object", "x": 10**30}}]
     run = run_of(server, tmp_path, write(tmp_path / "steps.jsonl", [record(1, tools=tools)]))
     assert lines_of(run)[0]["tools"][0]["function"]["name"] == "forecast"
+
+
+def test_tables_are_in_the_summary_and_the_page_and_resume_to_the_same(server, tmp_path):
+    records = [record(1), record(2), record(3, "find_city"), record(4, "gone")]
+    run = run_of(server, tmp_path, write(tmp_path / "steps.jsonl", records))
+    tables = dataset_of(run)["subsets"]["all"]["breakdowns"]
+    assert [(line["key"], line["n"]) for line in tables["confusion"]["lines"]] == [
+        (["forecast", "forecast"], 2),
+        (["find_city", "forecast"], 1),
+    ]
+    assert {"key": ["wrong_tool"], "n": 1} in tables["labels"]["lines"]
+    assert tables["by_depth"]["lines"][0]["values"]["strict/plan_em"] == {"value": 1.0, "n": 3}
+    faults = {line["key"][0]: line["n"] for line in tables["gold_audit"]["lines"]}
+    assert faults == {"gold_action_not_offered": 1, "gold_unknown_param": 1}
+    for name, metric in dataset_of(run)["subsets"]["all"]["metrics"].items():
+        reasons = [line["n"] for line in tables["skipped"]["lines"] if line["key"][0] == name]
+        assert sum(reasons) == metric["n_skipped"]
+    page = (run / "report.html").read_text(encoding="utf-8")
+    assert "Tools: gold and reply" in page
+    assert "label=wrong_tool" in page
+
+    journal = (run / "samples.jsonl").read_bytes().splitlines(keepends=True)
+    (run / "samples.jsonl").write_bytes(b"".join(journal[::-1][:2]))
+    run_of(server, tmp_path, tmp_path / "steps.jsonl")
+    assert dataset_of(run)["subsets"]["all"]["breakdowns"] == tables
+
+
+def test_failed_samples_are_in_no_table(tmp_path):
+    with MockServer(lambda asked: native(asked) if asked.prompt == PROBE else failing(400)) as broken:
+        run = run_of(broken, tmp_path, write(tmp_path / "steps.jsonl", [record(1)]), on_error="skip")
+    assert "breakdowns" not in dataset_of(run)["subsets"]["all"]
