@@ -120,6 +120,10 @@ class Task(ABC, Generic[RowT]):
     def parse(self, values: Mapping[str, Any]) -> RowT:
         """The typed row; raises `RowError` with every fault of the row."""
 
+    def audit(self, row: RowT) -> Iterable[tuple[str, str]]:
+        """What is odd about a good row, as pairs of what it is and what was expected; a warning, not a fault."""
+        return ()
+
     def subject(self, row: RowT) -> str | None:
         """The subject a row names itself, where it does."""
         return None

@@ -30,6 +30,7 @@ from evalsuite.tasks.toolbench_tables import TABLES, table_lines
 from evalsuite.types import Message, Prompt, Reply, Score
 
 MAX_TOKENS = 1024
+GOLD_EXPECTED = "a step that the record's own tools allow"
 DIALOGUE_COLUMNS = frozenset({"conversations", "tools"})
 PERCENT_METRICS = ("plan_em", "act_em", "hallucination_rate")
 SCORE_METRICS = ("avg_f1", "easy_f1", "hard_f1", "rouge_l")
@@ -87,6 +88,12 @@ class ToolBenchTask(Task[ToolBenchRow]):
         if not target.strip():
             raise RowError(("the target is empty", "the gold step as 'Thought: … Action: … Action Input: …'"))
         return ToolBenchRow(tuple(messages), tuple(tools), target, text_value(values, "dialogue") or None)
+
+    def audit(self, row: ToolBenchRow) -> Iterable[tuple[str, str]]:
+        """A gold step that breaks its own tool's schema, or names a tool that is not offered."""
+        schemas = tool_schemas.offered_schemas(row.tools)
+        faults = tool_failures.gold_faults(tool_steps.parse_step(row.target), schemas)
+        return [(f"{words} [{fault}]", GOLD_EXPECTED) for fault, words in faults.items()]
 
     def cluster(self, row: ToolBenchRow) -> str | None:
         """Steps of one dialogue are not independent."""
