@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from evalsuite.errors import ConfigError
+from evalsuite.types import AgentFormat
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -75,6 +76,7 @@ class RunConfig(BaseModel):
     shots: int | None = Field(default=None, ge=0)
     cot: bool = False
     lang: LangOption = "auto"
+    agent_format: AgentFormat = "react"
 
     temperature: float = Field(default=0.0, ge=0.0)
     max_tokens: int | None = Field(default=None, ge=1)
@@ -197,6 +199,11 @@ class RunConfig(BaseModel):
         if self.model and not self.base_url:
             raise ValueError(
                 "--model names a model at --base-url URL; a checkpoint is named by --ckpt NAME=PATH"
+            )
+        if self.completions and self.agent_format == "openai-tools":
+            raise ValueError(
+                "--agent-format openai-tools names tools in chat requests; leave out --completions or take "
+                "--agent-format toolbench"
             )
 
     def _refuse_undecodable(self) -> None:

@@ -41,7 +41,7 @@ from evalsuite.runs.plan import DatasetPlan
 from evalsuite.runs.provenance import versions
 from evalsuite.runs.recorded import recorded_plan, rows_from_files
 from evalsuite.runs.run import Run, load_run
-from evalsuite.runs.work import Variant, Work, new_work
+from evalsuite.runs.work import Variant, Work, count_score, new_work
 
 STAGING = ".rescoring"
 REPLACED = (JOURNAL_FILE, RUN_FILE, SUMMARY_CSV, SUMMARY_JSON, REPORT_FILE)
@@ -195,8 +195,7 @@ class _Rescoring:
 
     def _judge(self, line: dict[str, Any], row: Any, plan: DatasetPlan, work: Work) -> dict[str, Any]:
         score = score_of_line(line, plan, row)
-        cluster = plan.task.cluster(row)
-        work.tallies[plan.name].add(line["subset"], score.outcome, score.values, score.statistics, cluster)
+        count_score(plan, work.tallies[plan.name], line["subset"], row, score)
         self.meter.earlier.add(line)
         self.samples += 1
         self.outcomes_changed += score.outcome != line["outcome"]

@@ -137,8 +137,7 @@ def _judged(job: Job, meter: Meter) -> bytes:
     else:
         judgement = job.plan.task.score(job.sample.row, reply, job.plan.style)
         error = None
-    cluster = job.plan.task.cluster(job.sample.row)
-    job.tally.add(job.sample.subset, judgement.outcome, judgement.values, judgement.statistics, cluster)
+    job.count(judgement)
     meter.done += 1
     meter.outcomes[judgement.outcome] += 1
     return sample_line(job, reply, judgement, error=error)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
 Outcome: TypeAlias = Literal["scored", "unparsed", "truncated", "error"]
+AgentFormat: TypeAlias = Literal["react", "toolbench", "openai-tools"]
 Message: TypeAlias = dict[str, Any]
 RowT = TypeVar("RowT")
 
@@ -32,11 +33,15 @@ class Sample(Generic[RowT]):
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What is asked: chat `messages`, or flat `text` for base models. Exactly one is set."""
+    """What is asked: chat `messages`, or flat `text` for base models. Exactly one is set.
+
+    `tools`, with messages only, is the request's own list of tools, in OpenAI's form.
+    """
 
     messages: Sequence[Message] | None = None
     text: str | None = None
     stop: tuple[str, ...] = ()
+    tools: Sequence[Mapping[str, Any]] | None = None
 
 
 @dataclass(frozen=True, slots=True)

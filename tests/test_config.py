@@ -27,6 +27,7 @@ EVERYTHING = {
     "limit": 40,
     "shots": 0,
     "cot": True,
+    "agent_format": "toolbench",
     "lang": "zh",
     "temperature": 0.123456789,
     "max_tokens": 17,
@@ -140,6 +141,7 @@ class TestWrongValues:
             ("backend", ["vlm", "vllm", 1]),
             ("lang", ["de", "ZH"]),
             ("on_error", ["ignore"]),
+            ("agent_format", ["openai", "ReAct"]),
             ("cot", ["perhaps"]),
             ("name", ["", " ", ".", "..", "a/b", "a\\b", "a\0b", 5]),
             ("datasets", [[1], 5]),
@@ -330,6 +332,7 @@ class TestIdentity:
             {"model": "other"},
             {"datasets": ["qa_en"]},
             {"cot": True},
+            {"agent_format": "toolbench"},
             {"shots": 0},
             {"seed": 1},
             {"stop": "x"},
@@ -341,6 +344,11 @@ class TestIdentity:
     def test_it_is_frozen(self):
         with pytest.raises(ValueError, match="frozen"):
             build_config(REMOTE).limit = 3  # type: ignore[misc]
+
+
+def test_flat_prompts_cannot_name_tools():
+    assert "--agent-format openai-tools" in refusal(completions=True, agent_format="openai-tools")
+    build_config(REMOTE | {"completions": True, "agent_format": "toolbench"})
 
 
 @pytest.mark.parametrize("field", ["model", "name", "stop"])

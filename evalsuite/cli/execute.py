@@ -16,6 +16,7 @@ from evalsuite.cli.tables import print_changes, print_results
 from evalsuite.config import build_config, build_score_config, read_config_file
 from evalsuite.errors import EvalsuiteError
 from evalsuite.evaluation import Prepared, evaluate, prepare
+from evalsuite.report.texts import dump, message_text
 from evalsuite.rescoring import rescore, run_directory_of
 from evalsuite.runs.directory import REPORT_FILE, SUMMARY_JSON
 from evalsuite.runs.run import Run, load_run
@@ -107,8 +108,10 @@ def _show_plan(prepared: Prepared) -> None:
         )
         sample, shots = next(plan.samples())
         prompt, _ = plan.request(sample, shots)
+        if prompt.tools is not None:
+            print(f"  [tools] {dump(list(prompt.tools))}")
         for message in prompt.messages or [{"role": "prompt", "content": prompt.text}]:
-            print(f"  [{message['role']}] {str(message['content']).replace(chr(10), chr(10) + '    ')}")
+            print(f"  [{message['role']}] {message_text(message).replace(chr(10), chr(10) + '    ')}")
     print(f"\nNothing was sent. Results would land in {prepared.path}")
 
 

@@ -19,7 +19,8 @@ def validate(
     """Check data files row by row.
 
     Every bad row is listed as file:line: what is wrong; what was expected. Exit code 0 when all is well, 2 when
-    anything is wrong.
+    anything is wrong. Rows that can be asked but look wrong (a gold call that breaks its own tool's schema) are
+    listed as warnings and change nothing.
     """
     from evalsuite.errors import DataError, InputError
     from evalsuite.runs.plan import plan_spec
@@ -29,6 +30,7 @@ def validate(
         try:
             for plan in plan_spec(spec):
                 _describe(plan)
+                _warn(plan)
         except DataError as error:
             problems.extend(map(str, error.problems))
         except InputError as error:
@@ -49,3 +51,13 @@ def _describe(plan: DatasetPlan) -> None:
     pool = max((len(rows) for rows in plan.dataset.pools.values()), default=0)
     if pool:
         print(f"  few-shot examples from dev files: up to {pool}")
+
+
+def _warn(plan: DatasetPlan) -> None:
+    oddities = list(plan.dataset.oddities())
+    for oddity in oddities:
+        print(f"warning: {oddity}")
+    if oddities:
+        print(
+            f"  {len(oddities)} warning{'s' if len(oddities) > 1 else ''}; these rows are asked all the same"
+        )

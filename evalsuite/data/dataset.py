@@ -48,6 +48,9 @@ class RowParser(Protocol[RowT]):
     def parse(self, values: Mapping[str, Any]) -> RowT:
         """The typed row; raises `RowError` with every fault of the row."""
 
+    def audit(self, row: RowT) -> Iterable[tuple[str, str]]:
+        """What is odd about a good row: pairs of what it is and what was expected."""
+
     def subject(self, row: RowT) -> str | None:
         """The subject a row names itself, where it does."""
 
@@ -81,6 +84,15 @@ class Dataset(Generic[RowT]):
     def quotas(self, limit: int | None) -> dict[str, int]:
         """How many rows of each subset are asked."""
         return spread_evenly(self.counts, limit)
+
+    def oddities(self) -> Iterator[Problem]:
+        """What is odd about good rows, in file order; it keeps nothing from being asked."""
+        for file in self.files:
+            for sample in _parsed(file, self.parser):
+                if isinstance(sample, Problem):
+                    raise DataError([sample], CHANGED)
+                for what, expected in self.parser.audit(sample.row):
+                    yield Problem(str(file.path), sample.line, f"row '{sample.id}': {what}", expected)
 
     def samples(self, limit: int | None = None) -> Iterator[tuple[Sample[RowT], Sequence[RowT]]]:
         """Stream the samples with the few-shot pool that belongs to each."""

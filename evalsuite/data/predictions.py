@@ -81,6 +81,10 @@ class PredictionParser(Generic[RowT]):
         """The typed row and its reply; raises `RowError`."""
         return PredictedRow(self.task.parse(values), _reply(values))
 
+    def audit(self, row: PredictedRow[RowT]) -> Iterable[tuple[str, str]]:
+        """What is odd about the row's gold."""
+        return self.task.audit(row.row)
+
     def subject(self, row: PredictedRow[RowT]) -> str | None:
         """The subject a row names itself."""
         return self.task.subject(row.row)

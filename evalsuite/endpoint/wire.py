@@ -46,11 +46,13 @@ class Generation:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request, serialised once. `asked` is the part that identifies it: prompt and generation."""
+    """One request, serialised once. `asked` is the part that identifies it: prompt, tools and generation."""
 
     api: Api
     asked: bytes
     prompt_json: bytes
+    tools_json: bytes = b""
+    """Empty where the request names no tools."""
 
     def body(self, model_json: bytes, stream: bool) -> bytes:
         """The whole JSON body for a model."""
@@ -63,7 +65,9 @@ def encode(prompt: Prompt, generation: Generation) -> Request:
     fields = dumps(generation.fields(prompt.stop))
     if prompt.messages is not None:
         content = dumps(prompt.messages)
-        return Request("chat", b'{"messages":' + content + b"," + fields[1:], content)
+        tools = b"" if prompt.tools is None else dumps(prompt.tools)
+        named = b'"tools":' + tools + b"," if tools else b""
+        return Request("chat", b'{"messages":' + content + b"," + named + fields[1:], content, tools)
     content = dumps(prompt.text)
     return Request("completions", b'{"prompt":' + content + b"," + fields[1:], content)
 

@@ -33,7 +33,7 @@ Profile `strict` (ours) differs so:
 - F1 applies by the gold input alone: a JSON object, `{}` for `easy_f1`, any other for `hard_f1`, even when names
   differ. Values compare by JSON type: true is not 1, "1" is not 1, 1 is 1.0. NaN and Infinity are not JSON.
 
-Failure labels and confusion tables are not made here; they can be built from two `Step`s and the offered names.
+Failure labels are made in `tool_failures`, scores under a condition in `tool_conditions`.
 
 Sources: SWIFT (arXiv 2408.05517); the reference scorer in the wheel `evalscope`
 (third_party/toolbench_static/eval.py) and `rouge` 1.0.1, both reimplemented; Qin et al., ToolLLM (2307.16789).
@@ -105,7 +105,7 @@ def cut_at_observation(text: str | None) -> str:
 def tool_names(tools: object) -> frozenset[str]:
     """Return the names of offered tools, each under `name`, `Name` or OpenAI's `function.name`; others are passed over."""
     named = tools if isinstance(tools, list | tuple) else ()
-    return frozenset(name for tool in named if (name := _tool_name(tool)) is not None)
+    return frozenset(name for tool in named if (name := tool_name(tool)) is not None)
 
 
 def score_paper(gold: Step, reply: Step, offered: Collection[str]) -> StepScore:
@@ -136,7 +136,7 @@ def score_strict(gold: Step, reply: Step, offered: Collection[str]) -> StepScore
 
     Both steps come from `parse_step`, the reply's text through `cut_at_observation`; `offered` from `tool_names`.
     """
-    if skipped := _skipped_by_strict(gold, offered):
+    if skipped := skipped_by_strict(gold, offered):
         return StepScore(dict.fromkeys(METRICS), skipped)
     values: dict[str, float | None] = dict.fromkeys(METRICS)
     decided = reply.action != NO_ACTION or gold.action == NO_ACTION
@@ -210,7 +210,8 @@ def _final_answer(written: str) -> str | None:
     return "None" if answer.strip() in ("", ".", ",") else answer
 
 
-def _tool_name(tool: object) -> str | None:
+def tool_name(tool: object) -> str | None:
+    """Return a tool's name, under `name`, `Name` or OpenAI's `function.name`; None if it has none."""
     if not isinstance(tool, Mapping):
         return None
     function = tool.get(
@@ -229,7 +230,8 @@ def _skipped_by_paper(gold: Step, reply: Step, offered: Collection[str]) -> str:
     return "" if reply.plan == "give_up" or offers_gold else SKIPPED_GOLD_NOT_OFFERED
 
 
-def _skipped_by_strict(gold: Step, offered: Collection[str]) -> str:
+def skipped_by_strict(gold: Step, offered: Collection[str]) -> str:
+    """Return why profile `strict` skips a row, or ""."""
     if gold.action == INVALID_GOLD_ACTION:
         return SKIPPED_INVALID_GOLD
     not_offered = gold.plan == "call" and gold.action != NO_ACTION and gold.action not in offered
@@ -251,7 +253,7 @@ def _paper_f1(gold: Step, reply: Step) -> dict[str, float]:
 
 
 def _strict_f1(gold: Step, reply: Step) -> dict[str, float]:
-    expected, found = _strict_json(gold.input), _strict_json(reply.input)
+    expected, found = strict_json(gold.input), strict_json(reply.input)
     if not isinstance(expected, dict):
         return {}
     try:
@@ -286,8 +288,8 @@ def json_equal(first: object, second: object) -> bool:
     return first == second
 
 
-def _strict_json(written: str) -> object:
-    """Parse JSON as the standard has it; None if it is not. Only objects matter to the caller."""
+def strict_json(written: str) -> object:
+    """Parse JSON as the standard has it, without NaN and Infinity; None if it is not JSON. Never raises."""
     try:
         return json.loads(written, parse_constant=_refuse_constant)
     except (ValueError, RecursionError):

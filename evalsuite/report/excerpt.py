@@ -90,6 +90,8 @@ def _messages(sample: Mapping[str, Any]) -> tuple[tuple[str, texts.Text], ...]:
         pairs.insert(
             10, ("note", f"{numbers.counted(dropped, 'message')} left out here; samples.jsonl has them")
         )
+    if sample.get("tools"):
+        pairs.insert(0, ("tools", texts.cut(texts.dump(sample["tools"], indent=True), TEXT_LIMIT)))
     return tuple(pairs)
 
 

@@ -33,6 +33,9 @@ RESULTS_IN_THE_VERDICT = 3
 TALLIES_SHOWN = 12
 """Labels and stages named one by one; the rest is summed up."""
 
+BREAKDOWN_LINES = 25
+"""Shown of one breakdown; summary.json has more."""
+
 OUTCOMES_APART = ("unparsed", "truncated", "error", "skipped")
 
 
@@ -72,6 +75,28 @@ class Table:
     dataset: str
     notes: tuple[str, ...]
     rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BreakdownRow:
+    """One line of a breakdown: the parts of its key, its numbers, and where its samples are, if that can be told."""
+
+    key: tuple[str, ...]
+    numbers: tuple[str, ...]
+    link: str
+
+
+@dataclass(frozen=True, slots=True)
+class BreakdownTable:
+    """A further table of one dataset of one variant; `rest` says what is not in it."""
+
+    variant: str
+    title: str
+    note: str
+    columns: tuple[str, ...]
+    numbers: tuple[str, ...]
+    rows: tuple[BreakdownRow, ...]
+    rest: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,6 +354,50 @@ def subset_tables(summary: Mapping[str, Any]) -> list[Table]:
     return tables
 
 
+def breakdown_tables(summary: Mapping[str, Any]) -> list[tuple[str, list[BreakdownTable]]]:
+    """Further tables of whole datasets; one title after the other, variants of one title together."""
+    by_dataset: dict[str, dict[str, list[BreakdownTable]]] = {}
+    for part in parts(summary):
+        if part.subset == WHOLE:
+            for name, described in (part.content.get("breakdowns") or {}).items():
+                by_name = by_dataset.setdefault(part.dataset, {})
+                by_name.setdefault(name, []).append(_breakdown(part, described))
+    return [
+        (dataset, [table for tables in by_name.values() for table in tables])
+        for dataset, by_name in by_dataset.items()
+    ]
+
+
+def _breakdown(part: Part, described: Mapping[str, Any]) -> BreakdownTable:
+    averages = [str(name) for name in described.get("averages") or ()]
+    metrics = dict(part.metrics())
+    lines = described.get("lines") or []
+    shown = lines[:BREAKDOWN_LINES]
+    total = int(described.get("n_lines") or 0)
+    unlisted = int(described.get("n_unlisted") or 0) + sum(int(line["n"]) for line in lines[len(shown) :])
+    rows = []
+    for line in shown:
+        key = tuple(map(str, line["key"]))
+        values = line.get("values") or {}
+        cells = [
+            format_value(metrics.get(name, {}), (values.get(name) or {}).get("value")) for name in averages
+        ]
+        link = part.link(**{described["filter"]: key[0]}) if described.get("filter") else ""
+        rows.append(BreakdownRow(key, (format_count(line["n"]), *cells), link))
+    rest = f"{counted(unlisted, 'more count')} on lines that are not shown" if unlisted else ""
+    if rest and total > len(shown):
+        rest = f"The first {len(shown)} of {format_count(total)} lines; {rest}."
+    return BreakdownTable(
+        variant=part.variant,
+        title=str(described.get("title") or ""),
+        note=str(described.get("note") or ""),
+        columns=tuple(map(str, described.get("columns") or ())),
+        numbers=("n", *averages),
+        rows=tuple(rows),
+        rest=rest,
+    )
+
+
 def _best_subset_first(
     cells: Sequence[tuple[Part, str, Mapping[str, Any]]],
 ) -> list[tuple[Part, str, Mapping[str, Any]]]:
@@ -466,6 +535,7 @@ def context(run: Mapping[str, Any], summary: Mapping[str, Any]) -> dict[str, Any
         "outcomes": outcomes_shown(summary),
         "tables": metric_tables(run, summary),
         "subset_tables": subset_tables(summary),
+        "breakdowns": breakdown_tables(summary),
         "variants": list(run.get("variants") or ()),
         "datasets": list(run.get("datasets") or ()),
         "signatures": signatures(summary),

@@ -84,8 +84,7 @@ class Scribe:
             self._journal.append(journal_line(job, answer, score, None))
             meter.prompt_tokens += answer.reply.prompt_tokens or 0
             meter.completion_tokens += answer.reply.completion_tokens or 0
-        cluster = job.plan.task.cluster(job.sample.row)
-        job.tally.add(job.sample.subset, score.outcome, score.values, score.statistics, cluster)
+        job.count(score)
         meter.done += 1
         meter.outcomes[score.outcome] += 1
 

@@ -58,10 +58,14 @@ def sample_line(
         "attempts": attempts,
         "error": error,
     }
+    if job.request.tools_json:
+        line["tools"] = orjson.Fragment(job.request.tools_json)
     try:
         return orjson.dumps(line) + b"\n"
     except TypeError:
         line["messages" if "messages" in line else "prompt"] = orjson.loads(job.request.prompt_json)
+        if "tools" in line:
+            line["tools"] = orjson.loads(job.request.tools_json)
         return dumps(line) + b"\n"
 
 
@@ -108,6 +112,18 @@ def score_of_line(line: Mapping[str, Any], plan: DatasetPlan, row: Any) -> Score
         completion_tokens=usage.get("completion_tokens"),
     )
     return plan.task.score(row, reply, plan.style)
+
+
+def kept_score(line: Mapping[str, Any]) -> Score:
+    """The score a line holds."""
+    return Score(
+        outcome=line["outcome"],
+        extracted=line.get("extracted"),
+        stage=str(line.get("stage") or ""),
+        values=line["scores"],
+        labels=tuple(line.get("labels") or ()),
+        statistics=line.get("statistics") or {},
+    )
 
 
 def failed_score(job: Job) -> Score:

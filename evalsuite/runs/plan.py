@@ -111,7 +111,12 @@ class DatasetPlan:
     def scorers(self) -> dict[str, str]:
         """Versions of what judges: when one changes, kept replies are judged again."""
         versions = {metric.name: metric.version for metric in self.metrics}
-        return {"task": self.task.version, **versions, "multiple": str(self.style.multiple)}
+        return {
+            "task": self.task.version,
+            **self.task.judges(),
+            **versions,
+            "multiple": str(self.style.multiple),
+        }
 
 
 def plan_datasets(config: RunConfig) -> tuple[DatasetPlan, ...]:
@@ -229,6 +234,7 @@ def _style(config: RunConfig, task: Task[Any], dataset: Dataset[Any], *, files_a
         completions=config.completions,
         subjects=files_are_subjects or len(dataset.counts) > 1,
         multiple="multiple" in dataset.traits,
+        agent_format=config.agent_format,
         exam=CEVAL if CEVAL in dataset.name.lower().replace("-", "").replace("_", "") else None,
     )
 

@@ -9,7 +9,7 @@ from typing import Any
 from evalsuite.endpoint.wire import dumps
 from evalsuite.runs.directory import RUN_FILE, RunDirectory
 from evalsuite.runs.journal import FinishedLine, Journal, LineIndex, compact
-from evalsuite.runs.lines import failed_score, judged_again
+from evalsuite.runs.lines import failed_score, judged_again, kept_score
 from evalsuite.runs.meter import Earlier, Meter
 from evalsuite.runs.plan import DatasetPlan
 from evalsuite.runs.work import Job, Work, make_job
@@ -89,10 +89,7 @@ class _Resuming:
 
     def _count(self, line: Mapping[str, Any], job: Job) -> None:
         self.earlier.add(line)
-        cluster = job.plan.task.cluster(job.sample.row)
-        failed = line["outcome"] == "error"
-        scores = failed_score(job).values if failed else line["scores"]
-        job.tally.add(job.sample.subset, line["outcome"], scores, line.get("statistics") or {}, cluster)
+        job.count(failed_score(job) if line["outcome"] == "error" else kept_score(line))
 
     def _usable(self, line: FinishedLine) -> bool:
         return self.keep_errors or line.content["outcome"] != "error"

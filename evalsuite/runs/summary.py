@@ -1,7 +1,7 @@
 """`summary.csv` and `summary.json`: the results of a run, from one source.
 
 Columns of the CSV: see `COLUMNS`. The JSON nests the same numbers as variants → datasets → subsets → metrics
-and adds what the run took.
+and adds what the run took. A subset's `breakdowns` are the further tables of its kind (`runs.breakdowns`).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from evalsuite.data.dataset import WHOLE_DATASET
 from evalsuite.runs.plan import DatasetPlan
 from evalsuite.runs.tally import Result, Tally
 
@@ -46,6 +47,7 @@ def signature(plan: DatasetPlan, result: Result) -> str:
         f"v{metric.version}",
         f"n:{result.interval.n}",
         *plan.conditions(),
+        *plan.task.signature(plan.style),
     ]
     return "|".join(parts)
 
@@ -115,12 +117,14 @@ def advice(datasets: Sequence[DatasetResults]) -> list[str]:
 
 def _subset(tally: Tally, subset: str) -> dict[str, Any]:
     outcomes = tally.outcomes(subset)
+    tables = tally.breakdowns.described(None if subset == WHOLE_DATASET else subset)
     return {
         "samples": sum(outcomes.values()),
         "n_unparsed": outcomes["unparsed"],
         "n_truncated": outcomes["truncated"],
         "n_error": outcomes["error"],
         "metrics": {},
+        **({"breakdowns": tables} if tables else {}),
     }
 
 

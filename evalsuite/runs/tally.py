@@ -15,7 +15,8 @@ from dataclasses import dataclass, field, replace
 from evalsuite.config import OnError
 from evalsuite.data.dataset import WHOLE_DATASET
 from evalsuite.metrics import stats
-from evalsuite.tasks.base import Metric
+from evalsuite.runs.breakdowns import Breakdowns
+from evalsuite.tasks.base import Breakdown, Metric
 from evalsuite.types import Interval, Outcome
 
 BOUNDED_UNITS = frozenset({"proportion", "score"})
@@ -48,8 +49,11 @@ class _Scores:
 class Tally:
     """Takes judged samples one by one; gives results for every subset and for `all`."""
 
-    def __init__(self, metrics: Sequence[Metric], on_error: OnError) -> None:
+    def __init__(
+        self, metrics: Sequence[Metric], on_error: OnError, breakdowns: Sequence[Breakdown] = ()
+    ) -> None:
         self.metrics = tuple(metrics)
+        self.breakdowns = Breakdowns(breakdowns)
         self._on_error = on_error
         self._scores: dict[str, dict[str, _Scores]] = {}
         self._outcomes: dict[str, Counter[Outcome]] = {}

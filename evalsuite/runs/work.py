@@ -11,7 +11,7 @@ from evalsuite.endpoint.wire import Request
 from evalsuite.runs.journal import sample_key
 from evalsuite.runs.plan import DatasetPlan
 from evalsuite.runs.tally import Tally
-from evalsuite.types import Prompt, Sample
+from evalsuite.types import Prompt, Sample, Score
 
 YIELD_EVERY = 200
 """Rows passed over (they are finished) before the event loop gets a turn."""
@@ -36,6 +36,18 @@ class Job:
     prompt: Prompt
     request: Request
     key: str
+
+    def count(self, score: Score) -> None:
+        """Count the sample's score."""
+        count_score(self.plan, self.tally, self.sample.subset, self.sample.row, score)
+
+
+def count_score(plan: DatasetPlan, tally: Tally, subset: str, row: Any, score: Score) -> None:
+    """Count a score in the tally of its dataset, and on the lines of its tables."""
+    task = plan.task
+    tally.add(subset, score.outcome, score.values, score.statistics, task.cluster(row))
+    if score.outcome != "error":
+        tally.breakdowns.add(subset, task.lines(row, score), score.values)
 
 
 @dataclass(frozen=True)
@@ -71,7 +83,7 @@ class Work:
 
 def new_work(variant: Variant, plans: Sequence[DatasetPlan], on_error: OnError) -> Work:
     """Everything is owed, nothing is counted yet."""
-    tallies = {plan.name: Tally(plan.metrics, on_error) for plan in plans}
+    tallies = {plan.name: Tally(plan.metrics, on_error, plan.task.breakdowns()) for plan in plans}
     return Work(variant, plans, tallies, dict.fromkeys(tallies))
 
 

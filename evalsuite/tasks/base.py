@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Generic, Literal, TypeAlias
 
 from evalsuite.data.dataset import RowError
 from evalsuite.metrics.text import split_reasoning
-from evalsuite.types import Message, Outcome, Prompt, Reply, RowT, Score
+from evalsuite.types import AgentFormat, Message, Outcome, Prompt, Reply, RowT, Score
 
 Language: TypeAlias = Literal["zh", "en"]
 CHINESE_TRAIT = "zh"
@@ -38,6 +38,8 @@ class Style:
     """Some rows have several right answers, so every row is asked as if it might."""
     exam: str | None = None
     """A benchmark whose own wording is used (`ceval`)."""
+    agent_format: AgentFormat = "react"
+    """How an agent's tools and turns are rendered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,24 @@ class Metric:
         return 0.0 if counts else None
 
 
+@dataclass(frozen=True, slots=True)
+class Breakdown:
+    """A further table of a dataset: its samples by a key the task gives each of them (`Task.lines`).
+
+    `columns` name the parts of a key. Beside the number of its samples a line has the means of the scores named in
+    `averages`. Lines stand by the number their key begins with (`by_number`), else the most frequent first. `filter`
+    names the report's filter of samples that the key is a value of.
+    """
+
+    name: str
+    title: str
+    columns: tuple[str, ...]
+    averages: tuple[str, ...] = ()
+    by_number: bool = False
+    filter: str = ""
+    note: str = ""
+
+
 class Task(ABC, Generic[RowT]):
     """One kind of dataset. `RowT` is its row, validated and typed."""
 
@@ -108,6 +128,10 @@ class Task(ABC, Generic[RowT]):
     @abstractmethod
     def parse(self, values: Mapping[str, Any]) -> RowT:
         """The typed row; raises `RowError` with every fault of the row."""
+
+    def audit(self, row: RowT) -> Iterable[tuple[str, str]]:
+        """What is odd about a good row, as pairs of what it is and what was expected; a warning, not a fault."""
+        return ()
 
     def subject(self, row: RowT) -> str | None:
         """The subject a row names itself, where it does."""
@@ -144,6 +168,22 @@ class Task(ABC, Generic[RowT]):
     @abstractmethod
     def metrics(self, style: Style) -> tuple[Metric, ...]:
         """What the scores add up to, the headline marked `primary`."""
+
+    def breakdowns(self) -> tuple[Breakdown, ...]:
+        """Further tables of a dataset of this kind."""
+        return ()
+
+    def lines(self, row: RowT, score: Score) -> Iterable[tuple[str, tuple[str, ...]]]:
+        """The lines of those tables a sample counts on: (the table's name, a key). Never raises."""
+        return ()
+
+    def judges(self) -> Mapping[str, str]:
+        """Versions of what judges besides the metrics (labels); a new one has kept replies judged again."""
+        return {}
+
+    def signature(self, style: Style) -> tuple[str, ...]:
+        """What numbers of this kind depend on beyond what every signature holds, as `name:value`."""
+        return ()
 
     def builtin_shots(self) -> tuple[RowT, ...]:
         """Few-shot rows that come with the task, for data without a dev file."""

@@ -1,9 +1,8 @@
 """Agent steps (`toolbench`): given a dialogue and tools, what does the model do next?
 
 One record is one step: `messages`, `tools`, `target` (the gold step as ReAct text); optional `dialogue`, by
-which steps that are not independent are clustered. Dialogue files (`conversations`) are taken apart into steps. Prompts are ReAct text: function results become user turns
-that begin with `Observation:`, which every chat template takes. Parsing and scores:
-`evalsuite.metrics.tool_steps`.
+which steps that are not independent are clustered. Dialogue files (`conversations`) are taken apart into steps.
+Prompts: `evalsuite.tasks.agent_formats`. Parsing and scores: `evalsuite.metrics.tool_steps`; labels: `evalsuite.metrics.tool_failures`.
 """
 
 from __future__ import annotations
@@ -13,8 +12,10 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from evalsuite.data.dataset import RowError
-from evalsuite.metrics import tool_steps
+from evalsuite.metrics import tool_conditions, tool_failures, tool_schemas, tool_steps
+from evalsuite.tasks.agent_formats import AGENT_ROLE, openai_prompt, react_prompt, toolbench_prompt
 from evalsuite.tasks.base import (
+    Breakdown,
     Metric,
     Style,
     Task,
@@ -24,11 +25,12 @@ from evalsuite.tasks.base import (
     outcome,
     text_value,
 )
-from evalsuite.tasks.dialogues import CONVERSATION_FORM, described_tools, dialogue_steps, system_message
+from evalsuite.tasks.dialogues import CONVERSATION_FORM, described_tools, dialogue_steps
+from evalsuite.tasks.toolbench_tables import TABLES, table_lines
 from evalsuite.types import Message, Prompt, Reply, Score
 
 MAX_TOKENS = 1024
-OBSERVATION_STOP = "Observation:"
+GOLD_EXPECTED = "a step that the record's own tools allow"
 DIALOGUE_COLUMNS = frozenset({"conversations", "tools"})
 PERCENT_METRICS = ("plan_em", "act_em", "hallucination_rate")
 SCORE_METRICS = ("avg_f1", "easy_f1", "hard_f1", "rouge_l")
@@ -90,6 +92,12 @@ class ToolBenchTask(Task[ToolBenchRow]):
             raise RowError(("the target is empty", "the gold step as 'Thought: … Action: … Action Input: …'"))
         return ToolBenchRow(tuple(messages), tuple(tools), target, text_value(values, "dialogue") or None)
 
+    def audit(self, row: ToolBenchRow) -> Iterable[tuple[str, str]]:
+        """A gold step that breaks its own tool's schema, or names a tool that is not offered."""
+        schemas = tool_schemas.offered_schemas(row.tools)
+        faults = tool_failures.gold_faults(tool_steps.parse_step(row.target), schemas)
+        return [(f"{words} [{fault}]", GOLD_EXPECTED) for fault, words in faults.items()]
+
     def cluster(self, row: ToolBenchRow) -> str | None:
         """Steps of one dialogue are not independent."""
         return row.dialogue
@@ -103,14 +111,27 @@ class ToolBenchTask(Task[ToolBenchRow]):
         return MAX_TOKENS
 
     def prompt(self, row: ToolBenchRow, shots: Sequence[ToolBenchRow], style: Style, subject: str) -> Prompt:
-        """The dialogue so far as ReAct text; generation stops where the model would invent an observation."""
-        turns = [_react_turn(turn) for turn in row.messages]
-        if turns[0]["role"] != "system":
-            turns.insert(0, system_message(row.tools))
-        if style.completions:
-            text = "\n\n".join(str(turn["content"]) for turn in turns)
-            return Prompt(text=f"{text}\n\nThought:", stop=(OBSERVATION_STOP,))
-        return Prompt(messages=turns, stop=(OBSERVATION_STOP,))
+        """The dialogue so far in the style's agent format."""
+        if style.agent_format == "openai-tools":
+            return openai_prompt(row.messages, row.tools)
+        render = toolbench_prompt if style.agent_format == "toolbench" else react_prompt
+        return render(row.messages, row.tools, flat=style.completions)
+
+    def breakdowns(self) -> tuple[Breakdown, ...]:
+        """See `evalsuite.tasks.toolbench_tables`."""
+        return TABLES
+
+    def lines(self, row: ToolBenchRow, score: Score) -> Iterable[tuple[str, tuple[str, ...]]]:
+        """See `evalsuite.tasks.toolbench_tables`."""
+        return table_lines(row.target, row.messages, row.tools, score)
+
+    def judges(self) -> Mapping[str, str]:
+        """The version of the failure labels."""
+        return {"labels": tool_failures.VERSION}
+
+    def signature(self, style: Style) -> tuple[str, ...]:
+        """How the records were asked."""
+        return (f"agent:{style.agent_format}",)
 
     def gold(self, row: ToolBenchRow) -> str:
         """The gold step."""
@@ -123,21 +144,36 @@ class ToolBenchTask(Task[ToolBenchRow]):
         step = tool_steps.parse_step(tool_steps.cut_at_observation(text), reply.tool_calls)
         strict = tool_steps.score_strict(gold, step, offered)
         paper = tool_steps.score_paper(gold, tool_steps.parse_step(text, reply.tool_calls), offered)
+        conditional = tool_conditions.conditional_scores(gold, step, strict)
+        written = tool_failures.Written(
+            text,
+            reply.tool_calls,
+            truncated=reply.finish_reason == "length",
+            calls_asked=style.agent_format == "openai-tools",
+        )
+        schemas = tool_schemas.offered_schemas(row.tools)
+        failures = tool_failures.failures(gold, written, schemas, earlier_steps(row.messages))
         found = step.action != tool_steps.NO_ACTION
+        only_paper = f"paper/{paper.skipped}" if paper.skipped and not strict.skipped else ""
+        notes = (strict.skipped, only_paper, *strict.notes)
         return Score(
             outcome=outcome(found, reply),
-            extracted={"plan": step.plan, "action": step.action, "input": step.input, "answer": step.answer},
+            extracted={
+                "plan": step.plan,
+                "action": step.action,
+                "input": step.input,
+                "answer": step.answer,
+                "failures": failures,
+            },
             stage="" if not found else "tool_calls" if reply.tool_calls else "react",
-            values={f"strict/{name}": value for name, value in strict.values.items()}
+            values={f"strict/{name}": value for name, value in {**strict.values, **conditional}.items()}
             | {f"paper/{name}": value for name, value in paper.values.items()},
-            labels=tuple(
-                dict.fromkeys(note for note in (strict.skipped, paper.skipped, *strict.notes) if note)
-            ),
+            labels=tuple(dict.fromkeys(label for label in (*failures, *notes) if label)),
         )
 
     def metrics(self, style: Style) -> tuple[Metric, ...]:
-        """The five headline numbers and the two halves of avg_f1, in each profile."""
-        return tuple(
+        """The five headline numbers and the two halves of avg_f1 in each profile, then the conditional scores."""
+        headline = tuple(
             Metric(
                 f"{profile}/{name}",
                 unit="proportion" if name in PERCENT_METRICS else "score",
@@ -149,6 +185,32 @@ class ToolBenchTask(Task[ToolBenchRow]):
             for profile in ("strict", "paper")
             for name in (*PERCENT_METRICS, *SCORE_METRICS)
         )
+        conditional = tuple(
+            Metric(
+                f"strict/{name}",
+                unit="proportion" if name.startswith("act_em") else "score",
+                profile="strict",
+                version=tool_conditions.VERSION,
+                detail=True,
+            )
+            for name in tool_conditions.CONDITIONAL_METRICS
+        )
+        return headline + conditional
+
+
+def earlier_steps(messages: Sequence[Message]) -> list[tool_steps.Step]:
+    """The steps the agent has taken in a dialogue, written as text or as native calls."""
+    return [
+        tool_steps.parse_step(_text(turn), calls if isinstance(calls, list) else None)
+        for turn in messages
+        if turn["role"] == AGENT_ROLE
+        for calls in (turn.get("tool_calls"),)
+    ]
+
+
+def _text(turn: Message) -> str:
+    content = turn["content"]
+    return content if isinstance(content, str) else ""
 
 
 def _tools(values: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -156,9 +218,3 @@ def _tools(values: Mapping[str, Any]) -> list[dict[str, Any]]:
     if not isinstance(tools, list) or not all(tool_steps.tool_names([tool]) for tool in tools):
         raise RowError(("'tools' is not a list of named tools", "objects with a 'name' (or 'Name')"))
     return tools
-
-
-def _react_turn(turn: Message) -> Message:
-    if turn["role"] in ("function", "tool"):
-        return {"role": "user", "content": f"Observation: {turn['content']}"}
-    return {"role": turn["role"], "content": turn["content"] if turn["content"] is not None else ""}

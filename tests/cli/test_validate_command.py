@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import NamedTuple
@@ -147,6 +148,36 @@ class TestValidate:
         Path("things").mkdir()
         ended = evalsuite("validate", "things")
         assert (ended.code, "things: a folder without a known layout" in ended.out) == (2, True)
+
+    def test_gold_steps_that_their_own_tools_refuse_are_warnings(self, evalsuite):
+        tools = [{"name": "forecast", "parameters": {"day": "integer, required"}}]
+        targets = [
+            'forecast\nAction Input: {"day": 1}',
+            "forcast\nAction Input: {}",
+            "forecast\nAction Input: {'day'",
+        ]
+        records = [
+            {
+                "id": number,
+                "messages": [{"role": "user", "content": "?"}],
+                "tools": tools,
+                "target": f"Action: {target}",
+            }
+            for number, target in enumerate(targets)
+        ]
+        write("steps.jsonl", *map(json.dumps, records))
+        ended = evalsuite("validate", "toolbench:steps.jsonl")
+        assert ended.code == 0
+        expected = "; expected a step that the record's own tools allow"
+        assert ended.out.splitlines() == [
+            "toolbench:steps.jsonl: 3 rows of kind toolbench",
+            (
+                "warning: steps.jsonl:2: row '1': the gold step calls 'forcast', which is not offered "
+                f"(the nearest name is 'forecast') [gold_action_not_offered]{expected}"
+            ),
+            f"warning: steps.jsonl:3: row '2': the gold input of 'forecast' is no JSON object [gold_malformed_json]{expected}",
+            "  2 warnings; these rows are asked all the same",
+        ]
 
     def test_nothing_named(self, evalsuite):
         assert evalsuite("validate").code == 2

@@ -158,3 +158,14 @@ def test_text_parts_are_joined() -> None:
 )
 def test_the_servers_words_are_found_in_every_usual_form(document: Any, words: str) -> None:
     assert error_words(orjson.dumps(document)) == words
+
+
+def test_tools_are_part_of_what_is_asked():
+    prompt = Prompt(messages=[{"role": "user", "content": "x"}], tools=[{"type": "function"}])
+    request = encode(prompt, Generation(5))
+    body = orjson.loads(request.body(b'"m"', stream=True))
+    assert body["tools"] == [{"type": "function"}]
+    assert orjson.loads(request.asked)["tools"] == [{"type": "function"}]
+    assert request.tools_json == b'[{"type":"function"}]'
+    without = encode(Prompt(messages=[{"role": "user", "content": "x"}]), Generation(5))
+    assert "tools" not in orjson.loads(without.body(b'"m"', stream=False))

@@ -223,6 +223,53 @@ class TestScores:
         assert "gold_action_not_offered" in found.labels
         assert found.values["strict/plan_em"] is None
 
+    def test_labels_are_plain_and_their_details_stand_beside_them(self):
+        found = score(Reply(CALL.replace("forecast", "forcast")))
+        assert found.labels == ("hallucinated_tool",)
+        assert found.extracted["failures"] == {"hallucinated_tool": "forecast"}
+        assert score(Reply(CALL)).labels == ()
+
+    def test_a_step_taken_before_is_repeated(self):
+        messages = [
+            *ROW["messages"],
+            {"role": "assistant", "content": CALL},
+            {"role": "function", "content": "wet"},
+            {
+                "role": "assistant",
+                "content": None,
+                "tool_calls": [{"function": {"name": "f", "arguments": "{}"}}],
+            },
+        ]
+        row = TASK.parse(ROW | {"messages": messages, "target": FINISH})
+        assert TASK.score(row, Reply(CALL), STYLE).labels == ("wrong_plan", "repeated_step")
+
+    @pytest.mark.parametrize(
+        "text", ["", "...", "x" * 1_000_000, f"{CALL}\ud800", f"<think>{CALL}", "Action:" * 50_000]
+    )
+    def test_ugly_replies_have_a_label(self, text):
+        assert score(Reply(text)).labels
+
+    def test_a_row_that_only_the_published_scorer_skips_says_so(self):
+        found = score(Reply(CALL), target=GIVE_UP)
+        assert found.labels == ("wrong_plan", "paper/gold_action_not_offered")
+        assert found.values["strict/plan_em"] == 0
+
+    def test_conditional_scores_are_details(self):
+        details = {metric.name for metric in TASK.metrics(STYLE) if metric.detail}
+        assert details == {
+            "strict/act_em_given_plan",
+            "strict/avg_f1_given_tool",
+            "strict/argument_name_f1",
+            "strict/argument_value_f1",
+        }
+        assert score(Reply(CALL)).values["strict/argument_value_f1"] == 1
+
+    @pytest.mark.skipif(not SHARED.is_dir(), reason="the shared data is not on this machine")
+    def test_the_published_gold_steps_have_no_label(self):
+        for values in json.loads((SHARED / "static_out_of_domain.json").read_text(encoding="utf-8")):
+            row = TASK.parse(values)
+            assert TASK.score(row, Reply(row.target), STYLE).labels == ()
+
     def test_metrics_come_in_both_profiles(self):
         names = {metric.name for metric in TASK.metrics(STYLE)}
         assert {"strict/plan_em", "paper/plan_em", "strict/avg_f1", "paper/rouge_l"} <= names

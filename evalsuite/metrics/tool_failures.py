@@ -1,0 +1,242 @@
+"""What is wrong with one step of a tool-using agent: all labels that apply, each with what it rests on.
+
+On the `strict` reading of the reply (`evalsuite.metrics.tool_steps`): text after the first `Observation:` is not read.
+A label needs evidence: parameters that are not described, or in words only, can be neither missing, unknown nor of
+the wrong type (`evalsuite.metrics.tool_schemas` says what counts as said).
+
+`empty`              nothing but white space, reasoning apart, and no tool call
+`truncated`          the reply ended at the token limit (finish_reason `length`), whether or not a step was read
+`format_violation`   not empty, and not one well-formed step: no action, no name on one line, no `Action Input:` or
+                     several, an invented `Observation:`; where tool calls were asked for, a step written as text
+`wrong_plan`         call, finish and give up are the plans; the gold step has another
+`hallucinated_tool`  calls a tool that is not offered; detail: the nearest offered name
+`wrong_tool`         gold and reply both call, and the reply's tool is offered but another
+`malformed_json`     the call's or Finish's input is no JSON object; detail: `repairable` (see `lenient_json`) or
+                     `unrepairable`. Such an input has none of the labels below
+`missing_required`   lacks parameters the tool requires; detail: their names
+`unknown_param`      has parameters the tool does not have; detail: their names
+`wrong_type`         has values of another JSON type than the tool takes; detail: the parameters' names
+`wrong_value`        the gold tool, and arguments of the gold's names with other values; detail: their names
+`repeated_step`      the same call stands in the dialogue already; detail: none
+
+What the gold step does itself is no failure of a reply that does the same, even where it breaks the tool's schema
+or repeats a call: `gold_faults` lists those. So the gold step as a reply has no label beyond those on its form.
+Rows that `strict` skips (the gold names a tool that is not offered) cannot be compared: they have the labels of form,
+`malformed_json` and `repeated_step` only, and no `hallucinated_tool`, so that its count is the numerator of
+`strict/hallucination_rate`.
+
+Labels are plain words, so that each is one entry of the report's filter; details stand beside them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rapidfuzz import fuzz, process
+
+from evalsuite.metrics.lenient_json import mended_object
+from evalsuite.metrics.tool_schemas import Parameter, ToolSchema
+from evalsuite.metrics.tool_steps import (
+    FINISH,
+    INVALID_GOLD_ACTION,
+    NO_ACTION,
+    Step,
+    cut_at_observation,
+    json_equal,
+    parse_step,
+    skipped_by_strict,
+    strict_json,
+)
+
+VERSION = "1"
+LABELS = (
+    "empty", "truncated", "format_violation", "wrong_plan", "hallucinated_tool", "wrong_tool", "malformed_json",
+    "missing_required", "unknown_param", "wrong_type", "wrong_value", "repeated_step",
+)  # fmt: skip
+GOLD_FAULTS = (
+    "gold_action_invalid", "gold_action_not_offered", "gold_malformed_json", "gold_missing_required",
+    "gold_unknown_param", "gold_wrong_type", "gold_outside_enum",
+)  # fmt: skip
+LONGEST_NAME = 200
+"""Of a tool's name when the nearest one is looked for; longer ones are no name."""
+
+_MISSING = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A reply as it came, for the labels on its form. `text` is without reasoning."""
+
+    text: str = ""
+    tool_calls: Sequence[Mapping[str, Any]] | None = None
+    truncated: bool = False
+    calls_asked: bool = False
+    """Native tool calls were asked for, so a step written as text is none."""
+
+
+def failures(
+    gold: Step,
+    written: Written,
+    schemas: Mapping[str, ToolSchema],
+    earlier: Iterable[Step] = (),
+) -> dict[str, Any]:
+    """Every label that applies, in the order of `LABELS`, with its detail (None where it has none). Never raises.
+
+    `schemas` comes from `tool_schemas.offered_schemas`, `earlier` are the steps the dialogue has taken already.
+    """
+    reply = parse_step(cut_at_observation(written.text), written.tool_calls)
+    found = _form(written) | _argument_form(gold, reply)
+    if not skipped_by_strict(gold, schemas.keys()):
+        found |= _choice(gold, reply, schemas.keys()) | _arguments(gold, reply, schemas)
+    if _repeats(gold, reply, earlier):
+        found["repeated_step"] = None
+    return {label: found[label] for label in LABELS if label in found}
+
+
+def gold_faults(gold: Step, schemas: Mapping[str, ToolSchema]) -> dict[str, str]:
+    """What is wrong with a gold step by the tools it is offered, each with words on it, in the order of `GOLD_FAULTS`."""
+    if gold.action == INVALID_GOLD_ACTION:
+        return {"gold_action_invalid": f"the gold step calls '{INVALID_GOLD_ACTION}'"}
+    if skipped_by_strict(gold, schemas.keys()):
+        near = nearest(gold.action or "", schemas.keys())
+        hint = f" (the nearest name is '{near}')" if near else ""
+        return {"gold_action_not_offered": f"the gold step calls '{gold.action}', which is not offered{hint}"}
+    name = _tool_of(gold)
+    if name == NO_ACTION:
+        return {}
+    given = strict_json(gold.input)
+    if not isinstance(given, dict):
+        return {"gold_malformed_json": f"the gold input of '{name}' is no JSON object"}
+    faults = _schema_faults(given, schemas.get(name, ToolSchema()))
+    return {
+        f"gold_{fault}": f"the gold call of '{name}' {_in_words(fault, names)}"
+        for fault, names in faults.items()
+    }
+
+
+def nearest(name: str, offered: Collection[str]) -> str | None:
+    """The offered name most like a name (by the share of letters they have in common, in order); None without any."""
+    if len(name) > LONGEST_NAME:
+        return None
+    found = process.extractOne(name, sorted(offered), scorer=fuzz.ratio)
+    return found[0] if found else None
+
+
+def _form(written: Written) -> dict[str, Any]:
+    found: dict[str, Any] = {"truncated": None} if written.truncated else {}
+    if not written.text.strip() and not written.tool_calls:
+        return found | {"empty": None}
+    if written.tool_calls:
+        well_formed = parse_step("", written.tool_calls[:1]).action not in (NO_ACTION, "")
+    else:
+        well_formed = not written.calls_asked and _is_one_step(written.text)
+    return found if well_formed else found | {"format_violation": None}
+
+
+def _is_one_step(text: str) -> bool:
+    """A thought may say "Action:" on its way; the last one counts, as it does when the step is read."""
+    if "Observation:" in text or text.count("Action Input:") != 1:
+        return False
+    _, action, after = text.rpartition("Action:")
+    name, marker, _ = after.partition("Action Input:")
+    return bool(action and marker) and len(name.strip().splitlines()) == 1
+
+
+def _argument_form(gold: Step, reply: Step) -> dict[str, Any]:
+    if reply.action == NO_ACTION or _same_call(gold, reply) or isinstance(strict_json(reply.input), dict):
+        return {}
+    return {"malformed_json": "repairable" if mended_object(reply.input) is not None else "unrepairable"}
+
+
+def _choice(gold: Step, reply: Step, offered: Collection[str]) -> dict[str, Any]:
+    found: dict[str, Any] = {} if gold.plan == reply.plan else {"wrong_plan": None}
+    if reply.plan != "call" or reply.action == NO_ACTION:
+        return found
+    if reply.action not in offered:
+        return found | {"hallucinated_tool": nearest(reply.action or "", offered)}
+    if gold.plan == "call" and gold.action != reply.action:
+        found["wrong_tool"] = None
+    return found
+
+
+def _arguments(gold: Step, reply: Step, schemas: Mapping[str, ToolSchema]) -> dict[str, Any]:
+    given = strict_json(reply.input)
+    if not isinstance(given, dict) or reply.action == NO_ACTION:
+        return {}
+    expected: Mapping[str, Any] = {}
+    same_tool = _tool_of(gold) == _tool_of(reply) and gold.plan == reply.plan
+    if same_tool and isinstance(gold_given := strict_json(gold.input), dict):
+        expected = gold_given
+    vouched = {name for name in given if _equal(expected.get(name, _MISSING), given[name])}
+    faults = _schema_faults(given, schemas.get(_tool_of(reply), ToolSchema()))
+    found: dict[str, Any] = {}
+    for label in ("missing_required", "unknown_param", "wrong_type"):
+        names = [name for name in faults.get(label, ()) if name not in vouched]
+        if label == "missing_required" and same_tool:
+            names = [name for name in names if name in expected]
+        if names:
+            found[label] = names
+    if gold.plan == "call" and (
+        others := [name for name in given if name in expected and name not in vouched]
+    ):
+        found["wrong_value"] = others
+    return found
+
+
+def _schema_faults(given: Mapping[str, Any], schema: ToolSchema) -> dict[str, list[str]]:
+    """Names of parameters by what is wrong with them; only what the schema says is held against anyone."""
+    known = [(name, schema.parameters[name]) for name in given if name in schema.parameters]
+    faults = {
+        "missing_required": [name for name in schema.required if name not in given],
+        "unknown_param": [name for name in given if schema.closed and name not in schema.parameters],
+        "wrong_type": [name for name, parameter in known if not parameter.takes_type_of(given[name])],
+        "outside_enum": [name for name, parameter in known if _outside(parameter, given[name])],
+    }
+    return {fault: names for fault, names in faults.items() if names}
+
+
+def _outside(parameter: Parameter, value: object) -> bool:
+    return bool(parameter.choices) and not any(_equal(choice, value) for choice in parameter.choices)
+
+
+def _in_words(fault: str, names: Sequence[str]) -> str:
+    listed = ", ".join(f"'{name}'" for name in names)
+    return {
+        "missing_required": f"lacks the required {listed}",
+        "unknown_param": f"gives {listed}, which the tool does not have",
+        "wrong_type": f"gives {listed} in another type than the tool takes",
+        "outside_enum": f"gives {listed} a value outside the tool's list",
+    }[fault]
+
+
+def _tool_of(step: Step) -> str:
+    """The tool a step calls; giving up is a call of Finish, too."""
+    return FINISH if step.action is None else step.action
+
+
+def _same_call(first: Step, second: Step) -> bool:
+    return (first.plan, first.action, first.input) == (second.plan, second.action, second.input)
+
+
+def _repeats(gold: Step, reply: Step, earlier: Iterable[Step]) -> bool:
+    if reply.plan != "call" or reply.action == NO_ACTION or _equal_calls(gold, reply):
+        return False
+    return any(_equal_calls(step, reply) for step in earlier)
+
+
+def _equal_calls(first: Step, second: Step) -> bool:
+    if (first.plan, first.action) != (second.plan, second.action):
+        return False
+    if first.input == second.input:
+        return True
+    one, other = strict_json(first.input), strict_json(second.input)
+    return isinstance(one, dict) and isinstance(other, dict) and _equal(one, other)
+
+
+def _equal(first: object, second: object) -> bool:
+    try:
+        return json_equal(first, second)
+    except RecursionError:  # nested beyond what Python compares
+        return False

@@ -1,0 +1,130 @@
+"""Further tables of a dataset: samples counted, and scores averaged, by keys the task gives them.
+
+Memory is bounded whatever the data hold: a table keeps the first `MOST_LINES` different keys it meets, each cut to
+`KEY_CHARACTERS` a part; samples with later keys are counted together and said to be (`n_unlisted`). Failed samples
+(`error`) are in no table. A resumed run builds the same tables from its journal.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from evalsuite.tasks.base import Breakdown
+
+MOST_LINES = 2_000
+"""Different keys of one table; a line takes some hundred bytes."""
+LINES_LISTED = 100
+"""In summary.json; the most frequent ones, unless the table has an order of its own."""
+KEY_CHARACTERS = 120
+
+Key: TypeAlias = tuple[str, ...]
+
+
+@dataclass(slots=True)
+class _Line:
+    """The samples of one key: how many, and for each average its sum and how many it applies to."""
+
+    count: int = 0
+    sums: dict[str, float] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+
+    def add(self, values: Mapping[str, float | None], averages: Iterable[str]) -> None:
+        self.count += 1
+        for name in averages:
+            value = values.get(name)
+            if value is not None:
+                self.sums[name] = self.sums.get(name, 0.0) + value
+                self.counts[name] = self.counts.get(name, 0) + 1
+
+    def merge(self, other: _Line) -> None:
+        self.count += other.count
+        for name, total in other.sums.items():
+            self.sums[name] = self.sums.get(name, 0.0) + total
+            self.counts[name] = self.counts.get(name, 0) + other.counts[name]
+
+
+@dataclass(slots=True)
+class _Table:
+    lines: dict[Key, _Line] = field(default_factory=dict)
+    unlisted: int = 0
+
+    def line(self, key: Key) -> _Line | None:
+        """The line of a key; None when the table is full."""
+        if key not in self.lines and len(self.lines) >= MOST_LINES:
+            return None
+        return self.lines.setdefault(key, _Line())
+
+    def merge(self, other: _Table) -> None:
+        self.unlisted += other.unlisted
+        for key, counted in other.lines.items():
+            line = self.line(key)
+            if line is None:
+                self.unlisted += counted.count
+            else:
+                line.merge(counted)
+
+
+class Breakdowns:
+    """The tables of one variant on one dataset, for each subset."""
+
+    def __init__(self, breakdowns: Sequence[Breakdown]) -> None:
+        self._breakdowns = {breakdown.name: breakdown for breakdown in breakdowns}
+        self._subsets: dict[str, dict[str, _Table]] = {}
+
+    def add(self, subset: str, lines: Iterable[tuple[str, Key]], values: Mapping[str, float | None]) -> None:
+        """Count a sample on the lines it belongs to: pairs of a table's name and a key."""
+        tables = self._subsets.setdefault(subset, {})
+        for name, key in lines:
+            table = tables.setdefault(name, _Table())
+            line = table.line(tuple(part[:KEY_CHARACTERS] for part in key))
+            if line is None:
+                table.unlisted += 1
+            else:
+                line.add(values, self._breakdowns[name].averages)
+
+    def described(self, subset: str | None) -> dict[str, Any]:
+        """The tables of one subset, or of all together for None, as summary.json holds them; empty ones left out."""
+        subsets = list(self._subsets.values()) if subset is None else [self._subsets.get(subset, {})]
+        found: dict[str, Any] = {}
+        for name, breakdown in self._breakdowns.items():
+            whole = _Table()
+            for tables in subsets:
+                whole.merge(tables.get(name, _Table()))
+            if whole.lines:
+                found[name] = _described(breakdown, whole)
+        return found
+
+
+def _described(breakdown: Breakdown, table: _Table) -> dict[str, Any]:
+    ordered = sorted(table.lines.items(), key=lambda item: _place(breakdown, *item))
+    listed, rest = ordered[:LINES_LISTED], ordered[LINES_LISTED:]
+    return {
+        "title": breakdown.title,
+        "note": breakdown.note,
+        "columns": list(breakdown.columns),
+        "averages": list(breakdown.averages),
+        "filter": breakdown.filter,
+        "lines": [_listed(breakdown, key, line) for key, line in listed],
+        "n_lines": len(ordered),
+        "n_unlisted": table.unlisted + sum(line.count for _, line in rest),
+    }
+
+
+def _listed(breakdown: Breakdown, key: Key, line: _Line) -> dict[str, Any]:
+    values = {
+        name: {
+            "value": line.sums[name] / line.counts[name] if name in line.sums else None,
+            "n": line.counts.get(name, 0),
+        }
+        for name in breakdown.averages
+    }
+    return {"key": list(key), "n": line.count, **({"values": values} if values else {})}
+
+
+def _place(breakdown: Breakdown, key: Key, line: _Line) -> tuple[int, Key]:
+    """Where a line stands: by the number its key begins with, or the most frequent first."""
+    number = re.match(r"\d+", key[0]) if breakdown.by_number else None
+    return (int(number.group()) if number else -line.count, key)

@@ -1,0 +1,245 @@
+"""The same records in three forms: what each protocol insists on holds for ugly dialogues, too."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evalsuite.metrics.tool_steps import parse_step
+from evalsuite.tasks.agent_formats import (
+    API_LIST,
+    FINISH_PARAMETERS,
+    NO_RESULT,
+    TOOL_CALL_RULES,
+    openai_prompt,
+    openai_tools,
+    react_prompt,
+    toolbench_prompt,
+)
+from evalsuite.tasks.base import Style
+from evalsuite.tasks.toolbench import ToolBenchTask
+
+SHARED = Path(os.environ.get("EVALSUITE_SHARED_DATA", "/work/shared/data")) / "toolbench"
+TOOLS = [
+    {"name": "forecast", "description": "Weather.", "parameters": {"day": "integer, required, from today"}}
+]
+STEP = 'Thought: so\nAction: forecast\nAction Input: {"day": 1}'
+FINISH = 'Thought: done\nAction: Finish\nAction Input: {"return_type": "give_answer", "final_answer": "rain"}'
+TEXT_PROTOCOL = "Reply with Thought:, Action:, Action Input:"
+
+
+def turn(role: str, content: Any, **more: Any) -> dict[str, Any]:
+    return {"role": role, "content": content, **more}
+
+
+DIALOGUE = [
+    turn("system", TEXT_PROTOCOL),
+    turn("user", "Weather?"),
+    turn("assistant", STEP),
+    turn("function", "wet", name="forecast"),
+    turn("assistant", FINISH),
+    turn("user", "And tomorrow?"),
+]
+
+
+def openai(*turns: dict[str, Any]) -> list[dict[str, Any]]:
+    """Messages after the system turn."""
+    return list(openai_prompt([turn("system", ""), *turns], TOOLS).messages or ())[1:]
+
+
+class TestOpenaiTools:
+    def test_a_dialogue(self):
+        prompt = openai_prompt(DIALOGUE, TOOLS)
+        arguments = '{"return_type": "give_answer", "final_answer": "rain"}'
+        assert prompt.messages == [
+            turn("system", TOOL_CALL_RULES),
+            turn("user", "Weather?"),
+            turn(
+                "assistant",
+                "so",
+                tool_calls=[
+                    {
+                        "id": "call00001",
+                        "type": "function",
+                        "function": {"name": "forecast", "arguments": '{"day": 1}'},
+                    }
+                ],
+            ),
+            turn("tool", "wet", tool_call_id="call00001"),
+            turn(
+                "assistant",
+                "done",
+                tool_calls=[
+                    {
+                        "id": "call00002",
+                        "type": "function",
+                        "function": {"name": "Finish", "arguments": arguments},
+                    }
+                ],
+            ),
+            turn("tool", NO_RESULT, tool_call_id="call00002"),
+            turn("user", "And tomorrow?"),
+        ]
+        assert prompt.stop == ()
+
+    def test_tools_as_json_schemas_with_finish(self):
+        forecast, finish = openai_tools(TOOLS)
+        assert forecast == {
+            "type": "function",
+            "function": {
+                "name": "forecast",
+                "description": "Weather.",
+                "parameters": {
+                    "type": "object",
+                    "properties": {
+                        "day": {"type": "integer", "description": "integer, required, from today"}
+                    },
+                    "required": ["day"],
+                },
+            },
+        }
+        assert (finish["function"]["name"], finish["function"]["parameters"]) == ("Finish", FINISH_PARAMETERS)
+
+    def test_a_record_s_own_schema_and_finish_are_kept(self):
+        schema = {"type": "object", "properties": {"x": {"type": "string"}}, "required": [], "strict": True}
+        wrapped = {"type": "function", "function": {"name": "f", "description": "F.", "parameters": schema}}
+        (first, second) = openai_tools([wrapped, {"name": "Finish", "parameters": schema}])
+        assert first == wrapped
+        assert second["function"]["parameters"] == schema
+
+    @pytest.mark.parametrize("parameters", [None, "", "day: which day", 7, [1], {"type": "object"}])
+    def test_parameters_that_cannot_be_read(self, parameters):
+        (function, *_) = [one["function"] for one in openai_tools([{"name": "f", "parameters": parameters}])]
+        assert function["parameters"]["type"] == "object"
+        assert ("Parameters: day: which day" in function["description"]) is (parameters == "day: which day")
+
+    def test_a_name_is_offered_once(self):
+        names = [tool["function"]["name"] for tool in openai_tools([*TOOLS, *TOOLS])]
+        assert names == ["forecast", "Finish"]
+
+    @pytest.mark.parametrize(
+        ("written", "arguments"),
+        [
+            ("", {"input": ""}),
+            ("{'day': 1", {"day": 1}),
+            ("[1]", {"input": "[1]"}),
+            ("soon", {"input": "soon"}),
+        ],
+    )
+    def test_arguments_are_always_an_object(self, written, arguments):
+        (step, _) = openai(turn("assistant", f"Action: forecast\nAction Input: {written}"))
+        assert json.loads(step["tool_calls"][0]["function"]["arguments"]) == arguments
+
+    def test_a_result_that_no_call_asked_for_is_told_as_text(self):
+        assert openai(turn("function", "wet")) == [turn("user", "Observation: wet")]
+
+    def test_native_calls_keep_their_ids(self):
+        calls = [
+            {"id": name, "function": {"name": "forecast", "arguments": {"day": 1}}} for name in ("a", "b")
+        ]
+        messages = openai(
+            turn("assistant", None, tool_calls=calls),
+            turn("tool", {"x": 1}, tool_call_id="b"),
+            turn("user", "so?"),
+        )
+        assert [call["id"] for call in messages[0]["tool_calls"]] == ["a", "b"]
+        assert [(one["tool_call_id"], one["content"]) for one in messages[1:3]] == [
+            ("b", '{"x": 1}'),
+            ("a", NO_RESULT),
+        ]
+
+    def test_own_instructions_stay_text_protocols_go(self):
+        (system, _) = openai_prompt([turn("system", "Be polite."), turn("user", "x")], TOOLS).messages or ()
+        assert system["content"] == f"Be polite.\n\n{TOOL_CALL_RULES}"
+        (system, _) = openai_prompt([turn("user", "x"), turn("user", "y")][:1], TOOLS).messages or ()
+        assert system["content"] == TOOL_CALL_RULES
+
+    @given(
+        st.lists(
+            st.builds(
+                turn,
+                st.sampled_from(["user", "assistant", "function", "tool", "system"]),
+                st.none()
+                | st.text(max_size=5)
+                | st.sampled_from([STEP, FINISH, "Action: x", "Action Input: {'a'"]),
+            ),
+            min_size=1,
+            max_size=8,
+        )
+    )
+    def test_every_call_has_one_result_right_after_it(self, turns):
+        waiting: list[str] = []
+        for message in openai_prompt(turns, TOOLS).messages or ():
+            if message["role"] == "tool":
+                waiting.remove(message["tool_call_id"])
+                continue
+            assert not waiting
+            waiting = [call["id"] for call in message.get("tool_calls", ())]
+            assert all(
+                isinstance(json.loads(call["function"]["arguments"]), dict)
+                for call in message.get("tool_calls", ())
+            )
+        assert not waiting
+
+
+class TestToolbench:
+    def test_a_dialogue(self):
+        system, *rest = toolbench_prompt(DIALOGUE, TOOLS, flat=False).messages or ()
+        _, apis = system["content"].split(API_LIST)
+        assert apis.startswith(
+            "[{'name': 'forecast', 'description': 'Weather.', 'parameters': {'type': 'object'"
+        )
+        assert rest == [
+            turn("user", "\nWeather?\nBegin!\n"),
+            turn("assistant", f"\n{STEP}"),
+            turn("function", "wet", name="forecast"),
+            turn("assistant", f"\n{FINISH}"),
+            turn("user", "And tomorrow?"),
+        ]
+
+    def test_flat_text(self):
+        prompt = toolbench_prompt(DIALOGUE[:4], TOOLS, flat=True)
+        assert prompt.text is not None
+        assert prompt.text.startswith("System: You do the user's task")
+        assert prompt.text.endswith(
+            f"User: \nWeather?\nBegin!\n\nAssistant: \n{STEP}\nFunction: wet\nAssistant:\n"
+        )
+        assert "\nFunction:" in prompt.stop
+
+    def test_a_system_turn_of_toolbench_itself_is_kept_to_the_letter(self):
+        own = f"You are … Action Input:\n{API_LIST}[]"
+        turns = [turn("system", own), turn("user", "\nx\nBegin!\n")]
+        assert toolbench_prompt(turns, TOOLS, flat=False).messages == turns
+
+
+def test_a_native_call_is_written_out_for_react():
+    calls = [{"function": {"name": "forecast", "arguments": '{"day": 1}'}}]
+    (_, step) = (
+        react_prompt([DIALOGUE[0], turn("assistant", "so", tool_calls=calls)], TOOLS, flat=False).messages
+        or ()
+    )
+    assert step == turn("assistant", STEP)
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="the shared data is not on this machine")
+def test_the_published_records_say_the_same_in_every_form():
+    task = ToolBenchTask()
+    for values in json.loads((SHARED / "static_out_of_domain.json").read_text(encoding="utf-8")):
+        row = task.parse(values)
+        asked = [turn["content"] for turn in row.messages if turn["role"] == "assistant"]
+        for name in ("react", "toolbench", "openai-tools"):
+            prompt = task.prompt(row, [], Style("en", 0, agent_format=name), "x")
+            steps = [turn for turn in prompt.messages or () if turn["role"] == "assistant"]
+            for step, written in zip(steps, asked, strict=True):
+                read, expected = parse_step(step["content"], step.get("tool_calls")), parse_step(written)
+                assert (read.plan, read.action, read.answer) == (
+                    expected.plan,
+                    expected.action,
+                    expected.answer,
+                )

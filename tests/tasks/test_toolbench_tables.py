@@ -1,0 +1,96 @@
+"""On which lines of the tables a step counts; the reasons of skips add up."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evalsuite.tasks.base import Style
+from evalsuite.tasks.toolbench import ToolBenchTask
+from evalsuite.types import Reply, Score
+
+TASK = ToolBenchTask()
+STYLE = Style("en", 0)
+TOOLS = [{"name": "forecast", "parameters": {"day": "integer"}}, {"name": "find_city"}, {"name": "Finish"}]
+USER = {"role": "user", "content": "?"}
+
+
+def call(name: str = "forecast", written: str = '{"day": 1}') -> str:
+    return f"Thought: so\nAction: {name}\nAction Input: {written}"
+
+
+FINISH = call("Finish", '{"return_type": "give_answer", "final_answer": "rain"}')
+GIVE_UP = call("Finish", '{"return_type": "give_up_and_restart"}')
+
+
+def lines(reply: str, target: str = call(), **changed: Any) -> dict[str, list[tuple[str, ...]]]:
+    row = TASK.parse({"messages": [USER], "tools": TOOLS, "target": target} | changed)
+    found: dict[str, list[tuple[str, ...]]] = {}
+    for name, key in TASK.lines(row, TASK.score(row, Reply(reply), STYLE)):
+        found.setdefault(name, []).append(key)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("reply", "pair"),
+    [
+        (call(), ("forecast", "forecast")),
+        (call("find_city"), ("forecast", "find_city")),
+        (call("forcast"), ("forecast", "forcast (not offered)")),
+        (FINISH, ("forecast", "Finish")),
+        (GIVE_UP, ("forecast", "Finish (give up)")),
+        ("It rains.", ("forecast", "(no action)")),
+        ("", ("forecast", "(no action)")),
+    ],
+)
+def test_confusion(reply, pair):
+    assert lines(reply)["confusion"] == [pair]
+
+
+def test_rows_that_cannot_be_compared_are_not_in_the_confusion():
+    found = lines(call(), target=call("gone"))
+    assert "confusion" not in found
+    assert found["gold_audit"] == [("gold_action_not_offered",)]
+    assert ("strict/plan_em", "gold_action_not_offered") in found["skipped"]
+
+
+def test_invented_tools_with_the_nearest_name():
+    assert lines(call("forcast"))["invented"] == [("forcast", "forecast")]
+
+
+@pytest.mark.parametrize(
+    ("turns", "line"), [(0, "0"), (2, "2"), (11, "10–15"), (16, "16–31"), (400, "32 or more")]
+)
+def test_depth(turns, line):
+    messages = [USER, *({"role": role, "content": ""} for role in ["assistant", "function"] * 200)][
+        : turns + 1
+    ]
+    assert lines(call(), messages=messages)["by_depth"] == [(line,)]
+
+
+@pytest.mark.parametrize(("tools", "line"), [(0, "0"), (1, "1"), (4, "3–4"), (8, "5–8"), (99, "33 or more")])
+def test_tools_offered(tools, line):
+    offered = [{"name": f"t{number}"} for number in range(tools)] + [{"name": "Finish"}]
+    assert lines(call(), tools=offered)["by_tools"] == [(line,)]
+
+
+TARGETS = [call(), call(written="{}"), call(written="oops"), call("gone"), FINISH, GIVE_UP, call("none", "[1]"),
+           call("invalid_hallucination_function_name"), "hm", FINISH.replace("rain", "...")]  # fmt: skip
+
+
+@given(st.sampled_from(TARGETS), st.sampled_from([*TARGETS, "", "\ud800"]))
+def test_every_skip_has_one_reason(target, reply):
+    row = TASK.parse({"messages": [USER], "tools": TOOLS, "target": target})
+    score = TASK.score(row, Reply(reply), STYLE)
+    skipped = Counter(metric for name, (metric, *_) in TASK.lines(row, score) if name == "skipped")
+    assert skipped == Counter(metric for metric, value in score.values.items() if value is None)
+
+
+def test_a_journal_of_an_older_version_raises_nothing():
+    row = TASK.parse({"messages": [USER], "tools": TOOLS, "target": call()})
+    for extracted in (None, "x", {"plan": "call"}, {"failures": None}):
+        list(TASK.lines(row, Score("scored", extracted=extracted, labels=("hallucinated_tool",))))
