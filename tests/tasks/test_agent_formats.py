@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from shared_data import SHARED_DATA
 
 from evalsuite.metrics.tool_steps import parse_step
 from evalsuite.tasks.agent_formats import (
@@ -25,7 +24,7 @@ from evalsuite.tasks.agent_formats import (
 from evalsuite.tasks.base import Style
 from evalsuite.tasks.toolbench import ToolBenchTask
 
-SHARED = Path(os.environ.get("EVALSUITE_SHARED_DATA", "/work/shared/data")) / "toolbench"
+SHARED = SHARED_DATA / "toolbench"
 TOOLS = [
     {"name": "forecast", "description": "Weather.", "parameters": {"day": "integer, required, from today"}}
 ]
