@@ -166,7 +166,7 @@ class MockServer:
         )
         self.asked: Counter[str] = Counter()
         self.requests: list[Asked] = []
-        self.model_lists = 0
+        self.model_lists = self.connections = 0
         self.in_flight = self.most_in_flight = 0
         self._changed = threading.Condition()
         self._ready = threading.Event()
@@ -223,6 +223,7 @@ class MockServer:
         await asyncio.gather(*self._talks, return_exceptions=True)
 
     def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
         talk = asyncio.ensure_future(self._talk(reader, writer))
         self._talks.add(talk)
         talk.add_done_callback(self._talks.discard)

@@ -7,17 +7,16 @@ an `EndpointError` (no request can succeed: wrong key, unknown model).
 from __future__ import annotations
 
 import asyncio
-import ssl
 from dataclasses import dataclass, field, replace
 from time import perf_counter
 from types import TracebackType
 from typing import Literal, NoReturn, TypeAlias
 
-import aiohttp
 import orjson
 from yarl import URL
 
 from evalsuite.endpoint.retries import RetryPolicy
+from evalsuite.endpoint.transport import Response, TransportError, open_transport
 from evalsuite.endpoint.wire import (
     PATHS,
     Api,
@@ -103,27 +102,23 @@ class Endpoint:
 
     def __post_init__(self) -> None:
         try:
-            root = URL(self.base_url)
+            self._root = URL(self.base_url)
         except ValueError as error:
             raise EndpointError(f"{self.base_url}: not an address ({error}). Check --base-url.") from error
-        self._urls = {api: URL(self.base_url + path) for api, path in PATHS.items()}
-        self._is_local = root.host in ("127.0.0.1", "localhost", "::1")
+        self._paths = {api: self._root.raw_path + path for api, path in PATHS.items()}
 
     async def __aenter__(self) -> Endpoint:
-        connector = aiohttp.TCPConnector(limit=self.concurrency + 1, keepalive_timeout=60, ttl_dns_cache=300)
-        headers = {"Content-Type": "application/json", "User-Agent": "evalsuite"}
+        headers = {"Content-Type": JSON_TYPE, "User-Agent": "evalsuite"}
         if self.api_key:
             headers["Authorization"] = f"Bearer {self.api_key}"
-        self._session = aiohttp.ClientSession(
-            connector=connector, headers=headers, trust_env=not self._is_local
-        )
+        self._transport = open_transport(self._root, headers, self.concurrency + 1)
         self._model_json = dumps(self.model)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._session.close()
+        await self._transport.close()
 
     def redact(self, text: str) -> str:
         """The text without the key, should a server repeat it."""
@@ -170,36 +165,35 @@ class Endpoint:
 
     async def _attempt(self, api: Api, body: bytes, deadline: float, attempt: int) -> Answer:
         start = perf_counter()
-        timeout = aiohttp.ClientTimeout(total=max(0.001, deadline - start))
+        left = max(0.001, deadline - start)
+        stream = StreamReader(start) if self.stream else None
         self.traffic.requests += 1
         self.traffic.in_flight += 1
         try:
-            async with self._session.post(
-                self._urls[api], data=body, timeout=timeout, allow_redirects=False
-            ) as response:
-                if response.status != 200:
-                    await self._refused(response, attempt)
-                if self.stream and response.content_type != JSON_TYPE:
-                    reply, ttft = await self._read_stream(response, start)
-                else:
-                    reply, ttft = read_reply(await response.read()), None
+            response = await self._transport.send(
+                "POST", self._paths[api], body, left, stream.take if stream else None
+            )
+            if response.status != 200:
+                self._refused(response, attempt)
+            is_stream = stream and response.content_type != JSON_TYPE
+            reply = stream.reply() if stream and is_stream else read_reply(response.body)
         except BadReply as error:
             raise _Again(RequestFailure("bad_reply", self.redact(str(error)))) from None
         except asyncio.TimeoutError:
             message = f"no answer within {self.policy.deadline:g} s"
             raise RequestFailure("timeout", message, attempts=attempt) from None
-        except (aiohttp.ClientError, OSError) as error:
-            raise _Again(RequestFailure("connection", self.redact(_spoken(error)))) from None
+        except TransportError as error:
+            raise _Again(RequestFailure("connection", self.redact(str(error)))) from None
         finally:
             self.traffic.in_flight -= 1
+        ttft = stream.ttft_s if stream else None
         return Answer(self._redact_reply(reply), perf_counter() - start, ttft, attempt)
 
-    async def _refused(self, response: aiohttp.ClientResponse, attempt: int) -> NoReturn:
-        raw, status = self._redact_bytes(await response.read()), response.status
+    def _refused(self, response: Response, attempt: int) -> NoReturn:
+        raw, status = self._redact_bytes(response.body), response.status
         words = f"HTTP {status}: {error_words(raw)}"
         if self.policy.retries_status(status):
-            retry_after = response.headers.get("Retry-After")
-            raise _Again(RequestFailure("status", words, status=status), retry_after)
+            raise _Again(RequestFailure("status", words, status=status), response.headers.get("retry-after"))
         if status in (401, 403, 404) or status < 400:
             if not self.proven:
                 raise EndpointError(self._fatal(response, raw))
@@ -209,8 +203,8 @@ class Endpoint:
                 )
         raise RequestFailure("rejected", words, status=status, attempts=attempt)
 
-    def _fatal(self, response: aiohttp.ClientResponse, raw: bytes) -> str:
-        status, elsewhere = response.status, response.headers.get("Location")
+    def _fatal(self, response: Response, raw: bytes) -> str:
+        status, elsewhere = response.status, response.headers.get("location")
         advice = {
             401: "Check the key in the environment variable that --api-key-env names (OPENAI_API_KEY by default)."
             if self.api_key
@@ -224,37 +218,23 @@ class Endpoint:
             )
         return f"{self.base_url} answered HTTP {status}: {error_words(raw).rstrip('.')}. {advice}"
 
-    async def _read_stream(
-        self, response: aiohttp.ClientResponse, start: float
-    ) -> tuple[Reply, float | None]:
-        reader = StreamReader()
-        ttft: float | None = None
-        buffer = b""
-        async for chunk in response.content.iter_any():
-            *lines, buffer = (buffer + chunk).split(b"\n")
-            for line in lines:
-                if reader.feed(line) and ttft is None:
-                    ttft = perf_counter() - start
-        reader.feed(buffer)
-        return reader.reply(), ttft
-
     async def served_models(self) -> list[str] | None:
         """The names in `/models`; None when the server has no such list.
 
         Raises `ServerError` when it cannot be reached, `EndpointError` for a wrong key or something else than
         an OpenAI endpoint.
         """
-        timeout = aiohttp.ClientTimeout(total=CONTROL_TIMEOUT_SECONDS)
         try:
-            async with self._session.get(
-                URL(self.base_url + "/models"), timeout=timeout, allow_redirects=False
-            ) as response:
-                raw, status = self._redact_bytes(await response.read()), response.status
-                is_html = "html" in response.content_type or raw.lstrip()[:1] == b"<"
-        except (aiohttp.ClientError, OSError, asyncio.TimeoutError) as error:
+            response = await self._transport.send(
+                "GET", self._root.raw_path + "/models", b"", CONTROL_TIMEOUT_SECONDS
+            )
+        except (TransportError, asyncio.TimeoutError) as error:
+            why = self.redact(str(error)) or f"no answer within {CONTROL_TIMEOUT_SECONDS:g} s"
             raise ServerError(
-                f"cannot reach {self.base_url}: {self.redact(_spoken(error))}. Is the server running, and is --base-url right?"
+                f"cannot reach {self.base_url}: {why}. Is the server running, and is --base-url right?"
             ) from error
+        raw, status = self._redact_bytes(response.body), response.status
+        is_html = "html" in response.content_type or raw.lstrip()[:1] == b"<"
         if status in (401, 403) or 300 <= status < 400:
             raise EndpointError(self._fatal(response, raw))
         if is_html:
@@ -295,12 +275,3 @@ def _model_names(raw: bytes) -> list[str] | None:
         return [str(model["id"]) for model in listed]
     except (orjson.JSONDecodeError, KeyError, TypeError):
         return None
-
-
-def _spoken(error: BaseException) -> str:
-    """An exception in words: some have none of their own."""
-    if isinstance(error, ssl.SSLError):
-        return f"TLS failed ({error.reason})"
-    if isinstance(error, aiohttp.ClientConnectorError) and error.os_error.strerror:
-        return error.os_error.strerror
-    return str(error) or type(error).__name__

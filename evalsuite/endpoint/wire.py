@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from time import perf_counter
 from typing import Any, Literal, TypeAlias
 
 import orjson
@@ -149,14 +150,27 @@ def _count(value: Any) -> int | None:
 
 
 class StreamReader:
-    """Assembles a reply from the `data:` events of a stream. `finished` is set by the closing `[DONE]`."""
+    """Assembles a reply from the `data:` events of a stream. `finished` is set by the closing `[DONE]`.
 
-    def __init__(self) -> None:
+    `ttft_s` is the time from `start` (of `perf_counter`) to the first piece of the reply, in seconds.
+    """
+
+    def __init__(self, start: float = 0.0) -> None:
         self.finished = False
+        self.ttft_s: float | None = None
+        self._start = start
+        self._torn = b""
         self._parts: dict[str, list[str]] = {"content": [], "reasoning_content": []}
         self._calls: dict[int, dict[str, Any]] = {}
         self._finish_reason: str | None = None
         self._usage: Any = None
+
+    def take(self, piece: bytes) -> None:
+        """Take the next bytes of the response, cut anywhere. Raises `BadReply`."""
+        *lines, self._torn = (self._torn + piece).split(b"\n")
+        for line in lines:
+            if self.feed(line) and self.ttft_s is None:
+                self.ttft_s = perf_counter() - self._start
 
     def feed(self, line: bytes) -> bool:
         """Take one line; True when it carried a piece of the reply. Raises `BadReply`."""
@@ -179,6 +193,7 @@ class StreamReader:
 
     def reply(self) -> Reply:
         """What has arrived. Raises `BadReply` when the stream ended without its closing event."""
+        self.feed(self._torn)
         if not self.finished and self._finish_reason is None:
             raise BadReply("the stream ended before the reply did")
         message: dict[str, Any] = {name: "".join(parts) for name, parts in self._parts.items()}

@@ -6,7 +6,7 @@ import asyncio
 import json
 import socket
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
 from typing import Any, TypeVar
@@ -32,10 +32,13 @@ from mock_server import (
     reply,
     truncated_json,
 )
+from yarl import URL
 
 from evalsuite.endpoint.client import Answer as Answered
 from evalsuite.endpoint.client import Endpoint, RequestFailure
+from evalsuite.endpoint.general import GeneralTransport
 from evalsuite.endpoint.retries import RetryPolicy
+from evalsuite.endpoint.transport import Transport
 from evalsuite.endpoint.wire import Generation, encode
 from evalsuite.errors import EndpointError, ServerError
 from evalsuite.types import Prompt
@@ -46,6 +49,17 @@ SHORT = RetryPolicy(deadline=0.4)
 PATIENT = RetryPolicy(deadline=1.0, max_attempts=10_000, first_delay=0.01, max_delay=0.02)
 """Ended by the deadline alone, after many attempts."""
 KEY = "sk-secret-0123456789"
+
+
+@pytest.fixture(params=["direct", "general"], autouse=True)
+def transport(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every test here holds whichever way the bytes travel."""
+    if request.param == "general":
+
+        def through_aiohttp(root: URL, headers: Mapping[str, str], connections: int) -> Transport:
+            return GeneralTransport(root, headers, connections, trust_env=False)
+
+        monkeypatch.setattr("evalsuite.endpoint.client.open_transport", through_aiohttp)
 
 
 def within(
@@ -143,19 +157,15 @@ def test_lone_surrogates_travel_as_replacement_characters_both_ways() -> None:
 
 
 def test_connections_are_kept_and_reused() -> None:
-    ports = set()
-
     async def ask_often(endpoint: Endpoint) -> None:
         request = encode(Prompt(messages=[{"role": "user", "content": "q"}]), Generation(1))
         for _ in range(5):
             await endpoint.ask(request)
         assert endpoint.traffic.requests == 5
-        connector = endpoint._session.connector
-        ports.update(id(connection) for kept in connector._conns.values() for connection in kept)  # type: ignore[union-attr]
 
     with MockServer() as server:
         within(server, ask_often)
-    assert len(ports) == 1
+        assert server.connections == 1
 
 
 # ---------------------------------------------------------------- what is asked again

@@ -1,0 +1,197 @@
+"""HTTP/1.1 over plain sockets: asyncio's protocols under httptools' parser, nothing between."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import httptools
+from yarl import URL
+
+from evalsuite.endpoint.transport import Piece, Response, TransportError
+
+IDLE_SECONDS = 4.0
+"""A connection idle for longer is not used again: uvicorn, and vLLM with it, closes them after 5 seconds."""
+OK = 200
+
+
+@dataclass(slots=True)
+class _Exchange:
+    """One request under way and what has arrived of its response."""
+
+    done: asyncio.Future[Response]
+    on_piece: Piece | None
+    status: int = 0
+    headers: dict[str, str] = field(default_factory=dict)
+    body: list[bytes] = field(default_factory=list)
+
+
+class _Connection(asyncio.Protocol):
+    """One connection, one request at a time; the parser calls the methods that begin with `on_`."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._exchange: _Exchange | None = None
+        self._parser = httptools.HttpResponseParser(self)
+        self.is_open = False
+        self.idle_since = 0.0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self.is_open = True
+
+    async def exchange(self, request: bytes, timeout: float, on_piece: Piece | None) -> Response:
+        """Send a request and wait for its response; a connection that fails is closed."""
+        self._exchange = _Exchange(self._loop.create_future(), on_piece)
+        alarm = self._loop.call_later(timeout, self._fail, asyncio.TimeoutError())
+        self._transport.write(request)
+        try:
+            return await self._exchange.done
+        except BaseException:
+            self.close()
+            raise
+        finally:
+            alarm.cancel()
+            self._exchange = None
+
+    def close(self) -> None:
+        """Drop the connection at once."""
+        self.is_open = False
+        self._transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        if self._exchange is None or self._exchange.done.done():
+            self.close()  # a server that speaks unasked: what it says would be taken for the next response
+            return
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserCallbackError as error:
+            self._fail(error.__context__ or error)
+        except httptools.HttpParserError as error:
+            self._fail(TransportError(f"the answer is not HTTP ({error})"))
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._exchange:
+            self._exchange.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+
+    def on_headers_complete(self) -> None:
+        if self._exchange:
+            self._exchange.status = self._parser.get_status_code()
+
+    def on_body(self, piece: bytes) -> None:
+        exchange = self._exchange
+        if exchange:
+            exchange.body.append(piece)
+            if exchange.on_piece and exchange.status == OK:
+                exchange.on_piece(piece)
+
+    def on_message_complete(self) -> None:
+        exchange = self._exchange
+        if exchange is None:
+            return
+        if exchange.status < OK:  # "100 Continue" and the like come before the response
+            exchange.headers.clear()
+            return
+        if not self._parser.should_keep_alive():
+            self.close()
+        self._finish(exchange)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.is_open = False
+        exchange = self._exchange
+        if exchange is None or exchange.done.done():
+            return
+        if error is None and _ends_with_connection(exchange):
+            self._finish(exchange)
+        else:
+            self._fail(TransportError(spoken(error) if error else "the server closed the connection"))
+
+    def _finish(self, exchange: _Exchange) -> None:
+        if not exchange.done.done():
+            exchange.done.set_result(Response(exchange.status, exchange.headers, b"".join(exchange.body)))
+
+    def _fail(self, error: BaseException) -> None:
+        if self._exchange and not self._exchange.done.done():
+            self._exchange.done.set_exception(error)
+
+
+def _ends_with_connection(exchange: _Exchange) -> bool:
+    """Whether the end of the connection is the regular end of this response (RFC 9112, 6.3, case 8)."""
+    framed = "content-length" in exchange.headers or "transfer-encoding" in exchange.headers
+    return exchange.status >= OK and not framed
+
+
+class DirectTransport:
+    """Keep-alive connections to one `http://` address, as many as there are requests at a time."""
+
+    def __init__(self, root: URL, headers: Mapping[str, str]) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._host, self._port = root.host or "", root.port or 80
+        self._idle: list[_Connection] = []
+        self._busy: set[_Connection] = set()
+        host = root.raw_authority if ":" not in (root.raw_host or "") else f"[{root.raw_host}]:{root.port}"
+        lines = {"Host": host, "Accept": "*/*", "Accept-Encoding": "identity", **headers}
+        self._head = "".join(f"{name}: {value}\r\n" for name, value in lines.items()).encode("latin-1")
+
+    async def send(
+        self, method: str, path: str, body: bytes, timeout: float, on_piece: Piece | None = None
+    ) -> Response:
+        """See `Transport.send`."""
+        start = self._loop.time()
+        connection = self._kept(start) or await self._connected(timeout)
+        request = b"%b %b HTTP/1.1\r\n%bContent-Length: %d\r\n\r\n%b" % (
+            method.encode(),
+            path.encode(),
+            self._head,
+            len(body),
+            body,
+        )
+        self._busy.add(connection)
+        try:
+            left = timeout - (self._loop.time() - start)
+            return await connection.exchange(request, left, on_piece)
+        finally:
+            self._busy.discard(connection)
+            if connection.is_open:
+                connection.idle_since = self._loop.time()
+                self._idle.append(connection)
+
+    async def close(self) -> None:
+        """See `Transport.close`."""
+        for connection in (*self._idle, *self._busy):
+            connection.close()
+        self._idle.clear()
+        await asyncio.sleep(0)  # the sockets are closed in the next turn of the loop
+
+    def _kept(self, now: float) -> _Connection | None:
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.is_open and now - connection.idle_since < IDLE_SECONDS:
+                return connection
+            connection.close()
+        return None
+
+    async def _connected(self, timeout: float) -> _Connection:
+        connecting = self._loop.create_connection(
+            lambda: _Connection(self._loop), self._host, self._port, happy_eyeballs_delay=0.25
+        )
+        try:
+            _, connection = await asyncio.wait_for(connecting, timeout)
+        except OSError as error:
+            if isinstance(error, asyncio.TimeoutError) and error.errno is None:
+                raise
+            raise TransportError(spoken(error)) from error
+        return connection
+
+
+def spoken(error: OSError | Exception) -> str:
+    """An exception in words: some have none of their own."""
+    if isinstance(error, socket.gaierror):
+        return f"the name does not resolve ({error.strerror})"
+    if isinstance(error, OSError) and error.errno:
+        return os.strerror(error.errno)
+    return str(error) or type(error).__name__

@@ -1,0 +1,66 @@
+"""HTTP through aiohttp: TLS, proxies and whatever else an address on the internet wants."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Mapping
+
+import aiohttp
+from yarl import URL
+
+from evalsuite.endpoint.transport import Piece, Response, TransportError
+
+OK = 200
+
+
+class GeneralTransport:
+    """Keep-alive connections to one address; `trust_env` lets HTTP_PROXY and the like decide the way."""
+
+    def __init__(self, root: URL, headers: Mapping[str, str], connections: int, *, trust_env: bool) -> None:
+        self._root = root
+        connector = aiohttp.TCPConnector(limit=connections, keepalive_timeout=60, ttl_dns_cache=300)
+        self._session = aiohttp.ClientSession(connector=connector, headers=headers, trust_env=trust_env)
+
+    async def send(
+        self, method: str, path: str, body: bytes, timeout: float, on_piece: Piece | None = None
+    ) -> Response:
+        """See `Transport.send`."""
+        try:
+            async with self._session.request(
+                method,
+                self._root.with_path(path, encoded=True),
+                data=body,
+                timeout=aiohttp.ClientTimeout(total=timeout),
+                allow_redirects=False,
+            ) as response:
+                whole = await _read(response, on_piece if response.status == OK else None)
+                headers = {name.lower(): value for name, value in response.headers.items()}
+                return Response(response.status, headers, whole)
+        except asyncio.TimeoutError:
+            raise
+        except (aiohttp.ClientError, OSError) as error:
+            raise TransportError(_spoken(error)) from error
+
+    async def close(self) -> None:
+        """See `Transport.close`."""
+        await self._session.close()
+
+
+async def _read(response: aiohttp.ClientResponse, on_piece: Piece | None) -> bytes:
+    if on_piece is None:
+        return await response.read()
+    pieces = []
+    async for piece in response.content.iter_any():
+        on_piece(piece)
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+def _spoken(error: BaseException) -> str:
+    """An exception in words: some have none of their own."""
+    if isinstance(error, ssl.SSLError):
+        return f"TLS failed ({error.reason})"
+    if isinstance(error, aiohttp.ClientConnectorError) and error.os_error.strerror:
+        return error.os_error.strerror
+    return str(error) or type(error).__name__
