@@ -12,15 +12,12 @@ from types import FrameType
 from typing import Any
 
 from evalsuite.cli.progress import display
-from evalsuite.cli.tables import print_changes, print_results
 from evalsuite.config import build_config, build_score_config, read_config_file
 from evalsuite.errors import EvalsuiteError
 from evalsuite.evaluation import Prepared, evaluate, prepare
 from evalsuite.report.texts import dump, message_text
-from evalsuite.rescoring import rescore, run_directory_of
 from evalsuite.runs.directory import REPORT_FILE, SUMMARY_JSON
 from evalsuite.runs.run import Run, load_run
-from evalsuite.scoring import score
 
 
 def execute_run(given: Mapping[str, Any], *, config_file: Path | None, dry_run: bool, as_json: bool) -> None:
@@ -37,6 +34,8 @@ def execute_run(given: Mapping[str, Any], *, config_file: Path | None, dry_run: 
 
 def execute_score(given: Mapping[str, Any], *, config_file: Path | None, as_json: bool) -> None:
     """The same for predictions that are there already."""
+    from evalsuite.scoring import score
+
     _replace_what_cannot_be_shown()
     config = build_score_config(*_values(given, config_file))
     _end_like_interrupt(signal.SIGTERM)
@@ -46,6 +45,8 @@ def execute_score(given: Mapping[str, Any], *, config_file: Path | None, as_json
 
 def execute_rescore(run: Path, *, out: Path | None, name: str | None, as_json: bool) -> None:
     """Judge a run again, in place or beside, and say what changed."""
+    from evalsuite.rescoring import rescore, run_directory_of
+
     _replace_what_cannot_be_shown()
     _end_like_interrupt(signal.SIGTERM)
     source = run_directory_of(str(run)) or run
@@ -89,6 +90,8 @@ def _show_results(path: Path, *, as_json: bool) -> None:
         sys.stdout.buffer.write((path / SUMMARY_JSON).read_bytes())
         sys.stdout.flush()
         return
+    from evalsuite.cli.tables import print_changes, print_results
+
     run = load_run(path)
     print_results(run)
     print_changes(run)

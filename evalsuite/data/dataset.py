@@ -1,7 +1,7 @@
 """A dataset that has been checked row by row, and can then be streamed any number of times.
 
 Two passes over the files keep memory flat: the first validates every row and counts, the second yields
-samples one at a time. `--limit` takes the first rows of each subject, spread evenly over the subjects.
+samples one at a time; the samples of small files are kept by the first. `--limit` takes the first rows of each subject, spread evenly over the subjects.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ WHOLE_DATASET = "all"
 """The subset under which results of all rows stand."""
 UNIFORM_FORMATS = frozenset({".csv", ".tsv", ".parquet"})
 """Formats with one header for all rows, where a missing column is said once."""
+KEEP_BYTES = 4 << 20
+"""Datasets whose files are no larger together are read once: their samples stay in memory."""
 CHANGED = "The file changed while the run was going on; start again."
 
 
@@ -80,6 +82,8 @@ class Dataset(Generic[RowT]):
     traits: Mapping[str, int]
     pools: Mapping[Path, tuple[RowT, ...]] = field(default_factory=dict)
     """Few-shot rows by dev file."""
+    kept: Mapping[Path, Sequence[Sample[RowT]]] = field(default_factory=dict)
+    """The samples of small datasets, by file; empty for others, which are read again."""
 
     def quotas(self, limit: int | None) -> dict[str, int]:
         """How many rows of each subset are asked."""
@@ -88,9 +92,7 @@ class Dataset(Generic[RowT]):
     def oddities(self) -> Iterator[Problem]:
         """What is odd about good rows, in file order; it keeps nothing from being asked."""
         for file in self.files:
-            for sample in _parsed(file, self.parser):
-                if isinstance(sample, Problem):
-                    raise DataError([sample], CHANGED)
+            for sample in self._read(file):
                 for what, expected in self.parser.audit(sample.row):
                     yield Problem(str(file.path), sample.line, f"row '{sample.id}': {what}", expected)
 
@@ -99,9 +101,7 @@ class Dataset(Generic[RowT]):
         left = self.quotas(limit)
         for file in self.files:
             pool = self.pools.get(file.dev, ()) if file.dev else ()
-            for sample in _parsed(file, self.parser):
-                if isinstance(sample, Problem):
-                    raise DataError([sample], CHANGED)
+            for sample in self._read(file):
                 if left.get(sample.subset, 0) > 0:
                     left[sample.subset] -= 1
                     yield sample, pool
@@ -112,6 +112,15 @@ class Dataset(Generic[RowT]):
             str(self.files[0].path), 0, f"rows that were there are gone ({missing})", "the same file"
         )
         raise DataError([gone], CHANGED)
+
+    def _read(self, file: DataFile) -> Iterator[Sample[RowT]]:
+        if file.path in self.kept:
+            yield from self.kept[file.path]
+            return
+        for sample in _parsed(file, self.parser):
+            if isinstance(sample, Problem):
+                raise DataError([sample], CHANGED)
+            yield sample
 
 
 def spread_evenly(counts: Mapping[str, int], limit: int | None) -> dict[str, int]:
@@ -137,11 +146,17 @@ def load_dataset(name: str, files: Sequence[DataFile], parser: RowParser[RowT]) 
     traits: Counter[str] = Counter()
     rows: Counter[Path] = Counter()
     pools: dict[Path, tuple[RowT, ...]] = {}
+    kept: dict[Path, list[Sample[RowT]]] = {}
+    small = sum(file.path.stat().st_size for file in files) <= KEEP_BYTES
     for file in files:
+        if small:
+            kept[file.path] = []
         for sample in _validated(file, parser, problems):
             rows[file.path] += 1
             counts[sample.subset] += 1
             traits.update(parser.traits(sample.row))
+            if small:
+                kept[file.path].append(sample)
         if file.dev and file.dev not in pools:
             dev = DataFile(file.dev, file.subject)
             pools[file.dev] = tuple(sample.row for sample in _validated(dev, parser, problems))
@@ -149,7 +164,7 @@ def load_dataset(name: str, files: Sequence[DataFile], parser: RowParser[RowT]) 
         raise DataError(problems)
     rows.update({path: len(pool) for path, pool in pools.items()})
     facts = tuple(FileFacts(str(path), file_sha256(path), count) for path, count in rows.items())
-    return Dataset(name, tuple(files), parser, facts, dict(counts), dict(traits), pools)
+    return Dataset(name, tuple(files), parser, facts, dict(counts), dict(traits), pools, kept)
 
 
 def _validated(file: DataFile, parser: RowParser[RowT], problems: list[Problem]) -> Iterator[Sample[RowT]]:

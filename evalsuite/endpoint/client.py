@@ -13,10 +13,9 @@ from types import TracebackType
 from typing import Literal, NoReturn, TypeAlias
 
 import orjson
-from yarl import URL
 
 from evalsuite.endpoint.retries import RetryPolicy
-from evalsuite.endpoint.transport import Response, TransportError, open_transport
+from evalsuite.endpoint.transport import Address, Response, TransportError, open_transport
 from evalsuite.endpoint.wire import (
     PATHS,
     Api,
@@ -102,16 +101,16 @@ class Endpoint:
 
     def __post_init__(self) -> None:
         try:
-            self._root = URL(self.base_url)
+            self._address = Address.of(self.base_url)
         except ValueError as error:
             raise EndpointError(f"{self.base_url}: not an address ({error}). Check --base-url.") from error
-        self._paths = {api: self._root.raw_path + path for api, path in PATHS.items()}
+        self._paths = {api: self._address.path + path for api, path in PATHS.items()}
 
     async def __aenter__(self) -> Endpoint:
         headers = {"Content-Type": JSON_TYPE, "User-Agent": "evalsuite"}
         if self.api_key:
             headers["Authorization"] = f"Bearer {self.api_key}"
-        self._transport = open_transport(self._root, headers, self.concurrency + 1)
+        self._transport = open_transport(self._address, headers, self.concurrency + 1)
         self._model_json = dumps(self.model)
         return self
 
@@ -226,7 +225,7 @@ class Endpoint:
         """
         try:
             response = await self._transport.send(
-                "GET", self._root.raw_path + "/models", b"", CONTROL_TIMEOUT_SECONDS
+                "GET", self._address.path + "/models", b"", CONTROL_TIMEOUT_SECONDS
             )
         except (TransportError, asyncio.TimeoutError) as error:
             why = self.redact(str(error)) or f"no answer within {CONTROL_TIMEOUT_SECONDS:g} s"

@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import httptools
-from yarl import URL
 
-from evalsuite.endpoint.transport import Piece, Response, TransportError
+from evalsuite.endpoint.transport import Address, Piece, Response, TransportError
 
 IDLE_SECONDS = 4.0
 """A connection idle for longer is not used again: uvicorn, and vLLM with it, closes them after 5 seconds."""
+HTTP_PORT = 80
 OK = 200
 
 
@@ -128,13 +128,12 @@ def _ends_with_connection(exchange: _Exchange) -> bool:
 class DirectTransport:
     """Keep-alive connections to one `http://` address, as many as there are requests at a time."""
 
-    def __init__(self, root: URL, headers: Mapping[str, str]) -> None:
+    def __init__(self, address: Address, headers: Mapping[str, str]) -> None:
         self._loop = asyncio.get_running_loop()
-        self._host, self._port = root.host or "", root.port or 80
+        self._address = address
         self._idle: list[_Connection] = []
         self._busy: set[_Connection] = set()
-        host = root.raw_authority if ":" not in (root.raw_host or "") else f"[{root.raw_host}]:{root.port}"
-        lines = {"Host": host, "Accept": "*/*", "Accept-Encoding": "identity", **headers}
+        lines = {"Host": address.authority, "Accept": "*/*", "Accept-Encoding": "identity", **headers}
         self._head = "".join(f"{name}: {value}\r\n" for name, value in lines.items()).encode("latin-1")
 
     async def send(
@@ -177,7 +176,10 @@ class DirectTransport:
 
     async def _connected(self, timeout: float) -> _Connection:
         connecting = self._loop.create_connection(
-            lambda: _Connection(self._loop), self._host, self._port, happy_eyeballs_delay=0.25
+            lambda: _Connection(self._loop),
+            self._address.host,
+            self._address.port or HTTP_PORT,
+            happy_eyeballs_delay=0.25,
         )
         try:
             _, connection = await asyncio.wait_for(connecting, timeout)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import aiohttp
 from yarl import URL
 
-from evalsuite.endpoint.transport import Piece, Response, TransportError
+from evalsuite.endpoint.transport import Address, Piece, Response, TransportError
 
 OK = 200
 
@@ -17,8 +17,10 @@ OK = 200
 class GeneralTransport:
     """Keep-alive connections to one address; `trust_env` lets HTTP_PROXY and the like decide the way."""
 
-    def __init__(self, root: URL, headers: Mapping[str, str], connections: int, *, trust_env: bool) -> None:
-        self._root = root
+    def __init__(
+        self, address: Address, headers: Mapping[str, str], connections: int, *, trust_env: bool
+    ) -> None:
+        self._root = URL(f"{address.scheme}://{address.authority}")
         connector = aiohttp.TCPConnector(limit=connections, keepalive_timeout=60, ttl_dns_cache=300)
         self._session = aiohttp.ClientSession(connector=connector, headers=headers, trust_env=trust_env)
 

@@ -26,7 +26,7 @@ ASCII_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {0x3000:
 
 # Ideographic iteration mark, closing mark and zero; kana; extension A and the basic block; Hangul; the
 # compatibility block; the supplementary planes that Unicode reserves for ideographs.
-_CJK = re.compile(
+_CJK_CHARACTERS = (
     "[\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3\uf900-\ufaff\U00020000-\U0003ffff]"
 )
 _ROUGE_TOKEN = re.compile("[a-z0-9]+")
@@ -72,7 +72,7 @@ def split_reasoning(text: str, tags: Sequence[str] = ("think",)) -> tuple[str | 
 
 def has_cjk(text: str) -> bool:
     """Whether the text holds a Han ideograph, kana or Hangul (CJK punctuation alone does not count)."""
-    return _CJK.search(text) is not None
+    return not text.isascii() and _cjk_pattern().search(text) is not None
 
 
 def tokenize_pair(reference: str, prediction: str) -> tuple[list[str], list[str]]:
@@ -107,6 +107,12 @@ def braced(text: str, start: int, limit: int) -> str | None:
             if depth == 0:
                 return text[start:position]
     return None
+
+
+@functools.cache
+def _cjk_pattern() -> re.Pattern[str]:
+    """Compiled on first use: the table behind so wide a class takes some milliseconds."""
+    return re.compile(_CJK_CHARACTERS)
 
 
 @functools.lru_cache(maxsize=16)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from queue import SimpleQueue
 
@@ -19,12 +19,15 @@ from evalsuite.runs.journal import Journal
 from evalsuite.runs.lines import failed_score, journal_line
 from evalsuite.runs.meter import Meter
 from evalsuite.runs.work import Job, Work
+from evalsuite.types import Score
 
 BACKLOG_PER_WORKER = 4
 """Replies that may wait for the judge, a worker, before requests pause."""
 BREAKER_FLOOR = 10
 """Samples in a row that must fail before a run gives up, however few are asked at a time."""
 WATCH_SECONDS = 0.5
+MOST_LINES_AT_ONCE = 16
+"""Of the replies that wait when the judge is free: judged together, written in one go."""
 
 
 class Scribe:
@@ -66,22 +69,34 @@ class Scribe:
             raise self._error
 
     def _work(self) -> None:
-        while (item := self._queue.get()) is not None:
+        ended = False
+        while not ended:
+            waiting = [self._queue.get()]
+            while len(waiting) < MOST_LINES_AT_ONCE and not self._queue.empty():
+                waiting.append(self._queue.get())
+            ended = waiting[-1] is None
             if self._error is None:
                 try:
-                    self._write(*item)
+                    self._write([item for item in waiting if item is not None])
                 except BaseException as error:  # noqa: BLE001 - handed to the other thread by `check`
                     self._error = error
 
-    def _write(self, job: Job, answer: Answer | RequestFailure) -> None:
+    def _write(self, finished: Sequence[tuple[Job, Answer | RequestFailure]]) -> None:
+        judged = [(job, answer, self._judged(job, answer)) for job, answer in finished]
+        self._journal.append(b"".join(journal_line(*line) for line in judged))
+        for line in judged:
+            self._count(*line)
+
+    def _judged(self, job: Job, answer: Answer | RequestFailure) -> Score:
+        if isinstance(answer, RequestFailure):
+            return failed_score(job)
+        return job.plan.task.score(job.sample.row, answer.reply, job.plan.style)
+
+    def _count(self, job: Job, answer: Answer | RequestFailure, score: Score) -> None:
         meter = self._meter
         if isinstance(answer, RequestFailure):
-            score = failed_score(job)
-            self._journal.append(journal_line(job, None, score, answer))
             meter.failures[answer.failure, answer.message] += 1
         else:
-            score = job.plan.task.score(job.sample.row, answer.reply, job.plan.style)
-            self._journal.append(journal_line(job, answer, score, None))
             meter.prompt_tokens += answer.reply.prompt_tokens or 0
             meter.completion_tokens += answer.reply.completion_tokens or 0
         job.count(score)

@@ -14,16 +14,17 @@ from evalsuite.runs.work import Job
 from evalsuite.types import Reply, Score
 
 
-def journal_line(job: Job, answer: Answer | None, score: Score, failure: RequestFailure | None) -> bytes:
+def journal_line(job: Job, answer: Answer | RequestFailure, score: Score) -> bytes:
     """The line of a finished request."""
+    if isinstance(answer, RequestFailure):
+        return sample_line(job, None, score, attempts=answer.attempts, error=_error(answer))
     return sample_line(
         job,
-        answer.reply if answer else None,
+        answer.reply,
         score,
-        latency_s=round(answer.latency_s, 4) if answer else None,
-        ttft_s=round(answer.ttft_s, 4) if answer and answer.ttft_s is not None else None,
-        attempts=answer.attempts if answer else failure.attempts if failure else None,
-        error=_error(failure),
+        latency_s=round(answer.latency_s, 4),
+        ttft_s=round(answer.ttft_s, 4) if answer.ttft_s is not None else None,
+        attempts=answer.attempts,
     )
 
 
@@ -81,9 +82,7 @@ def _judgement(score: Score) -> dict[str, Any]:
     return fields | ({"statistics": score.statistics} if score.statistics else {})
 
 
-def _error(failure: RequestFailure | None) -> dict[str, Any] | None:
-    if failure is None:
-        return None
+def _error(failure: RequestFailure) -> dict[str, Any]:
     return {"class": failure.failure, "message": failure.message, "status": failure.status}
 
 

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
 import platform
+import re
 import subprocess
+from importlib.metadata import PackageNotFoundError, distribution
 from typing import Any
 
 from evalsuite._version import __version__
 
-PACKAGES = ("aiohttp", "orjson", "pydantic", "rapidfuzz", "sacrebleu", "jieba", "scipy", "xllamacpp")
+PACKAGES = (
+    "aiohttp",
+    "httptools",
+    "orjson",
+    "pydantic",
+    "rapidfuzz",
+    "sacrebleu",
+    "jieba",
+    "scipy",
+    "xllamacpp",
+)
 COMMAND_TIMEOUT_SECONDS = 5
+_VERSION_LINE = re.compile(r"^Version: *(\S+)", re.MULTILINE)
 
 
 def versions() -> dict[str, Any]:
@@ -19,7 +31,7 @@ def versions() -> dict[str, Any]:
     return {
         "evalsuite": __version__,
         "python": platform.python_version(),
-        "platform": platform.platform(),
+        "platform": f"{platform.system()} {platform.release()} {platform.machine()}",
         "packages": _packages(),
     }
 
@@ -28,9 +40,13 @@ def _packages() -> dict[str, str]:
     found: dict[str, str] = {}
     for name in PACKAGES:
         try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
+            described = distribution(name).read_text("METADATA") or ""
+        except PackageNotFoundError:
             continue
+        version = _VERSION_LINE.search(
+            described
+        )  # `version()` parses the whole README as e-mail: a ms a package
+        found[name] = version[1] if version else "unknown"
     return found
 
 

@@ -165,12 +165,20 @@ class TestSamples:
         assert len(list(dataset.samples(1000))) == len(list(dataset.samples())) == 60
 
     @pytest.mark.parametrize("content", ["word\nx\n", "word\nx\nbad\n", "word\nx\nragged,\n"])
-    def test_a_file_that_changed_meanwhile_is_noticed(self, tmp_path, content):
+    def test_a_large_file_that_changed_meanwhile_is_noticed(self, tmp_path, content, monkeypatch):
+        monkeypatch.setattr("evalsuite.data.dataset.KEEP_BYTES", 0)
         file = data_file(tmp_path, "a.csv", "word\nx\ny\n")
         dataset = load(file)
         file.path.write_text(content, encoding="utf-8")
         with pytest.raises(DataError, match="changed while the run was going on"):
             list(dataset.samples())
+
+    def test_a_small_file_is_read_once(self, tmp_path):
+        file = data_file(tmp_path, "a.csv", "word\nx\ny\n")
+        dataset = load(file)
+        file.path.unlink()
+        assert [sample.row for sample, _ in dataset.samples()] == ["x", "y"]
+        assert [sample.row for sample, _ in dataset.samples()] == ["x", "y"]
 
     def test_samples_are_lazy(self, tmp_path):
         rows = 20_000
@@ -184,7 +192,8 @@ class TestSamples:
             tracemalloc.stop()
         assert peak < file.path.stat().st_size / 10
 
-    def test_a_few_samples_of_a_big_file_read_a_few_lines(self, tmp_path):
+    def test_a_few_samples_of_a_big_file_read_a_few_lines(self, tmp_path, monkeypatch):
+        monkeypatch.setattr("evalsuite.data.dataset.KEEP_BYTES", 0)
         file = data_file(tmp_path, "big.csv", "word\n" + "x\n" * 10_000)
         dataset = load(file)
         parsed = []

@@ -32,13 +32,12 @@ from mock_server import (
     reply,
     truncated_json,
 )
-from yarl import URL
 
 from evalsuite.endpoint.client import Answer as Answered
 from evalsuite.endpoint.client import Endpoint, RequestFailure
 from evalsuite.endpoint.general import GeneralTransport
 from evalsuite.endpoint.retries import RetryPolicy
-from evalsuite.endpoint.transport import Transport
+from evalsuite.endpoint.transport import Address, Transport
 from evalsuite.endpoint.wire import Generation, encode
 from evalsuite.errors import EndpointError, ServerError
 from evalsuite.types import Prompt
@@ -56,7 +55,7 @@ def transport(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
     """Every test here holds whichever way the bytes travel."""
     if request.param == "general":
 
-        def through_aiohttp(root: URL, headers: Mapping[str, str], connections: int) -> Transport:
+        def through_aiohttp(root: Address, headers: Mapping[str, str], connections: int) -> Transport:
             return GeneralTransport(root, headers, connections, trust_env=False)
 
         monkeypatch.setattr("evalsuite.endpoint.client.open_transport", through_aiohttp)
