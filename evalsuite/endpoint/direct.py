@@ -44,11 +44,13 @@ class _Connection(asyncio.Protocol):
         self._transport = transport
         self.is_open = True
 
-    async def exchange(self, request: bytes, timeout: float, on_piece: Piece | None) -> Response:
+    async def exchange(
+        self, outbox: _Outbox, request: bytes, timeout: float, on_piece: Piece | None
+    ) -> Response:
         """Send a request and wait for its response; a connection that fails is closed."""
         self._exchange = _Exchange(self._loop.create_future(), on_piece)
         alarm = self._loop.call_later(timeout, self._fail, asyncio.TimeoutError())
-        self._transport.write(request)
+        outbox.put(self, request)
         try:
             return await self._exchange.done
         except BaseException:
@@ -57,6 +59,11 @@ class _Connection(asyncio.Protocol):
         finally:
             alarm.cancel()
             self._exchange = None
+
+    def write(self, request: bytes) -> None:
+        """Put a request on the wire, unless the connection is gone by now."""
+        if self.is_open:
+            self._transport.write(request)
 
     def close(self) -> None:
         """Drop the connection at once."""
@@ -119,6 +126,29 @@ class _Connection(asyncio.Protocol):
             self._exchange.done.set_exception(error)
 
 
+class _Outbox:
+    """Sends what one turn of the event loop has to send in one go.
+
+    Replies arrive in bunches, and each is followed by the next request. Sent one by one, between the making of one
+    request and the next, they would find the server's core asleep again and again; waking it costs more than all
+    the rest (measured with benchmarks/client_overhead.py: 125 µs a request against 73).
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._waiting: list[tuple[_Connection, bytes]] = []
+
+    def put(self, connection: _Connection, request: bytes) -> None:
+        if not self._waiting:
+            self._loop.call_soon(self._send)
+        self._waiting.append((connection, request))
+
+    def _send(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for connection, request in waiting:
+            connection.write(request)
+
+
 def _ends_with_connection(exchange: _Exchange) -> bool:
     """Whether the end of the connection is the regular end of this response (RFC 9112, 6.3, case 8)."""
     framed = "content-length" in exchange.headers or "transfer-encoding" in exchange.headers
@@ -131,6 +161,7 @@ class DirectTransport:
     def __init__(self, address: Address, headers: Mapping[str, str]) -> None:
         self._loop = asyncio.get_running_loop()
         self._address = address
+        self._outbox = _Outbox(self._loop)
         self._idle: list[_Connection] = []
         self._busy: set[_Connection] = set()
         lines = {"Host": address.authority, "Accept": "*/*", "Accept-Encoding": "identity", **headers}
@@ -152,7 +183,7 @@ class DirectTransport:
         self._busy.add(connection)
         try:
             left = timeout - (self._loop.time() - start)
-            return await connection.exchange(request, left, on_piece)
+            return await connection.exchange(self._outbox, request, left, on_piece)
         finally:
             self._busy.discard(connection)
             if connection.is_open:
