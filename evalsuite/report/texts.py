@@ -106,6 +106,8 @@ def as_text(value: Any) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, (list, tuple)) and all(isinstance(item, str) for item in value):
+        if len(value) == 1:
+            return str(value[0])
         return (", " if all(item.isalnum() for item in value) else "\n").join(value)
     if isinstance(value, (bool, int, float)):
         return dump(value) if isinstance(value, bool) else str(value)
