@@ -199,7 +199,7 @@ class _Rescoring:
         self.meter.earlier.add(line)
         self.samples += 1
         self.outcomes_changed += score.outcome != line["outcome"]
-        judged = rescored(line, score)
+        judged = rescored(line, score, plan.categories(line["subset"], row))
         self.scores_changed += judged["scores"] != line["scores"]
         return judged
 

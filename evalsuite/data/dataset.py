@@ -21,8 +21,11 @@ from evalsuite.types import Sample
 
 RowT = TypeVar("RowT")
 ID_COLUMN = "id"
+SUBJECT_COLUMN = "subject"
 WHOLE_DATASET = "all"
 """The subset under which results of all rows stand."""
+CATEGORY_PREFIX = "category:"
+"""Begins the subset under which results of a category stand; no subject is called so."""
 UNIFORM_FORMATS = frozenset({".csv", ".tsv", ".parquet"})
 """Formats with one header for all rows, where a missing column is said once."""
 KEEP_BYTES = 4 << 20
@@ -233,8 +236,11 @@ def _missing_column(record: Record, missing: Sequence[str], *, in_header: bool) 
 def _sample_or_problems(
     file: DataFile, record: Record, index: int, parser: RowParser[RowT]
 ) -> Iterator[Sample[RowT] | Problem]:
+    values = record.values
+    if file.of_folder and not values.get(SUBJECT_COLUMN):
+        values = {**values, SUBJECT_COLUMN: file.subject}
     try:
-        row = parser.parse(record.values)
+        row = parser.parse(values)
     except RowError as error:
         yield from _problems(record, error)
         return
@@ -249,7 +255,9 @@ def _sample_or_problems(
 
 
 def _subset_name(subject: str) -> str:
-    """The subject, unless it is called like the results of the whole dataset."""
+    """The subject, unless it is called like other results: those of the whole dataset, or of a category."""
+    if subject.startswith(CATEGORY_PREFIX):
+        return f"subject {subject}"
     return f"{subject} (subject)" if subject == WHOLE_DATASET else subject
 
 

@@ -134,6 +134,7 @@ def show(sample: Mapping[str, Any], place: int, metrics: Mapping[str, Mapping[st
         "variant": sample.get("variant", ""),
         "dataset": sample.get("dataset", ""),
         "subset": sample.get("subset", ""),
+        "categories": [str(category) for category in sample.get("categories") or ()],
         "id": str(sample.get("id", "")),
         "key": str(sample.get("key") or place),
         "outcome": sample.get("outcome", "error"),

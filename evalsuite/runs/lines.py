@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -59,6 +59,8 @@ def sample_line(
         "attempts": attempts,
         "error": error,
     }
+    if categories := job.plan.categories(job.sample.subset, job.sample.row):
+        line["categories"] = categories
     if job.request.tools_json:
         line["tools"] = orjson.Fragment(job.request.tools_json)
     try:
@@ -94,10 +96,10 @@ def judged_again(line: Mapping[str, Any], job: Job) -> dict[str, Any]:
     return {**fresh, **kept}
 
 
-def rescored(line: Mapping[str, Any], score: Score) -> dict[str, Any]:
-    """A line with another judgement and nothing else changed."""
-    kept = {name: value for name, value in line.items() if name != "statistics"}
-    return kept | _judgement(score)
+def rescored(line: Mapping[str, Any], score: Score, categories: Sequence[str]) -> dict[str, Any]:
+    """A line with another judgement, in the categories it counts in now, and nothing else changed."""
+    kept = {name: value for name, value in line.items() if name not in ("statistics", "categories")}
+    return kept | _judgement(score) | ({"categories": categories} if categories else {})
 
 
 def score_of_line(line: Mapping[str, Any], plan: DatasetPlan, row: Any) -> Score:

@@ -6,6 +6,7 @@ import difflib
 import hashlib
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any, TypeVar
 
 from evalsuite.config import Gate, RunConfig
@@ -17,10 +18,10 @@ from evalsuite.data.spec import DatasetSpec, parse_spec
 from evalsuite.endpoint.wire import Generation, Request, encode
 from evalsuite.errors import CORRECT_ROWS, ConfigError, DataError, InputError, Problem
 from evalsuite.tasks import KINDS, recognise, task_class
-from evalsuite.tasks.base import Metric, Style, Task, language_of
+from evalsuite.tasks.base import Metric, Style, Task, language_of, names_categories
+from evalsuite.tasks.exams import CEVAL, exam_name
 from evalsuite.types import Prompt, Sample
 
-CEVAL = "ceval"
 PlannedT = TypeVar("PlannedT")
 SHORT_NAMES = {"temperature": "t"}
 SHOWN_HASH_DIGITS = 8
@@ -52,6 +53,25 @@ class DatasetPlan:
     def metrics(self) -> tuple[Metric, ...]:
         """What the scores add up to."""
         return self.task.metrics(self.style)
+
+    @cached_property
+    def groups(self) -> dict[str, tuple[str, ...]]:
+        """Published groups of each subject."""
+        found: dict[str, tuple[str, ...]] = {}
+        for group, subjects in self.task.groups(self.name, self.dataset.counts).items():
+            found |= {subject: (*found.get(subject, ()), group) for subject in subjects}
+        return found
+
+    @property
+    def category_order(self) -> list[str]:
+        """The categories that have an order."""
+        return list(self.task.groups(self.name, self.dataset.counts))
+
+    def categories(self, subset: str, row: Any) -> tuple[str, ...]:
+        """The categories a row counts in, besides its subject: the one it names, and its subject's groups."""
+        groups = self.groups.get(subset, ())
+        own = self.task.category(row) if self.style.categories else None
+        return groups if own is None or own in groups else (own, *groups)
 
     def samples(self) -> Iterator[tuple[Sample[Any], Sequence[Any]]]:
         """The samples, each with its few-shot rows."""
@@ -234,8 +254,9 @@ def _style(config: RunConfig, task: Task[Any], dataset: Dataset[Any], *, files_a
         completions=config.completions,
         subjects=files_are_subjects or len(dataset.counts) > 1,
         multiple="multiple" in dataset.traits,
+        categories=names_categories(dataset.traits),
         agent_format=config.agent_format,
-        exam=CEVAL if CEVAL in dataset.name.lower().replace("-", "").replace("_", "") else None,
+        exam=CEVAL if exam_name(dataset.name) == CEVAL else None,
     )
 
 

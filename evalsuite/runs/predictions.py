@@ -18,7 +18,6 @@ from evalsuite.data.spec import DatasetSpec, parse_spec
 from evalsuite.endpoint.wire import Generation
 from evalsuite.errors import InputError
 from evalsuite.runs.plan import (
-    CEVAL,
     SHOWN_HASH_DIGITS,
     DatasetPlan,
     check_gates,
@@ -28,7 +27,8 @@ from evalsuite.runs.plan import (
 )
 from evalsuite.runs.work import Variant
 from evalsuite.tasks import KINDS, recognise, task_class
-from evalsuite.tasks.base import Style, language_of
+from evalsuite.tasks.base import Style, language_of, names_categories
+from evalsuite.tasks.exams import CEVAL, exam_name
 from evalsuite.types import Reply, RowT, Sample
 
 FINGERPRINT_DIGITS = 16
@@ -156,7 +156,8 @@ def _style(config: ScoreConfig, dataset: Dataset[Any], *, files_are_subjects: bo
         shots=0,
         subjects=files_are_subjects or len(dataset.counts) > 1,
         multiple="multiple" in dataset.traits,
-        exam=CEVAL if CEVAL in dataset.name.lower().replace("-", "").replace("_", "") else None,
+        categories=names_categories(dataset.traits),
+        exam=CEVAL if exam_name(dataset.name) == CEVAL else None,
     )
 
 

@@ -109,4 +109,6 @@ def _same_row(line: Mapping[str, Any], job: Job) -> bool:
         job.sample.subset,
         job.sample.index,
     )
-    return same_place and line["gold"] == job.plan.task.gold(job.sample.row)
+    categories = job.plan.categories(job.sample.subset, job.sample.row)
+    same_groups = tuple(line.get("categories", ())) == categories
+    return same_place and same_groups and line["gold"] == job.plan.task.gold(job.sample.row)

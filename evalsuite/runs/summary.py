@@ -1,7 +1,9 @@
 """`summary.csv` and `summary.json`: the results of a run, from one source.
 
 Columns of the CSV: see `COLUMNS`. The JSON nests the same numbers as variants → datasets → subsets → metrics
-and adds what the run took. A subset's `breakdowns` are the further tables of its kind (`runs.breakdowns`).
+and adds what the run took. A subset's `breakdowns` are the further tables of its kind (`runs.breakdowns`). Results of a
+category stand under the subset `category:NAME`, in the JSON with its `category` and `subjects`; its `accuracy_macro` is
+what exams publish for a group, the unweighted mean over its subjects.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from evalsuite.data.dataset import WHOLE_DATASET
+from evalsuite.data.dataset import CATEGORY_PREFIX, WHOLE_DATASET
 from evalsuite.runs.plan import DatasetPlan
 from evalsuite.runs.tally import Result, Tally
 
@@ -119,6 +121,7 @@ def _subset(tally: Tally, subset: str) -> dict[str, Any]:
     outcomes = tally.outcomes(subset)
     tables = tally.breakdowns.described(None if subset == WHOLE_DATASET else subset)
     return {
+        **_category(tally, subset),
         "samples": sum(outcomes.values()),
         "n_unparsed": outcomes["unparsed"],
         "n_truncated": outcomes["truncated"],
@@ -126,6 +129,12 @@ def _subset(tally: Tally, subset: str) -> dict[str, Any]:
         "metrics": {},
         **({"breakdowns": tables} if tables else {}),
     }
+
+
+def _category(tally: Tally, subset: str) -> dict[str, Any]:
+    if not subset.startswith(CATEGORY_PREFIX):
+        return {}
+    return {"category": subset.removeprefix(CATEGORY_PREFIX), "subjects": tally.subjects(subset)}
 
 
 def _numbers(plan: DatasetPlan, result: Result) -> dict[str, Any]:

@@ -45,7 +45,9 @@ class Job:
 def count_score(plan: DatasetPlan, tally: Tally, subset: str, row: Any, score: Score) -> None:
     """Count a score in the tally of its dataset, and on the lines of its tables."""
     task = plan.task
-    tally.add(subset, score.outcome, score.values, score.statistics, task.cluster(row))
+    tally.add(
+        subset, score.outcome, score.values, score.statistics, task.cluster(row), plan.categories(subset, row)
+    )
     if score.outcome != "error":
         tally.breakdowns.add(subset, task.lines(row, score), score.values)
 
@@ -83,7 +85,10 @@ class Work:
 
 def new_work(variant: Variant, plans: Sequence[DatasetPlan], on_error: OnError) -> Work:
     """Everything is owed, nothing is counted yet."""
-    tallies = {plan.name: Tally(plan.metrics, on_error, plan.task.breakdowns()) for plan in plans}
+    tallies = {
+        plan.name: Tally(plan.metrics, on_error, plan.task.breakdowns(), plan.category_order)
+        for plan in plans
+    }
     return Work(variant, plans, tallies, dict.fromkeys(tallies))
 
 

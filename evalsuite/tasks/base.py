@@ -19,6 +19,8 @@ from evalsuite.types import AgentFormat, Message, Outcome, Prompt, Reply, RowT, 
 
 Language: TypeAlias = Literal["zh", "en"]
 CHINESE_TRAIT = "zh"
+SUBJECT_TRAIT = "subject"
+CATEGORY_TRAIT = "category"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,8 @@ class Style:
     """Rows come from named subjects, so that a header may name them."""
     multiple: bool = False
     """Some rows have several right answers, so every row is asked as if it might."""
+    categories: bool = False
+    """Rows name a category beside their subject, and results are given for each."""
     exam: str | None = None
     """A benchmark whose own wording is used (`ceval`)."""
     agent_format: AgentFormat = "react"
@@ -137,6 +141,14 @@ class Task(ABC, Generic[RowT]):
         """The subject a row names itself, where it does."""
         return None
 
+    def category(self, row: RowT) -> str | None:
+        """The category a row names itself, where it does."""
+        return None
+
+    def groups(self, dataset: str, subjects: Collection[str]) -> Mapping[str, Collection[str]]:
+        """Published groups of subjects, in their published order, where these are an exam's that has such."""
+        return {}
+
     def cluster(self, row: RowT) -> str | None:
         """What rows that are not independent share (a dialogue), for the confidence intervals."""
         return None
@@ -206,6 +218,11 @@ def outcome(found: bool, reply: Reply) -> Outcome:
 def language_of(traits: Mapping[str, int], rows: int) -> Language:
     """Chinese when at least half of the rows are."""
     return "zh" if rows and traits.get(CHINESE_TRAIT, 0) * 2 >= rows else "en"
+
+
+def names_categories(traits: Mapping[str, int]) -> bool:
+    """Whether rows name categories beside subjects; without subjects, the categories are these."""
+    return CATEGORY_TRAIT in traits and SUBJECT_TRAIT in traits
 
 
 def text_value(values: Mapping[str, Any], *names: str) -> str:

@@ -1,7 +1,7 @@
 """Multiple choice (`mcq`): C-Eval-style questions with lettered options.
 
 Columns `question`, `answer`, and options `A`, `B`, … `Z` (or a list `choices`/`options`); optional `id`,
-`subject` or `category`, `explanation`. Few-shot examples come only from a dev file, as chat turns that end in
+`subject`, `category`, `explanation`. Few-shot examples come only from a dev file, as chat turns that end in
 the same marker the instruction asks for. Extraction and scores: `evalsuite.metrics.choices`.
 """
 
@@ -16,7 +16,9 @@ from evalsuite.data.dataset import RowError
 from evalsuite.metrics import choices
 from evalsuite.metrics.text import has_cjk
 from evalsuite.tasks.base import (
+    CATEGORY_TRAIT,
     CHINESE_TRAIT,
+    SUBJECT_TRAIT,
     Language,
     Metric,
     Style,
@@ -27,6 +29,7 @@ from evalsuite.tasks.base import (
     text_value,
 )
 from evalsuite.tasks.ceval import CEVAL_SUBJECTS
+from evalsuite.tasks.exams import CEVAL, subject_groups
 from evalsuite.types import Message, Prompt, Reply, Score
 
 MULTIPLE_TRAIT = "multiple"
@@ -88,6 +91,7 @@ class McqRow:
     options: Mapping[str, str]
     answer: tuple[str, ...]
     subject: str | None = None
+    category: str | None = None
     explanation: str = ""
 
 
@@ -96,7 +100,7 @@ class McqTask(Task[McqRow]):
 
     kind: ClassVar[str] = "mcq"
     columns: ClassVar[str] = (
-        "question, A, B, C, … (or choices), answer; optional id, subject or category, explanation"
+        "question, A, B, C, … (or choices), answer; optional id, subject, category, explanation"
     )
     default_shots: ClassVar[int] = 5
     takes_cot: ClassVar[bool] = True
@@ -133,12 +137,20 @@ class McqTask(Task[McqRow]):
                 faults.append(_bad_answer(text_value(values, "answer"), options))
         if faults:
             raise RowError(*faults)
-        subject = text_value(values, "subject", "category").strip() or None
-        return McqRow(question, options, answer, subject, text_value(values, "explanation"))
+        subject, category = (text_value(values, name).strip() or None for name in ("subject", "category"))
+        return McqRow(question, options, answer, subject, category, text_value(values, "explanation"))
 
     def subject(self, row: McqRow) -> str | None:
         """The column `subject`, else `category`."""
-        return row.subject
+        return row.subject or row.category
+
+    def category(self, row: McqRow) -> str | None:
+        """The column `category`."""
+        return row.category
+
+    def groups(self, dataset: str, subjects: Collection[str]) -> Mapping[str, Collection[str]]:
+        """See `exams.subject_groups`."""
+        return subject_groups(dataset, subjects)
 
     def traits(self, row: McqRow) -> Iterable[str]:
         """Chinese questions, rows with several right answers."""
@@ -146,6 +158,10 @@ class McqTask(Task[McqRow]):
             yield CHINESE_TRAIT
         if len(row.answer) > 1:
             yield MULTIPLE_TRAIT
+        if row.subject:
+            yield SUBJECT_TRAIT
+        if row.category:
+            yield CATEGORY_TRAIT
 
     def max_tokens(self, style: Style) -> int:
         """Room for a short sentence, or for thinking."""
@@ -228,11 +244,11 @@ def _bad_answer(answer: str, options: Mapping[str, str]) -> tuple[str, str]:
 
 
 def _header(wording: Wording, style: Style, subject: str) -> str:
-    names = CEVAL_SUBJECTS.get(subject)
-    title = names.chinese if names and style.lang == "zh" else subject.replace("_", " ")
+    plain = subject.replace("_", " ")
+    title = CEVAL_SUBJECTS.get(subject, plain) if style.lang == "zh" else plain
     if not style.subjects:
         opening = wording.header_without_subject
-    elif style.exam == "ceval":
+    elif style.exam == CEVAL:
         opening = wording.header_ceval.format(subject=title)
     else:
         opening = wording.header.format(subject=title)

@@ -8,7 +8,9 @@ import pytest
 
 from evalsuite.data.dataset import RowError
 from evalsuite.tasks.base import Style
-from evalsuite.tasks.ceval import CEVAL_SUBJECTS
+from evalsuite.tasks.ceval import CEVAL_GROUPS, CEVAL_SUBJECTS
+from evalsuite.tasks.cmmlu import CMMLU_GROUPS
+from evalsuite.tasks.exams import subject_groups
 from evalsuite.tasks.mcq import WORDINGS, McqRow, McqTask
 from evalsuite.types import Reply
 
@@ -102,6 +104,10 @@ class TestRows:
     )
     def test_the_subject(self, changed, subject):
         assert TASK.subject(TASK.parse(ROW | changed)) == subject
+
+    def test_a_category_beside_the_subject_is_one_of_its_own(self):
+        row = TASK.parse(ROW | {"subject": "law", "category": " arts "})
+        assert (TASK.subject(row), TASK.category(row)) == ("law", "arts")
 
     @pytest.mark.parametrize(
         ("columns", "missing"),
@@ -248,12 +254,47 @@ class TestScores:
         assert [metric.name for metric in TASK.metrics(Style("en", 0, multiple=True))][-1] == "partial_credit"
 
 
-def test_ceval_has_its_52_subjects():
-    assert len(CEVAL_SUBJECTS) == 52
-    assert {subject.group for subject in CEVAL_SUBJECTS.values()} == {
-        "STEM",
-        "Social Science",
-        "Humanities",
-        "Other",
-    }
-    assert len({subject.chinese for subject in CEVAL_SUBJECTS.values()}) == 52
+class TestExamGroups:
+    def test_ceval_has_its_52_subjects(self):
+        assert len(CEVAL_SUBJECTS) == len(set(CEVAL_SUBJECTS.values())) == 52
+        sizes = {group: len(subjects) for group, subjects in CEVAL_GROUPS.items()}
+        assert sizes == {"STEM": 20, "Social Science": 10, "Humanities": 11, "Other": 11, "C-Eval Hard": 8}
+        assert set(CEVAL_GROUPS["C-Eval Hard"]) <= set(CEVAL_GROUPS["STEM"])
+
+    def test_cmmlu_has_its_67_subjects(self):
+        sizes = {group: len(subjects) for group, subjects in CMMLU_GROUPS.items()}
+        assert sizes == {
+            "STEM": 17,
+            "Humanities": 13,
+            "Social Science": 22,
+            "Other": 15,
+            "China specific": 15,
+        }
+        four = [subject for group in list(CMMLU_GROUPS)[:4] for subject in CMMLU_GROUPS[group]]
+        assert len(four) == len(set(four)) == 67
+        assert set(CMMLU_GROUPS["China specific"]) <= set(four)
+
+    @pytest.mark.parametrize(
+        ("dataset", "subjects", "groups"),
+        [
+            ("exam", ["law", "logic", "college_physics"], ["STEM", "Humanities", "C-Eval Hard"]),
+            ("exam", ["agronomy", "arts", "chinese_history"], ["Humanities", "Other", "China specific"]),
+            ("exam", ["law", "poetry"], []),
+            ("exam", ["law"], []),
+            ("exam", ["high_school_physics", "high_school_biology"], []),
+            ("exam", [], []),
+            ("C-Eval_val", ["high_school_physics", "poetry"], ["STEM", "C-Eval Hard"]),
+            ("cmmlu", ["high_school_physics"], ["STEM"]),
+            ("ceval", ["poetry"], []),
+        ],
+    )
+    def test_subjects_that_are_an_exams_are_grouped_as_it_does(self, dataset, subjects, groups):
+        assert list(subject_groups(dataset, subjects)) == groups
+
+    def test_a_subject_may_be_in_two_groups(self):
+        found = subject_groups("exam", ["law", "college_physics"])
+        assert dict(found) == {
+            "STEM": ["college_physics"],
+            "Humanities": ["law"],
+            "C-Eval Hard": ["college_physics"],
+        }

@@ -94,7 +94,7 @@
   }
 
   // ---- explorer ---------------------------------------------------------------------------------------
-  const FILTERS = ["variant", "dataset", "subset", "outcome", "answer", "label", "stage"];
+  const FILTERS = ["variant", "dataset", "category", "subset", "outcome", "answer", "label", "stage"];
   const NAMES = { answer: "Right or wrong", stage: "Read by" };
   const ANSWERS = { right: "right", partial: "partly right", wrong: "wrong", none: "not judged" };
   const SORTS = {
@@ -113,7 +113,8 @@
   const selects = new Map();
 
   function valuesOf(sample, name) {
-    return name === "label" ? sample.labels : [sample[name]];
+    const several = { label: sample.labels, category: sample.categories };
+    return several[name] || [sample[name]];
   }
 
   // A few-shot example stands in every prompt; searching it would find every sample.
