@@ -22,6 +22,7 @@ from evalsuite.endpoint.wire import (
     BadReply,
     Request,
     StreamReader,
+    TokenLimit,
     dumps,
     error_words,
     quoted,
@@ -37,6 +38,7 @@ CONTROL_TIMEOUT_SECONDS = 30.0
 JSON_TYPE = "application/json"
 MAX_LISTED_MODELS = 20
 REDACTED = "[key]"
+NEWER_LIMIT: TokenLimit = "max_completion_tokens"
 
 
 class RequestFailure(Exception):
@@ -98,6 +100,8 @@ class Endpoint:
     traffic: Traffic = field(default_factory=Traffic)
     proven: bool = False
     """Whether a request has succeeded: after that a refusal is about one sample, not about the endpoint."""
+    limit_field: TokenLimit = "max_tokens"
+    """OpenAI's reasoning models want it under its newer name; `probe` finds out."""
 
     def __post_init__(self) -> None:
         try:
@@ -146,7 +150,7 @@ class Endpoint:
 
         Raises `RequestFailure` or `EndpointError`.
         """
-        body = request.body(self._model_json, self.stream)
+        body = request.body(self._model_json, self.stream, self.limit_field)
         deadline = perf_counter() + self.policy.deadline
         attempt = 0
         while True:
@@ -253,10 +257,19 @@ class Endpoint:
                 f"{self.base_url} does not serve the model '{self.model}'. It serves: {listed}. Give one of them with --model."
             )
 
+    async def _ask_by_either_name(self, request: Request) -> None:
+        try:
+            await self.ask(request)
+        except RequestFailure as failure:
+            if not (failure.repeatable and NEWER_LIMIT in failure.message and request.api == "chat"):
+                raise
+            self.limit_field = NEWER_LIMIT
+            await self.ask(request)
+
     async def probe(self, request: Request) -> None:
         """One request that must succeed before any data is sent. Raises `EndpointError` or `ServerError`."""
         try:
-            await self.ask(request)
+            await self._ask_by_either_name(request)
             self.proven = True
         except RequestFailure as failure:
             message = f"{self.base_url} lists '{self.model}' but a one-token request failed: {failure.message.rstrip('.')}."

@@ -17,6 +17,7 @@ from evalsuite.mending import mended
 from evalsuite.types import Prompt, Reply
 
 Api: TypeAlias = Literal["chat", "completions"]
+TokenLimit: TypeAlias = Literal["max_tokens", "max_completion_tokens"]
 PATHS: Mapping[Api, str] = {"chat": "/chat/completions", "completions": "/completions"}
 STREAM_FIELDS = {"stream": True, "stream_options": {"include_usage": True}}
 MAX_QUOTED_CHARACTERS = 300
@@ -55,10 +56,14 @@ class Request:
     tools_json: bytes = b""
     """Empty where the request names no tools."""
 
-    def body(self, model_json: bytes, stream: bool) -> bytes:
-        """The whole JSON body for a model."""
+    def body(self, model_json: bytes, stream: bool, limit: TokenLimit = "max_tokens") -> bytes:
+        """The whole JSON body for a model; `limit` is what the server calls the limit of a reply's tokens."""
         tail = b"," + orjson.dumps(STREAM_FIELDS)[1:] if stream else b"}"
-        return b'{"model":' + model_json + b"," + self.asked[1:-1] + tail
+        asked = self.asked
+        if limit != "max_tokens":
+            before, _, after = asked.rpartition(b'"max_tokens":')  # generation settings come last
+            asked = before + b'"' + limit.encode() + b'":' + after
+        return b'{"model":' + model_json + b"," + asked[1:-1] + tail
 
 
 def encode(prompt: Prompt, generation: Generation) -> Request:

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import pytest
 from mock_server import (
     MODEL,
+    PROBE,
     USAGE_EVENT,
     WAIT_SECONDS,
     Answer,
@@ -375,6 +376,32 @@ def test_a_server_that_does_not_stream_is_read_all_the_same() -> None:
 
 
 # ---------------------------------------------------------------- the right server
+
+
+def test_a_model_that_wants_the_newer_name_of_the_token_limit_gets_it() -> None:
+    def openai(asked: Asked) -> Answer:
+        if "max_tokens" in asked.body:
+            words = "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead."
+            return failing(400, words)
+        return reply("fine")
+
+    prompt = Prompt(
+        messages=[{"role": "user", "content": 'say "max_tokens":1'}],
+        tools=[{"type": "function", "function": {"name": "f", "parameters": {"max_tokens": {}}}}],
+    )
+    request = encode(prompt, Generation(16))
+
+    async def probe_and_ask(endpoint: Endpoint) -> str:
+        await endpoint.probe(encode(Prompt(messages=[{"role": "user", "content": PROBE}]), Generation(1)))
+        return (await endpoint.ask(request)).reply.text
+
+    with MockServer(openai) as server:
+        assert within(server, probe_and_ask) == "fine"
+    body = server.requests[-1].body
+    assert body["max_completion_tokens"] == 16
+    assert "max_tokens" not in body
+    assert body["messages"] == prompt.messages
+    assert body["tools"] == prompt.tools
 
 
 def test_an_unreachable_address_is_a_server_error() -> None:
