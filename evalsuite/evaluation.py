@@ -13,6 +13,7 @@ from evalsuite.backends import llamacpp, remote
 from evalsuite.backends.base import Ability, Backend, Served, Server
 from evalsuite.config import RunConfig
 from evalsuite.endpoint.client import Endpoint
+from evalsuite.endpoint.concurrency import AdaptiveConcurrency, Concurrency, FixedConcurrency
 from evalsuite.endpoint.loop import run_to_end
 from evalsuite.endpoint.retries import RetryPolicy
 from evalsuite.endpoint.wire import Generation, encode
@@ -29,8 +30,6 @@ from evalsuite.runs.run import Run
 from evalsuite.runs.work import Variant, Work, new_work
 from evalsuite.types import Prompt
 
-REMOTE_CONCURRENCY = 32
-"""`--concurrency auto` for a server that does not say how many requests it works on at a time."""
 SAME_SERVED_MODEL = "A served model is known by its address and name alone: if another checkpoint answers there now, use --fresh."
 ASK_AGAIN = (
     "Run the same command again to ask for them, "
@@ -174,11 +173,22 @@ async def check_endpoint(endpoint: Endpoint, generation: Generation, *, completi
 
 
 def _endpoint(config: RunConfig, served: Served) -> Endpoint:
-    concurrency = served.slots or REMOTE_CONCURRENCY if config.concurrency == "auto" else config.concurrency
     key = _api_key(config) if config.base_url else None
     return Endpoint(
-        served.base_url, served.model, RetryPolicy(config.timeout), concurrency, key, config.stream
+        served.base_url,
+        served.model,
+        RetryPolicy(config.timeout),
+        _concurrency(config, served),
+        key,
+        config.stream,
     )
+
+
+def _concurrency(config: RunConfig, served: Served) -> Concurrency:
+    """What the user says; else the server's slots, where it tells them; else what is found while asking."""
+    if config.concurrency != "auto":
+        return FixedConcurrency(config.concurrency)
+    return FixedConcurrency(served.slots) if served.slots else AdaptiveConcurrency()
 
 
 def _api_key(config: RunConfig) -> str | None:

@@ -29,7 +29,7 @@ def run(
     seed: Annotated[int | None, typer.Option(show_default="not sent", rich_help_panel=GENERATION)] = None,
     stop: Annotated[list[str] | None, typer.Option(metavar="TEXT", help="Stop string; repeatable.", rich_help_panel=GENERATION)] = None,
     completions: Annotated[bool | None, typer.Option("--completions/--chat", help="Base models: flat prompts to /completions.", show_default="chat", rich_help_panel=GENERATION)] = None,
-    concurrency: Annotated[str | None, typer.Option(metavar="N|auto", help="Requests at a time.", show_default="auto: the server's slots, else 32", rich_help_panel=RUNNING)] = None,
+    concurrency: Annotated[str | None, typer.Option(metavar="N|auto", help="Requests at a time.", show_default="auto: the server's slots, else what makes it fastest", rich_help_panel=RUNNING)] = None,
     timeout: Annotated[float | None, typer.Option(help="Seconds for one sample, all attempts together.", show_default="600", rich_help_panel=RUNNING)] = None,
     on_error: Annotated[Literal["fail", "skip", "wrong"] | None, typer.Option(help="Samples that could not be had: end as incomplete, leave them out, or count them as wrong.", show_default="fail", rich_help_panel=RUNNING)] = None,
     stream: Annotated[bool | None, typer.Option("--stream/--no-stream", help="Stream replies, to measure the time to the first token.", show_default="no-stream", rich_help_panel=RUNNING)] = None,

@@ -14,7 +14,8 @@ from typing import Literal, NoReturn, TypeAlias
 
 import orjson
 
-from evalsuite.endpoint.retries import RetryPolicy
+from evalsuite.endpoint.concurrency import Concurrency
+from evalsuite.endpoint.retries import RetryPolicy, retry_after_seconds
 from evalsuite.endpoint.transport import Address, Response, TransportError, open_transport
 from evalsuite.endpoint.wire import (
     PATHS,
@@ -35,6 +36,8 @@ FailureClass: TypeAlias = Literal["timeout", "connection", "status", "rejected",
 SECRET_CHARACTERS = 16
 """Providers' keys are longer."""
 CONTROL_TIMEOUT_SECONDS = 30.0
+OVERLOAD_STATUSES = frozenset({429, 503, 529})
+"""Too many requests, service unavailable, and what some providers say for overloaded."""
 JSON_TYPE = "application/json"
 MAX_LISTED_MODELS = 20
 REDACTED = "[key]"
@@ -94,7 +97,7 @@ class Endpoint:
     base_url: str
     model: str
     policy: RetryPolicy
-    concurrency: int
+    concurrency: Concurrency
     api_key: str | None = field(default=None, repr=False)
     stream: bool = False
     traffic: Traffic = field(default_factory=Traffic)
@@ -108,13 +111,14 @@ class Endpoint:
             self._address = Address.of(self.base_url)
         except ValueError as error:
             raise EndpointError(f"{self.base_url}: not an address ({error}). Check --base-url.") from error
+        self._welcome_from = 0.0
         self._paths = {api: self._address.path + path for api, path in PATHS.items()}
 
     async def __aenter__(self) -> Endpoint:
         headers = {"Content-Type": JSON_TYPE, "User-Agent": "evalsuite"}
         if self.api_key:
             headers["Authorization"] = f"Bearer {self.api_key}"
-        self._transport = open_transport(self._address, headers, self.concurrency + 1)
+        self._transport = open_transport(self._address, headers, self.concurrency.most + 1)
         self._model_json = dumps(self.model)
         return self
 
@@ -151,6 +155,7 @@ class Endpoint:
         Raises `RequestFailure` or `EndpointError`.
         """
         body = request.body(self._model_json, self.stream, self.limit_field)
+        await self._until_welcome()
         deadline = perf_counter() + self.policy.deadline
         attempt = 0
         while True:
@@ -161,10 +166,23 @@ class Endpoint:
                 failure = again.failure
                 failure.attempts = attempt
                 delay = self.policy.delay(attempt, again.retry_after)
+                self._note_overload(failure, again.retry_after)
                 if attempt >= self.policy.max_attempts or perf_counter() + delay >= deadline:
                     raise failure from None
             self.traffic.retries += 1
             await asyncio.sleep(delay)
+
+    async def _until_welcome(self) -> None:
+        """Wait while the server has asked everyone to come back later; a sample's time has not begun yet."""
+        while (left := self._welcome_from - perf_counter()) > 0:
+            await asyncio.sleep(left)
+
+    def _note_overload(self, failure: RequestFailure, retry_after: str | None) -> None:
+        if failure.status in OVERLOAD_STATUSES:
+            self.concurrency.overloaded()
+            asked = retry_after_seconds(retry_after) or 0.0
+            if asked < self.policy.deadline:  # else every sample fails by itself, and the run soon ends
+                self._welcome_from = max(self._welcome_from, perf_counter() + asked)
 
     async def _attempt(self, api: Api, body: bytes, deadline: float, attempt: int) -> Answer:
         start = perf_counter()
@@ -184,13 +202,16 @@ class Endpoint:
             raise _Again(RequestFailure("bad_reply", self.redact(str(error)))) from None
         except asyncio.TimeoutError:
             message = f"no answer within {self.policy.deadline:g} s"
+            self.concurrency.overloaded()
             raise RequestFailure("timeout", message, attempts=attempt) from None
         except TransportError as error:
             raise _Again(RequestFailure("connection", self.redact(str(error)))) from None
         finally:
             self.traffic.in_flight -= 1
+        now = perf_counter()
+        self.concurrency.finished(now)
         ttft = stream.ttft_s if stream else None
-        return Answer(self._redact_reply(reply), perf_counter() - start, ttft, attempt)
+        return Answer(self._redact_reply(reply), now - start, ttft, attempt)
 
     def _refused(self, response: Response, attempt: int) -> NoReturn:
         raw, status = self._redact_bytes(response.body), response.status

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from queue import SimpleQueue
 
@@ -18,6 +18,7 @@ from evalsuite.errors import RunIncomplete
 from evalsuite.runs.journal import Journal
 from evalsuite.runs.lines import failed_score, journal_line
 from evalsuite.runs.meter import Meter
+from evalsuite.runs.plan import DatasetPlan
 from evalsuite.runs.work import Job, Work
 from evalsuite.types import Score
 
@@ -129,7 +130,7 @@ class Inference:
         with Scribe(self.journal, self.meter) as scribe:
             watcher = asyncio.ensure_future(self._watch(scribe))
             asking = asyncio.ensure_future(
-                run_pool(self.work.jobs(), lambda job: self._ask(job, scribe), self.endpoint.concurrency)
+                run_pool(self._jobs(), lambda job: self._ask(job, scribe), self.endpoint.concurrency)
             )
             try:
                 await asyncio.wait({watcher, asking}, return_when=asyncio.FIRST_COMPLETED)
@@ -138,6 +139,16 @@ class Inference:
                 for task in (watcher, asking):
                     task.cancel()
                 await asyncio.gather(watcher, asking, return_exceptions=True)
+
+    def _jobs(self) -> Iterator[Job | None]:
+        """The owed samples; a dataset's replies say little about how fast the next one's come."""
+        plan: DatasetPlan | None = None
+        for job in self.work.jobs():
+            if job and job.plan is not plan:
+                if plan:
+                    self.endpoint.concurrency.renew()
+                plan = job.plan
+            yield job
 
     async def _watch(self, scribe: Scribe) -> None:
         """Notice a dead server or a full disk at once, and keep the meter's traffic figures fresh."""
@@ -150,10 +161,11 @@ class Inference:
     def _read_traffic(self) -> None:
         self.meter.requests = self._requests_before + self.endpoint.traffic.requests
         self.meter.retries = self._retries_before + self.endpoint.traffic.retries
+        self.meter.concurrency = self.endpoint.concurrency.limit
 
     async def _ask(self, job: Job, scribe: Scribe) -> None:
         scribe.check()
-        while scribe.backlog > BACKLOG_PER_WORKER * self.endpoint.concurrency:
+        while scribe.backlog > BACKLOG_PER_WORKER * self.endpoint.concurrency.limit:
             await asyncio.sleep(0.005)
         try:
             answer: Answer | RequestFailure = await self.endpoint.ask(job.request)
@@ -170,7 +182,7 @@ class Inference:
         if failure.failure == "connection":
             self.server_check()
         self._streak += 1
-        if self._streak >= max(BREAKER_FLOOR, 2 * self.endpoint.concurrency):
+        if self._streak >= max(BREAKER_FLOOR, 2 * self.endpoint.concurrency.limit):
             raise RunIncomplete(
                 f"{self._streak} samples in a row could not be had (the last: {failure.message}); the rest was not asked. "
                 "Look at the server, then run the same command again: it resumes."

@@ -41,6 +41,8 @@ class Meter:
     completion_tokens: int = 0
     requests: int = 0
     retries: int = 0
+    concurrency: int | None = None
+    """Requests under way at a time, at last."""
     failures: Counter[tuple[str, str]] = field(default_factory=Counter)
     """Samples that could not be had, by class and message."""
     earlier: Earlier = field(default_factory=Earlier)

@@ -36,6 +36,7 @@ from mock_server import (
 
 from evalsuite.endpoint.client import Answer as Answered
 from evalsuite.endpoint.client import Endpoint, RequestFailure
+from evalsuite.endpoint.concurrency import AdaptiveConcurrency, FixedConcurrency
 from evalsuite.endpoint.general import GeneralTransport
 from evalsuite.endpoint.retries import RetryPolicy
 from evalsuite.endpoint.transport import Address, Transport
@@ -70,8 +71,10 @@ def within(
 ) -> T:
     url = server if isinstance(server, str) else server.url
 
+    concurrency = options.pop("concurrency", FixedConcurrency(4))
+
     async def run() -> T:
-        async with Endpoint(url, options.pop("model", MODEL), policy, 4, **options) as endpoint:
+        async with Endpoint(url, options.pop("model", MODEL), policy, concurrency, **options) as endpoint:
             return await do(endpoint)
 
     return asyncio.run(run())
@@ -234,6 +237,40 @@ def test_retry_after_in_seconds_is_waited_for() -> None:
         started = time.monotonic()
         assert ask(server, policy=policy).attempts == 2
     assert time.monotonic() - started >= 0.3
+
+
+def test_a_server_that_asks_to_wait_is_left_alone_by_every_request() -> None:
+    policy = RetryPolicy(deadline=WAIT_SECONDS, max_attempts=2, first_delay=0.0, max_delay=0.0)
+    arrivals: dict[str, float] = {}
+
+    def behave(asked: Asked) -> Answer:
+        arrivals[f"{asked.prompt} {asked.nth}"] = time.monotonic()
+        return (
+            failing(429, **{"Retry-After": "0.4"}) if asked.prompt == "first" and asked.nth == 1 else reply()
+        )
+
+    async def ask_both(endpoint: Endpoint) -> None:
+        requests = [
+            encode(Prompt(messages=[{"role": "user", "content": text}]), Generation(1))
+            for text in ("first", "second")
+        ]
+        first = asyncio.ensure_future(endpoint.ask(requests[0]))
+        while not arrivals or endpoint.traffic.in_flight:
+            await asyncio.sleep(0.001)
+        await endpoint.ask(requests[1])
+        await first
+
+    with MockServer(behave) as server:
+        within(server, ask_both, policy)
+    assert arrivals["second 1"] - arrivals["first 1"] >= 0.4
+
+
+@pytest.mark.parametrize("refusal", [failing(429), failing(503), hanging()], ids=["429", "503", "hang"])
+def test_an_overloaded_server_is_asked_less_at_a_time(refusal: Answer) -> None:
+    concurrency = AdaptiveConcurrency(10)
+    with MockServer(lambda _: refusal) as server:
+        failure(server, SHORT, concurrency=concurrency)
+    assert concurrency.limit == 7
 
 
 def test_a_retry_after_beyond_the_deadline_is_not_waited_for() -> None:
