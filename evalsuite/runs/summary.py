@@ -88,7 +88,7 @@ def nested(rows: Sequence[Mapping[str, Any]], datasets: Sequence[DatasetResults]
             if (row["variant"], row["dataset"]) == (found.variant, found.plan.name):
                 subset = entry["subsets"].setdefault(row["subset"], _subset(found.tally, row["subset"]))
                 metric = units[row["metric"]]
-                numbers = {key: row[key] for key in COLUMNS[5:]}
+                numbers = {key: row[key] for key in (*COLUMNS[5:], "bounds") if key in row}
                 subset["metrics"][row["metric"]] = numbers | {
                     "unit": metric.unit,
                     "higher_is_better": metric.higher_is_better,
@@ -110,11 +110,29 @@ def advice(datasets: Sequence[DatasetResults]) -> list[str]:
                 f"{place}: {outcomes['truncated']} of {total} replies were cut off at {limit} tokens before an answer and count as wrong; "
                 "raise --max-tokens (reasoning models need thousands)."
             )
+        if sentence := _what_errors_hide(dataset):
+            found.append(f"{place}: {sentence}")
         if total and outcomes["unparsed"] > ATTENTION_SHARE * total:
             found.append(
                 f"{place}: {outcomes['unparsed']} of {total} replies held no answer that could be read and count as wrong; look at them in report.html."
             )
     return found
+
+
+def _what_errors_hide(dataset: DatasetResults) -> str:
+    """What the headline could be at most and at least, where samples could not be had."""
+    tally = dataset.tally
+    headline = next((metric for metric in dataset.plan.metrics if metric.primary), None)
+    bounds = tally.bounds(headline) if headline else None
+    if not headline or not bounds:
+        return ""
+    outcomes = tally.outcomes()
+    low, high = (f"{100 * bound:.1f}" for bound in bounds)
+    unit = " %" if headline.unit == "proportion" else ""
+    return (
+        f"{outcomes['error']} of {sum(outcomes.values())} samples could not be had; "
+        f"whatever they would have been, {headline.name} is between {low} and {high}{unit}."
+    )
 
 
 def _subset(tally: Tally, subset: str) -> dict[str, Any]:
@@ -151,6 +169,7 @@ def _numbers(plan: DatasetPlan, result: Result) -> dict[str, Any]:
         "n_skipped": result.n_skipped,
         "primary": result.metric.primary,
         "signature": signature(plan, result),
+        **({"bounds": result.bounds} if result.bounds else {}),
     }
 
 

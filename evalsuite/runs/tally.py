@@ -34,6 +34,8 @@ class Result:
     n_truncated: int
     n_error: int
     n_skipped: int
+    bounds: tuple[float, float] | None = None
+    """See `Tally.bounds`."""
 
 
 @dataclass(slots=True)
@@ -179,7 +181,32 @@ class Tally:
             n_truncated=outcomes["truncated"],
             n_error=outcomes["error"],
             n_skipped=sum(part.skipped for part in parts.values()),
+            bounds=self.bounds(metric, name),
         )
+
+    def bounds(self, metric: Metric, name: str = WHOLE_DATASET) -> tuple[float, float] | None:
+        """The least and the greatest value the metric could have, had the samples in error been answered.
+
+        None where there are none, where they count already (`--on-error wrong`), and for metrics that have no greatest
+        value or are no mean of the samples' scores.
+        """
+        errors: Counter[str] = Counter()
+        for cell in self._in(name):
+            errors[cell.subset] += cell.outcomes["error"]
+        countable = metric.unit in BOUNDED_UNITS and metric.aggregate != "corpus"
+        if not errors.total() or self._on_error == "wrong" or not countable:
+            return None
+        found = self._parts(metric, name)
+        groups = [[subset] for subset in found] if metric.aggregate == "macro" else [list(found)]
+        lows, highs = [], []
+        for group in groups:
+            total = sum(sum(found[subset].values) for subset in group)
+            missed = sum(errors[subset] for subset in group)
+            rows = missed + sum(len(found[subset].values) for subset in group)
+            if rows:
+                lows.append(total / rows)
+                highs.append((total + missed) / rows)
+        return sum(lows) / len(lows), sum(highs) / len(highs)
 
     def _parts(self, metric: Metric, name: str) -> dict[str, _Scores]:
         """A metric's scores by subset."""
