@@ -29,7 +29,15 @@ LangOption: TypeAlias = Literal["auto", "zh", "en"]
 
 LANDING_FIELDS = frozenset({"out", "name", "fresh"})
 """Where results land: not part of what was run, so not in run.json."""
-PACE_FIELDS = LANDING_FIELDS | {"api_key_env", "concurrency", "timeout", "on_error", "fail_under", "stream"}
+PACE_FIELDS = LANDING_FIELDS | {
+    "api_key_env",
+    "concurrency",
+    "timeout",
+    "on_error",
+    "fail_under",
+    "stream",
+    "baseline",
+}
 """What may change between two starts of the same run without making it another one."""
 ASKING_FIELDS = frozenset(
     {"ckpt", "backend", "backend_arg", "base_url", "model", "api_key_env", "shots", "cot"}
@@ -43,6 +51,7 @@ FLAG_FIELDS = frozenset({"cot", "completions", "stream", "fresh"})
 _FAIL_UNDER = re.compile(
     r"^(?:(?P<dataset>[^:=]+):)?(?P<metric>[^:=]+)=(?P<value>\d+(?:\.\d+)?|\.\d+)(?P<percent>%?)$"
 )
+_FAIL_ON_REGRESSION = re.compile(r"^(?P<metric>[^:=]*)(?::(?P<margin>\d+(?:\.\d+)?|\.\d+)(?P<percent>%?))?$")
 _SECRET = re.compile(r"api_?key|password|secret|(^|_)(token|auth|authorization|bearer)$")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -56,6 +65,29 @@ class Gate(BaseModel):
     metric: str
     value: float
     percent: bool = False
+
+
+class RegressionGate(BaseModel):
+    """`--fail-on-regression [METRIC[:MARGIN]]`, parsed; without a metric, whatever is judged. `margin` as in `Gate`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    metric: str | None = None
+    margin: float = 0.0
+
+    def __str__(self) -> str:
+        return (self.metric or "") + (f":{self.margin:g}" if self.margin else "")
+
+    @classmethod
+    def parse(cls, text: str) -> RegressionGate:
+        """The gate a user wrote; the empty text is the one without a metric. Raises `ConfigError`."""
+        match = _FAIL_ON_REGRESSION.match(text)
+        if match is None:
+            raise ConfigError(
+                f"--fail-on-regression {text!r}: write METRIC or METRIC:MARGIN, for instance accuracy or accuracy:0.01 or accuracy:1%"
+            )
+        margin = float(match["margin"] or 0) / (100 if match["percent"] else 1)
+        return cls(metric=match["metric"] or None, margin=margin)
 
 
 class RunConfig(BaseModel):
@@ -94,6 +126,7 @@ class RunConfig(BaseModel):
     name: str | None = None
     fresh: bool = False
     fail_under: tuple[str, ...] = ()
+    baseline: str | None = None
 
     @model_validator(mode="before")
     @classmethod

@@ -19,7 +19,7 @@ from evalsuite.endpoint.retries import RetryPolicy
 from evalsuite.endpoint.wire import Generation, encode
 from evalsuite.errors import ConfigError, EndpointError, EvalsuiteError, RunIncomplete
 from evalsuite.models.checkpoint import Checkpoint, find_checkpoint, served_checkpoint, served_fingerprint
-from evalsuite.results import Stopwatch, conclude, dataset_results, missing, run_file
+from evalsuite.results import Stopwatch, check_baseline, conclude, dataset_results, missing, run_file
 from evalsuite.runs.directory import RUN_FILE, RunDirectory, hold_run_directory
 from evalsuite.runs.inference import Inference
 from evalsuite.runs.journal import Journal
@@ -57,6 +57,7 @@ def prepare(config: RunConfig) -> Prepared:
     """
     plans = plan_datasets(config)
     checkpoints = _checkpoints(config)
+    check_baseline(config.baseline, [checkpoint.name for checkpoint in checkpoints])
     label = "+".join(checkpoint.name for checkpoint in checkpoints)
     name = config.name or f"{label}-{config.identity()}"
     return Prepared(config, plans, checkpoints, config.out / name)

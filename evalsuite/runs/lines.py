@@ -61,6 +61,8 @@ def sample_line(
     }
     if categories := job.plan.categories(job.sample.subset, job.sample.row):
         line["categories"] = categories
+    if cluster := job.plan.task.cluster(job.sample.row):
+        line["cluster"] = cluster
     if job.request.tools_json:
         line["tools"] = orjson.Fragment(job.request.tools_json)
     try:
@@ -96,10 +98,13 @@ def judged_again(line: Mapping[str, Any], job: Job) -> dict[str, Any]:
     return {**fresh, **kept}
 
 
-def rescored(line: Mapping[str, Any], score: Score, categories: Sequence[str]) -> dict[str, Any]:
-    """A line with another judgement, in the categories it counts in now, and nothing else changed."""
-    kept = {name: value for name, value in line.items() if name not in ("statistics", "categories")}
-    return kept | _judgement(score) | ({"categories": categories} if categories else {})
+def rescored(
+    line: Mapping[str, Any], score: Score, categories: Sequence[str], cluster: str | None
+) -> dict[str, Any]:
+    """A line with another judgement, in the categories and the cluster it counts in now, and nothing else changed."""
+    placed = {"categories": categories, "cluster": cluster}
+    kept = {name: value for name, value in line.items() if name != "statistics" and name not in placed}
+    return kept | _judgement(score) | {name: value for name, value in placed.items() if value}
 
 
 def score_of_line(line: Mapping[str, Any], plan: DatasetPlan, row: Any) -> Score:
