@@ -45,11 +45,11 @@ def align(before: ScoreTable, after: ScoreTable, *, same_wording: bool) -> Align
     """Pair the rows of two tables; pairs are in an order that does not depend on the journals'."""
     import numpy as np
 
-    places = _column(before.places), _column(after.places)
+    places = np.array(before.places), np.array(after.places)
     _, first, second = np.intersect1d(*places, assume_unique=True, return_indices=True)
-    same = _column(before.golds)[first] == _column(after.golds)[second]
+    same = np.array(before.golds)[first] == np.array(after.golds)[second]
     if same_wording:
-        same &= _column(before.questions)[first] == _column(after.questions)[second]
+        same &= np.array(before.questions)[first] == np.array(after.questions)[second]
     pairs = first[same], second[same]
     return Alignment(
         before=pairs[0],
@@ -118,11 +118,7 @@ def _named(line: Mapping[str, Any]) -> dict[str, str]:
     return {"subset": str(line["subset"]), "id": str(line["id"])}
 
 
-def _column(values: Any) -> np.ndarray[Any, np.dtype[np.uint64]]:
+def _differing(before: Any, after: Any, pairs: tuple[Rows, Rows]) -> int:
     import numpy as np
 
-    return np.frombuffer(values, dtype=np.uint64) if len(values) else np.zeros(0, dtype=np.uint64)
-
-
-def _differing(before: Any, after: Any, pairs: tuple[Rows, Rows]) -> int:
-    return int((_column(before)[pairs[0]] != _column(after)[pairs[1]]).sum())
+    return int((np.array(before)[pairs[0]] != np.array(after)[pairs[1]]).sum())

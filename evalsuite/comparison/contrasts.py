@@ -106,13 +106,14 @@ def contrast_dataset(
     return DatasetContrast(names, (table_before, table_after), alignment, tuple(found), pairs.errors)
 
 
-def with_holm(contrasts: Sequence[Contrast]) -> list[Contrast]:
-    """The same, the p-values of all that are judged adjusted together."""
-    judged = [contrast for contrast in contrasts if contrast.judged]
-    adjusted = iter(holm([contrast.paired.p for contrast in judged]))
+def with_holm(contrasts: Sequence[Contrast], repeats: Collection[str]) -> list[Contrast]:
+    """The same, the p-values of all that are judged adjusted together; the baseline run again is no question asked."""
+    adjusted = iter(holm([one.paired.p for one in contrasts if one.judged and one.variant not in repeats]))
     return [
-        replace(contrast, p_adjusted=next(adjusted)) if contrast.judged else contrast
-        for contrast in contrasts
+        replace(one, p_adjusted=one.paired.p if one.variant in repeats else next(adjusted))
+        if one.judged
+        else one
+        for one in contrasts
     ]
 
 

@@ -78,7 +78,7 @@ def compare_sides(sides: Sequence[Side], question: Question) -> Findings:
             others.append(_against(baseline, side, datasets))
     repeats = [other.side.label for other in others if other.repeats]
     contrasts = [one for other in others for dataset in other.datasets for one in dataset.contrasts]
-    contrasts = with_noise_floor(with_holm(contrasts), repeats)
+    contrasts = with_noise_floor(with_holm(contrasts, repeats), repeats)
     return Findings(question, baseline, tuple(sides), tuple(others), tuple(contrasts))
 
 

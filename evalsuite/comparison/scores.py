@@ -10,6 +10,7 @@ import hashlib
 import math
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import orjson
@@ -28,23 +29,34 @@ Tables: TypeAlias = "Mapping[tuple[str, str], ScoreTable]"
 _PARAGRAPH = "\n\n"
 
 
+@dataclass(slots=True)
+class _Layout:
+    """The rows whose lines have the same columns, in the same order: their numbers, and all their values in one array."""
+
+    rows: array[int] = field(default_factory=lambda: array("q"))
+    values: array[float] = field(default_factory=lambda: array("d"))
+
+
 class ScoreTable:
-    """One side's scores on one dataset, a column each, rows in the order of the journal."""
+    """One side's scores on one dataset, a column each, rows in the order of the journal.
+
+    Hashes of texts hold within a process only; places do beyond, so that results do not depend on the process.
+    """
 
     def __init__(self, *, one_subset: bool) -> None:
         self.one_subset = one_subset
         """The only subset of a dataset is no part of a row's place: files may be called differently."""
-        self.places, self.golds, self.questions = array("Q"), array("Q"), array("Q")
-        self.prompts, self.replies = array("Q"), array("Q")
+        self.places = array("Q")
+        self.golds, self.questions, self.prompts, self.replies = (array("q") for _ in range(4))
         self.offsets, self.clusters = array("q"), array("q")
-        self.subsets, self.categories = array("H"), array("H")
+        self.subsets, self.categories = array("q"), array("q")
         self.errors = array("b")
         self.subset_names: dict[str, int] = {}
         self.category_sets: dict[tuple[str, ...], int] = {}
         self.clustered = False
         self._rows: dict[int, int] = {}
-        self._scores: dict[str, array[float]] = {}
-        self._statistics: dict[str, list[Sequence[float]]] = {}
+        self._scores: dict[tuple[str, ...], _Layout] = {}
+        self._statistics: dict[str, dict[int, _Layout]] = {}
         self._clusters: dict[tuple[str, str], int] = {}
 
     def __len__(self) -> int:
@@ -57,42 +69,46 @@ class ScoreTable:
             return
         row = len(self.places)
         self.places.append(place)
-        self.golds.append(_hash(orjson.dumps(line["gold"])))
+        self.golds.append(hash(orjson.dumps(line["gold"])))
         self._add_texts(line)
         self.offsets.append(offset)
         self.errors.append(line["outcome"] == "error")
-        subset, categories = str(line["subset"]), tuple(map(str, line.get("categories") or ()))
+        subset, categories = line["subset"], tuple(line.get("categories") or ())
         self.subsets.append(self.subset_names.setdefault(subset, len(self.subset_names)))
         self.categories.append(self.category_sets.setdefault(categories, len(self.category_sets)))
         self.clusters.append(self._cluster(subset, line.get("cluster"), row))
-        for name, value in line["scores"].items():
-            if isinstance(value, int | float) and math.isfinite(value):
-                self._column(name, row).append(value)
+        scores = line["scores"]
+        layout = self._scores.setdefault(tuple(scores), _Layout())
+        layout.rows.append(row)
+        layout.values.extend(math.nan if value is None else value for value in scores.values())
         for name, values in (line.get("statistics") or {}).items():
-            rows = self._statistics.setdefault(name, [])
-            rows.extend(() for _ in range(row - len(rows)))
-            rows.append(array("d", values))
+            layout = self._statistics.setdefault(name, {}).setdefault(len(values), _Layout())
+            layout.rows.append(row)
+            layout.values.extend(values)
 
     def scores(self, name: str) -> Floats:
         """A score of every row; NaN where it does not apply."""
         import numpy as np
 
         found = np.full(len(self), np.nan)
-        column = self._scores.get(name, array("d"))
-        found[: len(column)] = column
+        for names, layout in self._scores.items():
+            if name in names:
+                table = np.array(layout.values).reshape(len(layout.rows), len(names))
+                found[np.array(layout.rows)] = table[:, names.index(name)]
         return found
 
     def statistics(self, name: str) -> tuple[Floats, np.ndarray[Any, np.dtype[np.bool_]]]:
         """A corpus metric's statistics of every row, and which rows have any."""
         import numpy as np
 
-        rows = self._statistics.get(name, [])
-        width = max((len(row) for row in rows), default=0)
+        layouts = self._statistics.get(name, {})
+        width = max(layouts, default=0)
         table = np.zeros((len(self), width))
         known = np.zeros(len(self), dtype=bool)
-        for number, row in enumerate(rows):
-            if len(row):
-                table[number], known[number] = row, True
+        if width:
+            rows = np.array(layouts[width].rows)
+            table[rows] = np.array(layouts[width].values).reshape(len(rows), width)
+            known[rows] = True
         return table, known
 
     def _add_texts(self, line: Mapping[str, Any]) -> None:
@@ -102,17 +118,10 @@ class ScoreTable:
             text = last if isinstance(last, str) else orjson.dumps(last).decode()
         else:
             text = str(line.get("prompt") or "")
-        self.questions.append(_hash(text.rstrip().rpartition(_PARAGRAPH)[2].encode("utf-8", "surrogatepass")))
-        self.prompts.append(_hash(orjson.dumps([messages or line.get("prompt"), line.get("tools")])))
+        self.questions.append(hash(text.rstrip().rpartition(_PARAGRAPH)[2]))
+        self.prompts.append(hash(orjson.dumps([messages or line.get("prompt"), line.get("tools")])))
         reply = line.get("reply") or {}
-        self.replies.append(_hash(orjson.dumps([reply.get("text"), reply.get("tool_calls")])))
-
-    def _column(self, name: str, row: int) -> array[float]:
-        """A score's values, filled with NaN up to a row."""
-        column = self._scores.setdefault(name, array("d"))
-        while len(column) < row:
-            column.append(math.nan)
-        return column
+        self.replies.append(hash(orjson.dumps([reply.get("text"), reply.get("tool_calls")])))
 
     def _cluster(self, subset: str, cluster: Any, row: int) -> int:
         """Negative for a row that stands alone."""
