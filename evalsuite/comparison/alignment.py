@@ -56,7 +56,7 @@ def align(before: ScoreTable, after: ScoreTable, *, same_wording: bool) -> Align
         after=pairs[1],
         only_before=np.setdiff1d(np.arange(len(before)), first),
         only_after=np.setdiff1d(np.arange(len(after)), second),
-        changed=first[~same],
+        changed=np.sort(first[~same]),
         different_prompts=_differing(before.prompts, after.prompts, pairs),
         different_replies=_differing(before.replies, after.replies, pairs),
     )

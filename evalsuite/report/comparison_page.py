@@ -195,7 +195,7 @@ def _tables(document: Mapping[str, Any]) -> list[tuple[str, list[DeltaRow]]]:
     tables: dict[str, list[DeltaRow]] = {}
     for result in whole_results(document, details=True):
         tables.setdefault(result["dataset"], []).append(_row(result, 0.0))
-    return [(dataset, sorted(rows, key=lambda row: not row.verdict)) for dataset, rows in tables.items()]
+    return list(tables.items())
 
 
 def _subset_tables(document: Mapping[str, Any]) -> list[tuple[str, str, bool, list[DeltaRow], str]]:
@@ -208,8 +208,7 @@ def _subset_tables(document: Mapping[str, Any]) -> list[tuple[str, str, bool, li
     tables = []
     for (dataset, categories, metric), results in groups.items():
         reach = _reach(results)
-        ordered = sorted(results, key=lambda result: -(result["delta"] or 0.0))
-        rows = [_row(result, reach) for result in ordered]
+        rows = [_row(result, reach) for result in _largest_change_first(results)]
         title = f"{dataset}, {'categories' if categories else 'subsets'}"
         tables.append(
             (
@@ -221,6 +220,14 @@ def _subset_tables(document: Mapping[str, Any]) -> list[tuple[str, str, bool, li
             )
         )
     return tables
+
+
+def _largest_change_first(results: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Subsets by the first variant's delta, variants of a subset together."""
+    place: dict[str, float] = {}
+    for result in results:
+        place.setdefault(result["subset"], -(result["delta"] or 0.0))
+    return sorted(results, key=lambda result: (place[result["subset"]], result["subset"]))
 
 
 def _groups(flips: Flips, most: int) -> list[GroupShown]:

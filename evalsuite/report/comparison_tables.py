@@ -70,14 +70,21 @@ def headline_rows(document: Mapping[str, Any], *, details: bool = False) -> Iter
 
 
 def whole_results(document: Mapping[str, Any], *, details: bool = False) -> list[Mapping[str, Any]]:
-    """The results of whole datasets, judged ones first; minor metrics only with `details`, or where they are judged."""
+    """The results of whole datasets, judged ones first, variants of one metric next to each other.
+
+    Minor metrics only with `details`, or where they are judged.
+    """
     found = [
         result
         for result in document["results"]
         if result["subset"] == WHOLE and (details or result["verdict"] or not result["detail"])
     ]
-    order = {place: number for number, place in enumerate(dict.fromkeys(map(_place, found)))}
-    return sorted(found, key=lambda result: (order[_place(result)], not result["verdict"]))
+    datasets = list(dict.fromkeys(result["dataset"] for result in found))
+    metrics = list(dict.fromkeys(result["metric"] for result in found))
+    return sorted(
+        found,
+        key=lambda one: (datasets.index(one["dataset"]), not one["verdict"], metrics.index(one["metric"])),
+    )
 
 
 def p_text(result: Mapping[str, Any]) -> str:
