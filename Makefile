@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 help:
 	@echo "make demo   evaluate SmolLM2-135M, a small real model, on the example data (about 4 minutes on two cores)"
 	@echo "make test   lint, types, tests"
-	@echo "make bench  what the client costs over the bare requests, memory against rows"
+	@echo "make bench  what the client costs over the bare requests, memory against rows, comparing, statistics"
 	@echo "make clean  remove the virtual environments and caches of this folder"
 
 $(VENV)/.core: pyproject.toml
@@ -39,6 +39,8 @@ bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/client_overhead.py
 	$(BIN)/python benchmarks/client_overhead.py --latency 0.2 --rounds 3
 	$(BIN)/python benchmarks/memory.py
+	$(BIN)/python benchmarks/compare.py
+	$(BIN)/python benchmarks/paired_statistics.py
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -21,7 +21,7 @@ SHARES = (0.02, 0.1, 0.5, 0.9, 0.98)
 
 def shares(
     generator: np.random.Generator, n: int, share: float, alike: float, cluster: int
-) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[type-arg]
+) -> tuple[np.ndarray, np.ndarray]:
     """Scores of both variants; rows of a cluster share their level."""
     levels = np.full(n, share)
     if cluster > 1:

@@ -4,8 +4,9 @@
   them only (a stratum of one cluster is put together with others of its sort). Clustered rows (the steps of one
   dialogue) count as in `stats`: C/(C-1) · Σ_c (Σ_i w_i (d_i - d̄))² a stratum, degrees of freedom by Satterthwaite.
 - 0/1 scores: for the interval two rows are made up, one won and one lost (Bonett and Price 2012, Journal of
-  Educational and Behavioral Statistics 37:479, from which we depart by t in place of z and by making up two clusters
-  where rows are clustered), so that a handful of differing rows never has a width of nothing.
+  Educational and Behavioral Statistics 37:479, from which we depart by t in place of z and, where rows are clustered,
+  by making up two clusters that change by as much as the others do), so that a handful of differing rows never has a
+  width of nothing.
 - p-value of 0/1 scores: exact McNemar (McNemar 1947), the binomial test of won against lost rows.
 - p-value of other scores, of clustered ones and of macro means: paired permutation, the signs of the differences (of a
   whole cluster) flipped: all of them, or 10,000 drawn ones, or, where no difference weighs much, the law their sum
@@ -109,7 +110,7 @@ def paired_mean(
     groups, strata_of_groups, strata = _grouped(strata, clusters)
     binary = bool(np.isin(before, (0, 1)).all() and np.isin(after, (0, 1)).all())
     totals = np.bincount(groups, weights * differences).astype(np.float64)
-    rows_made_up = n / len(totals) if binary else None
+    rows_made_up = _typical_change(totals * n, n / len(totals)) if binary else None
     values = [_mean(scores, weights if macro else None) for scores in (before, after, differences)]
     variance, freedom = _variance(differences, weights, strata, groups, strata_of_groups)
     wins, losses = int((differences > 0).sum()), int((differences < 0).sum())
@@ -269,6 +270,12 @@ def _variance(
     variance = float(parts.sum())
     spread = float((parts**2 / (counts - 1)).sum())
     return variance, variance**2 / spread if spread > 0 else float(counts.sum() - len(counts))
+
+
+def _typical_change(totals: Floats, cluster_size: float) -> float:
+    """By how many rows a cluster changes that does: root mean square; a whole cluster where none does."""
+    changed = totals[totals != 0]
+    return math.sqrt(float((changed**2).mean())) if len(changed) else cluster_size
 
 
 def _interval(

@@ -173,26 +173,48 @@ def test_subjects_and_categories_have_deltas_of_their_own(tmp_path):
     assert [one["dataset"] for one in found.document["verdicts"]] == ["exam"]
 
 
+def tool_rows(calls, dialogue_steps=None):
+    """ToolBench records whose gold step is a call of `search`, each with its reply."""
+    tools = [{"name": name, "description": "", "parameters": {}} for name in ("search", "Finish")]
+    return [
+        {
+            "id": str(number),
+            "messages": [{"role": "user", "content": f"find {number}"}],
+            "tools": tools,
+            "target": CALL.format("search"),
+            "predictions": call,
+            **({"dialogue": f"d{number // dialogue_steps}"} if dialogue_steps else {}),
+        }
+        for number, call in enumerate(calls)
+    ]
+
+
+CALL = 'Thought: t\nAction: {}\nAction Input: {{"q": 1}}'
+FINISH = 'Thought: t\nAction: Finish\nAction Input: {"return_type": "give_answer", "final_answer": "x"}'
+
+
 def test_steps_of_a_dialogue_count_as_one_cluster(tmp_path):
+    before, after = [FINISH] * 20 + [CALL.format("search")] * 20, [FINISH] * 10 + [CALL.format("search")] * 30
     found = {}
-    for clustered in (True, False):
+    for steps in (5, None):
         runs = [
-            scored(
-                tmp_path / str(clustered), name, mcq_rows(replies(20, 20) if name == "a" else replies(30, 10))
-            )
-            for name in ("a", "b")
+            scored(tmp_path / str(steps), name, tool_rows(calls, steps), "toolbench")
+            for name, calls in (("a", before), ("b", after))
         ]
-        if clustered:
-            for run in runs:
-                lines = [
-                    line | {"cluster": f"d{number // 5}"} for number, line in enumerate(lines_of(run.path))
-                ]
-                write_rows(run.path / "samples.jsonl", lines)
-        found[clustered] = only(evalsuite.compare(*runs))
-    assert found[True]["test"] == "paired permutation"
-    assert found[True]["p"] == pytest.approx(2 / 16)  # two dialogues in either subject changed
-    assert found[True]["stderr"] > 1.5 * found[False]["stderr"]
-    assert found[False]["verdict"] == "better"
+        found[steps] = only(evalsuite.compare(*runs), "strict/plan_em")
+    assert (found[5]["delta"], found[None]["delta"]) == (0.25, 0.25)
+    assert (found[5]["test"], found[None]["test"]) == ("paired permutation", "exact McNemar")
+    assert found[5]["p"] == pytest.approx(2 / 4)  # two dialogues changed, both for the better
+    assert found[5]["stderr"] > 1.9 * found[None]["stderr"]
+    assert found[None]["verdict"] == "better"
+
+
+def test_a_rescored_run_keeps_its_clusters(tmp_path):
+    run = scored(tmp_path, "a", tool_rows([FINISH] * 4, 2), "toolbench")
+    clusters = [line["cluster"] for line in lines_of(run.path)]
+    assert clusters == ["d0", "d0", "d1", "d1"]
+    score(build_score_config({"datasets": [str(run.path)], "name": "b", "out": tmp_path / "runs"}))
+    assert [line["cluster"] for line in lines_of(tmp_path / "runs" / "b")] == clusters
 
 
 # --- what differs, what is the same twice ---
@@ -513,25 +535,11 @@ def test_frames_without_pandas_say_what_to_install(better, monkeypatch):
 
 
 def test_swifts_table_stands_with_deltas_and_intervals(tmp_path):
-    call = 'Thought: t\nAction: {}\nAction Input: {{"q": 1}}'
-    rows = [
-        {
-            "id": str(number),
-            "messages": [{"role": "user", "content": f"find {number}"}],
-            "tools": [
-                {"name": "search", "description": "", "parameters": {}},
-                {"name": "Finish", "description": "", "parameters": {}},
-            ],
-            "target": call.format("search"),
-        }
-        for number in range(12)
-    ]
     runs = [
-        scored(tmp_path, name, [row | {"predictions": call.format(tool)} for row in rows], "toolbench")
+        scored(tmp_path, name, tool_rows([CALL.format(tool)] * 12), "toolbench")
         for name, tool in (("base", "invented"), ("sft", "search"))
     ]
-    found = evalsuite.compare(*runs)
-    table = found.markdown(style="swift")
+    table = evalsuite.compare(*runs).markdown(style="swift")
     assert "| model | Plan.EM | Act.EM | HalluRate↓ | Avg.F1 | R-L |" in table
     assert "| base | 100.00 | 0.00 | 100.00 | 0.00 | — |" in table
     (line,) = (line for line in table.splitlines() if line.startswith("| sft"))
