@@ -6,7 +6,7 @@ import gc
 import io
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -43,7 +43,9 @@ def execute_score(given: Mapping[str, Any], *, config_file: Path | None, as_json
     _show_whatever_there_is(lambda: score(config, display=display, notify=_note), as_json=as_json)
 
 
-def execute_rescore(run: Path, *, out: Path | None, name: str | None, as_json: bool) -> None:
+def execute_rescore(
+    run: Path, *, out: Path | None, name: str | None, profiles: Sequence[str], as_json: bool
+) -> None:
     """Judge a run again, in place or beside, and say what changed."""
     from evalsuite.rescoring import rescore, run_directory_of
 
@@ -51,7 +53,7 @@ def execute_rescore(run: Path, *, out: Path | None, name: str | None, as_json: b
     _end_like_interrupt(signal.SIGTERM)
     source = run_directory_of(str(run)) or run
     beside = (out or source.parent) / (name or source.resolve().name) if out or name else None
-    _show_whatever_there_is(lambda: rescore(source, beside=beside), as_json=as_json)
+    _show_whatever_there_is(lambda: rescore(source, beside=beside, profiles=profiles), as_json=as_json)
 
 
 def _values(given: Mapping[str, Any], config_file: Path | None) -> tuple[dict[str, Any], str]:

@@ -7,11 +7,14 @@ from typing import Annotated, Literal
 
 import typer
 
+from evalsuite.cli.help import PROFILE_HELP
+
 
 def score(
     specs: Annotated[list[str] | None, typer.Argument(metavar="[KIND:]PATH…", help="Files with predictions, folders of them, or the directory of a run.", show_default=False)] = None,
     limit: Annotated[int | None, typer.Option(help="At most so many rows a file or folder, spread evenly over its subjects.", show_default="all")] = None,
     lang: Annotated[Literal["auto", "zh", "en"] | None, typer.Option(help="Language of the instructions shown in the report.", show_default="auto, from the data")] = None,
+    profile: Annotated[list[str] | None, typer.Option(metavar="NAME", help=f"{PROFILE_HELP}; repeatable.")] = None,
     on_error: Annotated[Literal["fail", "skip", "wrong"] | None, typer.Option(help="Rows without a prediction: end as incomplete, leave them out, or count them as wrong.", show_default="fail")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of all runs.", show_default="reports")] = None,
     name: Annotated[str | None, typer.Option(help="This run's folder in it, and what the predictions are called.", show_default="from the files")] = None,
@@ -34,6 +37,7 @@ def score(
         "datasets": specs,
         "limit": limit,
         "lang": lang,
+        "profile": profile,
         "on_error": on_error,
         "out": out,
         "name": name,

@@ -27,8 +27,9 @@ from evalsuite.runs.plan import (
 )
 from evalsuite.runs.work import Variant
 from evalsuite.tasks import KINDS, recognise, task_class
-from evalsuite.tasks.base import Style, language_of, names_categories
+from evalsuite.tasks.base import Style, Task, language_of, names_categories
 from evalsuite.tasks.exams import CEVAL, exam_name
+from evalsuite.tasks.profiles import check_profiles
 from evalsuite.types import Reply, RowT, Sample
 
 FINGERPRINT_DIGITS = 16
@@ -95,6 +96,7 @@ def plan_predictions(config: ScoreConfig) -> tuple[PredictionPlan, ...]:
         return plans
 
     plans = plan_each(config.datasets, plan_one)
+    check_profiles(config.profile, [(plan.task, plan.style) for plan in plans])
     check_gates(config.gates, plans)
     return tuple(plans)
 
@@ -134,7 +136,7 @@ def _plans(spec: DatasetSpec, config: ScoreConfig, variant: str, name: str) -> I
     task = task_class(spec.kind or _kind(layout, first, files[0].path))()
     for part, its_files in separated(name, files, task):
         dataset = load_dataset(part, its_files, PredictionParser(task, layout))
-        style = _style(config, dataset, files_are_subjects=path.is_dir() and part == name)
+        style = _style(config, task, dataset, files_are_subjects=path.is_dir() and part == name)
         yield PredictionPlan(
             spec=spec,
             task=task,
@@ -148,7 +150,7 @@ def _plans(spec: DatasetSpec, config: ScoreConfig, variant: str, name: str) -> I
         )
 
 
-def _style(config: ScoreConfig, dataset: Dataset[Any], *, files_are_subjects: bool) -> Style:
+def _style(config: ScoreConfig, task: Task[Any], dataset: Dataset[Any], *, files_are_subjects: bool) -> Style:
     data_lang = language_of(dataset.traits, sum(dataset.counts.values()))
     return Style(
         lang=data_lang if config.lang == "auto" else config.lang,
@@ -158,6 +160,7 @@ def _style(config: ScoreConfig, dataset: Dataset[Any], *, files_are_subjects: bo
         multiple="multiple" in dataset.traits,
         categories=names_categories(dataset.traits),
         exam=CEVAL if exam_name(dataset.name) == CEVAL else None,
+        profiles=task.wanted_profiles(config.profile),
     )
 
 
