@@ -1,7 +1,8 @@
 """An OpenAI server that answers at once: the client, not the model, is what is measured.
 
 Run as a script it prints its port and serves until it is ended. It parses no more of HTTP than it must, so that
-one core of it outruns any client. `--latency` delays each reply by so many seconds.
+one core of it outruns any client. `--latency` delays each reply by so many seconds. `--faults 0.01` answers one request
+in a hundred with each of the faults in `FAULTS`, drawn with a fixed seed.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import random
 import re
 import sys
 from typing import cast
@@ -25,6 +27,10 @@ def _response(document: object) -> bytes:
     )
 
 
+def _failure(status: bytes) -> bytes:
+    return b"HTTP/1.1 %s\r\nContent-Length: 0\r\n\r\n" % status
+
+
 MODELS = _response({"object": "list", "data": [{"id": MODEL, "object": "model"}]})
 REPLY = _response(
     {
@@ -39,11 +45,26 @@ REPLY = _response(
 )
 
 
+FAULTS: dict[str, bytes | None] = {
+    "429": _failure(b"429 Too Many Requests"),
+    "500": _failure(b"500 Internal Server Error"),
+    "dropped": b"",
+    "truncated JSON": REPLY[: REPLY.index(b"Content-Length")]
+    + b"Content-Length: 30\r\n\r\n"
+    + b'{"choices": [{"message": {"con',
+    "empty": REPLY[: REPLY.index(b"Content-Length")] + b"Content-Length: 0\r\n\r\n",
+    "hang": None,
+}
+"""Fault → what is sent; nothing sent closes the connection, None leaves it open for ever."""
+
+
 class Connection(asyncio.Protocol):
     """One keep-alive connection."""
 
-    def __init__(self, latency: float) -> None:
+    def __init__(self, latency: float, faults: float, chance: random.Random) -> None:
         self._latency = latency
+        self._faults = faults
+        self._chance = chance
         self._buffer = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -61,21 +82,35 @@ class Connection(asyncio.Protocol):
             whole = end + 4 + (int(length[1]) if length else 0)
             if len(self._buffer) < whole:
                 return
-            answer = MODELS if self._buffer.startswith(b"GET") else REPLY
+            answer = MODELS if self._buffer.startswith(b"GET") else self._reply()
             self._buffer = self._buffer[whole:]
             if self._latency:
                 asyncio.get_running_loop().call_later(self._latency, self._write, answer)
-            else:
+            elif answer:
                 self._transport.write(answer)
+            else:
+                self._write(answer)
 
-    def _write(self, answer: bytes) -> None:
-        if not self._transport.is_closing():
+    def _reply(self) -> bytes | None:
+        if self._faults and (number := int(self._chance.random() / self._faults)) < len(FAULTS):
+            return list(FAULTS.values())[number]
+        return REPLY
+
+    def _write(self, answer: bytes | None) -> None:
+        if answer is None or self._transport.is_closing():
+            return
+        if answer:
             self._transport.write(answer)
+        else:
+            self._transport.close()
 
 
-async def serve(latency: float) -> None:
+async def serve(latency: float, faults: float) -> None:
     """Listen on a free port of 127.0.0.1 and say which."""
-    server = await asyncio.get_running_loop().create_server(lambda: Connection(latency), "127.0.0.1", 0)
+    chance = random.Random(1)
+    server = await asyncio.get_running_loop().create_server(
+        lambda: Connection(latency, faults, chance), "127.0.0.1", 0, backlog=1024
+    )
     print(server.sockets[0].getsockname()[1], flush=True)
     async with server:
         await server.serve_forever()
@@ -84,12 +119,13 @@ async def serve(latency: float) -> None:
 if __name__ == "__main__":
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--latency", type=float, default=0.0)
-    latency = options.parse_args().latency
+    options.add_argument("--faults", type=float, default=0.0)
+    given = options.parse_args()
     try:
         import uvloop
 
-        uvloop.run(serve(latency))
+        uvloop.run(serve(given.latency, given.faults))
     except ImportError:
-        asyncio.run(serve(latency))
+        asyncio.run(serve(given.latency, given.faults))
     except KeyboardInterrupt:
         sys.exit(0)

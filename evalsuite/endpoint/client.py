@@ -15,7 +15,7 @@ from typing import Literal, NoReturn, TypeAlias
 import orjson
 
 from evalsuite.endpoint.concurrency import Concurrency
-from evalsuite.endpoint.retries import Patience, RetryPolicy, retry_after_seconds
+from evalsuite.endpoint.retries import IMPATIENT_ATTEMPTS, Patience, RetryPolicy, retry_after_seconds
 from evalsuite.endpoint.transport import Address, Piece, Response, TransportError, open_transport
 from evalsuite.endpoint.wire import (
     PATHS,
@@ -222,7 +222,7 @@ class Endpoint:
     ) -> Response:
         """The response, waited for as long as `left` and our patience allow. Raises as `Transport.send`."""
         path, patience = self._paths[api], self._patience.seconds(attempt)
-        if attempt > 1 or self._patience.is_known:
+        if attempt > IMPATIENT_ATTEMPTS or self._patience.is_known:
             return await self._transport.send("POST", path, body, min(left, patience), on_piece)
         start = perf_counter()
         sending = asyncio.ensure_future(self._transport.send("POST", path, body, left, on_piece))

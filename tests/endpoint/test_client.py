@@ -358,13 +358,14 @@ def test_a_request_that_hung_before_anything_was_known_is_asked_again_too(
         assert within(server, ask_hung_first, policy).attempts == 2
 
 
-def test_patience_ends_with_the_first_attempt_and_begins_with_enough_answers() -> None:
+def test_patience_begins_with_enough_answers_and_ends_with_the_second_attempt() -> None:
     patience = retries.Patience()
     for _ in range(retries.KNOWN_AFTER_ANSWERS):
         assert patience.seconds(1) == math.inf
         patience.note(7.0)
     assert patience.seconds(1) == 70.0
-    assert patience.seconds(2) == math.inf
+    assert patience.seconds(2) == 70.0
+    assert patience.seconds(3) == math.inf
 
 
 def test_an_endless_stream_ends_at_the_deadline() -> None:
