@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 from evalsuite.data.dataset import RowError
 from evalsuite.metrics import bleu, rouge
+from evalsuite.metrics.bleu_tokens import Tokenize
 from evalsuite.metrics.text import length_ratio, tokenize_pair
 from evalsuite.tasks.base import (
     CHINESE_TRAIT,
@@ -212,7 +213,7 @@ def _profile_metrics(style: Style) -> Iterator[Metric]:
             )
 
 
-def _tokenizer(style: Style) -> bleu.Tokenize:
+def _tokenizer(style: Style) -> Tokenize:
     return "zh" if style.data_lang == "zh" else "13a"
 
 
