@@ -29,6 +29,7 @@ _SUBSTITUTIONS = (
     (r"([.,])([^0-9])", r" \1 \2"),
     (r"([0-9])(-)", r"\1 \2 "),
 )
+_PUNCTUATION = r"[!-/:-@\[-`{-~]"
 _MARKS = frozenset('.,!"#$%&()*+/:;<=>?@[\\]^_`{|}~')
 """Split off from a word of letters and digits that they end."""
 _ENTITIES = (("&quot;", '"'), ("&amp;", "&"), ("&lt;", "<"), ("&gt;", ">"))
@@ -70,8 +71,11 @@ def _chinese_tokens(text: str) -> list[str]:
 
 
 def _tokens_of_words(line: str) -> list[str]:
+    words = line.split()
+    if _compiled(_PUNCTUATION).search(line) is None:
+        return words
     found: list[str] = []
-    for word in line.split():
+    for word in words:
         if len(word) == 1 or word.isalnum():
             found.append(word)
         elif word[-1] in _MARKS and word[:-1].isalnum():
@@ -82,14 +86,14 @@ def _tokens_of_words(line: str) -> list[str]:
 
 
 def _substituted(line: str) -> list[str]:
-    for pattern, replacement in _patterns():
-        line = pattern.sub(replacement, line)
+    for pattern, replacement in _SUBSTITUTIONS:
+        line = _compiled(pattern).sub(replacement, line)
     return line.split()
 
 
-@functools.lru_cache(maxsize=1)
-def _patterns() -> tuple[tuple[re.Pattern[str], str], ...]:
-    return tuple((re.compile(pattern), replacement) for pattern, replacement in _SUBSTITUTIONS)
+@functools.lru_cache(maxsize=8)
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern)
 
 
 @functools.lru_cache(maxsize=1)

@@ -27,12 +27,15 @@ SAME_WORDS = (("jieba", "0.42.1"), ("rjieba", "0.2.2"))
 
 Cut = Callable[[str], list[str]]
 
-# jieba's `re_han_default` and `re_skip`, and where rjieba decides otherwise.
-_BLOCK = r"([\u4E00-\u9FD5a-zA-Z0-9+#&._%\-]+)"
+# The characters of jieba's `re_han_default`, its `re_skip`, and where rjieba decides otherwise.
+_IN_BLOCK = r"[\u4E00-\u9FD5a-zA-Z0-9+#&._%\-]"
 _LETTERS_AND_DIGITS = r"([a-zA-Z0-9]+(?:\.[0-9]+)?%?)"
 _COMPOUND = r"[A-Za-z0-9](?:[-_][A-Za-z0-9]|\.(?:[A-Za-z]|[0-9]+(?:[A-Za-z]|[-_.][A-Za-z0-9])))"
 _OTHER_IDEOGRAPH = "[\u3400-\u4dbf\u9fd6-\u9fff\uf900-\ufaff\U00020000-\U0003ffff\ud800-\udfff]"
 """Lone surrogates among them, which rjieba cannot take."""
+_DIFFERENT = f"{_COMPOUND}|{_OTHER_IDEOGRAPH}"
+_DIFFERENT_PIECE = f"(?<!{_IN_BLOCK})(?={_IN_BLOCK}*?{_COMPOUND}){_IN_BLOCK}+|{_OTHER_IDEOGRAPH}"
+"""A whole block with a compound in it, or an ideograph outside blocks."""
 _MARKS_IN_WORDS = frozenset("&#+")
 _jieba_lock = threading.Lock()
 
@@ -46,9 +49,9 @@ def cut(text: str) -> list[str]:
     fast = _rjieba_cut()
     if fast is None:
         return _jieba_cut()(text)
-    if _compiled(f"{_COMPOUND}|{_OTHER_IDEOGRAPH}").search(text) is None:
+    if _compiled(_DIFFERENT).search(text) is None:
         return fast(text)
-    return list(_words_of_blocks(text, fast))
+    return list(_words_in_pieces(text, fast))
 
 
 def segment(text: str) -> list[str]:
@@ -56,16 +59,21 @@ def segment(text: str) -> list[str]:
     return [word for word in cut(text) if not word.isspace()]
 
 
-def _words_of_blocks(text: str, fast: Cut) -> Iterator[str]:
-    for number, piece in enumerate(_compiled(_BLOCK).split(text)):
-        if number % 2 == 0:  # between blocks
-            yield from _compiled(r"(?s)\r\n|.").findall(piece)
-        elif _compiled(_COMPOUND).search(piece) is None:
-            yield from fast(piece)
-        elif _MARKS_IN_WORDS.isdisjoint(piece):
-            yield from _without_compounds(fast(piece))
-        else:
-            yield from _jieba_cut()(piece)
+def _words_in_pieces(text: str, fast: Cut) -> Iterator[str]:
+    end = 0
+    for piece in _compiled(_DIFFERENT_PIECE).finditer(text):
+        yield from fast(text[end : piece.start()])
+        end = piece.end()
+        yield from _different_words(piece[0], fast)
+    yield from fast(text[end:])
+
+
+def _different_words(piece: str, fast: Cut) -> Iterable[str]:
+    if _compiled(_OTHER_IDEOGRAPH).fullmatch(piece):
+        return (piece,)
+    if _MARKS_IN_WORDS.isdisjoint(piece):
+        return _without_compounds(fast(piece))
+    return _jieba_cut()(piece)
 
 
 def _without_compounds(words: Iterable[str]) -> Iterator[str]:
