@@ -11,13 +11,16 @@ import asyncio
 import json
 import re
 import sys
+from collections.abc import Iterator
+from itertools import repeat
 from typing import cast
 
 MODEL = "mock"
 _LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 
 
-def _response(document: object) -> bytes:
+def response(document: object) -> bytes:
+    """An HTTP response with a JSON body."""
     body = json.dumps(document).encode()
     return b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (
         len(body),
@@ -25,25 +28,24 @@ def _response(document: object) -> bytes:
     )
 
 
-MODELS = _response({"object": "list", "data": [{"id": MODEL, "object": "model"}]})
-REPLY = _response(
-    {
-        "id": "mock",
-        "object": "chat.completion",
-        "model": MODEL,
-        "choices": [
-            {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "Answer: B"}}
-        ],
-        "usage": {"prompt_tokens": 100, "completion_tokens": 4, "total_tokens": 104},
-    }
-)
+MODELS = response({"object": "list", "data": [{"id": MODEL, "object": "model"}]})
+
+
+def reply(text: str) -> bytes:
+    """The response to a chat request."""
+    message = {"role": "assistant", "content": text}
+    usage = {"prompt_tokens": 100, "completion_tokens": 4, "total_tokens": 104}
+    choices = [{"index": 0, "finish_reason": "stop", "message": message}]
+    document = {"id": "mock", "object": "chat.completion", "model": MODEL, "choices": choices, "usage": usage}
+    return response(document)
 
 
 class Connection(asyncio.Protocol):
-    """One keep-alive connection."""
+    """One keep-alive connection; every request to it gets the next of the replies."""
 
-    def __init__(self, latency: float) -> None:
+    def __init__(self, latency: float, replies: Iterator[bytes]) -> None:
         self._latency = latency
+        self._replies = replies
         self._buffer = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -61,7 +63,7 @@ class Connection(asyncio.Protocol):
             whole = end + 4 + (int(length[1]) if length else 0)
             if len(self._buffer) < whole:
                 return
-            answer = MODELS if self._buffer.startswith(b"GET") else REPLY
+            answer = MODELS if self._buffer.startswith(b"GET") else next(self._replies)
             self._buffer = self._buffer[whole:]
             if self._latency:
                 asyncio.get_running_loop().call_later(self._latency, self._write, answer)
@@ -75,7 +77,9 @@ class Connection(asyncio.Protocol):
 
 async def serve(latency: float) -> None:
     """Listen on a free port of 127.0.0.1 and say which."""
-    server = await asyncio.get_running_loop().create_server(lambda: Connection(latency), "127.0.0.1", 0)
+    replies = repeat(reply("Answer: B"))
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: Connection(latency, replies), "127.0.0.1", 0)
     print(server.sockets[0].getsockname()[1], flush=True)
     async with server:
         await server.serve_forever()

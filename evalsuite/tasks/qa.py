@@ -125,6 +125,11 @@ class QaTask(Task[QaRow]):
 
         return lacking()
 
+    def warm_up(self, style: Style) -> None:
+        """Words, n-grams and corpus scores, each once."""
+        text = "我" if style.data_lang == "zh" else "a"
+        self.score(self.from_gold(text, style), Reply(text), style)
+
     def score(self, row: QaRow, reply: Reply, style: Style) -> Score:
         """Every overlap score of one reply; an empty reply scores 0 and is counted as unparsed."""
         whole = answer_text(reply) or ""
