@@ -2,7 +2,7 @@
 
 Run as a script it prints its port and serves until it is ended. It parses no more of HTTP than it must, so that
 one core of it outruns any client. `--latency` delays each reply by so many seconds. `--faults 0.01` answers one request
-in a hundred with each of the faults in `FAULTS`, drawn with a fixed seed.
+in a hundred with each of the faults in `FAULTS`.
 """
 
 from __future__ import annotations
@@ -13,13 +13,16 @@ import json
 import random
 import re
 import sys
+from collections.abc import Iterator
+from itertools import repeat
 from typing import cast
 
 MODEL = "mock"
 _LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 
 
-def _response(document: object) -> bytes:
+def response(document: object) -> bytes:
+    """An HTTP response with a JSON body."""
     body = json.dumps(document).encode()
     return b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (
         len(body),
@@ -27,44 +30,45 @@ def _response(document: object) -> bytes:
     )
 
 
-def _failure(status: bytes) -> bytes:
-    return b"HTTP/1.1 %s\r\nContent-Length: 0\r\n\r\n" % status
+MODELS = response({"object": "list", "data": [{"id": MODEL, "object": "model"}]})
 
 
-MODELS = _response({"object": "list", "data": [{"id": MODEL, "object": "model"}]})
-REPLY = _response(
-    {
-        "id": "mock",
-        "object": "chat.completion",
-        "model": MODEL,
-        "choices": [
-            {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "Answer: B"}}
-        ],
-        "usage": {"prompt_tokens": 100, "completion_tokens": 4, "total_tokens": 104},
-    }
-)
+def reply(text: str) -> bytes:
+    """The response to a chat request."""
+    message = {"role": "assistant", "content": text}
+    usage = {"prompt_tokens": 100, "completion_tokens": 4, "total_tokens": 104}
+    choices = [{"index": 0, "finish_reason": "stop", "message": message}]
+    document = {"id": "mock", "object": "chat.completion", "model": MODEL, "choices": choices, "usage": usage}
+    return response(document)
 
 
+PLAIN = reply("Answer: B")
+_START = PLAIN[: PLAIN.index(b"Content-Length")]
 FAULTS: dict[str, bytes | None] = {
-    "429": _failure(b"429 Too Many Requests"),
-    "500": _failure(b"500 Internal Server Error"),
+    "429": b"HTTP/1.1 429 Too Many Requests\r\nContent-Length: 0\r\n\r\n",
+    "500": b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n",
     "dropped": b"",
-    "truncated JSON": REPLY[: REPLY.index(b"Content-Length")]
-    + b"Content-Length: 30\r\n\r\n"
-    + b'{"choices": [{"message": {"con',
-    "empty": REPLY[: REPLY.index(b"Content-Length")] + b"Content-Length: 0\r\n\r\n",
+    "truncated JSON": _START + b'Content-Length: 30\r\n\r\n{"choices": [{"message": {"con',
+    "empty": _START + b"Content-Length: 0\r\n\r\n",
     "hang": None,
 }
 """Fault → what is sent; nothing sent closes the connection, None leaves it open for ever."""
 
 
-class Connection(asyncio.Protocol):
-    """One keep-alive connection."""
+def faulty(share: float) -> Iterator[bytes | None]:
+    """Plain replies with a share of each fault among them, drawn with a fixed seed."""
+    chance = random.Random(1)
+    while True:
+        number = int(chance.random() / share)
+        yield list(FAULTS.values())[number] if number < len(FAULTS) else PLAIN
 
-    def __init__(self, latency: float, faults: float, chance: random.Random) -> None:
+
+class Connection(asyncio.Protocol):
+    """One keep-alive connection; every request to it gets the next of the replies."""
+
+    def __init__(self, latency: float, replies: Iterator[bytes | None]) -> None:
         self._latency = latency
-        self._faults = faults
-        self._chance = chance
+        self._replies = replies
         self._buffer = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -82,7 +86,7 @@ class Connection(asyncio.Protocol):
             whole = end + 4 + (int(length[1]) if length else 0)
             if len(self._buffer) < whole:
                 return
-            answer = MODELS if self._buffer.startswith(b"GET") else self._reply()
+            answer = MODELS if self._buffer.startswith(b"GET") else next(self._replies)
             self._buffer = self._buffer[whole:]
             if self._latency:
                 asyncio.get_running_loop().call_later(self._latency, self._write, answer)
@@ -90,11 +94,6 @@ class Connection(asyncio.Protocol):
                 self._transport.write(answer)
             else:
                 self._write(answer)
-
-    def _reply(self) -> bytes | None:
-        if self._faults and (number := int(self._chance.random() / self._faults)) < len(FAULTS):
-            return list(FAULTS.values())[number]
-        return REPLY
 
     def _write(self, answer: bytes | None) -> None:
         if answer is None or self._transport.is_closing():
@@ -107,10 +106,9 @@ class Connection(asyncio.Protocol):
 
 async def serve(latency: float, faults: float) -> None:
     """Listen on a free port of 127.0.0.1 and say which."""
-    chance = random.Random(1)
-    server = await asyncio.get_running_loop().create_server(
-        lambda: Connection(latency, faults, chance), "127.0.0.1", 0, backlog=1024
-    )
+    replies = faulty(faults) if faults else repeat(PLAIN)
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: Connection(latency, replies), "127.0.0.1", 0, backlog=1024)
     print(server.sockets[0].getsockname()[1], flush=True)
     async with server:
         await server.serve_forever()

@@ -190,6 +190,10 @@ class Task(ABC, Generic[RowT]):
         """What has to be installed before that profile can be judged, and how; "" for nothing."""
         return ""
 
+    def warm_up(self, style: Style) -> None:
+        """Load what judging takes its time to load (dictionaries), while the first replies are awaited."""
+        return
+
     @abstractmethod
     def score(self, row: RowT, reply: Reply, style: Style) -> Score:
         """Judge a reply. Never raises: whatever came back has a score or an outcome."""
