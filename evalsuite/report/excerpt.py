@@ -12,6 +12,7 @@ What counts:
 from __future__ import annotations
 
 import heapq
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
@@ -108,8 +109,23 @@ def _facts(sample: Mapping[str, Any]) -> list[list[str]]:
         ("finish reason", reply.get("finish_reason"), texts.as_text),
         ("attempts", sample.get("attempts"), count),
         ("read by", sample.get("stage") or None, texts.as_text),
+        ("options", sample.get("logprobs"), _probabilities),
     )
     return [[name, show(value)] for name, value, show in pairs if value is not None]
+
+
+def _probabilities(logprobs: Mapping[str, Any]) -> str:
+    """`C 64.2 % · B 21.0 % · A below 0.1 %`: how probable each option's letter was."""
+    floor = numbers.finite(logprobs.get("floor"))
+    known, unknown = [], []
+    for label, value in (logprobs.get("labels") or {}).items():
+        logprob = numbers.finite(value)
+        if logprob is not None:
+            known.append((logprob, f"{label} {100 * math.exp(min(0.0, logprob)):.3g} %"))
+        elif floor is not None:
+            unknown.append(f"{label} below {100 * math.exp(min(0.0, floor)):.2g} %")
+    ordered = sorted(known, key=lambda pair: -pair[0])
+    return " · ".join([*(words for _, words in ordered), *unknown])
 
 
 def _scores(scores: Mapping[str, Any], metrics: Mapping[str, Mapping[str, Any]]) -> list[list[str]]:
