@@ -275,6 +275,7 @@ def unique_name(name: str, taken: Collection[str]) -> str:
 def _style(config: RunConfig, task: Task[Any], dataset: Dataset[Any], *, files_are_subjects: bool) -> Style:
     rows = sum(dataset.counts.values())
     data_lang = language_of(dataset.traits, rows)
+    by_logprob = config.mcq_mode == "logprob" and task.takes_logprob
     return Style(
         lang=data_lang if config.lang == "auto" else config.lang,
         data_lang=data_lang,
@@ -283,11 +284,11 @@ def _style(config: RunConfig, task: Task[Any], dataset: Dataset[Any], *, files_a
         completions=config.completions,
         subjects=files_are_subjects or len(dataset.counts) > 1,
         multiple="multiple" in dataset.traits,
-        logprob="marker" if config.mcq_mode == "logprob" and task.takes_logprob else None,
+        logprob="marker" if by_logprob else None,
         categories=names_categories(dataset.traits),
         agent_format=config.agent_format,
         exam=CEVAL if exam_name(dataset.name) == CEVAL else None,
-        profiles=task.wanted_profiles(config.profile),
+        profiles=task.wanted_profiles(config.profile, in_words=not by_logprob),
     )
 
 

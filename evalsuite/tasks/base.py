@@ -190,9 +190,12 @@ class Task(ABC, Generic[RowT]):
         """A row that a reply can be judged by, from `gold` alone; None where judging needs more (options, tools)."""
         return None
 
-    def wanted_profiles(self, names: Collection[str]) -> tuple[str, ...]:
-        """Those of the names that are profiles of this kind, always in the same order."""
-        return tuple(name for name in self.profiles if name in names)
+    def wanted_profiles(self, names: Collection[str], *, in_words: bool = True) -> tuple[str, ...]:
+        """Those of the names that are profiles of this kind, always in the same order.
+
+        None is where answers are not `in_words`: profiles read replies, not probabilities.
+        """
+        return tuple(name for name in self.profiles if name in names and in_words)
 
     def lacks(self, profile: str) -> str:
         """What has to be installed before that profile can be judged, and how; "" for nothing."""

@@ -30,6 +30,7 @@ from run_helpers import (
 from evalsuite.backends.base import Server
 from evalsuite.backends.llamacpp import LlamaCppBackend, child_parameters
 from evalsuite.endpoint.client import Endpoint
+from evalsuite.endpoint.concurrency import FixedConcurrency
 from evalsuite.endpoint.logprobs import find_logprob_form
 from evalsuite.endpoint.retries import RetryPolicy
 from evalsuite.endpoint.wire import Generation, encode
@@ -247,7 +248,9 @@ def test_a_begun_turn_is_gone_on_with_and_its_probabilities_are_those_of_the_fla
 
     async def ask() -> tuple[str, list[LabelLogprobs]]:
         served = server.served
-        async with Endpoint(served.base_url, served.model, RetryPolicy(WAIT_SECONDS), 1) as endpoint:
+        async with Endpoint(
+            served.base_url, served.model, RetryPolicy(WAIT_SECONDS), FixedConcurrency(1)
+        ) as endpoint:
             form = await find_logprob_form(endpoint, generation, "marker", completions=False, continues=False)
             answers = [await endpoint.ask(encode(prompt, generation)) for prompt in (begun, flat)]
             return form, [read(answer.reply.alternatives or (), "ABC") for answer in answers]

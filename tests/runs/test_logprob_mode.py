@@ -336,6 +336,16 @@ def test_thinking_first_and_reading_the_first_token_exclude_each_other(
         prepare(config(server, tmp_path, data, cot=True))
 
 
+def test_profiles_that_read_words_are_for_the_other_kinds(
+    server: MockServer, data: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match=r"--profile evalscope.*in words.*--mcq-mode logprob"):
+        prepare(config(server, tmp_path, data, profile=["evalscope"]))
+    other = write_qa(tmp_path / "qa.jsonl", numbered(1))
+    plans = prepare(config(server, tmp_path, f"mcq:{data}", f"qa:{other}", profile=["swift"])).plans
+    assert [plan.style.profiles for plan in plans] == [(), ("swift",)]
+
+
 def test_predictions_have_no_mode(tmp_path: Path, data: Path) -> None:
     done = call(["score", f"mcq:{data}", "--mcq-mode", "logprob"])
     assert done.returncode == 2
