@@ -44,8 +44,9 @@ def read(alternatives: Iterable[Sequence[object]], options: Collection[str]) -> 
 
     `options` are the row's labels in their order.
 
-    >>> read([(" B", -0.5), ("B", -2.0), (" A", -1.5), ("The", -4.0)], ["A", "B", "C"]).labels
-    {'A': -1.5, 'B': -0.29858672236823896, 'C': None}
+    >>> found = read([(" B", -0.5), ("B", -2.0), (" A", -1.5), ("The", -4.0)], ["A", "B", "C"])
+    >>> found.chosen, round(found.labels["B"], 4), found.labels["C"], found.floor
+    ('B', -0.2986, None, -4.0)
     """
     variants: dict[str, list[float]] = {label: [] for label in options}
     shown = []
