@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
 Outcome: TypeAlias = Literal["scored", "unparsed", "truncated", "error"]
+LogprobForm: TypeAlias = Literal["marker", "letter"]
+"""How a letter's probability is asked for: right after an answer marker that is begun for the model, or as the reply."""
 AgentFormat: TypeAlias = Literal["react", "toolbench", "openai-tools"]
 Message: TypeAlias = dict[str, Any]
 RowT = TypeVar("RowT")
@@ -35,13 +37,15 @@ class Sample(Generic[RowT]):
 class Prompt:
     """What is asked: chat `messages`, or flat `text` for base models. Exactly one is set.
 
-    `tools`, with messages only, is the request's own list of tools, in OpenAI's form.
+    `tools`, with messages only, is the request's own list of tools, in OpenAI's form. With `continues` the last message
+    is the beginning of the assistant's turn, which the model is to go on with.
     """
 
     messages: Sequence[Message] | None = None
     text: str | None = None
     stop: tuple[str, ...] = ()
     tools: Sequence[Mapping[str, Any]] | None = None
+    continues: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +58,19 @@ class Reply:
     finish_reason: str | None = None
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
+    alternatives: Sequence[Sequence[Any]] | None = None
+    """What the first token could have been, most probable first: pairs of its text and its natural log-probability;
+    None where nothing is known of it."""
 
     def to_json(self) -> dict[str, Any]:
         """The `reply` object of a journal line."""
-        return {
+        found = {
             "text": self.text,
             "reasoning": self.reasoning,
             "tool_calls": self.tool_calls,
             "finish_reason": self.finish_reason,
         }
+        return found if self.alternatives is None else found | {"alternatives": self.alternatives}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +88,8 @@ class Score:
     values: Mapping[str, float | None] = field(default_factory=dict)
     labels: tuple[str, ...] = ()
     statistics: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    details: Mapping[str, Any] = field(default_factory=dict)
+    """Further fields of the journal line: what the judgement rests on."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ from evalsuite.endpoint.wire import (
 from evalsuite.errors import EndpointError, RunIncomplete, ServerError
 from evalsuite.types import Reply
 
-FailureClass: TypeAlias = Literal["timeout", "connection", "status", "rejected", "bad_reply"]
+FailureClass: TypeAlias = Literal["timeout", "connection", "status", "rejected", "bad_reply", "no_logprobs"]
 SECRET_CHARACTERS = 16
 """Providers' keys are longer."""
 CONTROL_TIMEOUT_SECONDS = 30.0
@@ -41,6 +41,7 @@ OVERLOAD_STATUSES = frozenset({429, 503, 529})
 """Too many requests, service unavailable, and what some providers say for overloaded."""
 JSON_TYPE = "application/json"
 MAX_LISTED_MODELS = 20
+NO_LOGPROBS = "the response has no log-probabilities of tokens"
 REDACTED = "[key]"
 NEWER_LIMIT: TokenLimit = "max_completion_tokens"
 
@@ -163,7 +164,7 @@ class Endpoint:
         while True:
             attempt += 1
             try:
-                return await self._attempt(request.api, body, deadline, attempt)
+                return _usable(await self._attempt(request.api, body, deadline, attempt), request)
             except _Again as again:
                 failure = again.failure
                 failure.attempts = attempt
@@ -324,6 +325,13 @@ class Endpoint:
                 ) from failure
             advice = "Wait a little and run it again." if failure.status == 429 else "See the server's log."
             raise ServerError(f"{message} {advice}") from failure
+
+
+def _usable(answer: Answer, request: Request) -> Answer:
+    """The answer; raises `RequestFailure` when it lacks what the request was sent for."""
+    if request.logprobs and answer.reply.alternatives is None:
+        raise RequestFailure("no_logprobs", NO_LOGPROBS, attempts=answer.attempts)
+    return answer
 
 
 def _model_names(raw: bytes) -> list[str] | None:

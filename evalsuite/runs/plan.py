@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -21,11 +21,13 @@ from evalsuite.tasks import KINDS, recognise, task_class
 from evalsuite.tasks.base import Metric, Style, Task, language_of, names_categories
 from evalsuite.tasks.exams import CEVAL, exam_name
 from evalsuite.tasks.profiles import check_profiles
-from evalsuite.types import Prompt, Sample
+from evalsuite.types import LogprobForm, Prompt, Sample
 
 PlannedT = TypeVar("PlannedT")
 SHORT_NAMES = {"temperature": "t"}
 SHOWN_HASH_DIGITS = 8
+TOP_LOGPROBS = 20
+"""The most that OpenAI's chat API and vLLM (--max-logprobs) give by default."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,10 @@ class DatasetPlan:
         prompt = self.task.prompt(sample.row, shots, self.style, sample.subset)
         return prompt, encode(prompt, self.generation)
 
+    def in_form(self, form: LogprobForm) -> DatasetPlan:
+        """The same, its letters' probabilities asked for in another form, where they are asked for."""
+        return replace(self, style=replace(self.style, logprob=form)) if self.style.logprob else self
+
     def place(self, sample: Sample[Any]) -> bytes:
         """What of a sample's place belongs to its key: nothing, since equal questions may share a reply."""
         return b""
@@ -102,6 +108,7 @@ class DatasetPlan:
             f"shots:{style.shots}",
             f"lang:{style.lang}",
             *(name for name in ("cot", "multiple") if getattr(style, name)),
+            *([f"logprob:{style.logprob}"] if style.logprob else []),
             *([style.exam] if style.exam else []),
             "completions" if style.completions else "chat",
             *(f"{SHORT_NAMES.get(name, name)}:{_written(value)}" for name, value in settings.items()),
@@ -222,14 +229,34 @@ def _plan(
     recognised: bool,
 ) -> DatasetPlan:
     style = _style(config, task, dataset, files_are_subjects=files_are_subjects)
+    if style.logprob:
+        _check_logprob(style, task, dataset)
     generation = Generation(
-        max_tokens=config.max_tokens or task.max_tokens(style),
+        max_tokens=1 if style.logprob else config.max_tokens or task.max_tokens(style),
         temperature=config.temperature,
         top_p=config.top_p,
         seed=config.seed,
-        stop=config.stop,
+        stop=() if style.logprob else config.stop,
+        top_logprobs=TOP_LOGPROBS if style.logprob else None,
     )
     return DatasetPlan(spec, task, dataset, style, generation, config.limit, recognised)
+
+
+def _check_logprob(style: Style, task: Task[Any], dataset: Dataset[Any]) -> None:
+    """Refuse what one token cannot answer."""
+    if style.cot:
+        raise ConfigError(
+            "--mcq-mode logprob reads the first token of an answer, before which --cot lets the model think; "
+            "leave out one of them."
+        )
+    unfit = list(dataset.findings(task.unfit_for_logprob))
+    if unfit:
+        first = unfit[0]
+        raise InputError(
+            f"--mcq-mode logprob: one token cannot answer {len(unfit)} of the rows of {dataset.name}, "
+            f"the first of them {first.file}:{first.line} ({first.what}; expected {first.expected}). "
+            "Leave these rows out, or use --mcq-mode generate."
+        )
 
 
 def _kind_from_columns(path: Any) -> str:
@@ -248,6 +275,7 @@ def unique_name(name: str, taken: Collection[str]) -> str:
 def _style(config: RunConfig, task: Task[Any], dataset: Dataset[Any], *, files_are_subjects: bool) -> Style:
     rows = sum(dataset.counts.values())
     data_lang = language_of(dataset.traits, rows)
+    by_logprob = config.mcq_mode == "logprob" and task.takes_logprob
     return Style(
         lang=data_lang if config.lang == "auto" else config.lang,
         data_lang=data_lang,
@@ -256,10 +284,11 @@ def _style(config: RunConfig, task: Task[Any], dataset: Dataset[Any], *, files_a
         completions=config.completions,
         subjects=files_are_subjects or len(dataset.counts) > 1,
         multiple="multiple" in dataset.traits,
+        logprob="marker" if by_logprob else None,
         categories=names_categories(dataset.traits),
         agent_format=config.agent_format,
         exam=CEVAL if exam_name(dataset.name) == CEVAL else None,
-        profiles=task.wanted_profiles(config.profile),
+        profiles=task.wanted_profiles(config.profile, in_words=not by_logprob),
     )
 
 

@@ -89,6 +89,13 @@ def ask(
     return within(server, lambda endpoint: endpoint.ask(request), policy, **options)
 
 
+def test_a_reply_without_the_log_probabilities_it_was_asked_for_is_a_failure(server: MockServer) -> None:
+    request = encode(Prompt(messages=[{"role": "user", "content": "x"}]), Generation(1, top_logprobs=5))
+    with pytest.raises(RequestFailure, match="no log-probabilities") as caught:
+        within(server, lambda endpoint: endpoint.ask(request))
+    assert (caught.value.failure, caught.value.attempts, server.total) == ("no_logprobs", 1, 1)
+
+
 def failure(server: MockServer | str, policy: RetryPolicy = QUICK, **options: Any) -> RequestFailure:
     with pytest.raises(RequestFailure) as caught:
         ask(server, policy=policy, **options)
