@@ -43,7 +43,7 @@ class NotingConnection(Connection):
         self.asked.append(now)
         super().data_received(data)
 
-    def _write(self, answer: bytes) -> None:
+    def _write(self, answer: bytes | None) -> None:
         super()._write(answer)
         self._replied = time.perf_counter()
 
