@@ -16,10 +16,18 @@ def check_profiles(wanted: Sequence[str], datasets: Sequence[tuple[Task[Any], St
 
     Raises `ConfigError`.
     """
-    if not wanted:
-        return  # and no other kind's task is imported
-    known = {kind: task_class(kind).profiles for kind in sorted(KINDS)}
+    if wanted:
+        _check_names(wanted, datasets)
+    for task, style in datasets:
+        for name in style.profiles:
+            if lacking := task.lacks(name):
+                raise ConfigError(f"--profile {name} on {task.kind} datasets: {lacking}.")
+
+
+def _check_names(wanted: Sequence[str], datasets: Sequence[tuple[Task[Any], Style]]) -> None:
+    """Each name is a profile, and one that a dataset is scored by."""
     here = sorted({task.kind for task, _ in datasets})
+    known = {kind: task_class(kind).profiles for kind in sorted(KINDS)}
     for name in dict.fromkeys(wanted):
         kinds = [kind for kind, profiles in known.items() if name in profiles]
         if not kinds:
@@ -34,10 +42,6 @@ def check_profiles(wanted: Sequence[str], datasets: Sequence[tuple[Task[Any], St
                 f"--profile {name}: it reads answers in words, and --mcq-mode logprob asks for none. "
                 "Leave out one of them."
             )
-    for task, style in datasets:
-        for name in style.profiles:
-            if lacking := task.lacks(name):
-                raise ConfigError(f"--profile {name} on {task.kind} datasets: {lacking}.")
 
 
 def _hint(name: str, known: dict[str, tuple[str, ...]]) -> str:
