@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from evalsuite.config import ScoreConfig, build_score_config
+from evalsuite.runs.predictions import PredictionPlan, plan_predictions
 
 CALL = 'Thought: look\nAction: search\nAction Input: {"q": "tea"}'
 FINISH = 'Thought: done\nAction: Finish\nAction Input: {"return_type": "give_answer", "final_answer": "Green tea."}'
@@ -33,6 +34,17 @@ ROWS: Mapping[str, list[dict[str, Any]]] = {
 }  # fmt: skip
 """Of each kind rows whose predictions are the gold answers."""
 HEADLINE = {"mcq": "accuracy", "qa": "rouge_l", "gsm8k": "accuracy", "toolbench": "strict/plan_em"}
+FROZEN = Path(__file__).parent / "frozen"
+CORPORA = sorted(FROZEN.glob("*.jsonl"))
+"""See `test_frozen_scores`."""
+
+
+def frozen_plan(corpus: Path) -> PredictionPlan:
+    """A frozen corpus, ready to be judged; its name begins with its kind."""
+    (plan,) = plan_predictions(
+        build_score_config({"datasets": [f"{corpus.stem.partition('_')[0]}:{corpus}"]})
+    )
+    return plan
 
 
 def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> Path:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mock_server import MockServer
-from run_helpers import config, lines_of, summary_of
-from scoring_helpers import CALL, HEADLINE, ROWS, TOOLS, scoring, write_rows
+from run_helpers import call, config, lines_of, summary_of
+from scoring_helpers import ASKED, CALL, HEADLINE, ROWS, TOOLS, scoring, write_rows
 
 from evalsuite import evaluate
 from evalsuite.config import build_score_config
@@ -24,16 +25,28 @@ UGLY = {
     "white space": " \n\t",
     "only punctuation": "。。。!?...,,,",
     "one megabyte": "Answer B tea 5 " * 70_000,
+    "one megabyte in one word": "x" * 1_000_000,
+    "one megabyte of brackets": "{" * 1_000_000,
     "a lone surrogate": "half of \ud83d",
+    "nothing but a surrogate": "\ud83d",
     "an unclosed think tag": "<think>it is B, 2",
+    "nothing but a think tag": "<think>",
+    "nothing after thinking": "<think>it is B, 2</think>\n",
     "a number": 2,
     "a huge number": 10**400,
     "an object": {"a": [1, None]},
+    "NaN in JSON": 'Action: search\nAction Input: {"q": NaN}',
     "broken JSON arguments": 'Action: search\nAction Input: {"q": NaN, }',
+    "deep JSON": "Action: search\nAction Input: " + "[" * 100_000,
     "a message": {"content": None, "tool_calls": [{"function": {"name": "search", "arguments": "{"}}, 3]},
     "control characters": "\x00\x1b[31m B \u202e",
 }
 ABSENT = ("null", "not a number", "an empty list")
+MUTE = ("empty", "white space", "an unclosed think tag", "nothing but a think tag", "nothing after thinking")
+"""No answer at all."""
+WORDS = ("one megabyte", "one megabyte in one word", "a lone surrogate", "a number", "a huge number", "an object",
+         "NaN in JSON", "broken JSON arguments", "deep JSON", "control characters")  # fmt: skip
+"""Words like any other to `qa`: that they have nothing in common with the reference is what the zero says."""
 
 
 # ---------------------------------------------------------------- ugly predictions
@@ -53,9 +66,68 @@ def test_whatever_the_prediction_is_it_ends_in_an_outcome(tmp_path: Path, kind: 
         assert ugly["error"]["class"] == MISSING
         assert ugly["reply"] is None
     headline = ugly["scores"].get(HEADLINE[kind])
-    if name == "only punctuation":
-        assert ugly["outcome"] == "unparsed" or ugly["labels"] == ["no_words"]
+    if name in MUTE:
+        assert ugly["outcome"] == "unparsed"
+    if headline == 0:
+        answered = name in WORDS if kind == "qa" else kind != "toolbench" and ugly["extracted"]
+        assert ugly["outcome"] == "unparsed" or ugly["labels"] or answered
     assert headline is None or 0 <= headline <= 1
+
+
+@pytest.mark.parametrize("kind", ROWS)
+def test_the_command_ends_well_whatever_the_predictions_are(tmp_path: Path, kind: str) -> None:
+    row = {key: value for key, value in ROWS[kind][0].items() if not key.startswith("prediction")}
+    path = write_rows(tmp_path / "p.jsonl", [row, *(row | {"prediction": value} for value in UGLY.values())])
+    words = [
+        "score",
+        f"{kind}:{path}",
+        "--out",
+        str(tmp_path),
+        "--name",
+        "ugly",
+        "--on-error",
+        "skip",
+        "--json",
+    ]
+    done = call(words)
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    summary = json.loads(done.stdout)
+    assert summary["totals"]["samples"] == len(UGLY) + 1
+    assert summary["totals"]["errors"] == len(ABSENT) + 1
+    assert (tmp_path / "ugly" / "report.html").is_file()
+
+
+UNDESCRIBED = {
+    "no parameters": [{"name": "search"}],
+    "null for parameters": [{"name": "search", "parameters": None}],
+    "parameters as a string": [{"name": "search", "parameters": "q: string, what to look for"}],
+    "parameters as a number": [{"name": "search", "parameters": 3}],
+    "parameters as an odd list": [{"name": "search", "parameters": [1, None, {}]}],
+    "a tool twice": [{"name": "search"}, {"name": "search"}],
+    "two tools of one name": [{"name": "search", "parameters": {"q": "string"}}, {"name": "search", "parameters": {"z": "integer"}}],
+    "odd words for required": [{"name": "search", "parameters": {"type": "object", "properties": [1], "required": {"q": 1}}}],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("tools", UNDESCRIBED.values(), ids=UNDESCRIBED)
+def test_tools_that_say_nothing_of_their_parameters_leave_no_zero_unexplained(
+    tmp_path: Path, tools: list[dict[str, Any]]
+) -> None:
+    row = {"messages": ASKED, "tools": tools, "target": CALL}
+    other = 'Thought: look\nAction: search\nAction Input: {"z": 1}'
+    path = write_rows(tmp_path / "p.jsonl", [row | {"prediction": CALL}, row | {"prediction": other}])
+    right, wrong = lines_of(score(scoring(tmp_path / "out", f"toolbench:{path}")).path)
+    assert (right["scores"]["strict/avg_f1"], right["labels"]) == (1.0, [])
+    assert (wrong["scores"]["strict/avg_f1"], wrong["labels"]) == (0.0, ["other_arguments"])
+
+
+def test_parameters_as_json_text_are_read(tmp_path: Path) -> None:
+    schema = {"type": "object", "properties": {"q": {"type": "string"}}, "required": ["q"]}
+    row = {"messages": ASKED, "tools": [{"name": "search", "parameters": json.dumps(schema)}], "target": CALL}
+    path = write_rows(tmp_path / "p.jsonl", [row | {"prediction": CALL.replace('"q"', '"z"')}])
+    (line,) = lines_of(score(scoring(tmp_path / "out", f"toolbench:{path}")).path)
+    assert line["labels"] == ["missing_required", "unknown_param"]
 
 
 @pytest.mark.parametrize("kind", ROWS)

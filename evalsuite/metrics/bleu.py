@@ -108,7 +108,7 @@ def _bleu_score(statistics: Sequence[float], *, effective_order: bool) -> float:
     from sacrebleu.metrics.bleu import BLEU
 
     counts = [int(count) for count in statistics]
-    return BLEU.compute_bleu(
+    score: float = BLEU.compute_bleu(
         correct=counts[2 : 2 + _ORDERS],
         total=counts[2 + _ORDERS :],
         sys_len=counts[0],
@@ -116,6 +116,9 @@ def _bleu_score(statistics: Sequence[float], *, effective_order: bool) -> float:
         smooth_method="exp",
         effective_order=effective_order,
     ).score
+    return min(
+        score, 100.0
+    )  # the exponential of a sum of logarithms overshoots by a few units of the last place
 
 
 @functools.lru_cache(maxsize=2)

@@ -33,6 +33,9 @@ MAX_TOKENS = 512
 FLAT: Mapping[Language, tuple[str, str]] = {"zh": ("问题：", "回答："), "en": ("Question: ", "Answer:")}
 NO_WORDS = "no_words"
 """The label of a reply of nothing but punctuation: its zero is no matter of the words chosen."""
+REFERENCE_WITHOUT_WORDS = "reference_without_words"
+"""The label of a row whose ROUGE is 0 whatever the reply, as rouge-score has it: punctuation, or another script."""
+LABELS_VERSION = "1"
 HISTORY_FORM = "'history' as [[question, answer], …] or a list of messages"
 
 
@@ -84,6 +87,13 @@ class QaTask(Task[QaRow]):
         if faults:
             raise RowError(*faults)
         return QaRow(tuple(turns), reference)
+
+    def audit(self, row: QaRow) -> Iterable[tuple[str, str]]:
+        """A reference in which ROUGE finds no word."""
+        words, _ = tokenize_pair(row.reference, "")
+        if not words:
+            what = f"ROUGE finds no word in the reference, so it is 0 for every reply [{REFERENCE_WITHOUT_WORDS}]"
+            yield what, "a reference with Latin letters, digits, or Chinese, Japanese or Korean characters"
 
     def traits(self, row: QaRow) -> Iterable[str]:
         """Chinese references: they decide BLEU's tokenizer and the wording of flat prompts."""
@@ -153,8 +163,13 @@ class QaTask(Task[QaRow]):
         if style.profiles:
             values |= _profile_scores(row, whole, style)
         statistics = {"bleu": counts, "chrf": bleu.chrf_statistics(text, row.reference)}
-        labels = (NO_WORDS,) if text and not prediction else ()
+        applying = {NO_WORDS: text and not prediction, REFERENCE_WITHOUT_WORDS: not reference}
+        labels = tuple(label for label, applies in applying.items() if applies)
         return Score(outcome(bool(text), reply), text, "text" if text else "", values, labels, statistics)
+
+    def judges(self) -> Mapping[str, str]:
+        """The version of the labels."""
+        return {"labels": LABELS_VERSION}
 
     def metrics(self, style: Style) -> tuple[Metric, ...]:
         """ROUGE-L leads; `length_ratio` shows a recall-shaped gain for what it is."""
