@@ -9,7 +9,7 @@ help:
 	@echo "make demo   evaluate SmolLM2-135M, a small real model, on the example data (about 4 minutes on two cores)"
 	@echo "make test   lint, types, tests"
 	@echo "make oracles  the other harnesses that comparison profiles are tested against (2 GB, two minutes); optional"
-	@echo "make bench  what the client costs over the bare requests, memory against rows"
+	@echo "make bench  what the client costs over the bare requests, memory against rows, how fast answers are scored"
 	@echo "make clean  remove the virtual environments and caches of this folder"
 
 $(VENV)/.core: pyproject.toml
@@ -41,6 +41,8 @@ oracles: $(VENV)/.core
 
 bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/engine.py --write benchmarks/RESULTS.md
+	$(BIN)/python benchmarks/scoring.py
+	$(BIN)/python benchmarks/overlap.py
 
 clean:
 	rm -rf $(VENV) .venv-oracles .mypy_cache .ruff_cache .pytest_cache .hypothesis

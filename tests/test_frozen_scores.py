@@ -2,8 +2,8 @@
 
 `frozen/*.jsonl` are files of predictions, as `evalsuite score` takes them; a file's name begins with its kind. Never
 edit one: a row more is another corpus. `frozen/scores.json` holds, by file and by scorer, a digest a version of all it
-gave: a metric's scores and result, `task` the prompts and what was read from the replies, `labels` the labels. The
-comparison profiles are held to their sources elsewhere.
+gave: a metric's scores and result, `task` the prompts and what was read from the replies, `labels` the labels,
+`intervals` those of the means. The comparison profiles are held to their sources elsewhere.
 
 When a change of scores is meant: raise the scorer's VERSION, say what changed in CHANGELOG.md under "Scores changed",
 and run this file as a script, which adds the new versions' digests and never changes an old one.
@@ -15,7 +15,7 @@ import hashlib
 import json
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import astuple, replace
 from itertools import pairwise, product
 from pathlib import Path
 from typing import Any, get_args
@@ -23,6 +23,7 @@ from typing import Any, get_args
 import pytest
 from scoring_helpers import CORPORA, FROZEN, frozen_plan
 
+from evalsuite.metrics import stats
 from evalsuite.runs.predictions import PredictionPlan
 from evalsuite.runs.tally import Tally
 from evalsuite.types import AgentFormat, Score
@@ -64,14 +65,25 @@ def found_in(plan: PredictionPlan) -> dict[str, tuple[str, str]]:
     tally = Tally(plan.metrics, "fail")
     for sample, score in zip(samples, scores, strict=True):
         tally.add(sample.subset, score.outcome, score.values, score.statistics)
-    results = {result.metric.name: result.interval.value for result in tally.results()}
+    results = {result.metric.name: result for result in tally.results()}
+    intervals = {
+        name: astuple(result.interval)
+        for name, result in results.items()
+        if result.metric.aggregate != "corpus"  # drawn by numpy's generator
+    }
     read = [[score.outcome, score.stage, score.extracted] for score in scores]
-    found = {"task": (plan.task.version, digest([read, *prompts(plan)]))}
+    found = {
+        "task": (plan.task.version, digest([read, *prompts(plan)])),
+        "intervals": (stats.VERSION, digest(intervals)),
+    }
     for name, version in plan.task.judges().items():
         found[name] = (version, digest([score.labels for score in scores]))
     for metric in plan.metrics:
         given = [[score.values.get(metric.score), score.statistics.get(metric.score)] for score in scores]
-        found[metric.name] = (metric.version.partition(":")[0], digest([given, results[metric.name]]))
+        found[metric.name] = (
+            metric.version.partition(":")[0],
+            digest([given, results[metric.name].interval.value]),
+        )
     return found
 
 

@@ -37,7 +37,11 @@ _LATIN_WORD = re.compile("[A-Za-z]+")
 
 
 def bleu_statistics(prediction: str, reference: str, tokenize: Tokenize = "13a") -> tuple[int, ...]:
-    """Return a row's ten BLEU statistics, which add up over rows; their order is in the module's docstring."""
+    """Return a row's ten BLEU statistics, which add up over rows; their order is in the module's docstring.
+
+    >>> bleu_statistics("the cat sat", "the cat sat down")
+    (3, 4, 3, 2, 1, 0, 3, 2, 1, 0)
+    """
     found, wanted = word_codes(tokens(prediction, tokenize), tokens(reference, tokenize))
     totals = (max(0, len(found) - order) for order in range(_ORDERS))
     return (len(found), len(wanted), *matching_ngrams(found, wanted, _ORDERS), *totals)

@@ -459,6 +459,9 @@ def partial_credit(predicted: Collection[str] | None, gold: Collection[str]) -> 
 
     |predicted ∩ gold| / |gold| if predicted ⊆ gold, else 0: the rule of Chinese multi-answer examinations. An
     unparsed or empty prediction, or an empty gold, is 0.0.
+
+    >>> partial_credit(["A"], ["A", "C"]), partial_credit(["A", "B"], ["A", "C"])
+    (0.5, 0.0)
     """
     chosen, right = set(predicted or ()), set(gold)
     return len(chosen) / len(right) if chosen and right and chosen <= right else 0.0

@@ -20,8 +20,6 @@ from collections.abc import Iterable, Sequence
 
 from evalsuite.metrics.segmentation import segment
 
-VERSION = "1"
-
 ASCII_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {0x3000: 0x20}
 """For `str.translate`: full-width ASCII and the ideographic space become ASCII, one character for one."""
 

@@ -110,7 +110,7 @@ def tool_names(tools: object) -> frozenset[str]:
 
 
 def score_paper(gold: Step, reply: Step, offered: Collection[str]) -> StepScore:
-    """Score a step as the reference scorer does; the module's docstring has the definition.
+    """Score a step as the reference scorer does; the module's docstring has the definition. Each value is in 0 to 1.
 
     Both steps come from `parse_step`, `offered` from `tool_names`.
     """
@@ -133,9 +133,14 @@ def score_paper(gold: Step, reply: Step, offered: Collection[str]) -> StepScore:
 
 
 def score_strict(gold: Step, reply: Step, offered: Collection[str]) -> StepScore:
-    """Score a step by our own rules; the module's docstring has the definition.
+    r"""Score a step by our own rules; the module's docstring has the definition. Each value is in 0 to 1.
 
     Both steps come from `parse_step`, the reply's text through `cut_at_observation`; `offered` from `tool_names`.
+
+    >>> gold = parse_step('Action: search\nAction Input: {"q": "tea", "n": 1}')
+    >>> reply = parse_step('Action: search\nAction Input: {"q": "tea", "n": true}')
+    >>> score_strict(gold, reply, {"search"}).values["avg_f1"], score_paper(gold, reply, {"search"}).values["avg_f1"]
+    (0.75, 1.0)
     """
     if skipped := skipped_by_strict(gold, offered):
         return StepScore(dict.fromkeys(METRICS), skipped)
