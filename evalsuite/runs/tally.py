@@ -135,8 +135,10 @@ class Tally:
         for metric in self.metrics:
             kept = cell.scores.setdefault(metric.name, _Scores())
             if metric.aggregate == "corpus":
-                if metric.name in statistics:
-                    kept.statistics.append(array("d", statistics[metric.name]))
+                if metric.score in statistics:
+                    kept.statistics.append(array("d", statistics[metric.score]))
+                else:
+                    kept.skipped += 1
                 continue
             value = values.get(metric.score)
             if outcome == "error":
@@ -221,8 +223,9 @@ def _interval(metric: Metric, parts: Mapping[str, _Scores]) -> Interval:
     found = _unbounded(metric, parts)
     if found.low is None or found.high is None:
         return found
+    lowest = -math.inf if metric.unit == "difference" else 0.0
     highest = 1.0 if metric.unit in BOUNDED_UNITS else math.inf
-    return replace(found, low=max(0.0, found.low), high=min(highest, found.high))
+    return replace(found, low=max(lowest, found.low), high=min(highest, found.high))
 
 
 def _unbounded(metric: Metric, parts: Mapping[str, _Scores]) -> Interval:
