@@ -150,17 +150,17 @@ class PreferenceTask(Task[PreferenceRow]):
         rewarded = reply.measured is not None and reply.measured.reward is not None
         return (REWARD_TRAIT,) if rewarded else ()
 
-    def gold(self, row: PreferenceRow) -> str:
-        """Which answer is the better one; always the chosen."""
-        return CHOSEN
+    def gold(self, row: PreferenceRow) -> dict[str, str]:
+        """Both answers, each under what people said of it."""
+        return {CHOSEN: row.chosen, REJECTED: row.rejected}
 
-    def from_gold(self, gold: str) -> PreferenceRow:
+    def from_gold(self, gold: Mapping[str, str]) -> PreferenceRow:
         """The texts play no part in the scores."""
-        return PreferenceRow(({"role": "user", "content": ""},), CHOSEN, REJECTED)
+        return PreferenceRow(({"role": "user", "content": ""},), gold[CHOSEN], gold[REJECTED])
 
     def score(self, row: PreferenceRow, reply: Reply, style: Style) -> Score:
         """Compare the two answers. A reply that does not measure both counts as no success."""
-        names = [metric.name for metric in self.metrics(Style(style.lang, 0))]
+        names = {metric.score for metric in self.metrics(Style(style.lang, 0))}
         compared = _compared(reply)
         if compared is None:
             nothing = {name: 0.0 if name.startswith("accuracy") else None for name in names}
