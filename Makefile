@@ -3,11 +3,12 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test lint unit bench clean
+.PHONY: help demo test lint unit oracles bench clean
 
 help:
 	@echo "make demo   evaluate SmolLM2-135M, a small real model, on the example data (about 4 minutes on two cores)"
 	@echo "make test   lint, types, tests"
+	@echo "make oracles  the other harnesses that comparison profiles are tested against (2 GB, two minutes); optional"
 	@echo "make bench  what the client costs over the bare requests, memory against rows"
 	@echo "make clean  remove the virtual environments and caches of this folder"
 
@@ -35,10 +36,13 @@ lint: $(VENV)/.dev
 unit: $(VENV)/.dev
 	$(BIN)/python -m pytest
 
+oracles: $(VENV)/.core
+	$(BIN)/python tests/metrics/oracles/make.py .venv-oracles
+
 bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/client_overhead.py
 	$(BIN)/python benchmarks/client_overhead.py --latency 0.2 --rounds 3
 	$(BIN)/python benchmarks/memory.py
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .venv-oracles .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -32,16 +32,12 @@ JUDGE_ITSELF = "self"
 
 LANDING_FIELDS = frozenset({"out", "name", "fresh"})
 """Where results land: not part of what was run, so not in run.json."""
-PACE_FIELDS = LANDING_FIELDS | {
-    "api_key_env",
-    "judge_api_key_env",
-    "concurrency",
-    "timeout",
-    "on_error",
-    "fail_under",
-    "stream",
-}
-"""What may change between two starts of the same run without making it another one."""
+PACE_FIELDS = (
+    LANDING_FIELDS
+    | {"api_key_env", "judge_api_key_env", "concurrency", "timeout", "stream"}
+    | {"on_error", "fail_under", "profile"}
+)
+"""What may change between two starts of the same run without making it another one: nothing else is asked."""
 ASKING_FIELDS = frozenset(
     {"ckpt", "backend", "backend_arg", "base_url", "model", "api_key_env", "shots", "cot"}
     | {"temperature", "max_tokens", "top_p", "seed", "stop", "completions", "preference_mode"}
@@ -89,6 +85,7 @@ class RunConfig(BaseModel):
     shots: int | None = Field(default=None, ge=0)
     cot: bool = False
     lang: LangOption = "auto"
+    profile: tuple[str, ...] = ()
     agent_format: AgentFormat = "react"
 
     temperature: float = Field(default=0.0, ge=0.0)
@@ -123,7 +120,7 @@ class RunConfig(BaseModel):
         named = {str(key).replace("-", "_"): value for key, value in values.items()}
         if "dataset" in named:
             named["datasets"] = named.pop("dataset")
-        for key in ("datasets", "ckpt", "stop", "fail_under"):
+        for key in ("datasets", "ckpt", "stop", "fail_under", "profile"):
             if isinstance(named.get(key), str):
                 named[key] = (named[key],)
         if isinstance(named.get("backend_arg"), Mapping):

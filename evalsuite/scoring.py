@@ -65,7 +65,7 @@ def score(
     if run:
         policy = config.on_error if "on_error" in config.model_fields_set else None
         beside = config.out / (config.name or f"{run.resolve().name}-rescored")
-        return rescore(run, beside=beside, on_error=policy, gates=config.gates)
+        return rescore(run, beside=beside, on_error=policy, profiles=config.profile, gates=config.gates)
     prepared = prepare_scoring(config)
     for plan in prepared.plans:
         told = ", told from the columns" if plan.recognised else ""

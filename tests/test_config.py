@@ -29,6 +29,7 @@ EVERYTHING = {
     "cot": True,
     "agent_format": "toolbench",
     "lang": "zh",
+    "profile": ["evalscope", "swift"],
     "temperature": 0.123456789,
     "max_tokens": 17,
     "top_p": 0.95,
@@ -325,6 +326,7 @@ class TestIdentity:
             {"name": "x"},
             {"fresh": True},
             {"fail_under": "accuracy=1"},
+            {"profile": "evalscope"},
         ],
     )
     def test_pace_and_place_are_the_same_run(self, change):

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from evalsuite.cli.help import PROFILE_HELP
+
 MODEL, WORK, GENERATION, JUDGE, RUNNING = "Model", "Work", "Generation", "Judge", "Running"
 
 
@@ -22,6 +24,7 @@ def run(
     shots: Annotated[int | None, typer.Option(help="Few-shot examples, from the dev file.", show_default="mcq 5, gsm8k 4, else 0", rich_help_panel=WORK)] = None,
     cot: Annotated[bool | None, typer.Option("--cot/--no-cot", help="Let the model think before it answers (mcq).", show_default="no-cot", rich_help_panel=WORK)] = None,
     lang: Annotated[Literal["auto", "zh", "en"] | None, typer.Option(help="Language of the instructions.", show_default="auto, from the data", rich_help_panel=WORK)] = None,
+    profile: Annotated[list[str] | None, typer.Option(metavar="NAME", help=f"{PROFILE_HELP}; repeatable.", rich_help_panel=WORK)] = None,
     agent_format: Annotated[Literal["react", "toolbench", "openai-tools"] | None, typer.Option(help="How toolbench records are asked: ReAct text, ToolLLaMA's form, or the request's own tools.", show_default="react", rich_help_panel=WORK)] = None,
     temperature: Annotated[float | None, typer.Option(show_default="0", rich_help_panel=GENERATION)] = None,
     max_tokens: Annotated[int | None, typer.Option(help="Longest reply.", show_default="mcq 128, qa 512, else 1024", rich_help_panel=GENERATION)] = None,
@@ -67,6 +70,7 @@ def run(
         "shots": shots,
         "cot": cot,
         "lang": lang,
+        "profile": profile,
         "agent_format": agent_format,
         "temperature": temperature,
         "max_tokens": max_tokens,

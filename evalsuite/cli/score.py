@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from evalsuite.cli.help import PROFILE_HELP
+
 
 def score(
     specs: Annotated[list[str] | None, typer.Argument(metavar="[KIND:]PATH…", help="Files with predictions, folders of them, or the directory of a run.", show_default=False)] = None,
@@ -18,6 +20,7 @@ def score(
     judge_max_tokens: Annotated[int | None, typer.Option(help="Longest verdict, reasoning included.", show_default="2048")] = None,
     concurrency: Annotated[str | None, typer.Option(metavar="N|auto", help="Requests to the judge at a time.", show_default="auto: 32")] = None,
     timeout: Annotated[float | None, typer.Option(help="Seconds for one verdict, all attempts together.", show_default="600")] = None,
+    profile: Annotated[list[str] | None, typer.Option(metavar="NAME", help=f"{PROFILE_HELP}; repeatable.")] = None,
     on_error: Annotated[Literal["fail", "skip", "wrong"] | None, typer.Option(help="Rows without a prediction: end as incomplete, leave them out, or count them as wrong.", show_default="fail")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of all runs.", show_default="reports")] = None,
     name: Annotated[str | None, typer.Option(help="This run's folder in it, and what the predictions are called.", show_default="from the files")] = None,
@@ -46,6 +49,7 @@ def score(
         "judge_max_tokens": judge_max_tokens,
         "concurrency": concurrency,
         "timeout": timeout,
+        "profile": profile,
         "on_error": on_error,
         "out": out,
         "name": name,

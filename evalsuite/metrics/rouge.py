@@ -58,15 +58,26 @@ def score(reference: Sequence[str], prediction: Sequence[str]) -> RougeScores:
     >>> score("the cat sat".split(), "the cat".split()).rouge_1
     Rouge(precision=1.0, recall=0.6666666666666666, f_measure=0.8)
     """
-    # Numbers in place of words: rapidfuzz compares hashes, and those of small integers never collide.
-    numbers: dict[str, int] = {}
-    expected = [numbers.setdefault(token, len(numbers)) for token in reference]
-    found = [numbers.setdefault(token, len(numbers)) for token in prediction]
+    expected, found = _numbered(reference, prediction)
     return RougeScores(
         rouge_1=_overlap(Counter(expected), Counter(found)),
         rouge_2=_overlap(Counter(pairwise(expected)), Counter(pairwise(found))),
         rouge_l=_longest_common_subsequence(expected, found),
     )
+
+
+def longest_common_subsequence(reference: Sequence[str], prediction: Sequence[str]) -> int:
+    """Return how many tokens a longest common subsequence of both has."""
+    from rapidfuzz.distance import LCSseq
+
+    return LCSseq.similarity(*_numbered(reference, prediction))
+
+
+def _numbered(reference: Sequence[str], prediction: Sequence[str]) -> tuple[list[int], list[int]]:
+    """Numbers in place of words: rapidfuzz compares hashes, and those of small integers never collide."""
+    numbers: dict[str, int] = {}
+    expected = [numbers.setdefault(token, len(numbers)) for token in reference]
+    return expected, [numbers.setdefault(token, len(numbers)) for token in prediction]
 
 
 def _overlap(reference: Counter[NgramT], prediction: Counter[NgramT]) -> Rouge:

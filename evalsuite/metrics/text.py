@@ -88,7 +88,12 @@ def tokenize_pair(reference: str, prediction: str) -> tuple[list[str], list[str]
 
 def segment(text: str) -> list[str]:
     """Return jieba's words of a text, in order, punctuation kept, white space dropped, case kept."""
-    return [word for word in _jieba_cut()(text) if not word.isspace()]
+    return [word for word in cut(text) if not word.isspace()]
+
+
+def cut(text: str) -> list[str]:
+    """Return jieba's words of a text, in order, white space included: joined they are the text."""
+    return list(_jieba_cut()(text))
 
 
 def length_ratio(reference: Sequence[str], prediction: Sequence[str]) -> float | None:

@@ -43,7 +43,7 @@ from __future__ import annotations
 
 import json
 import operator
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -163,10 +163,7 @@ def paper_rouge_l(reference: str, hypothesis: str) -> float | None:
     expected, found = _sentences(reference), _sentences(hypothesis)
     if not expected or not found:
         return None
-    common: set[str] = set()
-    for sentence in expected:
-        for other in found:
-            common |= _common_subsequence(sentence, other)
+    common = _union_of_common_subsequences(expected, found)
     recall = len(common) / len({word for sentence in expected for word in sentence})
     precision = len(common) / len({word for sentence in found for word in sentence})
     return 2.0 * ((precision * recall) / (precision + recall + _ROUGE_EPSILON))
@@ -311,6 +308,21 @@ def _answer_rouge_l(gold: Step, reply: Step) -> tuple[float | None, tuple[str, .
 def _sentences(text: str) -> list[list[str]]:
     # A piece of white space alone is kept, as one empty word: so the reference counts it.
     return [piece.split() or [""] for piece in text.split(".") if piece]
+
+
+def _union_of_common_subsequences(
+    expected: Iterable[Sequence[str]], found: Iterable[Sequence[str]]
+) -> set[str]:
+    """Return the union over all pairs of sentences; pairs that cannot add a word to it are passed over."""
+    others = [(other, frozenset(other)) for other in dict.fromkeys(map(tuple, found))]
+    common: set[str] = set()
+    for sentence in dict.fromkeys(map(tuple, expected)):
+        missing = set(sentence) - common
+        for other, words in others:
+            if not missing.isdisjoint(words):
+                common |= _common_subsequence(sentence, other)
+                missing -= common
+    return common
 
 
 def _common_subsequence(reference: Sequence[str], hypothesis: Sequence[str]) -> set[str]:

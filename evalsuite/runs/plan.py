@@ -30,6 +30,7 @@ from evalsuite.tasks.base import (
     names_categories,
 )
 from evalsuite.tasks.exams import CEVAL, exam_name
+from evalsuite.tasks.profiles import check_profiles
 from evalsuite.types import Prompt, Reply, Sample
 
 PlannedT = TypeVar("PlannedT")
@@ -212,6 +213,7 @@ def plan_datasets(config: RunConfig) -> tuple[DatasetPlan, ...]:
                 f"-d {plan.spec.text}: {NO_JUDGE}, or --judge-model {JUDGE_ITSELF} to let the model under test judge "
                 "its own replies, which favours it."
             )
+    check_profiles(config.profile, [(plan.task, plan.style) for plan in plans])
     check_gates(config.gates, plans)
     return tuple(plans)
 
@@ -342,6 +344,7 @@ def _style(config: RunConfig, task: Task[Any], dataset: Dataset[Any], *, files_a
         pairs=pairs_among(dataset.traits, rows),
         reward=config.preference_mode == "reward" or REWARD_TRAIT in dataset.traits,
         exam=CEVAL if exam_name(dataset.name) == CEVAL else None,
+        profiles=task.wanted_profiles(config.profile),
     )
 
 
@@ -393,11 +396,11 @@ def check_gates(gates: Sequence[Gate], plans: Sequence[DatasetPlan]) -> None:
 
 def _check_bound(gate: Gate, metric: Metric) -> None:
     """Refuse a bound that the metric passes or fails whatever the model does."""
-    highest = {"proportion": 1.0, "score": 1.0, "bleu": 100.0}.get(metric.unit)
+    highest = metric.highest
     share = highest == 1.0
     if gate.percent and not share:
         raise ConfigError(f"--fail-under {gate.metric}: it is no share, so write its value without %.")
-    if highest is not None and gate.value > highest:
+    if gate.value > highest:
         form = "0.4 or 40%" if share else "27.5"
         raise ConfigError(
             f"--fail-under {gate.metric}={gate.value:g}: it lies between 0 and {highest:g}; write {form}, for instance."

@@ -30,8 +30,9 @@ from evalsuite.runs.plan import (
 )
 from evalsuite.runs.work import Variant
 from evalsuite.tasks import KINDS, recognise, task_class
-from evalsuite.tasks.base import REWARD_TRAIT, UNJUDGED_TRAIT, Style, language_of, names_categories
+from evalsuite.tasks.base import REWARD_TRAIT, UNJUDGED_TRAIT, Style, Task, language_of, names_categories
 from evalsuite.tasks.exams import CEVAL, exam_name
+from evalsuite.tasks.profiles import check_profiles
 from evalsuite.types import Reply, RowT, Sample
 
 FINGERPRINT_DIGITS = 16
@@ -104,6 +105,7 @@ def plan_predictions(config: ScoreConfig) -> tuple[PredictionPlan, ...]:
         return plans
 
     plans = plan_each(config.datasets, plan_one)
+    check_profiles(config.profile, [(plan.task, plan.style) for plan in plans])
     check_gates(config.gates, plans)
     return tuple(plans)
 
@@ -147,7 +149,7 @@ def _plans(spec: DatasetSpec, config: ScoreConfig, variant: str, name: str) -> I
             raise ConfigError(
                 f"{spec.text}: {dataset.traits[UNJUDGED_TRAIT]} answers have no 'judgement': {NO_JUDGE}, or add that column."
             )
-        style = _style(config, dataset, files_are_subjects=path.is_dir() and part == name)
+        style = _style(config, task, dataset, files_are_subjects=path.is_dir() and part == name)
         yield PredictionPlan(
             spec=spec,
             task=task,
@@ -162,7 +164,7 @@ def _plans(spec: DatasetSpec, config: ScoreConfig, variant: str, name: str) -> I
         )
 
 
-def _style(config: ScoreConfig, dataset: Dataset[Any], *, files_are_subjects: bool) -> Style:
+def _style(config: ScoreConfig, task: Task[Any], dataset: Dataset[Any], *, files_are_subjects: bool) -> Style:
     data_lang = language_of(dataset.traits, sum(dataset.counts.values()))
     return Style(
         lang=data_lang if config.lang == "auto" else config.lang,
@@ -174,6 +176,7 @@ def _style(config: ScoreConfig, dataset: Dataset[Any], *, files_are_subjects: bo
         exam=CEVAL if exam_name(dataset.name) == CEVAL else None,
         pairs=pairs_among(dataset.traits, sum(dataset.counts.values())),
         reward=REWARD_TRAIT in dataset.traits,
+        profiles=task.wanted_profiles(config.profile),
     )
 
 

@@ -19,6 +19,7 @@ PACKAGES = (
     "rapidfuzz",
     "sacrebleu",
     "jieba",
+    "nltk",
     "scipy",
     "xllamacpp",
 )

@@ -37,7 +37,8 @@ def _plan(entry: Mapping[str, Any]) -> DatasetPlan:
     task = task_class(entry["kind"])()
     facts = tuple(FileFacts(file["path"], file["sha256"], file["rows"]) for file in entry["files"])
     dataset: Dataset[Any] = Dataset(entry["name"], (), task, facts, entry["subsets"], {})
-    style = Style(**entry["style"])
+    recorded = entry["style"]
+    style = Style(**{**recorded, "profiles": tuple(recorded.get("profiles", ()))})
     spec = DatasetSpec(entry["spec"], None, entry["spec"])
     judge = _judge(entry["judge"]) if "judge" in entry else None
     if "layout" in entry:

@@ -47,6 +47,8 @@ class Style:
     """Rows name a category beside their subject, and results are given for each."""
     exam: str | None = None
     """A benchmark whose own wording is used (`ceval`)."""
+    profiles: tuple[str, ...] = ()
+    """Further scoring profiles that are wanted, of those the task knows (`Task.wanted_profiles`)."""
     agent_format: AgentFormat = "react"
     """How an agent's tools and turns are rendered."""
     pairs: Literal["none", "some", "all"] = "none"
@@ -81,6 +83,11 @@ class Metric:
     def score(self) -> str:
         """The name of the score it is computed from."""
         return self.of or self.name
+
+    @property
+    def highest(self) -> float:
+        """The most it can be; infinity for a ratio."""
+        return {"proportion": 1.0, "score": 1.0, "bleu": 100.0}.get(self.unit, math.inf)
 
     def of_failure(self, empty: float | None) -> float | None:
         """What a sample counts that could not be had, under `--on-error wrong`; None where it does not count.
@@ -127,6 +134,8 @@ class Task(ABC, Generic[RowT]):
     columns: ClassVar[str]
     """The columns in words, for `evalsuite datasets` and error messages."""
     default_shots: ClassVar[int] = 0
+    profiles: ClassVar[tuple[str, ...]] = ()
+    """Scoring profiles that --profile may name, beside the default one. They judge the same replies."""
     takes_shots: ClassVar[bool] = True
     takes_cot: ClassVar[bool] = False
     """Whether `--cot` changes what is asked."""
@@ -216,9 +225,17 @@ class Task(ABC, Generic[RowT]):
     def gold(self, row: RowT) -> Any:
         """The right answer, as it is written to the journal."""
 
-    def from_gold(self, gold: Any) -> RowT | None:
+    def from_gold(self, gold: Any, style: Style) -> RowT | None:
         """A row that a reply can be judged by, from `gold` alone; None where judging needs more (options, tools)."""
         return None
+
+    def wanted_profiles(self, names: Collection[str]) -> tuple[str, ...]:
+        """Those of the names that are profiles of this kind, always in the same order."""
+        return tuple(name for name in self.profiles if name in names)
+
+    def lacks(self, profile: str) -> str:
+        """What has to be installed before that profile can be judged, and how; "" for nothing."""
+        return ""
 
     @abstractmethod
     def score(self, row: RowT, reply: Reply, style: Style) -> Score:

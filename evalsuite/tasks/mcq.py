@@ -7,7 +7,7 @@ the same marker the instruction asks for. Extraction and scores: `evalsuite.metr
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from string import ascii_lowercase
 from typing import Any, ClassVar
@@ -103,6 +103,7 @@ class McqTask(Task[McqRow]):
         "question, A, B, C, … (or choices), answer; optional id, subject, category, explanation"
     )
     default_shots: ClassVar[int] = 5
+    profiles: ClassVar[tuple[str, ...]] = ("evalscope", "oc_first_capital", "oc_first_option")
     takes_cot: ClassVar[bool] = True
 
     @classmethod
@@ -198,6 +199,8 @@ class McqTask(Task[McqRow]):
         values = {"accuracy": choices.accuracy(labels or (), row.answer)}
         if style.multiple:
             values["partial_credit"] = choices.partial_credit(labels or (), row.answer)
+        if style.profiles:
+            values |= _profile_scores(row, text or "", style)
         return Score(
             outcome=outcome(labels is not None, reply),
             extracted=list(labels) if labels else None,
@@ -213,7 +216,31 @@ class McqTask(Task[McqRow]):
         ]
         if style.multiple:
             metrics.append(Metric("partial_credit", unit="score", version=choices.VERSION))
+        if style.profiles:
+            metrics += _profile_metrics(style)
         return tuple(metrics)
+
+
+def _profile_scores(row: McqRow, text: str, style: Style) -> dict[str, float]:
+    from evalsuite.metrics import choices_profiles
+
+    chinese, labels = style.lang == "zh", tuple(row.options)
+    return {
+        f"{profile}/accuracy": choices_profiles.accuracy(
+            profile, text, labels, row.answer, chinese=chinese, multiple=style.multiple
+        )
+        for profile in style.profiles
+    }
+
+
+def _profile_metrics(style: Style) -> Iterator[Metric]:
+    from evalsuite.metrics.choices_profiles import VERSION
+
+    for profile in style.profiles:
+        partial = profile == "evalscope" and style.multiple
+        yield Metric(
+            f"{profile}/accuracy", unit="score" if partial else "proportion", profile=profile, version=VERSION
+        )
 
 
 def _options(values: Mapping[str, Any]) -> dict[str, str]:

@@ -154,7 +154,7 @@ class PreferenceTask(Task[PreferenceRow]):
         """Both answers, each under what people said of it."""
         return {CHOSEN: row.chosen, REJECTED: row.rejected}
 
-    def from_gold(self, gold: Mapping[str, str]) -> PreferenceRow:
+    def from_gold(self, gold: Mapping[str, str], style: Style) -> PreferenceRow:
         """The texts play no part in the scores."""
         return PreferenceRow(({"role": "user", "content": ""},), gold[CHOSEN], gold[REJECTED])
 

@@ -7,7 +7,7 @@ no response column. Scores: `evalsuite.metrics.rouge` and `evalsuite.metrics.ble
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -55,6 +55,7 @@ class QaTask(Task[QaRow]):
     columns: ClassVar[str] = (
         "query (or question), response (or answer); optional system, history; or messages"
     )
+    profiles: ClassVar[tuple[str, ...]] = ("evalscope", "swift")
 
     @classmethod
     def recognises(cls, values: Mapping[str, Any]) -> bool:
@@ -111,13 +112,22 @@ class QaTask(Task[QaRow]):
         """The reference answer."""
         return row.reference
 
-    def from_gold(self, gold: str) -> QaRow:
+    def from_gold(self, gold: str, style: Style) -> QaRow:
         """The question plays no part in the scores."""
         return QaRow(({"role": "user", "content": ""},), gold)
 
+    def lacks(self, profile: str) -> str:
+        """EvalScope counts NLTK's words."""
+        if profile != "evalscope":
+            return ""
+        from evalsuite.metrics.english_words import lacking
+
+        return lacking()
+
     def score(self, row: QaRow, reply: Reply, style: Style) -> Score:
         """Every overlap score of one reply; an empty reply scores 0 and is counted as unparsed."""
-        text = (answer_text(reply) or "").strip()
+        whole = answer_text(reply) or ""
+        text = whole.strip()
         reference, prediction = tokenize_pair(row.reference, text)
         scores = rouge.score(reference, prediction)
         values: dict[str, float | None] = {}
@@ -134,6 +144,8 @@ class QaTask(Task[QaRow]):
         values["length_ratio"] = length_ratio(reference, prediction)
         counts = bleu.bleu_statistics(text, row.reference, _tokenizer(style))
         values["bleu"] = bleu.sentence_bleu(counts)
+        if style.profiles:
+            values |= _profile_scores(row, whole, style)
         statistics = {"bleu": counts, "chrf": bleu.chrf_statistics(text, row.reference)}
         labels = (NO_WORDS,) if text and not prediction else ()
         return Score(outcome(bool(text), reply), text, "text" if text else "", values, labels, statistics)
@@ -170,7 +182,34 @@ class QaTask(Task[QaRow]):
                 version=chrf_version,
             ),
             Metric("length_ratio", unit="ratio", version=rouge.VERSION),
+            *(_profile_metrics(style) if style.profiles else ()),
         )
+
+
+def _profile_scores(row: QaRow, reply: str, style: Style) -> dict[str, float | None]:
+    from evalsuite.metrics.qa_profiles import score
+
+    return {
+        f"{profile}/{name}": value
+        for profile in style.profiles
+        for name, value in score(profile, row.reference, reply).items()
+    }
+
+
+def _profile_metrics(style: Style) -> Iterator[Metric]:
+    from evalsuite.metrics import english_words, qa_profiles
+
+    for profile in style.profiles:
+        for name in qa_profiles.METRICS[profile]:
+            counts_nltk_words = profile == "evalscope" and name in qa_profiles.EVALSCOPE_BLEU
+            nltk = f":nltk:{english_words.version()}" if counts_nltk_words else ""
+            yield Metric(
+                f"{profile}/{name}",
+                unit="bleu" if profile == "swift" else "score",
+                profile=profile,
+                version=qa_profiles.VERSION + nltk,
+                detail=profile == "evalscope" and name != qa_profiles.EVALSCOPE_MAIN,
+            )
 
 
 def _tokenizer(style: Style) -> bleu.Tokenize:

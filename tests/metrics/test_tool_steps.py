@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from shared_data import SHARED, SHARED_DATA
+from step_cases import PAPER_NAMES
 
 from evalsuite.metrics import tool_steps
 from evalsuite.metrics.tool_steps import METRICS, Step, parse_step, score_paper, score_strict, tool_names
@@ -17,15 +18,6 @@ VECTORS = SHARED / "golden/toolbench.json"
 STATIC = SHARED_DATA / "toolbench/static_out_of_domain.json"
 OFFERED = frozenset({"a", "b", "Finish"})
 GIVE_UP = '{"return_type": "give_up_and_restart"}'
-PAPER_NAMES = {
-    "rouge": "rouge_l",
-    "plan_em": "plan_em",
-    "action_em": "act_em",
-    "easy_f1": "easy_f1",
-    "hard_f1": "hard_f1",
-    "f1": "avg_f1",
-    "hallu_rate": "hallucination_rate",
-}
 
 
 def call(action, arguments):

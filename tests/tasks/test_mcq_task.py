@@ -298,3 +298,19 @@ class TestExamGroups:
             "Humanities": ["law"],
             "C-Eval Hard": ["college_physics"],
         }
+
+
+class TestProfiles:
+    STYLE = Style("zh", 0, multiple=True, profiles=TASK.profiles)
+
+    def test_they_judge_the_reply_without_its_reasoning(self):
+        row = TASK.parse(ROW | {"answer": "AC"})
+        values = TASK.score(row, Reply("<think>答案：B</think>答案：A"), self.STYLE).values
+        assert values["evalscope/accuracy"] == 0.5
+        assert values["oc_first_capital/accuracy"] == 0.0
+        assert not any(TASK.score(row, Reply("<think>答案：AC"), self.STYLE).values.values())
+
+    def test_a_share_of_labels_is_no_proportion_of_rows(self):
+        for multiple, unit in ((True, "score"), (False, "proportion")):
+            style = Style("zh", 0, multiple=multiple, profiles=("evalscope",))
+            assert [metric.unit for metric in TASK.metrics(style) if metric.profile == "evalscope"] == [unit]

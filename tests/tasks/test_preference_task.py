@@ -188,7 +188,9 @@ def test_recorded_scores():
     reply = TASK.recorded({"chosen_score": "2.5", "rejected_score": 1})
     assert reply is not None
     assert score_of(reply).values["margin"] == 1.5
-    assert list(TASK.recorded_traits(TASK.parse({"prompt": "q", "chosen": "a", "rejected": "b"}), reply)) == ["reward"]
+    assert list(TASK.recorded_traits(TASK.parse({"prompt": "q", "chosen": "a", "rejected": "b"}), reply)) == [
+        "reward"
+    ]
 
 
 @pytest.mark.parametrize("values", [{}, {"chosen_score": 1}, {"chosen_score": 1, "rejected_score": ""}])
