@@ -18,7 +18,7 @@ def score(
     judge_model: Annotated[str | None, typer.Option(metavar="NAME", help="Its name there.")] = None,
     judge_api_key_env: Annotated[str | None, typer.Option(metavar="VAR", help="Environment variable that holds its key.", show_default="OPENAI_API_KEY")] = None,
     judge_max_tokens: Annotated[int | None, typer.Option(help="Longest verdict, reasoning included.", show_default="2048")] = None,
-    concurrency: Annotated[str | None, typer.Option(metavar="N|auto", help="Requests to the judge at a time.", show_default="auto: 32")] = None,
+    concurrency: Annotated[str | None, typer.Option(metavar="N|auto", help="Requests to the judge at a time.", show_default="auto: what makes it fastest")] = None,
     timeout: Annotated[float | None, typer.Option(help="Seconds for one verdict, all attempts together.", show_default="600")] = None,
     profile: Annotated[list[str] | None, typer.Option(metavar="NAME", help=f"{PROFILE_HELP}; repeatable.")] = None,
     on_error: Annotated[Literal["fail", "skip", "wrong"] | None, typer.Option(help="Rows without a prediction: end as incomplete, leave them out, or count them as wrong.", show_default="fail")] = None,
