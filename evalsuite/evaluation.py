@@ -21,7 +21,7 @@ from evalsuite.runs.directory import RUN_FILE, RunDirectory, hold_run_directory
 from evalsuite.runs.inference import Inference
 from evalsuite.runs.journal import Journal
 from evalsuite.runs.meter import Meter
-from evalsuite.runs.plan import DatasetPlan, plan_datasets
+from evalsuite.runs.plan import DatasetPlan, Judge, plan_datasets
 from evalsuite.runs.resume import FirstReplies, reconcile
 from evalsuite.runs.run import Run
 from evalsuite.runs.work import Variant, Work, new_work
@@ -127,6 +127,9 @@ class _Evaluation:
         return run_file(self._config, variants, self._prepared.plans)
 
     def _infer(self, works: Sequence[Work]) -> None:
+        judge = next((work.judge for work in works if work.judge), None)
+        if judge and judge.base_url and not self._config.base_url:
+            run_to_end(self._reach(judge))  # before minutes are spent on starting a server
         with ExitStack() as stack:
             shown = False
             for checkpoint, work in zip(self._prepared.checkpoints, works, strict=True):
@@ -145,6 +148,10 @@ class _Evaluation:
         return backend.serve(
             checkpoint, self._config.backend_arg, self._directory.server_log(checkpoint.name)
         )
+
+    async def _reach(self, judge: Judge) -> None:
+        async with judge_endpoint(self._config, judge) as endpoint:
+            await check_judge(endpoint)
 
     async def _ask(self, work: Work, server: Server, journal: Journal) -> None:
         judge = work.judge

@@ -351,6 +351,12 @@ def test_answers_without_a_judgement_want_a_judge(tmp_path: Path) -> None:
         )
 
 
+def test_a_judge_is_wanted_only_for_answers_that_say_something(tmp_path: Path) -> None:
+    rows = [*MEASURED_ROWS["judge"], {"question": "Empty?", "rubric": "", "prediction": " "}]
+    run = score(scoring(tmp_path / "out", write_rows(tmp_path / "p.jsonl", rows)))
+    assert run.metric("judge_points") == pytest.approx((10 + 10 + 1) / 3)
+
+
 def test_answers_of_a_file_are_judged_and_never_twice(tmp_path: Path) -> None:
     rows = [
         *ANSWERED,

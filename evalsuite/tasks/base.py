@@ -218,8 +218,7 @@ class Task(ABC, Generic[RowT]):
 
     def recorded_traits(self, row: RowT, reply: Reply) -> Iterable[str]:
         """Facts about a reply of such data that decide the dataset's style, or what is still to be asked."""
-        if self.judged and not reply.further:
-            yield UNJUDGED_TRAIT
+        return ()
 
     @abstractmethod
     def gold(self, row: RowT) -> Any:

@@ -1,8 +1,8 @@
 """Free answers judged by another model (`judge`).
 
 Columns `question` (or `query`; optional `system`, `history`; or `messages`), optional `reference` (or `response`,
-`answer`: a right answer, shown to the judge), `rubric` (what to look at; else ours), `scale` (`1-5`; else 1 to 10), and
-`prediction_b`: another answer, with which the reply is compared instead of being given a score.
+`answer`: a right answer, shown to the judge), `rubric` (what to look at; else ours), `scale` (`1-5`; else 1 to 10),
+`subject` or `category`, and `prediction_b`: another answer, with which the reply is compared instead of being given a score.
 
 The model answers first. Then the judge is asked: once for a score, twice for a pair, the answers' places swapped the
 second time. Contract and reading: `evalsuite.metrics.judgement`. What stands in a prompt for the judge is fenced by tags
@@ -29,6 +29,7 @@ from evalsuite.metrics.text import has_cjk
 from evalsuite.tasks.base import (
     CHINESE_TRAIT,
     PAIR_TRAIT,
+    UNJUDGED_TRAIT,
     Ask,
     Language,
     Metric,
@@ -45,8 +46,7 @@ MAX_TOKENS = 1024
 DEFAULT_SCALE = (1.0, 10.0)
 SCALE_FORM = "a lower and an upper end such as 1-10, or an empty cell"
 JUDGEMENT_COLUMNS = ("judgement", "judgement_swapped")
-UNREADABLE, UNJUDGED = "unreadable_verdict", "unjudged"
-INCONSISTENT, MENDED = "position_inconsistent", "mended_verdict"
+UNREADABLE, INCONSISTENT, MENDED = "unreadable_verdict", "position_inconsistent", "mended_verdict"
 """Labels."""
 STAGE, UNREADABLE_STAGE = "verdict", "unreadable"
 _SCALE = re.compile(r"\s*(-?\d+(?:\.\d+)?)\s*(?:-|–|to|\.\.|,)\s*(-?\d+(?:\.\d+)?)\s*")
@@ -95,6 +95,7 @@ class JudgeRow:
     rubric: str
     scale: tuple[float, float]
     other: str
+    subject: str | None = None
 
 
 class JudgeTask(Task[JudgeRow]):
@@ -102,7 +103,7 @@ class JudgeTask(Task[JudgeRow]):
 
     kind: ClassVar[str] = "judge"
     columns: ClassVar[str] = (
-        "question (or query, or messages), rubric; optional reference, scale, prediction_b, system, history"
+        "question (or query, or messages), rubric; optional reference, scale, prediction_b, system, history, category"
     )
     takes_shots: ClassVar[bool] = False
     in_steps: ClassVar[bool] = True
@@ -141,7 +142,12 @@ class JudgeTask(Task[JudgeRow]):
             faults.append(("the other answer is empty", "a text in 'prediction_b', or no such column"))
         if faults:
             raise RowError(*faults)
-        return JudgeRow(tuple(turns), reference, text_value(values, "rubric"), scale, other)
+        subject = text_value(values, "subject", "category").strip() or None
+        return JudgeRow(tuple(turns), reference, text_value(values, "rubric"), scale, other, subject)
+
+    def subject(self, row: JudgeRow) -> str | None:
+        """The column `subject`, else `category`."""
+        return row.subject
 
     def traits(self, row: JudgeRow) -> Iterable[str]:
         """Chinese questions, pairs."""
@@ -165,7 +171,7 @@ class JudgeTask(Task[JudgeRow]):
 
     def further(self, row: JudgeRow, reply: Reply, style: Style) -> Sequence[Ask]:
         """What the judge is asked; nothing about a reply without an answer."""
-        answer = (answer_text(reply) or "").strip()
+        answer = _answer(reply)
         if not answer:
             return ()
         if not row.other:
@@ -183,6 +189,11 @@ class JudgeTask(Task[JudgeRow]):
             raise RowError((what, "'judgement_swapped', the verdict with the answers' places swapped"))
         verdicts = tuple(Further("judge", "", Reply(text)) for text in given if text)
         return Reply(text_value(values, "prediction", "predictions"), further=verdicts)
+
+    def recorded_traits(self, row: JudgeRow, reply: Reply) -> Iterable[str]:
+        """Whether a judge has to be asked about the reply."""
+        if not reply.further and _answer(reply):
+            yield UNJUDGED_TRAIT
 
     def gold(self, row: JudgeRow) -> Any:
         """What the judge is told of a right answer; for a pair the other answer, too."""
@@ -208,8 +219,8 @@ class JudgeTask(Task[JudgeRow]):
 
     def _without_judge(self, row: JudgeRow, reply: Reply, values: dict[str, float | None]) -> Score:
         """The lowest score for a reply that gave the judge nothing to read."""
-        if (answer_text(reply) or "").strip():
-            return Score("unparsed", values=values, labels=(UNJUDGED,))
+        if _answer(reply):
+            return Score("unparsed", values=values, labels=(UNJUDGED_TRAIT,))
         lowest = _result_values("loss") if row.other else {"judge_score": 0.0, "judge_points": row.scale[0]}
         return Score(outcome(False, reply), values=values | lowest)
 
@@ -233,6 +244,11 @@ class JudgeTask(Task[JudgeRow]):
             *(shares if style.pairs != "none" else ()),
             unreadable,
         )
+
+
+def _answer(reply: Reply) -> str:
+    """The reply without its reasoning; empty where there is nothing to judge."""
+    return (answer_text(reply) or "").strip()
 
 
 def _missing(columns: Collection[str]) -> list[str]:

@@ -23,6 +23,8 @@ LOGPROBS_FORM = "'logprobs' as a list of numbers of at most 0, the first of whic
 OTHER_COLUMNS = frozenset({"prompt", "question", "query", "instruction", "messages", "label", "labels"})
 PROBE_TEXT = "The quick brown fox jumps over the lazy dog."
 STAGE = "logprobs"
+TEXT_SUMS = "text"
+"""The statistics that every metric is computed from (`likelihood.TextStatistics`)."""
 NO_LOGPROBS, NOTHING_SCORED = "no_logprobs", "nothing_scored"
 """Labels: the reply holds no log-probabilities; the text is one token, before which nothing stands."""
 SURPRISES = 5
@@ -109,7 +111,7 @@ class PerplexityTask(Task[TextRow]):
             "words": found.words,
             "least_likely": _surprises(measured),
         }
-        return Score("scored", extracted, STAGE, values, statistics=dict.fromkeys(names, sums))
+        return Score("scored", extracted, STAGE, values, statistics={TEXT_SUMS: sums})
 
     def metrics(self, style: Style) -> tuple[Metric, ...]:
         """Perplexity leads; per byte compares models with different tokenizers, per word where there are spaces."""
@@ -119,6 +121,7 @@ class PerplexityTask(Task[TextRow]):
                 unit="ratio",
                 primary=name == "perplexity",
                 aggregate="corpus",
+                of=TEXT_SUMS,
                 higher_is_better=False,
                 from_statistics=compute,
                 version=likelihood.VERSION,

@@ -205,6 +205,25 @@ def test_neither_endpoint_gets_more_requests_at_a_time_than_allowed(rows: Path, 
     assert (server.most_in_flight, judge.most_in_flight) == (2, 2)
 
 
+def test_a_judge_is_reached_before_a_model_server_is_started(tmp_path: Path) -> None:
+    with MockServer(models=["other"]) as judge:
+        weights = tmp_path / "m.gguf"
+        weights.write_bytes(b"GGUF" + bytes(64))
+        words = ["run", "--ckpt", str(weights), "-d", "judge_style", "--out", str(tmp_path), "--name", "run"]
+        done = call([*words, "--judge-base-url", judge.url, "--judge-model", JUDGE])
+    assert done.returncode == 2
+    assert "Give one of them with --judge-model." in done.stderr
+    assert "starting" not in done.stderr
+
+
+def test_scores_by_category(server: MockServer, judge: MockServer, tmp_path: Path) -> None:
+    rows = [row | {"category": f"c{number % 2}"} for number, row in enumerate(ROWS)]
+    path = write_rows(tmp_path / "rows.jsonl", rows)
+    run = evaluate(judging(server, judge, tmp_path / "out", path))
+    assert run.metric("judge_points", subset="c0") == pytest.approx(3.0)
+    assert run.metric("judge_points", subset="c1") == pytest.approx(4.0)
+
+
 # ---------------------------------------------------------------- resuming
 
 
