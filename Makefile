@@ -40,9 +40,7 @@ oracles: $(VENV)/.core
 	$(BIN)/python tests/metrics/oracles/make.py .venv-oracles
 
 bench: $(VENV)/.dev
-	$(BIN)/python benchmarks/client_overhead.py
-	$(BIN)/python benchmarks/client_overhead.py --latency 0.2 --rounds 3
-	$(BIN)/python benchmarks/memory.py
+	$(BIN)/python benchmarks/engine.py --write benchmarks/RESULTS.md
 
 clean:
 	rm -rf $(VENV) .venv-oracles .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 Backend: TypeAlias = Literal["auto", "remote", "llamacpp"]
 OnError: TypeAlias = Literal["fail", "skip", "wrong"]
+McqMode: TypeAlias = Literal["generate", "logprob"]
 LangOption: TypeAlias = Literal["auto", "zh", "en"]
 PreferenceMode: TypeAlias = Literal["logprob", "reward"]
 JUDGE_ITSELF = "self"
@@ -39,7 +40,7 @@ PACE_FIELDS = (
 )
 """What may change between two starts of the same run without making it another one: nothing else is asked."""
 ASKING_FIELDS = frozenset(
-    {"ckpt", "backend", "backend_arg", "base_url", "model", "api_key_env", "shots", "cot"}
+    {"ckpt", "backend", "backend_arg", "base_url", "model", "api_key_env", "shots", "cot", "mcq_mode"}
     | {"temperature", "max_tokens", "top_p", "seed", "stop", "completions", "preference_mode"}
     | {"concurrency", "timeout", "stream"}
 )
@@ -86,6 +87,7 @@ class RunConfig(BaseModel):
     cot: bool = False
     lang: LangOption = "auto"
     profile: tuple[str, ...] = ()
+    mcq_mode: McqMode = "generate"
     agent_format: AgentFormat = "react"
 
     temperature: float = Field(default=0.0, ge=0.0)

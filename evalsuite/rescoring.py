@@ -250,7 +250,8 @@ class _Rescoring:
 def _plan(entry: Mapping[str, Any], profiles: Sequence[str]) -> DatasetPlan:
     """A dataset's plan with further profiles beside its own."""
     plan = recorded_plan(entry)
-    wanted = plan.task.wanted_profiles({*plan.style.profiles, *profiles})
+    in_words = plan.style.logprob is None
+    wanted = plan.task.wanted_profiles({*plan.style.profiles, *profiles}, in_words=in_words)
     return replace(plan, style=replace(plan.style, profiles=wanted))
 
 

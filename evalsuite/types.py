@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
 Outcome: TypeAlias = Literal["scored", "unparsed", "truncated", "error"]
+LogprobForm: TypeAlias = Literal["marker", "letter"]
+"""How a letter's probability is asked for: right after an answer marker that is begun for the model, or as the reply."""
 AgentFormat: TypeAlias = Literal["react", "toolbench", "openai-tools"]
 Message: TypeAlias = dict[str, Any]
 Measure: TypeAlias = Literal["logprobs", "reward"]
@@ -38,14 +40,17 @@ class Sample(Generic[RowT]):
 class Prompt:
     """What is asked: chat `messages`, or flat `text` for base models. Exactly one is set.
 
-    `tools`, with messages only, is the request's own list of tools, in OpenAI's form. `measure` asks for no reply but
-    for what the server says of this very text: the log-probabilities of its tokens, or a reward model's reward.
+    `tools`, with messages only, is the request's own list of tools, in OpenAI's form. With `continues` the last message
+    is the beginning of the assistant's turn, which the model is to go on with.
+    `measure` asks for no reply but for what the server says of this very text: the log-probabilities of its tokens, or a
+    reward model's reward.
     """
 
     messages: Sequence[Message] | None = None
     text: str | None = None
     stop: tuple[str, ...] = ()
     tools: Sequence[Mapping[str, Any]] | None = None
+    continues: bool = False
     measure: Measure | None = None
 
 
@@ -87,18 +92,24 @@ class Reply:
     finish_reason: str | None = None
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
+    alternatives: Sequence[Sequence[Any]] | None = None
+    """What the first token could have been, most probable first: pairs of its text and its natural log-probability;
+    None where nothing is known of it."""
+
     measured: Measured | None = None
     further: tuple[Further, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The `reply` object of a journal line; `further` replies stand beside it."""
-        fields = {
+        found: dict[str, Any] = {
             "text": self.text,
             "reasoning": self.reasoning,
             "tool_calls": self.tool_calls,
             "finish_reason": self.finish_reason,
         }
-        return fields | {"measured": self.measured.to_json()} if self.measured else fields
+        if self.measured:
+            found["measured"] = self.measured.to_json()
+        return found if self.alternatives is None else found | {"alternatives": self.alternatives}
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +141,8 @@ class Score:
     values: Mapping[str, float | None] = field(default_factory=dict)
     labels: tuple[str, ...] = ()
     statistics: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    details: Mapping[str, Any] = field(default_factory=dict)
+    """Further fields of the journal line: what the judgement rests on."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ class Asked:
 
     path: str
     prompt: str
-    """The last message's text, or the flat prompt."""
+    """The last message's text, the beginning of an assistant's turn apart, or the flat prompt."""
     nth: int
     """How often this prompt has been asked, this time included."""
     body: dict[str, Any]
@@ -84,6 +84,20 @@ def completion(text: str | None = "ok", *, finish_reason: str = "stop", **messag
 def reply(text: str | None = "ok", **options: Any) -> Answer:
     """An ordinary reply."""
     return Answer(json.dumps(completion(text, **options)).encode())
+
+
+def with_logprobs(asked: Asked, tokens: Mapping[str, float | None], **message: Any) -> Answer:
+    """A reply of one token, the most probable one, with its alternatives in the form of the API that was asked."""
+    found = completion(next(iter(tokens), ""), finish_reason="length", **message)
+    pairs = list(tokens.items())
+    if asked.path.endswith("/chat/completions"):
+        top = [{"token": token, "logprob": value, "bytes": None} for token, value in pairs]
+        logprobs: dict[str, Any] = {"content": [{**top[0], "top_logprobs": top}] if top else []}
+    else:
+        text, value = pairs[0] if pairs else ("", None)
+        logprobs = {"tokens": [text], "token_logprobs": [value], "top_logprobs": [dict(pairs)]}
+    found["choices"][0]["logprobs"] = logprobs
+    return document(found)
 
 
 def document(value: Any, status: int = 200, **headers: str) -> Answer:
@@ -199,12 +213,12 @@ def measuring(asked: Asked) -> Answer:
 
 
 def rewarding(reward: Callable[[str], float]) -> Behaviour:
-    """A reward model of vLLM: /classify without activation, and nothing else."""
+    """A reward model of vLLM: /classify with the reward of the answer, its activation left out, and nothing else."""
 
     def behave(asked: Asked) -> Answer:
         if not asked.path.endswith("/classify") or asked.path.startswith("/v1"):
             return document({"detail": "Not Found"}, 404)
-        value = reward(asked.prompt)
+        value = reward(asked.body["messages"][-1]["content"])
         given = value if asked.body.get("use_activation") is False else 1 / (1 + math.exp(-value))
         data = [{"index": 0, "label": "LABEL_0", "probs": [given], "num_classes": 1}]
         return document({"object": "list", "data": data, "usage": {"prompt_tokens": 9}})
@@ -328,7 +342,12 @@ class MockServer:
             self._changed.notify_all()
 
     def _answer(self, path: str, headers: dict[str, str], body: dict[str, Any]) -> Answer:
-        prompt = body["messages"][-1]["content"] if "messages" in body else body["prompt"]
+        said = [
+            one
+            for one in body.get("messages", ())
+            if one is not body["messages"][-1] or one["role"] != "assistant"
+        ]
+        prompt = said[-1]["content"] if said else body["prompt"]
         with self._changed:
             self.asked[prompt] += 1
             asked = Asked(path, prompt, self.asked[prompt], body, headers)

@@ -27,6 +27,7 @@ EVERYTHING = {
     "limit": 40,
     "shots": 0,
     "cot": True,
+    "mcq_mode": "logprob",
     "agent_format": "toolbench",
     "lang": "zh",
     "profile": ["evalscope", "swift"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from pathlib import Path
 
 import pytest
@@ -133,6 +134,64 @@ def test_the_gold_as_prediction_gives_the_maximum(tmp_path: Path, kind: str) -> 
             continue
         expected = best.get(name, 0.0 if name.endswith("hallucination_rate") else 1.0)
         assert metric["value"] == pytest.approx(expected, abs=1e-8), name
+
+
+PREDICTIONS = (
+    "Answer: A",
+    "答案：B",
+    "(c)",
+    "AB",
+    "",
+    "maybe",
+    "<think>A",
+    "D. four",
+    "E",
+    "Answer: A … no. Answer: C",
+)
+
+
+@pytest.mark.parametrize("multiple", [False, True])
+def test_the_order_of_the_rows_changes_nothing(tmp_path: Path, multiple: bool) -> None:
+    rows = [
+        {"id": f"q{number}", "question": f"{number}?", "A": "one", "B": "two", "C": "three", "D": "four",
+         "answer": "AB" if multiple and number % 5 == 0 else "ABCD"[number % 4], "prediction": PREDICTIONS[number % 10],
+         "subject": f"s{number % 3}", "category": f"c{number % 2}"}
+        for number in range(60)
+    ]  # fmt: skip
+    seen = []
+    for seed in range(3):
+        random.Random(seed).shuffle(rows)
+        run = score(
+            scoring(tmp_path / str(seed), f"mcq:{write_rows(tmp_path / f'{seed}' / 'p.jsonl', rows)}")
+        )
+        (entry,) = run.summary["variants"]["scored"]["datasets"].values()
+        found = {name: subset["metrics"] for name, subset in entry["subsets"].items()}
+        for metrics in found.values():
+            for metric in metrics.values():
+                metric.pop("signature")
+        judged = {
+            line["id"]: (line["extracted"], line["stage"], line["outcome"]) for line in lines_of(run.path)
+        }
+        seen.append((found, judged))
+    assert seen[0] == seen[1] == seen[2]
+    assert set(seen[0][0]) == {"all", "category:c0", "category:c1", "s0", "s1", "s2"}
+
+
+@pytest.mark.parametrize("kind", ROWS)
+def test_the_order_of_two_rows_changes_nothing_of_any_kind(tmp_path: Path, kind: str) -> None:
+    first, second = ROWS[kind]
+    column = "predictions" if "predictions" in second else "prediction"
+    bad = second | {column: "something else"}
+    values = []
+    for number, rows in enumerate(([first, bad], [bad, first])):
+        path = write_rows(tmp_path / str(number) / "p.jsonl", rows)
+        run = score(scoring(tmp_path / f"out{number}", f"{kind}:{path}"))
+        (entry,) = run.summary["variants"]["scored"]["datasets"].values()
+        metrics = entry["subsets"]["all"]["metrics"]
+        values.append(
+            {name: (metric["value"], metric["ci_low"], metric["n"]) for name, metric in metrics.items()}
+        )
+    assert values[0] == values[1]
 
 
 def test_a_run_directory_like_any_other_whose_signatures_claim_no_prompt(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
@@ -104,9 +104,13 @@ class Dataset(Generic[RowT]):
 
     def oddities(self) -> Iterator[Problem]:
         """What is odd about good rows, in file order; it keeps nothing from being asked."""
+        return self.findings(self.parser.audit)
+
+    def findings(self, find: Callable[[RowT], Iterable[tuple[str, str]]]) -> Iterator[Problem]:
+        """What `find` says of good rows, in file order."""
         for file in self.files:
             for sample in self._read(file):
-                for what, expected in self.parser.audit(sample.row):
+                for what, expected in find(sample.row):
                     yield Problem(str(file.path), sample.line, f"row '{sample.id}': {what}", expected)
 
     def samples(self, limit: int | None = None) -> Iterator[tuple[Sample[RowT], Sequence[RowT]]]:

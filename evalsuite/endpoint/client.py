@@ -16,7 +16,7 @@ import orjson
 
 from evalsuite.endpoint.concurrency import Concurrency
 from evalsuite.endpoint.measures import CLASSIFY_PATH, Unmeasured, read_measured
-from evalsuite.endpoint.retries import Patience, RetryPolicy, retry_after_seconds
+from evalsuite.endpoint.retries import IMPATIENT_ATTEMPTS, Patience, RetryPolicy, retry_after_seconds
 from evalsuite.endpoint.transport import Address, Piece, Response, TransportError, open_transport
 from evalsuite.endpoint.wire import (
     PATHS,
@@ -34,7 +34,14 @@ from evalsuite.errors import EndpointError, RunIncomplete, ServerError
 from evalsuite.types import Reply
 
 FailureClass: TypeAlias = Literal[
-    "timeout", "connection", "status", "rejected", "bad_reply", "missing_prediction", "interrupted"
+    "timeout",
+    "connection",
+    "status",
+    "rejected",
+    "bad_reply",
+    "no_logprobs",
+    "missing_prediction",
+    "interrupted",
 ]
 """`missing_prediction`: nothing was to be asked; `interrupted`: the run ended between a sample's requests."""
 SECRET_CHARACTERS = 16
@@ -45,6 +52,7 @@ OVERLOAD_STATUSES = frozenset({429, 503, 529})
 """Too many requests, service unavailable, and what some providers say for overloaded."""
 JSON_TYPE = "application/json"
 MAX_LISTED_MODELS = 20
+NO_LOGPROBS = "the response has no log-probabilities of tokens"
 REDACTED = "[key]"
 NEWER_LIMIT: TokenLimit = "max_completion_tokens"
 PROBE_ADVICE = "If it names an option, take that out; a base model wants --completions."
@@ -181,7 +189,7 @@ class Endpoint:
         while True:
             attempt += 1
             try:
-                return await self._attempt(request, body, deadline, attempt)
+                return _usable(await self._attempt(request, body, deadline, attempt), request)
             except _Again as again:
                 failure = again.failure
                 failure.attempts = attempt
@@ -247,7 +255,7 @@ class Endpoint:
     ) -> Response:
         """The response, waited for as long as `left` and our patience allow. Raises as `Transport.send`."""
         path, patience = self._paths[api], self._patience.seconds(attempt)
-        if attempt > 1 or self._patience.is_known:
+        if attempt > IMPATIENT_ATTEMPTS or self._patience.is_known:
             return await self._transport.send("POST", path, body, min(left, patience), on_piece)
         start = perf_counter()
         sending = asyncio.ensure_future(self._transport.send("POST", path, body, left, on_piece))
@@ -349,6 +357,13 @@ class Endpoint:
                 raise EndpointError(f"{message} {advice}") from failure
             waiting = "Wait a little and run it again." if failure.status == 429 else "See the server's log."
             raise ServerError(f"{message} {waiting}") from failure
+
+
+def _usable(answer: Answer, request: Request) -> Answer:
+    """The answer; raises `RequestFailure` when it lacks what the request was sent for."""
+    if request.logprobs and answer.reply.alternatives is None:
+        raise RequestFailure("no_logprobs", NO_LOGPROBS, attempts=answer.attempts)
+    return answer
 
 
 def _model_names(raw: bytes) -> list[str] | None:

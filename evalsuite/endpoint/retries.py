@@ -11,8 +11,9 @@ from email.utils import parsedate_to_datetime
 JITTER = random.Random()
 """Our own, so that a seed the user set for training is left alone."""
 HUNG_FACTOR = 10.0
-LEAST_PATIENCE_SECONDS = 20.0
+LEAST_PATIENCE_SECONDS = 10.0
 KNOWN_AFTER_ANSWERS = 50
+IMPATIENT_ATTEMPTS = 2
 RETRIED_STATUSES = frozenset({408, 409, 429})
 
 
@@ -41,10 +42,10 @@ class RetryPolicy:
 
 
 class Patience:
-    """How long the first attempt of a sample is waited for: a hung connection must not cost it all its time.
+    """How long an attempt is waited for: a hung connection must not cost a sample all its time.
 
-    An attempt that takes ten times as long as the slowest answer so far is taken for hung. Later attempts of the sample
-    have what is left of its deadline, so that an answer that really takes so long is had in the end.
+    An attempt that takes ten times as long as the slowest answer so far is taken for hung, and so is a second one. Later
+    ones have what is left of the sample's deadline, so that an answer that really takes so long is had in the end.
     """
 
     def __init__(self) -> None:
@@ -62,8 +63,8 @@ class Patience:
         self._slowest = max(self._slowest, seconds)
 
     def seconds(self, attempt: int) -> float:
-        """For the `attempt`-th try (from 1); infinity where too little is known, and after the first."""
-        if attempt > 1 or not self.is_known:
+        """For the `attempt`-th try (from 1); infinity where too little is known, and for late ones."""
+        if attempt > IMPATIENT_ATTEMPTS or not self.is_known:
             return math.inf
         return max(LEAST_PATIENCE_SECONDS, HUNG_FACTOR * self._slowest)
 

@@ -28,7 +28,7 @@ import sys
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
-from evalsuite.metrics import english_words, rouge, text
+from evalsuite.metrics import english_words, rouge, segmentation
 from evalsuite.metrics.tool_steps import paper_rouge_l
 
 VERSION = "1"
@@ -120,7 +120,7 @@ def swift(reference: str, reply: str) -> dict[str, float | None]:
 @functools.lru_cache(maxsize=4)
 def _jieba_words(line: str) -> tuple[str, ...]:
     """Remembered for the few texts of one row, which both profiles and both metrics cut."""
-    return tuple(text.cut(line))
+    return tuple(segmentation.cut(line))
 
 
 def _evalscope_words(side: str) -> list[str]:

@@ -12,6 +12,7 @@ What counts:
 from __future__ import annotations
 
 import heapq
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
@@ -28,6 +29,8 @@ TEXT_LIMIT = 20_000
 
 TEXT_LIMITS = (TEXT_LIMIT, 8_000, 3_000, 1_200)
 """Tried in turn until the page is small enough; at 1,200 a question and the end of a reply still fit."""
+
+NO_BREAK = "\u00a0"
 
 MOST_MESSAGES = 60
 """Of one conversation; the first and the last ones stay."""
@@ -108,8 +111,25 @@ def _facts(sample: Mapping[str, Any]) -> list[list[str]]:
         ("finish reason", reply.get("finish_reason"), texts.as_text),
         ("attempts", sample.get("attempts"), count),
         ("read by", sample.get("stage") or None, texts.as_text),
+        ("options", sample.get("logprobs"), _probabilities),
     )
     return [[name, show(value)] for name, value, show in pairs if value is not None]
+
+
+def _probabilities(logprobs: Mapping[str, Any]) -> str:
+    """`C 64.2 % · B 21.0 % · A below 0.1 %`: how probable each option's letter was."""
+    floor = numbers.finite(logprobs.get("floor"))
+    found = [(numbers.finite(value), label) for label, value in (logprobs.get("labels") or {}).items()]
+    known = sorted(((value, label) for value, label in found if value is not None), key=lambda pair: -pair[0])
+    unknown = [label for value, label in found if value is None and floor is not None]
+    words = [f"{label} {_share(value)}" for value, label in known]
+    words += [f"{label} below {_share(floor)}" for label in unknown]
+    return " · ".join(each.replace(" ", NO_BREAK) for each in words)
+
+
+def _share(logprob: float | None) -> str:
+    probability = None if logprob is None else math.exp(min(0.0, logprob))
+    return numbers.format_value({"unit": "proportion"}, probability)
 
 
 def _scores(scores: Mapping[str, Any], metrics: Mapping[str, Mapping[str, Any]]) -> list[list[str]]:

@@ -1,7 +1,8 @@
 """Ask what is owed, judge what comes back, write it down.
 
 Requests run in the event loop; judging and writing run in one thread beside it, in the order replies arrive, so
-that requests never wait for a slow scorer. A reply counts as finished once its journal line is written.
+that requests never wait for a slow scorer. The thread loads dictionaries and the like while the first replies are
+awaited. A reply counts as finished once its journal line is written.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import threading
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from queue import SimpleQueue
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from evalsuite.endpoint.client import Answer, Endpoint, FailureClass, RequestFailure
 from evalsuite.endpoint.concurrency import Concurrency
@@ -37,6 +38,8 @@ NO_PREDICTION = "the file has no prediction for the row"
 MOST_LINES_AT_ONCE = 16
 """Of the replies that wait when the judge is free: judged together, written in one go."""
 
+Finished: TypeAlias = tuple[Job, Answer | RequestFailure]
+
 
 class Scribe:
     """Judges replies and writes their lines, in a thread of its own. Used as a context manager.
@@ -45,10 +48,11 @@ class Scribe:
     on leaving.
     """
 
-    def __init__(self, journal: Journal, meter: Meter) -> None:
+    def __init__(self, journal: Journal, meter: Meter, plans: Sequence[DatasetPlan]) -> None:
         self._journal = journal
         self._meter = meter
-        self._queue: SimpleQueue[tuple[Job, Answer | RequestFailure] | None] = SimpleQueue()
+        self._plans = plans
+        self._queue: SimpleQueue[Finished | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="evalsuite-scribe")
         self._error: BaseException | None = None
 
@@ -77,6 +81,7 @@ class Scribe:
             raise self._error
 
     def _work(self) -> None:
+        self._try(self._warm_up)
         ended = False
         while not ended:
             waiting = [self._queue.get()]
@@ -84,12 +89,19 @@ class Scribe:
                 waiting.append(self._queue.get())
             ended = waiting[-1] is None
             if self._error is None:
-                try:
-                    self._write([item for item in waiting if item is not None])
-                except BaseException as error:  # noqa: BLE001 - handed to the other thread by `check`
-                    self._error = error
+                self._try(self._write, [item for item in waiting if item is not None])
 
-    def _write(self, finished: Sequence[tuple[Job, Answer | RequestFailure]]) -> None:
+    def _try(self, step: Callable[..., None], *given: Sequence[Finished]) -> None:
+        try:
+            step(*given)
+        except BaseException as error:  # noqa: BLE001 - handed to the other thread by `check`
+            self._error = error
+
+    def _warm_up(self) -> None:
+        for plan in self._plans:
+            plan.task.warm_up(plan.style)
+
+    def _write(self, finished: Sequence[Finished]) -> None:
         judged = [(job, answer, self._judged(job, answer)) for job, answer in finished]
         self._journal.append(b"".join(journal_line(*line) for line in judged))
         for line in judged:
@@ -160,7 +172,8 @@ class Inference:
         """Ask everything. Raises `EvalsuiteError` when it cannot go on; what was finished is written by then."""
         self._requests_before = self.meter.requests - self._traffic("requests")
         self._retries_before = self.meter.retries - self._traffic("retries")
-        with Scribe(self.journal, self.meter) as scribe:
+        owed = [plan for plan in self.work.plans if self.work.owed_rows(plan)]
+        with Scribe(self.journal, self.meter, owed) as scribe:
             watcher = asyncio.ensure_future(self._watch(scribe))
             asking = asyncio.ensure_future(
                 run_pool(self._jobs(), lambda job: self._ask(job, scribe), self._concurrency)

@@ -13,6 +13,9 @@ from evalsuite.runs.plan import DatasetPlan
 from evalsuite.runs.work import Job
 from evalsuite.types import Further, Measured, Reply, Score
 
+OPTIONAL_JUDGEMENT = frozenset({"statistics", "logprobs", "categories"})
+"""Fields that only lines of some kinds have, and that judging again makes anew."""
+
 
 def journal_line(job: Job, answer: Answer | RequestFailure, score: Score) -> bytes:
     """The line of a finished request."""
@@ -109,7 +112,7 @@ def _judgement(score: Score) -> dict[str, Any]:
         "scores": score.values if score.outcome != "error" else {},
         "labels": score.labels,
     }
-    return fields | ({"statistics": score.statistics} if score.statistics else {})
+    return {**fields, **score.details, **({"statistics": score.statistics} if score.statistics else {})}
 
 
 def judged_again(line: Mapping[str, Any], job: Job) -> dict[str, Any]:
@@ -123,7 +126,7 @@ def judged_again(line: Mapping[str, Any], job: Job) -> dict[str, Any]:
 
 def rescored(line: Mapping[str, Any], score: Score, categories: Sequence[str]) -> dict[str, Any]:
     """A line with another judgement, in the categories it counts in now, and nothing else changed."""
-    kept = {name: value for name, value in line.items() if name not in ("statistics", "categories")}
+    kept = {name: value for name, value in line.items() if name not in OPTIONAL_JUDGEMENT}
     return kept | _judgement(score) | ({"categories": categories} if categories else {})
 
 

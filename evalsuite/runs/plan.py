@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal, TypeVar
 
@@ -31,11 +31,13 @@ from evalsuite.tasks.base import (
 )
 from evalsuite.tasks.exams import CEVAL, exam_name
 from evalsuite.tasks.profiles import check_profiles
-from evalsuite.types import Prompt, Reply, Sample
+from evalsuite.types import LogprobForm, Prompt, Reply, Sample
 
 PlannedT = TypeVar("PlannedT")
 SHORT_NAMES = {"temperature": "t"}
 SHOWN_HASH_DIGITS = 8
+TOP_LOGPROBS = 20
+"""The most that OpenAI's chat API and vLLM (--max-logprobs) give by default."""
 
 
 NO_JUDGE = "a judge has to read the replies, and none is named. Add --judge-base-url URL --judge-model NAME (any OpenAI endpoint)"
@@ -133,6 +135,10 @@ class DatasetPlan:
         """The reply a sample comes with, so that only a judge has to be asked."""
         return None
 
+    def in_form(self, form: LogprobForm) -> DatasetPlan:
+        """The same, its letters' probabilities asked for in another form, where they are asked for."""
+        return replace(self, style=replace(self.style, logprob=form)) if self.style.logprob else self
+
     def place(self, sample: Sample[Any]) -> bytes:
         """What of a sample's place belongs to its key: nothing, since equal questions may share a reply."""
         return b""
@@ -150,6 +156,7 @@ class DatasetPlan:
             f"shots:{style.shots}",
             f"lang:{style.lang}",
             *(name for name in ("cot", "multiple") if getattr(style, name)),
+            *([f"logprob:{style.logprob}"] if style.logprob else []),
             *([style.exam] if style.exam else []),
             "completions" if style.completions else "chat",
             *(f"{SHORT_NAMES.get(name, name)}:{_written(value)}" for name, value in settings.items()),
@@ -282,6 +289,8 @@ def _plan(
     recognised: bool,
 ) -> DatasetPlan:
     style = _style(config, task, dataset, files_are_subjects=files_are_subjects)
+    if style.logprob:
+        _check_logprob(style, task, dataset)
     judge = judge_of(config) if task.judged else None
     generation = _generation(config, task, style)
     return DatasetPlan(spec, task, dataset, style, generation, config.limit, recognised, judge=judge)
@@ -292,11 +301,12 @@ def _generation(config: RunConfig, task: Task[Any], style: Style) -> Generation:
     if task.measures:
         return MEASURING
     return Generation(
-        max_tokens=config.max_tokens or task.max_tokens(style),
+        max_tokens=1 if style.logprob else config.max_tokens or task.max_tokens(style),
         temperature=config.temperature,
         top_p=config.top_p,
         seed=config.seed,
-        stop=config.stop,
+        stop=() if style.logprob else config.stop,
+        top_logprobs=TOP_LOGPROBS if style.logprob else None,
     )
 
 
@@ -315,6 +325,23 @@ def pairs_among(traits: Mapping[str, int], rows: int) -> Literal["none", "some",
     return "none" if not pairs else "all" if pairs == rows else "some"
 
 
+def _check_logprob(style: Style, task: Task[Any], dataset: Dataset[Any]) -> None:
+    """Refuse what one token cannot answer."""
+    if style.cot:
+        raise ConfigError(
+            "--mcq-mode logprob reads the first token of an answer, before which --cot lets the model think; "
+            "leave out one of them."
+        )
+    unfit = list(dataset.findings(task.unfit_for_logprob))
+    if unfit:
+        first = unfit[0]
+        raise InputError(
+            f"--mcq-mode logprob: one token cannot answer {len(unfit)} of the rows of {dataset.name}, "
+            f"the first of them {first.file}:{first.line} ({first.what}; expected {first.expected}). "
+            "Leave these rows out, or use --mcq-mode generate."
+        )
+
+
 def _kind_from_columns(path: Any) -> str:
     record = first_record(path)
     if record is None:
@@ -331,6 +358,7 @@ def unique_name(name: str, taken: Collection[str]) -> str:
 def _style(config: RunConfig, task: Task[Any], dataset: Dataset[Any], *, files_are_subjects: bool) -> Style:
     rows = sum(dataset.counts.values())
     data_lang = language_of(dataset.traits, rows)
+    by_logprob = config.mcq_mode == "logprob" and task.takes_logprob
     return Style(
         lang=data_lang if config.lang == "auto" else config.lang,
         data_lang=data_lang,
@@ -339,12 +367,13 @@ def _style(config: RunConfig, task: Task[Any], dataset: Dataset[Any], *, files_a
         completions=config.completions or task.flat_only,
         subjects=files_are_subjects or len(dataset.counts) > 1,
         multiple="multiple" in dataset.traits,
+        logprob="marker" if by_logprob else None,
         categories=names_categories(dataset.traits),
         agent_format=config.agent_format,
         pairs=pairs_among(dataset.traits, rows),
         reward=config.preference_mode == "reward" or REWARD_TRAIT in dataset.traits,
         exam=CEVAL if exam_name(dataset.name) == CEVAL else None,
-        profiles=task.wanted_profiles(config.profile),
+        profiles=task.wanted_profiles(config.profile, in_words=not by_logprob),
     )
 
 

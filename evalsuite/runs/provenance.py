@@ -20,6 +20,7 @@ PACKAGES = (
     "sacrebleu",
     "jieba",
     "nltk",
+    "rjieba",
     "scipy",
     "xllamacpp",
 )

@@ -102,6 +102,11 @@ class Work:
         """Whether samples of any of its datasets take further requests."""
         return any(plan.task.in_steps for plan in self.plans)
 
+    @property
+    def logprob_plan(self) -> DatasetPlan | None:
+        """A dataset of which letters' probabilities are owed; all are asked for in the same form."""
+        return next((plan for plan in self.plans if plan.style.logprob and self.owed_rows(plan)), None)
+
     def owed_rows(self, plan: DatasetPlan) -> int:
         """How many rows of a dataset are owed."""
         flags = self.owed[plan.name]

@@ -15,7 +15,17 @@ from typing import Any, ClassVar, Generic, Literal, TypeAlias
 
 from evalsuite.data.dataset import RowError
 from evalsuite.metrics.text import split_reasoning
-from evalsuite.types import AgentFormat, Message, Outcome, Party, Prompt, Reply, RowT, Score
+from evalsuite.types import (
+    AgentFormat,
+    LogprobForm,
+    Message,
+    Outcome,
+    Party,
+    Prompt,
+    Reply,
+    RowT,
+    Score,
+)
 
 Language: TypeAlias = Literal["zh", "en"]
 CHINESE_TRAIT = "zh"
@@ -43,6 +53,8 @@ class Style:
     """Rows come from named subjects, so that a header may name them."""
     multiple: bool = False
     """Some rows have several right answers, so every row is asked as if it might."""
+    logprob: LogprobForm | None = None
+    """How the letters' probabilities are asked for; None where the answer is in the reply's words."""
     categories: bool = False
     """Rows name a category beside their subject, and results are given for each."""
     exam: str | None = None
@@ -139,6 +151,8 @@ class Task(ABC, Generic[RowT]):
     takes_shots: ClassVar[bool] = True
     takes_cot: ClassVar[bool] = False
     """Whether `--cot` changes what is asked."""
+    takes_logprob: ClassVar[bool] = False
+    """Whether `--mcq-mode` changes what is asked."""
     pooled: ClassVar[bool] = True
     """Whether the files of a folder add up to one number; else each is a dataset of its own."""
     flat_only: ClassVar[bool] = False
@@ -169,6 +183,10 @@ class Task(ABC, Generic[RowT]):
 
     def audit(self, row: RowT) -> Iterable[tuple[str, str]]:
         """What is odd about a good row, as pairs of what it is and what was expected; a warning, not a fault."""
+        return ()
+
+    def unfit_for_logprob(self, row: RowT) -> Iterable[tuple[str, str]]:
+        """Why one token cannot answer a row, as pairs of what it has and what was expected."""
         return ()
 
     def subject(self, row: RowT) -> str | None:
@@ -228,13 +246,20 @@ class Task(ABC, Generic[RowT]):
         """A row that a reply can be judged by, from `gold` alone; None where judging needs more (options, tools)."""
         return None
 
-    def wanted_profiles(self, names: Collection[str]) -> tuple[str, ...]:
-        """Those of the names that are profiles of this kind, always in the same order."""
-        return tuple(name for name in self.profiles if name in names)
+    def wanted_profiles(self, names: Collection[str], *, in_words: bool = True) -> tuple[str, ...]:
+        """Those of the names that are profiles of this kind, always in the same order.
+
+        None is where answers are not `in_words`: profiles read replies, not probabilities.
+        """
+        return tuple(name for name in self.profiles if name in names and in_words)
 
     def lacks(self, profile: str) -> str:
         """What has to be installed before that profile can be judged, and how; "" for nothing."""
         return ""
+
+    def warm_up(self, style: Style) -> None:
+        """Load what judging takes its time to load (dictionaries), while the first replies are awaited."""
+        return
 
     @abstractmethod
     def score(self, row: RowT, reply: Reply, style: Style) -> Score:

@@ -27,6 +27,11 @@ def check_profiles(wanted: Sequence[str], datasets: Sequence[tuple[Task[Any], St
                 f"--profile {name}: scores {' and '.join(kinds)}, and this run has only {' and '.join(here)} datasets. "
                 f"Leave it out.{_listed({kind: known[kind] for kind in here})}"
             )
+        if not any(name in style.profiles for _, style in datasets):
+            raise ConfigError(
+                f"--profile {name}: it reads answers in words, and --mcq-mode logprob asks for none. "
+                "Leave out one of them."
+            )
     for task, style in datasets:
         for name in style.profiles:
             if lacking := task.lacks(name):

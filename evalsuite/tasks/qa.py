@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 from evalsuite.data.dataset import RowError
 from evalsuite.metrics import bleu, rouge
+from evalsuite.metrics.bleu_tokens import Tokenize
 from evalsuite.metrics.text import length_ratio, tokenize_pair
 from evalsuite.tasks.base import (
     CHINESE_TRAIT,
@@ -124,6 +125,11 @@ class QaTask(Task[QaRow]):
 
         return lacking()
 
+    def warm_up(self, style: Style) -> None:
+        """Words, n-grams and corpus scores, each once."""
+        text = "我" if style.data_lang == "zh" else "a"
+        self.score(self.from_gold(text, style), Reply(text), style)
+
     def score(self, row: QaRow, reply: Reply, style: Style) -> Score:
         """Every overlap score of one reply; an empty reply scores 0 and is counted as unparsed."""
         whole = answer_text(reply) or ""
@@ -212,7 +218,7 @@ def _profile_metrics(style: Style) -> Iterator[Metric]:
             )
 
 
-def _tokenizer(style: Style) -> bleu.Tokenize:
+def _tokenizer(style: Style) -> Tokenize:
     return "zh" if style.data_lang == "zh" else "13a"
 
 

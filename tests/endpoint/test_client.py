@@ -89,6 +89,13 @@ def ask(
     return within(server, lambda endpoint: endpoint.ask(request), policy, **options)
 
 
+def test_a_reply_without_the_log_probabilities_it_was_asked_for_is_a_failure(server: MockServer) -> None:
+    request = encode(Prompt(messages=[{"role": "user", "content": "x"}]), Generation(1, top_logprobs=5))
+    with pytest.raises(RequestFailure, match="no log-probabilities") as caught:
+        within(server, lambda endpoint: endpoint.ask(request))
+    assert (caught.value.failure, caught.value.attempts, server.total) == ("no_logprobs", 1, 1)
+
+
 def failure(server: MockServer | str, policy: RetryPolicy = QUICK, **options: Any) -> RequestFailure:
     with pytest.raises(RequestFailure) as caught:
         ask(server, policy=policy, **options)
@@ -358,13 +365,14 @@ def test_a_request_that_hung_before_anything_was_known_is_asked_again_too(
         assert within(server, ask_hung_first, policy).attempts == 2
 
 
-def test_patience_ends_with_the_first_attempt_and_begins_with_enough_answers() -> None:
+def test_patience_begins_with_enough_answers_and_ends_with_the_second_attempt() -> None:
     patience = retries.Patience()
     for _ in range(retries.KNOWN_AFTER_ANSWERS):
         assert patience.seconds(1) == math.inf
         patience.note(7.0)
     assert patience.seconds(1) == 70.0
-    assert patience.seconds(2) == math.inf
+    assert patience.seconds(2) == 70.0
+    assert patience.seconds(3) == math.inf
 
 
 def test_an_endless_stream_ends_at_the_deadline() -> None:

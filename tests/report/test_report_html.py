@@ -488,3 +488,12 @@ def test_importing_the_module_imports_nothing_heavy():
     code = "import sys, evalsuite.report.html; print(*(m for m in ('jinja2','orjson','numpy','pydantic','pandas') if m in sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
+
+
+def test_how_probable_each_letter_was_is_a_fact_of_the_sample():
+    logprobs = {"labels": {"A": -2.0, "B": -0.1625, "C": None}, "floor": -7.0}
+    (shown,) = embedded(page([examples.sample(0, logprobs=logprobs)]))["samples"]
+    facts = {name: value.replace("\u00a0", " ") for name, value in shown["facts"]}
+    assert facts["options"] == "B 85.0 % · A 13.5 % · C below 0.1 %"
+    (plain,) = embedded(page([examples.sample(0)]))["samples"]
+    assert "options" not in dict(plain["facts"])

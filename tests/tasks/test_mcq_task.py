@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from evalsuite.data.dataset import RowError
 from evalsuite.tasks.base import Style
@@ -239,6 +241,56 @@ class TestScores:
         score = TASK.score(TASK.parse(ROW), reply, EN)
         assert (score.outcome, score.stage, score.extracted) == (outcome, stage, extracted)
         assert score.values == {"accuracy": accuracy}
+
+    @pytest.mark.parametrize("multiple", [False, True])
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "",
+            " \n\t",
+            "。。。!?...,,,",
+            "()[]{}**__``",
+            "half of \ud83d",
+            "\ud800\udfff",
+            "\x00\x1b[31m\u202e",
+            "<think>Answer: A",
+            "<think>Answer: A</thin",
+            "<think></think>",
+            "NaN",
+            '{"answer": NaN}',
+            "x" * 1_000_000,
+            "A" * 1_000_000,
+            "answer is " * 100_000,
+            "选" * 300_000,
+            r"\boxed{" * 100_000,
+            "[[[[" * 250_000,
+        ],
+        ids=lambda text: repr(text[:12]) if isinstance(text, str) else None,
+    )
+    def test_no_answer_is_an_outcome_of_its_own(self, text, multiple):
+        score = TASK.score(TASK.parse(ROW), Reply(text), Style("en", 0, multiple=multiple))
+        assert (score.outcome, score.extracted, score.stage) == ("unparsed", None, "")
+        assert set(score.values.values()) == {0.0}
+
+    @given(
+        st.text() | st.sampled_from(["Answer: A", "<think>", "</think>答案：B"]),
+        st.sampled_from([None, "stop", "length"]),
+        st.sampled_from(["en", "zh"]),
+        st.booleans(),
+        st.booleans(),
+        st.sampled_from([None, "marker", "letter"]),
+        st.none() | st.lists(st.tuples(st.text(max_size=3) | st.just(" A"), st.floats(-40, 0)), max_size=6),
+    )
+    def test_any_reply_in_any_style_has_a_score(
+        self, text, finish, lang, multiple, completions, logprob, alternatives
+    ):
+        row = TASK.parse(ROW)
+        style = Style(lang, 0, multiple=multiple, completions=completions, logprob=logprob)
+        score = TASK.score(row, Reply(text, finish_reason=finish, alternatives=alternatives), style)
+        assert (score.outcome == "scored") == bool(score.extracted) == bool(score.stage)
+        assert set(score.extracted or ()) <= set(row.options)
+        assert {metric.score for metric in TASK.metrics(style)} <= set(score.values) | {"partial_credit"}
+        assert all(0 <= value <= 1 for value in score.values.values())
 
     @pytest.mark.parametrize(
         ("text", "accuracy", "partial"),
