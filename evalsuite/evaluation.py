@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import AbstractContextManager, AsyncExitStack, ExitStack, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,11 +12,9 @@ from evalsuite.backends import llamacpp, remote
 from evalsuite.backends.base import Ability, Backend, Served, Server
 from evalsuite.config import RunConfig
 from evalsuite.endpoint.client import Endpoint
-from evalsuite.endpoint.concurrency import AdaptiveConcurrency, Concurrency, FixedConcurrency
 from evalsuite.endpoint.logprobs import find_logprob_form
 from evalsuite.endpoint.loop import run_to_end
-from evalsuite.endpoint.retries import RetryPolicy
-from evalsuite.endpoint.wire import Generation, encode
+from evalsuite.endpoints import check_judge, check_model, judge_endpoint, model_endpoint
 from evalsuite.errors import ConfigError, EndpointError, EvalsuiteError, RunIncomplete
 from evalsuite.models.checkpoint import Checkpoint, find_checkpoint, served_checkpoint, served_fingerprint
 from evalsuite.results import Stopwatch, conclude, dataset_results, missing, run_file
@@ -25,11 +22,11 @@ from evalsuite.runs.directory import RUN_FILE, RunDirectory, hold_run_directory
 from evalsuite.runs.inference import Inference
 from evalsuite.runs.journal import Journal
 from evalsuite.runs.meter import Earlier, Meter
-from evalsuite.runs.plan import DatasetPlan, plan_datasets
-from evalsuite.runs.resume import reconcile
+from evalsuite.runs.plan import DatasetPlan, Judge, plan_datasets
+from evalsuite.runs.resume import FirstReplies, reconcile
 from evalsuite.runs.run import Run
 from evalsuite.runs.work import Variant, Work, new_work
-from evalsuite.types import LogprobForm, Prompt
+from evalsuite.types import LogprobForm, Party
 
 SAME_SERVED_MODEL = "A served model is known by its address and name alone: if another checkpoint answers there now, use --fresh."
 LETTER_ALONE = (
@@ -140,6 +137,9 @@ class _Evaluation:
         return run_file(self._config, variants, self._prepared.plans)
 
     def _infer(self, works: list[Work]) -> None:
+        judge = next((work.judge for work in works if work.judge), None)
+        if judge and judge.base_url and not self._config.base_url:
+            run_to_end(self._reach(judge))  # before minutes are spent on starting a server
         with ExitStack() as stack:
             shown = False
             for place, checkpoint in enumerate(self._prepared.checkpoints):
@@ -159,13 +159,31 @@ class _Evaluation:
             checkpoint, self._config.backend_arg, self._directory.server_log(checkpoint.name)
         )
 
+    async def _reach(self, judge: Judge) -> None:
+        async with judge_endpoint(self._config, judge) as endpoint:
+            await check_judge(endpoint)
+
     async def _ask(self, works: list[Work], place: int, server: Server) -> None:
-        async with _endpoint(self._config, server.served) as endpoint:
-            plan = works[place].plans[0]
-            await check_endpoint(endpoint, plan.generation, completions=self._config.completions)
+        async with AsyncExitStack() as stack:
+            endpoint = await stack.enter_async_context(model_endpoint(self._config, server.served))
+            parties = await self._parties(works[place].judge, endpoint, stack)
+            owed = [plan for plan in works[place].plans if works[place].owed_rows(plan)]
+            await check_model(endpoint, owed)
             await self._settle_form(works, place, endpoint, server.served)
+            work = works[place]
+            replies = stack.enter_context(FirstReplies(self._directory)) if work.in_steps else None
             with Journal(self._directory.journal) as journal, self._stopwatch.working():
-                await Inference(works[place], endpoint, journal, self._meter, server.check).run()
+                await Inference(work, parties, journal, self._meter, server.check, replies).run()
+
+    async def _parties(
+        self, judge: Judge | None, endpoint: Endpoint, stack: AsyncExitStack
+    ) -> dict[Party, Endpoint]:
+        """Whom to ask: the model, and a judge that has been checked, unless the model is to judge itself."""
+        parties: dict[Party, Endpoint] = {"model": endpoint, "judge": endpoint}
+        if judge and judge.base_url:
+            parties["judge"] = await stack.enter_async_context(judge_endpoint(self._config, judge))
+            await check_judge(parties["judge"])
+        return parties
 
     async def _settle_form(self, works: list[Work], place: int, endpoint: Endpoint, served: Served) -> None:
         """Where letters' probabilities are owed, plan them in a form that this server can be asked in."""
@@ -194,54 +212,11 @@ def abilities() -> tuple[Ability, ...]:
     return (llamacpp.ability(), remote.ability())
 
 
-async def check_endpoint(endpoint: Endpoint, generation: Generation, *, completions: bool) -> None:
-    """The name is served and a one-token request is answered; raises `EndpointError` or `ServerError`."""
-    await endpoint.check_model()
-    prompt = Prompt(text="Hello") if completions else Prompt(messages=[{"role": "user", "content": "Hello"}])
-    await endpoint.probe(
-        encode(
-            prompt, Generation(1, generation.temperature, generation.top_p, generation.seed, generation.stop)
-        )
-    )
-
-
 def _recorded_form(directory: RunDirectory) -> LogprobForm | None:
     """The form in which an earlier start of the run asked for letters' probabilities."""
     found = directory.read_json(RUN_FILE) or {}
     forms = (entry.get("style", {}).get("logprob") for entry in found.get("datasets", ()))
     return next((form for form in forms if form), None)
-
-
-def _endpoint(config: RunConfig, served: Served) -> Endpoint:
-    key = _api_key(config) if config.base_url else None
-    return Endpoint(
-        served.base_url,
-        served.model,
-        RetryPolicy(config.timeout),
-        _concurrency(config, served),
-        key,
-        config.stream,
-    )
-
-
-def _concurrency(config: RunConfig, served: Served) -> Concurrency:
-    """What the user says; else the server's slots, where it tells them; else what is found while asking."""
-    if config.concurrency != "auto":
-        return FixedConcurrency(config.concurrency)
-    return FixedConcurrency(served.slots) if served.slots else AdaptiveConcurrency()
-
-
-def _api_key(config: RunConfig) -> str | None:
-    """The key, without the newline that `$(cat key.txt)` and .env files leave; None where there is none."""
-    key = os.environ.get(config.api_key_env, "").strip()
-    if not key and config.api_key_env != RunConfig.model_fields["api_key_env"].default:
-        raise ConfigError(f"--api-key-env {config.api_key_env}: that environment variable is not set.")
-    if not (key.isascii() and key.isprintable()):
-        raise ConfigError(
-            f"the environment variable {config.api_key_env} holds characters that no key has (a line break, a letter outside ASCII); "
-            "set it to the key alone."
-        )
-    return key or None
 
 
 def _checkpoints(config: RunConfig) -> tuple[Checkpoint, ...]:
@@ -261,7 +236,7 @@ def _checkpoints(config: RunConfig) -> tuple[Checkpoint, ...]:
 async def _only_model(config: RunConfig) -> str:
     """What the endpoint serves, where it serves one model."""
     assert config.base_url
-    async with _endpoint(config, Served(config.base_url, "")) as endpoint:
+    async with model_endpoint(config, Served(config.base_url, "")) as endpoint:
         names = await endpoint.served_models()
     if names and len(names) == 1:
         return names[0]

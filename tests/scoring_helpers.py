@@ -32,7 +32,22 @@ ROWS: Mapping[str, list[dict[str, Any]]] = {
         {"messages": ASKED, "tools": TOOLS, "target": FINISH, "predictions": FINISH},
     ],
 }  # fmt: skip
-"""Of each kind rows whose predictions are the gold answers."""
+"""Of each kind that is answered and needs no judge, rows whose predictions are the gold answers."""
+MEASURED_ROWS: Mapping[str, list[dict[str, Any]]] = {
+    "judge": [
+        {"question": "Why?", "rubric": "", "prediction": "Because.", "judgement": {"score": 10, "reason": "so"}},
+        {"question": "How?", "rubric": "", "prediction": "Thus.", "judgement": '{"score": 10}'},
+    ],
+    "perplexity": [
+        {"text": "a b c", "logprobs": [None, -1.0, -2.0], "tokens": ["a", " b", " c"]},
+        {"text": "d e", "logprobs": [None, -0.5], "tokens": ["d", " e"]},
+    ],
+    "preference": [
+        {"prompt": "q", "chosen": "a", "rejected": "b", "chosen_logprobs": [-1.0], "rejected_logprobs": [-2.0]},
+        {"prompt": "q", "chosen": "c", "rejected": "d", "chosen_logprobs": [-1.5, -0.5], "rejected_logprobs": [-3.0]},
+    ],
+}  # fmt: skip
+"""The same of kinds that hold something else in a prediction's place."""
 HEADLINE = {"mcq": "accuracy", "qa": "rouge_l", "gsm8k": "accuracy", "toolbench": "strict/plan_em"}
 FROZEN = Path(__file__).parent / "frozen"
 CORPORA = sorted(FROZEN.glob("*.jsonl"))

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mock_server import MockServer
+from mock_server import Answer, Asked, MockServer, failing, reply
 from run_helpers import call, config, lines_of, summary_of
-from scoring_helpers import ASKED, CALL, HEADLINE, ROWS, TOOLS, scoring, write_rows
+from scoring_helpers import ASKED, CALL, HEADLINE, MEASURED_ROWS, ROWS, TOOLS, scoring, write_rows
 
 from evalsuite import evaluate
 from evalsuite.config import build_score_config
 from evalsuite.errors import ConfigError, DataError, GateFailed, InputError, RunIncomplete
+from evalsuite.rescoring import rescore
 from evalsuite.scoring import MISSING, score
 
 UGLY = {
@@ -416,3 +417,131 @@ def test_toolbench_static_predictions_are_an_array_of_records(tmp_path: Path) ->
     path.write_text(json.dumps(ROWS["toolbench"]))
     run = score(scoring(tmp_path / "out", f"toolbench:{path}"))
     assert run.metric("paper/plan_em") == run.metric("paper/act_em") == 1.0
+
+
+# ---------------------------------------------------------------- judgements and measurements
+
+
+JUDGE = "mock-judge"
+ANSWERED = [{"question": f"Why {n}?", "rubric": "", "prediction": f"Because of {n}."} for n in range(4)]
+
+
+def nine(asked: Asked) -> Answer:
+    return reply(json.dumps({"score": 9, "verdict": "tie"}))
+
+
+@pytest.mark.parametrize(
+    ("kind", "metric", "value"),
+    [
+        ("judge", "judge_points", 10.0),
+        ("perplexity", "perplexity", 3.2112705431535),
+        ("preference", "margin", 1.0),
+    ],
+)
+def test_what_other_kinds_hold_in_a_predictions_place_is_scored(
+    tmp_path: Path, kind: str, metric: str, value: float
+) -> None:
+    path = write_rows(tmp_path / "p.jsonl", MEASURED_ROWS[kind])
+    run = score(scoring(tmp_path / "out", path))
+    assert run.info["datasets"][0]["kind"] == kind
+    assert run.metric(metric) == pytest.approx(value)
+    again = score(scoring(tmp_path / "out", path))
+    assert again.summary["totals"]["reused"] == 2
+    assert rescore(run.path).summary["variants"] == run.summary["variants"] == again.summary["variants"]
+
+
+def test_recorded_rewards_have_no_tokens_to_divide_by(tmp_path: Path) -> None:
+    rows = [{"prompt": "q", "chosen": "a", "rejected": "b", "chosen_score": 2, "rejected_score": 1.5}]
+    run = score(scoring(tmp_path / "out", write_rows(tmp_path / "p.jsonl", rows)))
+    metrics = run.summary["variants"]["scored"]["datasets"]["p"]["subsets"]["all"]["metrics"]
+    assert list(metrics) == ["accuracy", "accuracy_macro", "margin"]
+    assert "by:reward" in metrics["margin"]["signature"]
+
+
+def test_bad_judgements_and_measurements_are_refused_by_line(tmp_path: Path) -> None:
+    rows = [
+        {"question": "q", "prediction": "a", "prediction_b": "b", "judgement": "A", "judgement_swapped": "B"},
+        {"question": "q", "prediction": "a", "prediction_b": "b", "judgement": "A"},
+    ]
+    with pytest.raises(DataError, match=r"p\.jsonl:2: a pair with one judgement"):
+        score(scoring(tmp_path / "out", f"judge:{write_rows(tmp_path / 'p.jsonl', rows)}"))
+    texts = [{"text": "a b", "logprobs": [None, -1]}, {"text": "a b", "logprobs": [1]}]
+    with pytest.raises(DataError, match=r"t\.jsonl:2: 'logprobs' is not such a list"):
+        score(scoring(tmp_path / "out", write_rows(tmp_path / "t.jsonl", texts)))
+
+
+def test_answers_without_a_judgement_want_a_judge(tmp_path: Path) -> None:
+    path = write_rows(tmp_path / "p.jsonl", ANSWERED)
+    with pytest.raises(ConfigError, match="4 answers have no 'judgement': a judge has to read the replies"):
+        score(scoring(tmp_path / "out", path))
+    with pytest.raises(ConfigError, match="no model is asked here; name a judge"):
+        scoring(tmp_path / "out", path, judge_model="self")
+    with pytest.raises(ConfigError, match="--temperature: predictions are scored as they are"):
+        scoring(
+            tmp_path / "out", path, judge_model="m", judge_base_url="http://j", temperature=1, concurrency=3
+        )
+
+
+def test_a_judge_is_wanted_only_for_answers_that_say_something(tmp_path: Path) -> None:
+    rows = [*MEASURED_ROWS["judge"], {"question": "Empty?", "rubric": "", "prediction": " "}]
+    run = score(scoring(tmp_path / "out", write_rows(tmp_path / "p.jsonl", rows)))
+    assert run.metric("judge_points") == pytest.approx((10 + 10 + 1) / 3)
+
+
+def test_answers_of_a_file_are_judged_and_never_twice(tmp_path: Path) -> None:
+    rows = [
+        *ANSWERED,
+        {"question": "No answer?", "rubric": ""},
+        {"question": "Empty?", "rubric": "", "prediction": ""},
+    ]
+    path = write_rows(tmp_path / "p.jsonl", rows)
+    with MockServer(nine, models=[JUDGE]) as judge:
+        options = {"judge_base_url": judge.url, "judge_model": JUDGE, "concurrency": 2, "on_error": "skip"}
+        run = score(scoring(tmp_path / "out", path, **options))
+        assert judge.total == 4
+        judge.forget()
+        again = score(scoring(tmp_path / "out", path, **options))
+        assert judge.requests == []
+    assert again.summary["variants"] == run.summary["variants"]
+    assert run.metric("judge_points") == pytest.approx((9 * 4 + 1) / 5)
+    errors = [line["error"]["class"] for line in lines_of(run.path) if line["outcome"] == "error"]
+    assert errors == [MISSING]
+    metrics = run.summary["variants"]["scored"]["datasets"]["p"]["subsets"]["all"]["metrics"]
+    assert f"|predictions|judge:{JUDGE}|" in metrics["judge_score"]["signature"]
+    assert rescore(run.path).summary["variants"] == run.summary["variants"]
+
+
+def test_a_judge_that_failed_is_asked_for_the_missing_verdicts_alone(tmp_path: Path) -> None:
+    path = write_rows(tmp_path / "p.jsonl", [row | {"prediction_b": "Well."} for row in ANSWERED])
+    with MockServer(nine, models=[JUDGE]) as judge:
+        judge.behave = lambda asked: (
+            failing(400) if "Why 2" in asked.prompt and judge.total % 2 else nine(asked)
+        )
+        options = {"judge_base_url": judge.url, "judge_model": JUDGE, "concurrency": 1}
+        with pytest.raises(RunIncomplete, match="the judge: HTTP 400"):
+            score(scoring(tmp_path / "out", path, **options))
+        missing = sum(2 - len(line.get("further", ())) for line in lines_of(tmp_path / "out" / "scored"))
+        assert 1 <= missing <= 2
+        judge.forget()
+        judge.behave = nine
+        run = score(scoring(tmp_path / "out", path, **options))
+        assert judge.total == missing
+    assert run.metric("win_rate") == 0.5
+
+
+def test_a_command_line_judges_a_file(tmp_path: Path) -> None:
+    path = write_rows(tmp_path / "p.jsonl", ANSWERED)
+    with MockServer(nine, models=[JUDGE]) as judge:
+        words = [
+            "score",
+            f"judge:{path}",
+            "--out",
+            str(tmp_path),
+            "--name",
+            "s",
+            "--judge-base-url",
+            judge.url,
+        ]
+        done = call([*words, "--judge-model", JUDGE, "--concurrency", "2", "--json"])
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["totals"]["judge_prompt_tokens"] == 28

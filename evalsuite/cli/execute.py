@@ -18,6 +18,10 @@ from evalsuite.evaluation import Prepared, evaluate, prepare
 from evalsuite.report.texts import dump, message_text
 from evalsuite.runs.directory import REPORT_FILE, SUMMARY_JSON
 from evalsuite.runs.run import Run, load_run
+from evalsuite.types import Prompt, Reply
+
+STAND_IN = "(the model's reply)"
+"""For what a judge would read, in a dry run."""
 
 
 def execute_run(given: Mapping[str, Any], *, config_file: Path | None, dry_run: bool, as_json: bool) -> None:
@@ -113,11 +117,20 @@ def _show_plan(prepared: Prepared) -> None:
         )
         sample, shots = next(plan.samples())
         prompt, _ = plan.request(sample, shots)
-        if prompt.tools is not None:
-            print(f"  [tools] {dump(list(prompt.tools))}")
-        for message in prompt.messages or [{"role": "prompt", "content": prompt.text}]:
-            print(f"  [{message['role']}] {message_text(message).replace(chr(10), chr(10) + '    ')}")
+        _show_prompt(prompt)
+        for ask in plan.task.further(sample.row, Reply(STAND_IN), style):
+            print(f"  then, of {'the judge' if ask.of == 'judge' else 'the model'}:")
+            _show_prompt(ask.prompt)
     print(f"\nNothing was sent. Results would land in {prepared.path}")
+
+
+def _show_prompt(prompt: Prompt) -> None:
+    if prompt.measure:
+        print(f"  [measured: {prompt.measure}]")
+    if prompt.tools is not None:
+        print(f"  [tools] {dump(list(prompt.tools))}")
+    for message in prompt.messages or [{"role": "prompt", "content": prompt.text}]:
+        print(f"  [{message['role']}] {message_text(message).replace(chr(10), chr(10) + '    ')}")
 
 
 def _end_like_interrupt(number: signal.Signals) -> None:

@@ -9,7 +9,7 @@ import typer
 
 from evalsuite.cli.help import PROFILE_HELP
 
-MODEL, WORK, GENERATION, RUNNING = "Model", "Work", "Generation", "Running"
+MODEL, WORK, GENERATION, JUDGE, RUNNING = "Model", "Work", "Generation", "Judge", "Running"
 
 
 def run(
@@ -33,6 +33,11 @@ def run(
     seed: Annotated[int | None, typer.Option(show_default="not sent", rich_help_panel=GENERATION)] = None,
     stop: Annotated[list[str] | None, typer.Option(metavar="TEXT", help="Stop string; repeatable.", rich_help_panel=GENERATION)] = None,
     completions: Annotated[bool | None, typer.Option("--completions/--chat", help="Base models: flat prompts to /completions.", show_default="chat", rich_help_panel=GENERATION)] = None,
+    preference_mode: Annotated[Literal["logprob", "reward"] | None, typer.Option(help="How preference pairs are compared: by log-probability, or by the rewards of a reward model.", show_default="logprob", rich_help_panel=WORK)] = None,
+    judge_base_url: Annotated[str | None, typer.Option(metavar="URL", help="Where the model is that judges replies (judge).", rich_help_panel=JUDGE)] = None,
+    judge_model: Annotated[str | None, typer.Option(metavar="NAME|self", help="Its name there; self: the model under test judges its own replies.", rich_help_panel=JUDGE)] = None,
+    judge_api_key_env: Annotated[str | None, typer.Option(metavar="VAR", help="Environment variable that holds its key.", show_default="OPENAI_API_KEY", rich_help_panel=JUDGE)] = None,
+    judge_max_tokens: Annotated[int | None, typer.Option(help="Longest verdict, reasoning included.", show_default="2048", rich_help_panel=JUDGE)] = None,
     concurrency: Annotated[str | None, typer.Option(metavar="N|auto", help="Requests at a time.", show_default="auto: the server's slots, else what makes it fastest", rich_help_panel=RUNNING)] = None,
     timeout: Annotated[float | None, typer.Option(help="Seconds for one sample, all attempts together.", show_default="600", rich_help_panel=RUNNING)] = None,
     on_error: Annotated[Literal["fail", "skip", "wrong"] | None, typer.Option(help="Samples that could not be had: end as incomplete, leave them out, or count them as wrong.", show_default="fail", rich_help_panel=RUNNING)] = None,
@@ -75,6 +80,11 @@ def run(
         "seed": seed,
         "stop": stop,
         "completions": completions,
+        "preference_mode": preference_mode,
+        "judge_base_url": judge_base_url,
+        "judge_model": judge_model,
+        "judge_api_key_env": judge_api_key_env,
+        "judge_max_tokens": judge_max_tokens,
         "concurrency": concurrency,
         "timeout": timeout,
         "on_error": on_error,

@@ -17,7 +17,7 @@ from evalsuite.cache import file_sha256
 from evalsuite.data.layout import DataFile
 from evalsuite.data.readers import Reading, Record, read_records
 from evalsuite.errors import DataError, Problem
-from evalsuite.types import Sample
+from evalsuite.types import Reply, Sample
 
 RowT = TypeVar("RowT")
 ID_COLUMN = "id"
@@ -61,6 +61,16 @@ class RowParser(Protocol[RowT]):
 
     def traits(self, row: RowT) -> Iterable[str]:
         """Facts about a row that matter for the whole dataset, to be counted (`zh`, `multiple`, …)."""
+
+
+class ReplyParser(RowParser[RowT], Protocol[RowT]):
+    """What a task tells besides of rows that come with what was answered."""
+
+    def recorded(self, values: Mapping[str, Any]) -> Reply | None:
+        """The reply in columns of the kind's own; None where there are none. Raises `RowError`."""
+
+    def recorded_traits(self, row: RowT, reply: Reply) -> Iterable[str]:
+        """Facts about a reply that matter for the whole dataset."""
 
 
 @dataclass(frozen=True, slots=True)

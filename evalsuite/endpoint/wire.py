@@ -17,9 +17,9 @@ from typing import Any, Literal, TypeAlias
 import orjson
 
 from evalsuite.mending import mended
-from evalsuite.types import Prompt, Reply
+from evalsuite.types import Measure, Prompt, Reply
 
-Api: TypeAlias = Literal["chat", "completions"]
+Api: TypeAlias = Literal["chat", "completions", "classify"]
 TokenLimit: TypeAlias = Literal["max_tokens", "max_completion_tokens"]
 Alternatives: TypeAlias = tuple[tuple[str, float], ...]
 """Texts of tokens with their natural log-probabilities."""
@@ -69,6 +69,8 @@ class Request:
     prompt_json: bytes
     tools_json: bytes = b""
     """Empty where the request names no tools."""
+    measure: Measure | None = None
+    """Set where no reply is asked for; see `endpoint.measures`."""
     logprobs: bool = False
     """A reply without log-probabilities is of no use."""
 
@@ -76,7 +78,7 @@ class Request:
         """The whole JSON body for a model; `limit` is what the server calls the limit of a reply's tokens."""
         tail = b"," + orjson.dumps(STREAM_FIELDS)[1:] if stream else b"}"
         asked = self.asked
-        if limit != "max_tokens":
+        if limit != "max_tokens" and self.api != "classify":
             before, _, after = asked.rpartition(b'"max_tokens":')  # generation settings come last
             asked = before + b'"' + limit.encode() + b'":' + after
         return b'{"model":' + model_json + b"," + asked[1:-1] + tail
@@ -96,7 +98,7 @@ def encode(prompt: Prompt, generation: Generation) -> Request:
         tools = b"" if prompt.tools is None else dumps(prompt.tools)
         named = b'"tools":' + tools + b"," if tools else b""
         return Request(
-            "chat", b'{"messages":' + content + b"," + named + fields[1:], content, tools, logprobs
+            "chat", b'{"messages":' + content + b"," + named + fields[1:], content, tools, logprobs=logprobs
         )
     content = dumps(prompt.text)
     return Request("completions", b'{"prompt":' + content + b"," + fields[1:], content, logprobs=logprobs)
@@ -120,8 +122,8 @@ def dumps(value: Any) -> bytes:
 
 def read_reply(raw: bytes) -> Reply:
     """The first choice of a chat or text completion. Raises `BadReply`."""
-    document = _loads(raw)
-    choice = _first_choice(document)
+    document = loads(raw)
+    choice = first_choice(document)
     message = choice.get("message")
     if not isinstance(message, dict):
         message = {"content": choice.get("text")}
@@ -134,7 +136,8 @@ def read_reply(raw: bytes) -> Reply:
     )
 
 
-def _loads(raw: bytes) -> dict[str, Any]:
+def loads(raw: bytes) -> dict[str, Any]:
+    """The JSON object of a response, what JSON forbids mended. Raises `BadReply`."""
     try:
         document = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
@@ -154,7 +157,8 @@ def _loads_leniently(raw: bytes, error: orjson.JSONDecodeError) -> Any:
         raise BadReply(f"the response is not JSON ({error}): {quoted(raw)}") from error
 
 
-def _first_choice(document: Mapping[str, Any]) -> Mapping[str, Any]:
+def first_choice(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The first of a response's choices. Raises `BadReply`."""
     choices = document.get("choices")
     if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
         raise BadReply(
@@ -215,8 +219,8 @@ def _reply(
         reasoning=reasoning if isinstance(reasoning, str) and reasoning else None,
         tool_calls=_objects(message.get("tool_calls")) or None,
         finish_reason=finish_reason if isinstance(finish_reason, str) else None,
-        prompt_tokens=_count(usage.get("prompt_tokens")),
-        completion_tokens=_count(usage.get("completion_tokens")),
+        prompt_tokens=count_or_none(usage.get("prompt_tokens")),
+        completion_tokens=count_or_none(usage.get("completion_tokens")),
         alternatives=alternatives,
     )
 
@@ -226,7 +230,8 @@ def _objects(value: Any) -> list[dict[str, Any]]:
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
-def _count(value: Any) -> int | None:
+def count_or_none(value: Any) -> int | None:
+    """A number of tokens as `usage` gives it; None for anything else."""
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 
 
@@ -262,13 +267,13 @@ class StreamReader:
         if data == b"[DONE]":
             self.finished = True
             return False
-        event = _loads(data)
+        event = loads(data)
         if event.get("error"):
             raise BadReply(f"the server broke off the stream: {server_words(event)}")
         self._usage = event.get("usage") or self._usage
         if not event.get("choices"):
             return False
-        choice = _first_choice(event)
+        choice = first_choice(event)
         self._finish_reason = choice.get("finish_reason") or self._finish_reason
         if self._alternatives is None and (logprobs := choice.get("logprobs")):
             self._alternatives = first_token_alternatives(logprobs)

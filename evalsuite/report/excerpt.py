@@ -138,6 +138,18 @@ def _scores(scores: Mapping[str, Any], metrics: Mapping[str, Mapping[str, Any]])
     return [[name, numbers.format_value(metrics.get(name, {}), scores[name])] for name in ordered]
 
 
+def _goodness(scores: Mapping[str, Any], primary: Mapping[str, Any]) -> float | None:
+    """By what samples are sorted from worst to best: the primary score, turned round where lower is better."""
+    score = numbers.finite(scores.get(str(primary.get("name"))))
+    return -score if score is not None and primary.get("higher_is_better") is False else score
+
+
+def _further(entries: Sequence[Any]) -> str:
+    """What a judge said, one reply after the other; nothing of further measurements, which are no text."""
+    replies = [entry.get("reply") or {} for entry in entries if isinstance(entry, Mapping)]
+    return "\n\n".join(found for reply in replies if (found := texts.as_text(reply.get("text"))))
+
+
 def _failure(error: Any) -> str:
     if not isinstance(error, Mapping):
         return texts.as_text(error)
@@ -159,7 +171,7 @@ def show(sample: Mapping[str, Any], place: int, metrics: Mapping[str, Mapping[st
         "key": str(sample.get("key") or place),
         "outcome": sample.get("outcome", "error"),
         "answer": answer_of(sample, primary),
-        "score": numbers.finite(scores.get(primary.get("name"))),
+        "score": _goodness(scores, primary),
         "scores": _scores(scores, metrics),
         "labels": [str(label) for label in sample.get("labels") or ()],
         "stage": str(sample.get("stage") or ""),
@@ -174,6 +186,8 @@ def show(sample: Mapping[str, Any], place: int, metrics: Mapping[str, Mapping[st
         "gold": texts.as_text(sample.get("gold")),
         "extracted": texts.as_text(sample.get("extracted")),
         "error": _failure(sample.get("error")),
+        "verdict": _further(sample.get("further") or ()),
+        "measured": "yes" if "measured" in reply else "",
     }
     return Shown(
         place=place,

@@ -132,8 +132,10 @@ class Tally:
         for metric in self.metrics:
             kept = cell.scores.setdefault(metric.name, _Scores())
             if metric.aggregate == "corpus":
-                if metric.name in statistics:
-                    kept.statistics.append(array("d", statistics[metric.name]))
+                if metric.score in statistics:
+                    kept.statistics.append(array("d", statistics[metric.score]))
+                else:
+                    kept.skipped += 1
                 continue
             value = values.get(metric.score)
             if outcome == "error":
@@ -218,7 +220,8 @@ def _interval(metric: Metric, parts: Mapping[str, _Scores]) -> Interval:
     found = _unbounded(metric, parts)
     if found.low is None or found.high is None:
         return found
-    return replace(found, low=max(0.0, found.low), high=min(metric.highest, found.high))
+    lowest = -math.inf if metric.unit == "difference" else 0.0
+    return replace(found, low=max(lowest, found.low), high=min(metric.highest, found.high))
 
 
 def _unbounded(metric: Metric, parts: Mapping[str, _Scores]) -> Interval:

@@ -73,7 +73,7 @@ class QaTask(Task[QaRow]):
     def parse(self, values: Mapping[str, Any]) -> QaRow:
         """See `Task.parse`."""
         reference = text_value(values, "response", "answer")
-        turns = _turns(values)
+        turns = question_turns(values)
         if not reference and turns[-1]["role"] == "assistant":
             reference = text_value(turns.pop(), "content")
         faults = []
@@ -248,7 +248,8 @@ def _missing(columns: Collection[str]) -> list[str]:
     ]
 
 
-def _turns(values: Mapping[str, Any]) -> list[Message]:
+def question_turns(values: Mapping[str, Any]) -> list[Message]:
+    """The turns up to the question, from messages or from system, history and question. Raises `RowError`."""
     if values.get("messages"):
         return list(checked_messages(json_value(values, "messages", "a list of messages")))
     system = text_value(values, "system")

@@ -229,6 +229,38 @@ def test_the_main_job_end_to_end(weights: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.model
+@pytest.mark.parametrize(
+    ("spec", "more"),
+    [("perplexity_en", []), ("preference_style", []), ("preference_style", ["--completions"])],
+)
+def test_texts_that_llama_cpp_cannot_measure_are_refused_by_name(
+    weights: Path, tmp_path: Path, spec: str, more: list[str]
+) -> None:
+    words = ["run", "--ckpt", "smollm2", "--out", str(tmp_path), "--name", "run", "-d", spec, *more]
+    done = call(words)
+    assert done.returncode == 2, done.stderr
+    assert "llama.cpp and transformers serve ignore them. Serve the model with vLLM" in done.stderr
+    assert not (tmp_path / "run" / "samples.jsonl").exists()
+
+
+@pytest.mark.model
+def test_a_small_model_judges_itself_and_what_it_says_is_kept_and_counted(
+    weights: Path, tmp_path: Path
+) -> None:
+    words = ["run", "--ckpt", "smollm2", "--out", str(tmp_path), "--name", "run", "--max-tokens", "24"]
+    words += ["-d", "judge_style", "--limit", "2", "--judge-model", "self", "--judge-max-tokens", "24"]
+    done = call(words)
+    assert done.returncode == 0, done.stderr
+    lines = lines_of(tmp_path / "run")
+    assert [len(line["further"]) for line in lines] == [1, 1]
+    found = summary_of(tmp_path / "run")["variants"]["smollm2"]["datasets"]["judge_style"]["subsets"]["all"]
+    read, counted = (found["metrics"][name] for name in ("judge_score", "unreadable_rate"))
+    assert read["n"] + read["n_skipped"] == counted["n"] == 2
+    assert counted["value"] == pytest.approx(read["n_skipped"] / 2)
+    assert "the model judged its own replies" in done.stdout
+
+
+@pytest.mark.model
 def test_a_begun_turn_is_gone_on_with_and_its_probabilities_are_those_of_the_flat_text(
     server: Server,
 ) -> None:

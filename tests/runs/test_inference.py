@@ -35,7 +35,7 @@ def ask_all(server: MockServer, folder: Path, task: QaTask) -> Meter:
         concurrency = FixedConcurrency(CONCURRENCY)
         async with Endpoint(server.url, MODEL, RetryPolicy(WAIT_SECONDS), concurrency) as endpoint:
             with Journal(folder / "samples.jsonl") as journal:
-                await Inference(work, endpoint, journal, meter, lambda: None).run()
+                await Inference(work, {"model": endpoint}, journal, meter).run()
 
     asyncio.run(ask())
     return meter
