@@ -3,12 +3,13 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test lint unit bench clean
+.PHONY: help demo test lint unit oracles bench clean
 
 help:
 	@echo "make demo   evaluate SmolLM2-135M, a small real model, on the example data (about 4 minutes on two cores)"
 	@echo "make test   lint, types, tests"
-	@echo "make bench  what the client costs over the bare requests, memory against rows, comparing, statistics"
+	@echo "make oracles  the other harnesses that comparison profiles are tested against (2 GB, two minutes); optional"
+	@echo "make bench  what the client costs over the bare requests, memory against rows, how fast answers are scored and compared"
 	@echo "make clean  remove the virtual environments and caches of this folder"
 
 $(VENV)/.core: pyproject.toml
@@ -35,12 +36,15 @@ lint: $(VENV)/.dev
 unit: $(VENV)/.dev
 	$(BIN)/python -m pytest
 
+oracles: $(VENV)/.core
+	$(BIN)/python tests/metrics/oracles/make.py .venv-oracles
+
 bench: $(VENV)/.dev
-	$(BIN)/python benchmarks/client_overhead.py
-	$(BIN)/python benchmarks/client_overhead.py --latency 0.2 --rounds 3
-	$(BIN)/python benchmarks/memory.py
+	$(BIN)/python benchmarks/engine.py --write benchmarks/RESULTS.md
+	$(BIN)/python benchmarks/scoring.py
+	$(BIN)/python benchmarks/overlap.py
 	$(BIN)/python benchmarks/compare.py
 	$(BIN)/python benchmarks/paired_statistics.py
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .venv-oracles .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -184,6 +184,10 @@ def write_results(
 def _totals(results: Sequence[DatasetResults], meter: Meter) -> dict[str, Any]:
     """What the samples took, those of earlier starts included."""
     earlier = meter.earlier
+    judge = {
+        "judge_prompt_tokens": meter.judge_prompt_tokens + earlier.judge_prompt_tokens,
+        "judge_completion_tokens": meter.judge_completion_tokens + earlier.judge_completion_tokens,
+    }
     return {
         "samples": meter.total,
         "reused": meter.reused,
@@ -193,6 +197,7 @@ def _totals(results: Sequence[DatasetResults], meter: Meter) -> dict[str, Any]:
         "errors": sum(found.tally.outcomes()["error"] for found in results),
         "prompt_tokens": meter.prompt_tokens + earlier.prompt_tokens,
         "completion_tokens": meter.completion_tokens + earlier.completion_tokens,
+        **(judge if any(judge.values()) else {}),
     }
 
 

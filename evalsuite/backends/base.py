@@ -24,6 +24,8 @@ class Served:
     engine: Mapping[str, str] = field(default_factory=dict)
     slots: int | None = None
     """Requests the server works on at the same time; None when it does not say."""
+    continues_turns: bool = False
+    """Whether it is known to go on with a turn of the assistant that was begun for it, whatever the model."""
 
 
 class Server(Protocol):

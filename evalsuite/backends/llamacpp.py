@@ -70,7 +70,14 @@ class LlamaCppBackend:
                 raise ConfigError(f"--backend-arg: {note['error']}")
             engine = {"name": "llama.cpp", "package": f"xllamacpp {importlib.metadata.version('xllamacpp')}"}
             yield LlamaCppServer(
-                process, Served(f"{note['address']}/v1", checkpoint.model, engine, parameters["n_parallel"])
+                process,
+                Served(
+                    f"{note['address']}/v1",
+                    checkpoint.model,
+                    engine,
+                    parameters["n_parallel"],
+                    continues_turns=True,
+                ),
             )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
@@ -17,7 +17,7 @@ from evalsuite.cache import file_sha256
 from evalsuite.data.layout import DataFile
 from evalsuite.data.readers import Reading, Record, read_records
 from evalsuite.errors import DataError, Problem
-from evalsuite.types import Sample
+from evalsuite.types import Reply, Sample
 
 RowT = TypeVar("RowT")
 ID_COLUMN = "id"
@@ -63,6 +63,16 @@ class RowParser(Protocol[RowT]):
         """Facts about a row that matter for the whole dataset, to be counted (`zh`, `multiple`, …)."""
 
 
+class ReplyParser(RowParser[RowT], Protocol[RowT]):
+    """What a task tells besides of rows that come with what was answered."""
+
+    def recorded(self, values: Mapping[str, Any]) -> Reply | None:
+        """The reply in columns of the kind's own; None where there are none. Raises `RowError`."""
+
+    def recorded_traits(self, row: RowT, reply: Reply) -> Iterable[str]:
+        """Facts about a reply that matter for the whole dataset."""
+
+
 @dataclass(frozen=True, slots=True)
 class FileFacts:
     """What the first pass found in one file."""
@@ -94,9 +104,13 @@ class Dataset(Generic[RowT]):
 
     def oddities(self) -> Iterator[Problem]:
         """What is odd about good rows, in file order; it keeps nothing from being asked."""
+        return self.findings(self.parser.audit)
+
+    def findings(self, find: Callable[[RowT], Iterable[tuple[str, str]]]) -> Iterator[Problem]:
+        """What `find` says of good rows, in file order."""
         for file in self.files:
             for sample in self._read(file):
-                for what, expected in self.parser.audit(sample.row):
+                for what, expected in find(sample.row):
                     yield Problem(str(file.path), sample.line, f"row '{sample.id}': {what}", expected)
 
     def samples(self, limit: int | None = None) -> Iterator[tuple[Sample[RowT], Sequence[RowT]]]:

@@ -527,6 +527,8 @@ def facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("request rate", format_rate(totals.get("requests_per_s"))),
         ("prompt tokens", format_count(totals.get("prompt_tokens"))),
         ("reply tokens", format_count(totals.get("completion_tokens"))),
+        ("judge prompt tokens", format_count(totals.get("judge_prompt_tokens"))),
+        ("judge reply tokens", format_count(totals.get("judge_completion_tokens"))),
         ("reply token rate", format_rate(rate)),
     )
     return [(name, value) for name, value in pairs if value != MISSING]

@@ -22,6 +22,7 @@ COLUMNS = (
     "run", "variant", "dataset", "subset", "metric", "value", "stderr", "ci_low", "ci_high",
     "n", "n_unparsed", "n_truncated", "n_error", "n_skipped", "primary", "signature",
 )  # fmt: skip
+UNREADABLE_METRIC = "unreadable_rate"
 ATTENTION_SHARE = 0.05
 """Above this share of truncated or unparsed replies a run says what to do about them."""
 
@@ -116,6 +117,7 @@ def advice(datasets: Sequence[DatasetResults]) -> list[str]:
             found.append(
                 f"{place}: {outcomes['unparsed']} of {total} replies held no answer that could be read and count as wrong; look at them in report.html."
             )
+        found.extend(_advice_on_judge(dataset))
     return found
 
 
@@ -133,6 +135,26 @@ def _what_errors_hide(dataset: DatasetResults) -> str:
         f"{outcomes['error']} of {sum(outcomes.values())} samples could not be had; "
         f"whatever they would have been, {headline.name} is between {low} and {high}{unit}."
     )
+
+
+def _advice_on_judge(dataset: DatasetResults) -> Iterator[str]:
+    """What to know of a judge before its scores are believed."""
+    judge = dataset.plan.judge
+    if judge is None:
+        return
+    place = f"{dataset.variant} on {dataset.plan.name}"
+    if judge.itself:
+        yield f"{place}: the model judged its own replies; models favour what they write themselves, so compare it with no other."
+    unreadable = next(
+        result.interval
+        for result in dataset.results()
+        if result.metric.name == UNREADABLE_METRIC and result.subset == WHOLE_DATASET
+    )
+    if unreadable.value and unreadable.value > ATTENTION_SHARE:
+        yield (
+            f"{place}: {unreadable.value * unreadable.n:.0f} of {unreadable.n} verdicts could not be read and are left out of the scores; "
+            "look at them in report.html. Cut off: raise --judge-max-tokens; no JSON: take a stronger judge."
+        )
 
 
 def _subset(tally: Tally, subset: str) -> dict[str, Any]:

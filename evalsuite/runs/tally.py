@@ -19,9 +19,6 @@ from evalsuite.runs.breakdowns import Breakdowns
 from evalsuite.tasks.base import Breakdown, Metric
 from evalsuite.types import Interval, Outcome
 
-BOUNDED_UNITS = frozenset({"proportion", "score"})
-"""Metrics that lie in 0..1."""
-
 
 @dataclass(frozen=True, slots=True)
 class Result:
@@ -135,8 +132,10 @@ class Tally:
         for metric in self.metrics:
             kept = cell.scores.setdefault(metric.name, _Scores())
             if metric.aggregate == "corpus":
-                if metric.name in statistics:
-                    kept.statistics.append(array("d", statistics[metric.name]))
+                if metric.score in statistics:
+                    kept.statistics.append(array("d", statistics[metric.score]))
+                else:
+                    kept.skipped += 1
                 continue
             value = values.get(metric.score)
             if outcome == "error":
@@ -193,7 +192,7 @@ class Tally:
         errors: Counter[str] = Counter()
         for cell in self._in(name):
             errors[cell.subset] += cell.outcomes["error"]
-        countable = metric.unit in BOUNDED_UNITS and metric.aggregate != "corpus"
+        countable = metric.highest < math.inf and metric.aggregate != "corpus"
         if not errors.total() or self._on_error == "wrong" or not countable:
             return None
         found = self._parts(metric, name)
@@ -205,7 +204,7 @@ class Tally:
             rows = missed + sum(len(found[subset].values) for subset in group)
             if rows:
                 lows.append(total / rows)
-                highs.append((total + missed) / rows)
+                highs.append((total + missed * metric.highest) / rows)
         return sum(lows) / len(lows), sum(highs) / len(highs)
 
     def _parts(self, metric: Metric, name: str) -> dict[str, _Scores]:
@@ -221,8 +220,8 @@ def _interval(metric: Metric, parts: Mapping[str, _Scores]) -> Interval:
     found = _unbounded(metric, parts)
     if found.low is None or found.high is None:
         return found
-    highest = 1.0 if metric.unit in BOUNDED_UNITS else math.inf
-    return replace(found, low=max(0.0, found.low), high=min(highest, found.high))
+    lowest = -math.inf if metric.unit == "difference" else 0.0
+    return replace(found, low=max(lowest, found.low), high=min(metric.highest, found.high))
 
 
 def _unbounded(metric: Metric, parts: Mapping[str, _Scores]) -> Interval:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import socket
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -34,6 +35,7 @@ from mock_server import (
     truncated_json,
 )
 
+from evalsuite.endpoint import client, retries
 from evalsuite.endpoint.client import Answer as Answered
 from evalsuite.endpoint.client import Endpoint, RequestFailure
 from evalsuite.endpoint.concurrency import AdaptiveConcurrency, FixedConcurrency
@@ -85,6 +87,13 @@ def ask(
 ) -> Answered:
     request = encode(Prompt(messages=[{"role": "user", "content": text}]), Generation(16))
     return within(server, lambda endpoint: endpoint.ask(request), policy, **options)
+
+
+def test_a_reply_without_the_log_probabilities_it_was_asked_for_is_a_failure(server: MockServer) -> None:
+    request = encode(Prompt(messages=[{"role": "user", "content": "x"}]), Generation(1, top_logprobs=5))
+    with pytest.raises(RequestFailure, match="no log-probabilities") as caught:
+        within(server, lambda endpoint: endpoint.ask(request))
+    assert (caught.value.failure, caught.value.attempts, server.total) == ("no_logprobs", 1, 1)
 
 
 def failure(server: MockServer | str, policy: RetryPolicy = QUICK, **options: Any) -> RequestFailure:
@@ -306,6 +315,64 @@ def test_silence_and_slow_drip_end_at_the_deadline(silence: Answer, stream: bool
         found = failure(server, SHORT, stream=stream)
     assert (found.failure, found.attempts) == ("timeout", 1)
     assert "0.4 s" in found.message
+
+
+def test_a_hung_request_is_asked_again_once_others_show_how_fast_the_server_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(retries, "LEAST_PATIENCE_SECONDS", 0.2)
+    policy = RetryPolicy(deadline=WAIT_SECONDS, first_delay=0.0, max_delay=0.0)
+
+    def behave(asked: Asked) -> Answer:
+        return hanging() if asked.prompt == "hung" and asked.nth == 1 else reply()
+
+    async def ask_many(endpoint: Endpoint) -> Answered:
+        for number in range(retries.KNOWN_AFTER_ANSWERS):
+            await endpoint.ask(
+                encode(Prompt(messages=[{"role": "user", "content": str(number)}]), Generation(1))
+            )
+        return await endpoint.ask(
+            encode(Prompt(messages=[{"role": "user", "content": "hung"}]), Generation(1))
+        )
+
+    with MockServer(behave) as server:
+        assert within(server, ask_many, policy).attempts == 2
+
+
+def test_a_request_that_hung_before_anything_was_known_is_asked_again_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(retries, "LEAST_PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr(client, "PATIENCE_CHECK_SECONDS", 0.05)
+    policy = RetryPolicy(deadline=WAIT_SECONDS, first_delay=0.0, max_delay=0.0)
+
+    def behave(asked: Asked) -> Answer:
+        return hanging() if asked.prompt == "hung" and asked.nth == 1 else reply()
+
+    async def ask_hung_first(endpoint: Endpoint) -> Answered:
+        hung = asyncio.ensure_future(
+            endpoint.ask(encode(Prompt(messages=[{"role": "user", "content": "hung"}]), Generation(1)))
+        )
+        while not endpoint.traffic.in_flight:
+            await asyncio.sleep(0)
+        for number in range(retries.KNOWN_AFTER_ANSWERS):
+            await endpoint.ask(
+                encode(Prompt(messages=[{"role": "user", "content": str(number)}]), Generation(1))
+            )
+        return await hung
+
+    with MockServer(behave) as server:
+        assert within(server, ask_hung_first, policy).attempts == 2
+
+
+def test_patience_begins_with_enough_answers_and_ends_with_the_second_attempt() -> None:
+    patience = retries.Patience()
+    for _ in range(retries.KNOWN_AFTER_ANSWERS):
+        assert patience.seconds(1) == math.inf
+        patience.note(7.0)
+    assert patience.seconds(1) == 70.0
+    assert patience.seconds(2) == 70.0
+    assert patience.seconds(3) == math.inf
 
 
 def test_an_endless_stream_ends_at_the_deadline() -> None:

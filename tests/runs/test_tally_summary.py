@@ -121,6 +121,13 @@ def test_no_bounds_where_errors_count_or_the_metric_has_no_greatest_value() -> N
         assert tally.bounds(metric) is None
 
 
+def test_bounds_are_in_the_unit_of_the_metric() -> None:
+    tally = Tally((Metric("rouge", unit="bleu"),), "fail")
+    tally.add("s", "scored", {"rouge": 40.0}, {})
+    tally.add("s", "error", {}, {})
+    assert tally.bounds(tally.metrics[0]) == (20.0, 70.0)
+
+
 def test_what_a_metric_does_not_apply_to_is_skipped() -> None:
     tally = Tally((Metric("f1"),), "fail")
     tally.add("s", "scored", {"f1": None}, {})
@@ -245,6 +252,15 @@ def test_an_interval_does_not_reach_beyond_what_a_share_can_be():
     (macro,) = tally.results()
     assert macro.interval.low == 0.0
     assert 0.0 < macro.interval.high <= 1.0
+
+
+@pytest.mark.parametrize(("unit", "most"), [("proportion", 1.0), ("score", 1.0), ("bleu", 100.0)])
+def test_nor_does_that_of_a_mean_whatever_its_unit(unit: Any, most: float) -> None:
+    tally = Tally((Metric("mean", unit=unit),), "fail")
+    for value in (most, 0.0):
+        tally.add("s", "scored", {"mean": value}, {})
+    interval = tally.results()[0].interval
+    assert 0.0 <= interval.low < interval.high <= most
 
 
 def test_dialogues_of_different_files_are_different_clusters() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from evalsuite.data.dataset import RowError
 from evalsuite.tasks.base import Style
@@ -240,6 +242,56 @@ class TestScores:
         assert (score.outcome, score.stage, score.extracted) == (outcome, stage, extracted)
         assert score.values == {"accuracy": accuracy}
 
+    @pytest.mark.parametrize("multiple", [False, True])
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "",
+            " \n\t",
+            "。。。!?...,,,",
+            "()[]{}**__``",
+            "half of \ud83d",
+            "\ud800\udfff",
+            "\x00\x1b[31m\u202e",
+            "<think>Answer: A",
+            "<think>Answer: A</thin",
+            "<think></think>",
+            "NaN",
+            '{"answer": NaN}',
+            "x" * 1_000_000,
+            "A" * 1_000_000,
+            "answer is " * 100_000,
+            "选" * 300_000,
+            r"\boxed{" * 100_000,
+            "[[[[" * 250_000,
+        ],
+        ids=lambda text: repr(text[:12]) if isinstance(text, str) else None,
+    )
+    def test_no_answer_is_an_outcome_of_its_own(self, text, multiple):
+        score = TASK.score(TASK.parse(ROW), Reply(text), Style("en", 0, multiple=multiple))
+        assert (score.outcome, score.extracted, score.stage) == ("unparsed", None, "")
+        assert set(score.values.values()) == {0.0}
+
+    @given(
+        st.text() | st.sampled_from(["Answer: A", "<think>", "</think>答案：B"]),
+        st.sampled_from([None, "stop", "length"]),
+        st.sampled_from(["en", "zh"]),
+        st.booleans(),
+        st.booleans(),
+        st.sampled_from([None, "marker", "letter"]),
+        st.none() | st.lists(st.tuples(st.text(max_size=3) | st.just(" A"), st.floats(-40, 0)), max_size=6),
+    )
+    def test_any_reply_in_any_style_has_a_score(
+        self, text, finish, lang, multiple, completions, logprob, alternatives
+    ):
+        row = TASK.parse(ROW)
+        style = Style(lang, 0, multiple=multiple, completions=completions, logprob=logprob)
+        score = TASK.score(row, Reply(text, finish_reason=finish, alternatives=alternatives), style)
+        assert (score.outcome == "scored") == bool(score.extracted) == bool(score.stage)
+        assert set(score.extracted or ()) <= set(row.options)
+        assert {metric.score for metric in TASK.metrics(style)} <= set(score.values) | {"partial_credit"}
+        assert all(0 <= value <= 1 for value in score.values.values())
+
     @pytest.mark.parametrize(
         ("text", "accuracy", "partial"),
         [("答案：AC", 1.0, 1.0), ("答案：A", 0.0, 0.5), ("答案：AB", 0.0, 0.0), ("不知道", 0.0, 0.0)],
@@ -298,3 +350,19 @@ class TestExamGroups:
             "Humanities": ["law"],
             "C-Eval Hard": ["college_physics"],
         }
+
+
+class TestProfiles:
+    STYLE = Style("zh", 0, multiple=True, profiles=TASK.profiles)
+
+    def test_they_judge_the_reply_without_its_reasoning(self):
+        row = TASK.parse(ROW | {"answer": "AC"})
+        values = TASK.score(row, Reply("<think>答案：B</think>答案：A"), self.STYLE).values
+        assert values["evalscope/accuracy"] == 0.5
+        assert values["oc_first_capital/accuracy"] == 0.0
+        assert not any(TASK.score(row, Reply("<think>答案：AC"), self.STYLE).values.values())
+
+    def test_a_share_of_labels_is_no_proportion_of_rows(self):
+        for multiple, unit in ((True, "score"), (False, "proportion")):
+            style = Style("zh", 0, multiple=multiple, profiles=("evalscope",))
+            assert [metric.unit for metric in TASK.metrics(style) if metric.profile == "evalscope"] == [unit]

@@ -125,7 +125,7 @@
   function haystack(sample) {
     if (sample.haystack === undefined) {
       const own = sample.messages.filter((index) => !isShared(index, sample)).map((index) => flat(messages[index][1]));
-      const rest = ["reply", "reasoning", "calls", "gold", "extracted", "error"].map((name) => flat(sample[name]));
+      const rest = ["reply", "reasoning", "calls", "gold", "extracted", "verdict", "error"].map((name) => flat(sample[name]));
       sample.haystack = [sample.id, sample.key, sample.subset, ...sample.labels, ...own, ...rest].join("\n").toLowerCase();
     }
     return sample.haystack;
@@ -284,7 +284,9 @@
     }
     if (sample.reply) parts.push(bubble("reply", sample.reply, "reply"));
     if (sample.calls) parts.push(bubble("tool calls", sample.calls, "reply code"));
-    return parts.length ? parts : [make("p", "where", "The model sent no text.")];
+    if (!parts.length) parts.push(make("p", "where", sample.measured ? "The text was measured; nothing was generated." : "The model sent no text."));
+    if (sample.verdict) parts.push(bubble("judge", sample.verdict, "judge"));
+    return parts;
   }
 
   function showDetail(sample) {
