@@ -9,7 +9,6 @@ from datetime import datetime, timezone
 from typing import Any
 
 from evalsuite._version import __version__
-from evalsuite.comparing import compare_run
 from evalsuite.config import Gate, OnError, RunConfig
 from evalsuite.data.dataset import WHOLE_DATASET
 from evalsuite.errors import ConfigError, EvalsuiteError, GateFailed, RunDirectoryError, RunIncomplete
@@ -173,8 +172,11 @@ def write_results(
         "warnings": summaries.advice(results),
     }
     info = directory.read_json(RUN_FILE)
-    if comparison := compare_run(Run(directory.path, info, summary), info["config"].get("baseline")):
-        summary["comparison"] = comparison
+    if len(info["variants"]) > 1:
+        from evalsuite.comparing import compare_run  # not what a run of one variant should wait for
+
+        comparison = compare_run(Run(directory.path, info, summary), info["config"].get("baseline"))
+        summary |= {"comparison": comparison} if comparison else {}
     directory.write(SUMMARY_CSV, summaries.to_csv(rows))
     directory.write_json(SUMMARY_JSON, summary)
     page = render(info | ({"command": command} if command else {}), summary, read_journal(directory.journal))

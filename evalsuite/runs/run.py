@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from evalsuite.data.dataset import WHOLE_DATASET
 from evalsuite.errors import InputError
 from evalsuite.runs.directory import RUN_FILE, SUMMARY_JSON, RunDirectory
-from evalsuite.runs.frames import frame_of, sample_rows, summary_rows
 from evalsuite.runs.journal import read_journal
 
 if TYPE_CHECKING:
@@ -58,10 +57,14 @@ class Run:
 
     def summary_frame(self) -> pd.DataFrame:
         """summary.csv as a data frame: one row a metric, variant, dataset and subset. Needs pandas."""
+        from evalsuite.runs.frames import frame_of, summary_rows
+
         return frame_of(summary_rows(self.summary))
 
     def samples_frame(self) -> pd.DataFrame:
         """The journal as a data frame: one row a sample, one column a score. Needs pandas, and memory for all replies."""
+        from evalsuite.runs.frames import frame_of, sample_rows
+
         return frame_of(sample_rows(self.samples()))
 
     def _repr_html_(self) -> str:
