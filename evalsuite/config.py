@@ -23,7 +23,7 @@ from evalsuite.types import AgentFormat
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-Backend: TypeAlias = Literal["auto", "remote", "llamacpp"]
+Backend: TypeAlias = Literal["auto", "remote", "llamacpp", "transformers"]
 OnError: TypeAlias = Literal["fail", "skip", "wrong"]
 LangOption: TypeAlias = Literal["auto", "zh", "en"]
 
@@ -32,14 +32,26 @@ LANDING_FIELDS = frozenset({"out", "name", "fresh"})
 PACE_FIELDS = LANDING_FIELDS | {"api_key_env", "concurrency", "timeout", "on_error", "fail_under", "stream"}
 """What may change between two starts of the same run without making it another one."""
 ASKING_FIELDS = frozenset(
-    {"ckpt", "backend", "backend_arg", "base_url", "model", "api_key_env", "shots", "cot"}
+    {
+        "ckpt",
+        "adapter",
+        "merge",
+        "quant",
+        "backend",
+        "backend_arg",
+        "base_url",
+        "model",
+        "api_key_env",
+        "shots",
+        "cot",
+    }
     | {"temperature", "max_tokens", "top_p", "seed", "stop", "completions"}
     | {"concurrency", "timeout", "stream"}
 )
 """Who is asked and how: of no use where predictions are there already."""
 UNSHOWN_FIELDS = frozenset({"api_key_env", "backend_arg", "base_url"})
 """A wrong value may be a key, or hold one, so an error does not repeat it."""
-FLAG_FIELDS = frozenset({"cot", "completions", "stream", "fresh"})
+FLAG_FIELDS = frozenset({"merge", "cot", "completions", "stream", "fresh"})
 _FAIL_UNDER = re.compile(
     r"^(?:(?P<dataset>[^:=]+):)?(?P<metric>[^:=]+)=(?P<value>\d+(?:\.\d+)?|\.\d+)(?P<percent>%?)$"
 )
@@ -66,6 +78,9 @@ class RunConfig(BaseModel):
 
     datasets: tuple[str, ...] = Field(min_length=1)
     ckpt: tuple[str, ...] = ()
+    adapter: tuple[str, ...] = ()
+    merge: bool = False
+    quant: tuple[str, ...] = ()
     backend: Backend = "auto"
     backend_arg: dict[str, str] = Field(default_factory=dict)
     base_url: str | None = None
@@ -104,7 +119,7 @@ class RunConfig(BaseModel):
         named = {str(key).replace("-", "_"): value for key, value in values.items()}
         if "dataset" in named:
             named["datasets"] = named.pop("dataset")
-        for key in ("datasets", "ckpt", "stop", "fail_under"):
+        for key in ("datasets", "ckpt", "adapter", "quant", "stop", "fail_under"):
             if isinstance(named.get(key), str):
                 named[key] = (named[key],)
         if isinstance(named.get("backend_arg"), Mapping):
@@ -187,6 +202,10 @@ class RunConfig(BaseModel):
         if not self.ckpt and not self.base_url:
             raise ValueError(
                 "no model: give --ckpt PATH (smollm2 is a small built-in one) or --base-url URL --model NAME"
+            )
+        if (self.adapter or self.merge or self.quant) and not self.ckpt:
+            raise ValueError(
+                "--adapter, --merge and --quant are for servers that evalsuite starts; name the base with --ckpt PATH"
             )
         if self.backend == "remote" and not self.base_url:
             raise ValueError("--backend remote needs --base-url URL")

@@ -9,15 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from evalsuite.backends import llamacpp, remote
-from evalsuite.backends.base import Ability, Backend, Served, Server
+from evalsuite.backends.base import Served, Server
 from evalsuite.config import RunConfig
 from evalsuite.endpoint.client import Endpoint
 from evalsuite.endpoint.loop import run_to_end
 from evalsuite.endpoint.retries import RetryPolicy
 from evalsuite.endpoint.wire import Generation, encode
 from evalsuite.errors import ConfigError, EndpointError, EvalsuiteError, RunIncomplete
-from evalsuite.models.checkpoint import Checkpoint, find_checkpoint, served_checkpoint, served_fingerprint
+from evalsuite.models.checkpoint import Checkpoint, served_checkpoint
 from evalsuite.results import Stopwatch, conclude, dataset_results, missing, run_file
 from evalsuite.runs.directory import RUN_FILE, RunDirectory, hold_run_directory
 from evalsuite.runs.inference import Inference
@@ -27,6 +26,7 @@ from evalsuite.runs.plan import DatasetPlan, plan_datasets
 from evalsuite.runs.resume import reconcile
 from evalsuite.runs.run import Run
 from evalsuite.runs.work import Variant, Work, new_work
+from evalsuite.serving import Serving, plan_serving, serving_of, start
 from evalsuite.types import Prompt
 
 REMOTE_CONCURRENCY = 32
@@ -47,8 +47,13 @@ class Prepared:
 
     config: RunConfig
     plans: tuple[DatasetPlan, ...]
-    checkpoints: tuple[Checkpoint, ...]
+    serving: Serving
     path: Path
+
+    @property
+    def checkpoints(self) -> tuple[Checkpoint, ...]:
+        """Its variants."""
+        return self.serving.checkpoints
 
 
 def prepare(config: RunConfig) -> Prepared:
@@ -57,10 +62,10 @@ def prepare(config: RunConfig) -> Prepared:
     Raises `InputError`. Only where `--model` is left out is the endpoint asked what it serves.
     """
     plans = plan_datasets(config)
-    checkpoints = _checkpoints(config)
-    label = "+".join(checkpoint.name for checkpoint in checkpoints)
+    serving = _serving(config)
+    label = "+".join(checkpoint.name for checkpoint in serving.checkpoints)
     name = config.name or f"{label}-{config.identity()}"
-    return Prepared(config, plans, checkpoints, config.out / name)
+    return Prepared(config, plans, serving, config.out / name)
 
 
 def evaluate(config: RunConfig, *, display: Display | None = None, notify: Notify | None = None) -> Run:
@@ -117,7 +122,7 @@ class _Evaluation:
         """What earlier starts of this run finished, counted; the rest is owed."""
         works = [
             new_work(
-                Variant(checkpoint.name, served_fingerprint(checkpoint, self._config.backend_arg)),
+                Variant(checkpoint.name, self._prepared.serving.fingerprint(checkpoint)),
                 self._prepared.plans,
                 self._config.on_error,
             )
@@ -127,39 +132,31 @@ class _Evaluation:
 
     def _described(self) -> dict[str, Any]:
         """run.json: nothing secret, nothing that differs between two starts of the same run."""
-        variants = [_described_variant(checkpoint, self._config) for checkpoint in self._prepared.checkpoints]
-        return run_file(self._config, variants, self._prepared.plans)
+        return run_file(self._config, self._prepared.serving.described(), self._prepared.plans)
 
     def _infer(self, works: Sequence[Work]) -> None:
+        by_name = {work.variant.name: work for work in works if work.all_owed}
         with ExitStack() as stack:
             shown = False
-            for checkpoint, work in zip(self._prepared.checkpoints, works, strict=True):
-                if not work.all_owed:
+            for plan in self._prepared.serving.servers:
+                owed = [checkpoint for checkpoint in plan.checkpoints if checkpoint.name in by_name]
+                if not owed:
                     continue
-                with self._served(checkpoint) as server, Journal(self._directory.journal) as journal:
+                with (
+                    start(plan, owed, self._config.backend_arg, self._directory, self._notify) as server,
+                    Journal(self._directory.journal) as journal,
+                ):
                     if not shown:
                         stack.enter_context(self._display(self._meter))
                         shown = True
-                    run_to_end(self._ask(work, server, journal))
-
-    def _served(self, checkpoint: Checkpoint) -> AbstractContextManager[Server]:
-        backend = _backend(self._config, checkpoint)
-        if backend.name != "remote":
-            self._notify(f"starting {backend.name} for {checkpoint.name} …")
-        return backend.serve(
-            checkpoint, self._config.backend_arg, self._directory.server_log(checkpoint.name)
-        )
+                    for checkpoint in owed:
+                        run_to_end(self._ask(by_name[checkpoint.name], server, journal))
 
     async def _ask(self, work: Work, server: Server, journal: Journal) -> None:
-        async with _endpoint(self._config, server.served) as endpoint:
+        async with _endpoint(self._config, server.served[work.variant.name]) as endpoint:
             await check_endpoint(endpoint, work.plans[0].generation, completions=self._config.completions)
             with self._stopwatch.working():
                 await Inference(work, endpoint, journal, self._meter, server.check).run()
-
-
-def abilities() -> tuple[Ability, ...]:
-    """What this machine can serve, one entry a backend."""
-    return (llamacpp.ability(), remote.ability())
 
 
 async def check_endpoint(endpoint: Endpoint, generation: Generation, *, completions: bool) -> None:
@@ -177,7 +174,13 @@ def _endpoint(config: RunConfig, served: Served) -> Endpoint:
     concurrency = served.slots or REMOTE_CONCURRENCY if config.concurrency == "auto" else config.concurrency
     key = _api_key(config) if config.base_url else None
     return Endpoint(
-        served.base_url, served.model, RetryPolicy(config.timeout), concurrency, key, config.stream
+        served.base_url,
+        served.model,
+        RetryPolicy(config.timeout),
+        concurrency,
+        key,
+        config.stream,
+        fields=served.fields,
     )
 
 
@@ -194,18 +197,11 @@ def _api_key(config: RunConfig) -> str | None:
     return key or None
 
 
-def _checkpoints(config: RunConfig) -> tuple[Checkpoint, ...]:
-    if config.base_url:
-        model = config.model or run_to_end(_only_model(config))
-        return (served_checkpoint(config.base_url, model),)
-    found = tuple(find_checkpoint(text) for text in config.ckpt)
-    names = [checkpoint.name for checkpoint in found]
-    for name in names:
-        if names.count(name) > 1:
-            raise ConfigError(
-                f"--ckpt: two checkpoints are called '{name}'; name them: --ckpt first=PATH --ckpt second=PATH"
-            )
-    return found
+def _serving(config: RunConfig) -> Serving:
+    if not config.base_url:
+        return plan_serving(config)
+    model = config.model or run_to_end(_only_model(config))
+    return serving_of([served_checkpoint(config.base_url, model)], "remote", {})
 
 
 async def _only_model(config: RunConfig) -> str:
@@ -217,21 +213,3 @@ async def _only_model(config: RunConfig) -> str:
         return names[0]
     listed = f"It serves: {', '.join(names)}." if names else "It does not list its models."
     raise EndpointError(f"{config.base_url}: which model? Give --model NAME. {listed}")
-
-
-def _backend(config: RunConfig, checkpoint: Checkpoint) -> Backend:
-    if checkpoint.form == "served":
-        assert config.base_url
-        return remote.RemoteBackend(config.base_url)
-    return llamacpp.LlamaCppBackend()
-
-
-def _described_variant(checkpoint: Checkpoint, config: RunConfig) -> dict[str, Any]:
-    return {
-        "name": checkpoint.name,
-        "model": checkpoint.model,
-        "source": checkpoint.source,
-        "form": checkpoint.form,
-        "backend": _backend(config, checkpoint).name,
-        "fingerprint": checkpoint.fingerprint,
-    }
