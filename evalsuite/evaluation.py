@@ -26,7 +26,7 @@ from evalsuite.runs.plan import DatasetPlan, plan_datasets
 from evalsuite.runs.resume import reconcile
 from evalsuite.runs.run import Run
 from evalsuite.runs.work import Variant, Work, new_work
-from evalsuite.serving import Serving, plan_serving, serving_of, start
+from evalsuite.serving import ServedFacts, Serving, liveness, plan_serving, serving_of, start
 from evalsuite.types import Prompt
 
 REMOTE_CONCURRENCY = 32
@@ -93,6 +93,7 @@ class _Evaluation:
         self._notify = notify
         self._meter = Meter()
         self._stopwatch = Stopwatch()
+        self._facts = ServedFacts(prepared.serving, directory.read_json(RUN_FILE))
 
     def run(self) -> Run:
         works = self._reconciled()
@@ -132,7 +133,9 @@ class _Evaluation:
 
     def _described(self) -> dict[str, Any]:
         """run.json: nothing secret, nothing that differs between two starts of the same run."""
-        return run_file(self._config, self._prepared.serving.described(), self._prepared.plans)
+        return run_file(
+            self._config, self._prepared.serving.described(self._facts.by_variant), self._prepared.plans
+        )
 
     def _infer(self, works: Sequence[Work]) -> None:
         by_name = {work.variant.name: work for work in works if work.all_owed}
@@ -150,11 +153,16 @@ class _Evaluation:
                         stack.enter_context(self._display(self._meter))
                         shown = True
                     for checkpoint in owed:
-                        run_to_end(self._ask(by_name[checkpoint.name], server, journal))
+                        run_to_end(self._ask(checkpoint, by_name[checkpoint.name], server, journal))
 
-    async def _ask(self, work: Work, server: Server, journal: Journal) -> None:
-        async with _endpoint(self._config, server.served[work.variant.name]) as endpoint:
+    async def _ask(self, checkpoint: Checkpoint, work: Work, server: Server, journal: Journal) -> None:
+        served = server.served[checkpoint.name]
+        async with _endpoint(self._config, served) as endpoint:
             await check_endpoint(endpoint, work.plans[0].generation, completions=self._config.completions)
+            live = await liveness(served, work.plans, completions=self._config.completions)
+            if warning := self._facts.add(checkpoint, served, live):
+                self._notify(warning)
+            self._directory.write_json(RUN_FILE, self._described())
             with self._stopwatch.working():
                 await Inference(work, endpoint, journal, self._meter, server.check).run()
 

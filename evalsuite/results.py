@@ -144,6 +144,7 @@ def write_results(
 
     `command` is the one the report shows, where it is not run.json's.
     """
+    info = directory.read_json(RUN_FILE)
     rows = list(summaries.csv_rows(directory.name, results))
     pace = dict(times)
     failures = meter.failures + meter.earlier.failures
@@ -159,13 +160,17 @@ def write_results(
             {"class": failure, "message": message, "count": count}
             for (failure, message), count in failures.most_common()
         ],
-        "warnings": summaries.advice(results),
+        "warnings": [*_served_warnings(info), *summaries.advice(results)],
     }
     directory.write(SUMMARY_CSV, summaries.to_csv(rows))
     directory.write_json(SUMMARY_JSON, summary)
-    info = directory.read_json(RUN_FILE)
     page = render(info | ({"command": command} if command else {}), summary, read_journal(directory.journal))
     directory.write(REPORT_FILE, page.encode("utf-8", "replace"))
+
+
+def _served_warnings(info: Mapping[str, Any]) -> list[str]:
+    """What was found wrong with what was served, as run.json keeps it."""
+    return [str(warning) for variant in info["variants"] for warning in variant.get("warnings", ())]
 
 
 def _totals(results: Sequence[DatasetResults], meter: Meter) -> dict[str, Any]:

@@ -85,6 +85,8 @@ class Backend(Protocol):
 
 def same_base(first: Checkpoint, second: Checkpoint) -> bool:
     """Whether two checkpoints are one set of weights with different adapters, or none."""
+    if first.recipe or second.recipe:
+        return False
     return (first.path, first.quant, first.base_form or first.form) == (
         second.path,
         second.quant,

@@ -22,17 +22,23 @@ LOG_TAIL_BYTES = 16384
 
 
 class ServerProcess:
-    """Runs `command` with its output in `log`. Used as a context manager.
+    """Runs `command` with its output in `log`; errors call it `what`. Used as a context manager.
 
     The command may report once, by one line on the file descriptor whose number stands in the environment
     variable `EVALSUITE_NOTE_FD` (the address it chose, say): `wait_for_note` returns that line.
     """
 
     def __init__(
-        self, command: Sequence[str], log: Path, environment: Mapping[str, str] | None = None
+        self,
+        command: Sequence[str],
+        log: Path,
+        environment: Mapping[str, str] | None = None,
+        *,
+        what: str = "the model server",
     ) -> None:
         self.command = tuple(command)
         self.log = log
+        self._what = what
         self._environment = dict(environment or {})
 
     def __enter__(self) -> ServerProcess:
@@ -62,7 +68,7 @@ class ServerProcess:
                 )
         except OSError as error:
             self._close_pipes()
-            raise ServerError(f"the model server cannot be started: {error}") from error
+            raise ServerError(f"{self._what} cannot be started: {error}") from error
         finally:
             os.close(life_read)
             os.close(note_write)
@@ -93,7 +99,7 @@ class ServerProcess:
         code = self._process.poll()
         if code is not None:
             raise ServerError(
-                f"the model server ended by itself (exit code {code}). Its last words in {self.log}:\n{self.log_tail()}"
+                f"{self._what} ended by itself (exit code {code}). Its last words in {self.log}:\n{self.log_tail()}"
             )
 
     def wait_for_note(self, timeout: float) -> str:
@@ -105,14 +111,14 @@ class ServerProcess:
         while not note.endswith(b"\n"):
             if not poller.poll(max(0.0, deadline - time.monotonic()) * 1000):
                 raise ServerError(
-                    f"the model server was not ready after {timeout:g} s. Its last words in {self.log}:\n{self.log_tail()}"
+                    f"{self._what} was not ready after {timeout:g} s. Its last words in {self.log}:\n{self.log_tail()}"
                 )
             piece = os.read(self._note, 4096)
             if not piece:
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     self._process.wait(STOP_TIMEOUT_SECONDS)
                 self.check()
-                raise ServerError(f"the model server closed its report channel. See {self.log}.")
+                raise ServerError(f"{self._what} closed its report channel. See {self.log}.")
             note += piece
         return note.decode("utf-8").strip()
 

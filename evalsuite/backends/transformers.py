@@ -70,7 +70,7 @@ class TransformersBackend:
     def shares(self, first: Checkpoint, second: Checkpoint) -> bool:
         """One base with adapters of one method, which peft switches between requests."""
         methods = {adapter.method for one in (first, second) for adapter in one.adapters}
-        return not (first.recipe or second.recipe) and same_base(first, second) and len(methods) <= 1
+        return same_base(first, second) and len(methods) <= 1
 
     @contextmanager
     def serve(
