@@ -15,6 +15,7 @@ from evalsuite.endpoint.liveness import Liveness, Voice, compare
 from evalsuite.errors import ConfigError
 from evalsuite.making import check_can_be_made, made
 from evalsuite.models.checkpoint import Checkpoint, served_fingerprint
+from evalsuite.models.gguf import as_gguf, find_converters
 from evalsuite.models.variants import find_variants
 from evalsuite.runs.directory import RunDirectory
 from evalsuite.runs.plan import DatasetPlan
@@ -65,7 +66,7 @@ class Serving:
                 {"path": str(adapter.path), "fingerprint": adapter.fingerprint}
                 for adapter in checkpoint.adapters
             ],
-            "made_by": checkpoint.recipe,
+            "made_by": list(checkpoint.recipe),
             "why": plan.why,
         }
         return found | {key: value for key, value in more.items() if value}
@@ -115,6 +116,8 @@ def identical_to_base(checkpoint: Checkpoint, live: Liveness) -> str:
 def plan_serving(config: RunConfig) -> Serving:
     """Recognise every variant and choose its engine. Raises `CheckpointError`, `ConfigError`, `ServerError`."""
     checkpoints = find_variants(config.ckpt, config.adapter, merge=config.merge, quants=config.quant)
+    if config.backend == "llamacpp" and find_converters():
+        checkpoints = tuple(as_gguf(checkpoint) for checkpoint in checkpoints)
     for checkpoint in checkpoints:
         check_can_be_made(checkpoint)
     gpu = any(checkpoint.form not in GGUF_FORMS for checkpoint in checkpoints) and has_gpu()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import select
 import subprocess
 import sys
@@ -19,6 +20,19 @@ STOP_TIMEOUT_SECONDS = 15.0
 """Longer than the supervisor's grace period, so that it can do its work."""
 LOG_TAIL_LINES = 12
 LOG_TAIL_BYTES = 16384
+
+KNOWN_WORDS: Sequence[tuple[re.Pattern[str], str]] = (
+    (
+        re.compile(r"CUDA out of memory|OutOfMemoryError|No available memory for the cache blocks"),
+        "The GPU's memory is full. Lower the context (--backend-arg max_model_len=N) or the requests at a time "
+        "(transformers: max_batch=N, vllm: max_num_seqs=N), end other processes on the GPU, or take a quantized form.",
+    ),
+    (
+        re.compile(r"trust_remote_code"),
+        "The model brings code of its own. If you trust its author, add --backend-arg trust_remote_code=true.",
+    ),
+)
+"""What servers print when they end → what to do."""
 
 
 class ServerProcess:
@@ -99,7 +113,7 @@ class ServerProcess:
         code = self._process.poll()
         if code is not None:
             raise ServerError(
-                f"{self._what} ended by itself (exit code {code}). Its last words in {self.log}:\n{self.log_tail()}"
+                f"{self._what} ended by itself (exit code {code}). Its last words in {self.log}:\n{self.log_tail()}{self._advice()}"
             )
 
     def wait_for_note(self, timeout: float) -> str:
@@ -125,9 +139,20 @@ class ServerProcess:
     def log_tail(self) -> str:
         """The last lines that this start wrote to the log, indented."""
         try:
-            with self.log.open("rb") as stream:
-                stream.seek(max(self._log_start, self.log.stat().st_size - LOG_TAIL_BYTES))
-                lines = stream.read().decode("utf-8", "replace").splitlines()
+            lines = self._log_end().splitlines()
         except OSError:
             return "  (no log)"
         return "\n".join(f"  {line}" for line in lines[-LOG_TAIL_LINES:]) or "  (an empty log)"
+
+    def _log_end(self) -> str:
+        with self.log.open("rb") as stream:
+            stream.seek(max(self._log_start, self.log.stat().st_size - LOG_TAIL_BYTES))
+            return stream.read().decode("utf-8", "replace")
+
+    def _advice(self) -> str:
+        """What to do, where the log has words that are known."""
+        try:
+            text = self._log_end()
+        except OSError:
+            return ""
+        return "".join(f"\n{advice}" for pattern, advice in KNOWN_WORDS if pattern.search(text))

@@ -41,12 +41,8 @@ ON_GPU = Way("serves", gpu=True)
 MERGE = Way("merge", "Merge the adapter into its base: add --merge, or export the merged model first.")
 TO_GGUF = Way(
     "convert",
-    "llama.cpp serves GGUF files: convert it with llama.cpp's convert_hf_to_gguf.py and give the .gguf file.",
-)
-LORA_TO_GGUF = Way(
-    "convert",
-    "llama.cpp serves GGUF files: convert the base with convert_hf_to_gguf.py and the adapter with convert_lora_to_gguf.py, "
-    "then give --ckpt base=BASE.gguf --adapter NAME=ADAPTER.gguf.",
+    "llama.cpp serves GGUF files. With its converters installed (pip install 'evalsuite[gguf]', or EVALSUITE_LLAMA_CPP=FOLDER of a checkout "
+    "of llama.cpp) evalsuite converts base, adapters and merged models itself; otherwise give .gguf files, or take --backend transformers.",
 )
 SWIFT_EXPORT = Way(
     "merge",
@@ -74,8 +70,8 @@ TABLE: Mapping[str, Mapping[Form, Way]] = {
         "gguf": SERVES,
         "gguf-lora": SERVES,
         "original": TO_GGUF,
-        "lora": LORA_TO_GGUF,
-        "stacked": MERGE,
+        "lora": TO_GGUF,
+        "stacked": TO_GGUF,
         "llama-pro": SWIFT_EXPORT,
         **dict.fromkeys(
             ("bitsandbytes", "gptq", "awq", "hqq", "eetq", "aqlm", "fp8", "compressed-tensors", "torchao"),

@@ -37,8 +37,8 @@ Form: TypeAlias = Literal[
 Names of methods: quantized and saved so. `load-…`: quantized while it is loaded (`--quant`).
 """
 FORMS: tuple[Form, ...] = get_args(Form)
-Recipe: TypeAlias = Literal["merge"]
-"""What has to be made of a checkpoint before it can be served."""
+Step: TypeAlias = Literal["merge", "gguf"]
+"""What has to be made of a checkpoint before it can be served: its adapters merged, GGUF files for llama.cpp."""
 
 FINGERPRINT_DIGITS = 16
 ARGUMENTS_WITHOUT_EFFECT = frozenset(
@@ -66,8 +66,7 @@ class Checkpoint:
     """One form of one model. `path` is None for a model that someone else serves.
 
     `name` is what results stand under, `model` the name it is served by. `path` is the Hugging Face folder or the GGUF
-    file: the base's, where there are `adapters`. With a `recipe` it is not there yet, and what it is made of is said by
-    `path` and `adapters`. `quant` is the method it is quantized by while loading. `details` are facts to be shown.
+    file: the base's, where there are `adapters`. With a `recipe` they are what it is made of, step by step. `quant` is the method it is quantized by while loading. `details` are facts to be shown.
     """
 
     name: str
@@ -78,9 +77,11 @@ class Checkpoint:
     path: Path | None = None
     adapters: tuple[Adapter, ...] = ()
     quant: str | None = None
-    recipe: Recipe | None = None
+    recipe: tuple[Step, ...] = ()
     base_form: Form | None = None
-    """The form of the base, where there are adapters or a recipe."""
+    """The form of the base, where there are adapters."""
+    base_fingerprint: str = ""
+    """Of the base alone, where there are adapters."""
     address: str = ""
     """The base URL of a model that someone else serves."""
     details: Mapping[str, str] = field(default_factory=dict)
@@ -89,11 +90,6 @@ class Checkpoint:
     def needed(self) -> tuple[Form, ...]:
         """Every form that an engine must be able to serve, to serve this."""
         return tuple(dict.fromkeys(form for form in (self.base_form, self.form) if form))
-
-    @property
-    def adapter_on_server(self) -> bool:
-        """Whether it is a base with something put on it by the server."""
-        return bool(self.adapters) and self.recipe is None
 
 
 def served_checkpoint(base_url: str, model: str) -> Checkpoint:

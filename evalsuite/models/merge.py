@@ -19,8 +19,6 @@ from evalsuite.models.folder import text_files
 MANIFEST = "evalsuite.json"
 """In a folder that was made: what it was made from, and by what."""
 OWN_TO_ADAPTERS = "adapter_config.json"
-SPARE_SHARE = 1.1
-"""Of the base's size: what must be free on the disk."""
 
 
 def merge(base: Path, adapters: Sequence[Path], target: Path, manifest: dict[str, Any]) -> None:

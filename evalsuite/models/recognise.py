@@ -96,6 +96,7 @@ def with_adapters(
         adapters,
         base.quant,
         base_form=base.form,
+        base_fingerprint=base.fingerprint,
         details=details,
     )
 

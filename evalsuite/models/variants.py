@@ -83,7 +83,7 @@ def merged(variant: Checkpoint) -> Checkpoint:
         model=name,
         form="original",
         base_form=None,
-        recipe="merge",
+        recipe=("merge",),
         fingerprint=fingerprint_of(variant.fingerprint, "merged"),
     )
 
