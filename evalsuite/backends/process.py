@@ -24,8 +24,10 @@ LOG_TAIL_BYTES = 16384
 KNOWN_WORDS: Sequence[tuple[re.Pattern[str], str]] = (
     (
         re.compile(r"CUDA out of memory|OutOfMemoryError|No available memory for the cache blocks"),
-        "The GPU's memory is full. Lower the context (--backend-arg max_model_len=N) or the requests at a time "
-        "(transformers: max_batch=N, vllm: max_num_seqs=N), end other processes on the GPU, or take a quantized form.",
+        (
+            "The GPU's memory is full. Lower the context (--backend-arg max_model_len=N) or the requests at a time "
+            "(transformers: max_batch=N, vllm: max_num_seqs=N), end other processes on the GPU, or take a quantized form."
+        ),
     ),
     (
         re.compile(r"trust_remote_code"),
