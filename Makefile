@@ -1,13 +1,15 @@
 # Two commands do all the set-up on a machine with Python >= 3.10 and make: `make demo` and `make test`.
 PYTHON ?= python3
 VENV ?= .venv
+MODELS_VENV ?= .venv-models
 BIN := $(VENV)/bin
 
-.PHONY: help demo test lint unit bench clean
+.PHONY: help demo test test-models lint unit bench clean
 
 help:
 	@echo "make demo   evaluate SmolLM2-135M, a small real model, on the example data (about 4 minutes on two cores)"
 	@echo "make test   lint, types, tests"
+	@echo "make test-models  the tests with torch: a tiny model, SmolLM2 and a LoRA on it (an environment of its own, 3 GB)"
 	@echo "make bench  what the client costs over the bare requests, memory against rows"
 	@echo "make clean  remove the virtual environments and caches of this folder"
 
@@ -19,6 +21,13 @@ $(VENV)/.core: pyproject.toml
 
 $(VENV)/.dev: pyproject.toml $(VENV)/.core
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $@
+
+# torch first and by itself, so that what wants it takes the build that is there.
+$(MODELS_VENV)/.models: pyproject.toml
+	test -x $(MODELS_VENV)/bin/python || $(PYTHON) -m venv $(MODELS_VENV)
+	$(MODELS_VENV)/bin/python -m pip install --quiet --disable-pip-version-check 'torch==2.13.0'
+	$(MODELS_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,transformers,gguf]' bitsandbytes
 	touch $@
 
 demo: $(VENV)/.core
@@ -35,10 +44,13 @@ lint: $(VENV)/.dev
 unit: $(VENV)/.dev
 	$(BIN)/python -m pytest
 
+test-models: $(MODELS_VENV)/.models
+	$(MODELS_VENV)/bin/python -m pytest tests/models tests/backends tests/test_variant_runs.py
+
 bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/client_overhead.py
 	$(BIN)/python benchmarks/client_overhead.py --latency 0.2 --rounds 3
 	$(BIN)/python benchmarks/memory.py
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(MODELS_VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -96,11 +96,14 @@ def make_old(path: Path) -> Path:
     return path
 
 
-def tiny_model(path: Path, *, seed: int = 0) -> Path:
-    """A model with random weights that answers at once, its tokenizer, and a chat template. Needs torch."""
+def tiny_model(path: Path, *, seed: int = 0, window: int | None = None) -> Path:
+    """A model with random weights that answers at once, its tokenizer, and a chat template. Needs torch.
+
+    A Llama; with `window` a Mistral that looks back over so many tokens only.
+    """
     import torch
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+    from transformers import AutoModelForCausalLM, LlamaConfig, MistralConfig, PreTrainedTokenizerFast
 
     letters = sorted(pre_tokenizers.ByteLevel.alphabet())
     tokenizer = Tokenizer(
@@ -113,7 +116,8 @@ def tiny_model(path: Path, *, seed: int = 0) -> Path:
     fast.chat_template = TEMPLATE
     fast.save_pretrained(path)
     torch.manual_seed(seed)
-    config = LlamaConfig(
+    settings: dict[str, Any] = {"sliding_window": window} if window else {"tie_word_embeddings": False}
+    config = (MistralConfig if window else LlamaConfig)(
         vocab_size=len(fast),
         hidden_size=HIDDEN,
         intermediate_size=64,
@@ -124,9 +128,9 @@ def tiny_model(path: Path, *, seed: int = 0) -> Path:
         initializer_range=0.4,
         eos_token_id=fast.eos_token_id,
         bos_token_id=None,
-        tie_word_embeddings=False,
+        **settings,
     )
-    LlamaForCausalLM(config).save_pretrained(path)
+    AutoModelForCausalLM.from_config(config).save_pretrained(path)
     return path
 
 

@@ -301,6 +301,39 @@ class TestRefusals:
         assert running.text(prompt="abc")
 
 
+# ---------------------------------------------------------------- caches that rows cannot join
+
+
+def test_with_a_sliding_window_rows_leave_early_and_replies_are_those_of_generate(tmp_path):
+    from evalsuite.backends.transformers_server.asked import read_settings
+    from evalsuite.backends.transformers_server.batch import Batch
+    from evalsuite.backends.transformers_server.model import LoadedModel
+    from evalsuite.backends.transformers_server.rows import Detokenizer, Row
+
+    tiny_model(tmp_path / "model", window=8)
+    parameters = {"path": tmp_path / "model", "device": "cpu", "dtype": None, "quant": None, "extra": {}}
+    model = LoadedModel(parameters | {"models": [{"name": "base", "adapters": []}], "max_model_len": None})
+    lengths = dict(zip(PROMPTS[:4], (3, 14, 6, 14), strict=True))
+
+    def row(prompt: str) -> Row:
+        tokens = model.text_tokens(prompt, add_special_tokens=True)
+        asked = read_settings({"temperature": 0}, {}, chat=True)
+        detokenizer = Detokenizer(model.tokenizer, tokens, skip_special_tokens=True)
+        return Row(
+            "base", tokens, asked, lengths[prompt], model.eos, detokenizer, lambda _: None, pytest.fail
+        )
+
+    rows = {prompt: row(prompt) for prompt in lengths}
+    batch = Batch(model, "base")
+    batch.join(list(rows.values()))
+    assert not batch.can_grow
+    while batch.rows:
+        batch.step()
+    assert {prompt: row.text for prompt, row in rows.items()} == {
+        prompt: generated(tmp_path, prompt, length) for prompt, length in lengths.items()
+    }
+
+
 # ---------------------------------------------------------------- starting
 
 
