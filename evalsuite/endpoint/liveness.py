@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import httpx
 import orjson
 
 from evalsuite.endpoint.wire import Generation, dumps, encode
 from evalsuite.errors import ServerError
 from evalsuite.types import Prompt
+
+if TYPE_CHECKING:
+    import httpx
 
 PROBE_TOKENS = 8
 TOP_LOGPROBS = 5
@@ -60,6 +62,8 @@ class _Heard:
 
 async def compare(adapter: Voice, base: Voice, prompts: Sequence[Prompt]) -> Liveness:
     """Ask both. Raises `ServerError` when the server does not answer."""
+    import httpx
+
     async with httpx.AsyncClient(timeout=TIMEOUT_SECONDS) as client:
         without = [await _ask(client, base, prompt) for prompt in prompts]
         again = await _ask(client, base, prompts[0])
@@ -74,6 +78,8 @@ async def compare(adapter: Voice, base: Voice, prompts: Sequence[Prompt]) -> Liv
 
 
 async def _ask(client: httpx.AsyncClient, voice: Voice, prompt: Prompt) -> _Heard:
+    import httpx
+
     request = encode(prompt, Generation(PROBE_TOKENS))
     body = orjson.loads(request.body(dumps(voice.model), stream=False)) | dict(voice.fields)
     chat = request.api == "chat"

@@ -73,6 +73,9 @@ class LoadedModel:
         tokenizer = (
             transformers.AutoTokenizer.from_pretrained(own, local_files_only=True) if own else self.tokenizer
         )
+        tokenizer(
+            "a"
+        )  # switches off what truncation its file has: doing so later, while another thread uses it, fails
         self.names[name] = ServedName(name, ids, paths, tokenizer)
 
     def _adapter_id(self, path: str) -> str:
