@@ -4,13 +4,14 @@ VENV ?= .venv
 MODELS_VENV ?= .venv-models
 BIN := $(VENV)/bin
 
-.PHONY: help demo test test-models lint unit bench clean
+.PHONY: help demo test test-models lint unit oracles bench clean
 
 help:
 	@echo "make demo   evaluate SmolLM2-135M, a small real model, on the example data (about 4 minutes on two cores)"
 	@echo "make test   lint, types, tests"
-	@echo "make test-models  the tests with torch: a tiny model, SmolLM2 and a LoRA on it (an environment of its own, 3 GB)"
-	@echo "make bench  what the client costs over the bare requests, memory against rows"
+	@echo "make test-models  the tests with torch: a tiny model, SmolLM2 and a LoRA on it (3 GB, an environment of its own); optional"
+	@echo "make oracles  the other harnesses that comparison profiles are tested against (2 GB, two minutes); optional"
+	@echo "make bench  what the client costs over the bare requests, memory against rows, how fast answers are scored"
 	@echo "make clean  remove the virtual environments and caches of this folder"
 
 $(VENV)/.core: pyproject.toml
@@ -47,10 +48,13 @@ unit: $(VENV)/.dev
 test-models: $(MODELS_VENV)/.models
 	$(MODELS_VENV)/bin/python -m pytest tests/models tests/backends tests/test_variant_runs.py
 
+oracles: $(VENV)/.core
+	$(BIN)/python tests/metrics/oracles/make.py .venv-oracles
+
 bench: $(VENV)/.dev
-	$(BIN)/python benchmarks/client_overhead.py
-	$(BIN)/python benchmarks/client_overhead.py --latency 0.2 --rounds 3
-	$(BIN)/python benchmarks/memory.py
+	$(BIN)/python benchmarks/engine.py --write benchmarks/RESULTS.md
+	$(BIN)/python benchmarks/scoring.py
+	$(BIN)/python benchmarks/overlap.py
 
 clean:
-	rm -rf $(VENV) $(MODELS_VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(MODELS_VENV) .venv-oracles .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from client_overhead import mock_server, run_words, write_rows
+from harness import mock_server, run_words, write_rows
 
 CONCURRENCY = 64
 PEAK_REPORT = "import resource, runpy, sys; sys.argv = sys.argv[1:]\ntry:\n    runpy.run_module('evalsuite', run_name='__main__', alter_sys=True)\nfinally:\n    print('PEAK', resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)"
@@ -25,7 +25,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, nargs="+", default=[1000, 20_000, 200_000])
-    with tempfile.TemporaryDirectory() as folder, mock_server(0.0) as base_url:
+    with tempfile.TemporaryDirectory() as folder, mock_server() as base_url:
         for rows in parser.parse_args().rows:
             data = Path(folder) / f"rows{rows}.csv"
             write_rows(data, rows)

@@ -25,31 +25,30 @@ if TYPE_CHECKING:
 
 Backend: TypeAlias = Literal["auto", "remote", "llamacpp", "transformers"]
 OnError: TypeAlias = Literal["fail", "skip", "wrong"]
+McqMode: TypeAlias = Literal["generate", "logprob"]
 LangOption: TypeAlias = Literal["auto", "zh", "en"]
+PreferenceMode: TypeAlias = Literal["logprob", "reward"]
+JUDGE_ITSELF = "self"
+"""`--judge-model self`: the model under test judges its own replies, because the user said so."""
 
 LANDING_FIELDS = frozenset({"out", "name", "fresh"})
 """Where results land: not part of what was run, so not in run.json."""
-PACE_FIELDS = LANDING_FIELDS | {"api_key_env", "concurrency", "timeout", "on_error", "fail_under", "stream"}
-"""What may change between two starts of the same run without making it another one."""
+PACE_FIELDS = (
+    LANDING_FIELDS
+    | {"api_key_env", "judge_api_key_env", "concurrency", "timeout", "stream"}
+    | {"on_error", "fail_under", "profile"}
+)
+"""What may change between two starts of the same run without making it another one: nothing else is asked."""
 ASKING_FIELDS = frozenset(
-    {
-        "ckpt",
-        "adapter",
-        "merge",
-        "quant",
-        "backend",
-        "backend_arg",
-        "base_url",
-        "model",
-        "api_key_env",
-        "shots",
-        "cot",
-    }
+    {"ckpt", "adapter", "merge", "quant", "backend", "backend_arg", "base_url", "model", "api_key_env"}
+    | {"shots", "cot", "mcq_mode", "preference_mode"}
     | {"temperature", "max_tokens", "top_p", "seed", "stop", "completions"}
     | {"concurrency", "timeout", "stream"}
 )
 """Who is asked and how: of no use where predictions are there already."""
-UNSHOWN_FIELDS = frozenset({"api_key_env", "backend_arg", "base_url"})
+JUDGE_PACE_FIELDS = frozenset({"concurrency", "timeout"})
+"""Those of them that a judge of predictions needs as well."""
+UNSHOWN_FIELDS = frozenset({"api_key_env", "backend_arg", "base_url", "judge_api_key_env", "judge_base_url"})
 """A wrong value may be a key, or hold one, so an error does not repeat it."""
 FLAG_FIELDS = frozenset({"merge", "cot", "completions", "stream", "fresh"})
 _FAIL_UNDER = re.compile(
@@ -91,6 +90,8 @@ class RunConfig(BaseModel):
     shots: int | None = Field(default=None, ge=0)
     cot: bool = False
     lang: LangOption = "auto"
+    profile: tuple[str, ...] = ()
+    mcq_mode: McqMode = "generate"
     agent_format: AgentFormat = "react"
 
     temperature: float = Field(default=0.0, ge=0.0)
@@ -99,6 +100,12 @@ class RunConfig(BaseModel):
     seed: int | None = None
     stop: tuple[str, ...] = ()
     completions: bool = False
+    preference_mode: PreferenceMode = "logprob"
+
+    judge_base_url: str | None = None
+    judge_model: str | None = None
+    judge_api_key_env: str = "OPENAI_API_KEY"
+    judge_max_tokens: int = Field(default=2048, ge=1)
 
     concurrency: int | Literal["auto"] = "auto"
     timeout: float = Field(default=600.0, gt=0.0)
@@ -119,14 +126,14 @@ class RunConfig(BaseModel):
         named = {str(key).replace("-", "_"): value for key, value in values.items()}
         if "dataset" in named:
             named["datasets"] = named.pop("dataset")
-        for key in ("datasets", "ckpt", "adapter", "quant", "stop", "fail_under"):
+        for key in ("datasets", "ckpt", "adapter", "quant", "stop", "fail_under", "profile"):
             if isinstance(named.get(key), str):
                 named[key] = (named[key],)
         if isinstance(named.get("backend_arg"), Mapping):
             named["backend_arg"] = {str(key): _as_word(item) for key, item in named["backend_arg"].items()}
         return named
 
-    @field_validator("base_url")
+    @field_validator("base_url", "judge_base_url")
     @classmethod
     def _complete_url(cls, value: str | None) -> str | None:
         """`http://host:8000` → `http://host:8000/v1`; credentials in a URL are refused."""
@@ -146,7 +153,7 @@ class RunConfig(BaseModel):
         path = parts.path.rstrip("/").removesuffix("/chat/completions").removesuffix("/completions")
         return f"{parts.scheme}://{parts.netloc}{path or '/v1'}"
 
-    @field_validator("api_key_env")
+    @field_validator("api_key_env", "judge_api_key_env")
     @classmethod
     def _variable(cls, value: str) -> str:
         if not _VARIABLE.fullmatch(value):
@@ -191,6 +198,7 @@ class RunConfig(BaseModel):
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         self._check_source()
+        self._check_judge()
         _ = self.gates
         self._refuse_undecodable()
         return self
@@ -223,6 +231,20 @@ class RunConfig(BaseModel):
             raise ValueError(
                 "--agent-format openai-tools names tools in chat requests; leave out --completions or take "
                 "--agent-format toolbench"
+            )
+
+    def _check_judge(self) -> None:
+        """A judge is named whole, or not at all."""
+        itself = self.judge_model == JUDGE_ITSELF
+        if self.judge_base_url and (not self.judge_model or itself):
+            raise ValueError(
+                "--judge-base-url is where a judge is: name it with --judge-model NAME"
+                + (f"; '{JUDGE_ITSELF}' is the model under test" if itself else "")
+            )
+        if self.judge_model and not itself and not self.judge_base_url:
+            raise ValueError(
+                f"--judge-model {self.judge_model}: where is it? Add --judge-base-url URL, "
+                f"or say --judge-model {JUDGE_ITSELF} to let the model under test judge its own replies"
             )
 
     def _refuse_undecodable(self) -> None:
@@ -282,7 +304,12 @@ class ScoreConfig(RunConfig):
 
     def _check_source(self) -> None:
         """No model is named, and nothing that one would be asked."""
-        if asked := sorted(ASKING_FIELDS & self.model_fields_set):
+        needed = JUDGE_PACE_FIELDS if self.judge_model else frozenset()
+        if self.judge_model == JUDGE_ITSELF:
+            raise ValueError(
+                f"--judge-model {JUDGE_ITSELF}: no model is asked here; name a judge with --judge-base-url URL --judge-model NAME"
+            )
+        if asked := sorted(ASKING_FIELDS & self.model_fields_set - needed):
             options = " ".join(f"--{field.replace('_', '-')}" for field in asked)
             raise ValueError(f"{options}: predictions are scored as they are; no model is asked")
 

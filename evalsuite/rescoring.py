@@ -13,7 +13,7 @@ import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,7 @@ from evalsuite.runs.provenance import versions
 from evalsuite.runs.recorded import recorded_plan, rows_from_files
 from evalsuite.runs.run import Run, load_run
 from evalsuite.runs.work import Variant, Work, count_score, new_work
+from evalsuite.tasks.profiles import check_profiles
 
 STAGING = ".rescoring"
 REPLACED = (JOURNAL_FILE, RUN_FILE, SUMMARY_CSV, SUMMARY_JSON, REPORT_FILE)
@@ -71,12 +72,15 @@ def rescore(
     *,
     beside: Path | None = None,
     on_error: OnError | None = None,
+    profiles: Sequence[str] = (),
     gates: Sequence[Gate] = (),
 ) -> Run:
     """Judge a run's journal again, in place or into the run directory `beside`, and return the run.
 
+    `profiles` are scored beside those the run has.
     `summary["rescored"]` says what changed; in place, the summary before stands in `summary.before-rescore.json`.
-    Raises `InputError` where judging needs a data file that is not there any more, with the run as it was;
+    Raises `ConfigError` for a profile that cannot be had, `InputError` where judging needs a data file that is not
+    there any more, both with the run as it was;
     `RunIncomplete` for a run that was, and `GateFailed`, with the results written.
     """
     source = run_directory_of(str(path))
@@ -91,7 +95,8 @@ def rescore(
             _refuse_another(beside, source)
             target = stack.enter_context(hold_run_directory(beside, fresh=False))
         with _staged(target, keep_summary=in_place) as staging:
-            problem = _Rescoring(before, staging, on_error or _recorded_policy(before), in_place).run()
+            policy = on_error or _recorded_policy(before)
+            problem = _Rescoring(before, staging, policy, in_place, tuple(profiles)).run()
     return judged_by_gates(load_run(target.path), gates, problem)
 
 
@@ -133,13 +138,14 @@ class _Rescoring:
     staging: RunDirectory
     on_error: OnError
     in_place: bool
+    profiles: tuple[str, ...] = ()
     outcomes_changed: int = 0
     scores_changed: int = 0
     samples: int = 0
     meter: Meter = field(default_factory=Meter)
 
     def run(self) -> EvalsuiteError | None:
-        works = _works(self.before.info, self.on_error)
+        works = _works(self.before.info, self.on_error, self.profiles)
         self._plans = {(work.variant.name, plan.name): (plan, work) for work in works for plan in work.plans}
         self._seen: set[int] = set()
         with Journal(self.staging.journal) as journal:
@@ -158,7 +164,7 @@ class _Rescoring:
             if not self._is_new(line):
                 continue
             plan, work = self._plans[place]
-            row = plan.task.from_gold(line["gold"])
+            row = plan.task.from_gold(line["gold"], plan.style)
             if row is None:
                 need_rows[place] += 1
             else:
@@ -199,19 +205,26 @@ class _Rescoring:
         self.meter.earlier.add(line)
         self.samples += 1
         self.outcomes_changed += score.outcome != line["outcome"]
-        judged = rescored(line, score)
+        judged = rescored(line, score, plan.categories(line["subset"], row))
         self.scores_changed += judged["scores"] != line["scores"]
         return judged
 
     def _run_file(self) -> dict[str, Any]:
         """run.json: as it was, but for what judges now."""
         info = self.before.info
-        datasets = [{**entry, "scorers": recorded_plan(entry).scorers()} for entry in info["datasets"]]
+        plans = [_plan(entry, self.profiles) for entry in info["datasets"]]
+        datasets = [
+            {**entry, "style": asdict(plan.style), "scorers": plan.scorers()}
+            for entry, plan in zip(info["datasets"], plans, strict=True)
+        ]
         note = {"evalsuite": __version__, "versions": versions()}
         if not self.in_place:
             note["from"] = str(self.before.path.resolve())
-        config = {**info["config"], "on_error": self.on_error}
-        return {**info, "config": config, "datasets": datasets, "rescored": note}
+        before = info["config"].get("profile", ())
+        added = [name for name in dict.fromkeys(self.profiles) if name not in before]
+        config = {**info["config"], "on_error": self.on_error, "profile": [*before, *added]}
+        command = " ".join([info["command"], *(f"--profile {name}" for name in added)])
+        return {**info, "command": command, "config": config, "datasets": datasets, "rescored": note}
 
     def _write(self, works: Sequence[Work]) -> EvalsuiteError | None:
         results = dataset_results(works, self.on_error)
@@ -234,16 +247,25 @@ class _Rescoring:
         return problem
 
 
-def _works(info: Mapping[str, Any], on_error: OnError) -> list[Work]:
-    """Each variant with the datasets it was asked, nothing counted yet."""
+def _plan(entry: Mapping[str, Any], profiles: Sequence[str]) -> DatasetPlan:
+    """A dataset's plan with further profiles beside its own."""
+    plan = recorded_plan(entry)
+    in_words = plan.style.logprob is None
+    wanted = plan.task.wanted_profiles({*plan.style.profiles, *profiles}, in_words=in_words)
+    return replace(plan, style=replace(plan.style, profiles=wanted))
+
+
+def _works(info: Mapping[str, Any], on_error: OnError, profiles: Sequence[str]) -> list[Work]:
+    """Each variant with the datasets it was asked, nothing counted yet. Raises `ConfigError` for a profile."""
     works = []
     for variant in info["variants"]:
         plans = [
-            recorded_plan(entry)
+            _plan(entry, profiles)
             for entry in info["datasets"]
             if entry.get("variant", variant["name"]) == variant["name"]
         ]
         works.append(new_work(Variant(variant["name"], variant["fingerprint"]), plans, on_error))
+    check_profiles(profiles, [(plan.task, plan.style) for work in works for plan in work.plans])
     return works
 
 

@@ -48,7 +48,8 @@ class Stopwatch:
         if before and "totals" in before and not (meter.requests or meter.done):
             totals = before["totals"]
             return {name: before.get(name) for name in ("started", "finished")} | {
-                name: totals.get(name) for name in ("wall_s", "requests_per_s", "completion_tokens_per_s")
+                name: totals.get(name)
+                for name in ("wall_s", "requests_per_s", "completion_tokens_per_s", "concurrency")
             }
         seconds = self._working_s if meter.requests else 0.0
         return {
@@ -57,6 +58,7 @@ class Stopwatch:
             "wall_s": round(time.perf_counter() - self._clock, 3),
             "requests_per_s": round(meter.done / seconds, 3) if seconds else None,
             "completion_tokens_per_s": round(meter.completion_tokens / seconds, 2) if seconds else None,
+            "concurrency": meter.concurrency,
         }
 
 
@@ -176,6 +178,10 @@ def _served_warnings(info: Mapping[str, Any]) -> list[str]:
 def _totals(results: Sequence[DatasetResults], meter: Meter) -> dict[str, Any]:
     """What the samples took, those of earlier starts included."""
     earlier = meter.earlier
+    judge = {
+        "judge_prompt_tokens": meter.judge_prompt_tokens + earlier.judge_prompt_tokens,
+        "judge_completion_tokens": meter.judge_completion_tokens + earlier.judge_completion_tokens,
+    }
     return {
         "samples": meter.total,
         "reused": meter.reused,
@@ -185,6 +191,7 @@ def _totals(results: Sequence[DatasetResults], meter: Meter) -> dict[str, Any]:
         "errors": sum(found.tally.outcomes()["error"] for found in results),
         "prompt_tokens": meter.prompt_tokens + earlier.prompt_tokens,
         "completion_tokens": meter.completion_tokens + earlier.completion_tokens,
+        **(judge if any(judge.values()) else {}),
     }
 
 

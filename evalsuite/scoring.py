@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,21 +10,23 @@ from typing import Any
 
 from evalsuite.config import ScoreConfig
 from evalsuite.data.spec import parse_spec
+from evalsuite.endpoint.loop import run_to_end
+from evalsuite.endpoints import check_judge, judge_endpoint
 from evalsuite.errors import ConfigError, EvalsuiteError, InputError, RunIncomplete
 from evalsuite.rescoring import rescore, run_directory_of
 from evalsuite.results import Stopwatch, conclude, dataset_results, missing, run_file
 from evalsuite.runs.directory import RUN_FILE, RunDirectory, hold_run_directory
+from evalsuite.runs.inference import NO_PREDICTION, Inference
 from evalsuite.runs.journal import Journal
 from evalsuite.runs.lines import failed_score, sample_line
 from evalsuite.runs.meter import Meter
 from evalsuite.runs.predictions import PredictedSample, PredictionPlan, plan_predictions
-from evalsuite.runs.resume import reconcile
+from evalsuite.runs.resume import FirstReplies, reconcile
 from evalsuite.runs.run import Run
 from evalsuite.runs.work import Job, Work, new_work
 from evalsuite.tasks import KINDS
 
 MISSING = "missing_prediction"
-NO_PREDICTION = "the file has no prediction for the row"
 FILL_IN = (
     "Add the predictions and run the command again, "
     "or add --on-error skip (leave the rows out) or --on-error wrong (count them as wrong)."
@@ -63,7 +65,7 @@ def score(
     if run:
         policy = config.on_error if "on_error" in config.model_fields_set else None
         beside = config.out / (config.name or f"{run.resolve().name}-rescored")
-        return rescore(run, beside=beside, on_error=policy, gates=config.gates)
+        return rescore(run, beside=beside, on_error=policy, profiles=config.profile, gates=config.gates)
     prepared = prepare_scoring(config)
     for plan in prepared.plans:
         told = ", told from the columns" if plan.recognised else ""
@@ -108,8 +110,11 @@ def _scored(
     try:
         if meter.owed:
             with display(meter), Journal(directory.journal) as journal, stopwatch.working():
-                for job in _jobs(works):
+                for job in _jobs(work for work in works if not work.judge):
                     journal.append(_judged(job, meter))
+                for work in works:
+                    if work.judge:
+                        run_to_end(_ask_judge(config, work, directory, journal, meter))
     except KeyboardInterrupt:
         problem = RunIncomplete("interrupted. Run the same command again: it goes on where it was.")
     except EvalsuiteError as error:
@@ -122,7 +127,18 @@ def _scored(
     return conclude(directory, results, meter, stopwatch, config, problem)
 
 
-def _jobs(works: Sequence[Work]) -> Iterator[Job]:
+async def _ask_judge(
+    config: ScoreConfig, work: Work, directory: RunDirectory, journal: Journal, meter: Meter
+) -> None:
+    """Have the answers of a file judged."""
+    assert work.judge
+    async with judge_endpoint(config, work.judge) as endpoint:
+        await check_judge(endpoint)
+        with FirstReplies(directory) as replies:
+            await Inference(work, {"judge": endpoint}, journal, meter, first_replies=replies).run()
+
+
+def _jobs(works: Iterable[Work]) -> Iterator[Job]:
     return (job for work in works for job in work.jobs() if job is not None)
 
 

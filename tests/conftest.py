@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from mock_server import MockServer
+from nltk_model import using_model, write_tiny_model
 from run_helpers import numbered, write_qa
 
 
@@ -30,3 +31,12 @@ def server() -> Iterator[MockServer]:
 def data(tmp_path: Path) -> Path:
     """Twelve rows that it answers right."""
     return write_qa(tmp_path / "qa.jsonl", numbered(12))
+
+
+@pytest.fixture(scope="module")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A sentence model for NLTK that knows "Dr." and "Mr."; the folder NLTK_DATA would name."""
+    pytest.importorskip("nltk", reason="nltk is not installed; it comes with the extra [profiles]")
+    folder = write_tiny_model(tmp_path_factory.mktemp("nltk_data"))
+    with using_model(folder):
+        yield folder

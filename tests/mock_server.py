@@ -12,8 +12,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import re
 import threading
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -34,7 +36,7 @@ class Asked:
 
     path: str
     prompt: str
-    """The last message's text, or the flat prompt."""
+    """The last message's text, the beginning of an assistant's turn apart, or the flat prompt."""
     nth: int
     """How often this prompt has been asked, this time included."""
     body: dict[str, Any]
@@ -82,6 +84,20 @@ def completion(text: str | None = "ok", *, finish_reason: str = "stop", **messag
 def reply(text: str | None = "ok", **options: Any) -> Answer:
     """An ordinary reply."""
     return Answer(json.dumps(completion(text, **options)).encode())
+
+
+def with_logprobs(asked: Asked, tokens: Mapping[str, float | None], **message: Any) -> Answer:
+    """A reply of one token, the most probable one, with its alternatives in the form of the API that was asked."""
+    found = completion(next(iter(tokens), ""), finish_reason="length", **message)
+    pairs = list(tokens.items())
+    if asked.path.endswith("/chat/completions"):
+        top = [{"token": token, "logprob": value, "bytes": None} for token, value in pairs]
+        logprobs: dict[str, Any] = {"content": [{**top[0], "top_logprobs": top}] if top else []}
+    else:
+        text, value = pairs[0] if pairs else ("", None)
+        logprobs = {"tokens": [text], "token_logprobs": [value], "top_logprobs": [dict(pairs)]}
+    found["choices"][0]["logprobs"] = logprobs
+    return document(found)
 
 
 def document(value: Any, status: int = 200, **headers: str) -> Answer:
@@ -144,6 +160,70 @@ def ordinary(asked: Asked) -> Answer:
     if asked.body.get("stream"):
         return events(delta(content=asked.prompt), delta("stop"), USAGE_EVENT)
     return reply(asked.prompt)
+
+
+def tokens_of(text: str) -> list[str]:
+    """Words with the white space before them: nothing is lost."""
+    return re.findall(r"\s*\S+|\s+$", text)
+
+
+def logprob_of(token: str) -> float:
+    """A log-probability that depends on the token alone, from -0.01 to -5."""
+    return -(zlib.crc32(token.encode()) % 500 + 1) / 100
+
+
+def templated(messages: list[dict[str, Any]], *, add_generation_prompt: bool) -> list[str]:
+    """A conversation as the tokens of a chat template."""
+    found: list[str] = []
+    for message in messages:
+        found += [f"<{message['role']}>", *tokens_of(message["content"]), "<end>"]
+    return [*found, "<assistant>"] if add_generation_prompt else found
+
+
+def measuring(asked: Asked) -> Answer:
+    """What vLLM answers: an echo with log-probabilities where both were asked for, `prompt_logprobs` of a conversation."""
+    body = asked.body
+    if "messages" in body and body.get("prompt_logprobs") is not None:
+        tokens = templated(body["messages"], add_generation_prompt=body.get("add_generation_prompt", True))
+        entries = [
+            {
+                str(zlib.crc32(token.encode())): {
+                    "logprob": logprob_of(token),
+                    "rank": 1,
+                    "decoded_token": token,
+                }
+            }
+            for token in tokens[1:]
+        ]
+        usage = {"prompt_tokens": len(tokens), "completion_tokens": 1}
+        return document(completion("x") | {"prompt_logprobs": [None, *entries], "usage": usage})
+    if body.get("echo") and body.get("logprobs"):
+        prompt = tokens_of(body["prompt"])
+        tokens = [*prompt, *[" next"] * body["max_tokens"]]
+        logprobs = {
+            "tokens": tokens,
+            "token_logprobs": [None, *map(logprob_of, tokens[1:])],
+            "top_logprobs": [None, *({token: logprob_of(token)} for token in tokens[1:])],
+            "text_offset": [len("".join(tokens[:place])) for place in range(len(tokens))],
+        }
+        choice = {"index": 0, "text": "".join(tokens), "logprobs": logprobs, "finish_reason": "length"}
+        usage = {"prompt_tokens": len(prompt), "completion_tokens": len(tokens) - len(prompt)}
+        return document({"object": "text_completion", "choices": [choice], "usage": usage})
+    return ordinary(asked)
+
+
+def rewarding(reward: Callable[[str], float]) -> Behaviour:
+    """A reward model of vLLM: /classify with the reward of the answer, its activation left out, and nothing else."""
+
+    def behave(asked: Asked) -> Answer:
+        if not asked.path.endswith("/classify") or asked.path.startswith("/v1"):
+            return document({"detail": "Not Found"}, 404)
+        value = reward(asked.body["messages"][-1]["content"])
+        given = value if asked.body.get("use_activation") is False else 1 / (1 + math.exp(-value))
+        data = [{"index": 0, "label": "LABEL_0", "probs": [given], "num_classes": 1}]
+        return document({"object": "list", "data": data, "usage": {"prompt_tokens": 9}})
+
+    return behave
 
 
 class MockServer:
@@ -262,7 +342,12 @@ class MockServer:
             self._changed.notify_all()
 
     def _answer(self, path: str, headers: dict[str, str], body: dict[str, Any]) -> Answer:
-        prompt = body["messages"][-1]["content"] if "messages" in body else body["prompt"]
+        said = [
+            one
+            for one in body.get("messages", ())
+            if one is not body["messages"][-1] or one["role"] != "assistant"
+        ]
+        prompt = said[-1]["content"] if said else body["prompt"]
         with self._changed:
             self.asked[prompt] += 1
             asked = Asked(path, prompt, self.asked[prompt], body, headers)

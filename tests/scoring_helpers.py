@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from evalsuite.config import ScoreConfig, build_score_config
+from evalsuite.runs.predictions import PredictionPlan, plan_predictions
 
 CALL = 'Thought: look\nAction: search\nAction Input: {"q": "tea"}'
 FINISH = 'Thought: done\nAction: Finish\nAction Input: {"return_type": "give_answer", "final_answer": "Green tea."}'
@@ -31,8 +32,34 @@ ROWS: Mapping[str, list[dict[str, Any]]] = {
         {"messages": ASKED, "tools": TOOLS, "target": FINISH, "predictions": FINISH},
     ],
 }  # fmt: skip
-"""Of each kind rows whose predictions are the gold answers."""
+"""Of each kind that is answered and needs no judge, rows whose predictions are the gold answers."""
+MEASURED_ROWS: Mapping[str, list[dict[str, Any]]] = {
+    "judge": [
+        {"question": "Why?", "rubric": "", "prediction": "Because.", "judgement": {"score": 10, "reason": "so"}},
+        {"question": "How?", "rubric": "", "prediction": "Thus.", "judgement": '{"score": 10}'},
+    ],
+    "perplexity": [
+        {"text": "a b c", "logprobs": [None, -1.0, -2.0], "tokens": ["a", " b", " c"]},
+        {"text": "d e", "logprobs": [None, -0.5], "tokens": ["d", " e"]},
+    ],
+    "preference": [
+        {"prompt": "q", "chosen": "a", "rejected": "b", "chosen_logprobs": [-1.0], "rejected_logprobs": [-2.0]},
+        {"prompt": "q", "chosen": "c", "rejected": "d", "chosen_logprobs": [-1.5, -0.5], "rejected_logprobs": [-3.0]},
+    ],
+}  # fmt: skip
+"""The same of kinds that hold something else in a prediction's place."""
 HEADLINE = {"mcq": "accuracy", "qa": "rouge_l", "gsm8k": "accuracy", "toolbench": "strict/plan_em"}
+FROZEN = Path(__file__).parent / "frozen"
+CORPORA = sorted(FROZEN.glob("*.jsonl"))
+"""See `test_frozen_scores`."""
+
+
+def frozen_plan(corpus: Path) -> PredictionPlan:
+    """A frozen corpus, ready to be judged; its name begins with its kind."""
+    (plan,) = plan_predictions(
+        build_score_config({"datasets": [f"{corpus.stem.partition('_')[0]}:{corpus}"]})
+    )
+    return plan
 
 
 def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> Path:

@@ -30,14 +30,21 @@ EVERYTHING = {
     "limit": 40,
     "shots": 0,
     "cot": True,
+    "mcq_mode": "logprob",
     "agent_format": "toolbench",
     "lang": "zh",
+    "profile": ["evalscope", "swift"],
     "temperature": 0.123456789,
     "max_tokens": 17,
     "top_p": 0.95,
     "seed": -3,
     "stop": ["\n\n", "-x", "it's", "</s>"],
     "completions": True,
+    "preference_mode": "reward",
+    "judge_base_url": "http://judge:2/v1",
+    "judge_model": "a judge",
+    "judge_api_key_env": "JUDGE_KEY",
+    "judge_max_tokens": 99,
     "concurrency": 7,
     "timeout": 1e-05,
     "on_error": "wrong",
@@ -323,10 +330,12 @@ class TestIdentity:
             {"timeout": 5},
             {"on_error": "skip"},
             {"stream": True},
+            {"judge_api_key_env": "OTHER"},
             {"out": "x"},
             {"name": "x"},
             {"fresh": True},
             {"fail_under": "accuracy=1"},
+            {"profile": "evalscope"},
         ],
     )
     def test_pace_and_place_are_the_same_run(self, change):
@@ -344,6 +353,9 @@ class TestIdentity:
             {"shots": 0},
             {"seed": 1},
             {"stop": "x"},
+            {"preference_mode": "reward"},
+            {"judge_model": "self"},
+            {"judge_max_tokens": 5},
         ],
     )
     def test_another_question_is_another_run(self, change):
@@ -362,3 +374,22 @@ def test_flat_prompts_cannot_name_tools():
 @pytest.mark.parametrize("field", ["model", "name", "stop"])
 def test_bytes_that_are_not_utf8_are_refused(field):
     assert refusal(**{field: "\udcff"}) == f"--{field}: it holds bytes that are not UTF-8"
+
+
+class TestJudge:
+    def test_a_judge_without_an_address_is_asked_where_it_is(self):
+        assert "--judge-model gpt: where is it? Add --judge-base-url URL" in refusal(judge_model="gpt")
+
+    @pytest.mark.parametrize("name", [{}, {"judge_model": "self"}])
+    def test_an_address_wants_a_name(self, name):
+        assert "--judge-base-url is where a judge is" in refusal(judge_base_url="http://j:1", **name)
+
+    def test_its_address_is_completed_and_never_repeated_where_it_is_wrong(self):
+        config = build_config(REMOTE | {"judge_base_url": "http://j:1/", "judge_model": "m"})
+        assert config.judge_base_url == "http://j:1/v1"
+        said = refusal(judge_base_url="http://user:hush@j:1/v1", judge_model="m")
+        assert "user name or password" in said
+        assert "hush" not in said
+
+    def test_its_key_is_only_named(self):
+        assert "never the key itself" in refusal(judge_api_key_env="sk-not-a-name")

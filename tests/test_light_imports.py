@@ -16,6 +16,7 @@ HEAVY = {
     "aiohttp",
     "pyarrow",
     "jieba",
+    "nltk",
     "sacrebleu",
     "xllamacpp",
 }

@@ -38,6 +38,8 @@ class Served:
     """What each request carries besides, where the name alone does not choose the adapter."""
     without_adapter: Served | None = None
     """How the same server is asked for the base, where an adapter is on: both must differ."""
+    continues_turns: bool = False
+    """Whether it is known to go on with a turn of the assistant that was begun for it, whatever the model."""
 
 
 class Server(Protocol):

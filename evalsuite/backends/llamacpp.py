@@ -85,7 +85,13 @@ class LlamaCppBackend:
             engine = {"name": "llama.cpp", "package": f"xllamacpp {importlib.metadata.version('xllamacpp')}"}
             if checkpoint.adapters:
                 engine["adapter"] = " + ".join(adapter.path.name for adapter in checkpoint.adapters)
-            served = Served(f"{note['address']}/v1", checkpoint.model, engine, parameters["n_parallel"])
+            served = Served(
+                f"{note['address']}/v1",
+                checkpoint.model,
+                engine,
+                parameters["n_parallel"],
+                continues_turns=True,
+            )
             yield LlamaCppServer(process, {checkpoint.name: _with_adapters(served, len(checkpoint.adapters))})
 
 

@@ -135,7 +135,7 @@ def _served(checkpoint: Checkpoint, base_name: str, note: Mapping[str, Any]) -> 
     }
     if checkpoint.quant or "quantization" in checkpoint.details:
         engine["quantization"] = checkpoint.quant or checkpoint.details["quantization"]
-    served = Served(note["address"], checkpoint.model, engine, note["slots"])
+    served = Served(note["address"], checkpoint.model, engine, note["slots"], continues_turns=True)
     if not checkpoint.adapters:
         return served
     engine["adapter"] = " + ".join(adapter.path.name for adapter in checkpoint.adapters)

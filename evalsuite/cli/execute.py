@@ -6,7 +6,7 @@ import gc
 import io
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -18,6 +18,10 @@ from evalsuite.evaluation import Prepared, evaluate, prepare
 from evalsuite.report.texts import dump, message_text
 from evalsuite.runs.directory import REPORT_FILE, SUMMARY_JSON
 from evalsuite.runs.run import Run, load_run
+from evalsuite.types import Prompt, Reply
+
+STAND_IN = "(the model's reply)"
+"""For what a judge would read, in a dry run."""
 
 
 def execute_run(given: Mapping[str, Any], *, config_file: Path | None, dry_run: bool, as_json: bool) -> None:
@@ -43,7 +47,9 @@ def execute_score(given: Mapping[str, Any], *, config_file: Path | None, as_json
     _show_whatever_there_is(lambda: score(config, display=display, notify=_note), as_json=as_json)
 
 
-def execute_rescore(run: Path, *, out: Path | None, name: str | None, as_json: bool) -> None:
+def execute_rescore(
+    run: Path, *, out: Path | None, name: str | None, profiles: Sequence[str], as_json: bool
+) -> None:
     """Judge a run again, in place or beside, and say what changed."""
     from evalsuite.rescoring import rescore, run_directory_of
 
@@ -51,7 +57,7 @@ def execute_rescore(run: Path, *, out: Path | None, name: str | None, as_json: b
     _end_like_interrupt(signal.SIGTERM)
     source = run_directory_of(str(run)) or run
     beside = (out or source.parent) / (name or source.resolve().name) if out or name else None
-    _show_whatever_there_is(lambda: rescore(source, beside=beside), as_json=as_json)
+    _show_whatever_there_is(lambda: rescore(source, beside=beside, profiles=profiles), as_json=as_json)
 
 
 def _values(given: Mapping[str, Any], config_file: Path | None) -> tuple[dict[str, Any], str]:
@@ -111,11 +117,20 @@ def _show_plan(prepared: Prepared) -> None:
         )
         sample, shots = next(plan.samples())
         prompt, _ = plan.request(sample, shots)
-        if prompt.tools is not None:
-            print(f"  [tools] {dump(list(prompt.tools))}")
-        for message in prompt.messages or [{"role": "prompt", "content": prompt.text}]:
-            print(f"  [{message['role']}] {message_text(message).replace(chr(10), chr(10) + '    ')}")
+        _show_prompt(prompt)
+        for ask in plan.task.further(sample.row, Reply(STAND_IN), style):
+            print(f"  then, of {'the judge' if ask.of == 'judge' else 'the model'}:")
+            _show_prompt(ask.prompt)
     print(f"\nNothing was sent. Results would land in {prepared.path}")
+
+
+def _show_prompt(prompt: Prompt) -> None:
+    if prompt.measure:
+        print(f"  [measured: {prompt.measure}]")
+    if prompt.tools is not None:
+        print(f"  [tools] {dump(list(prompt.tools))}")
+    for message in prompt.messages or [{"role": "prompt", "content": prompt.text}]:
+        print(f"  [{message['role']}] {message_text(message).replace(chr(10), chr(10) + '    ')}")
 
 
 def _end_like_interrupt(number: signal.Signals) -> None:

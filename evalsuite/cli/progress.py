@@ -26,13 +26,15 @@ def display(meter: Meter) -> Iterator[None]:
 
 
 def progress_line(meter: Meter, seconds: float, done_before: int = 0) -> str:
-    """`120/400 samples · 31.2/s · 2,100 tokens/s · 9 s left · 2 errors · 1 retry`."""
+    """`120/400 samples · 31.2/s · 2,100 tokens/s · 9 s left · 32 at a time · 2 errors · 1 retry`."""
     rate = (meter.done - done_before) / seconds if seconds > 0 else 0.0
     parts = [f"{meter.reused + meter.done}/{meter.total} samples", format_rate(rate)]
     if meter.completion_tokens:
         parts.append(f"{meter.completion_tokens / max(seconds, 1e-9):,.0f} tokens/s")
     if rate and meter.owed:
         parts.append(f"{format_duration(meter.owed / rate)} left")
+    if meter.concurrency:
+        parts.append(f"{meter.concurrency} at a time")
     for count, name in ((meter.outcomes["error"], "errors"), (meter.retries, "retries")):
         if count:
             parts.append(f"{count} {name}")

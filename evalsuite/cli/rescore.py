@@ -7,11 +7,14 @@ from typing import Annotated
 
 import typer
 
+from evalsuite.cli.help import PROFILE_HELP
+
 
 def rescore(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="The directory of a run, or its samples.jsonl.")],
     out: Annotated[Path | None, typer.Option(help="Write beside, into this folder, instead of in place.", show_default=False)] = None,
     name: Annotated[str | None, typer.Option(help="Write beside, into the folder of this name, instead of in place.", show_default=False)] = None,
+    profile: Annotated[list[str] | None, typer.Option(metavar="NAME", help=f"{PROFILE_HELP}, beside the profiles the run has; repeatable.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print summary.json, and nothing else, to standard output.")] = False,
 ) -> None:  # fmt: skip
     """Recompute the scores of a finished run with today's scorers.
@@ -21,4 +24,4 @@ def rescore(
     """
     from evalsuite.cli.execute import execute_rescore
 
-    execute_rescore(run, out=out, name=name, as_json=json)
+    execute_rescore(run, out=out, name=name, profiles=profile or (), as_json=json)

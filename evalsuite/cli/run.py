@@ -7,7 +7,9 @@ from typing import Annotated, Literal
 
 import typer
 
-MODEL, WORK, GENERATION, RUNNING = "Model", "Work", "Generation", "Running"
+from evalsuite.cli.help import PROFILE_HELP
+
+MODEL, WORK, GENERATION, JUDGE, RUNNING = "Model", "Work", "Generation", "Judge", "Running"
 
 
 def run(
@@ -24,7 +26,9 @@ def run(
     limit: Annotated[int | None, typer.Option(help="At most so many rows a dataset, spread evenly over its subjects.", show_default="all", rich_help_panel=WORK)] = None,
     shots: Annotated[int | None, typer.Option(help="Few-shot examples, from the dev file.", show_default="mcq 5, gsm8k 4, else 0", rich_help_panel=WORK)] = None,
     cot: Annotated[bool | None, typer.Option("--cot/--no-cot", help="Let the model think before it answers (mcq).", show_default="no-cot", rich_help_panel=WORK)] = None,
+    mcq_mode: Annotated[Literal["generate", "logprob"] | None, typer.Option(help="How mcq is answered: in words that are read, or by the log-probabilities of the options' letters.", show_default="generate", rich_help_panel=WORK)] = None,
     lang: Annotated[Literal["auto", "zh", "en"] | None, typer.Option(help="Language of the instructions.", show_default="auto, from the data", rich_help_panel=WORK)] = None,
+    profile: Annotated[list[str] | None, typer.Option(metavar="NAME", help=f"{PROFILE_HELP}; repeatable.", rich_help_panel=WORK)] = None,
     agent_format: Annotated[Literal["react", "toolbench", "openai-tools"] | None, typer.Option(help="How toolbench records are asked: ReAct text, ToolLLaMA's form, or the request's own tools.", show_default="react", rich_help_panel=WORK)] = None,
     temperature: Annotated[float | None, typer.Option(show_default="0", rich_help_panel=GENERATION)] = None,
     max_tokens: Annotated[int | None, typer.Option(help="Longest reply.", show_default="mcq 128, qa 512, else 1024", rich_help_panel=GENERATION)] = None,
@@ -32,7 +36,12 @@ def run(
     seed: Annotated[int | None, typer.Option(show_default="not sent", rich_help_panel=GENERATION)] = None,
     stop: Annotated[list[str] | None, typer.Option(metavar="TEXT", help="Stop string; repeatable.", rich_help_panel=GENERATION)] = None,
     completions: Annotated[bool | None, typer.Option("--completions/--chat", help="Base models: flat prompts to /completions.", show_default="chat", rich_help_panel=GENERATION)] = None,
-    concurrency: Annotated[str | None, typer.Option(metavar="N|auto", help="Requests at a time.", show_default="auto: the server's slots, else 32", rich_help_panel=RUNNING)] = None,
+    preference_mode: Annotated[Literal["logprob", "reward"] | None, typer.Option(help="How preference pairs are compared: by log-probability, or by the rewards of a reward model.", show_default="logprob", rich_help_panel=WORK)] = None,
+    judge_base_url: Annotated[str | None, typer.Option(metavar="URL", help="Where the model is that judges replies (judge).", rich_help_panel=JUDGE)] = None,
+    judge_model: Annotated[str | None, typer.Option(metavar="NAME|self", help="Its name there; self: the model under test judges its own replies.", rich_help_panel=JUDGE)] = None,
+    judge_api_key_env: Annotated[str | None, typer.Option(metavar="VAR", help="Environment variable that holds its key.", show_default="OPENAI_API_KEY", rich_help_panel=JUDGE)] = None,
+    judge_max_tokens: Annotated[int | None, typer.Option(help="Longest verdict, reasoning included.", show_default="2048", rich_help_panel=JUDGE)] = None,
+    concurrency: Annotated[str | None, typer.Option(metavar="N|auto", help="Requests at a time.", show_default="auto: the server's slots, else what makes it fastest", rich_help_panel=RUNNING)] = None,
     timeout: Annotated[float | None, typer.Option(help="Seconds for one sample, all attempts together.", show_default="600", rich_help_panel=RUNNING)] = None,
     on_error: Annotated[Literal["fail", "skip", "wrong"] | None, typer.Option(help="Samples that could not be had: end as incomplete, leave them out, or count them as wrong.", show_default="fail", rich_help_panel=RUNNING)] = None,
     stream: Annotated[bool | None, typer.Option("--stream/--no-stream", help="Stream replies, to measure the time to the first token.", show_default="no-stream", rich_help_panel=RUNNING)] = None,
@@ -67,7 +76,9 @@ def run(
         "limit": limit,
         "shots": shots,
         "cot": cot,
+        "mcq_mode": mcq_mode,
         "lang": lang,
+        "profile": profile,
         "agent_format": agent_format,
         "temperature": temperature,
         "max_tokens": max_tokens,
@@ -75,6 +86,11 @@ def run(
         "seed": seed,
         "stop": stop,
         "completions": completions,
+        "preference_mode": preference_mode,
+        "judge_base_url": judge_base_url,
+        "judge_model": judge_model,
+        "judge_api_key_env": judge_api_key_env,
+        "judge_max_tokens": judge_max_tokens,
         "concurrency": concurrency,
         "timeout": timeout,
         "on_error": on_error,

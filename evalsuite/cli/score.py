@@ -7,11 +7,20 @@ from typing import Annotated, Literal
 
 import typer
 
+from evalsuite.cli.help import PROFILE_HELP
+
 
 def score(
     specs: Annotated[list[str] | None, typer.Argument(metavar="[KIND:]PATH…", help="Files with predictions, folders of them, or the directory of a run.", show_default=False)] = None,
     limit: Annotated[int | None, typer.Option(help="At most so many rows a file or folder, spread evenly over its subjects.", show_default="all")] = None,
     lang: Annotated[Literal["auto", "zh", "en"] | None, typer.Option(help="Language of the instructions shown in the report.", show_default="auto, from the data")] = None,
+    judge_base_url: Annotated[str | None, typer.Option(metavar="URL", help="Where the model is that judges answers without a judgement (judge).")] = None,
+    judge_model: Annotated[str | None, typer.Option(metavar="NAME", help="Its name there.")] = None,
+    judge_api_key_env: Annotated[str | None, typer.Option(metavar="VAR", help="Environment variable that holds its key.", show_default="OPENAI_API_KEY")] = None,
+    judge_max_tokens: Annotated[int | None, typer.Option(help="Longest verdict, reasoning included.", show_default="2048")] = None,
+    concurrency: Annotated[str | None, typer.Option(metavar="N|auto", help="Requests to the judge at a time.", show_default="auto: what makes it fastest")] = None,
+    timeout: Annotated[float | None, typer.Option(help="Seconds for one verdict, all attempts together.", show_default="600")] = None,
+    profile: Annotated[list[str] | None, typer.Option(metavar="NAME", help=f"{PROFILE_HELP}; repeatable.")] = None,
     on_error: Annotated[Literal["fail", "skip", "wrong"] | None, typer.Option(help="Rows without a prediction: end as incomplete, leave them out, or count them as wrong.", show_default="fail")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of all runs.", show_default="reports")] = None,
     name: Annotated[str | None, typer.Option(help="This run's folder in it, and what the predictions are called.", show_default="from the files")] = None,
@@ -24,7 +33,7 @@ def score(
 
     No model is asked. A file has the columns of its task and 'prediction' (or 'predictions'), or is what
     ms-swift infer, LLaMA-Factory (generated_predictions.jsonl), ToolBench-Static (predictions.json) or EvalScope
-    (its work directory) wrote.
+    (its work directory) wrote. Only a judge: file without judgements wants a judge.
 
     \b
       evalsuite score mcq:answers.csv
@@ -34,6 +43,13 @@ def score(
         "datasets": specs,
         "limit": limit,
         "lang": lang,
+        "judge_base_url": judge_base_url,
+        "judge_model": judge_model,
+        "judge_api_key_env": judge_api_key_env,
+        "judge_max_tokens": judge_max_tokens,
+        "concurrency": concurrency,
+        "timeout": timeout,
+        "profile": profile,
         "on_error": on_error,
         "out": out,
         "name": name,

@@ -15,12 +15,19 @@ from evalsuite.runs.run import Run
 
 LEAST_WIDTH = 110
 """On a narrower terminal lines wrap, which is better than names cut away."""
+MOST_SUBSETS = 12
+"""More are listed in the report only."""
+PART_MARK = "· "
+"""Before the name of a part of the dataset above it."""
 PLAIN_WIDTH = 120
 """Where standard output is no terminal a table is as wide as it needs, up to this."""
 
 
 def print_results(run: Run) -> None:
-    """One row a metric: value, 95 % interval, n, and what was not an ordinary answer."""
+    """One row a metric: value, 95 % interval, n, and what was not an ordinary answer.
+
+    Under a dataset stand its categories, with every metric, and its subsets, where they are few, with the headline.
+    """
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name in ("model", "dataset", "metric"):
         table.add_column(name, overflow="fold")
@@ -28,7 +35,7 @@ def print_results(run: Run) -> None:
         table.add_column(name, justify="right", no_wrap=True)
     for variant, entry in run.summary["variants"].items():
         for dataset, found in entry["datasets"].items():
-            _add_dataset(table, variant, dataset, found["subsets"][WHOLE_DATASET])
+            _add_dataset(table, variant, dataset, found["subsets"])
     console = Console()
     console = Console(width=max(console.width, LEAST_WIDTH) if console.is_terminal else PLAIN_WIDTH)
     console.print(table)
@@ -52,19 +59,34 @@ def print_changes(run: Run) -> None:
     print(f"rescored: {samples} samples, {outcomes} with another outcome, {scores} with other scores")
 
 
-def _add_dataset(table: Table, variant: str, dataset: str, subset: Mapping[str, Any]) -> None:
+def _add_dataset(table: Table, variant: str, dataset: str, subsets: Mapping[str, Mapping[str, Any]]) -> None:
+    parts = [(name, part) for name, part in subsets.items() if name != WHOLE_DATASET]
+    categories = [(name, part) for name, part in parts if "category" in part]
+    plain = [(name, part) for name, part in parts if "category" not in part]
+    _add_rows(table, [variant, dataset], subsets[WHOLE_DATASET])
+    for name, part in categories:
+        _add_rows(table, ["", PART_MARK + name], part)
+    if 1 < len(plain) <= MOST_SUBSETS:
+        for name, part in plain:
+            _add_rows(table, ["", PART_MARK + name], part, only_primary=True)
+    elif plain[1:]:
+        table.add_row("", f"{PART_MARK}{format_count(len(plain))} subsets: in the report")
+    table.add_section()
+
+
+def _add_rows(
+    table: Table, names: list[str], subset: Mapping[str, Any], *, only_primary: bool = False
+) -> None:
     """A block of rows; names and counts, which all its rows share, stand in the first."""
-    names = [variant, dataset]
     counts = [_count(subset[outcome]) for outcome in ("n_unparsed", "n_truncated", "n_error")]
     for name, metric in subset["metrics"].items():
-        if metric["detail"]:
+        if metric["detail"] or (only_primary and not metric["primary"]):
             continue
         value = format_value(metric, metric["value"])
         interval = format_interval(metric, metric["ci_low"], metric["ci_high"])
         style = "bold" if metric["primary"] else None
         table.add_row(*names, name, value, interval, format_count(metric["n"]), *counts, style=style)
         names, counts = [""] * len(names), [""] * len(counts)
-    table.add_section()
 
 
 def _count(number: int) -> str:

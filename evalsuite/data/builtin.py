@@ -46,6 +46,27 @@ BUILTIN_DATASETS = (
         "toolbench_style", "toolbench", "agent steps with tools (example data)", "toolbench_style.json"
     ),
     BuiltinDataset(
+        "judge_style", "judge", "open questions for a judge, with rubrics (example data)", "judge_style.jsonl"
+    ),
+    BuiltinDataset(
+        "judge_pairs_style",
+        "judge",
+        "the same against another answer (example data)",
+        "judge_pairs_style.jsonl",
+    ),
+    BuiltinDataset(
+        "perplexity_en", "perplexity", "short English texts (example data)", "perplexity_en.jsonl"
+    ),
+    BuiltinDataset(
+        "perplexity_zh", "perplexity", "short Chinese texts (example data)", "perplexity_zh.jsonl"
+    ),
+    BuiltinDataset(
+        "preference_style",
+        "preference",
+        "pairs of a good and a bad answer (example data)",
+        "preference_style.jsonl",
+    ),
+    BuiltinDataset(
         "gsm8k",
         "gsm8k",
         "the gsm8k test set, 1,319 problems (fetched on first use)",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
@@ -17,12 +17,15 @@ from evalsuite.cache import file_sha256
 from evalsuite.data.layout import DataFile
 from evalsuite.data.readers import Reading, Record, read_records
 from evalsuite.errors import DataError, Problem
-from evalsuite.types import Sample
+from evalsuite.types import Reply, Sample
 
 RowT = TypeVar("RowT")
 ID_COLUMN = "id"
+SUBJECT_COLUMN = "subject"
 WHOLE_DATASET = "all"
 """The subset under which results of all rows stand."""
+CATEGORY_PREFIX = "category:"
+"""Begins the subset under which results of a category stand; no subject is called so."""
 UNIFORM_FORMATS = frozenset({".csv", ".tsv", ".parquet"})
 """Formats with one header for all rows, where a missing column is said once."""
 KEEP_BYTES = 4 << 20
@@ -60,6 +63,16 @@ class RowParser(Protocol[RowT]):
         """Facts about a row that matter for the whole dataset, to be counted (`zh`, `multiple`, …)."""
 
 
+class ReplyParser(RowParser[RowT], Protocol[RowT]):
+    """What a task tells besides of rows that come with what was answered."""
+
+    def recorded(self, values: Mapping[str, Any]) -> Reply | None:
+        """The reply in columns of the kind's own; None where there are none. Raises `RowError`."""
+
+    def recorded_traits(self, row: RowT, reply: Reply) -> Iterable[str]:
+        """Facts about a reply that matter for the whole dataset."""
+
+
 @dataclass(frozen=True, slots=True)
 class FileFacts:
     """What the first pass found in one file."""
@@ -91,9 +104,13 @@ class Dataset(Generic[RowT]):
 
     def oddities(self) -> Iterator[Problem]:
         """What is odd about good rows, in file order; it keeps nothing from being asked."""
+        return self.findings(self.parser.audit)
+
+    def findings(self, find: Callable[[RowT], Iterable[tuple[str, str]]]) -> Iterator[Problem]:
+        """What `find` says of good rows, in file order."""
         for file in self.files:
             for sample in self._read(file):
-                for what, expected in self.parser.audit(sample.row):
+                for what, expected in find(sample.row):
                     yield Problem(str(file.path), sample.line, f"row '{sample.id}': {what}", expected)
 
     def samples(self, limit: int | None = None) -> Iterator[tuple[Sample[RowT], Sequence[RowT]]]:
@@ -233,8 +250,11 @@ def _missing_column(record: Record, missing: Sequence[str], *, in_header: bool) 
 def _sample_or_problems(
     file: DataFile, record: Record, index: int, parser: RowParser[RowT]
 ) -> Iterator[Sample[RowT] | Problem]:
+    values = record.values
+    if file.of_folder and not values.get(SUBJECT_COLUMN):
+        values = {**values, SUBJECT_COLUMN: file.subject}
     try:
-        row = parser.parse(record.values)
+        row = parser.parse(values)
     except RowError as error:
         yield from _problems(record, error)
         return
@@ -249,7 +269,9 @@ def _sample_or_problems(
 
 
 def _subset_name(subject: str) -> str:
-    """The subject, unless it is called like the results of the whole dataset."""
+    """The subject, unless it is called like other results: those of the whole dataset, or of a category."""
+    if subject.startswith(CATEGORY_PREFIX):
+        return f"subject {subject}"
     return f"{subject} (subject)" if subject == WHOLE_DATASET else subject
 
 

@@ -33,6 +33,8 @@ class DataFile:
     dev: Path | None = None
     mend: bool = False
     """Whether it holds model text; see `readers.read_records`."""
+    of_folder: bool = False
+    """Whether it is one of a folder's, so that its name is the subject of rows that name none."""
 
 
 def find_files(path: Path) -> tuple[DataFile, ...]:
@@ -60,7 +62,7 @@ def find_files(path: Path) -> tuple[DataFile, ...]:
         )
     dev = _by_subject(splits.get(DEV_SPLIT, ()))
     subjects = sorted(_by_subject(evaluated).items())
-    return tuple(DataFile(file, subject, dev.get(subject)) for subject, file in subjects)
+    return tuple(DataFile(file, subject, dev.get(subject), of_folder=True) for subject, file in subjects)
 
 
 def dataset_name(path: Path) -> str:

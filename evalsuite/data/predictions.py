@@ -1,6 +1,7 @@
 """Files that hold predictions already: which layout they have, and each record in our own.
 
-    own             the task's columns and `prediction` (or `predictions`); optional `finish_reason`.
+    own             the task's columns and `prediction` (or `predictions`); optional `finish_reason`. Some kinds hold
+                    something else in its place: see `Task.recorded`.
                     ToolBench-Static's predictions.json (messages, tools, target, predictions) is of this layout
     ms-swift        infer results: `response` and `labels`, the question in `messages` or `query`
     LLaMA-Factory   generated_predictions.jsonl: `prompt`, `label`, `predict`
@@ -21,13 +22,15 @@ from pathlib import Path
 from typing import Any, Generic
 
 from evalsuite.data import evalscope
-from evalsuite.data.dataset import RowError, RowParser
+from evalsuite.data.dataset import ReplyParser, RowError
 from evalsuite.data.readers import Record, read_records
 from evalsuite.errors import InputError
 from evalsuite.types import Reply, RowT
 
 PREDICTION = "prediction"
 PREDICTION_COLUMNS = (PREDICTION, "predictions")
+MEASURED_COLUMNS = ("judgement", "logprobs", "chosen_logprobs", "chosen_score")
+"""What kinds that ask for something else than a reply hold in its place; see `Task.recorded`."""
 FINISH_REASON = "finish_reason"
 RECORDS_LOOKED_AT = 1000
 """A row may lack its prediction; a file whose first thousand rows lack it has none."""
@@ -61,7 +64,7 @@ class PredictedRow(Generic[RowT]):
 class PredictionParser(Generic[RowT]):
     """Reads the rows of a task with their predictions (see `RowParser`)."""
 
-    task: RowParser[RowT]
+    task: ReplyParser[RowT]
     layout: Layout
 
     def missing(self, columns: Collection[str]) -> list[str]:
@@ -79,7 +82,7 @@ class PredictionParser(Generic[RowT]):
 
     def parse(self, values: Values) -> PredictedRow[RowT]:
         """The typed row and its reply; raises `RowError`."""
-        return PredictedRow(self.task.parse(values), _reply(values))
+        return PredictedRow(self.task.parse(values), self.task.recorded(values) or _reply(values))
 
     def audit(self, row: PredictedRow[RowT]) -> Iterable[tuple[str, str]]:
         """What is odd about the row's gold."""
@@ -90,8 +93,10 @@ class PredictionParser(Generic[RowT]):
         return self.task.subject(row.row)
 
     def traits(self, row: PredictedRow[RowT]) -> Iterable[str]:
-        """The row's."""
-        return self.task.traits(row.row)
+        """The row's and its reply's."""
+        yield from self.task.traits(row.row)
+        if row.reply is not None:
+            yield from self.task.recorded_traits(row.row, row.reply)
 
 
 def find_layout(path: Path) -> tuple[Layout, Values]:
@@ -200,4 +205,11 @@ LLAMAFACTORY = Layout(
     lambda columns: {"prompt", "label", "predict"} <= set(columns),
     _from_llamafactory,
 )
-LAYOUTS = (OWN, SWIFT, LLAMAFACTORY)
+MEASURED = Layout(
+    "own",
+    "the columns of the task, and 'judgement' (judge), 'logprobs' (perplexity), 'chosen_logprobs' and "
+    "'rejected_logprobs' or 'chosen_score' and 'rejected_score' (preference)",
+    lambda columns: any(name in columns for name in MEASURED_COLUMNS),
+    lambda values: values,
+)
+LAYOUTS = (OWN, SWIFT, LLAMAFACTORY, MEASURED)

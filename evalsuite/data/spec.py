@@ -10,7 +10,7 @@ from pathlib import Path
 
 from evalsuite.errors import ConfigError
 
-PLANNED_KINDS = ("judge", "perplexity", "preference", "evalscope", "opencompass", "vlmeval")
+PLANNED_KINDS = ("evalscope", "opencompass", "vlmeval")
 """Kinds of the contract that this version cannot run yet: named, so that the error can say so."""
 
 

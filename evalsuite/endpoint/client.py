@@ -15,14 +15,17 @@ from typing import Any, Literal, NoReturn, TypeAlias
 
 import orjson
 
-from evalsuite.endpoint.retries import RetryPolicy
-from evalsuite.endpoint.transport import Address, Response, TransportError, open_transport
+from evalsuite.endpoint.concurrency import Concurrency
+from evalsuite.endpoint.measures import CLASSIFY_PATH, Unmeasured, read_measured
+from evalsuite.endpoint.retries import IMPATIENT_ATTEMPTS, Patience, RetryPolicy, retry_after_seconds
+from evalsuite.endpoint.transport import Address, Piece, Response, TransportError, open_transport
 from evalsuite.endpoint.wire import (
     PATHS,
     Api,
     BadReply,
     Request,
     StreamReader,
+    TokenLimit,
     dumps,
     error_words,
     quoted,
@@ -31,17 +34,38 @@ from evalsuite.endpoint.wire import (
 from evalsuite.errors import EndpointError, RunIncomplete, ServerError
 from evalsuite.types import Reply
 
-FailureClass: TypeAlias = Literal["timeout", "connection", "status", "rejected", "bad_reply"]
+FailureClass: TypeAlias = Literal[
+    "timeout",
+    "connection",
+    "status",
+    "rejected",
+    "bad_reply",
+    "no_logprobs",
+    "missing_prediction",
+    "interrupted",
+]
+"""`missing_prediction`: nothing was to be asked; `interrupted`: the run ended between a sample's requests."""
 SECRET_CHARACTERS = 16
 """Providers' keys are longer."""
 CONTROL_TIMEOUT_SECONDS = 30.0
+PATIENCE_CHECK_SECONDS = 1.0
+OVERLOAD_STATUSES = frozenset({429, 503, 529})
+"""Too many requests, service unavailable, and what some providers say for overloaded."""
 JSON_TYPE = "application/json"
 MAX_LISTED_MODELS = 20
+NO_LOGPROBS = "the response has no log-probabilities of tokens"
 REDACTED = "[key]"
+NEWER_LIMIT: TokenLimit = "max_completion_tokens"
+PROBE_ADVICE = "If it names an option, take that out; a base model wants --completions."
 
 
 class RequestFailure(Exception):
-    """One sample that could not be had: why, with which last HTTP status, after how many attempts."""
+    """One sample that could not be had: why, with which last HTTP status, after how many attempts.
+
+    `had` is its first reply, where only a further request of the sample failed.
+    """
+
+    had: Answer | None = None
 
     def __init__(
         self, failure: FailureClass, message: str, *, status: int | None = None, attempts: int = 1
@@ -60,12 +84,15 @@ class RequestFailure(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A reply with what it took: seconds from the first byte sent to the last received, attempts."""
+    """A reply with what it took: seconds from the first byte sent to the last received, attempts.
+
+    A reply that a file held took no attempt and no time.
+    """
 
     reply: Reply
-    latency_s: float
-    ttft_s: float | None
-    attempts: int
+    latency_s: float | None = None
+    ttft_s: float | None = None
+    attempts: int = 0
 
 
 @dataclass(slots=True)
@@ -93,7 +120,7 @@ class Endpoint:
     base_url: str
     model: str
     policy: RetryPolicy
-    concurrency: int
+    concurrency: Concurrency
     api_key: str | None = field(default=None, repr=False)
     stream: bool = False
     traffic: Traffic = field(default_factory=Traffic)
@@ -101,19 +128,28 @@ class Endpoint:
     """What each request carries besides what was asked, for this server alone."""
     proven: bool = False
     """Whether a request has succeeded: after that a refusal is about one sample, not about the endpoint."""
+    limit_field: TokenLimit = "max_tokens"
+    """OpenAI's reasoning models want it under its newer name; `probe` finds out."""
+    option_prefix: str = "--"
+    """Of the options that name it, for advice: `--model`, `--judge-model`."""
 
     def __post_init__(self) -> None:
         try:
             self._address = Address.of(self.base_url)
         except ValueError as error:
-            raise EndpointError(f"{self.base_url}: not an address ({error}). Check --base-url.") from error
-        self._paths = {api: self._address.path + path for api, path in PATHS.items()}
+            raise EndpointError(
+                f"{self.base_url}: not an address ({error}). Check {self.option_prefix}base-url."
+            ) from error
+        self._welcome_from = 0.0
+        self._patience = Patience()
+        self._paths: dict[Api, str] = {api: self._address.path + path for api, path in PATHS.items()}
+        self._paths["classify"] = self._address.path.removesuffix("/v1") + CLASSIFY_PATH
 
     async def __aenter__(self) -> Endpoint:
         headers = {"Content-Type": JSON_TYPE, "User-Agent": "evalsuite"}
         if self.api_key:
             headers["Authorization"] = f"Bearer {self.api_key}"
-        self._transport = open_transport(self._address, headers, self.concurrency + 1)
+        self._transport = open_transport(self._address, headers, self.concurrency.most + 1)
         more = b"," + dumps(self.fields)[1:-1] if self.fields else b""
         self._model_json = dumps(self.model) + more
         return self
@@ -150,47 +186,93 @@ class Endpoint:
 
         Raises `RequestFailure` or `EndpointError`.
         """
-        body = request.body(self._model_json, self.stream)
+        body = request.body(self._model_json, self.stream and request.measure is None, self.limit_field)
+        await self._until_welcome()
         deadline = perf_counter() + self.policy.deadline
         attempt = 0
         while True:
             attempt += 1
             try:
-                return await self._attempt(request.api, body, deadline, attempt)
+                return _usable(await self._attempt(request, body, deadline, attempt), request)
             except _Again as again:
                 failure = again.failure
                 failure.attempts = attempt
                 delay = self.policy.delay(attempt, again.retry_after)
+                self._note_overload(failure, again.retry_after)
                 if attempt >= self.policy.max_attempts or perf_counter() + delay >= deadline:
                     raise failure from None
             self.traffic.retries += 1
             await asyncio.sleep(delay)
 
-    async def _attempt(self, api: Api, body: bytes, deadline: float, attempt: int) -> Answer:
+    async def _until_welcome(self) -> None:
+        """Wait while the server has asked everyone to come back later; a sample's time has not begun yet."""
+        while (left := self._welcome_from - perf_counter()) > 0:
+            await asyncio.sleep(left)
+
+    def _note_overload(self, failure: RequestFailure, retry_after: str | None) -> None:
+        if failure.status in OVERLOAD_STATUSES:
+            self.concurrency.overloaded()
+            asked = retry_after_seconds(retry_after) or 0.0
+            if asked < self.policy.deadline:  # else every sample fails by itself, and the run soon ends
+                self._welcome_from = max(self._welcome_from, perf_counter() + asked)
+
+    async def _attempt(self, request: Request, body: bytes, deadline: float, attempt: int) -> Answer:
         start = perf_counter()
         left = max(0.001, deadline - start)
-        stream = StreamReader(start) if self.stream else None
+        stream = StreamReader(start) if self.stream and request.measure is None else None
         self.traffic.requests += 1
         self.traffic.in_flight += 1
         try:
-            response = await self._transport.send(
-                "POST", self._paths[api], body, left, stream.take if stream else None
-            )
+            response = await self._sent(request.api, body, left, attempt, stream.take if stream else None)
             if response.status != 200:
                 self._refused(response, attempt)
-            is_stream = stream and response.content_type != JSON_TYPE
-            reply = stream.reply() if stream and is_stream else read_reply(response.body)
+            if stream and response.content_type != JSON_TYPE:
+                reply = stream.reply()
+            elif request.measure:
+                reply = read_measured(response.body, request)
+            else:
+                reply = read_reply(response.body)
+        except Unmeasured as error:
+            raise RequestFailure("rejected", self.redact(str(error)), attempts=attempt) from None
         except BadReply as error:
             raise _Again(RequestFailure("bad_reply", self.redact(str(error)))) from None
         except asyncio.TimeoutError:
+            if self._patience.seconds(attempt) < left:
+                message = "no answer for far longer than any other took"
+                raise _Again(RequestFailure("timeout", message)) from None
             message = f"no answer within {self.policy.deadline:g} s"
+            self.concurrency.overloaded()
             raise RequestFailure("timeout", message, attempts=attempt) from None
         except TransportError as error:
             raise _Again(RequestFailure("connection", self.redact(str(error)))) from None
         finally:
             self.traffic.in_flight -= 1
+        now = perf_counter()
+        self.concurrency.finished(now)
+        if request.measure is None:  # far quicker than generating, so no measure for the others
+            self._patience.note(now - start)
         ttft = stream.ttft_s if stream else None
-        return Answer(self._redact_reply(reply), perf_counter() - start, ttft, attempt)
+        return Answer(self._redact_reply(reply), now - start, ttft, attempt)
+
+    async def _sent(
+        self, api: Api, body: bytes, left: float, attempt: int, on_piece: Piece | None
+    ) -> Response:
+        """The response, waited for as long as `left` and our patience allow. Raises as `Transport.send`."""
+        path, patience = self._paths[api], self._patience.seconds(attempt)
+        if attempt > IMPATIENT_ATTEMPTS or self._patience.is_known:
+            return await self._transport.send("POST", path, body, min(left, patience), on_piece)
+        start = perf_counter()
+        sending = asyncio.ensure_future(self._transport.send("POST", path, body, left, on_piece))
+        try:
+            while not sending.done():
+                await asyncio.wait({sending}, timeout=PATIENCE_CHECK_SECONDS)
+                if not sending.done() and perf_counter() - start > self._patience.seconds(attempt):
+                    raise asyncio.TimeoutError
+            return sending.result()
+        finally:
+            if not sending.done():
+                sending.cancel()
+                await asyncio.gather(sending, return_exceptions=True)
 
     def _refused(self, response: Response, attempt: int) -> NoReturn:
         raw, status = self._redact_bytes(response.body), response.status
@@ -208,17 +290,16 @@ class Endpoint:
 
     def _fatal(self, response: Response, raw: bytes) -> str:
         status, elsewhere = response.status, response.headers.get("location")
+        prefix = self.option_prefix
         advice = {
-            401: "Check the key in the environment variable that --api-key-env names (OPENAI_API_KEY by default)."
+            401: f"Check the key in the environment variable that {prefix}api-key-env names (OPENAI_API_KEY by default)."
             if self.api_key
-            else "It wants a key: put it into the environment variable OPENAI_API_KEY, or name another one with --api-key-env.",
+            else f"It wants a key: put it into the environment variable OPENAI_API_KEY, or name another one with {prefix}api-key-env.",
             403: "The key is known but may not use this model.",
-            404: f"Check --model '{self.model}' and the path of --base-url.",
-        }.get(status, "Check --base-url.")
+            404: f"Check {prefix}model '{self.model}' and the path of {prefix}base-url.",
+        }.get(status, f"Check {prefix}base-url.")
         if elsewhere:
-            advice = (
-                f"It redirects to {self.redact(elsewhere)}: give the address it redirects to as --base-url."
-            )
+            advice = f"It redirects to {self.redact(elsewhere)}: give the address it redirects to as {prefix}base-url."
         return f"{self.base_url} answered HTTP {status}: {error_words(raw).rstrip('.')}. {advice}"
 
     async def served_models(self) -> list[str] | None:
@@ -234,7 +315,7 @@ class Endpoint:
         except (TransportError, asyncio.TimeoutError) as error:
             why = self.redact(str(error)) or f"no answer within {CONTROL_TIMEOUT_SECONDS:g} s"
             raise ServerError(
-                f"cannot reach {self.base_url}: {why}. Is the server running, and is --base-url right?"
+                f"cannot reach {self.base_url}: {why}. Is the server running, and is {self.option_prefix}base-url right?"
             ) from error
         raw, status = self._redact_bytes(response.body), response.status
         is_html = "html" in response.content_type or raw.lstrip()[:1] == b"<"
@@ -242,7 +323,7 @@ class Endpoint:
             raise EndpointError(self._fatal(response, raw))
         if is_html:
             raise EndpointError(
-                f"{self.base_url} answers HTML (HTTP {status}: {quoted(raw)[:80]}), so it is not an OpenAI endpoint. --base-url usually ends in /v1."
+                f"{self.base_url} answers HTML (HTTP {status}: {quoted(raw)[:80]}), so it is not an OpenAI endpoint. {self.option_prefix}base-url usually ends in /v1."
             )
         if status != 200:
             return None
@@ -254,22 +335,39 @@ class Endpoint:
         if names and self.model not in names:
             listed = ", ".join(names[:MAX_LISTED_MODELS]) + (", …" if len(names) > MAX_LISTED_MODELS else "")
             raise EndpointError(
-                f"{self.base_url} does not serve the model '{self.model}'. It serves: {listed}. Give one of them with --model."
+                f"{self.base_url} does not serve the model '{self.model}'. It serves: {listed}. Give one of them with {self.option_prefix}model."
             )
 
-    async def probe(self, request: Request) -> None:
-        """One request that must succeed before any data is sent. Raises `EndpointError` or `ServerError`."""
+    async def _ask_by_either_name(self, request: Request) -> None:
         try:
             await self.ask(request)
+        except RequestFailure as failure:
+            if not (failure.repeatable and NEWER_LIMIT in failure.message and request.api == "chat"):
+                raise
+            self.limit_field = NEWER_LIMIT
+            await self.ask(request)
+
+    async def probe(self, request: Request, advice: str = PROBE_ADVICE) -> None:
+        """One request that must succeed before any data is sent. Raises `EndpointError` or `ServerError`.
+
+        `advice` is for a server that read the request and will not answer it.
+        """
+        try:
+            await self._ask_by_either_name(request)
             self.proven = True
         except RequestFailure as failure:
             message = f"{self.base_url} lists '{self.model}' but a one-token request failed: {failure.message.rstrip('.')}."
             if failure.repeatable:
-                raise EndpointError(
-                    f"{message} If it names an option, take that out; a base model wants --completions."
-                ) from failure
-            advice = "Wait a little and run it again." if failure.status == 429 else "See the server's log."
-            raise ServerError(f"{message} {advice}") from failure
+                raise EndpointError(f"{message} {advice}") from failure
+            waiting = "Wait a little and run it again." if failure.status == 429 else "See the server's log."
+            raise ServerError(f"{message} {waiting}") from failure
+
+
+def _usable(answer: Answer, request: Request) -> Answer:
+    """The answer; raises `RequestFailure` when it lacks what the request was sent for."""
+    if request.logprobs and answer.reply.alternatives is None:
+        raise RequestFailure("no_logprobs", NO_LOGPROBS, attempts=answer.attempts)
+    return answer
 
 
 def _model_names(raw: bytes) -> list[str] | None:

@@ -131,7 +131,7 @@ class _Outbox:
 
     Replies arrive in bunches, and each is followed by the next request. Sent one by one, between the making of one
     request and the next, they would find the server's core asleep again and again; waking it costs more than all
-    the rest (measured with benchmarks/client_overhead.py: 125 µs a request against 73).
+    the rest (measured with benchmarks/engine.py: 125 µs a request against 73).
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:

@@ -1,10 +1,12 @@
-"""A fixed number of workers that pull work from an iterator: never one task per row."""
+"""Workers that pull work from an iterator, as many as are wanted at the moment: never one task per row."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
-from typing import TypeVar
+from typing import Generic, TypeVar
+
+from evalsuite.endpoint.concurrency import Concurrency
 
 JobT = TypeVar("JobT")
 
@@ -12,25 +14,75 @@ JobT = TypeVar("JobT")
 async def run_pool(
     jobs: Iterator[JobT | None],
     work: Callable[[JobT], Awaitable[None]],
-    workers: int,
+    concurrency: Concurrency,
 ) -> None:
-    """Run `work` on every job, `workers` at a time, until the iterator ends or a worker raises.
+    """Run `work` on every job, `concurrency.limit` at a time, until the iterator ends or a worker raises.
 
     A job is taken only when a worker is free, so that nothing piles up in memory. None from the iterator means
     "nothing yet": the event loop gets a turn. The first exception cancels the other workers and is raised.
     """
+    pool = _Pool(jobs, work, concurrency)
+    pool.hire()
+    try:
+        await pool.ended
+    finally:
+        await pool.dismiss()
 
-    async def worker() -> None:
-        for job in jobs:
+
+class _Pool(Generic[JobT]):
+    """The workers of one pool; `ended` is done when the last one left, or failed with the first error."""
+
+    def __init__(
+        self, jobs: Iterator[JobT | None], work: Callable[[JobT], Awaitable[None]], concurrency: Concurrency
+    ) -> None:
+        self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._jobs = jobs
+        self._work = work
+        self._concurrency = concurrency
+        self._workers: set[asyncio.Task[None]] = set()
+        self._at_work = 0
+        """Counted down the moment a worker decides to leave, so that two never leave for one place too many."""
+        self._exhausted = False
+
+    def hire(self) -> None:
+        """Start as many workers as are missing."""
+        while self._at_work < self._concurrency.limit and not (self._exhausted or self.ended.done()):
+            self._at_work += 1
+            worker = asyncio.ensure_future(self._labour())
+            self._workers.add(worker)
+            worker.add_done_callback(self._leave)
+
+    async def dismiss(self) -> None:
+        """Cancel the workers and wait until they are gone."""
+        left = list(self._workers)
+        for worker in left:
+            worker.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+
+    async def _labour(self) -> None:
+        try:
+            await self._work_on()
+        finally:
+            self._at_work -= 1
+
+    async def _work_on(self) -> None:
+        while self._at_work <= self._concurrency.limit:
+            try:
+                job = next(self._jobs)
+            except StopIteration:
+                self._exhausted = True
+                return
             if job is None:
                 await asyncio.sleep(0)
             else:
-                await work(job)
+                await self._work(job)
+                self.hire()
 
-    tasks = [asyncio.ensure_future(worker()) for _ in range(workers)]
-    try:
-        await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+    def _leave(self, worker: asyncio.Task[None]) -> None:
+        self._workers.discard(worker)
+        if self.ended.done():
+            return
+        if not worker.cancelled() and (error := worker.exception()):
+            self.ended.set_exception(error)
+        elif not self._workers:
+            self.ended.set_result(None)

@@ -10,6 +10,10 @@ from email.utils import parsedate_to_datetime
 
 JITTER = random.Random()
 """Our own, so that a seed the user set for training is left alone."""
+HUNG_FACTOR = 10.0
+LEAST_PATIENCE_SECONDS = 10.0
+KNOWN_AFTER_ANSWERS = 50
+IMPATIENT_ATTEMPTS = 2
 RETRIED_STATUSES = frozenset({408, 409, 429})
 
 
@@ -35,6 +39,34 @@ class RetryPolicy:
         own = JITTER.uniform(0.5, 1.0) * min(self.max_delay, self.first_delay * 2.0 ** (attempt - 1))
         asked = retry_after_seconds(retry_after)
         return own if asked is None else max(own, asked + JITTER.uniform(0.0, self.first_delay))
+
+
+class Patience:
+    """How long an attempt is waited for: a hung connection must not cost a sample all its time.
+
+    An attempt that takes ten times as long as the slowest answer so far is taken for hung, and so is a second one. Later
+    ones have what is left of the sample's deadline, so that an answer that really takes so long is had in the end.
+    """
+
+    def __init__(self) -> None:
+        self._answers = 0
+        self._slowest = 0.0
+
+    @property
+    def is_known(self) -> bool:
+        """Whether enough answers have shown how fast the server is."""
+        return self._answers >= KNOWN_AFTER_ANSWERS
+
+    def note(self, seconds: float) -> None:
+        """An answer took so long."""
+        self._answers += 1
+        self._slowest = max(self._slowest, seconds)
+
+    def seconds(self, attempt: int) -> float:
+        """For the `attempt`-th try (from 1); infinity where too little is known, and for late ones."""
+        if attempt > IMPATIENT_ATTEMPTS or not self.is_known:
+            return math.inf
+        return max(LEAST_PATIENCE_SECONDS, HUNG_FACTOR * self._slowest)
 
 
 def retry_after_seconds(value: str | None) -> float | None:

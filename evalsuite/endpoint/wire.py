@@ -1,11 +1,14 @@
 """The OpenAI protocol in bytes: request bodies serialised once, responses and event streams read into `Reply`.
 
 Source of the forms: OpenAI's API reference for `/chat/completions` and `/completions`; `reasoning_content`
-(DeepSeek, vLLM, SGLang) and `reasoning` (newer vLLM, OpenRouter) hold thinking apart from the answer.
+(DeepSeek, vLLM, SGLang) and `reasoning` (newer vLLM, OpenRouter) hold thinking apart from the answer;
+`continue_final_message` with `add_generation_prompt` (vLLM, SGLang) has the model go on with the last message, which
+llama.cpp and LMDeploy do by themselves when it is the assistant's.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from time import perf_counter
@@ -14,10 +17,15 @@ from typing import Any, Literal, TypeAlias
 import orjson
 
 from evalsuite.mending import mended
-from evalsuite.types import Prompt, Reply
+from evalsuite.types import Measure, Prompt, Reply
 
-Api: TypeAlias = Literal["chat", "completions"]
+Api: TypeAlias = Literal["chat", "completions", "classify"]
+TokenLimit: TypeAlias = Literal["max_tokens", "max_completion_tokens"]
+Alternatives: TypeAlias = tuple[tuple[str, float], ...]
+"""Texts of tokens with their natural log-probabilities."""
+Pair: TypeAlias = tuple[Any, Any]
 PATHS: Mapping[Api, str] = {"chat": "/chat/completions", "completions": "/completions"}
+CONTINUE_FIELDS = {"continue_final_message": True, "add_generation_prompt": False}
 STREAM_FIELDS = {"stream": True, "stream_options": {"include_usage": True}}
 MAX_QUOTED_CHARACTERS = 300
 """How much of a server's own words an error quotes."""
@@ -36,12 +44,19 @@ class Generation:
     top_p: float | None = None
     seed: int | None = None
     stop: tuple[str, ...] = ()
+    top_logprobs: int | None = None
+    """How many alternatives to each token are asked for, with their log-probabilities."""
 
     def fields(self, prompt_stop: tuple[str, ...] = ()) -> dict[str, Any]:
         """The request's fields; what is not set is not sent."""
         stop = list(dict.fromkeys((*self.stop, *prompt_stop)))
         fields = {"temperature": self.temperature, "max_tokens": self.max_tokens}
-        optional = {"top_p": self.top_p, "seed": self.seed, "stop": stop or None}
+        optional = {
+            "top_p": self.top_p,
+            "seed": self.seed,
+            "stop": stop or None,
+            "top_logprobs": self.top_logprobs,
+        }
         return fields | {name: value for name, value in optional.items() if value is not None}
 
 
@@ -54,23 +69,44 @@ class Request:
     prompt_json: bytes
     tools_json: bytes = b""
     """Empty where the request names no tools."""
+    measure: Measure | None = None
+    """Set where no reply is asked for; see `endpoint.measures`."""
+    logprobs: bool = False
+    """A reply without log-probabilities is of no use."""
 
-    def body(self, model_json: bytes, stream: bool) -> bytes:
-        """The whole JSON body for a model."""
+    def body(self, model_json: bytes, stream: bool, limit: TokenLimit = "max_tokens") -> bytes:
+        """The whole JSON body for a model; `limit` is what the server calls the limit of a reply's tokens."""
         tail = b"," + orjson.dumps(STREAM_FIELDS)[1:] if stream else b"}"
-        return b'{"model":' + model_json + b"," + self.asked[1:-1] + tail
+        asked = self.asked
+        if limit != "max_tokens" and self.api != "classify":
+            before, _, after = asked.rpartition(b'"max_tokens":')  # generation settings come last
+            asked = before + b'"' + limit.encode() + b'":' + after
+        return b'{"model":' + model_json + b"," + asked[1:-1] + tail
 
 
 def encode(prompt: Prompt, generation: Generation) -> Request:
     """Serialise a prompt with its generation settings."""
-    fields = dumps(generation.fields(prompt.stop))
+    asked = generation.fields(prompt.stop)
+    logprobs = generation.top_logprobs is not None
+    if logprobs:
+        _ask_for_logprobs(asked, chat=prompt.messages is not None)
+    if prompt.continues:
+        asked |= CONTINUE_FIELDS
+    fields = dumps(asked)
     if prompt.messages is not None:
         content = dumps(prompt.messages)
         tools = b"" if prompt.tools is None else dumps(prompt.tools)
         named = b'"tools":' + tools + b"," if tools else b""
-        return Request("chat", b'{"messages":' + content + b"," + named + fields[1:], content, tools)
+        return Request(
+            "chat", b'{"messages":' + content + b"," + named + fields[1:], content, tools, logprobs=logprobs
+        )
     content = dumps(prompt.text)
-    return Request("completions", b'{"prompt":' + content + b"," + fields[1:], content)
+    return Request("completions", b'{"prompt":' + content + b"," + fields[1:], content, logprobs=logprobs)
+
+
+def _ask_for_logprobs(fields: dict[str, Any], *, chat: bool) -> None:
+    """Chat has a switch and a number, completions the number in the switch's place."""
+    fields["logprobs"] = True if chat else fields.pop("top_logprobs")
 
 
 def dumps(value: Any) -> bytes:
@@ -86,15 +122,22 @@ def dumps(value: Any) -> bytes:
 
 def read_reply(raw: bytes) -> Reply:
     """The first choice of a chat or text completion. Raises `BadReply`."""
-    document = _loads(raw)
-    choice = _first_choice(document)
+    document = loads(raw)
+    choice = first_choice(document)
     message = choice.get("message")
     if not isinstance(message, dict):
         message = {"content": choice.get("text")}
-    return _reply(message, choice.get("finish_reason"), document.get("usage"))
+    logprobs = choice.get("logprobs")
+    return _reply(
+        message,
+        choice.get("finish_reason"),
+        document.get("usage"),
+        first_token_alternatives(logprobs) if logprobs else None,
+    )
 
 
-def _loads(raw: bytes) -> dict[str, Any]:
+def loads(raw: bytes) -> dict[str, Any]:
+    """The JSON object of a response, what JSON forbids mended. Raises `BadReply`."""
     try:
         document = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
@@ -114,7 +157,8 @@ def _loads_leniently(raw: bytes, error: orjson.JSONDecodeError) -> Any:
         raise BadReply(f"the response is not JSON ({error}): {quoted(raw)}") from error
 
 
-def _first_choice(document: Mapping[str, Any]) -> Mapping[str, Any]:
+def first_choice(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The first of a response's choices. Raises `BadReply`."""
     choices = document.get("choices")
     if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
         raise BadReply(
@@ -124,7 +168,47 @@ def _first_choice(document: Mapping[str, Any]) -> Mapping[str, Any]:
     return choice
 
 
-def _reply(message: Mapping[str, Any], finish_reason: Any, usage: Any) -> Reply:
+def first_token_alternatives(logprobs: Any) -> Alternatives | None:
+    """What the first token could have been, most probable first; None where the server names no alternatives.
+
+    Reads a choice's `logprobs` of chat, `{"content": [{"token", "logprob", "top_logprobs": […]}, …]}`, which llama.cpp
+    writes for completions too, and of completions, `{"tokens": […], "token_logprobs": […], "top_logprobs": [{…}, …]}`.
+    What is no pair of a text and a finite number is left out. The token itself is among its alternatives.
+    """
+    if not isinstance(logprobs, dict):
+        return None
+    content = _objects(logprobs.get("content"))
+    own, pairs = _chat_alternatives(content[0]) if content else _completion_alternatives(logprobs)
+    found = [(token, float(value)) for token, value in pairs if _is_logprob(token, value)]
+    if not found:
+        return None
+    if _is_logprob(*own) and own[0] not in [token for token, _ in found]:
+        found.append((own[0], float(own[1])))
+    return tuple(sorted(found, key=lambda pair: -pair[1]))
+
+
+def _chat_alternatives(first: Mapping[str, Any]) -> tuple[Pair, list[Pair]]:
+    pairs = [(one.get("token"), one.get("logprob")) for one in _objects(first.get("top_logprobs"))]
+    return (first.get("token"), first.get("logprob")), pairs
+
+
+def _completion_alternatives(logprobs: Mapping[str, Any]) -> tuple[Pair, list[Pair]]:
+    token, value, top = (_first(logprobs.get(name)) for name in ("tokens", "token_logprobs", "top_logprobs"))
+    return (token, value), list(top.items()) if isinstance(top, dict) else []
+
+
+def _first(value: Any) -> Any:
+    return value[0] if isinstance(value, list) and value else None
+
+
+def _is_logprob(token: Any, value: Any) -> bool:
+    number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(token, str) and number
+
+
+def _reply(
+    message: Mapping[str, Any], finish_reason: Any, usage: Any, alternatives: Alternatives | None
+) -> Reply:
     usage = usage if isinstance(usage, dict) else {}
     content = message.get("content")
     if isinstance(content, list):
@@ -135,8 +219,9 @@ def _reply(message: Mapping[str, Any], finish_reason: Any, usage: Any) -> Reply:
         reasoning=reasoning if isinstance(reasoning, str) and reasoning else None,
         tool_calls=_objects(message.get("tool_calls")) or None,
         finish_reason=finish_reason if isinstance(finish_reason, str) else None,
-        prompt_tokens=_count(usage.get("prompt_tokens")),
-        completion_tokens=_count(usage.get("completion_tokens")),
+        prompt_tokens=count_or_none(usage.get("prompt_tokens")),
+        completion_tokens=count_or_none(usage.get("completion_tokens")),
+        alternatives=alternatives,
     )
 
 
@@ -145,7 +230,8 @@ def _objects(value: Any) -> list[dict[str, Any]]:
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
-def _count(value: Any) -> int | None:
+def count_or_none(value: Any) -> int | None:
+    """A number of tokens as `usage` gives it; None for anything else."""
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 
 
@@ -164,6 +250,7 @@ class StreamReader:
         self._calls: dict[int, dict[str, Any]] = {}
         self._finish_reason: str | None = None
         self._usage: Any = None
+        self._alternatives: Alternatives | None = None
 
     def take(self, piece: bytes) -> None:
         """Take the next bytes of the response, cut anywhere. Raises `BadReply`."""
@@ -180,14 +267,16 @@ class StreamReader:
         if data == b"[DONE]":
             self.finished = True
             return False
-        event = _loads(data)
+        event = loads(data)
         if event.get("error"):
             raise BadReply(f"the server broke off the stream: {server_words(event)}")
         self._usage = event.get("usage") or self._usage
         if not event.get("choices"):
             return False
-        choice = _first_choice(event)
+        choice = first_choice(event)
         self._finish_reason = choice.get("finish_reason") or self._finish_reason
+        if self._alternatives is None and (logprobs := choice.get("logprobs")):
+            self._alternatives = first_token_alternatives(logprobs)
         delta = choice.get("delta")
         return self._take(delta if isinstance(delta, dict) else {"content": choice.get("text")})
 
@@ -198,7 +287,7 @@ class StreamReader:
             raise BadReply("the stream ended before the reply did")
         message: dict[str, Any] = {name: "".join(parts) for name, parts in self._parts.items()}
         message["tool_calls"] = [self._calls[index] for index in sorted(self._calls)]
-        return _reply(message, self._finish_reason, self._usage)
+        return _reply(message, self._finish_reason, self._usage, self._alternatives)
 
     def _take(self, delta: Mapping[str, Any]) -> bool:
         pieces = {

@@ -19,6 +19,7 @@ follows it is
 - an article or pronoun: an undecorated A or I before another word ("a matter of taste"), unless that word
   cannot follow an article ("A because") or the words are that option's text ("A good question");
 - the beginning of another option's text ("C reactive protein" as option B);
+- itself a part of an option's text ("答案：C. 选择A方案");
 - refuted at once ("A不对") or, after 选, in the same or the next clause ("选A，这是错误的");
 - offered as an alternative ("A or B", "A/B/C/D"), or the head of a list of options;
 - several labels where one is expected ("AC").
@@ -128,6 +129,7 @@ _LIST_OPENING = re.compile(
 )
 _NEXT_LINE = re.compile(r"[ \t]*[.。;,、]?[ \t]*\n[ \t]*")
 _BEFORE_OWN_TEXT = re.compile(r"\s?[.、:)(-]{0,2}\s?")
+_LABEL_BEFORE = re.compile(rf"(?<![A-Za-z])(?P<label>[A-Za-z]){_CLOSING}{{0,3}}\s?[.、:)(-]{{0,2}}\s?\Z")
 _AFTER_OWN_TEXT = re.compile(r"[)*_`\"'”’」』】\]]{0,6}")
 _LINE_END = re.compile(r"[ \t]*[.。;,、]?[ \t]*(?:\n|$)")
 _BETWEEN_BARE = re.compile(r"(?:[\s,、;&和与及.。•·-]|以及|and(?![a-z]))*", re.IGNORECASE)
@@ -186,7 +188,8 @@ class _Reader:
 
     def marked(self) -> tuple[str, ...] | None:
         """Labels after the last marker that valid labels follow."""
-        markers = list(_MARKER.finditer(self.text))
+        quotations = self.quotations()
+        markers = [marker for marker in _MARKER.finditer(self.text) if not _is_quoted(marker, quotations)]
         while markers:
             marker = markers.pop()
             labels = self.boxed(marker.end()) if marker["box"] else self.following(marker)
@@ -195,6 +198,21 @@ class _Reader:
             if labels:
                 return labels
         return None
+
+    def quotations(self) -> list[tuple[int, int]]:
+        """Where options' texts stand that themselves read like an answer ("C. 选择A方案").
+
+        A text that ends with the letter ("选B") is what a reply says by itself, unless its own label stands before it.
+        """
+        spans = []
+        for label, option in self.options.items():
+            letters = _answers_in(option)
+            for quoted in _own_text(option).finditer(self.text) if letters else ():
+                before = _LABEL_BEFORE.search(self.text, max(0, quoted.start() - 8), quoted.start())
+                labelled = before is not None and before["label"].upper() == label
+                if labelled or len(option) not in letters:
+                    spans.append(quoted.span())
+        return spans
 
     def neighbouring_boxes(
         self, labels: tuple[str, ...], marker: re.Match[str], before: list[re.Match[str]]
@@ -441,6 +459,9 @@ def partial_credit(predicted: Collection[str] | None, gold: Collection[str]) -> 
 
     |predicted ∩ gold| / |gold| if predicted ⊆ gold, else 0: the rule of Chinese multi-answer examinations. An
     unparsed or empty prediction, or an empty gold, is 0.0.
+
+    >>> partial_credit(["A"], ["A", "C"]), partial_credit(["A", "B"], ["A", "C"])
+    (0.5, 0.0)
     """
     chosen, right = set(predicted or ()), set(gold)
     return len(chosen) / len(right) if chosen and right and chosen <= right else 0.0
@@ -482,6 +503,22 @@ def _bad_gold(answer: object, options: Mapping[str, str]) -> ValueError:
 def _plain(text: str) -> str:
     """Text for comparison: full width folded, case folded, white space collapsed and stripped."""
     return " ".join(text.translate(ASCII_WIDTH).casefold().split())
+
+
+@functools.lru_cache(maxsize=512)
+def _answers_in(option: str) -> frozenset[int]:
+    """Where letters end that follow a marker in an option's text."""
+    found = set()
+    for marker in _MARKER.finditer(option):
+        gap = _GAP.match(option, marker.end())
+        letter = _LABEL.match(option, gap.end() if gap else marker.end())
+        if letter:
+            found.add(letter.end())
+    return frozenset(found)
+
+
+def _is_quoted(marker: re.Match[str], quotations: Sequence[tuple[int, int]]) -> bool:
+    return any(start <= marker.start() and marker.end() <= end for start, end in quotations)
 
 
 @functools.lru_cache(maxsize=512)

@@ -167,7 +167,11 @@ def normalize(text: str) -> Decimal | None:
 
 
 def equal(first: str | None, second: str | None) -> bool:
-    """Whether both texts state a number and the two are equal as decimals; None never is."""
+    """Whether both texts state a number and the two are equal as decimals; None never is.
+
+    >>> equal("1,000.0", "$1000"), equal("1/2", "0.5"), equal("18 or 19", "18")
+    (True, True, False)
+    """
     if first is None or second is None:
         return False
     one, other = normalize(first), normalize(second)

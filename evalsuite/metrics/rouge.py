@@ -10,15 +10,12 @@ makes ours). Sources: Lin 2004, "ROUGE: a package for automatic evaluation of su
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import TypeVar
+
+from evalsuite.metrics.ngrams import Codes, matching_ngrams, word_codes
 
 VERSION = "1"
-
-NgramT = TypeVar("NgramT", int, tuple[int, int])
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,26 +55,28 @@ def score(reference: Sequence[str], prediction: Sequence[str]) -> RougeScores:
     >>> score("the cat sat".split(), "the cat".split()).rouge_1
     Rouge(precision=1.0, recall=0.6666666666666666, f_measure=0.8)
     """
-    # Numbers in place of words: rapidfuzz compares hashes, and those of small integers never collide.
-    numbers: dict[str, int] = {}
-    expected = [numbers.setdefault(token, len(numbers)) for token in reference]
-    found = [numbers.setdefault(token, len(numbers)) for token in prediction]
+    expected, found = word_codes(reference, prediction)
+    unigrams, bigrams = matching_ngrams(expected, found, 2)
     return RougeScores(
-        rouge_1=_overlap(Counter(expected), Counter(found)),
-        rouge_2=_overlap(Counter(pairwise(expected)), Counter(pairwise(found))),
-        rouge_l=_longest_common_subsequence(expected, found),
+        rouge_1=_rouge(unigrams, len(expected), len(found)),
+        rouge_2=_rouge(bigrams, len(expected) - 1, len(found) - 1),
+        rouge_l=_rouge(_common_subsequence(expected, found), len(expected), len(found)),
     )
 
 
-def _overlap(reference: Counter[NgramT], prediction: Counter[NgramT]) -> Rouge:
-    common = sum(min(count, prediction[ngram]) for ngram, count in reference.items())
-    return _rouge(common, sum(reference.values()), sum(prediction.values()))
+def longest_common_subsequence(reference: Sequence[str], prediction: Sequence[str]) -> int:
+    """Return how many tokens a longest common subsequence of two lists has.
+
+    >>> longest_common_subsequence("the cat sat".split(), "a cat once sat".split())
+    2
+    """
+    return _common_subsequence(*word_codes(reference, prediction))
 
 
-def _longest_common_subsequence(reference: Sequence[int], prediction: Sequence[int]) -> Rouge:
+def _common_subsequence(reference: Codes, prediction: Codes) -> int:
     from rapidfuzz.distance import LCSseq
 
-    return _rouge(LCSseq.similarity(reference, prediction), len(reference), len(prediction))
+    return LCSseq.similarity(reference, prediction)
 
 
 def _rouge(common: int, expected: int, found: int) -> Rouge:

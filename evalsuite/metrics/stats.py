@@ -162,10 +162,10 @@ def bootstrap_interval(
     table = np.asarray(statistics, dtype=np.float64)
     if not np.isfinite(table).all():
         raise ValueError("a row's statistics are not finite; expected counts")
+    table = table[np.lexsort(table.T)]  # so that the order of rows changes nothing
     value = score(table.sum(axis=0).tolist())
     if n == 1 or resamples < 2:
         return Interval(value=value, stderr=None, low=None, high=None, n=n)
-    table = table[np.lexsort(table.T)]  # so that the order of rows changes nothing
     scores = np.array([score(total) for total in _resampled_sums(table, resamples, seed)])
     low, high = np.quantile(scores, [0.5 - confidence / 2, 0.5 + confidence / 2])
     return Interval(value=value, stderr=float(scores.std(ddof=1)), low=float(low), high=float(high), n=n)

@@ -17,6 +17,8 @@ the wrong type (`evalsuite.metrics.tool_schemas` says what counts as said).
 `unknown_param`      has parameters the tool does not have; detail: their names
 `wrong_type`         has values of another JSON type than the tool takes; detail: the parameters' names
 `wrong_value`        the gold tool, and arguments of the gold's names with other values; detail: their names
+`other_arguments`    the gold tool, and fewer or other arguments than the gold call has, which the tool may well allow
+                     or does not speak of; detail: the names one of the two lacks that no label above has
 `repeated_step`      the same call stands in the dialogue already; detail: none
 
 What the gold step does itself is no failure of a reply that does the same, even where it breaks the tool's schema
@@ -50,10 +52,10 @@ from evalsuite.metrics.tool_steps import (
     strict_json,
 )
 
-VERSION = "1"
+VERSION = "2"
 LABELS = (
     "empty", "truncated", "format_violation", "wrong_plan", "hallucinated_tool", "wrong_tool", "malformed_json",
-    "missing_required", "unknown_param", "wrong_type", "wrong_value", "repeated_step",
+    "missing_required", "unknown_param", "wrong_type", "wrong_value", "other_arguments", "repeated_step",
 )  # fmt: skip
 GOLD_FAULTS = (
     "gold_action_invalid", "gold_action_not_offered", "gold_malformed_json", "gold_missing_required",
@@ -141,7 +143,7 @@ def _is_one_step(text: str) -> bool:
         return False
     _, action, after = text.rpartition("Action:")
     name, marker, _ = after.partition("Action Input:")
-    return bool(action and marker) and len(name.strip().splitlines()) == 1
+    return bool(action and marker) and len(name.strip().splitlines()) == 1 and name.strip() != NO_ACTION
 
 
 def _argument_form(gold: Step, reply: Step) -> dict[str, Any]:
@@ -165,10 +167,9 @@ def _arguments(gold: Step, reply: Step, schemas: Mapping[str, ToolSchema]) -> di
     given = strict_json(reply.input)
     if not isinstance(given, dict) or reply.action == NO_ACTION:
         return {}
-    expected: Mapping[str, Any] = {}
     same_tool = _tool_of(gold) == _tool_of(reply) and gold.plan == reply.plan
-    if same_tool and isinstance(gold_given := strict_json(gold.input), dict):
-        expected = gold_given
+    gold_given = strict_json(gold.input) if same_tool else None
+    expected: Mapping[str, Any] = gold_given if isinstance(gold_given, dict) else {}
     vouched = {name for name in given if _equal(expected.get(name, _MISSING), given[name])}
     faults = _schema_faults(given, schemas.get(_tool_of(reply), ToolSchema()))
     found: dict[str, Any] = {}
@@ -178,11 +179,22 @@ def _arguments(gold: Step, reply: Step, schemas: Mapping[str, ToolSchema]) -> di
             names = [name for name in names if name in expected]
         if names:
             found[label] = names
-    if gold.plan == "call" and (
-        others := [name for name in given if name in expected and name not in vouched]
-    ):
-        found["wrong_value"] = others
+    if gold.plan == "call" and isinstance(gold_given, dict):
+        differing = {
+            "wrong_value": [name for name in given if name in expected and name not in vouched],
+            "other_arguments": _named_by_one(expected, given, found),
+        }
+        found |= {label: names for label, names in differing.items() if names}
     return found
+
+
+def _named_by_one(
+    expected: Mapping[str, Any], given: Mapping[str, Any], labelled: Mapping[str, Sequence[str]]
+) -> list[str]:
+    """Names of the gold call that the reply lacks and the other way round, but for those labelled already."""
+    known = {*labelled.get("missing_required", ()), *labelled.get("unknown_param", ())}
+    names = (*expected.keys() - given.keys(), *given.keys() - expected.keys())
+    return sorted(name for name in names if name not in known)
 
 
 def _schema_faults(given: Mapping[str, Any], schema: ToolSchema) -> dict[str, list[str]]:

@@ -41,9 +41,10 @@ Sources: SWIFT (arXiv 2408.05517); the reference scorer in the wheel `evalscope`
 
 from __future__ import annotations
 
+import functools
 import json
 import operator
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -109,7 +110,7 @@ def tool_names(tools: object) -> frozenset[str]:
 
 
 def score_paper(gold: Step, reply: Step, offered: Collection[str]) -> StepScore:
-    """Score a step as the reference scorer does; the module's docstring has the definition.
+    """Score a step as the reference scorer does; the module's docstring has the definition. Each value is in 0 to 1.
 
     Both steps come from `parse_step`, `offered` from `tool_names`.
     """
@@ -132,9 +133,14 @@ def score_paper(gold: Step, reply: Step, offered: Collection[str]) -> StepScore:
 
 
 def score_strict(gold: Step, reply: Step, offered: Collection[str]) -> StepScore:
-    """Score a step by our own rules; the module's docstring has the definition.
+    r"""Score a step by our own rules; the module's docstring has the definition. Each value is in 0 to 1.
 
     Both steps come from `parse_step`, the reply's text through `cut_at_observation`; `offered` from `tool_names`.
+
+    >>> gold = parse_step('Action: search\nAction Input: {"q": "tea", "n": 1}')
+    >>> reply = parse_step('Action: search\nAction Input: {"q": "tea", "n": true}')
+    >>> score_strict(gold, reply, {"search"}).values["avg_f1"], score_paper(gold, reply, {"search"}).values["avg_f1"]
+    (0.75, 1.0)
     """
     if skipped := skipped_by_strict(gold, offered):
         return StepScore(dict.fromkeys(METRICS), skipped)
@@ -153,20 +159,19 @@ def score_strict(gold: Step, reply: Step, offered: Collection[str]) -> StepScore
     return StepScore(values, notes=notes)
 
 
+@functools.lru_cache(maxsize=4)
 def paper_rouge_l(reference: str, hypothesis: str) -> float | None:
     """Return ROUGE-L (F, 0 to 1) by the rule of `rouge` 1.0.1; None if either side has no sentence.
 
     Sentences are split on "." and empty ones dropped, words on white space. m, n = unique words of reference and
     hypothesis; llcs = size of the union, over all pairs of sentences, of the words of their longest common
     subsequence; R = llcs / m, P = llcs / n, F = 2PR / (P + R + 1e-8), so equal texts reach 0.999999995.
+    Remembered for the texts of one row, which several profiles compare.
     """
     expected, found = _sentences(reference), _sentences(hypothesis)
     if not expected or not found:
         return None
-    common: set[str] = set()
-    for sentence in expected:
-        for other in found:
-            common |= _common_subsequence(sentence, other)
+    common = _union_of_common_subsequences(expected, found)
     recall = len(common) / len({word for sentence in expected for word in sentence})
     precision = len(common) / len({word for sentence in found for word in sentence})
     return 2.0 * ((precision * recall) / (precision + recall + _ROUGE_EPSILON))
@@ -313,24 +318,51 @@ def _sentences(text: str) -> list[list[str]]:
     return [piece.split() or [""] for piece in text.split(".") if piece]
 
 
+def _union_of_common_subsequences(
+    expected: Iterable[Sequence[str]], found: Iterable[Sequence[str]]
+) -> set[str]:
+    """Return the union over all pairs of sentences; pairs that cannot add a word to it are passed over."""
+    others = [(other, frozenset(other)) for other in dict.fromkeys(map(tuple, found))]
+    common: set[str] = set()
+    for sentence in dict.fromkeys(map(tuple, expected)):
+        missing = set(sentence) - common
+        for other, words in others:
+            if not missing.isdisjoint(words):
+                common |= _common_subsequence(sentence, other)
+                missing -= common
+    return common
+
+
 def _common_subsequence(reference: Sequence[str], hypothesis: Sequence[str]) -> set[str]:
     """Return the words of one longest common subsequence, walked back from the end.
 
     Which one matters where several are longest: on a mismatch the walk drops the reference's word only if that
     leaves a strictly longer subsequence than dropping the hypothesis' word.
     """
-    rows = _lengths(reference, hypothesis)
+    known = set(reference)
+    found = [word for word in hypothesis if word in known]  # the walk passes the others by
+    rows = _lengths(reference, found)
     words: set[str] = set()
-    i, j = len(reference), len(hypothesis)
+    i, j = len(reference), len(found)
     while i and j:
-        if reference[i - 1] == hypothesis[j - 1]:
-            words.add(reference[i - 1])
-            i, j = i - 1, j - 1
-        elif _length(rows[i - 1], j) > _length(rows[i], j - 1):
-            i -= 1
-        else:
+        word = reference[i - 1]
+        if word != found[j - 1]:
+            j = _left_to(word, found, j, rows[i], rows[i - 1])
+        if j and word == found[j - 1]:
+            words.add(word)
             j -= 1
+        i -= 1
     return words
+
+
+def _left_to(word: str, hypothesis: Sequence[str], j: int, row: int, above: int) -> int:
+    """Walk left along a row, past columns that are not the row's word, to where the walk leaves it."""
+    stays, stays_above = _columns(row, j), _columns(above, j)
+    gained = stays_above.count("1") - stays.count("1")  # by the row's word, up to column j
+    while j and word != hypothesis[j - 1] and (gained or stays[j - 1] == "1"):
+        j -= 1
+        gained += (stays[j] == "1") - (stays_above[j] == "1")
+    return j
 
 
 def _lengths(reference: Sequence[str], hypothesis: Sequence[str]) -> list[int]:
@@ -339,9 +371,10 @@ def _lengths(reference: Sequence[str], hypothesis: Sequence[str]) -> list[int]:
     Row i stands for the first i words of the reference; bit j is 0 where the length grows at the hypothesis'
     word j. So a pair of thousands of words takes milliseconds, and nothing recurses.
     """
-    places: dict[str, int] = {}
+    columns: dict[str, list[int]] = {}
     for j, word in enumerate(hypothesis):
-        places[word] = places.get(word, 0) | 1 << j
+        columns.setdefault(word, []).append(j)
+    places = {word: _bits(its) for word, its in columns.items()}
     full = (1 << len(hypothesis)) - 1
     row, rows = full, [full]
     for word in reference:
@@ -351,5 +384,14 @@ def _lengths(reference: Sequence[str], hypothesis: Sequence[str]) -> list[int]:
     return rows
 
 
-def _length(row: int, j: int) -> int:
-    return j - (row & ((1 << j) - 1)).bit_count()
+def _bits(places: Sequence[int]) -> int:
+    """Return the number whose bits at the places, in ascending order, are 1; in linear time."""
+    marks = bytearray(places[-1] // 8 + 1)
+    for place in places:
+        marks[place >> 3] |= 1 << (place & 7)
+    return int.from_bytes(marks, "little")
+
+
+def _columns(row: int, columns: int) -> str:
+    """Return the first columns of a row, "0" for those in which the length grows."""
+    return bin(row & ((1 << columns) - 1) | 1 << columns)[:2:-1]

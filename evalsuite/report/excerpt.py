@@ -12,6 +12,7 @@ What counts:
 from __future__ import annotations
 
 import heapq
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
@@ -28,6 +29,8 @@ TEXT_LIMIT = 20_000
 
 TEXT_LIMITS = (TEXT_LIMIT, 8_000, 3_000, 1_200)
 """Tried in turn until the page is small enough; at 1,200 a question and the end of a reply still fit."""
+
+NO_BREAK = "\u00a0"
 
 MOST_MESSAGES = 60
 """Of one conversation; the first and the last ones stay."""
@@ -108,14 +111,43 @@ def _facts(sample: Mapping[str, Any]) -> list[list[str]]:
         ("finish reason", reply.get("finish_reason"), texts.as_text),
         ("attempts", sample.get("attempts"), count),
         ("read by", sample.get("stage") or None, texts.as_text),
+        ("options", sample.get("logprobs"), _probabilities),
     )
     return [[name, show(value)] for name, value, show in pairs if value is not None]
+
+
+def _probabilities(logprobs: Mapping[str, Any]) -> str:
+    """`C 64.2 % · B 21.0 % · A below 0.1 %`: how probable each option's letter was."""
+    floor = numbers.finite(logprobs.get("floor"))
+    found = [(numbers.finite(value), label) for label, value in (logprobs.get("labels") or {}).items()]
+    known = sorted(((value, label) for value, label in found if value is not None), key=lambda pair: -pair[0])
+    unknown = [label for value, label in found if value is None and floor is not None]
+    words = [f"{label} {_share(value)}" for value, label in known]
+    words += [f"{label} below {_share(floor)}" for label in unknown]
+    return " · ".join(each.replace(" ", NO_BREAK) for each in words)
+
+
+def _share(logprob: float | None) -> str:
+    probability = None if logprob is None else math.exp(min(0.0, logprob))
+    return numbers.format_value({"unit": "proportion"}, probability)
 
 
 def _scores(scores: Mapping[str, Any], metrics: Mapping[str, Mapping[str, Any]]) -> list[list[str]]:
     """Every score of the sample in its metric's unit, primary first."""
     ordered = [name for name in metrics if name in scores] + [name for name in scores if name not in metrics]
     return [[name, numbers.format_value(metrics.get(name, {}), scores[name])] for name in ordered]
+
+
+def _goodness(scores: Mapping[str, Any], primary: Mapping[str, Any]) -> float | None:
+    """By what samples are sorted from worst to best: the primary score, turned round where lower is better."""
+    score = numbers.finite(scores.get(str(primary.get("name"))))
+    return -score if score is not None and primary.get("higher_is_better") is False else score
+
+
+def _further(entries: Sequence[Any]) -> str:
+    """What a judge said, one reply after the other; nothing of further measurements, which are no text."""
+    replies = [entry.get("reply") or {} for entry in entries if isinstance(entry, Mapping)]
+    return "\n\n".join(found for reply in replies if (found := texts.as_text(reply.get("text"))))
 
 
 def _failure(error: Any) -> str:
@@ -134,11 +166,12 @@ def show(sample: Mapping[str, Any], place: int, metrics: Mapping[str, Mapping[st
         "variant": sample.get("variant", ""),
         "dataset": sample.get("dataset", ""),
         "subset": sample.get("subset", ""),
+        "categories": [str(category) for category in sample.get("categories") or ()],
         "id": str(sample.get("id", "")),
         "key": str(sample.get("key") or place),
         "outcome": sample.get("outcome", "error"),
         "answer": answer_of(sample, primary),
-        "score": numbers.finite(scores.get(primary.get("name"))),
+        "score": _goodness(scores, primary),
         "scores": _scores(scores, metrics),
         "labels": [str(label) for label in sample.get("labels") or ()],
         "stage": str(sample.get("stage") or ""),
@@ -153,6 +186,8 @@ def show(sample: Mapping[str, Any], place: int, metrics: Mapping[str, Mapping[st
         "gold": texts.as_text(sample.get("gold")),
         "extracted": texts.as_text(sample.get("extracted")),
         "error": _failure(sample.get("error")),
+        "verdict": _further(sample.get("further") or ()),
+        "measured": "yes" if "measured" in reply else "",
     }
     return Shown(
         place=place,

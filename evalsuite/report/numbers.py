@@ -7,6 +7,7 @@ different findings. A metric's `unit` decides the form of its value:
     score        0..1, shown times 100                  0.27351 -> 27.35
     bleu         already 0..100                         27.351  -> 27.35
     ratio        plain (perplexity, steps, seconds)     7.1234  -> 7.123
+    difference   plain, may be negative                 -1.7804 -> -1.780
 """
 
 from __future__ import annotations

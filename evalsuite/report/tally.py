@@ -46,11 +46,12 @@ class Tally:
             return
         if sample.get("stage"):
             behaviour.stages[str(sample["stage"])] += 1
+        reply = sample.get("reply") or {}
         tokens = finite((sample.get("usage") or {}).get("completion_tokens"))
         if tokens is not None:
             behaviour.tokens.append(tokens)
-        else:
-            behaviour.characters.append(len((sample.get("reply") or {}).get("text") or ""))
+        elif "measured" not in reply:
+            behaviour.characters.append(len(reply.get("text") or ""))
         latency = finite(sample.get("latency_s"))
         if latency is not None:
             behaviour.latencies.append(latency)

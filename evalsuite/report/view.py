@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -156,6 +156,11 @@ class Part:
     subset: str
     content: Mapping[str, Any]
 
+    @property
+    def category(self) -> str:
+        """The category its samples are of; empty where it is a subject's part or the whole."""
+        return str(self.content.get("category") or "")
+
     def metrics(self) -> list[tuple[str, Mapping[str, Any]]]:
         """Its metrics, primary ones first, otherwise in their own order."""
         metrics = self.content.get("metrics") or {}
@@ -164,7 +169,9 @@ class Part:
     def link(self, **filters: str) -> str:
         """The address that shows its samples in the explorer."""
         wanted = {"variant": self.variant, "dataset": self.dataset, **filters}
-        if self.subset != WHOLE:
+        if self.category:
+            wanted["category"] = self.category
+        elif self.subset != WHOLE:
             wanted["subset"] = self.subset
         return f"#samples?{urlencode(wanted, errors='replace')}"
 
@@ -337,7 +344,7 @@ def subset_tables(summary: Mapping[str, Any]) -> list[Table]:
     wholes = {(part.variant, part.dataset): part for part in parts(summary) if part.subset == WHOLE}
     by_dataset: dict[str, list[tuple[Part, str, Mapping[str, Any]]]] = {}
     for part in parts(summary):
-        if part.subset != WHOLE and (first := next(iter(part.metrics()), None)):
+        if part.subset != WHOLE and not part.category and (first := next(iter(part.metrics()), None)):
             by_dataset.setdefault(part.dataset, []).append((part, *first))
     tables = []
     for dataset, cells in by_dataset.items():
@@ -351,6 +358,30 @@ def subset_tables(summary: Mapping[str, Any]) -> list[Table]:
             rows.append(_row(part, name, metric, _graphic(name, metric, domain, reference), outcomes))
         notes = (cells[0][1], counted(len({part.subset for part, _, _ in cells}), "subset"))
         tables.append(Table(dataset, notes, tuple(rows)))
+    return tables
+
+
+def category_tables(summary: Mapping[str, Any]) -> list[Table]:
+    """Datasets whose rows are in categories: every metric of each category, in the summary's order."""
+    outcomes = outcomes_shown(summary)
+    wholes = {(part.variant, part.dataset): part for part in parts(summary) if part.subset == WHOLE}
+    by_dataset: dict[str, dict[tuple[str, str], list[tuple[Part, Mapping[str, Any]]]]] = {}
+    for part in parts(summary):
+        if part.category:
+            cells = by_dataset.setdefault(part.dataset, {})
+            for name, metric in part.metrics():
+                cells.setdefault((part.category, name), []).append((part, metric))
+    tables = []
+    for dataset, cells in by_dataset.items():
+        domain = _domain(metric for of_cell in cells.values() for _, metric in of_cell)
+        rows = []
+        for (category, name), of_cell in cells.items():
+            for part, metric in of_cell:
+                reference = dict(wholes[part.variant, dataset].metrics()).get(name)
+                graphic = _graphic(name, metric, domain, reference)
+                rows.append(_row(replace(part, subset=category), name, metric, graphic, outcomes))
+        count = len({category for category, _ in cells})
+        tables.append(Table(dataset, (counted(count, "category", "categories"),), tuple(rows)))
     return tables
 
 
@@ -496,6 +527,8 @@ def facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("request rate", format_rate(totals.get("requests_per_s"))),
         ("prompt tokens", format_count(totals.get("prompt_tokens"))),
         ("reply tokens", format_count(totals.get("completion_tokens"))),
+        ("judge prompt tokens", format_count(totals.get("judge_prompt_tokens"))),
+        ("judge reply tokens", format_count(totals.get("judge_completion_tokens"))),
         ("reply token rate", format_rate(rate)),
     )
     return [(name, value) for name, value in pairs if value != MISSING]
@@ -534,6 +567,7 @@ def context(run: Mapping[str, Any], summary: Mapping[str, Any]) -> dict[str, Any
         "warnings": [str(warning) for warning in summary.get("warnings") or ()],
         "outcomes": outcomes_shown(summary),
         "tables": metric_tables(run, summary),
+        "category_tables": category_tables(summary),
         "subset_tables": subset_tables(summary),
         "breakdowns": breakdown_tables(summary),
         "variants": list(run.get("variants") or ()),

@@ -22,13 +22,16 @@ KEY_CHARACTERS = 120
 
 Key: TypeAlias = tuple[str, ...]
 
+_SUM_BITS = 1074
+"""Sums are whole numbers of the smallest float, 2**-1074: exact, so that the order of samples changes nothing."""
+
 
 @dataclass(slots=True)
 class _Line:
     """The samples of one key: how many, and for each average its sum and how many it applies to."""
 
     count: int = 0
-    sums: dict[str, float] = field(default_factory=dict)
+    sums: dict[str, int] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
 
     def add(self, values: Mapping[str, float | None], averages: Iterable[str]) -> None:
@@ -36,14 +39,17 @@ class _Line:
         for name in averages:
             value = values.get(name)
             if value is not None:
-                self.sums[name] = self.sums.get(name, 0.0) + value
+                self.sums[name] = self.sums.get(name, 0) + _exact(value)
                 self.counts[name] = self.counts.get(name, 0) + 1
 
     def merge(self, other: _Line) -> None:
         self.count += other.count
         for name, total in other.sums.items():
-            self.sums[name] = self.sums.get(name, 0.0) + total
+            self.sums[name] = self.sums.get(name, 0) + total
             self.counts[name] = self.counts.get(name, 0) + other.counts[name]
+
+    def mean(self, name: str) -> float | None:
+        return self.sums[name] / (self.counts[name] << _SUM_BITS) if name in self.sums else None
 
 
 @dataclass(slots=True)
@@ -114,14 +120,13 @@ def _described(breakdown: Breakdown, table: _Table) -> dict[str, Any]:
 
 
 def _listed(breakdown: Breakdown, key: Key, line: _Line) -> dict[str, Any]:
-    values = {
-        name: {
-            "value": line.sums[name] / line.counts[name] if name in line.sums else None,
-            "n": line.counts.get(name, 0),
-        }
-        for name in breakdown.averages
-    }
+    values = {name: {"value": line.mean(name), "n": line.counts.get(name, 0)} for name in breakdown.averages}
     return {"key": list(key), "n": line.count, **({"values": values} if values else {})}
+
+
+def _exact(value: float) -> int:
+    numerator, denominator = float(value).as_integer_ratio()
+    return numerator << (_SUM_BITS + 1 - denominator.bit_length())
 
 
 def _place(breakdown: Breakdown, key: Key, line: _Line) -> tuple[int, Key]:

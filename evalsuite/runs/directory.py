@@ -168,8 +168,20 @@ def _locked(path: Path) -> Iterator[None]:
             raise RunDirectoryError(
                 f"{path}: another evalsuite (pid {holder}) is writing this run. Wait for it, or give this one another --name."
             ) from None
+        if not _is_still_there(descriptor, path / LOCK_FILE):
+            raise RunDirectoryError(
+                f"{path}: another evalsuite was just setting this run aside. Run the command again."
+            )
         os.ftruncate(descriptor, 0)
         os.write(descriptor, f"{os.getpid()}\n".encode())
         yield
     finally:
         os.close(descriptor)
+
+
+def _is_still_there(descriptor: int, path: Path) -> bool:
+    """Whether the open file is the one the path names: between opening and locking, a folder may be renamed."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False

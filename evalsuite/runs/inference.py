@@ -1,33 +1,44 @@
 """Ask what is owed, judge what comes back, write it down.
 
 Requests run in the event loop; judging and writing run in one thread beside it, in the order replies arrive, so
-that requests never wait for a slow scorer. A reply counts as finished once its journal line is written.
+that requests never wait for a slow scorer. The thread loads dictionaries and the like while the first replies are
+awaited. A reply counts as finished once its journal line is written.
 """
 
 from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from queue import SimpleQueue
+from typing import Literal, TypeAlias
 
-from evalsuite.endpoint.client import Answer, Endpoint, RequestFailure
+from evalsuite.endpoint.client import Answer, Endpoint, FailureClass, RequestFailure
+from evalsuite.endpoint.concurrency import Concurrency
+from evalsuite.endpoint.lane import Lane, TogetherConcurrency
 from evalsuite.endpoint.pool import run_pool
+from evalsuite.endpoint.wire import Request
 from evalsuite.errors import RunIncomplete
 from evalsuite.runs.journal import Journal
 from evalsuite.runs.lines import failed_score, journal_line
-from evalsuite.runs.meter import Meter
-from evalsuite.runs.work import Job, Work
-from evalsuite.types import Score
+from evalsuite.runs.meter import Meter, count_tokens
+from evalsuite.runs.plan import DatasetPlan
+from evalsuite.runs.resume import FirstReplies
+from evalsuite.runs.work import Job, Step, Work
+from evalsuite.types import Further, Party, Score
 
 BACKLOG_PER_WORKER = 4
 """Replies that may wait for the judge, a worker, before requests pause."""
 BREAKER_FLOOR = 10
 """Samples in a row that must fail before a run gives up, however few are asked at a time."""
 WATCH_SECONDS = 0.5
+INTERRUPTED: FailureClass = "interrupted"
+NO_PREDICTION = "the file has no prediction for the row"
 MOST_LINES_AT_ONCE = 16
 """Of the replies that wait when the judge is free: judged together, written in one go."""
+
+Finished: TypeAlias = tuple[Job, Answer | RequestFailure]
 
 
 class Scribe:
@@ -37,10 +48,11 @@ class Scribe:
     on leaving.
     """
 
-    def __init__(self, journal: Journal, meter: Meter) -> None:
+    def __init__(self, journal: Journal, meter: Meter, plans: Sequence[DatasetPlan]) -> None:
         self._journal = journal
         self._meter = meter
-        self._queue: SimpleQueue[tuple[Job, Answer | RequestFailure] | None] = SimpleQueue()
+        self._plans = plans
+        self._queue: SimpleQueue[Finished | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="evalsuite-scribe")
         self._error: BaseException | None = None
 
@@ -69,6 +81,7 @@ class Scribe:
             raise self._error
 
     def _work(self) -> None:
+        self._try(self._warm_up)
         ended = False
         while not ended:
             waiting = [self._queue.get()]
@@ -76,12 +89,19 @@ class Scribe:
                 waiting.append(self._queue.get())
             ended = waiting[-1] is None
             if self._error is None:
-                try:
-                    self._write([item for item in waiting if item is not None])
-                except BaseException as error:  # noqa: BLE001 - handed to the other thread by `check`
-                    self._error = error
+                self._try(self._write, [item for item in waiting if item is not None])
 
-    def _write(self, finished: Sequence[tuple[Job, Answer | RequestFailure]]) -> None:
+    def _try(self, step: Callable[..., None], *given: Sequence[Finished]) -> None:
+        try:
+            step(*given)
+        except BaseException as error:  # noqa: BLE001 - handed to the other thread by `check`
+            self._error = error
+
+    def _warm_up(self) -> None:
+        for plan in self._plans:
+            plan.task.warm_up(plan.style)
+
+    def _write(self, finished: Sequence[Finished]) -> None:
         judged = [(job, answer, self._judged(job, answer)) for job, answer in finished]
         self._journal.append(b"".join(journal_line(*line) for line in judged))
         for line in judged:
@@ -95,41 +115,68 @@ class Scribe:
     def _count(self, job: Job, answer: Answer | RequestFailure, score: Score) -> None:
         meter = self._meter
         if isinstance(answer, RequestFailure):
+            if answer.failure == INTERRUPTED:
+                return
             meter.failures[answer.failure, answer.message] += 1
-        else:
-            meter.prompt_tokens += answer.reply.prompt_tokens or 0
-            meter.completion_tokens += answer.reply.completion_tokens or 0
+        had = answer.had if isinstance(answer, RequestFailure) else answer
+        if had:
+            self._count_tokens(job, had)
         job.count(score)
         meter.done += 1
         meter.outcomes[score.outcome] += 1
 
+    def _count_tokens(self, job: Job, answer: Answer) -> None:
+        """Those of a first reply that was there already were spent by an earlier start."""
+        reply, meter = answer.reply, self._meter
+        counts = meter.earlier if job.in_hand else meter
+        count_tokens(counts, "model", reply.prompt_tokens, reply.completion_tokens)
+        if job.in_hand:
+            meter.earlier.requests += answer.attempts
+        for further in reply.further:
+            count_tokens(meter, further.of, further.reply.prompt_tokens, further.reply.completion_tokens)
+
 
 @dataclass
 class Inference:
-    """One variant's owed samples against one endpoint.
+    """One variant's owed samples against its endpoint, and a judge's where there is one.
+
+    `parties` says who is asked; without a `model` every sample comes with its reply. With a judge there are as many
+    workers as both take requests, so that a sample waiting for the judge keeps no place of the model empty.
 
     Ends early, with `RunIncomplete`, when many samples in a row fail in a way that asking again might mend: the
     server is gone or overloaded, and the rest of the rows would only be lost one by one.
     """
 
     work: Work
-    endpoint: Endpoint
+    parties: Mapping[Party, Endpoint]
     journal: Journal
     meter: Meter
-    server_check: Callable[[], None]
+    server_check: Callable[[], None] = lambda: None
+    first_replies: FirstReplies | None = None
+    _ask_of: dict[Party, Callable[[Request], Awaitable[Answer]]] = field(init=False)
+    _endpoints: tuple[Endpoint, ...] = field(init=False)
+    _concurrency: Concurrency = field(init=False)
     _streak: int = 0
     _requests_before: int = 0
     _retries_before: int = 0
 
+    def __post_init__(self) -> None:
+        self._endpoints = tuple({id(endpoint): endpoint for endpoint in self.parties.values()}.values())
+        alone = len(self._endpoints) == 1
+        self._concurrency = self._endpoints[0].concurrency if alone else TogetherConcurrency(self._endpoints)
+        self._ask_of = {"model": _nobody}
+        for party, endpoint in self.parties.items():
+            self._ask_of[party] = endpoint.ask if alone else Lane(endpoint).ask
+
     async def run(self) -> None:
         """Ask everything. Raises `EvalsuiteError` when it cannot go on; what was finished is written by then."""
-        traffic = self.endpoint.traffic
-        self._requests_before = self.meter.requests - traffic.requests
-        self._retries_before = self.meter.retries - traffic.retries
-        with Scribe(self.journal, self.meter) as scribe:
+        self._requests_before = self.meter.requests - self._traffic("requests")
+        self._retries_before = self.meter.retries - self._traffic("retries")
+        owed = [plan for plan in self.work.plans if self.work.owed_rows(plan)]
+        with Scribe(self.journal, self.meter, owed) as scribe:
             watcher = asyncio.ensure_future(self._watch(scribe))
             asking = asyncio.ensure_future(
-                run_pool(self.work.jobs(), lambda job: self._ask(job, scribe), self.endpoint.concurrency)
+                run_pool(self._jobs(), lambda job: self._ask(job, scribe), self._concurrency)
             )
             try:
                 await asyncio.wait({watcher, asking}, return_when=asyncio.FIRST_COMPLETED)
@@ -138,6 +185,19 @@ class Inference:
                 for task in (watcher, asking):
                     task.cancel()
                 await asyncio.gather(watcher, asking, return_exceptions=True)
+
+    def _jobs(self) -> Iterator[Job | None]:
+        """The owed samples; a dataset's replies say little about how fast the next one's come."""
+        plan: DatasetPlan | None = None
+        for job in self.work.jobs():
+            if job and job.plan is not plan:
+                if plan:
+                    self._concurrency.renew()
+                plan = job.plan
+            yield job
+
+    def _traffic(self, name: Literal["requests", "retries"]) -> int:
+        return sum(getattr(endpoint.traffic, name) for endpoint in self._endpoints)
 
     async def _watch(self, scribe: Scribe) -> None:
         """Notice a dead server or a full disk at once, and keep the meter's traffic figures fresh."""
@@ -148,30 +208,81 @@ class Inference:
             await asyncio.sleep(WATCH_SECONDS)
 
     def _read_traffic(self) -> None:
-        self.meter.requests = self._requests_before + self.endpoint.traffic.requests
-        self.meter.retries = self._retries_before + self.endpoint.traffic.retries
+        self.meter.requests = self._requests_before + self._traffic("requests")
+        self.meter.retries = self._retries_before + self._traffic("retries")
+        self.meter.concurrency = self._concurrency.limit
 
     async def _ask(self, job: Job, scribe: Scribe) -> None:
         scribe.check()
-        while scribe.backlog > BACKLOG_PER_WORKER * self.endpoint.concurrency:
+        while scribe.backlog > BACKLOG_PER_WORKER * self._concurrency.limit:
             await asyncio.sleep(0.005)
-        try:
-            answer: Answer | RequestFailure = await self.endpoint.ask(job.request)
-            self._streak = 0
-        except RequestFailure as failure:
-            answer = failure
-            self._count_failure(failure)
-        scribe.record(job, answer)
+        if job.plan.task.in_steps:
+            await self._ask_in_steps(job, scribe)
+        else:
+            try:
+                answer: Answer | RequestFailure = await self._ask_of["model"](job.request)
+                self._streak = 0
+            except RequestFailure as failure:
+                answer = failure
+                self._count_failure(failure, "model")
+            scribe.record(job, answer)
         self._read_traffic()
 
-    def _count_failure(self, failure: RequestFailure) -> None:
-        if failure.repeatable:
+    async def _ask_in_steps(self, job: Job, scribe: Scribe) -> None:
+        """The first reply unless it is there, then what it leads to. Whatever is had by then is written down."""
+        kept = self.first_replies.take(job) if self.first_replies else None
+        answer = job.in_hand = kept or job.in_hand
+        asked: Party = "model"
+        try:
+            if answer is None:
+                answer = await self._ask_of["model"](job.request)
+            steps = job.steps(answer.reply)
+            had = {further.key: further for further in answer.reply.further}
+            for step in steps:
+                if step.key not in had:
+                    asked = step.of
+                    had[step.key] = await self._further(step)
+                    answer = _with_further(answer, had.values())
+            if steps:
+                answer = _with_further(answer, (had[step.key] for step in steps))
+        except RequestFailure as failure:
+            failure.had = answer
+            if asked == "judge":
+                failure.message = f"the judge: {failure.message}"
+            scribe.record(job, failure)
+            self._count_failure(failure, asked)
+        except BaseException:
+            if answer is not None and answer is not job.in_hand:
+                interrupted = RequestFailure(INTERRUPTED, "the run ended before all was asked")
+                interrupted.had = answer
+                scribe.record(job, interrupted)
+            raise
+        else:
+            self._streak = 0
+            scribe.record(job, answer)
+
+    async def _further(self, step: Step) -> Further:
+        answer = await self._ask_of[step.of](step.request)
+        latency_s = None if answer.latency_s is None else round(answer.latency_s, 4)
+        return Further(step.of, step.key, answer.reply, latency_s, answer.attempts)
+
+    def _count_failure(self, failure: RequestFailure, of: Party) -> None:
+        if failure.repeatable or failure.failure == "missing_prediction":
             return
-        if failure.failure == "connection":
+        if failure.failure == "connection" and of == "model":
             self.server_check()
         self._streak += 1
-        if self._streak >= max(BREAKER_FLOOR, 2 * self.endpoint.concurrency):
+        if self._streak >= max(BREAKER_FLOOR, 2 * self._concurrency.limit):
             raise RunIncomplete(
                 f"{self._streak} samples in a row could not be had (the last: {failure.message}); the rest was not asked. "
                 "Look at the server, then run the same command again: it resumes."
             )
+
+
+async def _nobody(_: Request) -> Answer:
+    """Stands in for the model where samples come with their replies: this one has none."""
+    raise RequestFailure("missing_prediction", NO_PREDICTION, attempts=0)
+
+
+def _with_further(answer: Answer, further: Iterable[Further]) -> Answer:
+    return replace(answer, reply=replace(answer.reply, further=tuple(further)))

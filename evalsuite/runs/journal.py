@@ -5,7 +5,13 @@
      "outcome", "extracted", "stage", "gold", "scores": {metric: value}, "labels": […],
      "usage": {"prompt_tokens", "completion_tokens"}, "latency_s", "ttft_s", "attempts",
      "error": {"class", "message", "status"} | null, "statistics": {metric: […]}   (corpus metrics only),
-     "tools": […]   (where the request named tools)}
+     "tools": […]   (where the request named tools), "categories": […]   (where the row counts in some),
+     "logprobs": {"labels": {label: log-probability | null}, "floor"}   (--mcq-mode logprob; null: below the
+     floor; there the reply has "alternatives" as well: [[token, log-probability], …]),
+     "further": [{"of", "key", "reply", "usage", "latency_s", "attempts"}]   (replies to further requests)}
+
+`reply` has `measured` ({"tokens", "logprobs"} or {"reward"}) where a text was measured. A line with an `error` has a
+`reply` all the same where only a further request failed, or the run ended before it (class `interrupted`).
 
 `key` is a hash of what was asked of whom. A line is finished when its newline is there: a torn last line means
 that sample is still owed, and is cut off before anything is appended. After a power cut, lines the operating
@@ -184,6 +190,10 @@ class LineIndex:
         self._stream.seek(offset)
         line = _parsed(self._stream.readline())
         return FinishedLine(offset, line) if line and self._identify(line) == key else None
+
+    def give_back(self, variant: str, dataset: str, key: str, line: FinishedLine) -> None:
+        """Let another sample that asks the same take the line."""
+        self._remember(_short(variant, dataset, key), line.offset)
 
     def leftovers(self) -> set[int]:
         """Offsets of the lines nobody took."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -11,20 +11,36 @@ from evalsuite.endpoint.client import Answer, RequestFailure
 from evalsuite.endpoint.wire import dumps
 from evalsuite.runs.plan import DatasetPlan
 from evalsuite.runs.work import Job
-from evalsuite.types import Reply, Score
+from evalsuite.types import Further, Measured, Reply, Score
+
+OPTIONAL_JUDGEMENT = frozenset({"statistics", "logprobs", "categories"})
+"""Fields that only lines of some kinds have, and that judging again makes anew."""
 
 
 def journal_line(job: Job, answer: Answer | RequestFailure, score: Score) -> bytes:
     """The line of a finished request."""
     if isinstance(answer, RequestFailure):
-        return sample_line(job, None, score, attempts=answer.attempts, error=_error(answer))
+        return _failed_line(job, answer, score)
     return sample_line(
         job,
         answer.reply,
         score,
-        latency_s=round(answer.latency_s, 4),
+        latency_s=round(answer.latency_s, 4) if answer.latency_s is not None else None,
         ttft_s=round(answer.ttft_s, 4) if answer.ttft_s is not None else None,
-        attempts=answer.attempts,
+        attempts=answer.attempts or None,
+    )
+
+
+def _failed_line(job: Job, failure: RequestFailure, score: Score) -> bytes:
+    """The line of a sample that could not be had; with the first reply, where only a further one could not."""
+    had = failure.had
+    return sample_line(
+        job,
+        had.reply if had else None,
+        score,
+        latency_s=had.latency_s if had else None,
+        attempts=(had.attempts if had else failure.attempts) or None,
+        error={"class": failure.failure, "message": failure.message, "status": failure.status},
     )
 
 
@@ -59,6 +75,10 @@ def sample_line(
         "attempts": attempts,
         "error": error,
     }
+    if categories := job.plan.categories(job.sample.subset, job.sample.row):
+        line["categories"] = categories
+    if reply and reply.further:
+        line["further"] = [_further_object(further) for further in reply.further]
     if job.request.tools_json:
         line["tools"] = orjson.Fragment(job.request.tools_json)
     try:
@@ -70,6 +90,19 @@ def sample_line(
         return dumps(line) + b"\n"
 
 
+def _further_object(further: Further) -> dict[str, Any]:
+    """An entry of a line's `further`."""
+    reply = further.reply
+    return {
+        "of": further.of,
+        "key": further.key,
+        "reply": reply.to_json(),
+        "usage": {"prompt_tokens": reply.prompt_tokens, "completion_tokens": reply.completion_tokens},
+        "latency_s": further.latency_s,
+        "attempts": further.attempts or None,
+    }
+
+
 def _judgement(score: Score) -> dict[str, Any]:
     """The fields of a line that a scorer decides."""
     fields = {
@@ -79,11 +112,7 @@ def _judgement(score: Score) -> dict[str, Any]:
         "scores": score.values if score.outcome != "error" else {},
         "labels": score.labels,
     }
-    return fields | ({"statistics": score.statistics} if score.statistics else {})
-
-
-def _error(failure: RequestFailure) -> dict[str, Any]:
-    return {"class": failure.failure, "message": failure.message, "status": failure.status}
+    return {**fields, **score.details, **({"statistics": score.statistics} if score.statistics else {})}
 
 
 def judged_again(line: Mapping[str, Any], job: Job) -> dict[str, Any]:
@@ -91,26 +120,46 @@ def judged_again(line: Mapping[str, Any], job: Job) -> dict[str, Any]:
     score = score_of_line(line, job.plan, job.sample.row)
     fresh = orjson.loads(sample_line(job, None, score))
     kept = {name: line.get(name) for name in ("reply", "usage", "latency_s", "ttft_s", "attempts", "error")}
-    return {**fresh, **kept}
+    further = {"further": line["further"]} if line.get("further") else {}
+    return {**fresh, **kept, **further}
 
 
-def rescored(line: Mapping[str, Any], score: Score) -> dict[str, Any]:
-    """A line with another judgement and nothing else changed."""
-    kept = {name: value for name, value in line.items() if name != "statistics"}
-    return kept | _judgement(score)
+def rescored(line: Mapping[str, Any], score: Score, categories: Sequence[str]) -> dict[str, Any]:
+    """A line with another judgement, in the categories it counts in now, and nothing else changed."""
+    kept = {name: value for name, value in line.items() if name not in OPTIONAL_JUDGEMENT}
+    return kept | _judgement(score) | ({"categories": categories} if categories else {})
 
 
 def score_of_line(line: Mapping[str, Any], plan: DatasetPlan, row: Any) -> Score:
     """The reply of a line, judged by today's scorers."""
     if line["outcome"] == "error":
         return error_score(plan, row)
-    usage = line.get("usage") or {}
-    reply = Reply(
-        **line["reply"],
+    return plan.task.score(row, reply_of_line(line), plan.style)
+
+
+def reply_of_line(line: Mapping[str, Any]) -> Reply:
+    """The reply of a line, or of an entry of its `further`."""
+    usage, fields = line.get("usage") or {}, line["reply"]
+    if "measured" in fields:
+        fields = {**fields, "measured": Measured.from_json(fields["measured"])}
+    return Reply(
+        **fields,
         prompt_tokens=usage.get("prompt_tokens"),
         completion_tokens=usage.get("completion_tokens"),
+        further=tuple(_further_of_line(entry) for entry in line.get("further") or ()),
     )
-    return plan.task.score(row, reply, plan.style)
+
+
+def _further_of_line(entry: Mapping[str, Any]) -> Further:
+    attempts = entry.get("attempts") or 0
+    return Further(entry["of"], entry["key"], reply_of_line(entry), entry.get("latency_s"), attempts)
+
+
+def answer_of_line(line: Mapping[str, Any]) -> Answer:
+    """What a line says of the first request: its reply, with what it took."""
+    return Answer(
+        reply_of_line(line), line.get("latency_s"), line.get("ttft_s"), int(line.get("attempts") or 0)
+    )
 
 
 def kept_score(line: Mapping[str, Any]) -> Score:

@@ -4,26 +4,68 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, TypeVar
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
+from typing import Any, Literal, TypeVar
 
-from evalsuite.config import Gate, RunConfig
+from evalsuite.config import JUDGE_ITSELF, Gate, RunConfig
 from evalsuite.data.builtin import locate
 from evalsuite.data.dataset import Dataset, load_dataset
 from evalsuite.data.layout import DataFile, dataset_name, find_files
 from evalsuite.data.readers import first_record
 from evalsuite.data.spec import DatasetSpec, parse_spec
-from evalsuite.endpoint.wire import Generation, Request, encode
+from evalsuite.endpoint.measures import MEASURING, request_for
+from evalsuite.endpoint.wire import Generation, Request
 from evalsuite.errors import CORRECT_ROWS, ConfigError, DataError, InputError, Problem
 from evalsuite.tasks import KINDS, recognise, task_class
-from evalsuite.tasks.base import Metric, Style, Task, language_of
-from evalsuite.types import Prompt, Sample
+from evalsuite.tasks.base import (
+    PAIR_TRAIT,
+    REWARD_TRAIT,
+    Ask,
+    Metric,
+    Style,
+    Task,
+    language_of,
+    names_categories,
+)
+from evalsuite.tasks.exams import CEVAL, exam_name
+from evalsuite.tasks.profiles import check_profiles
+from evalsuite.types import LogprobForm, Prompt, Reply, Sample
 
-CEVAL = "ceval"
 PlannedT = TypeVar("PlannedT")
 SHORT_NAMES = {"temperature": "t"}
 SHOWN_HASH_DIGITS = 8
+TOP_LOGPROBS = 20
+"""The most that OpenAI's chat API and vLLM (--max-logprobs) give by default."""
+
+
+NO_JUDGE = "a judge has to read the replies, and none is named. Add --judge-base-url URL --judge-model NAME (any OpenAI endpoint)"
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """Who judges the replies, and how it is asked. `base_url` is None where the model under test does."""
+
+    model: str
+    base_url: str | None
+    generation: Generation
+    itself: bool = False
+    """Whether it is the model under test."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Of a judge at an address: all that is known of it."""
+        return f"{self.base_url}|{self.model}"
+
+    def described(self) -> dict[str, Any]:
+        """The judge's entry in run.json."""
+        return {
+            "model": self.model,
+            "base_url": self.base_url,
+            "generation": self.generation.fields(),
+            "itself": self.itself,
+        }
 
 
 @dataclass(frozen=True)
@@ -37,6 +79,7 @@ class DatasetPlan:
     generation: Generation
     limit: int | None
     recognised: bool
+    judge: Judge | None = field(default=None, kw_only=True)
 
     @property
     def name(self) -> str:
@@ -53,6 +96,25 @@ class DatasetPlan:
         """What the scores add up to."""
         return self.task.metrics(self.style)
 
+    @cached_property
+    def groups(self) -> dict[str, tuple[str, ...]]:
+        """Published groups of each subject."""
+        found: dict[str, tuple[str, ...]] = {}
+        for group, subjects in self.task.groups(self.name, self.dataset.counts).items():
+            found |= {subject: (*found.get(subject, ()), group) for subject in subjects}
+        return found
+
+    @property
+    def category_order(self) -> list[str]:
+        """The categories that have an order."""
+        return list(self.task.groups(self.name, self.dataset.counts))
+
+    def categories(self, subset: str, row: Any) -> tuple[str, ...]:
+        """The categories a row counts in, besides its subject: the one it names, and its subject's groups."""
+        groups = self.groups.get(subset, ())
+        own = self.task.category(row) if self.style.categories else None
+        return groups if own is None or own in groups else (own, *groups)
+
     def samples(self) -> Iterator[tuple[Sample[Any], Sequence[Any]]]:
         """The samples, each with its few-shot rows."""
         fallback = self.task.builtin_shots()
@@ -62,7 +124,20 @@ class DatasetPlan:
     def request(self, sample: Sample[Any], shots: Sequence[Any]) -> tuple[Prompt, Request]:
         """A sample's prompt and its serialised request."""
         prompt = self.task.prompt(sample.row, shots, self.style, sample.subset)
-        return prompt, encode(prompt, self.generation)
+        return prompt, request_for(prompt, self.generation)
+
+    def further_request(self, ask: Ask) -> Request:
+        """A further request, serialised."""
+        settings = self.judge.generation if ask.of == "judge" and self.judge else self.generation
+        return request_for(ask.prompt, settings)
+
+    def in_hand(self, sample: Sample[Any]) -> Reply | None:
+        """The reply a sample comes with, so that only a judge has to be asked."""
+        return None
+
+    def in_form(self, form: LogprobForm) -> DatasetPlan:
+        """The same, its letters' probabilities asked for in another form, where they are asked for."""
+        return replace(self, style=replace(self.style, logprob=form)) if self.style.logprob else self
 
     def place(self, sample: Sample[Any]) -> bytes:
         """What of a sample's place belongs to its key: nothing, since equal questions may share a reply."""
@@ -81,12 +156,18 @@ class DatasetPlan:
             f"shots:{style.shots}",
             f"lang:{style.lang}",
             *(name for name in ("cot", "multiple") if getattr(style, name)),
+            *([f"logprob:{style.logprob}"] if style.logprob else []),
             *([style.exam] if style.exam else []),
             "completions" if style.completions else "chat",
             *(f"{SHORT_NAMES.get(name, name)}:{_written(value)}" for name, value in settings.items()),
             f"prompt:v{self.task.version}",
+            *self.judged_by(),
             f"data:{self.data_hash[:SHOWN_HASH_DIGITS]}",
         ]
+
+    def judged_by(self) -> list[str]:
+        """The judge's part of a signature."""
+        return [f"judge:{_written(self.judge.model)}"] if self.judge else []
 
     def described(self) -> dict[str, Any]:
         """The dataset's entry in run.json."""
@@ -106,6 +187,7 @@ class DatasetPlan:
             "style": asdict(self.style),
             "generation": self.generation.fields(),
             "scorers": self.scorers(),
+            **({"judge": self.judge.described()} if self.judge else {}),
         }
 
     def scorers(self) -> dict[str, str]:
@@ -132,6 +214,13 @@ def plan_datasets(config: RunConfig) -> tuple[DatasetPlan, ...]:
         return plans
 
     plans = plan_each(config.datasets, plan_one)
+    for plan in plans:
+        if plan.task.judged and not plan.judge:
+            raise ConfigError(
+                f"-d {plan.spec.text}: {NO_JUDGE}, or --judge-model {JUDGE_ITSELF} to let the model under test judge "
+                "its own replies, which favours it."
+            )
+    check_profiles(config.profile, [(plan.task, plan.style) for plan in plans])
     check_gates(config.gates, plans)
     return tuple(plans)
 
@@ -200,14 +289,57 @@ def _plan(
     recognised: bool,
 ) -> DatasetPlan:
     style = _style(config, task, dataset, files_are_subjects=files_are_subjects)
-    generation = Generation(
-        max_tokens=config.max_tokens or task.max_tokens(style),
+    if style.logprob:
+        _check_logprob(style, task, dataset)
+    judge = judge_of(config) if task.judged else None
+    generation = _generation(config, task, style)
+    return DatasetPlan(spec, task, dataset, style, generation, config.limit, recognised, judge=judge)
+
+
+def _generation(config: RunConfig, task: Task[Any], style: Style) -> Generation:
+    """What the user wants; where nothing is generated, always the same."""
+    if task.measures:
+        return MEASURING
+    return Generation(
+        max_tokens=1 if style.logprob else config.max_tokens or task.max_tokens(style),
         temperature=config.temperature,
         top_p=config.top_p,
         seed=config.seed,
-        stop=config.stop,
+        stop=() if style.logprob else config.stop,
+        top_logprobs=TOP_LOGPROBS if style.logprob else None,
     )
-    return DatasetPlan(spec, task, dataset, style, generation, config.limit, recognised)
+
+
+def judge_of(config: RunConfig) -> Judge | None:
+    """The judge a configuration names. It is asked as evenly as it can answer: at temperature 0."""
+    if not config.judge_model:
+        return None
+    same = (config.judge_base_url, config.judge_model) == (config.base_url, config.model)
+    itself = config.judge_model == JUDGE_ITSELF or same
+    return Judge(config.judge_model, config.judge_base_url, Generation(config.judge_max_tokens), itself)
+
+
+def pairs_among(traits: Mapping[str, int], rows: int) -> Literal["none", "some", "all"]:
+    """How many of a dataset's rows are pairs."""
+    pairs = traits.get(PAIR_TRAIT, 0)
+    return "none" if not pairs else "all" if pairs == rows else "some"
+
+
+def _check_logprob(style: Style, task: Task[Any], dataset: Dataset[Any]) -> None:
+    """Refuse what one token cannot answer."""
+    if style.cot:
+        raise ConfigError(
+            "--mcq-mode logprob reads the first token of an answer, before which --cot lets the model think; "
+            "leave out one of them."
+        )
+    unfit = list(dataset.findings(task.unfit_for_logprob))
+    if unfit:
+        first = unfit[0]
+        raise InputError(
+            f"--mcq-mode logprob: one token cannot answer {len(unfit)} of the rows of {dataset.name}, "
+            f"the first of them {first.file}:{first.line} ({first.what}; expected {first.expected}). "
+            "Leave these rows out, or use --mcq-mode generate."
+        )
 
 
 def _kind_from_columns(path: Any) -> str:
@@ -226,16 +358,22 @@ def unique_name(name: str, taken: Collection[str]) -> str:
 def _style(config: RunConfig, task: Task[Any], dataset: Dataset[Any], *, files_are_subjects: bool) -> Style:
     rows = sum(dataset.counts.values())
     data_lang = language_of(dataset.traits, rows)
+    by_logprob = config.mcq_mode == "logprob" and task.takes_logprob
     return Style(
         lang=data_lang if config.lang == "auto" else config.lang,
         data_lang=data_lang,
         shots=_shots(config, task, dataset),
         cot=config.cot and task.takes_cot,
-        completions=config.completions,
+        completions=config.completions or task.flat_only,
         subjects=files_are_subjects or len(dataset.counts) > 1,
         multiple="multiple" in dataset.traits,
+        logprob="marker" if by_logprob else None,
+        categories=names_categories(dataset.traits),
         agent_format=config.agent_format,
-        exam=CEVAL if CEVAL in dataset.name.lower().replace("-", "").replace("_", "") else None,
+        pairs=pairs_among(dataset.traits, rows),
+        reward=config.preference_mode == "reward" or REWARD_TRAIT in dataset.traits,
+        exam=CEVAL if exam_name(dataset.name) == CEVAL else None,
+        profiles=task.wanted_profiles(config.profile, in_words=not by_logprob),
     )
 
 
@@ -287,11 +425,11 @@ def check_gates(gates: Sequence[Gate], plans: Sequence[DatasetPlan]) -> None:
 
 def _check_bound(gate: Gate, metric: Metric) -> None:
     """Refuse a bound that the metric passes or fails whatever the model does."""
-    highest = {"proportion": 1.0, "score": 1.0, "bleu": 100.0}.get(metric.unit)
+    highest = metric.highest
     share = highest == 1.0
     if gate.percent and not share:
         raise ConfigError(f"--fail-under {gate.metric}: it is no share, so write its value without %.")
-    if highest is not None and gate.value > highest:
+    if gate.value > highest:
         form = "0.4 or 40%" if share else "27.5"
         raise ConfigError(
             f"--fail-under {gate.metric}={gate.value:g}: it lies between 0 and {highest:g}; write {form}, for instance."

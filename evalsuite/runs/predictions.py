@@ -16,19 +16,23 @@ from evalsuite.data.layout import DataFile, dataset_name, find_files
 from evalsuite.data.predictions import Layout, PredictionParser, find_layout
 from evalsuite.data.spec import DatasetSpec, parse_spec
 from evalsuite.endpoint.wire import Generation
-from evalsuite.errors import InputError
+from evalsuite.errors import ConfigError, InputError
 from evalsuite.runs.plan import (
-    CEVAL,
+    NO_JUDGE,
     SHOWN_HASH_DIGITS,
     DatasetPlan,
     check_gates,
+    judge_of,
+    pairs_among,
     plan_each,
     separated,
     unique_name,
 )
 from evalsuite.runs.work import Variant
 from evalsuite.tasks import KINDS, recognise, task_class
-from evalsuite.tasks.base import Style, language_of
+from evalsuite.tasks.base import REWARD_TRAIT, UNJUDGED_TRAIT, Style, Task, language_of, names_categories
+from evalsuite.tasks.exams import CEVAL, exam_name
+from evalsuite.tasks.profiles import check_profiles
 from evalsuite.types import Reply, RowT, Sample
 
 FINGERPRINT_DIGITS = 16
@@ -59,6 +63,11 @@ class PredictionPlan(DatasetPlan):
                 (),
             )
 
+    def in_hand(self, sample: Sample[Any]) -> Reply | None:
+        """See `DatasetPlan.in_hand`."""
+        assert isinstance(sample, PredictedSample)
+        return sample.reply
+
     def place(self, sample: Sample[Any]) -> bytes:
         """Equal questions may have got different replies, so the row's place is in its key."""
         return f"|{sample.subset}|{sample.index}|{sample.id}".encode("utf-8", "surrogatepass")
@@ -70,6 +79,7 @@ class PredictionPlan(DatasetPlan):
             f"lang:{self.style.lang}",
             *several,
             "predictions",
+            *self.judged_by(),
             f"data:{self.data_hash[:SHOWN_HASH_DIGITS]}",
         ]
 
@@ -95,6 +105,7 @@ def plan_predictions(config: ScoreConfig) -> tuple[PredictionPlan, ...]:
         return plans
 
     plans = plan_each(config.datasets, plan_one)
+    check_profiles(config.profile, [(plan.task, plan.style) for plan in plans])
     check_gates(config.gates, plans)
     return tuple(plans)
 
@@ -134,7 +145,11 @@ def _plans(spec: DatasetSpec, config: ScoreConfig, variant: str, name: str) -> I
     task = task_class(spec.kind or _kind(layout, first, files[0].path))()
     for part, its_files in separated(name, files, task):
         dataset = load_dataset(part, its_files, PredictionParser(task, layout))
-        style = _style(config, dataset, files_are_subjects=path.is_dir() and part == name)
+        if UNJUDGED_TRAIT in dataset.traits and not config.judge_model:
+            raise ConfigError(
+                f"{spec.text}: {dataset.traits[UNJUDGED_TRAIT]} answers have no 'judgement': {NO_JUDGE}, or add that column."
+            )
+        style = _style(config, task, dataset, files_are_subjects=path.is_dir() and part == name)
         yield PredictionPlan(
             spec=spec,
             task=task,
@@ -145,10 +160,11 @@ def _plans(spec: DatasetSpec, config: ScoreConfig, variant: str, name: str) -> I
             recognised=not spec.kind,
             variant=Variant(variant, _fingerprint(dataset)),
             layout=layout.name,
+            judge=judge_of(config) if UNJUDGED_TRAIT in dataset.traits else None,
         )
 
 
-def _style(config: ScoreConfig, dataset: Dataset[Any], *, files_are_subjects: bool) -> Style:
+def _style(config: ScoreConfig, task: Task[Any], dataset: Dataset[Any], *, files_are_subjects: bool) -> Style:
     data_lang = language_of(dataset.traits, sum(dataset.counts.values()))
     return Style(
         lang=data_lang if config.lang == "auto" else config.lang,
@@ -156,7 +172,11 @@ def _style(config: ScoreConfig, dataset: Dataset[Any], *, files_are_subjects: bo
         shots=0,
         subjects=files_are_subjects or len(dataset.counts) > 1,
         multiple="multiple" in dataset.traits,
-        exam=CEVAL if CEVAL in dataset.name.lower().replace("-", "").replace("_", "") else None,
+        categories=names_categories(dataset.traits),
+        exam=CEVAL if exam_name(dataset.name) == CEVAL else None,
+        pairs=pairs_among(dataset.traits, sum(dataset.counts.values())),
+        reward=REWARD_TRAIT in dataset.traits,
+        profiles=task.wanted_profiles(config.profile),
     )
 
 

@@ -19,6 +19,8 @@ PACKAGES = (
     "rapidfuzz",
     "sacrebleu",
     "jieba",
+    "nltk",
+    "rjieba",
     "scipy",
     "xllamacpp",
 )

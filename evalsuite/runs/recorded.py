@@ -14,7 +14,7 @@ from evalsuite.data.predictions import PredictedRow, PredictionParser, find_layo
 from evalsuite.data.spec import DatasetSpec, parse_spec
 from evalsuite.endpoint.wire import Generation
 from evalsuite.errors import DataError, InputError
-from evalsuite.runs.plan import DatasetPlan
+from evalsuite.runs.plan import DatasetPlan, Judge
 from evalsuite.runs.predictions import PredictionPlan, prediction_files
 from evalsuite.runs.work import Variant
 from evalsuite.tasks import KINDS, task_class
@@ -37,17 +37,35 @@ def _plan(entry: Mapping[str, Any]) -> DatasetPlan:
     task = task_class(entry["kind"])()
     facts = tuple(FileFacts(file["path"], file["sha256"], file["rows"]) for file in entry["files"])
     dataset: Dataset[Any] = Dataset(entry["name"], (), task, facts, entry["subsets"], {})
-    style = Style(**entry["style"])
+    recorded = entry["style"]
+    style = Style(**{**recorded, "profiles": tuple(recorded.get("profiles", ()))})
     spec = DatasetSpec(entry["spec"], None, entry["spec"])
+    judge = _judge(entry["judge"]) if "judge" in entry else None
     if "layout" in entry:
         variant = Variant(entry["variant"], "")
         made_up = Generation(task.max_tokens(style))
         return PredictionPlan(
-            spec, task, dataset, style, made_up, None, False, variant=variant, layout=entry["layout"]
+            spec,
+            task,
+            dataset,
+            style,
+            made_up,
+            None,
+            False,
+            variant=variant,
+            layout=entry["layout"],
+            judge=judge,
         )
-    fields = entry["generation"]
-    generation = Generation(**{**fields, "stop": tuple(fields.get("stop", ()))})
-    return DatasetPlan(spec, task, dataset, style, generation, None, recognised=False)
+    generation = _generation(entry["generation"])
+    return DatasetPlan(spec, task, dataset, style, generation, None, recognised=False, judge=judge)
+
+
+def _generation(fields: Mapping[str, Any]) -> Generation:
+    return Generation(**{**fields, "stop": tuple(fields.get("stop", ()))})
+
+
+def _judge(entry: Mapping[str, Any]) -> Judge:
+    return Judge(entry["model"], entry["base_url"], _generation(entry["generation"]), entry["itself"])
 
 
 def rows_from_files(plan: DatasetPlan) -> Iterator[Sample[Any]]:

@@ -6,10 +6,11 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from evalsuite.endpoint.client import Answer
 from evalsuite.endpoint.wire import dumps
 from evalsuite.runs.directory import RUN_FILE, RunDirectory
 from evalsuite.runs.journal import FinishedLine, Journal, LineIndex, compact
-from evalsuite.runs.lines import failed_score, judged_again, kept_score
+from evalsuite.runs.lines import answer_of_line, failed_score, judged_again, kept_score, reply_of_line
 from evalsuite.runs.meter import Earlier, Meter
 from evalsuite.runs.plan import DatasetPlan
 from evalsuite.runs.work import Job, Work, make_job
@@ -25,7 +26,8 @@ def reconcile(
     """Count what earlier starts finished, in the works' tallies and the meter; the returned works owe the rest.
 
     A finished reply whose row moved or got another gold answer, or whose dataset has other scorers now, is
-    judged again, not asked again. Lines that nothing asks for any more leave the journal.
+    judged again, not asked again. Lines that nothing asks for any more leave the journal, and so do those of samples
+    whose further requests are owed: `FirstReplies` finds them where they go.
     """
     rejudge = _judged_otherwise(works, directory)
     with LineIndex(directory.journal) as finished, LineIndex(directory.superseded) as set_aside:
@@ -65,13 +67,11 @@ class _Resuming:
             yield make_job(plan, work.tallies[plan.name], sample, shots, work.variant)
 
     def _owes(self, job: Job) -> bool:
+        if job.plan.task.in_steps:
+            return self._owes_in_steps(job)
         line = self.finished.take(job.variant, job.plan.name, job.key)
         if line and self._usable(line):
-            if job.plan.name in self.rejudge or not _same_row(line.content, job):
-                self.drop.add(line.offset)
-                self._judge_again(line.content, job)
-            else:
-                self._count(line.content, job)
+            self._use(line, job)
             return False
         if line:
             self.drop.add(line.offset)
@@ -81,6 +81,45 @@ class _Resuming:
         self.taken_back.add(back.offset)
         self._judge_again(back.content, job)
         return False
+
+    def _use(self, line: FinishedLine, job: Job) -> None:
+        """Count a line of the journal, judged again where its row or its scorers are others now."""
+        if job.plan.name in self.rejudge or not _same_row(line.content, job):
+            self.drop.add(line.offset)
+            self._judge_again(line.content, job)
+        else:
+            self._count(line.content, job)
+
+    def _owes_in_steps(self, job: Job) -> bool:
+        """The same for a sample with further requests; a line that lacks some of their replies stays behind."""
+        line = self._whole_line(self.finished, job)
+        if line:
+            self._use(line, job)
+            return False
+        back = self._whole_line(self.set_aside, job)
+        if back is None:
+            return True
+        self.taken_back.add(back.offset)
+        self._judge_again(back.content, job)
+        return False
+
+    def _whole_line(self, index: LineIndex, job: Job) -> FinishedLine | None:
+        """The first line of a sample that leaves nothing to ask; samples that ask the same get the others."""
+        found: FinishedLine | None = None
+        passed: list[FinishedLine] = []
+        while found is None and (line := index.take(job.variant, job.plan.name, job.key)):
+            if self._whole(line.content, job):
+                found = line
+            else:
+                passed.append(line)
+        for line in passed:
+            index.give_back(job.variant, job.plan.name, job.key, line)
+        return found
+
+    def _whole(self, line: Mapping[str, Any], job: Job) -> bool:
+        if line["outcome"] == "error":
+            return self.keep_errors and (line.get("error") or {}).get("class") != "interrupted"
+        return job.whole(reply_of_line(line))
 
     def _judge_again(self, line: Mapping[str, Any], job: Job) -> None:
         again = judged_again(line, job)
@@ -93,6 +132,37 @@ class _Resuming:
 
     def _usable(self, line: FinishedLine) -> bool:
         return self.keep_errors or line.content["outcome"] != "error"
+
+
+class FirstReplies:
+    """Replies of an earlier start whose sample still owes further requests; `superseded.jsonl` holds them.
+
+    Used as a context manager, after `reconcile`.
+    """
+
+    def __init__(self, directory: RunDirectory) -> None:
+        self._lines = LineIndex(directory.superseded)
+
+    def __enter__(self) -> FirstReplies:
+        self._lines.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._lines.__exit__()
+
+    def take(self, job: Job) -> Answer | None:
+        """A sample's first reply, with those further replies that are there; None where it has to be asked."""
+        found: list[FinishedLine] = []
+        while line := self._lines.take(job.variant, job.plan.name, job.key):
+            if line.content["reply"] is not None:
+                found.append(line)
+        if not found:
+            return None
+        best = max(found, key=lambda line: len(line.content.get("further") or ()))
+        for line in found:
+            if line is not best:
+                self._lines.give_back(job.variant, job.plan.name, job.key, line)
+        return answer_of_line(best.content)
 
 
 def _judged_otherwise(works: Sequence[Work], directory: RunDirectory) -> set[str]:
@@ -109,4 +179,6 @@ def _same_row(line: Mapping[str, Any], job: Job) -> bool:
         job.sample.subset,
         job.sample.index,
     )
-    return same_place and line["gold"] == job.plan.task.gold(job.sample.row)
+    categories = job.plan.categories(job.sample.subset, job.sample.row)
+    same_groups = tuple(line.get("categories", ())) == categories
+    return same_place and same_groups and line["gold"] == job.plan.task.gold(job.sample.row)

@@ -1,7 +1,9 @@
 """`summary.csv` and `summary.json`: the results of a run, from one source.
 
 Columns of the CSV: see `COLUMNS`. The JSON nests the same numbers as variants → datasets → subsets → metrics
-and adds what the run took. A subset's `breakdowns` are the further tables of its kind (`runs.breakdowns`).
+and adds what the run took. A subset's `breakdowns` are the further tables of its kind (`runs.breakdowns`). Results of a
+category stand under the subset `category:NAME`, in the JSON with its `category` and `subjects`; its `accuracy_macro` is
+what exams publish for a group, the unweighted mean over its subjects.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from evalsuite.data.dataset import WHOLE_DATASET
+from evalsuite.data.dataset import CATEGORY_PREFIX, WHOLE_DATASET
 from evalsuite.runs.plan import DatasetPlan
 from evalsuite.runs.tally import Result, Tally
 
@@ -20,6 +22,7 @@ COLUMNS = (
     "run", "variant", "dataset", "subset", "metric", "value", "stderr", "ci_low", "ci_high",
     "n", "n_unparsed", "n_truncated", "n_error", "n_skipped", "primary", "signature",
 )  # fmt: skip
+UNREADABLE_METRIC = "unreadable_rate"
 ATTENTION_SHARE = 0.05
 """Above this share of truncated or unparsed replies a run says what to do about them."""
 
@@ -86,7 +89,7 @@ def nested(rows: Sequence[Mapping[str, Any]], datasets: Sequence[DatasetResults]
             if (row["variant"], row["dataset"]) == (found.variant, found.plan.name):
                 subset = entry["subsets"].setdefault(row["subset"], _subset(found.tally, row["subset"]))
                 metric = units[row["metric"]]
-                numbers = {key: row[key] for key in COLUMNS[5:]}
+                numbers = {key: row[key] for key in (*COLUMNS[5:], "bounds") if key in row}
                 subset["metrics"][row["metric"]] = numbers | {
                     "unit": metric.unit,
                     "higher_is_better": metric.higher_is_better,
@@ -108,17 +111,57 @@ def advice(datasets: Sequence[DatasetResults]) -> list[str]:
                 f"{place}: {outcomes['truncated']} of {total} replies were cut off at {limit} tokens before an answer and count as wrong; "
                 "raise --max-tokens (reasoning models need thousands)."
             )
+        if sentence := _what_errors_hide(dataset):
+            found.append(f"{place}: {sentence}")
         if total and outcomes["unparsed"] > ATTENTION_SHARE * total:
             found.append(
                 f"{place}: {outcomes['unparsed']} of {total} replies held no answer that could be read and count as wrong; look at them in report.html."
             )
+        found.extend(_advice_on_judge(dataset))
     return found
+
+
+def _what_errors_hide(dataset: DatasetResults) -> str:
+    """What the headline could be at most and at least, where samples could not be had."""
+    tally = dataset.tally
+    headline = next((metric for metric in dataset.plan.metrics if metric.primary), None)
+    bounds = tally.bounds(headline) if headline else None
+    if not headline or not bounds:
+        return ""
+    outcomes = tally.outcomes()
+    low, high = (f"{100 * bound:.1f}" for bound in bounds)
+    unit = " %" if headline.unit == "proportion" else ""
+    return (
+        f"{outcomes['error']} of {sum(outcomes.values())} samples could not be had; "
+        f"whatever they would have been, {headline.name} is between {low} and {high}{unit}."
+    )
+
+
+def _advice_on_judge(dataset: DatasetResults) -> Iterator[str]:
+    """What to know of a judge before its scores are believed."""
+    judge = dataset.plan.judge
+    if judge is None:
+        return
+    place = f"{dataset.variant} on {dataset.plan.name}"
+    if judge.itself:
+        yield f"{place}: the model judged its own replies; models favour what they write themselves, so compare it with no other."
+    unreadable = next(
+        result.interval
+        for result in dataset.results()
+        if result.metric.name == UNREADABLE_METRIC and result.subset == WHOLE_DATASET
+    )
+    if unreadable.value and unreadable.value > ATTENTION_SHARE:
+        yield (
+            f"{place}: {unreadable.value * unreadable.n:.0f} of {unreadable.n} verdicts could not be read and are left out of the scores; "
+            "look at them in report.html. Cut off: raise --judge-max-tokens; no JSON: take a stronger judge."
+        )
 
 
 def _subset(tally: Tally, subset: str) -> dict[str, Any]:
     outcomes = tally.outcomes(subset)
     tables = tally.breakdowns.described(None if subset == WHOLE_DATASET else subset)
     return {
+        **_category(tally, subset),
         "samples": sum(outcomes.values()),
         "n_unparsed": outcomes["unparsed"],
         "n_truncated": outcomes["truncated"],
@@ -126,6 +169,12 @@ def _subset(tally: Tally, subset: str) -> dict[str, Any]:
         "metrics": {},
         **({"breakdowns": tables} if tables else {}),
     }
+
+
+def _category(tally: Tally, subset: str) -> dict[str, Any]:
+    if not subset.startswith(CATEGORY_PREFIX):
+        return {}
+    return {"category": subset.removeprefix(CATEGORY_PREFIX), "subjects": tally.subjects(subset)}
 
 
 def _numbers(plan: DatasetPlan, result: Result) -> dict[str, Any]:
@@ -142,6 +191,7 @@ def _numbers(plan: DatasetPlan, result: Result) -> dict[str, Any]:
         "n_skipped": result.n_skipped,
         "primary": result.metric.primary,
         "signature": signature(plan, result),
+        **({"bounds": result.bounds} if result.bounds else {}),
     }
 
 

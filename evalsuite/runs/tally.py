@@ -9,18 +9,15 @@ from __future__ import annotations
 import math
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from evalsuite.config import OnError
-from evalsuite.data.dataset import WHOLE_DATASET
+from evalsuite.data.dataset import CATEGORY_PREFIX, WHOLE_DATASET
 from evalsuite.metrics import stats
 from evalsuite.runs.breakdowns import Breakdowns
 from evalsuite.tasks.base import Breakdown, Metric
 from evalsuite.types import Interval, Outcome
-
-BOUNDED_UNITS = frozenset({"proportion", "score"})
-"""Metrics that lie in 0..1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +31,8 @@ class Result:
     n_truncated: int
     n_error: int
     n_skipped: int
+    bounds: tuple[float, float] | None = None
+    """See `Tally.bounds`."""
 
 
 @dataclass(slots=True)
@@ -45,31 +44,72 @@ class _Scores:
     statistics: list[Sequence[float]] = field(default_factory=list)
     skipped: int = 0
 
+    def merge(self, other: _Scores) -> None:
+        self.values.extend(other.values)
+        self.clusters.extend(other.clusters)
+        self.statistics.extend(other.statistics)
+        self.skipped += other.skipped
+
+
+@dataclass(slots=True)
+class _Cell:
+    """The samples of one subset that are in the same categories."""
+
+    subset: str
+    categories: tuple[str, ...]
+    outcomes: Counter[Outcome] = field(default_factory=Counter)
+    scores: dict[str, _Scores] = field(default_factory=dict)
+
+    def is_in(self, name: str) -> bool:
+        """Whether its samples belong to the results that stand under this name."""
+        if name.startswith(CATEGORY_PREFIX):
+            return name.removeprefix(CATEGORY_PREFIX) in self.categories
+        return name in (self.subset, WHOLE_DATASET)
+
 
 class Tally:
-    """Takes judged samples one by one; gives results for every subset and for `all`."""
+    """Takes judged samples one by one; gives results for `all`, every category and every subset.
+
+    `category_order` holds categories that come first among theirs, in this order.
+    """
 
     def __init__(
-        self, metrics: Sequence[Metric], on_error: OnError, breakdowns: Sequence[Breakdown] = ()
+        self,
+        metrics: Sequence[Metric],
+        on_error: OnError,
+        breakdowns: Sequence[Breakdown] = (),
+        category_order: Sequence[str] = (),
     ) -> None:
         self.metrics = tuple(metrics)
         self.breakdowns = Breakdowns(breakdowns)
         self._on_error = on_error
-        self._scores: dict[str, dict[str, _Scores]] = {}
-        self._outcomes: dict[str, Counter[Outcome]] = {}
+        self._category_order = tuple(category_order)
+        self._cells: dict[tuple[str, tuple[str, ...]], _Cell] = {}
         self._clusters: dict[tuple[str, str], int] = {}
         self._singles = 0
 
     @property
     def subsets(self) -> list[str]:
         """The subsets seen so far, sorted."""
-        return sorted(self._outcomes)
+        return self.subjects(WHOLE_DATASET)
 
-    def outcomes(self, subset: str = WHOLE_DATASET) -> Counter[Outcome]:
-        """How many samples ended how."""
-        if subset != WHOLE_DATASET:
-            return self._outcomes.get(subset, Counter())
-        return sum(self._outcomes.values(), Counter())
+    @property
+    def categories(self) -> list[str]:
+        """The categories seen so far, those with an order first, then the others sorted."""
+        seen = {category for cell in self._cells.values() for category in cell.categories}
+        ordered = [category for category in self._category_order if category in seen]
+        return ordered + sorted(seen.difference(ordered))
+
+    def subjects(self, name: str) -> list[str]:
+        """The subsets of the samples in a category (or in `all`), sorted."""
+        return sorted({cell.subset for cell in self._in(name)})
+
+    def outcomes(self, name: str = WHOLE_DATASET) -> Counter[Outcome]:
+        """How many samples ended how, of those whose results stand under this name."""
+        return sum((cell.outcomes for cell in self._in(name)), Counter())
+
+    def _in(self, name: str) -> Iterator[_Cell]:
+        return (cell for cell in self._cells.values() if cell.is_in(name))
 
     def add(
         self,
@@ -78,18 +118,24 @@ class Tally:
         values: Mapping[str, float | None],
         statistics: Mapping[str, Sequence[float]],
         cluster: str | None = None,
+        categories: tuple[str, ...] = (),
     ) -> None:
         """Count a sample. An `error` counts towards metrics only under `--on-error wrong`, as 0 where it applies."""
-        self._outcomes.setdefault(subset, Counter())[outcome] += 1
+        place = subset, categories
+        cell = self._cells.get(place)
+        if cell is None:
+            cell = self._cells[place] = _Cell(subset, categories)
+        cell.outcomes[outcome] += 1
         if outcome == "error" and self._on_error != "wrong":
             return
         number = self._cluster_number(subset, cluster)
-        scores = self._scores.setdefault(subset, {})
         for metric in self.metrics:
-            kept = scores.setdefault(metric.name, _Scores())
+            kept = cell.scores.setdefault(metric.name, _Scores())
             if metric.aggregate == "corpus":
-                if metric.name in statistics:
-                    kept.statistics.append(array("d", statistics[metric.name]))
+                if metric.score in statistics:
+                    kept.statistics.append(array("d", statistics[metric.score]))
+                else:
+                    kept.skipped += 1
                 continue
             value = values.get(metric.score)
             if outcome == "error":
@@ -108,19 +154,23 @@ class Tally:
         return self._clusters.setdefault((subset, cluster), len(self._clusters))
 
     def results(self) -> list[Result]:
-        """Every metric over the whole dataset, then for each subset where there are several."""
-        found = [self._result(metric, WHOLE_DATASET, self.subsets) for metric in self.metrics]
+        """Every metric over the whole dataset and over each category, then for each subset where there are several.
+
+        A macro mean is not given for a subset, whose mean it would be.
+        """
+        wider = [WHOLE_DATASET, *(CATEGORY_PREFIX + category for category in self.categories)]
+        found = [self._result(metric, name) for name in wider for metric in self.metrics]
         if self.subsets not in ([], [WHOLE_DATASET]):
             found += [
-                self._result(metric, subset, [subset])
+                self._result(metric, subset)
                 for subset in self.subsets
                 for metric in self.metrics
                 if metric.aggregate != "macro"
             ]
         return found
 
-    def _result(self, metric: Metric, name: str, subsets: Iterable[str]) -> Result:
-        parts = {subset: self._scores.get(subset, {}).get(metric.name, _Scores()) for subset in subsets}
+    def _result(self, metric: Metric, name: str) -> Result:
+        parts = self._parts(metric, name)
         outcomes = self.outcomes(name)
         return Result(
             metric=metric,
@@ -130,7 +180,39 @@ class Tally:
             n_truncated=outcomes["truncated"],
             n_error=outcomes["error"],
             n_skipped=sum(part.skipped for part in parts.values()),
+            bounds=self.bounds(metric, name),
         )
+
+    def bounds(self, metric: Metric, name: str = WHOLE_DATASET) -> tuple[float, float] | None:
+        """The least and the greatest value the metric could have, had the samples in error been answered.
+
+        None where there are none, where they count already (`--on-error wrong`), and for metrics that have no greatest
+        value or are no mean of the samples' scores.
+        """
+        errors: Counter[str] = Counter()
+        for cell in self._in(name):
+            errors[cell.subset] += cell.outcomes["error"]
+        countable = metric.highest < math.inf and metric.aggregate != "corpus"
+        if not errors.total() or self._on_error == "wrong" or not countable:
+            return None
+        found = self._parts(metric, name)
+        groups = [[subset] for subset in found] if metric.aggregate == "macro" else [list(found)]
+        lows, highs = [], []
+        for group in groups:
+            total = sum(sum(found[subset].values) for subset in group)
+            missed = sum(errors[subset] for subset in group)
+            rows = missed + sum(len(found[subset].values) for subset in group)
+            if rows:
+                lows.append(total / rows)
+                highs.append((total + missed * metric.highest) / rows)
+        return sum(lows) / len(lows), sum(highs) / len(highs)
+
+    def _parts(self, metric: Metric, name: str) -> dict[str, _Scores]:
+        """A metric's scores by subset."""
+        parts: dict[str, _Scores] = {}
+        for cell in self._in(name):
+            parts.setdefault(cell.subset, _Scores()).merge(cell.scores.get(metric.name, _Scores()))
+        return parts
 
 
 def _interval(metric: Metric, parts: Mapping[str, _Scores]) -> Interval:
@@ -138,8 +220,8 @@ def _interval(metric: Metric, parts: Mapping[str, _Scores]) -> Interval:
     found = _unbounded(metric, parts)
     if found.low is None or found.high is None:
         return found
-    highest = 1.0 if metric.unit in BOUNDED_UNITS else math.inf
-    return replace(found, low=max(0.0, found.low), high=min(highest, found.high))
+    lowest = -math.inf if metric.unit == "difference" else 0.0
+    return replace(found, low=max(lowest, found.low), high=min(metric.highest, found.high))
 
 
 def _unbounded(metric: Metric, parts: Mapping[str, _Scores]) -> Interval:

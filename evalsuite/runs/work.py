@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from evalsuite.config import OnError
+from evalsuite.endpoint.client import Answer
 from evalsuite.endpoint.wire import Request
 from evalsuite.runs.journal import sample_key
-from evalsuite.runs.plan import DatasetPlan
+from evalsuite.runs.plan import DatasetPlan, Judge
 from evalsuite.runs.tally import Tally
-from evalsuite.types import Prompt, Sample, Score
+from evalsuite.types import Party, Prompt, Reply, Sample, Score
 
 YIELD_EVERY = 200
 """Rows passed over (they are finished) before the event loop gets a turn."""
@@ -25,9 +26,18 @@ class Variant:
     fingerprint: str
 
 
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A further request of a sample. `key` is a hash of what is asked of whom."""
+
+    of: Party
+    request: Request
+    key: str
+
+
 @dataclass(slots=True)
 class Job:
-    """A sample on its way."""
+    """A sample on its way. `in_hand` is its first reply, where that is there already."""
 
     variant: str
     plan: DatasetPlan
@@ -36,6 +46,26 @@ class Job:
     prompt: Prompt
     request: Request
     key: str
+    in_hand: Answer | None = None
+
+    def steps(self, reply: Reply) -> list[Step]:
+        """The further requests that the reply leads to; none where a file held what they would give."""
+        if any(not further.key for further in reply.further):
+            return []
+        found = []
+        for ask in self.plan.task.further(self.sample.row, reply, self.plan.style):
+            request = self.plan.further_request(ask)
+            judge = self.plan.judge
+            named = ask.of == "judge" and judge is not None and judge.base_url is not None
+            whom = judge.fingerprint if named and judge else self.key
+            found.append(Step(ask.of, request, sample_key(whom, request.api, request.asked)))
+        return found
+
+    def whole(self, reply: Reply) -> bool:
+        """Whether every further request of the reply has been answered, and nothing else is among the answers."""
+        if not self.plan.task.in_steps or any(not further.key for further in reply.further):
+            return True
+        return [step.key for step in self.steps(reply)] == [further.key for further in reply.further]
 
     def count(self, score: Score) -> None:
         """Count the sample's score."""
@@ -45,7 +75,9 @@ class Job:
 def count_score(plan: DatasetPlan, tally: Tally, subset: str, row: Any, score: Score) -> None:
     """Count a score in the tally of its dataset, and on the lines of its tables."""
     task = plan.task
-    tally.add(subset, score.outcome, score.values, score.statistics, task.cluster(row))
+    tally.add(
+        subset, score.outcome, score.values, score.statistics, task.cluster(row), plan.categories(subset, row)
+    )
     if score.outcome != "error":
         tally.breakdowns.add(subset, task.lines(row, score), score.values)
 
@@ -59,6 +91,21 @@ class Work:
     tallies: Mapping[str, Tally]
     owed: Mapping[str, bytearray | None]
     """One byte a row, 1 for owed; None when all are."""
+
+    @property
+    def judge(self) -> Judge | None:
+        """Who judges the replies of its datasets, where rows of such a one are owed; a run has one judge."""
+        return next((plan.judge for plan in self.plans if plan.judge and self.owed_rows(plan)), None)
+
+    @property
+    def in_steps(self) -> bool:
+        """Whether samples of any of its datasets take further requests."""
+        return any(plan.task.in_steps for plan in self.plans)
+
+    @property
+    def logprob_plan(self) -> DatasetPlan | None:
+        """A dataset of which letters' probabilities are owed; all are asked for in the same form."""
+        return next((plan for plan in self.plans if plan.style.logprob and self.owed_rows(plan)), None)
 
     def owed_rows(self, plan: DatasetPlan) -> int:
         """How many rows of a dataset are owed."""
@@ -83,7 +130,10 @@ class Work:
 
 def new_work(variant: Variant, plans: Sequence[DatasetPlan], on_error: OnError) -> Work:
     """Everything is owed, nothing is counted yet."""
-    tallies = {plan.name: Tally(plan.metrics, on_error, plan.task.breakdowns()) for plan in plans}
+    tallies = {
+        plan.name: Tally(plan.metrics, on_error, plan.task.breakdowns(), plan.category_order)
+        for plan in plans
+    }
     return Work(variant, plans, tallies, dict.fromkeys(tallies))
 
 
@@ -93,4 +143,6 @@ def make_job(
     """Render and serialise a sample's request, once."""
     prompt, request = plan.request(sample, shots)
     key = sample_key(variant.fingerprint, request.api, request.asked + plan.place(sample))
-    return Job(variant.name, plan, tally, sample, prompt, request, key)
+    reply = plan.in_hand(sample)
+    in_hand = Answer(reply) if reply else None
+    return Job(variant.name, plan, tally, sample, prompt, request, key, in_hand)

@@ -11,9 +11,12 @@ from evalsuite.tasks.base import Task
 
 KINDS: Mapping[str, str] = {
     "toolbench": "evalsuite.tasks.toolbench:ToolBenchTask",
+    "preference": "evalsuite.tasks.preference:PreferenceTask",
+    "judge": "evalsuite.tasks.judge:JudgeTask",
     "mcq": "evalsuite.tasks.mcq:McqTask",
     "gsm8k": "evalsuite.tasks.gsm8k:Gsm8kTask",
     "qa": "evalsuite.tasks.qa:QaTask",
+    "perplexity": "evalsuite.tasks.perplexity:PerplexityTask",
 }
 """Kind → where its task is, in the order they are tried when the kind is told from the columns."""
 

@@ -15,10 +15,27 @@ from typing import Any, ClassVar, Generic, Literal, TypeAlias
 
 from evalsuite.data.dataset import RowError
 from evalsuite.metrics.text import split_reasoning
-from evalsuite.types import AgentFormat, Message, Outcome, Prompt, Reply, RowT, Score
+from evalsuite.types import (
+    AgentFormat,
+    LogprobForm,
+    Message,
+    Outcome,
+    Party,
+    Prompt,
+    Reply,
+    RowT,
+    Score,
+)
 
 Language: TypeAlias = Literal["zh", "en"]
 CHINESE_TRAIT = "zh"
+SUBJECT_TRAIT = "subject"
+CATEGORY_TRAIT = "category"
+PAIR_TRAIT = "pair"
+REWARD_TRAIT = "reward"
+UNJUDGED_TRAIT = "unjudged"
+GREETING = "Hello"
+"""What is asked to see whether a model answers at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +53,20 @@ class Style:
     """Rows come from named subjects, so that a header may name them."""
     multiple: bool = False
     """Some rows have several right answers, so every row is asked as if it might."""
+    logprob: LogprobForm | None = None
+    """How the letters' probabilities are asked for; None where the answer is in the reply's words."""
+    categories: bool = False
+    """Rows name a category beside their subject, and results are given for each."""
     exam: str | None = None
     """A benchmark whose own wording is used (`ceval`)."""
+    profiles: tuple[str, ...] = ()
+    """Further scoring profiles that are wanted, of those the task knows (`Task.wanted_profiles`)."""
     agent_format: AgentFormat = "react"
     """How an agent's tools and turns are rendered."""
+    pairs: Literal["none", "some", "all"] = "none"
+    """Which rows hold a second answer that the reply is compared with."""
+    reward: bool = False
+    """The model gives texts a reward, not log-probabilities."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +76,11 @@ class Metric:
     `aggregate`: `mean` over samples; `macro`, the unweighted mean of the subsets' means; `corpus`, computed by
     `from_statistics` from the sum of the samples' sufficient statistics. `of` names the score that is
     aggregated where it is not the metric's own name. `unit`: `proportion` and `score` lie in 0..1, `bleu` in
-    0..100, `ratio` is free.
+    0..100, `ratio` is free but not negative, `difference` is free.
     """
 
     name: str
-    unit: Literal["proportion", "score", "bleu", "ratio"] = "proportion"
+    unit: Literal["proportion", "score", "bleu", "ratio", "difference"] = "proportion"
     primary: bool = False
     aggregate: Literal["mean", "macro", "corpus"] = "mean"
     of: str | None = None
@@ -69,13 +96,18 @@ class Metric:
         """The name of the score it is computed from."""
         return self.of or self.name
 
+    @property
+    def highest(self) -> float:
+        """The most it can be; infinity for a ratio."""
+        return {"proportion": 1.0, "score": 1.0, "bleu": 100.0}.get(self.unit, math.inf)
+
     def of_failure(self, empty: float | None) -> float | None:
         """What a sample counts that could not be had, under `--on-error wrong`; None where it does not count.
 
         `empty` is what an empty reply would score, which tells whether the metric applies to the row. Only metrics
         of quality count it: nothing was hallucinated or cut off.
         """
-        counts = empty is not None and self.higher_is_better and self.unit != "ratio"
+        counts = empty is not None and self.higher_is_better and self.unit not in ("ratio", "difference")
         return 0.0 if counts else None
 
 
@@ -97,6 +129,14 @@ class Breakdown:
     note: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A further request that a sample takes after its first reply: what is asked, and of whom."""
+
+    prompt: Prompt
+    of: Party = "model"
+
+
 class Task(ABC, Generic[RowT]):
     """One kind of dataset. `RowT` is its row, validated and typed."""
 
@@ -106,11 +146,23 @@ class Task(ABC, Generic[RowT]):
     columns: ClassVar[str]
     """The columns in words, for `evalsuite datasets` and error messages."""
     default_shots: ClassVar[int] = 0
+    profiles: ClassVar[tuple[str, ...]] = ()
+    """Scoring profiles that --profile may name, beside the default one. They judge the same replies."""
     takes_shots: ClassVar[bool] = True
     takes_cot: ClassVar[bool] = False
     """Whether `--cot` changes what is asked."""
+    takes_logprob: ClassVar[bool] = False
+    """Whether `--mcq-mode` changes what is asked."""
     pooled: ClassVar[bool] = True
     """Whether the files of a folder add up to one number; else each is a dataset of its own."""
+    flat_only: ClassVar[bool] = False
+    """Whether its prompts are flat texts whatever --completions says."""
+    measures: ClassVar[bool] = False
+    """Whether texts are measured; the generation settings play no part then."""
+    in_steps: ClassVar[bool] = False
+    """Whether a sample may take further requests (`further`)."""
+    judged: ClassVar[bool] = False
+    """Whether another model, the judge, is asked about the replies."""
 
     @classmethod
     @abstractmethod
@@ -133,9 +185,21 @@ class Task(ABC, Generic[RowT]):
         """What is odd about a good row, as pairs of what it is and what was expected; a warning, not a fault."""
         return ()
 
+    def unfit_for_logprob(self, row: RowT) -> Iterable[tuple[str, str]]:
+        """Why one token cannot answer a row, as pairs of what it has and what was expected."""
+        return ()
+
     def subject(self, row: RowT) -> str | None:
         """The subject a row names itself, where it does."""
         return None
+
+    def category(self, row: RowT) -> str | None:
+        """The category a row names itself, where it does."""
+        return None
+
+    def groups(self, dataset: str, subjects: Collection[str]) -> Mapping[str, Collection[str]]:
+        """Published groups of subjects, in their published order, where these are an exam's that has such."""
+        return {}
 
     def cluster(self, row: RowT) -> str | None:
         """What rows that are not independent share (a dialogue), for the confidence intervals."""
@@ -153,13 +217,49 @@ class Task(ABC, Generic[RowT]):
     def prompt(self, row: RowT, shots: Sequence[RowT], style: Style, subject: str) -> Prompt:
         """What is asked; `shots` are the few-shot rows, already cut to `style.shots`."""
 
+    def further(self, row: RowT, reply: Reply, style: Style) -> Sequence[Ask]:
+        """What is asked once the first reply is there; the replies to it are `reply.further` when `score` is called."""
+        return ()
+
+    def probe(self, style: Style) -> Prompt:
+        """A small request of the kind that `prompt` makes, to see whether the server answers such ones."""
+        if style.completions:
+            return Prompt(text=GREETING)
+        return Prompt(messages=[{"role": "user", "content": GREETING}])
+
+    def recorded(self, values: Mapping[str, Any]) -> Reply | None:
+        """The reply that a record's own columns hold (log-probabilities, judgements), for data that is only scored.
+
+        None where there are no such columns: then the column `prediction` counts. Raises `RowError`.
+        """
+        return None
+
+    def recorded_traits(self, row: RowT, reply: Reply) -> Iterable[str]:
+        """Facts about a reply of such data that decide the dataset's style, or what is still to be asked."""
+        return ()
+
     @abstractmethod
     def gold(self, row: RowT) -> Any:
         """The right answer, as it is written to the journal."""
 
-    def from_gold(self, gold: Any) -> RowT | None:
+    def from_gold(self, gold: Any, style: Style) -> RowT | None:
         """A row that a reply can be judged by, from `gold` alone; None where judging needs more (options, tools)."""
         return None
+
+    def wanted_profiles(self, names: Collection[str], *, in_words: bool = True) -> tuple[str, ...]:
+        """Those of the names that are profiles of this kind, always in the same order.
+
+        None is where answers are not `in_words`: profiles read replies, not probabilities.
+        """
+        return tuple(name for name in self.profiles if name in names and in_words)
+
+    def lacks(self, profile: str) -> str:
+        """What has to be installed before that profile can be judged, and how; "" for nothing."""
+        return ""
+
+    def warm_up(self, style: Style) -> None:
+        """Load what judging takes its time to load (dictionaries), while the first replies are awaited."""
+        return
 
     @abstractmethod
     def score(self, row: RowT, reply: Reply, style: Style) -> Score:
@@ -206,6 +306,11 @@ def outcome(found: bool, reply: Reply) -> Outcome:
 def language_of(traits: Mapping[str, int], rows: int) -> Language:
     """Chinese when at least half of the rows are."""
     return "zh" if rows and traits.get(CHINESE_TRAIT, 0) * 2 >= rows else "en"
+
+
+def names_categories(traits: Mapping[str, int]) -> bool:
+    """Whether rows name categories beside subjects; without subjects, the categories are these."""
+    return CATEGORY_TRAIT in traits and SUBJECT_TRAIT in traits
 
 
 def text_value(values: Mapping[str, Any], *names: str) -> str:

@@ -1,24 +1,13 @@
-"""C-Eval's subjects: their Chinese names, used in the prompt's header, and their groups.
+"""C-Eval's subjects: their Chinese names, used in the prompt's header, their groups, and its hard subset.
 
-Source: the subject mapping published with C-Eval (Huang et al. 2023, arXiv 2305.08322).
+Source: the subject mapping published with C-Eval, and the paper for C-Eval Hard (Huang et al. 2023, arXiv 2305.08322).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Literal, NamedTuple, TypeAlias
+from collections.abc import Collection, Mapping
 
-Group: TypeAlias = Literal["STEM", "Social Science", "Humanities", "Other"]
-
-
-class CevalSubject(NamedTuple):
-    """One of the 52 subjects."""
-
-    chinese: str
-    group: Group
-
-
-_NAMES: Mapping[Group, Mapping[str, str]] = {
+_NAMES: Mapping[str, Mapping[str, str]] = {
     "STEM": {
         "computer_network": "计算机网络",
         "operating_system": "操作系统",
@@ -81,8 +70,22 @@ _NAMES: Mapping[Group, Mapping[str, str]] = {
     },
 }
 
-CEVAL_SUBJECTS: Mapping[str, CevalSubject] = {
-    subject: CevalSubject(chinese, group)
-    for group, names in _NAMES.items()
-    for subject, chinese in names.items()
+CEVAL_SUBJECTS: Mapping[str, str] = {
+    subject: chinese for names in _NAMES.values() for subject, chinese in names.items()
 }
+"""The 52 subjects with their Chinese names."""
+
+CEVAL_HARD = (
+    "advanced_mathematics",
+    "discrete_mathematics",
+    "probability_and_statistics",
+    "college_chemistry",
+    "college_physics",
+    "high_school_mathematics",
+    "high_school_chemistry",
+    "high_school_physics",
+)
+"""The subjects of C-Eval Hard, all of them STEM."""
+
+CEVAL_GROUPS: Mapping[str, Collection[str]] = {**_NAMES, "C-Eval Hard": CEVAL_HARD}
+"""Group → its subjects; C-Eval Hard is counted in STEM as well."""

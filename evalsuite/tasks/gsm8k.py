@@ -48,6 +48,8 @@ class Gsm8kRow:
     question: str
     solution: str
     answer: str
+    written_answer: str = ""
+    """The answer column as it stands: other harnesses read the gold from it in their own ways."""
 
 
 EXAMPLES = (
@@ -81,6 +83,7 @@ class Gsm8kTask(Task[Gsm8kRow]):
     kind: ClassVar[str] = "gsm8k"
     columns: ClassVar[str] = "question, answer (the number after ####)"
     default_shots: ClassVar[int] = 4
+    profiles: ClassVar[tuple[str, ...]] = ("lm_eval_strict", "lm_eval_flexible", "opencompass")
 
     @classmethod
     def recognises(cls, values: Mapping[str, Any]) -> bool:
@@ -104,7 +107,7 @@ class Gsm8kTask(Task[Gsm8kRow]):
         if faults:
             raise RowError(*faults)
         solution = _CALCULATOR_MARK.sub("", answer.rpartition("####")[0]).strip()
-        return Gsm8kRow(question.strip(), solution, gold)
+        return Gsm8kRow(question.strip(), solution, gold, answer)
 
     def traits(self, row: Gsm8kRow) -> Iterable[str]:
         """Chinese problems."""
@@ -136,9 +139,9 @@ class Gsm8kTask(Task[Gsm8kRow]):
         """The gold number."""
         return row.answer
 
-    def from_gold(self, gold: str) -> Gsm8kRow:
-        """The problem plays no part in the scores."""
-        return Gsm8kRow("", "", gold)
+    def from_gold(self, gold: str, style: Style) -> Gsm8kRow | None:
+        """The problem plays no part in the scores; profiles read the whole answer, of which the gold is a part."""
+        return None if style.profiles else Gsm8kRow("", "", gold)
 
     def score(self, row: Gsm8kRow, reply: Reply, style: Style) -> Score:
         """Equal as decimals; `strict` counts only a boxed or `####` answer."""
@@ -149,11 +152,13 @@ class Gsm8kTask(Task[Gsm8kRow]):
         stage = found.stage if found else ""
         judged = outcome(value is not None, reply)
         ended = reply.finish_reason
-        values = {
+        values: dict[str, float | None] = {
             "accuracy": float(right),
             "strict": float(right and found is not None and found.strict),
             "truncated_rate": None if ended is None else float(ended == "length"),
         }
+        if style.profiles:
+            values |= _profile_scores(row, text or "", style)
         return Score(judged, value, stage, values)
 
     def metrics(self, style: Style) -> tuple[Metric, ...]:
@@ -162,11 +167,24 @@ class Gsm8kTask(Task[Gsm8kRow]):
             Metric("accuracy", primary=True, version=numbers.VERSION),
             Metric("strict", version=numbers.VERSION),
             Metric("truncated_rate", higher_is_better=False, version=numbers.VERSION),
+            *(_profile_metrics(style) if style.profiles else ()),
         )
 
     def builtin_shots(self) -> tuple[Gsm8kRow, ...]:
         """The four examples of this project."""
         return EXAMPLES
+
+
+def _profile_scores(row: Gsm8kRow, text: str, style: Style) -> dict[str, float | None]:
+    from evalsuite.metrics.numbers_profiles import accuracy
+
+    return {f"{name}/accuracy": accuracy(name, text, row.written_answer) for name in style.profiles}
+
+
+def _profile_metrics(style: Style) -> list[Metric]:
+    from evalsuite.metrics.numbers_profiles import VERSION
+
+    return [Metric(f"{name}/accuracy", profile=name, version=VERSION) for name in style.profiles]
 
 
 def _no_gold(answer: str) -> str:

@@ -1,22 +1,28 @@
 """Multiple choice (`mcq`): C-Eval-style questions with lettered options.
 
 Columns `question`, `answer`, and options `A`, `B`, … `Z` (or a list `choices`/`options`); optional `id`,
-`subject` or `category`, `explanation`. Few-shot examples come only from a dev file, as chat turns that end in
+`subject`, `category`, `explanation`. Few-shot examples come only from a dev file, as chat turns that end in
 the same marker the instruction asks for. Extraction and scores: `evalsuite.metrics.choices`.
+
+By log-probability one token is asked for, and the letters are compared among its alternatives
+(`evalsuite.metrics.label_logprobs`): after the marker, which is begun for the model, or, where the server cannot go on
+with a begun turn, as the whole reply to a question that ends in the marker.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from string import ascii_lowercase
 from typing import Any, ClassVar
 
 from evalsuite.data.dataset import RowError
-from evalsuite.metrics import choices
+from evalsuite.metrics import choices, label_logprobs
 from evalsuite.metrics.text import has_cjk
 from evalsuite.tasks.base import (
+    CATEGORY_TRAIT,
     CHINESE_TRAIT,
+    SUBJECT_TRAIT,
     Language,
     Metric,
     Style,
@@ -27,6 +33,7 @@ from evalsuite.tasks.base import (
     text_value,
 )
 from evalsuite.tasks.ceval import CEVAL_SUBJECTS
+from evalsuite.tasks.exams import CEVAL, subject_groups
 from evalsuite.types import Message, Prompt, Reply, Score
 
 MULTIPLE_TRAIT = "multiple"
@@ -46,6 +53,7 @@ class Wording:
     multiple: str
     direct: str
     cot: str
+    letter: str
     marker: str
     letters: str
     several: str
@@ -60,6 +68,7 @@ WORDINGS: Mapping[Language, Wording] = {
         multiple="正确选项可能有一个或多个，请全部选出。",
         direct="请直接按“{marker}{letters}”的格式作答，不要解释。",
         cot="请先一步一步思考，最后一行按“{marker}{letters}”的格式作答。",
+        letter="请只回答正确选项的字母，不要解释。",
         marker="答案：",
         letters="X",
         several="XY",
@@ -72,6 +81,7 @@ WORDINGS: Mapping[Language, Wording] = {
         multiple="One or more options may be correct; give all of them.",
         direct='Reply only in the form "{marker}{letters}", without an explanation.',
         cot='Think step by step, then end with a last line of the form "{marker}{letters}".',
+        letter="Reply only with the letter of the correct option, without an explanation.",
         marker="Answer: ",
         letters="X",
         several="XY",
@@ -88,6 +98,7 @@ class McqRow:
     options: Mapping[str, str]
     answer: tuple[str, ...]
     subject: str | None = None
+    category: str | None = None
     explanation: str = ""
 
 
@@ -96,10 +107,12 @@ class McqTask(Task[McqRow]):
 
     kind: ClassVar[str] = "mcq"
     columns: ClassVar[str] = (
-        "question, A, B, C, … (or choices), answer; optional id, subject or category, explanation"
+        "question, A, B, C, … (or choices), answer; optional id, subject, category, explanation"
     )
     default_shots: ClassVar[int] = 5
+    profiles: ClassVar[tuple[str, ...]] = ("evalscope", "oc_first_capital", "oc_first_option")
     takes_cot: ClassVar[bool] = True
+    takes_logprob: ClassVar[bool] = True
 
     @classmethod
     def recognises(cls, values: Mapping[str, Any]) -> bool:
@@ -133,12 +146,25 @@ class McqTask(Task[McqRow]):
                 faults.append(_bad_answer(text_value(values, "answer"), options))
         if faults:
             raise RowError(*faults)
-        subject = text_value(values, "subject", "category").strip() or None
-        return McqRow(question, options, answer, subject, text_value(values, "explanation"))
+        subject, category = (text_value(values, name).strip() or None for name in ("subject", "category"))
+        return McqRow(question, options, answer, subject, category, text_value(values, "explanation"))
+
+    def unfit_for_logprob(self, row: McqRow) -> Iterable[tuple[str, str]]:
+        """One token names one option."""
+        if len(row.answer) > 1:
+            yield f"several right answers, {''.join(row.answer)}", "one"
 
     def subject(self, row: McqRow) -> str | None:
         """The column `subject`, else `category`."""
-        return row.subject
+        return row.subject or row.category
+
+    def category(self, row: McqRow) -> str | None:
+        """The column `category`."""
+        return row.category
+
+    def groups(self, dataset: str, subjects: Collection[str]) -> Mapping[str, Collection[str]]:
+        """See `exams.subject_groups`."""
+        return subject_groups(dataset, subjects)
 
     def traits(self, row: McqRow) -> Iterable[str]:
         """Chinese questions, rows with several right answers."""
@@ -146,9 +172,15 @@ class McqTask(Task[McqRow]):
             yield CHINESE_TRAIT
         if len(row.answer) > 1:
             yield MULTIPLE_TRAIT
+        if row.subject:
+            yield SUBJECT_TRAIT
+        if row.category:
+            yield CATEGORY_TRAIT
 
     def max_tokens(self, style: Style) -> int:
-        """Room for a short sentence, or for thinking."""
+        """Room for a short sentence, or for thinking; a letter is one token."""
+        if style.logprob:
+            return 1
         return COT_MAX_TOKENS if style.cot else ANSWER_MAX_TOKENS
 
     def prompt(self, row: McqRow, shots: Sequence[McqRow], style: Style, subject: str) -> Prompt:
@@ -159,14 +191,18 @@ class McqTask(Task[McqRow]):
             lead = f"{wording.reasoning}\n" if style.cot else ""
             blocks = [f"{_question(shot)}\n{lead}{_worked(shot, wording, style)}" for shot in shots]
             text = "\n\n".join([header, *blocks, f"{_question(row)}\n{lead or wording.marker}".rstrip()])
-            return Prompt(text=text, stop=("\n\n",) if style.cot else ("\n",))
+            stop = ("\n\n",) if style.cot else ("\n",)
+            return Prompt(text=text, stop=() if style.logprob else stop)
+        tail = f"\n{wording.marker.rstrip()}" if style.logprob == "letter" else ""
         messages: list[Message] = []
         for shot in shots:
-            messages.append({"role": "user", "content": _question(shot)})
+            messages.append({"role": "user", "content": _question(shot) + tail})
             messages.append({"role": "assistant", "content": _worked(shot, wording, style)})
-        messages.append({"role": "user", "content": _question(row)})
+        messages.append({"role": "user", "content": _question(row) + tail})
         messages[0] = {"role": "user", "content": f"{header}\n\n{messages[0]['content']}"}
-        return Prompt(messages=messages)
+        if style.logprob == "marker":
+            messages.append({"role": "assistant", "content": wording.marker.rstrip()})
+        return Prompt(messages=messages, continues=style.logprob == "marker")
 
     def gold(self, row: McqRow) -> list[str]:
         """The right labels."""
@@ -174,6 +210,8 @@ class McqTask(Task[McqRow]):
 
     def score(self, row: McqRow, reply: Reply, style: Style) -> Score:
         """Exact set of labels; a reply without an answer is wrong."""
+        if style.logprob:
+            return _score_by_logprob(row, reply)
         text = answer_text(reply)
         if text is not None and style.completions and not style.cot:
             text = WORDINGS[style.lang].marker + text.lstrip()
@@ -182,6 +220,8 @@ class McqTask(Task[McqRow]):
         values = {"accuracy": choices.accuracy(labels or (), row.answer)}
         if style.multiple:
             values["partial_credit"] = choices.partial_credit(labels or (), row.answer)
+        if style.profiles:
+            values |= _profile_scores(row, text or "", style)
         return Score(
             outcome=outcome(labels is not None, reply),
             extracted=list(labels) if labels else None,
@@ -191,13 +231,51 @@ class McqTask(Task[McqRow]):
 
     def metrics(self, style: Style) -> tuple[Metric, ...]:
         """Accuracy over all rows and over subjects; partial credit where several answers can be right."""
+        version = label_logprobs.VERSION if style.logprob else choices.VERSION
         metrics = [
-            Metric("accuracy", primary=True, version=choices.VERSION),
-            Metric("accuracy_macro", aggregate="macro", of="accuracy", version=choices.VERSION),
+            Metric("accuracy", primary=True, version=version),
+            Metric("accuracy_macro", aggregate="macro", of="accuracy", version=version),
         ]
         if style.multiple:
             metrics.append(Metric("partial_credit", unit="score", version=choices.VERSION))
+        if style.profiles:
+            metrics += _profile_metrics(style)
         return tuple(metrics)
+
+
+def _profile_scores(row: McqRow, text: str, style: Style) -> dict[str, float]:
+    from evalsuite.metrics import choices_profiles
+
+    chinese, labels = style.lang == "zh", tuple(row.options)
+    return {
+        f"{profile}/accuracy": choices_profiles.accuracy(
+            profile, text, labels, row.answer, chinese=chinese, multiple=style.multiple
+        )
+        for profile in style.profiles
+    }
+
+
+def _profile_metrics(style: Style) -> Iterator[Metric]:
+    from evalsuite.metrics.choices_profiles import VERSION
+
+    for profile in style.profiles:
+        partial = profile == "evalscope" and style.multiple
+        yield Metric(
+            f"{profile}/accuracy", unit="score" if partial else "proportion", profile=profile, version=VERSION
+        )
+
+
+def _score_by_logprob(row: McqRow, reply: Reply) -> Score:
+    """The most probable letter; a reply is one token, so none is cut off."""
+    found = label_logprobs.read(reply.alternatives or (), row.options)
+    chosen = [found.chosen] if found.chosen else None
+    return Score(
+        outcome="scored" if chosen else "unparsed",
+        extracted=chosen,
+        stage="logprob" if chosen else "",
+        values={"accuracy": choices.accuracy(chosen, row.answer)},
+        details={"logprobs": {"labels": found.labels, "floor": found.floor}},
+    )
 
 
 def _options(values: Mapping[str, Any]) -> dict[str, str]:
@@ -228,15 +306,15 @@ def _bad_answer(answer: str, options: Mapping[str, str]) -> tuple[str, str]:
 
 
 def _header(wording: Wording, style: Style, subject: str) -> str:
-    names = CEVAL_SUBJECTS.get(subject)
-    title = names.chinese if names and style.lang == "zh" else subject.replace("_", " ")
+    plain = subject.replace("_", " ")
+    title = CEVAL_SUBJECTS.get(subject, plain) if style.lang == "zh" else plain
     if not style.subjects:
         opening = wording.header_without_subject
-    elif style.exam == "ceval":
+    elif style.exam == CEVAL:
         opening = wording.header_ceval.format(subject=title)
     else:
         opening = wording.header.format(subject=title)
-    form = wording.cot if style.cot else wording.direct
+    form = wording.cot if style.cot else wording.letter if style.logprob == "letter" else wording.direct
     form = form.format(marker=wording.marker, letters=wording.several if style.multiple else wording.letters)
     space = "" if style.lang == "zh" else " "
     return space.join(
@@ -249,5 +327,5 @@ def _question(row: McqRow) -> str:
 
 
 def _worked(row: McqRow, wording: Wording, style: Style) -> str:
-    answer = f"{wording.marker}{''.join(row.answer)}"
+    answer = f"{'' if style.logprob == 'letter' else wording.marker}{''.join(row.answer)}"
     return f"{row.explanation.strip()}\n{answer}" if style.cot and row.explanation else answer

@@ -7,12 +7,13 @@ no response column. Scores: `evalsuite.metrics.rouge` and `evalsuite.metrics.ble
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from evalsuite.data.dataset import RowError
 from evalsuite.metrics import bleu, rouge
+from evalsuite.metrics.bleu_tokens import Tokenize
 from evalsuite.metrics.text import length_ratio, tokenize_pair
 from evalsuite.tasks.base import (
     CHINESE_TRAIT,
@@ -32,6 +33,9 @@ MAX_TOKENS = 512
 FLAT: Mapping[Language, tuple[str, str]] = {"zh": ("问题：", "回答："), "en": ("Question: ", "Answer:")}
 NO_WORDS = "no_words"
 """The label of a reply of nothing but punctuation: its zero is no matter of the words chosen."""
+REFERENCE_WITHOUT_WORDS = "reference_without_words"
+"""The label of a row whose ROUGE is 0 whatever the reply, as rouge-score has it: punctuation, or another script."""
+LABELS_VERSION = "1"
 HISTORY_FORM = "'history' as [[question, answer], …] or a list of messages"
 
 
@@ -55,6 +59,7 @@ class QaTask(Task[QaRow]):
     columns: ClassVar[str] = (
         "query (or question), response (or answer); optional system, history; or messages"
     )
+    profiles: ClassVar[tuple[str, ...]] = ("evalscope", "swift")
 
     @classmethod
     def recognises(cls, values: Mapping[str, Any]) -> bool:
@@ -68,7 +73,7 @@ class QaTask(Task[QaRow]):
     def parse(self, values: Mapping[str, Any]) -> QaRow:
         """See `Task.parse`."""
         reference = text_value(values, "response", "answer")
-        turns = _turns(values)
+        turns = question_turns(values)
         if not reference and turns[-1]["role"] == "assistant":
             reference = text_value(turns.pop(), "content")
         faults = []
@@ -82,6 +87,13 @@ class QaTask(Task[QaRow]):
         if faults:
             raise RowError(*faults)
         return QaRow(tuple(turns), reference)
+
+    def audit(self, row: QaRow) -> Iterable[tuple[str, str]]:
+        """A reference in which ROUGE finds no word."""
+        words, _ = tokenize_pair(row.reference, "")
+        if not words:
+            what = f"ROUGE finds no word in the reference, so it is 0 for every reply [{REFERENCE_WITHOUT_WORDS}]"
+            yield what, "a reference with Latin letters, digits, or Chinese, Japanese or Korean characters"
 
     def traits(self, row: QaRow) -> Iterable[str]:
         """Chinese references: they decide BLEU's tokenizer and the wording of flat prompts."""
@@ -111,13 +123,27 @@ class QaTask(Task[QaRow]):
         """The reference answer."""
         return row.reference
 
-    def from_gold(self, gold: str) -> QaRow:
+    def from_gold(self, gold: str, style: Style) -> QaRow:
         """The question plays no part in the scores."""
         return QaRow(({"role": "user", "content": ""},), gold)
 
+    def lacks(self, profile: str) -> str:
+        """EvalScope counts NLTK's words."""
+        if profile != "evalscope":
+            return ""
+        from evalsuite.metrics.english_words import lacking
+
+        return lacking()
+
+    def warm_up(self, style: Style) -> None:
+        """Words, n-grams and corpus scores, each once."""
+        text = "我" if style.data_lang == "zh" else "a"
+        self.score(self.from_gold(text, style), Reply(text), style)
+
     def score(self, row: QaRow, reply: Reply, style: Style) -> Score:
         """Every overlap score of one reply; an empty reply scores 0 and is counted as unparsed."""
-        text = (answer_text(reply) or "").strip()
+        whole = answer_text(reply) or ""
+        text = whole.strip()
         reference, prediction = tokenize_pair(row.reference, text)
         scores = rouge.score(reference, prediction)
         values: dict[str, float | None] = {}
@@ -134,9 +160,16 @@ class QaTask(Task[QaRow]):
         values["length_ratio"] = length_ratio(reference, prediction)
         counts = bleu.bleu_statistics(text, row.reference, _tokenizer(style))
         values["bleu"] = bleu.sentence_bleu(counts)
+        if style.profiles:
+            values |= _profile_scores(row, whole, style)
         statistics = {"bleu": counts, "chrf": bleu.chrf_statistics(text, row.reference)}
-        labels = (NO_WORDS,) if text and not prediction else ()
+        applying = {NO_WORDS: text and not prediction, REFERENCE_WITHOUT_WORDS: not reference}
+        labels = tuple(label for label, applies in applying.items() if applies)
         return Score(outcome(bool(text), reply), text, "text" if text else "", values, labels, statistics)
+
+    def judges(self) -> Mapping[str, str]:
+        """The version of the labels."""
+        return {"labels": LABELS_VERSION}
 
     def metrics(self, style: Style) -> tuple[Metric, ...]:
         """ROUGE-L leads; `length_ratio` shows a recall-shaped gain for what it is."""
@@ -170,10 +203,37 @@ class QaTask(Task[QaRow]):
                 version=chrf_version,
             ),
             Metric("length_ratio", unit="ratio", version=rouge.VERSION),
+            *(_profile_metrics(style) if style.profiles else ()),
         )
 
 
-def _tokenizer(style: Style) -> bleu.Tokenize:
+def _profile_scores(row: QaRow, reply: str, style: Style) -> dict[str, float | None]:
+    from evalsuite.metrics.qa_profiles import score
+
+    return {
+        f"{profile}/{name}": value
+        for profile in style.profiles
+        for name, value in score(profile, row.reference, reply).items()
+    }
+
+
+def _profile_metrics(style: Style) -> Iterator[Metric]:
+    from evalsuite.metrics import english_words, qa_profiles
+
+    for profile in style.profiles:
+        for name in qa_profiles.METRICS[profile]:
+            counts_nltk_words = profile == "evalscope" and name in qa_profiles.EVALSCOPE_BLEU
+            nltk = f":nltk:{english_words.version()}" if counts_nltk_words else ""
+            yield Metric(
+                f"{profile}/{name}",
+                unit="bleu" if profile == "swift" else "score",
+                profile=profile,
+                version=qa_profiles.VERSION + nltk,
+                detail=profile == "evalscope" and name != qa_profiles.EVALSCOPE_MAIN,
+            )
+
+
+def _tokenizer(style: Style) -> Tokenize:
     return "zh" if style.data_lang == "zh" else "13a"
 
 
@@ -188,7 +248,8 @@ def _missing(columns: Collection[str]) -> list[str]:
     ]
 
 
-def _turns(values: Mapping[str, Any]) -> list[Message]:
+def question_turns(values: Mapping[str, Any]) -> list[Message]:
+    """The turns up to the question, from messages or from system, history and question. Raises `RowError`."""
     if values.get("messages"):
         return list(checked_messages(json_value(values, "messages", "a list of messages")))
     system = text_value(values, "system")

@@ -53,6 +53,8 @@ class ToolBenchTask(Task[ToolBenchRow]):
     columns: ClassVar[str] = (
         "messages, tools, target; optional id, dialogue; or dialogues: conversations, tools"
     )
+    profiles: ClassVar[tuple[str, ...]] = ("strict", "paper")
+    """Both are always given, whether asked for or not."""
     takes_shots: ClassVar[bool] = False
     pooled: ClassVar[bool] = False
     """In-domain and out-of-domain files are never averaged together."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
+import math
 import os
 import signal
 import socket
@@ -27,10 +29,17 @@ from run_helpers import (
 
 from evalsuite.backends.base import Server
 from evalsuite.backends.llamacpp import LlamaCppBackend, child_parameters
+from evalsuite.endpoint.client import Endpoint
+from evalsuite.endpoint.concurrency import FixedConcurrency
+from evalsuite.endpoint.logprobs import find_logprob_form
+from evalsuite.endpoint.retries import RetryPolicy
+from evalsuite.endpoint.wire import Generation, encode
 from evalsuite.errors import CheckpointError, ConfigError, ServerError
+from evalsuite.metrics.label_logprobs import LabelLogprobs, read
 from evalsuite.models.checkpoint import Checkpoint
 from evalsuite.models.recognise import find_checkpoint
 from evalsuite.models.weights import fetch_weights
+from evalsuite.types import Prompt
 
 SMALL = {"n_ctx": "512", "n_parallel": "2"}
 SMALL_WORDS = [word for name, value in SMALL.items() for word in ("--backend-arg", f"{name}={value}")]
@@ -224,6 +233,94 @@ def test_the_main_job_end_to_end(weights: Path, tmp_path: Path) -> None:
     for name in ("report.html", "summary.csv", "run.json", "server-smollm2.log"):
         assert (tmp_path / "run" / name).stat().st_size > 0
     assert all(line["outcome"] != "error" for line in lines_of(tmp_path / "run"))
+
+
+@pytest.mark.model
+@pytest.mark.parametrize(
+    ("spec", "more"),
+    [("perplexity_en", []), ("preference_style", []), ("preference_style", ["--completions"])],
+)
+def test_texts_that_llama_cpp_cannot_measure_are_refused_by_name(
+    weights: Path, tmp_path: Path, spec: str, more: list[str]
+) -> None:
+    words = ["run", "--ckpt", "smollm2", "--out", str(tmp_path), "--name", "run", "-d", spec, *more]
+    done = call(words)
+    assert done.returncode == 2, done.stderr
+    assert "llama.cpp and transformers serve ignore them. Serve the model with vLLM" in done.stderr
+    assert not (tmp_path / "run" / "samples.jsonl").exists()
+
+
+@pytest.mark.model
+def test_a_small_model_judges_itself_and_what_it_says_is_kept_and_counted(
+    weights: Path, tmp_path: Path
+) -> None:
+    words = ["run", "--ckpt", "smollm2", "--out", str(tmp_path), "--name", "run", "--max-tokens", "24"]
+    words += ["-d", "judge_style", "--limit", "2", "--judge-model", "self", "--judge-max-tokens", "24"]
+    done = call(words)
+    assert done.returncode == 0, done.stderr
+    lines = lines_of(tmp_path / "run")
+    assert [len(line["further"]) for line in lines] == [1, 1]
+    found = summary_of(tmp_path / "run")["variants"]["smollm2"]["datasets"]["judge_style"]["subsets"]["all"]
+    read, counted = (found["metrics"][name] for name in ("judge_score", "unreadable_rate"))
+    assert read["n"] + read["n_skipped"] == counted["n"] == 2
+    assert counted["value"] == pytest.approx(read["n_skipped"] / 2)
+    assert "the model judged its own replies" in done.stdout
+
+
+@pytest.mark.model
+def test_a_begun_turn_is_gone_on_with_and_its_probabilities_are_those_of_the_flat_text(
+    server: Server,
+) -> None:
+    question = "Which is wet?\nA. water\nB. fire\nC. earth"
+    begun = Prompt(
+        messages=[
+            {"role": "system", "content": "Be brief."},
+            {"role": "user", "content": question},
+            {"role": "assistant", "content": "Answer:"},
+        ],
+        continues=True,
+    )
+    flat = Prompt(
+        text=f"<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\n{question}<|im_end|>\n<|im_start|>assistant\nAnswer:"
+    )
+    generation = Generation(1, top_logprobs=20)
+
+    async def ask() -> tuple[str, list[LabelLogprobs]]:
+        served = server.served["little"]
+        async with Endpoint(
+            served.base_url, served.model, RetryPolicy(WAIT_SECONDS), FixedConcurrency(1)
+        ) as endpoint:
+            form = await find_logprob_form(endpoint, generation, "marker", completions=False, continues=False)
+            answers = [await endpoint.ask(encode(prompt, generation)) for prompt in (begun, flat)]
+            return form, [read(answer.reply.alternatives or (), "ABC") for answer in answers]
+
+    form, (of_turn, of_text) = asyncio.run(ask())
+    assert form == "marker", "the trial tells what its backend says"
+    assert server.served["little"].continues_turns
+    for label in "ABC":
+        assert of_turn.labels[label] == pytest.approx(of_text.labels[label], abs=0.05)
+    assert sum(math.exp(value) for value in of_turn.labels.values() if value is not None) > 0.8
+
+
+@pytest.mark.model
+@pytest.mark.parametrize("flat", [[], ["--completions"]])
+def test_letters_are_compared_by_probability(weights: Path, tmp_path: Path, flat: list[str]) -> None:
+    words = ["run", "--ckpt", "smollm2", "--backend-arg", "n_ctx=2048", "--mcq-mode", "logprob", *flat]
+    words += ["-d", "mcq_en", "--limit", "4", "--out", str(tmp_path), "--name", "run"]
+    done = call(words)
+    assert done.returncode == 0, done.stderr
+    lines = lines_of(tmp_path / "run")
+    assert len(lines) == 4
+    for line in lines:
+        labels = line["logprobs"]["labels"]
+        known = {label: value for label, value in labels.items() if value is not None}
+        assert line["stage"] == "logprob"
+        assert line["extracted"] == [max(known, key=lambda label: known[label])]
+        assert 0.3 < sum(math.exp(value) for value in known.values()) <= 1.001
+        assert line["usage"]["completion_tokens"] == 1
+    whole = summary_of(tmp_path / "run")["variants"]["smollm2"]["datasets"]["mcq_en"]["subsets"]["all"]
+    assert "logprob:marker" in whole["metrics"]["accuracy"]["signature"]
+    assert "options" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
 
 
 class Doomed:

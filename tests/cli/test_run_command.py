@@ -419,3 +419,30 @@ def test_a_port_that_speaks_another_protocol_is_told(data: Path, tmp_path: Path)
     plain(done)
     assert done.returncode == 4
     assert f"cannot reach {url}/v1" in done.stderr
+
+
+def test_a_dry_run_shows_what_a_judge_would_read_and_what_is_measured(tmp_path: Path) -> None:
+    words = [
+        "run",
+        "--base-url",
+        "http://127.0.0.1:9/v1",
+        "--model",
+        "m",
+        "--judge-model",
+        "self",
+        "--dry-run",
+    ]
+    done = call([*words, "-d", "judge_pairs_style", "-d", "preference_style", "--out", str(tmp_path)])
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("then, of the judge:") == 2
+    assert done.stdout.count("(the model's reply)") == 2
+    assert done.stdout.count("[measured: logprobs]") == 3
+
+
+def test_a_dataset_for_a_judge_without_one_is_refused(tmp_path: Path) -> None:
+    words = ["run", "--base-url", "http://127.0.0.1:9/v1", "--model", "m", "-d", "judge_style"]
+    done = call([*words, "--out", str(tmp_path)])
+    assert done.returncode == 2
+    assert done.stderr.startswith(
+        "error: -d judge_style: a judge has to read the replies, and none is named."
+    )

@@ -68,6 +68,35 @@ class TestValidate:
             write(f"set/val/{subject}.csv", *GOOD)
         assert evalsuite("validate", "set").out.splitlines()[1:] == ["  art: 2 rows", "  law: 2 rows"]
 
+    def test_every_bad_row_of_the_kinds_that_are_judged_or_measured_is_listed(self, evalsuite):
+        write("judge.csv", "question,rubric,scale,prediction_b", "q,r,1-5,b", " ,r,5-1,", "q,,x,b")
+        write("texts.jsonl", '{"text": "a b"}', '{"text": " "}', '{"id": "x"}', '{"text": null}')
+        write(
+            "pairs.jsonl",
+            '{"prompt": "q", "chosen": "a", "rejected": "b"}',
+            '{"prompt": "q", "chosen": "", "rejected": "b"}',
+            '{"prompt": "q", "chosen": "a", "rejected": "a"}',
+            '{"chosen": "a", "rejected": "b"}',
+            '{"prompt": "q", "chosen": "a"}',
+        )
+        ended = evalsuite("validate", "judge.csv", "perplexity:texts.jsonl", "pairs.jsonl")
+        assert ended.code == 2
+        places = [line.split(";")[0] for line in ended.out.splitlines()[:-1]]
+        assert places == [
+            "judge.csv:3: the question is empty",
+            "judge.csv:3: 'scale' is '5-1'",
+            "judge.csv:3: the other answer is empty",
+            "judge.csv:4: 'scale' is 'x'",
+            "texts.jsonl:2: the text is empty",
+            "texts.jsonl:3: missing column 'text'",
+            "texts.jsonl:4: the text is empty",
+            "pairs.jsonl:2: the chosen answer is empty",
+            "pairs.jsonl:3: both answers are the same",
+            "pairs.jsonl:4: there is no prompt",
+            "pairs.jsonl:5: missing column 'rejected'",
+        ]
+        assert ended.out.splitlines()[-1] == "11 problems found."
+
     def test_every_bad_row_of_every_file_is_listed(self, evalsuite):
         write(
             "messy.csv",

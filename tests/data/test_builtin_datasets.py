@@ -135,5 +135,5 @@ def test_the_packaged_examples_are_good_data_of_the_kind_they_say(dataset):
     plan = only_plan(dataset.name)
     assert plan.task.kind == dataset.kind
     assert plan.name == dataset.name
-    assert plan.rows >= 20
+    assert plan.rows >= 8
     assert only_plan(str(dataset.path())).task.kind == dataset.kind  # and told from the columns

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import socket
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -14,6 +15,7 @@ from typing import Any, TypeVar
 import pytest
 from mock_server import (
     MODEL,
+    PROBE,
     USAGE_EVENT,
     WAIT_SECONDS,
     Answer,
@@ -33,8 +35,10 @@ from mock_server import (
     truncated_json,
 )
 
+from evalsuite.endpoint import client, retries
 from evalsuite.endpoint.client import Answer as Answered
 from evalsuite.endpoint.client import Endpoint, RequestFailure
+from evalsuite.endpoint.concurrency import AdaptiveConcurrency, FixedConcurrency
 from evalsuite.endpoint.general import GeneralTransport
 from evalsuite.endpoint.retries import RetryPolicy
 from evalsuite.endpoint.transport import Address, Transport
@@ -69,8 +73,10 @@ def within(
 ) -> T:
     url = server if isinstance(server, str) else server.url
 
+    concurrency = options.pop("concurrency", FixedConcurrency(4))
+
     async def run() -> T:
-        async with Endpoint(url, options.pop("model", MODEL), policy, 4, **options) as endpoint:
+        async with Endpoint(url, options.pop("model", MODEL), policy, concurrency, **options) as endpoint:
             return await do(endpoint)
 
     return asyncio.run(run())
@@ -81,6 +87,13 @@ def ask(
 ) -> Answered:
     request = encode(Prompt(messages=[{"role": "user", "content": text}]), Generation(16))
     return within(server, lambda endpoint: endpoint.ask(request), policy, **options)
+
+
+def test_a_reply_without_the_log_probabilities_it_was_asked_for_is_a_failure(server: MockServer) -> None:
+    request = encode(Prompt(messages=[{"role": "user", "content": "x"}]), Generation(1, top_logprobs=5))
+    with pytest.raises(RequestFailure, match="no log-probabilities") as caught:
+        within(server, lambda endpoint: endpoint.ask(request))
+    assert (caught.value.failure, caught.value.attempts, server.total) == ("no_logprobs", 1, 1)
 
 
 def failure(server: MockServer | str, policy: RetryPolicy = QUICK, **options: Any) -> RequestFailure:
@@ -235,6 +248,40 @@ def test_retry_after_in_seconds_is_waited_for() -> None:
     assert time.monotonic() - started >= 0.3
 
 
+def test_a_server_that_asks_to_wait_is_left_alone_by_every_request() -> None:
+    policy = RetryPolicy(deadline=WAIT_SECONDS, max_attempts=2, first_delay=0.0, max_delay=0.0)
+    arrivals: dict[str, float] = {}
+
+    def behave(asked: Asked) -> Answer:
+        arrivals[f"{asked.prompt} {asked.nth}"] = time.monotonic()
+        return (
+            failing(429, **{"Retry-After": "0.4"}) if asked.prompt == "first" and asked.nth == 1 else reply()
+        )
+
+    async def ask_both(endpoint: Endpoint) -> None:
+        requests = [
+            encode(Prompt(messages=[{"role": "user", "content": text}]), Generation(1))
+            for text in ("first", "second")
+        ]
+        first = asyncio.ensure_future(endpoint.ask(requests[0]))
+        while not arrivals or endpoint.traffic.in_flight:
+            await asyncio.sleep(0.001)
+        await endpoint.ask(requests[1])
+        await first
+
+    with MockServer(behave) as server:
+        within(server, ask_both, policy)
+    assert arrivals["second 1"] - arrivals["first 1"] >= 0.4
+
+
+@pytest.mark.parametrize("refusal", [failing(429), failing(503), hanging()], ids=["429", "503", "hang"])
+def test_an_overloaded_server_is_asked_less_at_a_time(refusal: Answer) -> None:
+    concurrency = AdaptiveConcurrency(10)
+    with MockServer(lambda _: refusal) as server:
+        failure(server, SHORT, concurrency=concurrency)
+    assert concurrency.limit == 7
+
+
 def test_a_retry_after_beyond_the_deadline_is_not_waited_for() -> None:
     with MockServer(lambda _: failing(429, "slow down", **{"Retry-After": "3600"})) as server:
         found = failure(server)
@@ -268,6 +315,64 @@ def test_silence_and_slow_drip_end_at_the_deadline(silence: Answer, stream: bool
         found = failure(server, SHORT, stream=stream)
     assert (found.failure, found.attempts) == ("timeout", 1)
     assert "0.4 s" in found.message
+
+
+def test_a_hung_request_is_asked_again_once_others_show_how_fast_the_server_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(retries, "LEAST_PATIENCE_SECONDS", 0.2)
+    policy = RetryPolicy(deadline=WAIT_SECONDS, first_delay=0.0, max_delay=0.0)
+
+    def behave(asked: Asked) -> Answer:
+        return hanging() if asked.prompt == "hung" and asked.nth == 1 else reply()
+
+    async def ask_many(endpoint: Endpoint) -> Answered:
+        for number in range(retries.KNOWN_AFTER_ANSWERS):
+            await endpoint.ask(
+                encode(Prompt(messages=[{"role": "user", "content": str(number)}]), Generation(1))
+            )
+        return await endpoint.ask(
+            encode(Prompt(messages=[{"role": "user", "content": "hung"}]), Generation(1))
+        )
+
+    with MockServer(behave) as server:
+        assert within(server, ask_many, policy).attempts == 2
+
+
+def test_a_request_that_hung_before_anything_was_known_is_asked_again_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(retries, "LEAST_PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr(client, "PATIENCE_CHECK_SECONDS", 0.05)
+    policy = RetryPolicy(deadline=WAIT_SECONDS, first_delay=0.0, max_delay=0.0)
+
+    def behave(asked: Asked) -> Answer:
+        return hanging() if asked.prompt == "hung" and asked.nth == 1 else reply()
+
+    async def ask_hung_first(endpoint: Endpoint) -> Answered:
+        hung = asyncio.ensure_future(
+            endpoint.ask(encode(Prompt(messages=[{"role": "user", "content": "hung"}]), Generation(1)))
+        )
+        while not endpoint.traffic.in_flight:
+            await asyncio.sleep(0)
+        for number in range(retries.KNOWN_AFTER_ANSWERS):
+            await endpoint.ask(
+                encode(Prompt(messages=[{"role": "user", "content": str(number)}]), Generation(1))
+            )
+        return await hung
+
+    with MockServer(behave) as server:
+        assert within(server, ask_hung_first, policy).attempts == 2
+
+
+def test_patience_begins_with_enough_answers_and_ends_with_the_second_attempt() -> None:
+    patience = retries.Patience()
+    for _ in range(retries.KNOWN_AFTER_ANSWERS):
+        assert patience.seconds(1) == math.inf
+        patience.note(7.0)
+    assert patience.seconds(1) == 70.0
+    assert patience.seconds(2) == 70.0
+    assert patience.seconds(3) == math.inf
 
 
 def test_an_endless_stream_ends_at_the_deadline() -> None:
@@ -375,6 +480,32 @@ def test_a_server_that_does_not_stream_is_read_all_the_same() -> None:
 
 
 # ---------------------------------------------------------------- the right server
+
+
+def test_a_model_that_wants_the_newer_name_of_the_token_limit_gets_it() -> None:
+    def openai(asked: Asked) -> Answer:
+        if "max_tokens" in asked.body:
+            words = "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead."
+            return failing(400, words)
+        return reply("fine")
+
+    prompt = Prompt(
+        messages=[{"role": "user", "content": 'say "max_tokens":1'}],
+        tools=[{"type": "function", "function": {"name": "f", "parameters": {"max_tokens": {}}}}],
+    )
+    request = encode(prompt, Generation(16))
+
+    async def probe_and_ask(endpoint: Endpoint) -> str:
+        await endpoint.probe(encode(Prompt(messages=[{"role": "user", "content": PROBE}]), Generation(1)))
+        return (await endpoint.ask(request)).reply.text
+
+    with MockServer(openai) as server:
+        assert within(server, probe_and_ask) == "fine"
+    body = server.requests[-1].body
+    assert body["max_completion_tokens"] == 16
+    assert "max_tokens" not in body
+    assert body["messages"] == prompt.messages
+    assert body["tools"] == prompt.tools
 
 
 def test_an_unreachable_address_is_a_server_error() -> None:

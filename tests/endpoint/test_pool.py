@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evalsuite.endpoint.concurrency import AdaptiveConcurrency, FixedConcurrency
 from evalsuite.endpoint.pool import run_pool
 
 
@@ -37,7 +38,7 @@ def test_every_job_is_done_once_never_more_than_the_workers_at_a_time_and_none_t
         busy -= 1
         done.append(job[0])
 
-    asyncio.run(run_pool(source(), work, workers))
+    asyncio.run(run_pool(source(), work, FixedConcurrency(workers)))
     assert sorted(done) == [number for number, turns in enumerate(jobs) if turns is not None]
     assert most <= workers
     assert taken == len(jobs)
@@ -62,7 +63,7 @@ def test_the_first_error_cancels_the_others_and_takes_no_more_jobs() -> None:
             raise
 
     with pytest.raises(ValueError, match="broken"):
-        asyncio.run(run_pool(source(), work, 4))
+        asyncio.run(run_pool(source(), work, FixedConcurrency(4)))
     assert taken == [0, 1, 2, 3]
     assert sorted(cancelled) == [0, 1, 2]
 
@@ -76,7 +77,7 @@ def test_an_error_of_the_source_ends_the_pool() -> None:
         await asyncio.sleep(0)
 
     with pytest.raises(OSError, match="the file is gone"):
-        asyncio.run(run_pool(source(), work, 3))
+        asyncio.run(run_pool(source(), work, FixedConcurrency(3)))
 
 
 def test_cancelling_the_pool_cancels_its_workers() -> None:
@@ -89,7 +90,7 @@ def test_cancelling_the_pool_cancels_its_workers() -> None:
             ended.append(job)
 
     async def run() -> None:
-        pool = asyncio.ensure_future(run_pool(iter(range(10)), work, 2))
+        pool = asyncio.ensure_future(run_pool(iter(range(10)), work, FixedConcurrency(2)))
         await asyncio.sleep(0.01)
         pool.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -97,3 +98,25 @@ def test_cancelling_the_pool_cancels_its_workers() -> None:
 
     asyncio.run(run())
     assert sorted(ended) == [0, 1]
+
+
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=60))
+def test_the_number_of_workers_follows_the_limit_up_and_down(limits: list[int]) -> None:
+    class Changing(AdaptiveConcurrency):
+        def __init__(self) -> None:
+            super().__init__(limits[0], 9)
+
+    concurrency, busy, done = Changing(), 0, []
+
+    async def work(job: int) -> None:
+        nonlocal busy
+        busy += 1
+        allowed = concurrency.limit
+        await asyncio.sleep(0)
+        assert busy <= max(allowed, *limits[: len(done) + 2])
+        busy -= 1
+        done.append(job)
+        concurrency.limit = limits[min(len(done), len(limits) - 1)]
+
+    asyncio.run(run_pool(iter(range(2 * len(limits))), work, concurrency))
+    assert sorted(done) == list(range(2 * len(limits)))

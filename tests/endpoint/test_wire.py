@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from typing import Any
 
 import orjson
@@ -42,6 +43,12 @@ NAMES = st.sampled_from(
         "arguments",
         "name",
         "detail",
+        "logprobs",
+        "top_logprobs",
+        "token_logprobs",
+        "tokens",
+        "token",
+        "logprob",
     ]
 )
 LEAVES = st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.floats(allow_nan=False) | st.text()
@@ -61,6 +68,7 @@ DOCUMENTS = st.fixed_dictionaries(
                     "delta": ANY_JSON,
                     "text": ANY_JSON,
                     "finish_reason": ANY_JSON,
+                    "logprobs": ANY_JSON,
                 },
             ),
             max_size=2,
@@ -80,6 +88,7 @@ def well_formed(reply: Reply) -> bool:
         and all(isinstance(call, dict) for call in reply.tool_calls or [])
         and isinstance(reply.finish_reason, str | None)
         and isinstance(reply.prompt_tokens, int | None)
+        and all(isinstance(token, str) and math.isfinite(value) for token, value in reply.alternatives or ())
     )
 
 
@@ -169,3 +178,99 @@ def test_tools_are_part_of_what_is_asked():
     assert request.tools_json == b'[{"type":"function"}]'
     without = encode(Prompt(messages=[{"role": "user", "content": "x"}]), Generation(5))
     assert "tools" not in orjson.loads(without.body(b'"m"', stream=False))
+
+
+# ---------------------------------------------------------------- log-probabilities
+
+CHAT_FORM = {
+    "content": [
+        {
+            "token": " B",
+            "logprob": -0.5,
+            "top_logprobs": [
+                {"token": " A", "logprob": -1.5},
+                {"token": " B", "logprob": -0.5, "bytes": [32, 66]},
+            ],
+        },
+        {"token": ".", "logprob": -0.1, "top_logprobs": [{"token": ".", "logprob": -0.1}]},
+    ]
+}
+COMPLETIONS_FORM = {
+    "tokens": [" B", "."],
+    "token_logprobs": [-0.5, -0.1],
+    "top_logprobs": [{" A": -1.5, " B": -0.5}, {".": -0.1}],
+}
+
+
+def alternatives(logprobs: Any) -> Any:
+    choice = {"message": {"content": "x"}, "text": "x", "logprobs": logprobs}
+    return read_reply(orjson.dumps({"choices": [choice]})).alternatives
+
+
+@pytest.mark.parametrize("form", [CHAT_FORM, COMPLETIONS_FORM])
+def test_the_first_tokens_alternatives_are_read_in_both_forms(form: Any) -> None:
+    assert alternatives(form) == ((" B", -0.5), (" A", -1.5))
+
+
+@pytest.mark.parametrize(
+    "logprobs",
+    [
+        None,
+        {},
+        [],
+        "yes",
+        {"content": []},
+        {"content": None},
+        {"content": [{"token": "B", "logprob": -0.5, "top_logprobs": []}]},
+        {"content": [{"token": "B", "logprob": -0.5}]},
+        {"content": [{"top_logprobs": [{"token": 3, "logprob": -1}, {"token": "A", "logprob": "x"}]}]},
+        {"tokens": ["B"], "token_logprobs": [-0.5], "top_logprobs": None},
+        {"tokens": [], "token_logprobs": [], "top_logprobs": []},
+        {"top_logprobs": [None]},
+    ],
+)
+def test_a_reply_without_alternatives_has_none(logprobs: Any) -> None:
+    assert alternatives(logprobs) is None
+
+
+def test_a_sampled_token_outside_the_shown_ones_is_one_of_them() -> None:
+    form = {"content": [{"token": " C", "logprob": -6.0, "top_logprobs": [{"token": " A", "logprob": -0.1}]}]}
+    assert alternatives(form) == ((" A", -0.1), (" C", -6.0))
+
+
+def test_numbers_that_are_not_json_are_left_out() -> None:
+    raw = (
+        b'{"choices":[{"message":{"content":"x"},"logprobs":{"content":[{"token":"A","logprob":-Infinity,'
+        b'"top_logprobs":[{"token":"A","logprob":-Infinity},{"token":"B","logprob":NaN},{"token":"C","logprob":-1}]}]}}]}'
+    )
+    assert read_reply(raw).alternatives == (("C", -1.0),)
+
+
+def test_a_stream_keeps_the_first_tokens_alternatives() -> None:
+    reader = StreamReader()
+    for logprobs in (None, {"content": []}, CHAT_FORM, {"content": [CHAT_FORM["content"][1]]}):
+        reader.feed(
+            b"data: " + orjson.dumps({"choices": [{"delta": {"content": "x"}, "logprobs": logprobs}]})
+        )
+    reader.feed(b"data: [DONE]")
+    assert reader.reply().alternatives == ((" B", -0.5), (" A", -1.5))
+
+
+def test_each_api_asks_for_log_probabilities_in_its_own_words() -> None:
+    generation = Generation(1, top_logprobs=20)
+    chat = encode(Prompt(messages=[{"role": "user", "content": "x"}]), generation)
+    completions = encode(Prompt(text="x"), generation)
+    for request, asked in ((chat, {"logprobs": True, "top_logprobs": 20}), (completions, {"logprobs": 20})):
+        body = orjson.loads(request.body(b'"m"', stream=False))
+        assert {name: value for name, value in body.items() if "logprobs" in name} == asked
+        assert request.logprobs
+    plain = encode(Prompt(text="x"), Generation(1))
+    assert b"logprobs" not in plain.asked
+    assert not plain.logprobs
+
+
+def test_a_begun_turn_is_to_be_gone_on_with() -> None:
+    begun = Prompt(messages=[{"role": "assistant", "content": "Answer:"}], continues=True)
+    body = orjson.loads(encode(begun, Generation(1)).body(b'"m"', stream=False))
+    assert (body["continue_final_message"], body["add_generation_prompt"]) == (True, False)
+    assert b"continue" not in encode(Prompt(messages=begun.messages), Generation(1)).asked

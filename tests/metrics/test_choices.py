@@ -209,6 +209,35 @@ def test_an_options_own_text_is_told_from_a_label(reply, label, stage):
 
 
 @pytest.mark.parametrize(
+    ("reply", "label", "stage"),
+    [
+        ("答案：C. 选择A方案", "C", "marker"),
+        ("答案是C：选择A方案。", "C", "marker"),
+        ("答案：C（选择Ａ方案）", "C", "marker"),
+        ("The answer is E. The answer is B", "E", "marker"),
+        (r"\boxed{C. 选择A方案}", "C", "marker"),
+        ("C. 选择A方案", "C", "bare"),
+        ("D. 选B", "D", "bare"),
+        ("选择A方案", "C", "option_text"),
+        ("C. 选择A方案，因为成本低", "C", "option_text"),
+        ("答案：D. 选B", "D", "marker"),
+        ("选B", "B", "marker"),
+        ("不选C，选择A", "A", "marker"),
+        ("选择A方案不好，答案：B", "B", "marker"),
+    ],
+)
+def test_an_option_that_reads_like_an_answer_is_only_quoted(reply, label, stage):
+    options = {"A": "增加广告", "B": "降价", "C": "选择A方案", "D": "选B", "E": "the answer is B"}
+    assert extract(reply, options) == Extraction((label,), stage)
+
+
+@pytest.mark.parametrize("option", ["答案", "选择", "answer", "The answer is"])
+def test_an_option_that_is_only_a_marker_takes_nothing_from_the_reply(option):
+    for reply in ("答案：B", "选择B", "The answer is B"):
+        assert chosen(reply, {"A": option, "B": "水"}) == "B"
+
+
+@pytest.mark.parametrize(
     ("reply", "label"),
     [
         ("有110头", "B"),
@@ -353,6 +382,49 @@ def test_extraction_never_raises_and_invents_no_label(reply, multiple):
             FOUR[label] in reply if found.stage == "option_text" else any(form in reply for form in spelled)
         )
     assert multiple or found.labels is None or len(found.labels) == 1
+
+
+REALISTIC = st.sampled_from(
+    ["水", "good question", "none of the above", "both A and B", "A和B", "以上都对", "以上都不对", "选择A方案", "the answer is B",
+     "C++", "B-cell", "37°C", "12", "-5", "1.5", r"\frac{1}{2}", "$x$", "不是", "错误", "A lot", "I think", "a", "not water"]
+)  # fmt: skip
+OPTIONS = st.lists(REALISTIC | st.text(max_size=6), min_size=2, max_size=6).map(
+    lambda texts: choices.option_labels(dict(zip(string.ascii_lowercase, texts, strict=False)))
+)
+
+
+@settings(deadline=None)
+@given(PIECES | REALISTIC, OPTIONS, st.booleans())
+def test_whatever_the_options_are_no_label_is_invented(reply, options, multiple):
+    plain = choices._plain(reply)
+    for label in extract(reply, options, multiple=multiple).labels or ():
+        assert label.lower() in plain or choices._plain(options[label]) in plain
+
+
+@settings(deadline=None)
+@given(
+    st.lists(REALISTIC, min_size=2, max_size=6, unique=True),
+    st.data(),
+    st.sampled_from(["答案：{}", "Answer: {}", "答案是{}。", "The answer is {}.", "故选{}。", r"\boxed{{{}}}", "{}", "（{}）", "**{}**"]),
+)  # fmt: skip
+def test_the_gold_as_reply_scores_full_marks_whatever_the_options_are(texts, data, template):
+    options = choices.option_labels(dict(zip(string.ascii_lowercase, texts, strict=False)))
+    multiple = data.draw(st.booleans())
+    right = data.draw(st.sets(st.sampled_from(sorted(options)), min_size=1, max_size=4 if multiple else 1))
+    gold = parse_gold(sorted(right), options)
+    found = extract(template.format("".join(gold)), options, multiple=multiple).labels
+    assert choices.accuracy(found, gold) == choices.partial_credit(found, gold) == 1.0
+
+
+@settings(deadline=None)
+@given(st.lists(REALISTIC, min_size=2, max_size=6, unique=True), st.data())
+def test_a_label_with_its_own_text_is_that_label(texts, data):
+    options = choices.option_labels(dict(zip(string.ascii_lowercase, texts, strict=False)))
+    label = data.draw(st.sampled_from(sorted(options)))
+    template = data.draw(
+        st.sampled_from(["{}. {}", "答案：{}. {}", "Answer: {}. {}", "The answer is {}: {}"])
+    )
+    assert extract(template.format(label, options[label]), options).labels == (label,)
 
 
 @settings(deadline=None)

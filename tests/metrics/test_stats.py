@@ -221,9 +221,13 @@ def test_the_bootstrap_of_a_mean_agrees_with_theory():
 
 
 def test_the_bootstrap_repeats_for_a_seed_whatever_the_order():
+    generator = random.Random(2)
     rows = [(index % 7, 1) for index in range(50)]
     found = stats.bootstrap_interval(rows, share, seed=3)
     assert found == stats.bootstrap_interval(rows[::-1], share, seed=3)
+    floats = [(generator.uniform(0, 1e3), generator.uniform(1, 9)) for _ in range(50)]
+    again = generator.sample(floats, len(floats))
+    assert stats.bootstrap_interval(floats, share) == stats.bootstrap_interval(again, share)
     assert found != stats.bootstrap_interval(rows, share, seed=4)
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evalsuite.metrics.tool_failures import LABELS, Written, failures, gold_faults, nearest
 from evalsuite.metrics.tool_schemas import offered_schemas
-from evalsuite.metrics.tool_steps import parse_step
+from evalsuite.metrics.tool_steps import parse_step, score_strict, tool_names
 
 TOOLS = [
     {"name": "forecast", "parameters": {"city": "string, required", "day": "integer, optional"}},
@@ -121,8 +122,20 @@ class TestArguments:
             "missing_required": ["city"],
         }
 
-    def test_nothing_is_held_against_parameters_that_are_not_described(self):
-        assert labels(call("mystery", '{"a": 1}'), gold=call("mystery", "{}")) == {}
+    def test_parameters_that_are_not_described_are_compared_with_the_gold_call_only(self):
+        gold = call("mystery", '{"a": 1, "b": 2}')
+        assert labels(call("mystery", '{"b": 2, "c": 3}'), gold=gold) == {"other_arguments": ["a", "c"]}
+        assert labels(call("mystery", '{"a": 1}'), gold=call("mystery", "{}")) == {"other_arguments": ["a"]}
+        assert labels(call("mystery", '{"a": 1}'), gold=call("mystery", "oops")) == {}
+
+    def test_an_optional_parameter_of_the_gold_call_left_out(self):
+        assert labels(call(written='{"city": "Porto"}')) == {"other_arguments": ["day"]}
+
+    def test_names_that_a_label_has_already_are_not_named_twice(self):
+        assert labels(call(written='{"day": 1, "hour": 3}')) == {
+            "missing_required": ["city"],
+            "unknown_param": ["hour"],
+        }
 
     def test_values_by_json_type(self):
         assert labels(call(written='{"city": "Porto", "day": 1.0}')) == {}
@@ -195,6 +208,16 @@ TOOL_LISTS = st.lists(
 )
 
 
+ARGUMENTS = st.dictionaries(
+    st.sampled_from(["a", "day", "city"]), st.sampled_from([1, 1.5, True, "1", None, [1]])
+)
+STEPS = st.builds(
+    call,
+    st.sampled_from(["forecast", "x", "none", "invalid_hallucination_function_name"]),
+    ARGUMENTS.map(json.dumps) | st.sampled_from(["oops", "[1]", '{"a": NaN}', ""]),
+) | st.sampled_from([FINISH, GIVE_UP, call("Finish", "oops"), "", "hm", "<think>"])
+
+
 @given(PIECES, PIECES, TOOL_LISTS, st.booleans())
 def test_nothing_raises_and_labels_are_known(gold, reply, tools, truncated):
     schemas = offered_schemas(tools)
@@ -202,6 +225,16 @@ def test_nothing_raises_and_labels_are_known(gold, reply, tools, truncated):
     found = failures(step, Written(reply, truncated=truncated), schemas, [parse_step(reply)])
     assert list(found) == [label for label in LABELS if label in found]
     gold_faults(step, schemas)
+
+
+@settings(max_examples=300)
+@given(STEPS, STEPS, TOOL_LISTS)
+def test_no_zero_is_silent(gold_text, reply_text, tools):
+    gold, reply = parse_step(gold_text), parse_step(reply_text)
+    strict = score_strict(gold, reply, tool_names(tools))
+    found = failures(gold, Written(reply_text), offered_schemas(tools))
+    for name in ("plan_em", "act_em", "avg_f1"):
+        assert found or strict.values[name] in (None, 1.0), name
 
 
 @given(PIECES, TOOL_LISTS)

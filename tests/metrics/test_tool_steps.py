@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from shared_data import SHARED, SHARED_DATA
+from step_cases import PAPER_NAMES
 
 from evalsuite.metrics import tool_steps
 from evalsuite.metrics.tool_steps import METRICS, Step, parse_step, score_paper, score_strict, tool_names
@@ -17,15 +18,6 @@ VECTORS = SHARED / "golden/toolbench.json"
 STATIC = SHARED_DATA / "toolbench/static_out_of_domain.json"
 OFFERED = frozenset({"a", "b", "Finish"})
 GIVE_UP = '{"return_type": "give_up_and_restart"}'
-PAPER_NAMES = {
-    "rouge": "rouge_l",
-    "plan_em": "plan_em",
-    "action_em": "act_em",
-    "easy_f1": "easy_f1",
-    "hard_f1": "hard_f1",
-    "f1": "avg_f1",
-    "hallu_rate": "hallucination_rate",
-}
 
 
 def call(action, arguments):
@@ -306,11 +298,18 @@ def test_bit_vectors_find_the_same_subsequence_as_a_plain_table(reference, hypot
     assert tool_steps._common_subsequence(reference, hypothesis) == recursive_words(reference, hypothesis)
 
 
-def test_long_answers_take_no_time():
-    long = " ".join(str(number % 997) for number in range(5_000))
-    start = time.perf_counter()
-    assert tool_steps.paper_rouge_l(long, long[::-1]) > 0
-    assert time.perf_counter() - start < 10
+LONG = " ".join(str(number % 997) for number in range(5_000))
+
+
+@pytest.mark.parametrize(
+    ("reference", "hypothesis"),
+    [(LONG, LONG[::-1]), ("green tea", "tea dog " * 125_000), ("green tea. no", "tea. " * 200_000)],
+    ids=["thousands of words", "a megabyte of one sentence", "a megabyte of sentences"],
+)
+def test_long_answers_take_no_time(reference, hypothesis):
+    start = time.process_time()
+    assert tool_steps.paper_rouge_l(reference, hypothesis) > 0
+    assert time.process_time() - start < 5  # seconds; quadratic time would be 13 and more
 
 
 # --- strict ---

@@ -409,6 +409,23 @@ def samples(variants=("smollm2",)):
         )
 
 
+def summary_with_categories():
+    """Seven subjects in two categories."""
+    found = summary()
+    subsets = found["variants"]["smollm2"]["datasets"]["mcq_zh"]["subsets"]
+    for category, subjects in (("science", SUBJECTS[:2]), ("other", SUBJECTS[2:])):
+        metrics = {"accuracy": metric(0.3, 7, primary=True), "accuracy_macro": metric(0.35, 7)}
+        part = subset(7 * len(subjects), metrics)
+        subsets[f"category:{category}"] = {"category": category, "subjects": list(subjects), **part}
+    return found
+
+
+def samples_with_categories():
+    """The samples of it."""
+    for line in mcq_samples(44):
+        yield line | {"categories": ["science" if line["subset"] in SUBJECTS[:2] else "other"]}
+
+
 def nothing():
     return {
         "run": "empty",

@@ -53,6 +53,9 @@ def files(tmp_path_factory):
         "large": render(examples.run(), examples.summary(), examples.mcq_samples(2000)),
         "one": render(examples.run(), examples.summary(), [examples.sample(0)]),
         "empty": render({}, examples.nothing(), []),
+        "categories": render(
+            examples.run(), examples.summary_with_categories(), examples.samples_with_categories()
+        ),
     }
     for name, text in pages.items():
         (folder / f"{name}.html").write_text(text, encoding="utf-8")
@@ -91,7 +94,7 @@ def current(tab):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 400])
-@pytest.mark.parametrize("name", ["full", "two", "large", "one", "empty"])
+@pytest.mark.parametrize("name", ["full", "two", "large", "one", "empty", "categories"])
 def test_no_page_is_wider_than_its_window(visit, name, width, scheme):
     tab = visit(name, viewport={"width": width, "height": 900}, color_scheme=scheme)
     assert tab.evaluate("document.documentElement.scrollWidth") <= width
@@ -107,6 +110,16 @@ def test_filters_narrow_the_list_and_together_narrow_it_further(visit):
     assert "no answer within 120 s" in tab.locator("#detail .failure").inner_text()
     tab.click("#clear")
     assert found(tab) == "150 samples"
+
+
+def test_a_category_leads_to_its_samples(visit, become):
+    tab = visit("categories")
+    tab.click("#categories a >> text=science")
+    become(tab.locator("#filter-category")).to_have_value("science")
+    shown = int(found(tab).split()[0])
+    assert 0 < shown < 44
+    tab.select_option("#filter-subset", "physics")
+    assert 0 < int(found(tab).split()[0]) < shown
 
 
 def test_right_and_wrong_can_be_told_apart(visit):

@@ -384,6 +384,29 @@ def test_a_message_shared_by_many_samples_stands_once():
     assert all(len(one["messages"]) == 11 for one in data["samples"])
 
 
+def test_what_a_judge_said_stands_with_the_reply_and_a_measured_text_has_no_length():
+    verdict = {"of": "judge", "key": "k", "reply": {"text": '{"score": 8}'}}
+    judged = examples.sample(0, dataset="essays", further=[verdict, verdict], usage=None)
+    measured = {"text": "", "measured": {"tokens": ["a"], "logprobs": [None]}}
+    text = examples.sample(1, dataset="texts", reply=measured, further=[{"reply": measured}], usage=None)
+    html = page(samples=[judged, text])
+    first, second = embedded(html)["samples"]
+    assert first["verdict"] == '{"score": 8}\n\n{"score": 8}'
+    assert "measured" not in first
+    assert second["measured"]
+    assert "verdict" not in second
+    assert html.count("Reply length in characters") == 1  # of the essays alone
+
+
+def test_the_worst_sample_is_the_highest_where_lower_is_better():
+    lower = examples.metric(20.0, 2, unit="ratio", primary=True, higher=False)
+    metrics = {("smollm2", "texts"): {"perplexity": {**lower, "name": "perplexity"}}}
+    excerpt = Excerpt(9, metrics)
+    for index, value in enumerate((30.0, 10.0)):
+        excerpt.add(examples.sample(index, dataset="texts", scores={"perplexity": value}))
+    assert [sample.record["score"] for sample in excerpt.samples()] == [-30.0, -10.0]
+
+
 def test_a_page_that_grows_too_large_cuts_texts_shorter_and_then_drops_samples():
     excerpt = Excerpt(50, {})
     for index in range(50):
@@ -465,3 +488,12 @@ def test_importing_the_module_imports_nothing_heavy():
     code = "import sys, evalsuite.report.html; print(*(m for m in ('jinja2','orjson','numpy','pydantic','pandas') if m in sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
+
+
+def test_how_probable_each_letter_was_is_a_fact_of_the_sample():
+    logprobs = {"labels": {"A": -2.0, "B": -0.1625, "C": None}, "floor": -7.0}
+    (shown,) = embedded(page([examples.sample(0, logprobs=logprobs)]))["samples"]
+    facts = {name: value.replace("\u00a0", " ") for name, value in shown["facts"]}
+    assert facts["options"] == "B 85.0 % · A 13.5 % · C below 0.1 %"
+    (plain,) = embedded(page([examples.sample(0)]))["samples"]
+    assert "options" not in dict(plain["facts"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import json
 import os
 import subprocess
@@ -126,3 +127,20 @@ def test_a_run_is_read_back(tmp_path: Path) -> None:
     for wrong in ({"dataset": "x"}, {"variant": "x"}, {"subset": "x"}):
         with pytest.raises(KeyError, match="accuracy"):
             run.metric("accuracy", **wrong)
+
+
+def test_a_run_set_aside_between_opening_and_locking_is_not_written(tmp_path, monkeypatch):
+    path = tmp_path / "run"
+    take = fcntl.flock
+
+    def rename_first(descriptor: int, operation: int) -> None:
+        path.rename(tmp_path / "aside")
+        take(descriptor, operation)
+
+    monkeypatch.setattr("fcntl.flock", rename_first)
+    with (
+        pytest.raises(RunDirectoryError, match="setting this run aside"),
+        hold_run_directory(path, fresh=False),
+    ):
+        pytest.fail("the folder is another one by now")
+    assert not path.exists()

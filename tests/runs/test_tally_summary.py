@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from mock_server import Answer, Asked, MockServer, failing, ordinary, reply
 from run_helpers import config, numbered, summary_of, write_qa
 
@@ -73,6 +75,57 @@ def test_errors_count_only_where_they_are_asked_to(on_error: Any, n: int, value:
     assert (accuracy.interval.n, accuracy.interval.value) == (n, value)
     assert (bad.interval.n, bad.interval.value) == (1, 0.0)
     assert accuracy.n_error == 1
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from("ab"), st.sampled_from([0.0, 0.5, 1.0]), st.booleans()),
+        min_size=1,
+        max_size=30,
+    )
+)
+def test_bounds_are_what_the_lost_samples_could_have_made_of_a_metric(
+    rows: list[tuple[str, float, bool]],
+) -> None:
+    metrics = (Metric("accuracy"), Metric("macro", aggregate="macro", of="accuracy"))
+
+    def tally(of_lost: float | None) -> Tally:
+        made = Tally(metrics, "fail")
+        for subset, value, lost in rows:
+            if lost and of_lost is None:
+                made.add(subset, "error", {}, {})
+            else:
+                made.add(
+                    subset, "scored", {"accuracy": of_lost if lost and of_lost is not None else value}, {}
+                )
+        return made
+
+    worst, best = (
+        {result.metric.name: result.interval.value for result in tally(of).results() if result.subset == ALL}
+        for of in (0.0, 1.0)
+    )
+    for metric in metrics:
+        bounds = tally(None).bounds(metric)
+        if any(lost for _, _, lost in rows):
+            assert bounds == pytest.approx((worst[metric.name], best[metric.name]))
+        else:
+            assert bounds is None
+
+
+def test_no_bounds_where_errors_count_or_the_metric_has_no_greatest_value() -> None:
+    metrics = (Metric("accuracy"), Metric("ratio", unit="ratio"))
+    for on_error, metric in (("wrong", metrics[0]), ("fail", metrics[1])):
+        tally = Tally(metrics, on_error)  # type: ignore[arg-type]
+        tally.add("s", "scored", {"accuracy": 1.0, "ratio": 1.0}, {})
+        tally.add("s", "error", {"accuracy": 0.0, "ratio": 0.0}, {})
+        assert tally.bounds(metric) is None
+
+
+def test_bounds_are_in_the_unit_of_the_metric() -> None:
+    tally = Tally((Metric("rouge", unit="bleu"),), "fail")
+    tally.add("s", "scored", {"rouge": 40.0}, {})
+    tally.add("s", "error", {}, {})
+    assert tally.bounds(tally.metrics[0]) == (20.0, 70.0)
 
 
 def test_what_a_metric_does_not_apply_to_is_skipped() -> None:
@@ -199,6 +252,15 @@ def test_an_interval_does_not_reach_beyond_what_a_share_can_be():
     (macro,) = tally.results()
     assert macro.interval.low == 0.0
     assert 0.0 < macro.interval.high <= 1.0
+
+
+@pytest.mark.parametrize(("unit", "most"), [("proportion", 1.0), ("score", 1.0), ("bleu", 100.0)])
+def test_nor_does_that_of_a_mean_whatever_its_unit(unit: Any, most: float) -> None:
+    tally = Tally((Metric("mean", unit=unit),), "fail")
+    for value in (most, 0.0):
+        tally.add("s", "scored", {"mean": value}, {})
+    interval = tally.results()[0].interval
+    assert 0.0 <= interval.low < interval.high <= most
 
 
 def test_dialogues_of_different_files_are_different_clusters() -> None:

@@ -133,3 +133,15 @@ def test_every_published_problem_parses_and_its_own_solution_is_right():
         assert TASK.score(row, Reply(values["answer"]), EN).values["strict"] == 1.0
     shown = {example.question for example in EXAMPLES}
     assert shown.isdisjoint(values["question"] for values in rows)
+
+
+def test_profiles_read_the_gold_from_the_column_as_it_stands():
+    style = Style("en", 0, profiles=("lm_eval_strict", "lm_eval_flexible", "opencompass"))
+    row = TASK.parse({"question": "How many?", "answer": "2 * 500 = <<2*500=1000>>1000\n#### 1,000"})
+    values = TASK.score(row, Reply("<think>#### 7</think>#### 1,000"), style).values
+    assert (
+        values["lm_eval_strict/accuracy"] == values["lm_eval_flexible/accuracy"] == values["accuracy"] == 1.0
+    )
+    assert values["opencompass/accuracy"] == 0.0
+    unfinished = TASK.score(row, Reply("<think>#### 1,000"), style).values
+    assert not any(unfinished.values())

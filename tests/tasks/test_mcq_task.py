@@ -5,10 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from evalsuite.data.dataset import RowError
 from evalsuite.tasks.base import Style
-from evalsuite.tasks.ceval import CEVAL_SUBJECTS
+from evalsuite.tasks.ceval import CEVAL_GROUPS, CEVAL_SUBJECTS
+from evalsuite.tasks.cmmlu import CMMLU_GROUPS
+from evalsuite.tasks.exams import subject_groups
 from evalsuite.tasks.mcq import WORDINGS, McqRow, McqTask
 from evalsuite.types import Reply
 
@@ -102,6 +106,10 @@ class TestRows:
     )
     def test_the_subject(self, changed, subject):
         assert TASK.subject(TASK.parse(ROW | changed)) == subject
+
+    def test_a_category_beside_the_subject_is_one_of_its_own(self):
+        row = TASK.parse(ROW | {"subject": "law", "category": " arts "})
+        assert (TASK.subject(row), TASK.category(row)) == ("law", "arts")
 
     @pytest.mark.parametrize(
         ("columns", "missing"),
@@ -234,6 +242,56 @@ class TestScores:
         assert (score.outcome, score.stage, score.extracted) == (outcome, stage, extracted)
         assert score.values == {"accuracy": accuracy}
 
+    @pytest.mark.parametrize("multiple", [False, True])
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "",
+            " \n\t",
+            "。。。!?...,,,",
+            "()[]{}**__``",
+            "half of \ud83d",
+            "\ud800\udfff",
+            "\x00\x1b[31m\u202e",
+            "<think>Answer: A",
+            "<think>Answer: A</thin",
+            "<think></think>",
+            "NaN",
+            '{"answer": NaN}',
+            "x" * 1_000_000,
+            "A" * 1_000_000,
+            "answer is " * 100_000,
+            "选" * 300_000,
+            r"\boxed{" * 100_000,
+            "[[[[" * 250_000,
+        ],
+        ids=lambda text: repr(text[:12]) if isinstance(text, str) else None,
+    )
+    def test_no_answer_is_an_outcome_of_its_own(self, text, multiple):
+        score = TASK.score(TASK.parse(ROW), Reply(text), Style("en", 0, multiple=multiple))
+        assert (score.outcome, score.extracted, score.stage) == ("unparsed", None, "")
+        assert set(score.values.values()) == {0.0}
+
+    @given(
+        st.text() | st.sampled_from(["Answer: A", "<think>", "</think>答案：B"]),
+        st.sampled_from([None, "stop", "length"]),
+        st.sampled_from(["en", "zh"]),
+        st.booleans(),
+        st.booleans(),
+        st.sampled_from([None, "marker", "letter"]),
+        st.none() | st.lists(st.tuples(st.text(max_size=3) | st.just(" A"), st.floats(-40, 0)), max_size=6),
+    )
+    def test_any_reply_in_any_style_has_a_score(
+        self, text, finish, lang, multiple, completions, logprob, alternatives
+    ):
+        row = TASK.parse(ROW)
+        style = Style(lang, 0, multiple=multiple, completions=completions, logprob=logprob)
+        score = TASK.score(row, Reply(text, finish_reason=finish, alternatives=alternatives), style)
+        assert (score.outcome == "scored") == bool(score.extracted) == bool(score.stage)
+        assert set(score.extracted or ()) <= set(row.options)
+        assert {metric.score for metric in TASK.metrics(style)} <= set(score.values) | {"partial_credit"}
+        assert all(0 <= value <= 1 for value in score.values.values())
+
     @pytest.mark.parametrize(
         ("text", "accuracy", "partial"),
         [("答案：AC", 1.0, 1.0), ("答案：A", 0.0, 0.5), ("答案：AB", 0.0, 0.0), ("不知道", 0.0, 0.0)],
@@ -248,12 +306,63 @@ class TestScores:
         assert [metric.name for metric in TASK.metrics(Style("en", 0, multiple=True))][-1] == "partial_credit"
 
 
-def test_ceval_has_its_52_subjects():
-    assert len(CEVAL_SUBJECTS) == 52
-    assert {subject.group for subject in CEVAL_SUBJECTS.values()} == {
-        "STEM",
-        "Social Science",
-        "Humanities",
-        "Other",
-    }
-    assert len({subject.chinese for subject in CEVAL_SUBJECTS.values()}) == 52
+class TestExamGroups:
+    def test_ceval_has_its_52_subjects(self):
+        assert len(CEVAL_SUBJECTS) == len(set(CEVAL_SUBJECTS.values())) == 52
+        sizes = {group: len(subjects) for group, subjects in CEVAL_GROUPS.items()}
+        assert sizes == {"STEM": 20, "Social Science": 10, "Humanities": 11, "Other": 11, "C-Eval Hard": 8}
+        assert set(CEVAL_GROUPS["C-Eval Hard"]) <= set(CEVAL_GROUPS["STEM"])
+
+    def test_cmmlu_has_its_67_subjects(self):
+        sizes = {group: len(subjects) for group, subjects in CMMLU_GROUPS.items()}
+        assert sizes == {
+            "STEM": 17,
+            "Humanities": 13,
+            "Social Science": 22,
+            "Other": 15,
+            "China specific": 15,
+        }
+        four = [subject for group in list(CMMLU_GROUPS)[:4] for subject in CMMLU_GROUPS[group]]
+        assert len(four) == len(set(four)) == 67
+        assert set(CMMLU_GROUPS["China specific"]) <= set(four)
+
+    @pytest.mark.parametrize(
+        ("dataset", "subjects", "groups"),
+        [
+            ("exam", ["law", "logic", "college_physics"], ["STEM", "Humanities", "C-Eval Hard"]),
+            ("exam", ["agronomy", "arts", "chinese_history"], ["Humanities", "Other", "China specific"]),
+            ("exam", ["law", "poetry"], []),
+            ("exam", ["law"], []),
+            ("exam", ["high_school_physics", "high_school_biology"], []),
+            ("exam", [], []),
+            ("C-Eval_val", ["high_school_physics", "poetry"], ["STEM", "C-Eval Hard"]),
+            ("cmmlu", ["high_school_physics"], ["STEM"]),
+            ("ceval", ["poetry"], []),
+        ],
+    )
+    def test_subjects_that_are_an_exams_are_grouped_as_it_does(self, dataset, subjects, groups):
+        assert list(subject_groups(dataset, subjects)) == groups
+
+    def test_a_subject_may_be_in_two_groups(self):
+        found = subject_groups("exam", ["law", "college_physics"])
+        assert dict(found) == {
+            "STEM": ["college_physics"],
+            "Humanities": ["law"],
+            "C-Eval Hard": ["college_physics"],
+        }
+
+
+class TestProfiles:
+    STYLE = Style("zh", 0, multiple=True, profiles=TASK.profiles)
+
+    def test_they_judge_the_reply_without_its_reasoning(self):
+        row = TASK.parse(ROW | {"answer": "AC"})
+        values = TASK.score(row, Reply("<think>答案：B</think>答案：A"), self.STYLE).values
+        assert values["evalscope/accuracy"] == 0.5
+        assert values["oc_first_capital/accuracy"] == 0.0
+        assert not any(TASK.score(row, Reply("<think>答案：AC"), self.STYLE).values.values())
+
+    def test_a_share_of_labels_is_no_proportion_of_rows(self):
+        for multiple, unit in ((True, "score"), (False, "proportion")):
+            style = Style("zh", 0, multiple=multiple, profiles=("evalscope",))
+            assert [metric.unit for metric in TASK.metrics(style) if metric.profile == "evalscope"] == [unit]

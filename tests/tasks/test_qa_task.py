@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from evalsuite.data.dataset import RowError
+from evalsuite.metrics import english_words
 from evalsuite.tasks.base import Style
 from evalsuite.tasks.qa import QaTask
 from evalsuite.types import Reply
@@ -193,3 +194,35 @@ class TestScores:
 
     def test_the_headline(self):
         assert TASK.metrics(EN)[0].name == "rouge_l"
+
+
+class TestProfiles:
+    STYLE = Style("en", 0, profiles=TASK.wanted_profiles(["swift", "opencompass", "evalscope"]))
+
+    def test_each_metric_has_a_score_and_the_other_way_round(self, tiny_model):
+        score = TASK.score(TASK.parse(PAIR), Reply("an answer"), self.STYLE)
+        assert set(score.values) | {"chrf"} == {metric.name for metric in TASK.metrics(self.STYLE)}
+
+    def test_names_units_and_what_the_terminal_shows(self):
+        metrics = [metric for metric in TASK.metrics(self.STYLE) if "/" in metric.name]
+        assert len([metric for metric in metrics if metric.profile == "evalscope"]) == 13
+        assert {(metric.profile, metric.unit) for metric in metrics} == {
+            ("evalscope", "score"),
+            ("swift", "bleu"),
+        }
+        versions = {metric.name: metric.version for metric in metrics}
+        assert versions["evalscope/bleu-1"] == f"1:nltk:{english_words.version()}"
+        assert versions["evalscope/Rouge-1-R"] == versions["swift/bleu-4"] == "1"
+        assert [metric.name for metric in metrics if not metric.detail] == [
+            "evalscope/Rouge-L-R", "swift/rouge-1", "swift/rouge-2", "swift/rouge-l", "swift/bleu-4",
+        ]  # fmt: skip
+
+    def test_they_read_the_reply_without_its_reasoning(self, tiny_model):
+        row = TASK.parse({"query": "q", "response": "the cat"})
+        values = TASK.score(row, Reply("<think>dog</think>the cat"), self.STYLE).values
+        assert values["evalscope/Rouge-L-R"] == 1.0
+        unfinished = TASK.score(row, Reply("<think>the cat"), self.STYLE).values
+        assert not any(value for name, value in unfinished.items() if "/" in name)
+
+    def test_nothing_of_them_is_there_unasked(self):
+        assert not any("/" in name for name in TASK.score(TASK.parse(PAIR), Reply("x"), EN).values)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from evalsuite.data.dataset import RowError
 from evalsuite.errors import InputError
 from evalsuite.tasks import KINDS, recognise, task_class
 from evalsuite.tasks.base import Metric, Style, Task, json_value, language_of, text_value
-from evalsuite.types import Reply
+from evalsuite.types import Further, Measured, Reply
 
 ROWS: dict[str, dict[str, Any]] = {
     "mcq": {"question": "Which?", "a": "x", "b": "y", "c": "z", "answer": "B"},
@@ -23,7 +24,17 @@ ROWS: dict[str, dict[str, Any]] = {
         "tools": [{"name": "forecast"}],
         "target": 'Thought: so\nAction: forecast\nAction Input: {"day": 1}',
     },
+    "judge": {"question": "Why?", "rubric": "Be kind."},
+    "perplexity": {"text": "Once upon a time."},
+    "preference": {"prompt": "Why?", "chosen": "Because.", "rejected": "No."},
 }
+MEASURED = Measured(("Once", " upon", " a", " time."), (None, -1.0, -2.0, -0.5))
+REPLIES = {
+    "perplexity": Reply("", measured=MEASURED),
+    "preference": Reply("", measured=MEASURED, further=(Further("model", "", Reply("", measured=MEASURED)),)),
+    "judge": Reply("Because.", further=(Further("judge", "", Reply('{"score": 7}')),)),
+}
+"""What the kinds get that ask for something else than a reply."""
 STYLES = [
     Style("en", 0),
     Style("zh", 2, data_lang="zh", cot=True, multiple=True, subjects=True, exam="ceval"),
@@ -41,6 +52,10 @@ STYLES = [
         ({"question": "q", "answer": "text", "choices": None}, "qa"),
         ({"messages": [{"role": "user", "content": "q"}]}, "qa"),
         ({"query": "q", "answer": "r", "a": "x"}, "qa"),
+        ({"query": "q", "response": "r", "rubric": ""}, "judge"),
+        ({"messages": [{"role": "user", "content": "q"}], "prediction_b": "r"}, "judge"),
+        ({"chosen": [], "rejected": []}, "preference"),
+        ({"id": "1", "text": "x", "subject": "y"}, "perplexity"),
     ],
 )
 def test_the_kind_is_told_from_the_columns(values, kind):
@@ -48,7 +63,16 @@ def test_the_kind_is_told_from_the_columns(values, kind):
 
 
 @pytest.mark.parametrize(
-    "values", [{"prompt": "q", "completion": "a"}, {"question": "q"}, {}, {"a": "1", "b": "2", "answer": "A"}]
+    "values",
+    [
+        {"prompt": "q", "completion": "a"},
+        {"question": "q"},
+        {},
+        {"a": "1", "b": "2", "answer": "A"},
+        {"text": "x", "label": "spam"},
+        {"prompt": "q", "text": "x"},
+        {"rubric": "x"},
+    ],
 )
 def test_a_kind_that_cannot_be_told_lists_what_was_found_and_what_is_known(values):
     with pytest.raises(InputError) as caught:
@@ -76,7 +100,7 @@ def test_metrics_have_one_headline_and_every_score_has_a_metric(kind, style):
     metrics = task.metrics(style)
     assert [metric.primary for metric in metrics].count(True) == 1
     assert len({metric.name for metric in metrics}) == len(metrics)
-    score = task.score(task.parse(ROWS[kind]), Reply("B"), style)
+    score = task.score(task.parse(ROWS[kind]), REPLIES.get(kind, Reply("B")), style)
     known = {metric.score for metric in metrics}
     assert known <= set(score.values) | set(score.statistics)
     for metric in metrics:
@@ -90,6 +114,7 @@ def test_a_failure_counts_only_in_metrics_of_quality_that_apply():
     assert Metric("rouge_l", unit="score").of_failure(None) is None
     assert Metric("hallucination_rate", higher_is_better=False).of_failure(0.0) is None
     assert Metric("length_ratio", unit="ratio").of_failure(0.0) is None
+    assert Metric("margin", unit="difference").of_failure(0.0) is None
 
 
 json_values = st.recursive(
@@ -125,12 +150,22 @@ pieces = st.sampled_from(
 texts = st.text(st.characters(), max_size=30) | st.lists(pieces | st.text(max_size=4), max_size=10).map(
     "".join
 )
-replies = st.builds(
+logprobs = st.lists(st.none() | st.floats(-9999.0, 0.0), max_size=4).map(tuple)
+measured = st.none() | st.builds(
+    lambda values, tokens, reward: Measured(tokens[: len(values)], values[: len(tokens)], reward),
+    logprobs,
+    st.lists(st.text(max_size=3), max_size=4).map(tuple),
+    st.none() | st.floats(-100, 100),
+)
+plain_replies = st.builds(
     Reply,
     text=texts,
     tool_calls=tool_calls,
     finish_reason=st.sampled_from([None, "stop", "length", "tool_calls"]),
+    measured=measured,
 )
+further = st.lists(st.builds(Further, st.just("judge"), st.just("k"), plain_replies), max_size=3).map(tuple)
+replies = st.builds(lambda reply, others: replace(reply, further=others), plain_replies, further)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -155,6 +190,12 @@ def test_no_reply_makes_judging_raise(kind, reply, style):
             [
                 *ROWS["mcq"],
                 *ROWS["qa"],
+                *ROWS["judge"],
+                *ROWS["perplexity"],
+                *ROWS["preference"],
+                "scale",
+                "reference",
+                "prediction_b",
                 "history",
                 "messages",
                 "tools",
@@ -178,6 +219,8 @@ def test_no_row_makes_parsing_raise_anything_but_its_faults(kind, noise):
     for style in STYLES:
         prompt = task.prompt(row, [row] * style.shots, style, "subject")
         assert (prompt.text is None) != (prompt.messages is None)
+        for ask in task.further(row, Reply("an answer"), style):
+            assert (ask.prompt.text is None) != (ask.prompt.messages is None)
 
 
 @pytest.mark.parametrize(

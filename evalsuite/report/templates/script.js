@@ -94,7 +94,7 @@
   }
 
   // ---- explorer ---------------------------------------------------------------------------------------
-  const FILTERS = ["variant", "dataset", "subset", "outcome", "answer", "label", "stage"];
+  const FILTERS = ["variant", "dataset", "category", "subset", "outcome", "answer", "label", "stage"];
   const NAMES = { answer: "Right or wrong", stage: "Read by" };
   const ANSWERS = { right: "right", partial: "partly right", wrong: "wrong", none: "not judged" };
   const SORTS = {
@@ -113,7 +113,8 @@
   const selects = new Map();
 
   function valuesOf(sample, name) {
-    return name === "label" ? sample.labels : [sample[name]];
+    const several = { label: sample.labels, category: sample.categories };
+    return several[name] || [sample[name]];
   }
 
   // A few-shot example stands in every prompt; searching it would find every sample.
@@ -124,7 +125,7 @@
   function haystack(sample) {
     if (sample.haystack === undefined) {
       const own = sample.messages.filter((index) => !isShared(index, sample)).map((index) => flat(messages[index][1]));
-      const rest = ["reply", "reasoning", "calls", "gold", "extracted", "error"].map((name) => flat(sample[name]));
+      const rest = ["reply", "reasoning", "calls", "gold", "extracted", "verdict", "error"].map((name) => flat(sample[name]));
       sample.haystack = [sample.id, sample.key, sample.subset, ...sample.labels, ...own, ...rest].join("\n").toLowerCase();
     }
     return sample.haystack;
@@ -283,7 +284,9 @@
     }
     if (sample.reply) parts.push(bubble("reply", sample.reply, "reply"));
     if (sample.calls) parts.push(bubble("tool calls", sample.calls, "reply code"));
-    return parts.length ? parts : [make("p", "where", "The model sent no text.")];
+    if (!parts.length) parts.push(make("p", "where", sample.measured ? "The text was measured; nothing was generated." : "The model sent no text."));
+    if (sample.verdict) parts.push(bubble("judge", sample.verdict, "judge"));
+    return parts;
   }
 
   function showDetail(sample) {

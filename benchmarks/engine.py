@@ -1,0 +1,239 @@
+"""What the run engine costs and survives, as one table: each line a scenario, what was asked of it, what was measured.
+
+Ratios compare with a bare aiohttp loop over the same bodies in the same minutes, since machines are noisy: the two take
+turns, medians are compared. `--quick` takes fewer rows, `--write FILE` keeps the table.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import platform
+import random
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+
+from harness import bare_loop, command_seconds, mock_server, request_bodies, run_words, write_rows
+from memory import peak_megabytes
+
+KILLED_AFTER_SECONDS = (0.3, 1.2)
+HANG_SECONDS = 10.0
+"""The least that evalsuite waits before it takes a request for hung."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of the table; `reached` is None where nothing was asked for."""
+
+    scenario: str
+    asked: str
+    measured: str
+    reached: bool | None
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A folder to work in, and how many rows and rounds."""
+
+    folder: Path
+    rounds: int
+    rows: int
+
+    def data(self, rows: int) -> Path:
+        """A file with so many rows."""
+        path = self.folder / f"rows-{rows}.csv"
+        return path if path.exists() else write_rows(path, rows)
+
+    @property
+    def out(self) -> Path:
+        """Where runs land."""
+        return self.folder / "reports"
+
+
+def whole_command(bench: Bench) -> Iterator[Line]:
+    """The whole command against the bare loop."""
+    data = bench.data(2000)
+    with mock_server() as url:
+        command_seconds(run_words(url, data, bench.out, "warm-up"))
+        bodies = request_bodies(bench.out / "warm-up")
+        bare, whole = [], []
+        for number in range(bench.rounds):
+            bare.append(asyncio.run(bare_loop(url, bodies, 64)))
+            whole.append(command_seconds(run_words(url, data, bench.out, f"whole-{number}")))
+        loop, command = statistics.median(bare), statistics.median(whole)
+        yield Line(
+            "2,000 rows, no latency, 64 at a time: whole command / bare aiohttp loop",
+            "≤ 3 ×",
+            f"{command / loop:.2f} × ({command:.2f} s / {loop:.3f} s)",
+            command <= 3 * loop,
+        )
+        one = statistics.median(
+            command_seconds(run_words(url, data, bench.out, f"one-{number}", 64, "--limit", "1"))
+            for number in range(bench.rounds)
+        )
+        yield Line("one row: whole command", "≤ 0.9 s", f"{one:.2f} s", one <= 0.9)
+
+
+def requesting(bench: Bench) -> Iterator[Line]:
+    """Requests a second while requesting, as the run itself reports them."""
+    with mock_server() as url:
+        for concurrency in (64, 256):
+            data, ratios, rates = bench.data(bench.rows), [], []
+            for number in range(max(2, bench.rounds // 2)):
+                name = f"requesting-{concurrency}-{number}"
+                command_seconds(run_words(url, data, bench.out, name, concurrency))
+                rates.append(_summary(bench.out / name)["totals"]["requests_per_s"])
+                bodies = request_bodies(bench.out / name)
+                ratios.append(rates[-1] * asyncio.run(bare_loop(url, bodies, concurrency)) / len(bodies))
+            ratio = statistics.median(ratios)
+            yield Line(
+                f"{bench.rows:,} rows, no latency, {concurrency} at a time: requests/s / bare aiohttp loop",
+                "≥ 0.6 ×",
+                f"{ratio:.2f} × ({statistics.median(rates):,.0f}/s)",
+                ratio >= 0.6,
+            )
+
+
+def latency(bench: Bench) -> Iterator[Line]:
+    """A server that takes its time: against the time its answers need."""
+    ideal = 2000 / 64 * 0.2
+    with mock_server(latency=0.2) as url:
+        whole = statistics.median(
+            command_seconds(run_words(url, bench.data(2000), bench.out, f"latency-{number}"))
+            for number in range(max(2, bench.rounds // 2))
+        )
+        yield Line(
+            "2,000 rows, 200 ms latency, 64 at a time: whole command / ideal 6.25 s",
+            "≤ 1.15 ×",
+            f"{whole / ideal:.2f} × ({whole:.2f} s)",
+            whole <= 1.15 * ideal,
+        )
+        seconds = command_seconds(run_words(url, bench.data(bench.rows), bench.out, "auto", "auto"))
+        found = _summary(bench.out / "auto")["totals"]["concurrency"]
+        yield Line(
+            f"{bench.rows:,} rows, 200 ms latency, --concurrency auto",
+            "",
+            f"{found} at a time found; {bench.rows / seconds:,.0f} rows/s",
+            None,
+        )
+
+
+def faults(bench: Bench) -> Iterator[Line]:
+    """One request in a hundred each: 429, 500, dropped, truncated JSON, empty, hung."""
+    rows, delay = bench.rows // 4, 0.05
+    with mock_server(latency=delay, faults=0.01) as url:
+        seconds = command_seconds(run_words(url, bench.data(rows), bench.out, "faults"))
+    ideal = rows * 1.06 / 64 * delay
+    once = Counter(_ids(bench.out / "faults")) == Counter(range(rows))
+    most = 1.3 * ideal + HANG_SECONDS
+    yield Line(
+        f"{rows:,} rows, 50 ms latency, 1 % each of 429, 500, dropped, truncated JSON, empty, hang",
+        "every row once, exit 0, ≤ 1.3 × ideal + one hang's time-out",
+        f"{'every row once' if once else 'ROWS LOST OR TWICE'}, exit 0, {seconds:.1f} s (at most {most:.1f} s)",
+        once and seconds <= most,
+    )
+
+
+def kills(bench: Bench) -> Iterator[Line]:
+    """SIGKILL at random moments, then to the end."""
+    rows, chance, killed = 5000, random.Random(3), 0
+    data = bench.data(rows)
+    with mock_server(latency=0.02) as url:
+        words = [sys.executable, "-m", *run_words(url, data, bench.out, "killed")]
+        for _ in range(50):
+            with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(chance.uniform(*KILLED_AFTER_SECONDS))
+                if process.poll() is None:
+                    process.send_signal(signal.SIGKILL)
+                    killed += 1
+        command_seconds(words[2:])
+    once = Counter(_ids(bench.out / "killed")) == Counter(range(rows))
+    yield Line(
+        f"{rows:,} rows, {killed} of 50 starts ended by SIGKILL",
+        "every row once",
+        "every row once" if once else "ROWS LOST OR TWICE",
+        once,
+    )
+
+
+def memory(bench: Bench) -> Iterator[Line]:
+    """Peak memory against rows."""
+    few, many = bench.rows, 50 * bench.rows
+    with mock_server() as url:
+        low, high = (
+            peak_megabytes(url, bench.data(rows), bench.out, f"memory-{rows}") for rows in (few, many)
+        )
+    growth = (high - low) * 2**20 / (many - few)
+    yield Line(
+        f"{many:,} multiple-choice rows: peak memory",
+        "≤ 350 MB, ≤ 60 bytes a row",
+        f"{high:.0f} MB, {growth:.0f} bytes a row",
+        high <= 350 and growth <= 60,
+    )
+
+
+SCENARIOS: dict[str, Callable[[Bench], Iterator[Line]]] = {
+    function.__name__: function for function in (whole_command, requesting, latency, faults, kills, memory)
+}
+
+
+def _summary(run: Path) -> dict[str, dict[str, float]]:
+    found: dict[str, dict[str, float]] = json.loads((run / "summary.json").read_text(encoding="utf-8"))
+    return found
+
+
+def _ids(run: Path) -> Iterator[int]:
+    with (run / "samples.jsonl").open(encoding="utf-8") as stream:
+        for line in stream:
+            yield int(json.loads(line)["id"])
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("scenarios", nargs="*", choices=[*SCENARIOS, []], help="all unless named")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--write", type=Path)
+    given = parser.parse_args()
+    lines = []
+    for name in given.scenarios or SCENARIOS:
+        with tempfile.TemporaryDirectory() as folder:
+            began = time.perf_counter()
+            for line in SCENARIOS[name](Bench(Path(folder), given.rounds, 4000 if given.quick else 20_000)):
+                lines.append(line)
+                mark = {True: "reached", False: "MISSED", None: ""}[line.reached]
+                print(
+                    f"{line.scenario}\n    {line.asked or 'measured'}: {line.measured}   {mark}", flush=True
+                )
+            print(f"    ({name}: {time.perf_counter() - began:.0f} s)", file=sys.stderr, flush=True)
+    if given.write:
+        given.write.write_text(_markdown(lines), encoding="utf-8")
+
+
+def _markdown(lines: list[Line]) -> str:
+    day = datetime.now(timezone.utc).date().isoformat()
+    head = f"{day}, {platform.machine()}, Python {platform.python_version()}, Linux {platform.release()}\n\n"
+    rows = [f"| {line.scenario} | {line.asked} | {line.measured} |" for line in lines]
+    return (
+        "# The run engine\n\n"
+        + head
+        + "\n".join(["| scenario | asked | measured |", "| --- | --- | --- |", *rows])
+        + "\n"
+    )
+
+
+if __name__ == "__main__":
+    main()

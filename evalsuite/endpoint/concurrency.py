@@ -1,0 +1,136 @@
+"""How many requests are under way at a time: as many as the user says, or as many as make the run faster.
+
+The adaptive number climbs while more requests at a time finish more of them per second: doubled at first, by a quarter
+now and then later. Where throughput stays the same, requests only wait longer for each other, so it goes back. A server that says it
+is overloaded (429, 503, a time-out) has it cut at once. Additive increase, multiplicative decrease: Chiu and Jain 1989.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+START = 32
+CEILING = 256
+"""What vLLM works on at a time unless told otherwise; beyond it requests only queue."""
+LEAST_MEASURED = 64
+"""Finished requests that a throughput is taken from, at least: replies differ in length, so a rate is off by some per
+cent."""
+WORTHWHILE = 0.3
+"""The share of the growth in requests at a time that must come back as throughput."""
+DECREASE = 0.7
+STEP_SHARE = 0.25
+RECOVERY_SHARE = 0.1
+
+
+class Concurrency(Protocol):
+    """What the pool of workers and the client ask and tell."""
+
+    @property
+    def limit(self) -> int:
+        """Requests under way at a time, from now on."""
+
+    @property
+    def most(self) -> int:
+        """What `limit` never exceeds."""
+
+    def finished(self, now: float) -> None:
+        """A request was answered; `now` is in seconds of any steady clock."""
+
+    def overloaded(self) -> None:
+        """The server could not keep up."""
+
+    def renew(self) -> None:
+        """Other work begins: throughput so far says nothing about it."""
+
+
+@dataclass(frozen=True, slots=True)
+class FixedConcurrency:
+    """The number the user gave, or the slots of a server that has no more."""
+
+    limit: int
+
+    @property
+    def most(self) -> int:
+        """See `Concurrency.most`."""
+        return self.limit
+
+    def finished(self, now: float) -> None:
+        """Changes nothing."""
+
+    def overloaded(self) -> None:
+        """Changes nothing."""
+
+    def renew(self) -> None:
+        """Changes nothing."""
+
+
+class AdaptiveConcurrency:
+    """See the module's docstring. A round is as many answers as it takes to see what a limit does.
+
+    The first `limit` answers of a round were asked for under the limit before, so they are not measured.
+    """
+
+    def __init__(self, start: int = START, most: int = CEILING) -> None:
+        self.limit = min(start, most)
+        self.most = most
+        self._answers, self._since, self._is_cut = 0, 0.0, False
+        self.renew()
+
+    def renew(self) -> None:
+        """See `Concurrency.renew`."""
+        self._proven, self._rate = self.limit, 0.0
+        self._doubling = True
+        self._recovering_to = 0
+        self._rounds, self._patience = 0, 2
+        self._begin(self.limit)
+
+    def finished(self, now: float) -> None:
+        """See `Concurrency.finished`."""
+        self._answers += 1
+        if self._answers == self.limit:
+            self._since = now
+        measured = self._answers - self.limit
+        if measured >= max(self.limit, LEAST_MEASURED) and now > self._since:
+            self._conclude(measured / (now - self._since))
+
+    def overloaded(self) -> None:
+        """See `Concurrency.overloaded`. One cut a round: what was sent before the cut will complain as well."""
+        if self._is_cut:
+            return
+        self._doubling, self._rate = False, 0.0
+        self._recovering_to = self.limit - 1
+        self._begin(max(1, int(self.limit * DECREASE)))
+        self._proven, self._is_cut = self.limit, True
+
+    def _begin(self, limit: int) -> None:
+        self.limit = max(1, min(limit, self.most))
+        self._answers, self._since, self._is_cut = 0, 0.0, False
+
+    def _conclude(self, rate: float) -> None:
+        if self.limit < self._recovering_to:
+            self._begin(min(self._recovering_to, self.limit + self._step(RECOVERY_SHARE)))
+            self._proven = self.limit
+        elif self.limit > self._proven:
+            self._judge_trial(rate)
+        else:
+            self._rounds += 1
+            self._rate += (rate - self._rate) / self._rounds  # the mean of all rounds at this limit
+            due = self._doubling or self._rounds >= self._patience
+            self._begin(self._larger() if due else self.limit)
+
+    def _judge_trial(self, rate: float) -> None:
+        growth = self.limit / self._proven - 1
+        if rate >= self._rate * (1 + WORTHWHILE * growth):
+            self._proven, self._rate, self._rounds = self.limit, rate, 1
+            self._begin(self._larger() if self._doubling else self.limit)
+        else:
+            self._doubling = False
+            self._patience = self._rounds + 2 * self._patience  # each trial in vain makes the next one rarer
+            self._begin(self._proven)
+
+    def _larger(self) -> int:
+        return 2 * self.limit if self._doubling else self.limit + self._step(STEP_SHARE)
+
+    def _step(self, share: float) -> int:
+        return max(1, int(self.limit * share))

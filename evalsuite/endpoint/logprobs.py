@@ -1,0 +1,68 @@
+"""Does a server give log-probabilities of tokens, and does it go on with a turn of the assistant that was begun for it?
+
+Both are tried, before any data is sent: servers leave out silently what they do not know.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from evalsuite.endpoint.client import Endpoint, RequestFailure
+from evalsuite.endpoint.wire import Generation, encode
+from evalsuite.errors import EndpointError, ServerError
+from evalsuite.types import LogprobForm, Message, Prompt
+
+WORD_TO_REPEAT: Message = {"role": "user", "content": "Repeat this word: XylophoneQuartz"}
+WHOLE_TURN = Prompt(messages=[WORD_TO_REPEAT])
+BEGUN_TURN = Prompt(
+    messages=[WORD_TO_REPEAT, {"role": "assistant", "content": "XylophoneQu"}], continues=True
+)
+REST_OF_WORD = "ar"
+"""How any vocabulary begins the rest. Copying what stands in the prompt is within reach of the smallest models, and no
+turn of its own begins like that."""
+MOST_PROBABLE = 3
+FLAT_PROMPT = Prompt(text="Answer:")
+WHO_GIVES_THEM = (
+    "vLLM, SGLang, LMDeploy, llama.cpp, Ollama and OpenAI's chat models give them, `transformers serve` does not. "
+    "Serve the model with one of these, or let it answer in words: --mcq-mode generate."
+)
+
+
+async def find_logprob_form(
+    endpoint: Endpoint, generation: Generation, wanted: LogprobForm, *, completions: bool, continues: bool
+) -> LogprobForm:
+    """The form that can be asked for, `wanted` if it can be.
+
+    `generation` is that of the requests to come. With `continues` the server is known to go on with begun turns. Raises
+    `EndpointError` where there are no log-probabilities, `ServerError` where that cannot be told.
+    """
+    one_token = replace(generation, max_tokens=1)
+    if wanted == "marker" and not (completions or continues):
+        try:
+            tokens = await _most_probable(endpoint, BEGUN_TURN, one_token)
+            return "marker" if any(token.startswith(REST_OF_WORD) for token in tokens) else "letter"
+        except RequestFailure:  # perhaps for the begun turn only
+            wanted = "letter"
+    try:
+        await _most_probable(endpoint, FLAT_PROMPT if completions else WHOLE_TURN, one_token)
+    except RequestFailure as failure:
+        raise _refusal(endpoint, failure) from failure
+    return wanted
+
+
+async def _most_probable(endpoint: Endpoint, prompt: Prompt, generation: Generation) -> list[str]:
+    """The texts of the most probable tokens after a prompt. Raises `RequestFailure`."""
+    answer = await endpoint.ask(encode(prompt, generation))
+    return [str(token) for token, _ in (answer.reply.alternatives or ())[:MOST_PROBABLE]]
+
+
+def _refusal(endpoint: Endpoint, failure: RequestFailure) -> EndpointError | ServerError:
+    said = failure.message.rstrip(".")
+    if failure.failure in ("rejected", "no_logprobs"):
+        return EndpointError(
+            f"{endpoint.base_url}: --mcq-mode logprob reads the log-probabilities of tokens, "
+            f"and the server gives none for '{endpoint.model}' ({said}). {WHO_GIVES_THEM}"
+        )
+    return ServerError(
+        f"{endpoint.base_url}: cannot tell whether the server gives log-probabilities ({said}). See the server's log."
+    )

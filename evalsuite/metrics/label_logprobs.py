@@ -1,0 +1,70 @@
+"""Multiple choice by log-probability: which option's letter a model would say next.
+
+A server gives the most probable next tokens, not all. A token counts for an option when it is that option's letter,
+whatever spaces, brackets or marks stand around it (" A", "Ａ", "(A", "**A", "A.", "▁A"); its variants are added up, as
+probabilities. A lower-case letter does not count: " a" begins "Answer: a lot". The answer is the option with the most;
+the earlier one of two that are equal. An option none of whose variants is shown has no number: each of them is at most
+as probable as the least probable token shown, the `floor`. Without any option among the tokens there is no answer.
+
+Logarithms are natural. Source: the project's metrics definition, section 1.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from evalsuite.metrics.text import ASCII_WIDTH
+
+VERSION = "1"
+
+_LETTER = re.compile(r"[\s▁ĠĊ(\[{<*_`\"'“‘「『【$:]*(?P<label>[A-Z])[\s▁ĠĊ)\]}>*_`\"'”’」』】$.。、,;:]*")
+"""Ġ, Ċ and ▁ are how some servers write a token's space or line break."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelLogprobs:
+    """The log-probability of each option's letter, None where it is below `floor`."""
+
+    labels: Mapping[str, float | None]
+    floor: float | None
+    """Of the least probable token shown; None where none is."""
+
+    @property
+    def chosen(self) -> str | None:
+        """The most probable option; None where no option is among the tokens shown."""
+        known = {label: value for label, value in self.labels.items() if value is not None}
+        return max(known, key=lambda label: known[label]) if known else None
+
+
+def read(alternatives: Iterable[Sequence[object]], options: Collection[str]) -> LabelLogprobs:
+    """Each option's log-probability from pairs of a token's text and its log-probability, in any order.
+
+    `options` are the row's labels in their order.
+
+    >>> found = read([(" B", -0.5), ("B", -2.0), (" A", -1.5), ("The", -4.0)], ["A", "B", "C"])
+    >>> found.chosen, round(found.labels["B"], 4), found.labels["C"], found.floor
+    ('B', -0.2986, None, -4.0)
+    """
+    variants: dict[str, list[float]] = {label: [] for label in options}
+    shown = []
+    for token, value in alternatives:
+        if not isinstance(value, (int, float)) or not math.isfinite(value):
+            continue
+        shown.append(float(value))
+        letter = _LETTER.fullmatch(str(token).translate(ASCII_WIDTH))
+        if letter and letter["label"] in variants:
+            variants[letter["label"]].append(float(value))
+    return LabelLogprobs(
+        {label: _total(values) for label, values in variants.items()}, min(shown, default=None)
+    )
+
+
+def _total(values: Sequence[float]) -> float | None:
+    """The logarithm of the sum of probabilities; None for none. The same in any order."""
+    if len(values) < 2:
+        return values[0] if values else None
+    highest = max(values)
+    return highest + math.log(math.fsum(math.exp(value - highest) for value in values))

@@ -1,0 +1,42 @@
+"""Which published exam a dataset's subjects are of, and how that exam groups them.
+
+C-Eval and CMMLU publish a group's score as the unweighted mean over its subjects: `accuracy_macro`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from evalsuite.tasks.ceval import CEVAL_GROUPS
+from evalsuite.tasks.cmmlu import CMMLU_GROUPS
+
+CEVAL = "ceval"
+EXAM_GROUPS: Mapping[str, Mapping[str, Collection[str]]] = {CEVAL: CEVAL_GROUPS, "cmmlu": CMMLU_GROUPS}
+"""Exam, as datasets are called after it → group → subjects, groups in the order they are published in."""
+
+
+def exam_name(dataset: str) -> str | None:
+    """The exam a dataset is called after, in whatever spelling (`C-Eval`, `ceval_val`)."""
+    plain = dataset.lower().replace("-", "").replace("_", "")
+    return next((exam for exam in EXAM_GROUPS if exam in plain), None)
+
+
+def subject_groups(dataset: str, subjects: Collection[str]) -> Mapping[str, Collection[str]]:
+    """The groups, with the subjects of each, where the subjects are an exam's; else none.
+
+    They are where the dataset is called after the exam, and otherwise where there are several, all of them its own and
+    not all of them another's: exams share names such as high_school_physics.
+    """
+    named = exam_name(dataset)
+    fitting = (
+        [named] if named else [exam for exam in EXAM_GROUPS if len(subjects) > 1 and _has(exam, subjects)]
+    )
+    if len(fitting) != 1:
+        return {}
+    groups = EXAM_GROUPS[fitting[0]].items()
+    found = {group: [subject for subject in members if subject in subjects] for group, members in groups}
+    return {group: members for group, members in found.items() if members}
+
+
+def _has(exam: str, subjects: Collection[str]) -> bool:
+    return set(subjects) <= {subject for members in EXAM_GROUPS[exam].values() for subject in members}

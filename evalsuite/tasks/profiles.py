@@ -1,0 +1,56 @@
+"""`--profile`: which scoring profiles there are, and whether those that are wanted can be had in a run."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from typing import Any
+
+from evalsuite.errors import ConfigError
+from evalsuite.tasks import KINDS, task_class
+from evalsuite.tasks.base import Style, Task
+
+
+def check_profiles(wanted: Sequence[str], datasets: Sequence[tuple[Task[Any], Style]]) -> None:
+    """Refuse a profile that is unknown, that no dataset of the run is scored by, or that needs what is not installed.
+
+    Raises `ConfigError`.
+    """
+    if wanted:
+        _check_names(wanted, datasets)
+    for task, style in datasets:
+        for name in style.profiles:
+            if lacking := task.lacks(name):
+                raise ConfigError(f"--profile {name} on {task.kind} datasets: {lacking}.")
+
+
+def _check_names(wanted: Sequence[str], datasets: Sequence[tuple[Task[Any], Style]]) -> None:
+    """Each name is a profile, and one that a dataset is scored by."""
+    here = sorted({task.kind for task, _ in datasets})
+    known = {kind: task_class(kind).profiles for kind in sorted(KINDS)}
+    for name in dict.fromkeys(wanted):
+        kinds = [kind for kind, profiles in known.items() if name in profiles]
+        if not kinds:
+            raise ConfigError(f"--profile {name}: there is no such profile.{_hint(name, known)}")
+        if not set(kinds) & set(here):
+            raise ConfigError(
+                f"--profile {name}: scores {' and '.join(kinds)}, and this run has only {' and '.join(here)} datasets. "
+                f"Leave it out.{_listed({kind: known[kind] for kind in here})}"
+            )
+        if not any(name in style.profiles for _, style in datasets):
+            raise ConfigError(
+                f"--profile {name}: it reads answers in words, and --mcq-mode logprob asks for none. "
+                "Leave out one of them."
+            )
+
+
+def _hint(name: str, known: dict[str, tuple[str, ...]]) -> str:
+    names = {profile.lower(): profile for profiles in known.values() for profile in profiles}
+    close = difflib.get_close_matches(name.lower(), names, n=1)
+    meant = f" Did you mean {names[close[0]]}?" if close else ""
+    return meant + _listed(known)
+
+
+def _listed(known: dict[str, tuple[str, ...]]) -> str:
+    kinds = "; ".join(f"{kind}: {', '.join(profiles)}" for kind, profiles in known.items() if profiles)
+    return f" There are, by kind: {kinds}." if kinds else ""

@@ -1,0 +1,105 @@
+"""The number of requests at a time against servers whose behaviour is known exactly."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evalsuite.endpoint.concurrency import CEILING, START, AdaptiveConcurrency, FixedConcurrency
+
+SERVICE_SECONDS = 2.0
+
+
+def throughput(capacity: int) -> Callable[[int], float]:
+    """A server that works on `capacity` requests at a time, each for the same time; the others wait."""
+    return lambda limit: min(limit, capacity) / SERVICE_SECONDS
+
+
+def drive(
+    concurrency: AdaptiveConcurrency, rate: Callable[[int], float], answers: int, jitter: float = 0.0
+) -> list[int]:
+    """The limits in force while so many requests are answered."""
+    clock, chance, limits = 0.0, random.Random(7), []
+    for _ in range(answers):
+        limits.append(concurrency.limit)
+        clock += chance.uniform(1 - jitter, 1 + jitter) / rate(concurrency.limit)
+        concurrency.finished(clock)
+    return limits
+
+
+@pytest.mark.parametrize("jitter", [0.0, 0.5])
+@pytest.mark.parametrize("capacity", [1, 3, 20, 40, 64, 150, 1000])
+def test_it_finds_a_number_that_fills_the_server_without_a_long_queue(capacity: int, jitter: float) -> None:
+    limits = drive(AdaptiveConcurrency(), throughput(capacity), 20_000, jitter)
+    least = min(capacity, CEILING, START)
+    assert all(limit >= min(least, START) for limit in limits)
+    late = limits[3000:]
+    assert sum(limit >= 0.9 * min(capacity, CEILING) for limit in late) >= 0.9 * len(late)
+    assert max(late) <= max(START * 1.6, 2 * capacity)
+
+
+def test_a_fast_server_gets_the_ceiling_within_a_thousand_answers() -> None:
+    assert drive(AdaptiveConcurrency(), throughput(10_000), 1000)[-1] == CEILING
+
+
+def test_an_overloaded_server_gets_less_at_once_and_the_rest_back_step_by_step() -> None:
+    concurrency = AdaptiveConcurrency(100)
+    concurrency.overloaded()
+    assert concurrency.limit == 70
+    for _ in range(50):
+        concurrency.overloaded()
+    assert concurrency.limit == 70, "one burst of refusals is one cut"
+    limits = drive(concurrency, throughput(99), 3000)
+    steps = [after - before for before, after in pairwise(limits) if after > before]
+    assert max(steps[:4]) <= 10
+    assert min(limits[1000:]) >= 95
+
+
+def test_refusals_in_every_round_bring_it_down_to_one_and_no_further() -> None:
+    concurrency = AdaptiveConcurrency(CEILING)
+    for _ in range(60):
+        concurrency.overloaded()
+        drive(concurrency, throughput(CEILING), 2 * concurrency.limit + 32)
+    assert 1 <= concurrency.limit <= 4
+
+
+def test_other_work_is_measured_anew() -> None:
+    concurrency = AdaptiveConcurrency()
+    drive(concurrency, throughput(40), 2000)
+    before = concurrency.limit
+    concurrency.renew()
+    assert concurrency.limit == before
+    slow = 0.01  # long replies: a rate that would have looked like a collapse
+    drive(concurrency, lambda limit: slow * min(limit, 200), 4000)
+    assert concurrency.limit >= 180
+
+
+@given(
+    st.lists(st.sampled_from(["finished", "overloaded", "renew"]), max_size=300),
+    st.integers(1, 300),
+    st.integers(1, 300),
+    st.floats(0, 10),
+)
+def test_it_stays_between_one_and_its_ceiling_whatever_happens(
+    events: list[str], start: int, most: int, seconds: float
+) -> None:
+    concurrency = AdaptiveConcurrency(start, most)
+    for number, event in enumerate(events):
+        if event == "finished":
+            concurrency.finished(number * seconds)
+        else:
+            getattr(concurrency, event)()
+        assert 1 <= concurrency.limit <= concurrency.most == most
+
+
+def test_a_fixed_number_is_obeyed_whatever_happens() -> None:
+    concurrency = FixedConcurrency(7)
+    concurrency.overloaded()
+    concurrency.finished(1.0)
+    concurrency.renew()
+    assert concurrency.limit == concurrency.most == 7

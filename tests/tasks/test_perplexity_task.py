@@ -1,0 +1,80 @@
+"""Texts measured as they are; their sums kept; what is no measurement said."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from evalsuite.data.dataset import RowError
+from evalsuite.tasks.base import Style
+from evalsuite.tasks.perplexity import PerplexityTask, TextRow
+from evalsuite.types import Measured, Prompt, Reply
+
+TASK = PerplexityTask()
+STYLE = Style("en", 0, completions=True)
+CHINESE = Style("zh", 0, data_lang="zh", completions=True)
+
+
+@pytest.mark.parametrize("text", ["", "  \n", None, float("nan")])
+def test_an_empty_text_is_a_fault(text):
+    with pytest.raises(RowError, match="the text is empty"):
+        TASK.parse({"text": text})
+
+
+def test_white_space_belongs_to_a_text():
+    row = TASK.parse({"text": " a\n\nb ", "category": "c"})
+    assert TASK.prompt(row, (), STYLE, "s") == Prompt(text=" a\n\nb ", measure="logprobs")
+    assert TASK.subject(row) == "c"
+
+
+def test_the_sums_of_a_text_and_its_own_perplexities():
+    reply = Reply("", measured=Measured(("a", " b", " c"), (None, -1.0, -3.0)))
+    score = TASK.score(TextRow("a b c"), reply, STYLE)
+    assert score.outcome == "scored"
+    assert score.statistics == {"text": (4.0, 2, 4, 3)}
+    assert score.values["perplexity"] == pytest.approx(math.exp(2))
+    assert score.values["word_perplexity"] == pytest.approx(math.exp(4 / 3))
+    assert score.extracted["least_likely"] == ["' c' -3.00", "' b' -1.00"]
+
+
+def test_a_text_of_one_token_is_said_and_not_counted():
+    score = TASK.score(TextRow("a"), Reply("", measured=Measured(("a",), (None,))), STYLE)
+    assert (score.labels, score.statistics) == (("nothing_scored",), {})
+
+
+def test_a_reply_that_is_no_measurement_is_said():
+    score = TASK.score(TextRow("a"), Reply("a text"), STYLE)
+    assert (score.outcome, score.labels) == ("unparsed", ("no_logprobs",))
+    assert set(score.values.values()) == {None}
+
+
+def test_chinese_has_no_words_to_divide_by():
+    assert "word_perplexity" not in [metric.name for metric in TASK.metrics(CHINESE)]
+    assert list(TASK.traits(TextRow("早市的灯亮了。"))) == ["zh"]
+
+
+@pytest.mark.parametrize("written", [[None, -1.0], [-0.5, -1], "[null, -1.5]"])
+def test_recorded_log_probabilities(written):
+    reply = TASK.recorded({"text": "a b", "logprobs": written})
+    assert reply is not None
+    assert reply.measured is not None
+    assert len(reply.measured.logprobs) == 2
+
+
+@pytest.mark.parametrize(
+    ("values", "what"),
+    [
+        ({"logprobs": "x"}, "'logprobs' is not JSON"),
+        ({"logprobs": []}, "not such a list"),
+        ({"logprobs": [-1, None]}, "not such a list"),
+        ({"logprobs": [0.5]}, "not such a list"),
+        ({"logprobs": [True]}, "not such a list"),
+        ({"logprobs": [float("-inf")]}, "not such a list"),
+        ({"logprobs": 3}, "not such a list"),
+        ({"logprobs": [-1, -2], "tokens": ["a"]}, "'tokens' is not a list of as many texts"),
+    ],
+)
+def test_columns_that_hold_no_log_probabilities_are_faults(values, what):
+    with pytest.raises(RowError, match=what):
+        TASK.recorded({"text": "a b"} | values)

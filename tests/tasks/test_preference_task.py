@@ -1,0 +1,204 @@
+"""Pairs in the layouts they are published in, and which of two answers counts as preferred."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from evalsuite.data.dataset import RowError
+from evalsuite.tasks.base import Style
+from evalsuite.tasks.preference import PreferenceTask
+from evalsuite.types import Further, Measured, Prompt, Reply
+
+TASK = PreferenceTask()
+CHAT = Style("en", 0)
+FLAT = Style("en", 0, completions=True)
+REWARD = Style("en", 0, reward=True)
+ASKED = {"role": "user", "content": "Which tea?"}
+GREEN = {"role": "assistant", "content": "Green."}
+BLACK = {"role": "assistant", "content": "Black."}
+SYSTEM = {"role": "system", "content": "Be brief."}
+
+
+def measured(*replies: Measured) -> Reply:
+    first, *others = replies
+    return Reply(
+        "", measured=first, further=tuple(Further("model", "k", Reply("", measured=one)) for one in others)
+    )
+
+
+def logprobs(tokens: list[str], values: list[float]) -> Measured:
+    return Measured(tuple(tokens), (None, *values))
+
+
+# ---------------------------------------------------------------- rows
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"prompt": "Which tea?", "chosen": "Green.", "rejected": "Black."},
+        {"question": "Which tea?", "chosen": "Green.", "rejected": "Black."},
+        {"prompt": [ASKED], "chosen": [GREEN], "rejected": [BLACK]},
+        {"prompt": "Which tea?", "chosen": [ASKED, GREEN], "rejected": [ASKED, BLACK]},
+        {"chosen": [ASKED, GREEN], "rejected": [ASKED, BLACK]},
+        {"prompt": '[{"role": "user", "content": "Which tea?"}]', "chosen": [GREEN | {"weight": 1}], "rejected": "Black."},
+    ],
+    ids=["texts", "question", "TRL", "UltraFeedback", "implicit prompt", "JSON in a cell"],
+)  # fmt: skip
+def test_published_layouts_are_one_row(values):
+    row = TASK.parse(values)
+    assert (row.messages, row.chosen, row.rejected) == ((ASKED,), "Green.", "Black.")
+
+
+def test_a_system_turn_of_the_prompt_may_be_left_out_before_the_answers():
+    row = TASK.parse(
+        {"prompt": "Which tea?", "system": "Be brief.", "chosen": [ASKED, GREEN], "rejected": [ASKED, BLACK]}
+    )
+    assert row.messages == (SYSTEM, ASKED)
+
+
+@pytest.mark.parametrize(
+    ("values", "what"),
+    [
+        ({"prompt": "", "chosen": "a", "rejected": "b"}, "there is no prompt"),
+        ({"prompt": "q", "chosen": "", "rejected": "b"}, "the chosen answer is empty"),
+        ({"prompt": "q", "chosen": "a", "rejected": None}, "the rejected answer is empty"),
+        ({"prompt": "q", "chosen": "same", "rejected": "same"}, "both answers are the same"),
+        ({"prompt": [ASKED, GREEN], "chosen": "a", "rejected": "b"}, "there is no prompt"),
+        ({"prompt": "q", "chosen": [ASKED], "rejected": "b"}, "'chosen' does not continue the prompt"),
+        (
+            {"prompt": "other", "chosen": "a", "rejected": [ASKED, BLACK]},
+            "'rejected' does not continue the prompt",
+        ),
+        ({"chosen": [ASKED, GREEN], "rejected": [SYSTEM, ASKED, BLACK]}, "there is no prompt"),
+        ({"prompt": "q", "chosen": ["a"], "rejected": "b"}, "message 1 of 'chosen' is not one"),
+    ],
+)
+def test_faults(values, what):
+    with pytest.raises(RowError, match=what):
+        TASK.parse(values)
+
+
+def test_an_answer_may_look_like_json():
+    assert TASK.parse({"prompt": "q", "chosen": "[{not json", "rejected": "b"}).chosen == "[{not json"
+
+
+# ---------------------------------------------------------------- what is asked
+
+
+def asks(style: Style, **values: Any) -> list[Prompt]:
+    row = TASK.parse({"prompt": "Which tea?", "chosen": "Green.", "rejected": "Black."} | values)
+    return [TASK.prompt(row, (), style, ""), *(ask.prompt for ask in TASK.further(row, Reply(""), style))]
+
+
+def test_three_conversations_are_measured():
+    assert asks(CHAT) == [
+        Prompt(messages=turns, measure="logprobs") for turns in ([ASKED, GREEN], [ASKED, BLACK], [ASKED])
+    ]
+
+
+def test_three_flat_texts_are_measured():
+    texts = ["Which tea? Green.", "Which tea? Black.", "Which tea?"]
+    assert asks(FLAT) == [Prompt(text=text, measure="logprobs") for text in texts]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "chosen", "text"),
+    [
+        ("Tea: ", "Green.", "Tea: Green."),
+        ("Tea:", "\nGreen.", "Tea:\nGreen."),
+        ("哪种茶？", "绿茶。", "哪种茶？绿茶。"),
+    ],
+)
+def test_no_space_is_added_where_one_is_or_where_chinese_follows(prompt, chosen, text):
+    assert asks(FLAT, prompt=prompt, chosen=chosen)[0].text == text
+
+
+def test_a_reward_model_reads_two_conversations():
+    assert asks(REWARD) == [
+        Prompt(messages=turns, measure="reward") for turns in ([ASKED, GREEN], [ASKED, BLACK])
+    ]
+
+
+# ---------------------------------------------------------------- scores
+
+
+def score_of(reply: Reply) -> Any:
+    row = TASK.parse({"prompt": "Which tea?", "chosen": "Green.", "rejected": "Black."})
+    return TASK.score(row, reply, CHAT)
+
+
+def test_the_answers_alone_are_compared():
+    prompt = logprobs(["q", ":"], [-9.0])
+    chosen, rejected = (
+        logprobs(["q", ":", "a", "b"], [-9.0, -1.0, -2.0]),
+        logprobs(["q", ":", "c"], [-9.0, -2.5]),
+    )
+    score = score_of(measured(chosen, rejected, prompt))
+    assert score.values["margin"] == pytest.approx(-0.5)
+    assert score.values["accuracy"] == 0.0
+    assert score.values["margin_per_token"] == pytest.approx(1.0)
+    assert score.values["accuracy_per_token"] == 1.0
+    assert score.extracted["preferred"] == "rejected"
+
+
+def test_a_prompt_cut_otherwise_before_one_answer_conditions_both_on_the_same_tokens():
+    prompt = logprobs(["q", ":"], [-9.0])
+    chosen, rejected = logprobs(["q", ":a"], [-1.0]), logprobs(["q", ":", "b"], [-0.5, -1.0])
+    assert score_of(measured(chosen, rejected, prompt)).values["margin"] == pytest.approx(-1.0 - -1.5)
+
+
+def test_a_tie_is_no_success():
+    same = logprobs(["q", "a"], [-1.0]), logprobs(["q", "b"], [-1.0])
+    score = score_of(measured(*same, logprobs(["q"], [])))
+    assert (score.values["accuracy"], score.values["accuracy_per_token"], score.labels) == (
+        0.0,
+        0.0,
+        ("tie",),
+    )
+    assert score_of(measured(Measured(reward=0.3), Measured(reward=0.3))).values["accuracy"] == 0.0
+
+
+def test_rewards_have_no_tokens():
+    score = score_of(measured(Measured(reward=1.5), Measured(reward=-1.0)))
+    assert (score.values["accuracy"], score.values["margin"], score.stage) == (1.0, 2.5, "reward")
+    assert score.values["margin_per_token"] is None
+    assert [metric.name for metric in TASK.metrics(REWARD)] == ["accuracy", "accuracy_macro", "margin"]
+
+
+@pytest.mark.parametrize("reply", [Reply("x"), measured(Measured(reward=1.0))])
+def test_a_reply_that_does_not_measure_both_is_no_success(reply):
+    score = score_of(reply)
+    assert (score.outcome, score.values["accuracy"], score.values["margin"]) == ("unparsed", 0.0, None)
+
+
+# ---------------------------------------------------------------- numbers that are there already
+
+
+def test_recorded_log_probabilities_are_of_the_answers_alone():
+    reply = TASK.recorded({"chosen_logprobs": [-1.0, -1.0], "rejected_logprobs": "[-5.0]"})
+    assert reply is not None
+    values = score_of(reply).values
+    assert (values["margin"], values["margin_per_token"]) == (3.0, 4.0)
+
+
+def test_recorded_scores():
+    reply = TASK.recorded({"chosen_score": "2.5", "rejected_score": 1})
+    assert reply is not None
+    assert score_of(reply).values["margin"] == 1.5
+    assert list(TASK.recorded_traits(TASK.parse({"prompt": "q", "chosen": "a", "rejected": "b"}), reply)) == [
+        "reward"
+    ]
+
+
+@pytest.mark.parametrize("values", [{}, {"chosen_score": 1}, {"chosen_score": 1, "rejected_score": ""}])
+def test_half_a_record_is_none(values):
+    assert TASK.recorded(values) is None
+
+
+@pytest.mark.parametrize("value", ["x", True, "inf", [1]])
+def test_a_score_that_is_no_number_is_a_fault(value):
+    with pytest.raises(RowError, match="'chosen_score' is"):
+        TASK.recorded({"chosen_score": value, "rejected_score": 1})

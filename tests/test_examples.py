@@ -1,0 +1,40 @@
+"""Every `>>>` example of docs/ and of docstrings is run."""
+
+from __future__ import annotations
+
+import doctest
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from evalsuite.tasks import KINDS, task_class
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = sorted((ROOT / "docs").glob("**/*.md"))
+MODULES = sorted(
+    ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    for path in (ROOT / "evalsuite").glob("**/*.py")
+    if ">>> " in path.read_text(encoding="utf-8")
+)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_examples_of_a_page(page):
+    found = doctest.testfile(str(page), module_relative=False)
+    assert found.failed == 0
+    text = page.read_text(encoding="utf-8")
+    assert text.count("```python\n") == text.count("```python\n>>> "), "a block of Python that nothing runs"
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_examples_of_a_module(name):
+    found = doctest.testmod(import_module(name))
+    assert found.attempted
+    assert found.failed == 0
+
+
+def test_the_page_on_metrics_describes_every_profile():
+    text = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
+    names = {f"`{name}`" for kind in KINDS if kind != "toolbench" for name in task_class(kind).profiles}
+    assert not {name for name in names if name not in text}
