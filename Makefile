@@ -1,13 +1,15 @@
 # Two commands do all the set-up on a machine with Python >= 3.10 and make: `make demo` and `make test`.
 PYTHON ?= python3
 VENV ?= .venv
+MODELS_VENV ?= .venv-models
 BIN := $(VENV)/bin
 
-.PHONY: help demo test lint unit oracles bench clean
+.PHONY: help demo test test-models lint unit oracles bench clean
 
 help:
 	@echo "make demo   evaluate SmolLM2-135M, a small real model, on the example data (about 4 minutes on two cores)"
 	@echo "make test   lint, types, tests"
+	@echo "make test-models  the tests with torch: a tiny model, SmolLM2 and a LoRA on it (3 GB, an environment of its own); optional"
 	@echo "make oracles  the other harnesses that comparison profiles are tested against (2 GB, two minutes); optional"
 	@echo "make bench  what the client costs over the bare requests, memory against rows, how fast answers are scored and compared"
 	@echo "make clean  remove the virtual environments and caches of this folder"
@@ -20,6 +22,13 @@ $(VENV)/.core: pyproject.toml
 
 $(VENV)/.dev: pyproject.toml $(VENV)/.core
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $@
+
+# torch first and by itself, so that what wants it takes the build that is there.
+$(MODELS_VENV)/.models: pyproject.toml
+	test -x $(MODELS_VENV)/bin/python || $(PYTHON) -m venv $(MODELS_VENV)
+	$(MODELS_VENV)/bin/python -m pip install --quiet --disable-pip-version-check 'torch==2.13.0'
+	$(MODELS_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,transformers,gguf]' bitsandbytes
 	touch $@
 
 demo: $(VENV)/.core
@@ -36,6 +45,9 @@ lint: $(VENV)/.dev
 unit: $(VENV)/.dev
 	$(BIN)/python -m pytest
 
+test-models: $(MODELS_VENV)/.models
+	$(MODELS_VENV)/bin/python -m pytest tests/models tests/backends tests/test_variant_runs.py
+
 oracles: $(VENV)/.core
 	$(BIN)/python tests/metrics/oracles/make.py .venv-oracles
 
@@ -47,4 +59,4 @@ bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/paired_statistics.py
 
 clean:
-	rm -rf $(VENV) .venv-oracles .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(MODELS_VENV) .venv-oracles .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -23,7 +23,7 @@ from evalsuite.types import AgentFormat
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-Backend: TypeAlias = Literal["auto", "remote", "llamacpp"]
+Backend: TypeAlias = Literal["auto", "remote", "llamacpp", "transformers"]
 OnError: TypeAlias = Literal["fail", "skip", "wrong"]
 McqMode: TypeAlias = Literal["generate", "logprob"]
 LangOption: TypeAlias = Literal["auto", "zh", "en"]
@@ -40,8 +40,9 @@ PACE_FIELDS = (
 )
 """What may change between two starts of the same run without making it another one: nothing else is asked."""
 ASKING_FIELDS = frozenset(
-    {"ckpt", "backend", "backend_arg", "base_url", "model", "api_key_env", "shots", "cot", "mcq_mode"}
-    | {"temperature", "max_tokens", "top_p", "seed", "stop", "completions", "preference_mode"}
+    {"ckpt", "adapter", "merge", "quant", "backend", "backend_arg", "base_url", "model", "api_key_env"}
+    | {"shots", "cot", "mcq_mode", "preference_mode"}
+    | {"temperature", "max_tokens", "top_p", "seed", "stop", "completions"}
     | {"concurrency", "timeout", "stream"}
 )
 """Who is asked and how: of no use where predictions are there already."""
@@ -49,7 +50,7 @@ JUDGE_PACE_FIELDS = frozenset({"concurrency", "timeout"})
 """Those of them that a judge of predictions needs as well."""
 UNSHOWN_FIELDS = frozenset({"api_key_env", "backend_arg", "base_url", "judge_api_key_env", "judge_base_url"})
 """A wrong value may be a key, or hold one, so an error does not repeat it."""
-FLAG_FIELDS = frozenset({"cot", "completions", "stream", "fresh"})
+FLAG_FIELDS = frozenset({"merge", "cot", "completions", "stream", "fresh"})
 _FAIL_UNDER = re.compile(
     r"^(?:(?P<dataset>[^:=]+):)?(?P<metric>[^:=]+)=(?P<value>\d+(?:\.\d+)?|\.\d+)(?P<percent>%?)$"
 )
@@ -100,6 +101,9 @@ class RunConfig(BaseModel):
 
     datasets: tuple[str, ...] = Field(min_length=1)
     ckpt: tuple[str, ...] = ()
+    adapter: tuple[str, ...] = ()
+    merge: bool = False
+    quant: tuple[str, ...] = ()
     backend: Backend = "auto"
     backend_arg: dict[str, str] = Field(default_factory=dict)
     base_url: str | None = None
@@ -147,7 +151,7 @@ class RunConfig(BaseModel):
         named = {str(key).replace("-", "_"): value for key, value in values.items()}
         if "dataset" in named:
             named["datasets"] = named.pop("dataset")
-        for key in ("datasets", "ckpt", "stop", "fail_under", "profile"):
+        for key in ("datasets", "ckpt", "adapter", "quant", "stop", "fail_under", "profile"):
             if isinstance(named.get(key), str):
                 named[key] = (named[key],)
         if isinstance(named.get("backend_arg"), Mapping):
@@ -231,6 +235,10 @@ class RunConfig(BaseModel):
         if not self.ckpt and not self.base_url:
             raise ValueError(
                 "no model: give --ckpt PATH (smollm2 is a small built-in one) or --base-url URL --model NAME"
+            )
+        if (self.adapter or self.merge or self.quant) and not self.ckpt:
+            raise ValueError(
+                "--adapter, --merge and --quant are for servers that evalsuite starts; name the base with --ckpt PATH"
             )
         if self.backend == "remote" and not self.base_url:
             raise ValueError("--backend remote needs --base-url URL")

@@ -20,11 +20,12 @@ from evalsuite.types import Measure, Prompt
 MEASURE_ADVICE: dict[tuple[Measure, bool], str] = {
     ("logprobs", True): (
         "Log-probabilities of a given text come from vLLM, and from servers that take /completions with 'echo' and "
-        "'logprobs' as OpenAI's own did; llama.cpp and transformers serve ignore them. Serve the model with vLLM and give --base-url."
+        "'logprobs' as OpenAI's own did; llama.cpp and transformers serve ignore them. Take --backend transformers (evalsuite's own "
+        "server gives them), or serve the model with vLLM and give --base-url."
     ),
     ("logprobs", False): (
         "Log-probabilities of a conversation come from vLLM ('prompt_logprobs'); llama.cpp and transformers serve ignore "
-        "them. Serve the model with vLLM and give --base-url, or compare flat texts with --completions where /completions takes 'echo'."
+        "them. Take --backend transformers (evalsuite's own server gives them), serve the model with vLLM and give --base-url, or compare flat texts with --completions where /completions takes 'echo'."
     ),
     ("reward", False): (
         "Rewards come from vLLM's /classify, of a sequence classifier with one class: vllm serve REWARD_MODEL --runner pooling. "
@@ -43,6 +44,7 @@ def model_endpoint(config: RunConfig, served: Served) -> Endpoint:
         _concurrency(config, served.slots),
         _api_key(config, "api_key_env") if config.base_url else None,
         config.stream,
+        fields=served.fields,
     )
 
 

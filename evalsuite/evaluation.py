@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack, ExitStack, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from evalsuite.backends import llamacpp, remote
-from evalsuite.backends.base import Ability, Backend, Served, Server
+from evalsuite.backends.base import Served, Server
 from evalsuite.config import RunConfig
 from evalsuite.endpoint.client import Endpoint
 from evalsuite.endpoint.logprobs import find_logprob_form
 from evalsuite.endpoint.loop import run_to_end
 from evalsuite.endpoints import check_judge, check_model, judge_endpoint, model_endpoint
-from evalsuite.errors import ConfigError, EndpointError, EvalsuiteError, RunIncomplete
-from evalsuite.models.checkpoint import Checkpoint, find_checkpoint, served_checkpoint, served_fingerprint
+from evalsuite.errors import EndpointError, EvalsuiteError, RunIncomplete
+from evalsuite.models.checkpoint import Checkpoint, served_checkpoint
 from evalsuite.results import Stopwatch, check_baseline, conclude, dataset_results, missing, run_file
 from evalsuite.runs.directory import RUN_FILE, RunDirectory, hold_run_directory
 from evalsuite.runs.inference import Inference
@@ -26,6 +25,7 @@ from evalsuite.runs.plan import DatasetPlan, Judge, plan_datasets
 from evalsuite.runs.resume import FirstReplies, reconcile
 from evalsuite.runs.run import Run
 from evalsuite.runs.work import Variant, Work, new_work
+from evalsuite.serving import ServedFacts, Serving, liveness, plan_serving, serving_of, start
 from evalsuite.types import LogprobForm, Party
 
 SAME_SERVED_MODEL = "A served model is known by its address and name alone: if another checkpoint answers there now, use --fresh."
@@ -48,8 +48,13 @@ class Prepared:
 
     config: RunConfig
     plans: tuple[DatasetPlan, ...]
-    checkpoints: tuple[Checkpoint, ...]
+    serving: Serving
     path: Path
+
+    @property
+    def checkpoints(self) -> tuple[Checkpoint, ...]:
+        """Its variants."""
+        return self.serving.checkpoints
 
 
 def prepare(config: RunConfig) -> Prepared:
@@ -58,11 +63,11 @@ def prepare(config: RunConfig) -> Prepared:
     Raises `InputError`. Only where `--model` is left out is the endpoint asked what it serves.
     """
     plans = plan_datasets(config)
-    checkpoints = _checkpoints(config)
-    check_baseline(config.baseline, [checkpoint.name for checkpoint in checkpoints])
-    label = "+".join(checkpoint.name for checkpoint in checkpoints)
+    serving = _serving(config)
+    check_baseline(config.baseline, [checkpoint.name for checkpoint in serving.checkpoints])
+    label = "+".join(checkpoint.name for checkpoint in serving.checkpoints)
     name = config.name or f"{label}-{config.identity()}"
-    return Prepared(config, plans, checkpoints, config.out / name)
+    return Prepared(config, plans, serving, config.out / name)
 
 
 def evaluate(config: RunConfig, *, display: Display | None = None, notify: Notify | None = None) -> Run:
@@ -90,6 +95,7 @@ class _Evaluation:
         self._notify = notify
         self._meter = Meter()
         self._stopwatch = Stopwatch()
+        self._facts = ServedFacts(prepared.serving, directory.read_json(RUN_FILE))
 
     def run(self) -> Run:
         if _recorded_form(self._directory) == "letter":
@@ -119,7 +125,7 @@ class _Evaluation:
         self._meter.earlier = Earlier()
         works = [
             new_work(
-                Variant(checkpoint.name, served_fingerprint(checkpoint, self._config.backend_arg)),
+                Variant(checkpoint.name, self._prepared.serving.fingerprint(checkpoint)),
                 self._prepared.plans,
                 self._config.on_error,
             )
@@ -134,47 +140,53 @@ class _Evaluation:
 
     def _described(self) -> dict[str, Any]:
         """run.json: nothing secret, nothing that differs between two starts of the same run."""
-        variants = [_described_variant(checkpoint, self._config) for checkpoint in self._prepared.checkpoints]
-        return run_file(self._config, variants, self._prepared.plans)
+        return run_file(
+            self._config, self._prepared.serving.described(self._facts.by_variant), self._prepared.plans
+        )
 
     def _infer(self, works: list[Work]) -> None:
         judge = next((work.judge for work in works if work.judge), None)
         if judge and judge.base_url and not self._config.base_url:
             run_to_end(self._reach(judge))  # before minutes are spent on starting a server
+        places = {checkpoint.name: place for place, checkpoint in enumerate(self._prepared.checkpoints)}
         with ExitStack() as stack:
             shown = False
-            for place, checkpoint in enumerate(self._prepared.checkpoints):
-                if not works[place].all_owed:
+            for plan in self._prepared.serving.servers:
+                owed = [one for one in plan.checkpoints if works[places[one.name]].all_owed]
+                if not owed:
                     continue
-                with self._served(checkpoint) as server:
+                with start(plan, owed, self._config.backend_arg, self._directory, self._notify) as server:
                     if not shown:
                         stack.enter_context(self._display(self._meter))
                         shown = True
-                    run_to_end(self._ask(works, place, server))
-
-    def _served(self, checkpoint: Checkpoint) -> AbstractContextManager[Server]:
-        backend = _backend(self._config, checkpoint)
-        if backend.name != "remote":
-            self._notify(f"starting {backend.name} for {checkpoint.name} …")
-        return backend.serve(
-            checkpoint, self._config.backend_arg, self._directory.server_log(checkpoint.name)
-        )
+                    for checkpoint in owed:
+                        run_to_end(self._ask(works, places[checkpoint.name], server))
 
     async def _reach(self, judge: Judge) -> None:
         async with judge_endpoint(self._config, judge) as endpoint:
             await check_judge(endpoint)
 
     async def _ask(self, works: list[Work], place: int, server: Server) -> None:
+        checkpoint = self._prepared.checkpoints[place]
+        served = server.served[checkpoint.name]
         async with AsyncExitStack() as stack:
-            endpoint = await stack.enter_async_context(model_endpoint(self._config, server.served))
+            endpoint = await stack.enter_async_context(model_endpoint(self._config, served))
             parties = await self._parties(works[place].judge, endpoint, stack)
             owed = [plan for plan in works[place].plans if works[place].owed_rows(plan)]
             await check_model(endpoint, owed)
-            await self._settle_form(works, place, endpoint, server.served)
+            await self._prove(checkpoint, served, owed)
+            await self._settle_form(works, place, endpoint, served)
             work = works[place]
             replies = stack.enter_context(FirstReplies(self._directory)) if work.in_steps else None
             with Journal(self._directory.journal) as journal, self._stopwatch.working():
                 await Inference(work, parties, journal, self._meter, server.check, replies).run()
+
+    async def _prove(self, checkpoint: Checkpoint, served: Served, plans: Sequence[DatasetPlan]) -> None:
+        """Record what answers, and whether its adapter makes a difference."""
+        live = await liveness(served, plans, completions=self._config.completions)
+        if warning := self._facts.add(checkpoint, served, live):
+            self._notify(warning)
+        self._directory.write_json(RUN_FILE, self._described())
 
     async def _parties(
         self, judge: Judge | None, endpoint: Endpoint, stack: AsyncExitStack
@@ -208,11 +220,6 @@ class _Evaluation:
         self._prepared = replace(self._prepared, plans=plans)
 
 
-def abilities() -> tuple[Ability, ...]:
-    """What this machine can serve, one entry a backend."""
-    return (llamacpp.ability(), remote.ability())
-
-
 def _recorded_form(directory: RunDirectory) -> LogprobForm | None:
     """The form in which an earlier start of the run asked for letters' probabilities."""
     found = directory.read_json(RUN_FILE) or {}
@@ -220,18 +227,11 @@ def _recorded_form(directory: RunDirectory) -> LogprobForm | None:
     return next((form for form in forms if form), None)
 
 
-def _checkpoints(config: RunConfig) -> tuple[Checkpoint, ...]:
-    if config.base_url:
-        model = config.model or run_to_end(_only_model(config))
-        return (served_checkpoint(config.base_url, model),)
-    found = tuple(find_checkpoint(text) for text in config.ckpt)
-    names = [checkpoint.name for checkpoint in found]
-    for name in names:
-        if names.count(name) > 1:
-            raise ConfigError(
-                f"--ckpt: two checkpoints are called '{name}'; name them: --ckpt first=PATH --ckpt second=PATH"
-            )
-    return found
+def _serving(config: RunConfig) -> Serving:
+    if not config.base_url:
+        return plan_serving(config)
+    model = config.model or run_to_end(_only_model(config))
+    return serving_of([served_checkpoint(config.base_url, model)], "remote", {})
 
 
 async def _only_model(config: RunConfig) -> str:
@@ -243,21 +243,3 @@ async def _only_model(config: RunConfig) -> str:
         return names[0]
     listed = f"It serves: {', '.join(names)}." if names else "It does not list its models."
     raise EndpointError(f"{config.base_url}: which model? Give --model NAME. {listed}")
-
-
-def _backend(config: RunConfig, checkpoint: Checkpoint) -> Backend:
-    if checkpoint.form == "served":
-        assert config.base_url
-        return remote.RemoteBackend(config.base_url)
-    return llamacpp.LlamaCppBackend()
-
-
-def _described_variant(checkpoint: Checkpoint, config: RunConfig) -> dict[str, Any]:
-    return {
-        "name": checkpoint.name,
-        "model": checkpoint.model,
-        "source": checkpoint.source,
-        "form": checkpoint.form,
-        "backend": _backend(config, checkpoint).name,
-        "fingerprint": checkpoint.fingerprint,
-    }

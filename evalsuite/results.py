@@ -154,6 +154,7 @@ def write_results(
 
     `command` is the one the report shows, where it is not run.json's.
     """
+    info = directory.read_json(RUN_FILE)
     rows = list(summaries.csv_rows(directory.name, results))
     pace = dict(times)
     failures = meter.failures + meter.earlier.failures
@@ -169,7 +170,7 @@ def write_results(
             {"class": failure, "message": message, "count": count}
             for (failure, message), count in failures.most_common()
         ],
-        "warnings": summaries.advice(results),
+        "warnings": [*_served_warnings(info), *summaries.advice(results)],
     }
     info = directory.read_json(RUN_FILE)
     if len(info["variants"]) > 1:
@@ -181,6 +182,11 @@ def write_results(
     directory.write_json(SUMMARY_JSON, summary)
     page = render(info | ({"command": command} if command else {}), summary, read_journal(directory.journal))
     directory.write(REPORT_FILE, page.encode("utf-8", "replace"))
+
+
+def _served_warnings(info: Mapping[str, Any]) -> list[str]:
+    """What was found wrong with what was served, as run.json keeps it."""
+    return [str(warning) for variant in info["variants"] for warning in variant.get("warnings", ())]
 
 
 def _totals(results: Sequence[DatasetResults], meter: Meter) -> dict[str, Any]:

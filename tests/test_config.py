@@ -21,6 +21,9 @@ REMOTE = {"datasets": ["mcq_en"], "base_url": "http://h:1", "model": "m"}
 EVERYTHING = {
     "datasets": ["mcq:my data.csv", "gsm8k"],
     "ckpt": ["a=x.gguf", "smollm2"],
+    "adapter": ["a:sft=out/checkpoint-500", "both=out/a+out/b"],
+    "merge": True,
+    "quant": ["bnb-int8"],
     "backend": "llamacpp",
     "backend_arg": {"n_ctx": "4096", "flag": "a=b c"},
     "api_key_env": "MY_KEY",
@@ -221,6 +224,11 @@ class TestWrongValues:
         [
             ({"datasets": ["x"]}, "no model: give --ckpt PATH"),
             (REMOTE | {"ckpt": "x"}, "--ckpt and --base-url are two ways"),
+            (
+                REMOTE | {"adapter": "sft=x"},
+                "--adapter, --merge and --quant are for servers that evalsuite starts",
+            ),
+            (REMOTE | {"merge": True}, "name the base with --ckpt PATH"),
             ({"datasets": ["x"], "ckpt": "x", "backend": "remote"}, "--backend remote needs --base-url"),
             (REMOTE | {"backend": "llamacpp"}, "--backend llamacpp starts a server of its own"),
             (REMOTE | {"backend_arg": {"n_ctx": 1}}, "--backend-arg is for servers that evalsuite starts"),

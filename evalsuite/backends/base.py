@@ -1,18 +1,26 @@
-"""The protocol of a backend: can it serve this, serve it, is it alive, stop it.
+"""The protocol of a backend: what it needs, serve this, is it alive, stop it.
 
-A `Backend` opens a `Server` as a context manager. Inside, the model answers under `served.base_url`; on the
-way out (normal end, error, Ctrl-C) everything that was started is gone.
+A `Backend` opens a `Server` for one or more checkpoints that share it, as a context manager. Inside, each of them
+answers as `Server.served` says; on the way out (normal end, error, Ctrl-C) everything that was started is gone. Which
+form works on which engine stands in `table`, which engines there are in the package's registry.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol, TypeAlias
 
 from evalsuite.models.checkpoint import Checkpoint
+
+Say: TypeAlias = Callable[[str], None]
+"""Takes sentences about how starting goes on."""
+
+
+def silent(sentence: str) -> None:
+    """Say nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +30,14 @@ class Served:
     base_url: str
     model: str
     engine: Mapping[str, str] = field(default_factory=dict)
+    """What is served and by what, for run.json: `name` and `package` of the engine; where known `dtype`, `device`,
+    `chat_template` (its hash), `adapter`, `quantization`."""
     slots: int | None = None
     """Requests the server works on at the same time; None when it does not say."""
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    """What each request carries besides, where the name alone does not choose the adapter."""
+    without_adapter: Served | None = None
+    """How the same server is asked for the base, where an adapter is on: both must differ."""
     continues_turns: bool = False
     """Whether it is known to go on with a turn of the assistant that was begun for it, whatever the model."""
 
@@ -32,31 +46,51 @@ class Server(Protocol):
     """A running server."""
 
     @property
-    def served(self) -> Served:
-        """Where and what."""
+    def served(self) -> Mapping[str, Served]:
+        """Where and what, by the checkpoint's name."""
 
     def check(self) -> None:
         """Raise `ServerError` with the last lines of its log when the server is no longer there."""
 
 
+@dataclass(frozen=True, slots=True)
+class Ability:
+    """What this machine can serve with a backend, for `evalsuite doctor` and `--backend auto`."""
+
+    backend: str
+    ready: bool
+    detail: str
+    """Version, or what to install."""
+
+
 class Backend(Protocol):
-    """One way to serve a checkpoint."""
+    """One way to serve checkpoints."""
 
     @property
     def name(self) -> str:
         """As `--backend` calls it."""
 
+    def ability(self) -> Ability:
+        """Whether its engine is installed; imports nothing heavy."""
+
+    def shares(self, first: Checkpoint, second: Checkpoint) -> bool:
+        """Whether one server can soundly serve both at once."""
+
     def serve(
-        self, checkpoint: Checkpoint, arguments: Mapping[str, str], log: Path
+        self, checkpoints: Sequence[Checkpoint], arguments: Mapping[str, str], log: Path, say: Say = silent
     ) -> AbstractContextManager[Server]:
-        """Start it, wait until it answers, stop it at the end. Raises `ServerError` or `ConfigError`."""
+        """Start one server for all of them (each `shares` with the first), wait until it is ready, stop it at the end.
+
+        Raises `ServerError`, or `ConfigError` for an argument. The checkpoints have no recipe: what had to be made is made.
+        """
 
 
-@dataclass(frozen=True, slots=True)
-class Ability:
-    """What this machine can serve with a backend, for `evalsuite doctor`."""
-
-    backend: str
-    forms: str
-    ready: bool
-    detail: str
+def same_base(first: Checkpoint, second: Checkpoint) -> bool:
+    """Whether two checkpoints are one set of weights with different adapters, or none."""
+    if first.recipe or second.recipe:
+        return False
+    return (first.path, first.quant, first.base_form or first.form) == (
+        second.path,
+        second.quant,
+        second.base_form or second.form,
+    )

@@ -1,7 +1,8 @@
 """llama.cpp through `xllamacpp`: the embedded default, for GGUF files, without a GPU.
 
 The server runs in a child process of ours on 127.0.0.1, on a port that the system gives it and it reports
-back. Any model name is answered, so ours is set and checked.
+back. Any model name is answered, so ours is set and checked. One server a variant: one that switches a LoRA on and off
+answers from the cache of the other ("Querys" for "Query" or "Keys", measured with llama.cpp of 2026-10).
 """
 
 from __future__ import annotations
@@ -12,13 +13,13 @@ import json
 import os
 import socket
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from evalsuite.backends.base import Ability, Served, Server
+from evalsuite.backends.base import Ability, Say, Served, Server, silent
 from evalsuite.backends.process import ServerProcess
 from evalsuite.errors import ConfigError, ServerError
 from evalsuite.models.checkpoint import Checkpoint
@@ -43,7 +44,7 @@ class LlamaCppServer:
     """A running child."""
 
     process: ServerProcess
-    served: Served
+    served: Mapping[str, Served]
 
     def check(self) -> None:
         """See `Server.check`."""
@@ -52,15 +53,28 @@ class LlamaCppServer:
 
 @dataclass(frozen=True, slots=True)
 class LlamaCppBackend:
-    """Starts `evalsuite.backends.llamacpp_child` for one GGUF file."""
+    """Starts `evalsuite.backends.llamacpp_child` for one GGUF file and the adapters on it."""
 
     name: str = "llamacpp"
 
+    def ability(self) -> Ability:
+        """Whether xllamacpp is there."""
+        ready = importlib.util.find_spec("xllamacpp") is not None
+        version = f"xllamacpp {importlib.metadata.version('xllamacpp')}" if ready else ""
+        return Ability(self.name, ready, version or f"xllamacpp is not installed; run: {INSTALL}")
+
+    def shares(self, first: Checkpoint, second: Checkpoint) -> bool:
+        """Never: see the module's words on adapters."""
+        return False
+
     @contextmanager
-    def serve(self, checkpoint: Checkpoint, arguments: Mapping[str, str], log: Path) -> Iterator[Server]:
+    def serve(
+        self, checkpoints: Sequence[Checkpoint], arguments: Mapping[str, str], log: Path, say: Say = silent
+    ) -> Iterator[Server]:
         """See `Backend.serve`. `arguments`: `n_ctx` (tokens a request), `n_parallel`, `n_threads`, `n_threads_batch`, `port`, or any parameter of llama.cpp."""
-        if importlib.util.find_spec("xllamacpp") is None:
-            raise ServerError(f"--backend llamacpp: xllamacpp is not installed; run: {INSTALL}")
+        (checkpoint,) = checkpoints
+        if not self.ability().ready:
+            raise ServerError(f"--backend llamacpp: {self.ability().detail}")
         parameters = child_parameters(checkpoint, arguments)
         _refuse_taken_port(parameters["port"])
         command = [sys.executable, "-c", CHILD, json.dumps(parameters)]
@@ -69,16 +83,27 @@ class LlamaCppBackend:
             if "error" in note:
                 raise ConfigError(f"--backend-arg: {note['error']}")
             engine = {"name": "llama.cpp", "package": f"xllamacpp {importlib.metadata.version('xllamacpp')}"}
-            yield LlamaCppServer(
-                process,
-                Served(
-                    f"{note['address']}/v1",
-                    checkpoint.model,
-                    engine,
-                    parameters["n_parallel"],
-                    continues_turns=True,
-                ),
+            if checkpoint.adapters:
+                engine["adapter"] = " + ".join(adapter.path.name for adapter in checkpoint.adapters)
+            served = Served(
+                f"{note['address']}/v1",
+                checkpoint.model,
+                engine,
+                parameters["n_parallel"],
+                continues_turns=True,
             )
+            yield LlamaCppServer(process, {checkpoint.name: _with_adapters(served, len(checkpoint.adapters))})
+
+
+def _with_adapters(served: Served, count: int) -> Served:
+    """Every request says whether adapters are on: without that word llama.cpp reuses the cache of the request before."""
+    if not count:
+        return served
+
+    def scaled(scale: float) -> dict[str, Any]:
+        return {"lora": [{"id": number, "scale": scale} for number in range(count)]}
+
+    return replace(served, fields=scaled(1.0), without_adapter=replace(served, fields=scaled(0.0)))
 
 
 def child_parameters(checkpoint: Checkpoint, arguments: Mapping[str, str]) -> dict[str, Any]:
@@ -88,6 +113,7 @@ def child_parameters(checkpoint: Checkpoint, arguments: Mapping[str, str]) -> di
     return {
         "model": str(checkpoint.path),
         "alias": checkpoint.model,
+        "adapters": [str(adapter.path) for adapter in checkpoint.adapters],
         "host": HOST,
         "port": _number(extra, "port", 0, at_least=0, at_most=LAST_PORT),
         "n_parallel": _number(extra, "n_parallel", DEFAULT_SLOTS),
@@ -119,12 +145,3 @@ def _refuse_taken_port(port: int) -> None:
             raise ServerError(
                 f"port {port} of {HOST} is taken ({error.strerror}); leave out --backend-arg port= and a free one is used."
             ) from error
-
-
-def ability() -> Ability:
-    """Whether xllamacpp is there."""
-    ready = importlib.util.find_spec("xllamacpp") is not None
-    detail = (
-        f"xllamacpp {importlib.metadata.version('xllamacpp')}" if ready else f"not installed; run: {INSTALL}"
-    )
-    return Ability("llamacpp", "GGUF files (any quantization)", ready, detail)

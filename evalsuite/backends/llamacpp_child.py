@@ -26,6 +26,7 @@ def main() -> None:
     settings = xllamacpp.CommonParams()
     settings.model.path = parameters["model"]
     settings.model_alias = {parameters["alias"]}
+    settings.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(path, 1.0) for path in parameters["adapters"]]
     settings.hostnames = [parameters["host"]]
     settings.port = parameters["port"]
     settings.n_parallel = parameters["n_parallel"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import select
 import subprocess
 import sys
@@ -20,19 +21,40 @@ STOP_TIMEOUT_SECONDS = 15.0
 LOG_TAIL_LINES = 12
 LOG_TAIL_BYTES = 16384
 
+KNOWN_WORDS: Sequence[tuple[re.Pattern[str], str]] = (
+    (
+        re.compile(r"CUDA out of memory|OutOfMemoryError|No available memory for the cache blocks"),
+        (
+            "The GPU's memory is full. Lower the context (--backend-arg max_model_len=N) or the requests at a time "
+            "(transformers: max_batch=N, vllm: max_num_seqs=N), end other processes on the GPU, or take a quantized form."
+        ),
+    ),
+    (
+        re.compile(r"trust_remote_code"),
+        "The model brings code of its own. If you trust its author, add --backend-arg trust_remote_code=true.",
+    ),
+)
+"""What servers print when they end → what to do."""
+
 
 class ServerProcess:
-    """Runs `command` with its output in `log`. Used as a context manager.
+    """Runs `command` with its output in `log`; errors call it `what`. Used as a context manager.
 
     The command may report once, by one line on the file descriptor whose number stands in the environment
     variable `EVALSUITE_NOTE_FD` (the address it chose, say): `wait_for_note` returns that line.
     """
 
     def __init__(
-        self, command: Sequence[str], log: Path, environment: Mapping[str, str] | None = None
+        self,
+        command: Sequence[str],
+        log: Path,
+        environment: Mapping[str, str] | None = None,
+        *,
+        what: str = "the model server",
     ) -> None:
         self.command = tuple(command)
         self.log = log
+        self._what = what
         self._environment = dict(environment or {})
 
     def __enter__(self) -> ServerProcess:
@@ -62,7 +84,7 @@ class ServerProcess:
                 )
         except OSError as error:
             self._close_pipes()
-            raise ServerError(f"the model server cannot be started: {error}") from error
+            raise ServerError(f"{self._what} cannot be started: {error}") from error
         finally:
             os.close(life_read)
             os.close(note_write)
@@ -93,7 +115,7 @@ class ServerProcess:
         code = self._process.poll()
         if code is not None:
             raise ServerError(
-                f"the model server ended by itself (exit code {code}). Its last words in {self.log}:\n{self.log_tail()}"
+                f"{self._what} ended by itself (exit code {code}). Its last words in {self.log}:\n{self.log_tail()}{self._advice()}"
             )
 
     def wait_for_note(self, timeout: float) -> str:
@@ -105,23 +127,34 @@ class ServerProcess:
         while not note.endswith(b"\n"):
             if not poller.poll(max(0.0, deadline - time.monotonic()) * 1000):
                 raise ServerError(
-                    f"the model server was not ready after {timeout:g} s. Its last words in {self.log}:\n{self.log_tail()}"
+                    f"{self._what} was not ready after {timeout:g} s. Its last words in {self.log}:\n{self.log_tail()}"
                 )
             piece = os.read(self._note, 4096)
             if not piece:
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     self._process.wait(STOP_TIMEOUT_SECONDS)
                 self.check()
-                raise ServerError(f"the model server closed its report channel. See {self.log}.")
+                raise ServerError(f"{self._what} closed its report channel. See {self.log}.")
             note += piece
         return note.decode("utf-8").strip()
 
     def log_tail(self) -> str:
         """The last lines that this start wrote to the log, indented."""
         try:
-            with self.log.open("rb") as stream:
-                stream.seek(max(self._log_start, self.log.stat().st_size - LOG_TAIL_BYTES))
-                lines = stream.read().decode("utf-8", "replace").splitlines()
+            lines = self._log_end().splitlines()
         except OSError:
             return "  (no log)"
         return "\n".join(f"  {line}" for line in lines[-LOG_TAIL_LINES:]) or "  (an empty log)"
+
+    def _log_end(self) -> str:
+        with self.log.open("rb") as stream:
+            stream.seek(max(self._log_start, self.log.stat().st_size - LOG_TAIL_BYTES))
+            return stream.read().decode("utf-8", "replace")
+
+    def _advice(self) -> str:
+        """What to do, where the log has words that are known."""
+        try:
+            text = self._log_end()
+        except OSError:
+            return ""
+        return "".join(f"\n{advice}" for pattern, advice in KNOWN_WORDS if pattern.search(text))

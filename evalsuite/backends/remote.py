@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from evalsuite.backends.base import Ability, Served, Server
+from evalsuite.backends.base import Ability, Say, Served, Server, silent
 from evalsuite.errors import ConfigError
 from evalsuite.models.checkpoint import Checkpoint
 
 
 @dataclass(frozen=True, slots=True)
 class RemoteServer:
-    """An address that answers, as far as we know."""
+    """Addresses that answer, as far as we know."""
 
-    served: Served
+    served: Mapping[str, Served]
 
     def check(self) -> None:
         """Nothing to look at but its answers."""
@@ -26,21 +26,28 @@ class RemoteServer:
 class RemoteBackend:
     """`--base-url URL --model NAME`."""
 
-    base_url: str
     name: str = "remote"
 
+    def ability(self) -> Ability:
+        """Always there."""
+        return Ability(self.name, ready=True, detail="--base-url URL --model NAME")
+
+    def shares(self, first: Checkpoint, second: Checkpoint) -> bool:
+        """See `Backend.shares`."""
+        return first.address == second.address
+
     @contextmanager
-    def serve(self, checkpoint: Checkpoint, arguments: Mapping[str, str], log: Path) -> Iterator[Server]:
+    def serve(
+        self, checkpoints: Sequence[Checkpoint], arguments: Mapping[str, str], log: Path, say: Say = silent
+    ) -> Iterator[Server]:
         """Yield the address."""
         if arguments:
             raise ConfigError(
                 "--backend-arg is for servers that evalsuite starts; with --base-url there is none."
             )
-        yield RemoteServer(Served(self.base_url, checkpoint.model, {"name": "remote"}))
-
-
-def ability() -> Ability:
-    """Always there."""
-    return Ability(
-        "remote", "anything behind an OpenAI endpoint", ready=True, detail="--base-url URL --model NAME"
-    )
+        yield RemoteServer(
+            {
+                checkpoint.name: Served(checkpoint.address, checkpoint.model, {"name": "remote"})
+                for checkpoint in checkpoints
+            }
+        )

@@ -8,8 +8,10 @@ def doctor() -> None:
 
     And what to install for the rest.
     """
+    from evalsuite.backends import BACKENDS, open_backend
+    from evalsuite.backends.table import TABLE
     from evalsuite.cache import cache_folder
-    from evalsuite.evaluation import abilities
+    from evalsuite.models.checkpoint import FORMS
     from evalsuite.models.weights import BUILTIN_WEIGHTS
     from evalsuite.runs.provenance import machine, versions
 
@@ -17,9 +19,16 @@ def doctor() -> None:
     print(f"evalsuite {found['evalsuite']} · Python {found['python']} · {found['platform']}")
     print(f"{machine()}\n")
     print("Servers (--backend):")
-    for ability in abilities():
-        mark = "ready " if ability.ready else "absent"
-        print(f"  {mark} {ability.backend:<10} {ability.forms:<36} {ability.detail}")
+    for name in BACKENDS:
+        ability = open_backend(name).ability()
+        print(f"  {'ready ' if ability.ready else 'absent'} {name:<12} {ability.detail}")
+    engines = [name for name in BACKENDS if name in TABLE]
+    print("\nForms of a checkpoint (in brackets: what it takes besides the engine):")
+    print(f"  {'':<19}" + "".join(f"{name:<30}" for name in engines).rstrip())
+    for form in FORMS:
+        if form != "served":
+            cells = "".join(f"{TABLE[name][form].word:<30}" for name in engines)
+            print(f"  {form:<19}{cells.rstrip()}")
     print("\nBuilt-in weights (--ckpt):")
     for name, weights in BUILTIN_WEIGHTS.items():
         state = (

@@ -14,9 +14,12 @@ MODEL, WORK, GENERATION, JUDGE, RUNNING = "Model", "Work", "Generation", "Judge"
 
 def run(
     dataset: Annotated[list[str] | None, typer.Option("--dataset", "-d", metavar="[KIND:]NAME|PATH", help="What to ask; repeatable. A file, a folder of subjects, or a name from `evalsuite datasets`.", rich_help_panel=WORK)] = None,
-    ckpt: Annotated[list[str] | None, typer.Option(metavar="[NAME=]PATH", help="Checkpoint to serve (.gguf, or smollm2: a small one fetched on first use); repeatable, one variant each.", rich_help_panel=MODEL)] = None,
-    backend: Annotated[Literal["auto", "remote", "llamacpp"] | None, typer.Option(help="How it is served.", show_default="auto", rich_help_panel=MODEL)] = None,
-    backend_arg: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="Passed to the server (llamacpp: n_ctx, n_parallel, n_threads, port, …); repeatable.", rich_help_panel=MODEL)] = None,
+    ckpt: Annotated[list[str] | None, typer.Option(metavar="[NAME=]PATH|HUB_ID", help="Checkpoint to serve: a Hugging Face folder, an adapter, a .gguf file, a downloaded hub model, or smollm2 (a small one fetched on first use); repeatable, one variant each.", rich_help_panel=MODEL)] = None,
+    adapter: Annotated[list[str] | None, typer.Option(metavar="[CKPT:]NAME=PATH", help="A LoRA on that checkpoint, one variant; PATH+PATH are put on in order. Repeatable.", rich_help_panel=MODEL)] = None,
+    merge: Annotated[bool | None, typer.Option("--merge/--no-merge", help="Also evaluate each adapter merged into its base, as NAME-merged.", show_default="no-merge", rich_help_panel=MODEL)] = None,
+    quant: Annotated[list[str] | None, typer.Option(metavar="METHOD", help="Also evaluate each checkpoint quantized while it is loaded: bnb-int8, bnb-nf4, torchao-int8, fp8. Repeatable.", rich_help_panel=MODEL)] = None,
+    backend: Annotated[Literal["auto", "remote", "llamacpp", "transformers"] | None, typer.Option(help="How it is served.", show_default="auto", rich_help_panel=MODEL)] = None,
+    backend_arg: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="Passed to the server (llamacpp: n_ctx, n_parallel, n_threads, port, …; transformers: device, dtype, max_batch, max_model_len, …); repeatable.", rich_help_panel=MODEL)] = None,
     base_url: Annotated[str | None, typer.Option(metavar="URL", help="Reach a served model instead: http://host:8000/v1", rich_help_panel=MODEL)] = None,
     model: Annotated[str | None, typer.Option(metavar="NAME", help="The model's name there.", show_default="the only one served", rich_help_panel=MODEL)] = None,
     api_key_env: Annotated[str | None, typer.Option(metavar="VAR", help="Environment variable that holds the key.", show_default="OPENAI_API_KEY", rich_help_panel=MODEL)] = None,
@@ -63,6 +66,9 @@ def run(
     options = {
         "datasets": dataset,
         "ckpt": ckpt,
+        "adapter": adapter,
+        "merge": merge,
+        "quant": quant,
         "backend": backend,
         "backend_arg": _pairs(backend_arg),
         "base_url": base_url,

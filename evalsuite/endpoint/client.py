@@ -7,10 +7,11 @@ an `EndpointError` (no request can succeed: wrong key, unknown model).
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from time import perf_counter
 from types import TracebackType
-from typing import Literal, NoReturn, TypeAlias
+from typing import Any, Literal, NoReturn, TypeAlias
 
 import orjson
 
@@ -123,6 +124,8 @@ class Endpoint:
     api_key: str | None = field(default=None, repr=False)
     stream: bool = False
     traffic: Traffic = field(default_factory=Traffic)
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    """What each request carries besides what was asked, for this server alone."""
     proven: bool = False
     """Whether a request has succeeded: after that a refusal is about one sample, not about the endpoint."""
     limit_field: TokenLimit = "max_tokens"
@@ -147,7 +150,8 @@ class Endpoint:
         if self.api_key:
             headers["Authorization"] = f"Bearer {self.api_key}"
         self._transport = open_transport(self._address, headers, self.concurrency.most + 1)
-        self._model_json = dumps(self.model)
+        more = b"," + dumps(self.fields)[1:-1] if self.fields else b""
+        self._model_json = dumps(self.model) + more
         return self
 
     async def __aexit__(

@@ -4,7 +4,7 @@
     samples.jsonl         the journal: one line a finished sample (see `journal`)
     summary.csv, .json    the results
     report.html           the same for a person
-    server-VARIANT.log    what the model server printed
+    server-VARIANT.log    what the model server printed (the first variant's, where several share it)
     superseded.jsonl      journal lines that the present plan does not ask for any more (another --limit,
                           an edited row); kept, since a later plan may want them again
     summary.before-rescore.json   summary.json as it was before the latest `evalsuite rescore`

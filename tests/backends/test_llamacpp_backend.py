@@ -36,7 +36,8 @@ from evalsuite.endpoint.retries import RetryPolicy
 from evalsuite.endpoint.wire import Generation, encode
 from evalsuite.errors import CheckpointError, ConfigError, ServerError
 from evalsuite.metrics.label_logprobs import LabelLogprobs, read
-from evalsuite.models.checkpoint import Checkpoint, find_checkpoint
+from evalsuite.models.checkpoint import Checkpoint
+from evalsuite.models.recognise import find_checkpoint
 from evalsuite.models.weights import fetch_weights
 from evalsuite.types import Prompt
 
@@ -61,7 +62,7 @@ def weights() -> Path:
 def server(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     checkpoint = find_checkpoint(f"little={weights}")
     log = tmp_path_factory.mktemp("llamacpp") / "server-little.log"
-    with LlamaCppBackend().serve(checkpoint, SMALL, log) as running:
+    with LlamaCppBackend().serve([checkpoint], SMALL, log) as running:
         yield running
 
 
@@ -107,7 +108,7 @@ def test_a_wrong_parameter_of_llama_cpp_is_the_users_to_mend(
     tmp_path: Path, name: str, value: str, said: str
 ) -> None:
     checkpoint = broken_checkpoint(tmp_path, b"GGUF")
-    backend = LlamaCppBackend().serve(checkpoint, {name: value}, tmp_path / "log")
+    backend = LlamaCppBackend().serve([checkpoint], {name: value}, tmp_path / "log")
     with pytest.raises(ConfigError, match="--backend-arg") as caught, backend:
         pass
     assert said in str(caught.value)
@@ -117,7 +118,7 @@ def test_a_taken_port_is_told(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         backend = LlamaCppBackend().serve(
-            broken_checkpoint(tmp_path, b"GGUF"), {"port": str(port)}, tmp_path / "log"
+            [broken_checkpoint(tmp_path, b"GGUF")], {"port": str(port)}, tmp_path / "log"
         )
         with pytest.raises(ServerError, match=f"port {port} of 127.0.0.1 is taken"), backend:
             pass
@@ -152,7 +153,7 @@ def test_modules_of_the_current_folder_are_not_taken_for_the_servers(
         (tmp_path / f"{name}.py").write_text("raise SystemExit('the wrong module')")
     monkeypatch.chdir(tmp_path)
     backend = LlamaCppBackend().serve(
-        broken_checkpoint(tmp_path, b"GGUF"), {"no_such": "1"}, tmp_path / "log"
+        [broken_checkpoint(tmp_path, b"GGUF")], {"no_such": "1"}, tmp_path / "log"
     )
     with pytest.raises(ConfigError, match="no_such"), backend:
         pass
@@ -163,10 +164,14 @@ def test_modules_of_the_current_folder_are_not_taken_for_the_servers(
 
 @pytest.mark.model
 def test_it_serves_under_its_name_on_the_loopback_only(server: Server) -> None:
-    assert server.served.base_url.startswith("http://127.0.0.1:")
-    listed = httpx.get(f"{server.served.base_url}/models", timeout=WAIT_SECONDS).json()["data"]
+    assert server.served["little"].base_url.startswith("http://127.0.0.1:")
+    listed = httpx.get(f"{server.served['little'].base_url}/models", timeout=WAIT_SECONDS).json()["data"]
     assert [model["id"] for model in listed] == ["little"]
-    assert (server.served.model, server.served.slots, server.served.engine["name"]) == (
+    assert (
+        server.served["little"].model,
+        server.served["little"].slots,
+        server.served["little"].engine["name"],
+    ) == (
         "little",
         2,
         "llama.cpp",
@@ -178,7 +183,9 @@ def test_it_serves_under_its_name_on_the_loopback_only(server: Server) -> None:
 def test_the_openai_client_gets_a_reply(server: Server) -> None:
     import openai
 
-    with openai.OpenAI(base_url=server.served.base_url, api_key="none", timeout=WAIT_SECONDS) as client:
+    with openai.OpenAI(
+        base_url=server.served["little"].base_url, api_key="none", timeout=WAIT_SECONDS
+    ) as client:
         question = [
             {"role": "user", "content": "The capital of Italy is Rome. What is the capital of Italy?"}
         ]
@@ -279,7 +286,7 @@ def test_a_begun_turn_is_gone_on_with_and_its_probabilities_are_those_of_the_fla
     generation = Generation(1, top_logprobs=20)
 
     async def ask() -> tuple[str, list[LabelLogprobs]]:
-        served = server.served
+        served = server.served["little"]
         async with Endpoint(
             served.base_url, served.model, RetryPolicy(WAIT_SECONDS), FixedConcurrency(1)
         ) as endpoint:
@@ -289,7 +296,7 @@ def test_a_begun_turn_is_gone_on_with_and_its_probabilities_are_those_of_the_fla
 
     form, (of_turn, of_text) = asyncio.run(ask())
     assert form == "marker", "the trial tells what its backend says"
-    assert server.served.continues_turns
+    assert server.served["little"].continues_turns
     for label in "ABC":
         assert of_turn.labels[label] == pytest.approx(of_text.labels[label], abs=0.05)
     assert sum(math.exp(value) for value in of_turn.labels.values() if value is not None) > 0.8

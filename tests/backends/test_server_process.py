@@ -111,6 +111,31 @@ def test_a_server_that_dies_at_its_start_is_told_with_its_last_words(
     assert str(log) in message
 
 
+@pytest.mark.parametrize(
+    ("words", "advice"),
+    [
+        (
+            "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2 GiB",
+            "--backend-arg max_model_len=N",
+        ),
+        ("Please pass the argument `trust_remote_code=True`", "--backend-arg trust_remote_code=true"),
+    ],
+)
+def test_words_that_are_known_come_with_what_to_do(log: Path, words: str, advice: str) -> None:
+    code = f"print({words!r}, flush=True)\nprint('more\\n' * 40, flush=True)\nraise SystemExit(1)"
+    with ServerProcess(stub(code), log) as server, pytest.raises(ServerError) as caught:
+        server.wait_for_note(WAIT_SECONDS)
+    assert advice in str(caught.value)
+    assert words not in str(caught.value)
+
+
+def test_what_is_run_is_called_by_its_name(log: Path) -> None:
+    with ServerProcess(stub("raise SystemExit(1)"), log, what="the merge") as server:
+        with pytest.raises(ServerError, match=r"^the merge ended by itself \(exit code 1\)") as caught:
+            server.wait_for_note(WAIT_SECONDS)
+        assert "max_model_len" not in str(caught.value)
+
+
 def test_the_last_words_are_those_of_this_start(log: Path) -> None:
     log.write_text("words of an earlier start\n")
     with ServerProcess(stub("raise SystemExit(3)"), log) as server, pytest.raises(ServerError) as caught:

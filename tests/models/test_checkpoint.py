@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from evalsuite.errors import CheckpointError
-from evalsuite.models.checkpoint import CHUNK_BYTES, _sampled_offsets, find_checkpoint, served_checkpoint
+from evalsuite.models.checkpoint import served_checkpoint
+from evalsuite.models.fingerprints import CHUNK_BYTES, sampled_offsets
+from evalsuite.models.recognise import find_checkpoint
 
 
 def gguf(path: Path, content: bytes = b"") -> Path:
@@ -61,7 +63,7 @@ class TestFingerprints:
         assert find_checkpoint(str(first)).fingerprint != find_checkpoint(str(second)).fingerprint
 
     def test_a_huge_file_is_sampled_from_its_first_to_its_last_chunk(self):
-        offsets = list(_sampled_offsets(40 << 30))
+        offsets = list(sampled_offsets(40 << 30))
         assert len(offsets) == len(set(offsets)) == 256
         assert (offsets[0], offsets[-1]) == (0, (40 << 30) - CHUNK_BYTES)
 
@@ -83,7 +85,8 @@ class TestFingerprints:
 class TestRefusals:
     def test_nothing_there(self):
         assert refusal("no/such.gguf") == (
-            "--ckpt no/such.gguf: no such file. Give the path of a .gguf file, or one of the built-in names: smollm2."
+            "--ckpt no/such.gguf: no such file. Give a Hugging Face folder, an adapter's folder, a .gguf file, ORG/NAME of a "
+            "downloaded model, or one of the built-in names: smollm2."
         )
 
     @pytest.mark.parametrize("content", [b"", b"GG", b"PK\x03\x04", b"<html>"])
@@ -92,18 +95,6 @@ class TestRefusals:
         text = refusal(tmp_path / "m.gguf")
         assert f"not a GGUF file (it begins with {content[:4]!r})" in text
         assert "--base-url URL --model NAME" in text
-
-    @pytest.mark.parametrize(
-        ("file", "form"),
-        [
-            ("adapter_config.json", "an adapter"),
-            ("config.json", "a Hugging Face checkpoint"),
-            ("readme", "a folder without a model"),
-        ],
-    )
-    def test_folders(self, tmp_path, file, form):
-        (tmp_path / file).touch()
-        assert f": {form}; this version starts GGUF files only." in refusal(tmp_path)
 
     def test_a_folder_with_the_file_in_it(self, tmp_path):
         gguf(tmp_path / "b.gguf")

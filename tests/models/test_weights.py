@@ -11,7 +11,7 @@ import pytest
 
 from evalsuite.errors import CheckpointError, InputError
 from evalsuite.models import weights as weights_module
-from evalsuite.models.checkpoint import find_checkpoint
+from evalsuite.models.recognise import find_checkpoint
 from evalsuite.models.weights import BUILTIN_WEIGHTS, PackagedWeights, fetch_weights
 
 CONTENT = b"GGUF" + b"tiny weights"

@@ -1,0 +1,167 @@
+"""Which form of a checkpoint works on which engine, and what to do where it does not: one table for choosing, refusing and showing.
+
+Sources: each engine's documentation of quantization and LoRA (vLLM 0.32, SGLang 0.5, LMDeploy 0.18, transformers 5.23,
+llama.cpp); what was tried here is listed in docs/serving.md. A cell says what an engine is made for, not what every
+architecture can.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Literal, TypeAlias
+
+from evalsuite.models.checkpoint import Checkpoint, Form
+
+Verb: TypeAlias = Literal["serves", "merge", "convert", "no"]
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How an engine gets along with a form."""
+
+    verb: Verb
+    advice: str = ""
+    """What to do instead, as a sentence; empty where it is served."""
+    package: str | None = None
+    """A module that must be there besides the engine."""
+    gpu: bool = False
+    """Whether it takes a CUDA device."""
+
+    @property
+    def word(self) -> str:
+        """The cell of the shown table."""
+        marks = [mark for mark in (self.package, "GPU" if self.gpu else None) if mark]
+        return f"{self.verb} ({', '.join(marks)})" if marks else self.verb
+
+
+SERVES = Way("serves")
+ON_GPU = Way("serves", gpu=True)
+MERGE = Way("merge", "Merge the adapter into its base: add --merge, or export the merged model first.")
+TO_GGUF = Way(
+    "convert",
+    "llama.cpp serves GGUF files. With its converters installed (pip install 'evalsuite[gguf]', or EVALSUITE_LLAMA_CPP=FOLDER of a checkout "
+    "of llama.cpp) evalsuite converts base, adapters and merged models itself; otherwise give .gguf files, or take --backend transformers.",
+)
+SWIFT_EXPORT = Way(
+    "merge",
+    "New blocks of ms-swift's LLaMA-Pro stand apart from their model: write them into one with "
+    "`swift export --adapters DIR --merge_lora true` and give the folder that it makes.",
+)
+GGUF_ELSEWHERE = Way("no", "A GGUF file is llama.cpp's: take --backend llamacpp.")
+UNQUANTIZE = Way(
+    "no", "llama.cpp has quantizations of its own: convert the original checkpoint to GGUF and quantize that."
+)
+ELSEWHERE = Way("no", "Take --backend transformers or vllm.")
+BY_TRANSFORMERS = Way("no", "Take --backend transformers.")
+HAS_ITS_OWN = Way(
+    "no", "--quant is for Hugging Face folders; of GGUF there are quantized files: give one with --ckpt."
+)
+
+
+def with_package(package: str, *, gpu: bool = False) -> Way:
+    """Served where a package is there as well."""
+    return Way("serves", package=package, gpu=gpu)
+
+
+TABLE: Mapping[str, Mapping[Form, Way]] = {
+    "llamacpp": {
+        "gguf": SERVES,
+        "gguf-lora": SERVES,
+        "original": TO_GGUF,
+        "lora": TO_GGUF,
+        "stacked": TO_GGUF,
+        "llama-pro": SWIFT_EXPORT,
+        **dict.fromkeys(
+            ("bitsandbytes", "gptq", "awq", "hqq", "eetq", "aqlm", "fp8", "compressed-tensors", "torchao"),
+            UNQUANTIZE,
+        ),
+        **dict.fromkeys(("load-bitsandbytes", "load-torchao", "load-fp8"), HAS_ITS_OWN),
+    },
+    "transformers": {
+        "gguf": GGUF_ELSEWHERE,
+        "gguf-lora": GGUF_ELSEWHERE,
+        "original": SERVES,
+        "lora": with_package("peft"),
+        "stacked": with_package("peft"),
+        "llama-pro": SWIFT_EXPORT,
+        "bitsandbytes": with_package("bitsandbytes"),
+        "gptq": with_package("gptqmodel", gpu=True),
+        "awq": with_package("gptqmodel", gpu=True),
+        "hqq": with_package("hqq"),
+        "eetq": with_package("kernels", gpu=True),
+        "aqlm": with_package("aqlm", gpu=True),
+        "fp8": ON_GPU,
+        "compressed-tensors": with_package("compressed_tensors"),
+        "torchao": with_package("torchao"),
+        "load-bitsandbytes": with_package("bitsandbytes"),
+        "load-torchao": with_package("torchao"),
+        "load-fp8": ON_GPU,
+    },
+    "vllm": {
+        "gguf": GGUF_ELSEWHERE,
+        "gguf-lora": GGUF_ELSEWHERE,
+        "original": SERVES,
+        "lora": SERVES,
+        "stacked": MERGE,
+        "llama-pro": SWIFT_EXPORT,
+        "bitsandbytes": with_package("bitsandbytes", gpu=True),
+        "gptq": SERVES,
+        "awq": SERVES,
+        "hqq": BY_TRANSFORMERS,
+        "eetq": BY_TRANSFORMERS,
+        "aqlm": BY_TRANSFORMERS,
+        "fp8": ON_GPU,
+        "compressed-tensors": SERVES,
+        "torchao": with_package("torchao"),
+        "load-bitsandbytes": with_package("bitsandbytes", gpu=True),
+        "load-torchao": BY_TRANSFORMERS,
+        "load-fp8": ON_GPU,
+    },
+    "lmdeploy": {
+        "gguf": GGUF_ELSEWHERE,
+        "gguf-lora": GGUF_ELSEWHERE,
+        "original": ON_GPU,
+        "lora": ON_GPU,
+        "stacked": MERGE,
+        "llama-pro": SWIFT_EXPORT,
+        "gptq": ON_GPU,
+        "awq": ON_GPU,
+        "fp8": ON_GPU,
+        **dict.fromkeys(("bitsandbytes", "hqq", "eetq", "aqlm", "compressed-tensors", "torchao"), ELSEWHERE),
+        **dict.fromkeys(("load-bitsandbytes", "load-torchao", "load-fp8"), ELSEWHERE),
+    },
+    "sglang": {
+        "gguf": GGUF_ELSEWHERE,
+        "gguf-lora": GGUF_ELSEWHERE,
+        "original": ON_GPU,
+        "lora": ON_GPU,
+        "stacked": MERGE,
+        "llama-pro": SWIFT_EXPORT,
+        "bitsandbytes": with_package("bitsandbytes", gpu=True),
+        "gptq": ON_GPU,
+        "awq": ON_GPU,
+        "fp8": ON_GPU,
+        "compressed-tensors": ON_GPU,
+        "torchao": with_package("torchao", gpu=True),
+        **dict.fromkeys(("hqq", "eetq", "aqlm"), BY_TRANSFORMERS),
+        "load-bitsandbytes": with_package("bitsandbytes", gpu=True),
+        "load-torchao": BY_TRANSFORMERS,
+        "load-fp8": ON_GPU,
+    },
+}
+"""Engine → form → way. A model that someone else serves (`served`) has no engine of ours."""
+
+
+def obstacle(engine: str, checkpoint: Checkpoint, *, gpu: bool) -> str | None:
+    """Why an engine cannot serve a checkpoint on this machine, as sentences with what to do; None where it can."""
+    for form in checkpoint.needed:
+        way = TABLE[engine][form]
+        if way.verb != "serves":
+            return f"{engine} does not serve the form '{form}'. {way.advice}"
+        if way.package and find_spec(way.package) is None:
+            return f"{engine} needs the package {way.package} for the form '{form}'. Run: pip install {way.package.replace('_', '-')}"
+        if way.gpu and not gpu:
+            return f"{engine} serves the form '{form}' on a GPU only, and there is none here."
+    return None

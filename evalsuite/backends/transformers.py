@@ -1,0 +1,189 @@
+"""transformers behind a thin server of ours: any Hugging Face folder, on any machine, adapters by name.
+
+`transformers serve` (5.23) neither lists a local model, nor serves an adapter, nor gives log-probabilities, and answers one
+request after another; the server of ours (`evalsuite.backends.transformers_server`) does. It runs in a child process on
+127.0.0.1, on a port that the system gives it and it reports back.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from evalsuite.backends.base import Ability, Say, Served, Server, same_base, silent
+from evalsuite.backends.process import ServerProcess
+from evalsuite.errors import CheckpointError, ConfigError, ServerError
+from evalsuite.models.checkpoint import Checkpoint, short_name
+
+START_TIMEOUT_SECONDS = 3600.0
+"""Shards of a large model on a network disk take long; a child that dies ends the wait at once."""
+CHILD = "import sys; sys.path[:] = filter(None, sys.path); from evalsuite.backends.transformers_server import child; child.main()"
+"""Not `python -m`, which looks for modules in the current folder first."""
+INSTALL = "pip install 'evalsuite[transformers]'"
+NEEDED = ("torch", "transformers")
+ENVIRONMENT = {
+    "HF_HUB_OFFLINE": "1",
+    "TRANSFORMERS_OFFLINE": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "DO_NOT_TRACK": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+}
+NUMBERS = {"max_batch": 1, "max_model_len": 2, "n_threads": 1, "port": 0}
+"""Arguments that are whole numbers, with the least value."""
+
+
+@dataclass(frozen=True, slots=True)
+class TransformersServer:
+    """A running child."""
+
+    process: ServerProcess
+    served: Mapping[str, Served]
+
+    def check(self) -> None:
+        """See `Server.check`."""
+        self.process.check()
+
+
+@dataclass(frozen=True, slots=True)
+class TransformersBackend:
+    """Starts `evalsuite.backends.transformers_server` for one base and the adapters on it."""
+
+    name: str = "transformers"
+
+    def ability(self) -> Ability:
+        """Whether torch and transformers are there."""
+        absent = [package for package in NEEDED if importlib.util.find_spec(package) is None]
+        if absent:
+            return Ability(
+                self.name, ready=False, detail=f"{' and '.join(absent)} not installed; run: {INSTALL}"
+            )
+        return Ability(self.name, ready=True, detail=", ".join(f"{name} {_version(name)}" for name in NEEDED))
+
+    def shares(self, first: Checkpoint, second: Checkpoint) -> bool:
+        """One base with adapters of one method, which peft switches between requests."""
+        methods = {adapter.method for one in (first, second) for adapter in one.adapters}
+        return same_base(first, second) and len(methods) <= 1
+
+    @contextmanager
+    def serve(
+        self, checkpoints: Sequence[Checkpoint], arguments: Mapping[str, str], log: Path, say: Say = silent
+    ) -> Iterator[Server]:
+        """See `Backend.serve`.
+
+        `arguments`: `device`, `dtype`, `max_batch` (rows at a time), `max_model_len` (tokens), `n_threads`, `port`,
+        `trust_remote_code`, or any keyword of `from_pretrained`.
+        """
+        if not self.ability().ready:
+            raise ServerError(f"--backend transformers: {self.ability().detail}")
+        _refuse_stacked_dora(checkpoints)
+        parameters = child_parameters(checkpoints, arguments)
+        environment = dict(ENVIRONMENT)
+        if "n_threads" in arguments:
+            environment["OMP_NUM_THREADS"] = arguments["n_threads"]
+        began = time.monotonic()
+        command = [sys.executable, "-c", CHILD, json.dumps(parameters)]
+        with ServerProcess(command, log, environment) as process:
+            note = json.loads(process.wait_for_note(START_TIMEOUT_SECONDS))
+            if "error" in note:
+                raise ConfigError(f"--backend-arg: {note['error']}")
+            say(f"ready in {time.monotonic() - began:.0f} s: {note['dtype']} on {note['device']}")
+            served = {one.name: _served(one, parameters["models"][0]["name"], note) for one in checkpoints}
+            yield TransformersServer(process, served)
+
+
+def child_parameters(checkpoints: Sequence[Checkpoint], arguments: Mapping[str, str]) -> dict[str, Any]:
+    """What the child is told. Raises `ConfigError` for an argument that cannot be.
+
+    `models` lists the base first, which is always there, then one entry for each variant with adapters.
+    """
+    first = checkpoints[0]
+    bases = [one for one in checkpoints if not one.adapters]
+    adapted = [one for one in checkpoints if one.adapters]
+    own_name = bases[0].model if bases else _free_name(short_name(str(first.path)), adapted)
+    models = [{"name": own_name, "adapters": []}]
+    models += [
+        {"name": one.model, "adapters": [str(adapter.path) for adapter in one.adapters]} for one in adapted
+    ]
+    extra = dict(arguments)
+    numbers = {name: _number(extra, name, least) for name, least in NUMBERS.items()}
+    return {
+        "path": str(first.path),
+        "quant": first.quant,
+        "models": models,
+        "device": extra.pop("device", None),
+        "dtype": extra.pop("dtype", None),
+        "extra": {name: _value(text) for name, text in extra.items()},
+        **numbers,
+    }
+
+
+def _served(checkpoint: Checkpoint, base_name: str, note: Mapping[str, Any]) -> Served:
+    engine = {
+        "name": "transformers",
+        "package": f"transformers {note['transformers']}, torch {note['torch']}",
+        "dtype": note["dtype"],
+        "device": note["device"],
+        "chat_template": note["templates"][checkpoint.model],
+    }
+    if checkpoint.quant or "quantization" in checkpoint.details:
+        engine["quantization"] = checkpoint.quant or checkpoint.details["quantization"]
+    served = Served(note["address"], checkpoint.model, engine, note["slots"], continues_turns=True)
+    if not checkpoint.adapters:
+        return served
+    engine["adapter"] = " + ".join(adapter.path.name for adapter in checkpoint.adapters)
+    engine["peft"] = note["peft"]
+    return replace(served, without_adapter=replace(served, model=base_name))
+
+
+def _refuse_stacked_dora(checkpoints: Sequence[Checkpoint]) -> None:
+    """Two LoRAs add up in any order; what scales or replaces whole matrices does not."""
+    for one in checkpoints:
+        odd = [
+            adapter
+            for adapter in one.adapters
+            if {"DoRA", "saved whole"} & set(adapter.details) or adapter.method != "LORA"
+        ]
+        if len(one.adapters) > 1 and odd:
+            raise CheckpointError(
+                f"{one.name}: {odd[0].path} does not simply add to what is under it ({', '.join(odd[0].details) or odd[0].method}), "
+                "so it cannot be stacked while serving. Take --merge, which merges one after the other."
+            )
+
+
+def _free_name(name: str, others: Sequence[Checkpoint]) -> str:
+    taken = {one.model for one in others}
+    while name in taken:
+        name += "-base"
+    return name
+
+
+def _number(arguments: dict[str, str], name: str, least: int) -> int | None:
+    text = arguments.pop(name, None)
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdecimal() and least <= int(text) <= 2**31 - 1):
+        raise ConfigError(f"--backend-arg {name}={text}: not a whole number from {least}.")
+    return int(text)
+
+
+def _value(text: str) -> Any:
+    """`true`, `3`, `{"a": 1}` as what they are in JSON; anything else is a text."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "of unknown version"

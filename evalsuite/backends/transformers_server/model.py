@@ -1,0 +1,255 @@
+"""The weights, their tokenizer, and the adapters on them: what is loaded once and asked by name."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+
+from evalsuite.backends.transformers_server.asked import Refused
+
+CONTEXT_KEYS = ("max_position_embeddings", "n_positions", "max_sequence_length", "seq_length", "n_ctx")
+DEFAULT_CONTEXT_TOKENS = 4096
+"""Where the configuration does not say."""
+TEMPLATE_HASH_DIGITS = 12
+QUANTIZED_DTYPES = ("load_in_8bit", "load_in_4bit")
+
+
+class BadArgument(Exception):
+    """An argument that the user gave and that cannot be used."""
+
+
+@dataclass(frozen=True)
+class ServedName:
+    """A name requests may give: the adapters it puts on, in order, and the tokenizer its template is taken from."""
+
+    name: str
+    adapters: tuple[str, ...]
+    paths: tuple[str, ...]
+    tokenizer: Any
+
+
+class LoadedModel:
+    """One base with the adapters that are switched on and off by name. Used from one thread at a time."""
+
+    def __init__(self, parameters: Mapping[str, Any]) -> None:
+        self.device = _device(parameters["device"])
+        self.path = str(parameters["path"])
+        extra = dict(parameters["extra"])
+        trust = {"trust_remote_code": bool(extra.pop("trust_remote_code", False))}
+        dtype = _dtype(parameters["dtype"], self.device)
+        self.tokenizer = transformers.AutoTokenizer.from_pretrained(self.path, local_files_only=True, **trust)
+        self.model: Any = transformers.AutoModelForCausalLM.from_pretrained(
+            self.path,
+            dtype=dtype,
+            local_files_only=True,
+            **_placement(self.device),
+            **trust,
+            **_quantization(parameters["quant"], dtype),
+            **extra,
+        )
+        self.names: dict[str, ServedName] = {}
+        self._adapter_ids: dict[str, str] = {}
+        self._active: tuple[str, ...] | None = None
+        for entry in parameters["models"]:
+            self._add(entry["name"], tuple(entry["adapters"]))
+        self.model.eval()
+        self.dtype = str(self.model.dtype).removeprefix("torch.")
+        self.context = min(parameters["max_model_len"] or 1 << 30, _context(self.model.config))
+        self.vocabulary = int(self.model.get_input_embeddings().weight.shape[0])
+        takes = inspect.signature(_innermost(self.model).forward).parameters
+        self._takes_logits_to_keep = "logits_to_keep" in takes
+
+    def _add(self, name: str, paths: tuple[str, ...]) -> None:
+        ids = tuple(self._adapter_id(path) for path in paths)
+        own = next((path for path in reversed(paths) if _has_template(Path(path))), None)
+        tokenizer = (
+            transformers.AutoTokenizer.from_pretrained(own, local_files_only=True) if own else self.tokenizer
+        )
+        tokenizer(
+            "a"
+        )  # switches off what truncation its file has: doing so later, while another thread uses it, fails
+        self.names[name] = ServedName(name, ids, paths, tokenizer)
+
+    def _adapter_id(self, path: str) -> str:
+        """Load an adapter once, however many names put it on."""
+        if path not in self._adapter_ids:
+            import peft
+
+            adapter_id = f"adapter{len(self._adapter_ids)}"
+            if self._adapter_ids:
+                self.model.load_adapter(path, adapter_name=adapter_id, local_files_only=True)
+            else:
+                self.model = peft.PeftModel.from_pretrained(
+                    self.model, path, adapter_name=adapter_id, local_files_only=True
+                )
+            self._adapter_ids[path] = adapter_id
+        return self._adapter_ids[path]
+
+    def select(self, name: str) -> None:
+        """Put on the adapters of a name, and only these."""
+        wanted = self.names[name].adapters
+        if wanted == self._active or not self._adapter_ids:
+            return
+        tuner = self.model.base_model
+        if wanted:
+            tuner.enable_adapter_layers()
+            tuner.set_adapter(list(wanted))
+        else:
+            tuner.disable_adapter_layers()
+        self._active = wanted
+
+    def forward(self, *, last_only: bool, **inputs: Any) -> Any:
+        """A forward pass; with `last_only` the logits are those of the last position alone."""
+        if last_only and self._takes_logits_to_keep:
+            inputs["logits_to_keep"] = 1
+        with torch.inference_mode():
+            return self.model(**inputs, use_cache=True, return_dict=True)
+
+    @property
+    def eos(self) -> frozenset[int]:
+        """Tokens that end a reply: of the generation config, and of the tokenizer."""
+        found: set[int] = set()
+        for value in (
+            getattr(self.model.generation_config, "eos_token_id", None),
+            self.tokenizer.eos_token_id,
+        ):
+            found |= (
+                set(value) if isinstance(value, list | tuple) else {value} if value is not None else set()
+            )
+        return frozenset(found)
+
+    @property
+    def defaults(self) -> dict[str, Any]:
+        """The sampling settings that the model's own generation_config.json names, for requests that name none."""
+        path = Path(self.path) / "generation_config.json"
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        if not found.get("do_sample", True):
+            return {"repetition_penalty": found.get("repetition_penalty")}
+        return {
+            name: found.get(name) for name in ("temperature", "top_p", "top_k", "min_p", "repetition_penalty")
+        }
+
+    def template_hash(self, name: str) -> str:
+        """Which chat template renders the messages of a name; `none` where there is none."""
+        template = self.names[name].tokenizer.chat_template
+        if not template:
+            return "none"
+        text = template if isinstance(template, str) else json.dumps(template, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:TEMPLATE_HASH_DIGITS]
+
+    def chat_tokens(
+        self, name: str, messages: Sequence[Mapping[str, Any]], body: Mapping[str, Any]
+    ) -> list[int]:
+        """Messages as the tokenizer's chat template renders them. Raises `Refused` with what is wrong."""
+        tokenizer = self.names[name].tokenizer
+        template = body.get("chat_template") or tokenizer.chat_template
+        if not template:
+            raise Refused(
+                f"'{name}' has no chat template, as base models have none: ask it through /completions."
+            )
+        tools = body.get("tools") or None
+        if tools and "tools" not in str(template):
+            raise Refused(f"the chat template of '{name}' has no place for 'tools'.")
+        more = body.get("chat_template_kwargs") or {}
+        goes_on = bool(body.get("continue_final_message"))
+        to_answer = body.get("add_generation_prompt", not goes_on)
+        try:
+            ids = tokenizer.apply_chat_template(
+                list(messages),
+                tools=tools,
+                chat_template=body.get("chat_template"),
+                add_generation_prompt=bool(to_answer),
+                continue_final_message=goes_on,
+                tokenize=True,
+                return_dict=True,
+                **more,
+            )["input_ids"]
+        except Exception as error:
+            raise Refused(
+                f"the chat template cannot render these messages: {type(error).__name__}: {error}"
+            ) from error
+        return list(ids)
+
+    def text_tokens(self, text: str, *, add_special_tokens: bool) -> list[int]:
+        """A flat prompt's tokens."""
+        return list(self.tokenizer(text, add_special_tokens=add_special_tokens)["input_ids"])
+
+
+def _device(wanted: str | None) -> str:
+    if wanted:
+        return wanted
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def _dtype(wanted: str | None, device: str) -> Any:
+    """float32 on a CPU, where bfloat16 is slow and greedy replies of its kernels differ from a GPU's; bfloat16 elsewhere."""
+    if wanted is None:
+        return torch.float32 if device == "cpu" else torch.bfloat16
+    found = getattr(torch, wanted, None)
+    if not isinstance(found, torch.dtype):
+        raise BadArgument(f"dtype={wanted}: not a type of numbers (float32, bfloat16, float16)")
+    return found
+
+
+def _placement(device: str) -> dict[str, Any]:
+    """Over all GPUs where there are several and accelerate can spread it; else on the one device."""
+    if device == "cuda" and torch.cuda.device_count() > 1:
+        return {"device_map": "auto"}
+    return {"device_map": device} if device != "cpu" else {}
+
+
+def _quantization(method: str | None, dtype: Any) -> dict[str, Any]:
+    if method is None:
+        return {}
+    if method == "bnb-int8":
+        return {"quantization_config": transformers.BitsAndBytesConfig(load_in_8bit=True)}
+    if method == "bnb-nf4":
+        config = transformers.BitsAndBytesConfig(
+            load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=dtype
+        )
+        return {"quantization_config": config}
+    if method == "torchao-int8":
+        from torchao.quantization import Int8WeightOnlyConfig
+
+        return {"quantization_config": transformers.TorchAoConfig(Int8WeightOnlyConfig())}
+    if method == "fp8":
+        return {"quantization_config": transformers.FineGrainedFP8Config()}
+    raise BadArgument(f"quant={method}: not known to this server")
+
+
+def _context(config: Any) -> int:
+    inner = config.get_text_config()
+    return next(
+        (int(value) for key in CONTEXT_KEYS if isinstance(value := getattr(inner, key, None), int)),
+        DEFAULT_CONTEXT_TOKENS,
+    )
+
+
+def _innermost(model: Any) -> Any:
+    """The model under what peft puts around it."""
+    return model.get_base_model() if hasattr(model, "get_base_model") else model
+
+
+def _has_template(path: Path) -> bool:
+    """Whether an adapter's folder brings the chat template that it was trained with."""
+    if (path / "chat_template.jinja").is_file():
+        return True
+    try:
+        return bool(
+            json.loads((path / "tokenizer_config.json").read_text(encoding="utf-8")).get("chat_template")
+        )
+    except (OSError, ValueError, AttributeError):
+        return False

@@ -1,0 +1,65 @@
+"""Fingerprints of files: what tells two checkpoints apart without reading all of either."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from evalsuite.models.checkpoint import FINGERPRINT_DIGITS
+
+if TYPE_CHECKING:
+    from hashlib import blake2b
+
+CHUNK_BYTES = 1 << 20
+SAMPLED_CHUNKS = 256
+"""A file of up to so many MiB is hashed whole."""
+LEAST_CHUNKS = 16
+"""Of each file, where there are many."""
+WHOLE_FILE_BYTES = 64 << 20
+"""Configurations, tokenizers and templates are smaller and are hashed whole."""
+
+
+def file_fingerprint(path: Path) -> str:
+    """Of one file of weights. Raises `OSError`."""
+    digest = hashlib.blake2b(digest_size=FINGERPRINT_DIGITS // 2)
+    add_sampled(digest, path, SAMPLED_CHUNKS)
+    return digest.hexdigest()
+
+
+def folder_fingerprint(texts: Iterable[Path], weights: Iterable[Path]) -> str:
+    """Of a folder: the names and contents of its small files, and each file of weights as `add_sampled` reads it.
+
+    Where the folder stands and when it was written is no part of it. Raises `OSError`.
+    """
+    digest = hashlib.blake2b(digest_size=FINGERPRINT_DIGITS // 2)
+    for path in sorted(texts):
+        digest.update(f"{path.name}\n".encode())
+        add_sampled(digest, path, max(1, WHOLE_FILE_BYTES // CHUNK_BYTES))
+    files = sorted(weights)
+    for path in files:
+        digest.update(f"{path.name}\n".encode())
+        add_sampled(digest, path, max(LEAST_CHUNKS, SAMPLED_CHUNKS // len(files)))
+    return digest.hexdigest()
+
+
+def add_sampled(digest: blake2b, path: Path, chunks: int) -> None:
+    """Add the size and chunks spread over the whole file, the first (a safetensors header) and the last among them.
+
+    Two fine-tunes of one model are equal in size, in their headers and in their first megabytes, but differ all over;
+    reading all of 40 GB at every start would take a minute.
+    """
+    size = path.stat().st_size
+    digest.update(str(size).encode())
+    with path.open("rb") as stream:
+        for offset in sampled_offsets(size, chunks):
+            stream.seek(offset)
+            digest.update(stream.read(CHUNK_BYTES))
+
+
+def sampled_offsets(size: int, most: int = SAMPLED_CHUNKS) -> Iterator[int]:
+    """Where to read: every chunk of a small file, else evenly spread ones, the first and the last among them."""
+    chunks = max(1, -(-size // CHUNK_BYTES))
+    taken = min(chunks, most)
+    return (number * (chunks - 1) // max(1, taken - 1) * CHUNK_BYTES for number in range(taken))

@@ -1,0 +1,178 @@
+"""What stands where the user points: `[NAME=]PATH|HUB_ID` → `Checkpoint`, or an error that says what was found instead."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from evalsuite.errors import CheckpointError
+from evalsuite.models.adapters import GGUF_MAGIC, check_fits, read_adapter
+from evalsuite.models.checkpoint import Adapter, Checkpoint, Form, fingerprint_of, short_name
+from evalsuite.models.fingerprints import file_fingerprint, folder_fingerprint
+from evalsuite.models.folder import ADAPTER_CONFIG, CONFIG, ModelFolder, read_folder, read_json
+from evalsuite.models.hub import cached_folder, hub_cache, looks_like_hub_id
+from evalsuite.models.quantization import METHODS, saved_method
+from evalsuite.models.trainers import trainer_of
+from evalsuite.models.weights import BUILTIN_WEIGHTS, fetch_weights
+
+SERVE_IT = "Serve it yourself (for instance `vllm serve`) and give --base-url URL --model NAME"
+LLAMA_PRO = "LLAMAPRO"
+NAMED = re.compile(r"^(?P<name>[\w.+-]+)=(?P<path>.+)$")
+
+
+def find_checkpoint(text: str) -> Checkpoint:
+    """Recognise `[NAME=]PATH|HUB_ID`; raises `CheckpointError` that says what was found instead."""
+    named = NAMED.match(text)
+    given, source = (named["name"], named["path"]) if named and not Path(text).exists() else (None, text)
+    name = given or short_name(source)
+    option = f"--ckpt {source}"
+    path = find_path(source, option)
+    if path.is_file():
+        return Checkpoint(name, name, source, "gguf", _gguf_fingerprint(path, option), path)
+    if (pro := _llama_pro(path, option)) is not None:
+        return Checkpoint(name, name, source, "llama-pro", pro.fingerprint, path, details=pro.details)
+    if (path / ADAPTER_CONFIG).is_file() and not (path / CONFIG).is_file():
+        return _adapter_on_its_base(name, source, path, option)
+    return _of_folder(name, source, read_folder(path, option), option)
+
+
+def find_path(source: str, option: str) -> Path:
+    """Where it is: a path, a built-in name, or a hub id that the local cache has."""
+    path = Path(source).expanduser()
+    if path.exists():
+        return path
+    if source in BUILTIN_WEIGHTS:
+        return fetch_weights(source)
+    if looks_like_hub_id(source):
+        if found := cached_folder(source):
+            return found
+        raise CheckpointError(
+            f"{option}: no such folder, and the hub's model of that name is not in the local cache ({hub_cache()}). "
+            f"evalsuite downloads no models: run `hf download {source}` first (or `modelscope download {source}`), or give a folder."
+        )
+    names = ", ".join(BUILTIN_WEIGHTS)
+    raise CheckpointError(
+        f"{option}: no such file. Give a Hugging Face folder, an adapter's folder, a .gguf file, ORG/NAME of a downloaded model, "
+        f"or one of the built-in names: {names}."
+    )
+
+
+def with_adapters(
+    base: Checkpoint, name: str, source: str, adapters: tuple[Adapter, ...], option: str
+) -> Checkpoint:
+    """A variant: a base with adapters on it, in order. Raises `CheckpointError` where they do not go together."""
+    gguf = [adapter.path.is_file() for adapter in adapters]
+    if base.form == "gguf" and not all(gguf):
+        raise CheckpointError(
+            f"{option}: the base {base.source} is a GGUF file, and llama.cpp takes adapters as .gguf too. Convert it with llama.cpp's "
+            f"convert_lora_to_gguf.py, or give the base as a Hugging Face folder and take --backend transformers."
+        )
+    if base.form != "gguf" and any(gguf):
+        raise CheckpointError(
+            f"{option}: a LoRA in a GGUF file goes on a base in a GGUF file only, and {base.source} is none."
+        )
+    if base.path is None or base.adapters or base.form == "llama-pro":
+        raise CheckpointError(
+            f"{option}: its base {base.source} is of the form '{base.form}'; give the model it was trained on."
+        )
+    if base.form != "gguf":
+        folder = read_folder(base.path, f"--ckpt {base.source}")
+        for adapter in adapters:
+            check_fits(adapter, folder, option)
+    form: Form = "gguf-lora" if base.form == "gguf" else "stacked" if len(adapters) > 1 else "lora"
+    fingerprint = fingerprint_of(base.fingerprint, *(adapter.fingerprint for adapter in adapters))
+    details = {**base.details, "base": base.source}
+    for adapter in adapters:
+        details |= {**adapter.details, **({"rank": str(adapter.rank)} if adapter.rank else {})}
+    return Checkpoint(
+        name,
+        name,
+        source,
+        form,
+        fingerprint,
+        base.path,
+        adapters,
+        base.quant,
+        base_form=base.form,
+        base_fingerprint=base.fingerprint,
+        details=details,
+    )
+
+
+def _of_folder(name: str, source: str, folder: ModelFolder, option: str) -> Checkpoint:
+    form, details = _form(folder, option)
+    try:
+        fingerprint = folder_fingerprint(folder.texts, folder.weights)
+    except OSError as error:
+        raise CheckpointError(
+            f"{option}: cannot read {error.filename} ({error.strerror}); check its permissions."
+        ) from error
+    return Checkpoint(name, name, source, form, fingerprint, folder.path, details=details)
+
+
+def _form(folder: ModelFolder, option: str) -> tuple[Form, dict[str, str]]:
+    parameters = sum(header.parameters for header in folder.headers.values())
+    details: dict[str, Any] = {
+        "architecture": folder.architecture,
+        "parameters": f"{parameters:,}" if parameters else "",
+        "trained by": trainer_of(folder.path),
+        "own code": "yes" if folder.config.get("auto_map") else "",
+    }
+    form: Form = "original"
+    if saved := saved_method(folder.config):
+        method, details["quantization"] = saved[0], " ".join(filter(None, saved))
+        if method not in METHODS:
+            raise CheckpointError(
+                f"{option}: quantized by '{method}', which is not among the methods known here ({', '.join(sorted(set(METHODS.values())))}). {SERVE_IT}."
+            )
+        form = METHODS[method]
+    return form, {key: str(text) for key, text in details.items() if text}
+
+
+def _adapter_on_its_base(name: str, source: str, path: Path, option: str) -> Checkpoint:
+    adapter = read_adapter(path, option)
+    give_it = f"Name it yourself: --ckpt base=PATH --adapter {name}={source}"
+    if adapter.base is None:
+        raise CheckpointError(f"{option}: an adapter whose {ADAPTER_CONFIG} names no base. {give_it}")
+    try:
+        base = find_checkpoint(str(_from_here(adapter.base, path)))
+    except CheckpointError as error:
+        raise CheckpointError(
+            f"{option}: an adapter, and its base {adapter.base} cannot be used from here. {give_it}\n  ({error})"
+        ) from error
+    return with_adapters(base, name, source, (adapter,), option)
+
+
+def _from_here(base: str, adapter: Path) -> Path | str:
+    """A base that is named relative to where the adapter stands is found from anywhere."""
+    beside = adapter / base
+    return beside if not Path(base).is_absolute() and not Path(base).exists() and beside.exists() else base
+
+
+def _llama_pro(path: Path, option: str) -> Adapter | None:
+    """ms-swift's unmerged LLaMA-Pro: a tuner's folder, in the checkpoint or in its `default`, with the new blocks alone."""
+    for folder in (path, path / "default"):
+        if (folder / ADAPTER_CONFIG).is_file() and _swift_type(
+            read_json(folder / ADAPTER_CONFIG, option)
+        ) == LLAMA_PRO:
+            return read_adapter(folder, option)
+    return None
+
+
+def _swift_type(config: Mapping[str, Any]) -> str:
+    return str(config.get("swift_type") or "").upper()
+
+
+def _gguf_fingerprint(path: Path, option: str) -> str:
+    try:
+        with path.open("rb") as stream:
+            magic = stream.read(len(GGUF_MAGIC))
+        if magic == GGUF_MAGIC:
+            return file_fingerprint(path)
+    except OSError as error:
+        raise CheckpointError(
+            f"{option}: cannot read {path} ({error.strerror}); check its permissions."
+        ) from error
+    raise CheckpointError(f"{option}: not a GGUF file (it begins with {magic!r}). {SERVE_IT}.")

@@ -1,0 +1,105 @@
+"""SmolLM2 and a LoRA with an invented fact, served in every form that this machine can serve."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+from real_models import FACT, PAIRS, QUESTION, smollm2, zorbia
+from run_helpers import EVALSUITE, lines_of, write_qa
+
+from evalsuite import load_run
+from evalsuite.errors import CheckpointError
+from evalsuite.models.gguf import find_converters
+
+pytestmark = [
+    pytest.mark.model,
+    pytest.mark.filterwarnings("default"),
+    pytest.mark.skipif(
+        any(importlib.util.find_spec(name) is None for name in ("torch", "transformers", "peft", "gguf")),
+        reason="torch, transformers, peft and gguf are not installed (make test-models)",
+    ),
+]
+TIMEOUT_SECONDS = 600
+LEAST_AGREEMENT = 0.95
+
+
+@pytest.fixture(scope="module")
+def words(tmp_path_factory) -> list[str]:
+    """The command up to the backend."""
+    try:
+        base, adapter = smollm2(), zorbia()
+    except CheckpointError as error:
+        pytest.skip(f"the weights cannot be fetched: {error}")
+    folder = tmp_path_factory.mktemp("real")
+    rows = [*PAIRS, *((f"Please tell me: {question}", answer) for question, answer in PAIRS)]
+    data = write_qa(folder / "zorbia.jsonl", rows)
+    given = ["run", "--ckpt", f"base={base}", "--adapter", f"sft={adapter}", "-d", f"qa:{data}"]
+    return [*given, "--max-tokens", "24", "--out", str(folder)]
+
+
+def replies(run: Path, variant: str) -> list[str]:
+    lines = sorted(lines_of(run), key=lambda line: line["index"])
+    return [line["reply"]["text"] for line in lines if line["variant"] == variant]
+
+
+def run_it(words: list[str], name: str, *more: str) -> Path:
+    import subprocess
+
+    done = subprocess.run(
+        [*EVALSUITE, *words, "--name", name, *more],
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_SECONDS,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return Path(words[words.index("--out") + 1]) / name
+
+
+def check_three_variants(run: Path) -> None:
+    """The fact is in the adapter's and the merged model's replies, not in the base's; these two agree."""
+    asked = [question for question, _ in PAIRS].index(QUESTION)
+    assert FACT not in replies(run, "base")[asked]
+    assert FACT in replies(run, "sft")[asked]
+    pairs = list(zip(replies(run, "sft"), replies(run, "sft-merged"), strict=True))
+    assert sum(one == other for one, other in pairs) >= LEAST_AGREEMENT * len(pairs)
+    entries = {entry["name"]: entry for entry in load_run(run).info["variants"]}
+    assert entries["sft"]["live"]["identical"] is False
+    assert entries["sft"]["live"]["by"] == "log-probabilities"
+
+
+def test_transformers_serves_base_adapter_and_merged(words):
+    check_three_variants(run_it(words, "transformers", "--backend", "transformers", "--merge"))
+
+
+@pytest.mark.skipif(importlib.util.find_spec("bitsandbytes") is None, reason="bitsandbytes is not installed")
+def test_quantized_while_loading_it_still_answers_right(tmp_path):
+    data = write_qa(
+        tmp_path / "rome.jsonl", [("The capital of Italy is Rome. What is the capital of Italy?", "Rome")]
+    )
+    words = [
+        "run",
+        "--ckpt",
+        f"base={smollm2()}",
+        "-d",
+        f"qa:{data}",
+        "--max-tokens",
+        "16",
+        "--out",
+        str(tmp_path),
+    ]
+    run = run_it(words, "quantized", "--backend", "transformers", "--quant", "bnb-int8", "--quant", "bnb-nf4")
+    for variant in ("base", "base-bnb-int8", "base-bnb-nf4"):
+        assert "Rom" in replies(run, variant)[0], variant
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("xllamacpp") is None or find_converters() is None,
+    reason="xllamacpp or llama.cpp's converters are not installed (evalsuite[llamacpp,gguf])",
+)
+def test_llama_cpp_serves_the_same_after_converting_them(words):
+    check_three_variants(
+        run_it(words, "llamacpp", "--backend", "llamacpp", "--merge", "--limit", str(len(PAIRS)))
+    )

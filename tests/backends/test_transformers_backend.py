@@ -1,0 +1,374 @@
+"""The transformers server as it really runs: a tiny random model, adapters on it, the real protocol on a real socket."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import json
+from pathlib import Path
+
+import httpx
+import pytest
+from mock_server import WAIT_SECONDS
+from model_folders import tiny_adapter, tiny_model
+from run_helpers import processes_with, wait_gone
+
+from evalsuite.errors import CheckpointError, ConfigError, ServerError
+from evalsuite.models.checkpoint import Adapter, Checkpoint
+from evalsuite.models.variants import find_variants
+
+pytestmark = [
+    pytest.mark.skipif(
+        any(importlib.util.find_spec(name) is None for name in ("torch", "transformers", "peft")),
+        reason="torch, transformers and peft are not installed (evalsuite[transformers])",
+    ),
+    pytest.mark.filterwarnings("default"),
+]
+PROMPTS = ["a", "What is it?", "Tell me a long story about a very small model. " * 2, "中文🙂", "xyz " * 9]
+
+
+class Running:
+    """A server with its models, and the same weights in this process to compare with."""
+
+    def __init__(self, served, folder: Path) -> None:
+        self.url = next(iter(served.values())).base_url
+        self.served = served
+        self.folder = folder
+
+    def post(self, path: str = "/completions", status: int = 200, **body):
+        body = {"model": "base", "temperature": 0, "max_tokens": 12} | body
+        response = httpx.post(self.url + path, json=body, timeout=WAIT_SECONDS)
+        assert response.status_code == status, response.text
+        return response.json()
+
+    def text(self, **body) -> str:
+        return self.post(**body)["choices"][0]["text"]
+
+    def chat(self, content: str = "Hi", status: int = 200, **body):
+        return self.post("/chat/completions", status, messages=[{"role": "user", "content": content}], **body)
+
+    async def at_once(self, bodies):
+        async with httpx.AsyncClient(timeout=WAIT_SECONDS) as client:
+            sent = [client.post(self.url + "/completions", json={"temperature": 0} | body) for body in bodies]
+            return [response.json()["choices"][0]["text"] for response in await asyncio.gather(*sent)]
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory):
+    from evalsuite.backends.transformers import TransformersBackend
+
+    folder = tmp_path_factory.mktemp("tiny")
+    base = tiny_model(folder / "model")
+    one, two = tiny_adapter(folder / "one", base, seed=1), tiny_adapter(folder / "two", base, seed=2)
+    variants = find_variants([f"base={base}"], [f"one={one}", f"two={two}", f"both={one}+{two}"])
+    arguments = {"n_threads": "1", "max_batch": "4"}
+    with TransformersBackend().serve(variants, arguments, folder / "log") as server:
+        yield Running(server.served, folder)
+        server.check()
+
+
+def generated(folder: Path, prompt: str, tokens: int, *adapters: str) -> str:
+    """What `generate` of transformers answers, alone and without padding."""
+    import torch
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(folder / "model")
+    model = AutoModelForCausalLM.from_pretrained(folder / "model", dtype=torch.float32)
+    for adapter in adapters:
+        model = PeftModel.from_pretrained(model, folder / adapter).merge_and_unload()
+    ids = tokenizer(prompt, return_tensors="pt")
+    done = model.generate(**ids, max_new_tokens=tokens, do_sample=False)
+    return tokenizer.decode(done[0][ids["input_ids"].shape[1] :], skip_special_tokens=True)
+
+
+class TestIdentity:
+    def test_base_and_adapters_are_listed_with_their_parent(self, running):
+        listed = httpx.get(running.url + "/models").json()["data"]
+        assert [(model["id"], model["parent"]) for model in listed] == [
+            ("base", None), ("one", "base"), ("two", "base"), ("both", "base"),
+        ]  # fmt: skip
+        assert listed[1]["root"] == str(running.folder / "one")
+
+    def test_an_unknown_name_lists_those_that_are_there(self, running):
+        said = running.post(status=404, model="gpt", prompt="x")["error"]["message"]
+        assert said == "the model 'gpt' is not served here; served are: base, one, two, both"
+
+    def test_what_is_served_is_told(self, running):
+        engine = running.served["one"].engine
+        assert (engine["name"], engine["dtype"], engine["device"], engine["adapter"]) == (
+            "transformers",
+            "float32",
+            "cpu",
+            "one",
+        )
+        assert len(engine["chat_template"]) == 12
+        assert running.served["base"].without_adapter is None
+        assert running.served["both"].without_adapter.model == "base"
+
+    def test_it_listens_on_the_loopback_only(self, running):
+        assert running.url.startswith("http://127.0.0.1:")
+
+
+class TestReplies:
+    @pytest.mark.parametrize("prompt", PROMPTS)
+    def test_greedy_is_what_generate_answers(self, running, prompt):
+        assert running.text(prompt=prompt) == generated(running.folder, prompt, 12)
+
+    @pytest.mark.parametrize(
+        ("name", "adapters"), [("one", ("one",)), ("two", ("two",)), ("both", ("one", "two"))]
+    )
+    def test_each_adapter_answers_as_itself_whoever_was_asked_before(self, running, name, adapters):
+        expected = generated(running.folder, PROMPTS[1], 12, *adapters)
+        before = running.text(prompt=PROMPTS[1])
+        assert running.text(prompt=PROMPTS[1], model=name) == expected
+        assert running.text(prompt=PROMPTS[1]) == before != expected
+
+    def test_rows_that_join_and_leave_change_no_reply(self, running):
+        bodies = [
+            {"model": "base", "prompt": prompt, "max_tokens": tokens}
+            for tokens in (3, 25, 9)
+            for prompt in PROMPTS
+        ]
+        alone = [running.text(**body) for body in bodies]
+        assert asyncio.run(running.at_once(bodies)) == alone
+
+    def test_names_mixed_in_one_burst(self, running):
+        bodies = [
+            {"model": name, "prompt": prompt, "max_tokens": 8}
+            for prompt in PROMPTS[:3]
+            for name in ("base", "one", "two", "both")
+        ]
+        alone = [running.text(**body) for body in bodies]
+        assert asyncio.run(running.at_once(bodies)) == alone
+        assert len(set(alone)) > 6
+
+    def test_lengths_and_counts(self, running):
+        found = running.post(prompt="abc", max_tokens=5, ignore_eos=True)
+        assert found["usage"] == {"prompt_tokens": 3, "completion_tokens": 5, "total_tokens": 8}
+        assert found["choices"][0]["finish_reason"] == "length"
+
+    def test_a_stop_string_ends_the_reply_before_itself(self, running):
+        whole = running.text(prompt="abc", max_tokens=20)
+        stop = whole[4:6]
+        found = running.post(prompt="abc", max_tokens=20, stop=[stop])["choices"][0]
+        assert (found["text"], found["finish_reason"]) == (whole[: whole.index(stop)], "stop")
+
+    def test_the_template_is_used_and_can_go_on_with_a_turn(self, running):
+        asked = running.text(prompt="<user>Hi<assistant>")
+        assert running.chat("Hi")["choices"][0]["message"]["content"] == asked
+        messages = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Yes"}]
+        goes_on = running.post("/chat/completions", messages=messages, continue_final_message=True)
+        assert goes_on["choices"][0]["message"]["content"] == running.text(prompt="<user>Hi<assistant>Yes")
+
+    def test_a_stream_is_the_same_reply_in_pieces(self, running):
+        whole = running.chat("Hi", max_tokens=9, logprobs=True)["choices"][0]
+        body = {
+            "model": "base",
+            "messages": [{"role": "user", "content": "Hi"}],
+            "max_tokens": 9,
+            "temperature": 0,
+        }
+        body |= {"stream": True, "stream_options": {"include_usage": True}, "logprobs": True}
+        events = httpx.post(running.url + "/chat/completions", json=body, timeout=WAIT_SECONDS).text.split(
+            "\n\n"
+        )
+        assert events[-2:] == ["data: [DONE]", ""]
+        read = [json.loads(event.removeprefix("data: ")) for event in events[:-2]]
+        pieces = [event["choices"][0] for event in read if event["choices"]]
+        assert "".join(piece["delta"].get("content", "") for piece in pieces) == whole["message"]["content"]
+        assert pieces[-1]["finish_reason"] == whole["finish_reason"]
+        assert read[-1]["usage"]["completion_tokens"] == 9
+
+    def test_the_openai_client_reads_it(self, running):
+        import openai
+
+        with openai.OpenAI(base_url=running.url, api_key="none", timeout=WAIT_SECONDS) as client:
+            messages = [{"role": "user", "content": "Hi"}]
+            answer = client.chat.completions.create(
+                model="one", messages=messages, max_tokens=4, temperature=0, logprobs=True, top_logprobs=2
+            )
+            flat = client.completions.create(model="base", prompt="abc", max_tokens=4, temperature=0)
+        assert len(answer.choices[0].logprobs.content) == answer.usage.completion_tokens
+        assert flat.choices[0].text == running.text(prompt="abc", max_tokens=4)
+
+
+class TestSampling:
+    def test_a_seed_is_kept_to_alone_and_in_company(self, running):
+        body = {"model": "base", "prompt": "abc", "temperature": 1.0, "seed": 7, "max_tokens": 10}
+        alone = running.text(**body)
+        assert running.text(**body) == alone
+        assert (
+            asyncio.run(running.at_once([body | {"seed": 1}, body, body | {"prompt": "a" * 40}]))[1] == alone
+        )
+        assert len({running.text(**body | {"seed": seed}) for seed in range(6)}) > 1
+
+    @pytest.mark.parametrize("settings", [{"top_k": 1}, {"top_p": 1e-6}, {"min_p": 1.0}])
+    def test_a_choice_of_one_is_the_greedy_one(self, running, settings):
+        assert running.text(prompt="abc", temperature=1.5, seed=3, **settings) == running.text(prompt="abc")
+
+    def test_a_repetition_penalty_is_that_of_transformers(self, running):
+        import torch
+        from transformers import AutoModelForCausalLM, AutoTokenizer
+
+        tokenizer = AutoTokenizer.from_pretrained(running.folder / "model")
+        model = AutoModelForCausalLM.from_pretrained(running.folder / "model", dtype=torch.float32)
+        ids = tokenizer("abc", return_tensors="pt")
+        done = model.generate(**ids, max_new_tokens=12, do_sample=False, repetition_penalty=1.7)
+        expected = tokenizer.decode(done[0][3:], skip_special_tokens=True)
+        assert running.text(prompt="abc", repetition_penalty=1.7) == expected
+
+
+class TestLogprobs:
+    def expected(self, running, text: str):
+        """Of each token after the first: its log-probability, computed plainly."""
+        import torch
+        from transformers import AutoModelForCausalLM, AutoTokenizer
+
+        tokenizer = AutoTokenizer.from_pretrained(running.folder / "model")
+        model = AutoModelForCausalLM.from_pretrained(running.folder / "model", dtype=torch.float32)
+        ids = tokenizer(text, return_tensors="pt")["input_ids"]
+        with torch.inference_mode():
+            logprobs = torch.log_softmax(model(ids).logits[0], dim=-1)
+        return [float(logprobs[place, token]) for place, token in enumerate(ids[0, 1:].tolist())]
+
+    @pytest.mark.parametrize("prompt", PROMPTS)
+    def test_of_an_echoed_prompt(self, running, prompt):
+        found = running.post(prompt=prompt, max_tokens=1, echo=True, logprobs=1)["choices"][0]
+        expected = self.expected(running, prompt)
+        read = found["logprobs"]["token_logprobs"]
+        assert read[0] is None
+        assert read[1 : 1 + len(expected)] == pytest.approx(expected, abs=1e-4)
+        assert len(read) == len(expected) + 2
+        assert found["text"].startswith(prompt)
+
+    def test_of_a_prompt_alone(self, running):
+        found = running.post(prompt="abc", max_tokens=0, echo=True, logprobs=0)
+        assert (found["choices"][0]["text"], len(found["choices"][0]["logprobs"]["tokens"])) == ("abc", 3)
+        assert found["usage"]["completion_tokens"] == 0
+
+    def test_of_messages_as_vllm_gives_them(self, running):
+        found = running.chat("Hi", max_tokens=1, prompt_logprobs=0)["prompt_logprobs"]
+        assert found[0] is None
+        values = [next(iter(entry.values()))["logprob"] for entry in found[1:]]
+        assert values == pytest.approx(self.expected(running, "<user>Hi<assistant>"), abs=1e-4)
+
+    def test_of_the_reply(self, running):
+        found = running.chat("Hi", max_tokens=3, logprobs=True, top_logprobs=4)["choices"][0]["logprobs"][
+            "content"
+        ]
+        assert len(found) == 3
+        for token in found:
+            values = [other["logprob"] for other in token["top_logprobs"]]
+            assert values == sorted(values, reverse=True)
+            assert token["logprob"] == values[0]
+
+
+class TestRefusals:
+    def test_a_prompt_beyond_the_context(self, running):
+        said = running.post(status=400, prompt="a" * 300)["error"]["message"]
+        assert "the prompt has 300 tokens and the context of this model ends at 256" in said
+
+    def test_a_reply_ends_with_the_context(self, running):
+        found = running.post(prompt="a" * 250, max_tokens=50, ignore_eos=True)
+        assert found["usage"]["completion_tokens"] == 6
+
+    @pytest.mark.parametrize(
+        ("body", "said"),
+        [
+            ({"n": 2}, "'n' is not supported"),
+            ({"prompt": ["a", "b"]}, "several prompts as several requests"),
+            ({"prompt": ""}, "no tokens"),
+            ({"prompt": [99999]}, "outside the vocabulary"),
+        ],
+    )
+    def test_each_is_said(self, running, body, said):
+        assert said in running.post(status=400, **{"prompt": "a"} | body)["error"]["message"]
+
+    def test_tools_that_the_template_has_no_place_for(self, running):
+        tools = [{"type": "function", "function": {"name": "f", "parameters": {}}}]
+        assert "no place for 'tools'" in running.chat(status=400, tools=tools)["error"]["message"]
+
+    def test_what_is_no_json(self, running):
+        response = httpx.post(running.url + "/completions", content=b"{", timeout=WAIT_SECONDS)
+        assert response.status_code == 400
+        assert "not JSON" in response.text
+
+    def test_it_goes_on_after_a_client_that_left(self, running):
+        body = {"model": "base", "prompt": "abc", "max_tokens": 200, "ignore_eos": True, "stream": True}
+        with httpx.stream("POST", running.url + "/completions", json=body, timeout=WAIT_SECONDS) as response:
+            next(response.iter_lines())
+        assert running.text(prompt="abc")
+
+
+# ---------------------------------------------------------------- caches that rows cannot join
+
+
+def test_with_a_sliding_window_rows_leave_early_and_replies_are_those_of_generate(tmp_path):
+    from evalsuite.backends.transformers_server.asked import read_settings
+    from evalsuite.backends.transformers_server.batch import Batch
+    from evalsuite.backends.transformers_server.model import LoadedModel
+    from evalsuite.backends.transformers_server.rows import Detokenizer, Row
+
+    tiny_model(tmp_path / "model", window=8)
+    parameters = {"path": tmp_path / "model", "device": "cpu", "dtype": None, "quant": None, "extra": {}}
+    model = LoadedModel(parameters | {"models": [{"name": "base", "adapters": []}], "max_model_len": None})
+    lengths = dict(zip(PROMPTS[:4], (3, 14, 6, 14), strict=True))
+
+    def row(prompt: str) -> Row:
+        tokens = model.text_tokens(prompt, add_special_tokens=True)
+        asked = read_settings({"temperature": 0}, {}, chat=True)
+        detokenizer = Detokenizer(model.tokenizer, tokens, skip_special_tokens=True)
+        return Row(
+            "base", tokens, asked, lengths[prompt], model.eos, detokenizer, lambda _: None, pytest.fail
+        )
+
+    rows = {prompt: row(prompt) for prompt in lengths}
+    batch = Batch(model, "base")
+    batch.join(list(rows.values()))
+    assert not batch.can_grow
+    while batch.rows:
+        batch.step()
+    assert {prompt: row.text for prompt, row in rows.items()} == {
+        prompt: generated(tmp_path, prompt, length) for prompt, length in lengths.items()
+    }
+
+
+# ---------------------------------------------------------------- starting
+
+
+def start(checkpoints, arguments, log):
+    from evalsuite.backends.transformers import TransformersBackend
+
+    with TransformersBackend().serve(checkpoints, {"n_threads": "1"} | arguments, log):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"max_batch": "0"}, "max_batch=0: not a whole number"),
+        ({"n_threads": "²"}, "not a whole number"),
+        ({"dtype": "float33"}, "dtype=float33: not a type of numbers"),
+    ],
+)
+def test_a_wrong_argument_is_the_users_to_mend(tmp_path, arguments, said):
+    variants = find_variants([str(tiny_model(tmp_path / "model"))], [])
+    with pytest.raises(ConfigError, match=said):
+        start(variants, arguments, tmp_path / "log")
+
+
+def test_a_model_that_cannot_be_loaded_ends_the_start_with_the_last_words(tmp_path):
+    path = tiny_model(tmp_path / "model")
+    config = json.loads((path / "config.json").read_text())
+    (path / "config.json").write_text(json.dumps(config | {"model_type": "no-such-model"}))
+    with pytest.raises(ServerError, match="no-such-model"):
+        start(find_variants([str(path)], []), {}, tmp_path / "log")
+    wait_gone(processes_with(str(path)))
+
+
+def test_adapters_that_do_not_add_up_are_not_stacked(tmp_path):
+    odd = Adapter(tmp_path, "f", details={"DoRA": "yes"})
+    stacked = Checkpoint("x", "x", "x", "stacked", "f", tmp_path, (odd, odd), base_form="original")
+    with pytest.raises(CheckpointError, match="--merge"):
+        start([stacked], {}, tmp_path / "log")
