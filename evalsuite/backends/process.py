@@ -20,7 +20,12 @@ STOP_TIMEOUT_SECONDS = 15.0
 """Longer than the supervisor's grace period, so that it can do its work."""
 READY_POLL_SECONDS = 0.25
 LOG_TAIL_LINES = 12
-LOG_TAIL_BYTES = 16384
+LOG_TAIL_BYTES = 65536
+EARLIER_ERRORS = 3
+LONGEST_ERROR = 400
+"""In letters."""
+_ERROR = re.compile(r"(?:^|\] )(?P<error>(?:\w+\.)*\w*(?:Error|Exception): .+)$", re.MULTILINE)
+"""The last line of a traceback, also behind a logger's prefix: a worker's error is the cause of its server's."""
 
 KNOWN_WORDS: Sequence[tuple[re.Pattern[str], str]] = (
     (
@@ -40,7 +45,7 @@ KNOWN_WORDS: Sequence[tuple[re.Pattern[str], str]] = (
         "An adapter's rank is above the server's limit: raise it with --backend-arg max_lora_rank=N, or take --merge.",
     ),
     (
-        re.compile(r"trust_remote_code"),
+        re.compile(r"(?:argument|option|pass|set|setting) [`'\"]?(?:--)?trust[_-]remote[_-]code"),
         "The model brings code of its own. If you trust its author, add --backend-arg trust_remote_code=true.",
     ),
 )
@@ -125,7 +130,8 @@ class ServerProcess:
         code = self._process.poll()
         if code is not None:
             raise ServerError(
-                f"{self._what} ended by itself (exit code {code}). Its last words in {self.log}:\n{self.log_tail()}{self._advice()}"
+                f"{self._what} ended by itself (exit code {code}). Its last words in {self.log}:\n{self.log_tail()}"
+                f"{self._earlier_errors()}{self._advice()}"
             )
 
     def wait_for_note(self, timeout: float) -> str:
@@ -174,6 +180,16 @@ class ServerProcess:
         with self.log.open("rb") as stream:
             stream.seek(max(self._log_start, self.log.stat().st_size - LOG_TAIL_BYTES))
             return stream.read().decode("utf-8", "replace")
+
+    def _earlier_errors(self) -> str:
+        """The first errors in the log that the last lines do not show."""
+        try:
+            before = "\n".join(self.last_words().splitlines()[:-LOG_TAIL_LINES])
+        except OSError:
+            return ""
+        found = dict.fromkeys(match["error"][:LONGEST_ERROR] for match in _ERROR.finditer(before))
+        listing = "".join(f"\n  {error}" for error in list(found)[:EARLIER_ERRORS])
+        return f"\nErrors before that:{listing}" if listing else ""
 
     def _advice(self) -> str:
         """What to do, where the log has words that are known."""

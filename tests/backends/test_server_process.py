@@ -126,7 +126,28 @@ def test_words_that_are_known_come_with_what_to_do(log: Path, words: str, advice
     with ServerProcess(stub(code), log) as server, pytest.raises(ServerError) as caught:
         server.wait_for_note(WAIT_SECONDS)
     assert advice in str(caught.value)
-    assert words not in str(caught.value)
+    assert words not in log_tail_of(caught.value)
+
+
+def log_tail_of(error: BaseException) -> str:
+    """The last lines of the log in an error's text."""
+    return str(error).partition("Errors before that:")[0]
+
+
+def test_the_error_of_a_worker_is_told_though_it_is_not_among_the_last_words(log: Path) -> None:
+    cause = "(Worker pid=7) ERROR 11-21 [executor.py:953] ValueError: weights were not initialized"
+    code = f"print({cause!r}); print('  in a file\\n' * 40, 'RuntimeError: see above', sep='', flush=True)\nraise SystemExit(1)"
+    with ServerProcess(stub(code), log) as server, pytest.raises(ServerError) as caught:
+        server.wait_for_note(WAIT_SECONDS)
+    assert "Errors before that:\n  ValueError: weights were not initialized" in str(caught.value)
+    assert str(caught.value).count("RuntimeError: see above") == 1
+
+
+def test_a_setting_in_the_log_is_no_cause(log: Path) -> None:
+    code = "print('Initializing with trust_remote_code=False', flush=True)\nraise SystemExit(1)"
+    with ServerProcess(stub(code), log) as server, pytest.raises(ServerError) as caught:
+        server.wait_for_note(WAIT_SECONDS)
+    assert "code of its own" not in str(caught.value)
 
 
 def test_what_is_run_is_called_by_its_name(log: Path) -> None:
