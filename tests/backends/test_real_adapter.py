@@ -10,6 +10,7 @@ from real_models import FACT, PAIRS, QUESTION, smollm2, zorbia
 from run_helpers import EVALSUITE, lines_of, write_qa
 
 from evalsuite import load_run
+from evalsuite.backends import open_backend
 from evalsuite.errors import CheckpointError
 from evalsuite.models.gguf import find_converters
 
@@ -103,3 +104,12 @@ def test_llama_cpp_serves_the_same_after_converting_them(words):
     check_three_variants(
         run_it(words, "llamacpp", "--backend", "llamacpp", "--merge", "--limit", str(len(PAIRS)))
     )
+
+
+@pytest.mark.skipif(
+    not open_backend("vllm").ability().ready,
+    reason="vllm is not installed here, and EVALSUITE_VLLM_PYTHON names none",
+)
+def test_vllm_serves_base_adapter_and_merged(words):
+    more = ["--backend-arg", "enforce_eager=true", "--backend-arg", "max_model_len=1024"]
+    check_three_variants(run_it(words, "vllm", "--backend", "vllm", "--merge", *more))
