@@ -62,7 +62,7 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 class Gate(BaseModel):
     """`--fail-under [DATASET:]METRIC=VALUE`, parsed. `value` is in the metric's own unit (0..1 for shares)."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     dataset: str | None
     metric: str
@@ -73,7 +73,7 @@ class Gate(BaseModel):
 class RegressionGate(BaseModel):
     """`--fail-on-regression [METRIC[:MARGIN]]`, parsed; without a metric, whatever is judged. `margin` as in `Gate`."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     metric: str | None = None
     margin: float = 0.0
@@ -96,7 +96,9 @@ class RegressionGate(BaseModel):
 class RunConfig(BaseModel):
     """Everything a run needs. Frozen: a changed copy is made with `model_copy(update=…)`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True, defer_build=True
+    )
     command_name: ClassVar[str] = "run"
 
     datasets: tuple[str, ...] = Field(min_length=1)
