@@ -11,7 +11,7 @@ help:
 	@echo "make test   lint, types, tests"
 	@echo "make test-models  the tests with torch: a tiny model, SmolLM2 and a LoRA on it (3 GB, an environment of its own); optional"
 	@echo "make oracles  the other harnesses that comparison profiles are tested against (2 GB, two minutes); optional"
-	@echo "make bench  what the client costs over the bare requests, memory against rows, how fast answers are scored"
+	@echo "make bench  what the client costs over the bare requests, memory against rows, how fast answers are scored and compared"
 	@echo "make clean  remove the virtual environments and caches of this folder"
 
 $(VENV)/.core: pyproject.toml
@@ -55,6 +55,8 @@ bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/engine.py --write benchmarks/RESULTS.md
 	$(BIN)/python benchmarks/scoring.py
 	$(BIN)/python benchmarks/overlap.py
+	$(BIN)/python benchmarks/compare.py
+	$(BIN)/python benchmarks/paired_statistics.py
 
 clean:
 	rm -rf $(VENV) $(MODELS_VENV) .venv-oracles .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -10,15 +10,18 @@ from typing import TYPE_CHECKING, Any
 from evalsuite._version import __version__
 
 if TYPE_CHECKING:
+    from evalsuite.comparing import Comparison, compare
     from evalsuite.config import RunConfig
     from evalsuite.evaluation import evaluate
     from evalsuite.runs.run import Run, load_run
 
-__all__ = ["Run", "RunConfig", "__version__", "evaluate", "load_run"]
+__all__ = ["Comparison", "Run", "RunConfig", "__version__", "compare", "evaluate", "load_run"]
 
 _HOMES = {
+    "Comparison": "evalsuite.comparing",
     "Run": "evalsuite.runs.run",
     "RunConfig": "evalsuite.config",
+    "compare": "evalsuite.comparing",
     "evaluate": "evalsuite.evaluation",
     "load_run": "evalsuite.runs.run",
 }

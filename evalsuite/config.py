@@ -36,7 +36,7 @@ LANDING_FIELDS = frozenset({"out", "name", "fresh"})
 PACE_FIELDS = (
     LANDING_FIELDS
     | {"api_key_env", "judge_api_key_env", "concurrency", "timeout", "stream"}
-    | {"on_error", "fail_under", "profile"}
+    | {"on_error", "fail_under", "profile", "baseline"}
 )
 """What may change between two starts of the same run without making it another one: nothing else is asked."""
 ASKING_FIELDS = frozenset(
@@ -54,6 +54,7 @@ FLAG_FIELDS = frozenset({"merge", "cot", "completions", "stream", "fresh"})
 _FAIL_UNDER = re.compile(
     r"^(?:(?P<dataset>[^:=]+):)?(?P<metric>[^:=]+)=(?P<value>\d+(?:\.\d+)?|\.\d+)(?P<percent>%?)$"
 )
+_FAIL_ON_REGRESSION = re.compile(r"^(?P<metric>[^:=]*)(?::(?P<margin>\d+(?:\.\d+)?|\.\d+)(?P<percent>%?))?$")
 _SECRET = re.compile(r"api_?key|password|secret|(^|_)(token|auth|authorization|bearer)$")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -67,6 +68,29 @@ class Gate(BaseModel):
     metric: str
     value: float
     percent: bool = False
+
+
+class RegressionGate(BaseModel):
+    """`--fail-on-regression [METRIC[:MARGIN]]`, parsed; without a metric, whatever is judged. `margin` as in `Gate`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    metric: str | None = None
+    margin: float = 0.0
+
+    def __str__(self) -> str:
+        return (self.metric or "") + (f":{self.margin:g}" if self.margin else "")
+
+    @classmethod
+    def parse(cls, text: str) -> RegressionGate:
+        """The gate a user wrote; the empty text is the one without a metric. Raises `ConfigError`."""
+        match = _FAIL_ON_REGRESSION.match(text)
+        if match is None:
+            raise ConfigError(
+                f"--fail-on-regression {text!r}: write METRIC or METRIC:MARGIN, for instance accuracy or accuracy:0.01 or accuracy:1%"
+            )
+        margin = float(match["margin"] or 0) / (100 if match["percent"] else 1)
+        return cls(metric=match["metric"] or None, margin=margin)
 
 
 class RunConfig(BaseModel):
@@ -116,6 +140,7 @@ class RunConfig(BaseModel):
     name: str | None = None
     fresh: bool = False
     fail_under: tuple[str, ...] = ()
+    baseline: str | None = None
 
     @model_validator(mode="before")
     @classmethod

@@ -9,7 +9,7 @@
     ├── RunIncomplete            3    some samples could not be had; the same command resumes
     ├── RunDirectoryError        3    the run directory cannot be used or written (disk full, locked, …)
     ├── ServerError              4    the model server did not start, died, or cannot be reached
-    └── GateFailed             100    a --fail-under gate
+    └── GateFailed             100    a --fail-under or --fail-on-regression gate
 
 Every message says what is wrong, where, and what to do next. Failures of a single request are data, not
 exceptions: they end in a sample's outcome `error` (see `endpoint.client.RequestFailure`).
@@ -94,6 +94,6 @@ class ServerError(EvalsuiteError):
 
 
 class GateFailed(EvalsuiteError):
-    """A metric stayed under the value that `--fail-under` asked for."""
+    """A metric stayed under the value of `--fail-under`, or got worse under `--fail-on-regression`."""
 
     exit_code = 100

@@ -16,7 +16,7 @@ from evalsuite.endpoint.loop import run_to_end
 from evalsuite.endpoints import check_judge, check_model, judge_endpoint, model_endpoint
 from evalsuite.errors import EndpointError, EvalsuiteError, RunIncomplete
 from evalsuite.models.checkpoint import Checkpoint, served_checkpoint
-from evalsuite.results import Stopwatch, conclude, dataset_results, missing, run_file
+from evalsuite.results import Stopwatch, check_baseline, conclude, dataset_results, missing, run_file
 from evalsuite.runs.directory import RUN_FILE, RunDirectory, hold_run_directory
 from evalsuite.runs.inference import Inference
 from evalsuite.runs.journal import Journal
@@ -64,7 +64,9 @@ def prepare(config: RunConfig) -> Prepared:
     """
     plans = plan_datasets(config)
     serving = _serving(config)
-    label = "+".join(checkpoint.name for checkpoint in serving.checkpoints)
+    names = [checkpoint.name for checkpoint in serving.checkpoints]
+    check_baseline(config.baseline, names)
+    label = "+".join(names)
     name = config.name or f"{label}-{config.identity()}"
     return Prepared(config, plans, serving, config.out / name)
 

@@ -32,6 +32,7 @@ from evalsuite.runs.directory import (
     SUMMARY_JSON,
     RunDirectory,
     hold_run_directory,
+    run_directory_of,
     write_failed,
 )
 from evalsuite.runs.journal import Journal, LineIndex, read_journal
@@ -58,13 +59,6 @@ class Change:
     metric: str
     before: float | None
     after: float | None
-
-
-def run_directory_of(text: str) -> Path | None:
-    """The run directory a path names, by itself or by its journal; None for another path."""
-    path = Path(text).expanduser()
-    folder = path.parent if path.name == JOURNAL_FILE else path
-    return folder if (folder / RUN_FILE).is_file() and (folder / JOURNAL_FILE).is_file() else None
 
 
 def rescore(
@@ -205,7 +199,7 @@ class _Rescoring:
         self.meter.earlier.add(line)
         self.samples += 1
         self.outcomes_changed += score.outcome != line["outcome"]
-        judged = rescored(line, score, plan.categories(line["subset"], row))
+        judged = rescored(line, score, plan.categories(line["subset"], row), plan.task.cluster(row))
         self.scores_changed += judged["scores"] != line["scores"]
         return judged
 

@@ -11,7 +11,7 @@ from typing import Any
 from evalsuite._version import __version__
 from evalsuite.config import Gate, OnError, RunConfig
 from evalsuite.data.dataset import WHOLE_DATASET
-from evalsuite.errors import EvalsuiteError, GateFailed, RunDirectoryError, RunIncomplete
+from evalsuite.errors import ConfigError, EvalsuiteError, GateFailed, RunDirectoryError, RunIncomplete
 from evalsuite.report.html import render
 from evalsuite.runs import summary as summaries
 from evalsuite.runs.directory import REPORT_FILE, RUN_FILE, SUMMARY_CSV, SUMMARY_JSON, RunDirectory
@@ -76,6 +76,14 @@ def run_file(
         "versions": versions(),
         "git": git_state(),
     }
+
+
+def check_baseline(baseline: str | None, variants: Sequence[str]) -> None:
+    """Refuse a `--baseline` that is no variant of the run, before anything is sent. Raises `ConfigError`."""
+    if baseline is not None and baseline not in variants:
+        raise ConfigError(
+            f"--baseline {baseline}: the run has no such variant; there are: {', '.join(variants)}."
+        )
 
 
 def dataset_results(works: Sequence[Work], on_error: OnError) -> list[DatasetResults]:
@@ -164,6 +172,12 @@ def write_results(
         ],
         "warnings": [*_served_warnings(info), *summaries.advice(results)],
     }
+    info = directory.read_json(RUN_FILE)
+    if len(info["variants"]) > 1:
+        from evalsuite.comparing import compare_run  # not what a run of one variant should wait for
+
+        comparison = compare_run(Run(directory.path, info, summary), info["config"].get("baseline"))
+        summary |= {"comparison": comparison} if comparison else {}
     directory.write(SUMMARY_CSV, summaries.to_csv(rows))
     directory.write_json(SUMMARY_JSON, summary)
     page = render(info | ({"command": command} if command else {}), summary, read_journal(directory.journal))

@@ -13,9 +13,9 @@ from evalsuite.data.spec import parse_spec
 from evalsuite.endpoint.loop import run_to_end
 from evalsuite.endpoints import check_judge, judge_endpoint
 from evalsuite.errors import ConfigError, EvalsuiteError, InputError, RunIncomplete
-from evalsuite.rescoring import rescore, run_directory_of
-from evalsuite.results import Stopwatch, conclude, dataset_results, missing, run_file
-from evalsuite.runs.directory import RUN_FILE, RunDirectory, hold_run_directory
+from evalsuite.rescoring import rescore
+from evalsuite.results import Stopwatch, check_baseline, conclude, dataset_results, missing, run_file
+from evalsuite.runs.directory import RUN_FILE, RunDirectory, hold_run_directory, run_directory_of
 from evalsuite.runs.inference import NO_PREDICTION, Inference
 from evalsuite.runs.journal import Journal
 from evalsuite.runs.lines import failed_score, sample_line
@@ -47,6 +47,7 @@ class PreparedScoring:
 def prepare_scoring(config: ScoreConfig) -> PreparedScoring:
     """Check every row of every file. Raises `InputError`."""
     plans = plan_predictions(config)
+    check_baseline(config.baseline, list(dict.fromkeys(plan.variant.name for plan in plans)))
     label = "+".join(dict.fromkeys(plan.variant.name for plan in plans))
     return PreparedScoring(config, plans, config.out / (config.name or f"{label}-{config.identity()}"))
 

@@ -53,6 +53,7 @@ EVERYTHING = {
     "name": "my run",
     "fresh": True,
     "fail_under": ["accuracy=40%", "mcq_en:paper/plan_em=.5"],
+    "baseline": "q8",
 }
 
 

@@ -8,7 +8,15 @@ import evalsuite
 
 
 def test_the_public_names():
-    assert sorted(evalsuite.__all__) == ["Run", "RunConfig", "__version__", "evaluate", "load_run"]
+    assert sorted(evalsuite.__all__) == [
+        "Comparison",
+        "Run",
+        "RunConfig",
+        "__version__",
+        "compare",
+        "evaluate",
+        "load_run",
+    ]
     assert dir(evalsuite) == sorted(evalsuite.__all__)
     for name in evalsuite.__all__:
         assert getattr(evalsuite, name) is not None

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from evalsuite._version import __version__
+from evalsuite.cli.compare import CompareCommand, compare
 from evalsuite.cli.datasets import datasets
 from evalsuite.cli.doctor import doctor
 from evalsuite.cli.help import SectionedCommand
@@ -34,12 +35,13 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Evaluate a language model as it will be deployed: serve it, ask it, score it, report it.",
     epilog="Exit codes: 0 complete · 2 bad input, nothing was sent · 3 incomplete, run it again to resume · "
-    "4 the model server did not start or died · 100 a --fail-under gate failed. "
+    "4 the model server did not start or died · 100 a --fail-under or --fail-on-regression gate failed. "
     "--debug with any command shows the traceback of an error.",
 )
 app.command(cls=SectionedCommand)(run)
 app.command(cls=SectionedCommand)(score)
 app.command()(rescore)
+app.command(cls=CompareCommand)(compare)
 app.command()(validate)
 app.command()(datasets)
 app.command()(doctor)

@@ -16,7 +16,7 @@ from evalsuite.config import build_config, build_score_config, read_config_file
 from evalsuite.errors import EvalsuiteError
 from evalsuite.evaluation import Prepared, evaluate, prepare
 from evalsuite.report.texts import dump, message_text
-from evalsuite.runs.directory import REPORT_FILE, SUMMARY_JSON
+from evalsuite.runs.directory import REPORT_FILE, SUMMARY_JSON, run_directory_of
 from evalsuite.runs.run import Run, load_run
 from evalsuite.types import Prompt, Reply
 
@@ -26,7 +26,7 @@ STAND_IN = "(the model's reply)"
 
 def execute_run(given: Mapping[str, Any], *, config_file: Path | None, dry_run: bool, as_json: bool) -> None:
     """Build the configuration, run it, print. Raises `EvalsuiteError` after having printed what there is."""
-    _replace_what_cannot_be_shown()
+    replace_what_cannot_be_shown()
     config = build_config(*_values(given, config_file))
     if dry_run:
         _show_plan(prepare(config))
@@ -40,7 +40,7 @@ def execute_score(given: Mapping[str, Any], *, config_file: Path | None, as_json
     """The same for predictions that are there already."""
     from evalsuite.scoring import score
 
-    _replace_what_cannot_be_shown()
+    replace_what_cannot_be_shown()
     config = build_score_config(*_values(given, config_file))
     _end_like_interrupt(signal.SIGTERM)
     gc.freeze()
@@ -51,9 +51,9 @@ def execute_rescore(
     run: Path, *, out: Path | None, name: str | None, profiles: Sequence[str], as_json: bool
 ) -> None:
     """Judge a run again, in place or beside, and say what changed."""
-    from evalsuite.rescoring import rescore, run_directory_of
+    from evalsuite.rescoring import rescore
 
-    _replace_what_cannot_be_shown()
+    replace_what_cannot_be_shown()
     _end_like_interrupt(signal.SIGTERM)
     source = run_directory_of(str(run)) or run
     beside = (out or source.parent) / (name or source.resolve().name) if out or name else None
@@ -81,7 +81,7 @@ def _show_whatever_there_is(work: Callable[[], Run], *, as_json: bool) -> None:
             _show_results(path, as_json=as_json)
 
 
-def _replace_what_cannot_be_shown() -> None:
+def replace_what_cannot_be_shown() -> None:
     """A terminal without UTF-8 shows question marks; it is no reason to lose the results."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
@@ -101,6 +101,8 @@ def _show_results(path: Path, *, as_json: bool) -> None:
     run = load_run(path)
     print_results(run)
     print_changes(run)
+    for verdict in (run.summary.get("comparison") or {}).get("verdicts", ()):
+        print(verdict["sentence"])
     for warning in run.summary["warnings"]:
         print(f"note: {warning}")
     print(f"report: {path / REPORT_FILE}")

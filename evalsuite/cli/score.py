@@ -26,6 +26,7 @@ def score(
     name: Annotated[str | None, typer.Option(help="This run's folder in it, and what the predictions are called.", show_default="from the files")] = None,
     fresh: Annotated[bool | None, typer.Option("--fresh", help="Start again; what is there is kept under another name.")] = None,
     fail_under: Annotated[list[str] | None, typer.Option(metavar="[DATASET:]METRIC=VALUE", help="Exit with 100 when a metric is lower; repeatable.")] = None,
+    baseline: Annotated[str | None, typer.Option(metavar="VARIANT", help="The predictions that the others are held against.", show_default="the first")] = None,
     config: Annotated[Path | None, typer.Option(metavar="FILE.yaml", help="Options from a file; those on the command line win.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print summary.json, and nothing else, to standard output.")] = False,
 ) -> None:  # fmt: skip
@@ -55,6 +56,7 @@ def score(
         "name": name,
         "fresh": fresh,
         "fail_under": fail_under,
+        "baseline": baseline,
     }
     given = {key: value for key, value in options.items() if value not in (None, [])}
     from evalsuite.cli.execute import execute_score

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 from typing import Any
 
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from evalsuite.data.dataset import WHOLE_DATASET
+from evalsuite.report.comparison_tables import HEADLINES, headline_rows, swift_tables
 from evalsuite.report.numbers import format_count, format_interval, format_value
 from evalsuite.runs.run import Run
 
@@ -21,6 +24,8 @@ PART_MARK = "· "
 """Before the name of a part of the dataset above it."""
 PLAIN_WIDTH = 120
 """Where standard output is no terminal a table is as wide as it needs, up to this."""
+WIDE = 170
+"""The same for a comparison, which has more columns."""
 
 
 def print_results(run: Run) -> None:
@@ -36,9 +41,37 @@ def print_results(run: Run) -> None:
     for variant, entry in run.summary["variants"].items():
         for dataset, found in entry["datasets"].items():
             _add_dataset(table, variant, dataset, found["subsets"])
+    _print(table)
+
+
+def print_comparison(document: Mapping[str, Any], style: str | None = None) -> None:
+    """The metrics of whole datasets, variants against the baseline; with `swift` as SWIFT's tables."""
+    if style == "swift":
+        for dataset, heads, rows in swift_tables(document):
+            _print_table([dataset, *heads[1:]], rows, names=1)
+        return
+    judged = {(one["variant"], one["dataset"], one["metric"]) for one in document["verdicts"]}
+    lines = list(headline_rows(document))
+    bold = [(line[2], line[0], line[1].removesuffix(" ↓")) in judged for line in lines]
+    _print_table(list(HEADLINES[:-1]), [line[:-1] for line in lines], names=3, bold=bold)
+
+
+def _print_table(
+    heads: Sequence[str], rows: Sequence[Sequence[str]], *, names: int, bold: Sequence[bool] = ()
+) -> None:
+    """A table whose first `names` columns may wrap."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for number, name in enumerate(heads):
+        named = number < names
+        table.add_column(name, overflow="fold", justify="left" if named else "right", no_wrap=not named)
+    for row, strong in zip_longest(rows, bold):
+        table.add_row(*map(escape, row), style="bold" if strong else None)
+    _print(table, WIDE)
+
+
+def _print(table: Table, width: int = PLAIN_WIDTH) -> None:
     console = Console()
-    console = Console(width=max(console.width, LEAST_WIDTH) if console.is_terminal else PLAIN_WIDTH)
-    console.print(table)
+    Console(width=max(console.width, LEAST_WIDTH) if console.is_terminal else width).print(table)
 
 
 def print_changes(run: Run) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from time import perf_counter
 from typing import Any, Literal, TypeAlias
 
@@ -86,13 +87,8 @@ class Request:
 
 def encode(prompt: Prompt, generation: Generation) -> Request:
     """Serialise a prompt with its generation settings."""
-    asked = generation.fields(prompt.stop)
-    logprobs = generation.top_logprobs is not None
-    if logprobs:
-        _ask_for_logprobs(asked, chat=prompt.messages is not None)
-    if prompt.continues:
-        asked |= CONTINUE_FIELDS
-    fields = dumps(asked)
+    chat, logprobs = prompt.messages is not None, generation.top_logprobs is not None
+    fields = _settings(generation, prompt.stop, chat, prompt.continues)
     if prompt.messages is not None:
         content = dumps(prompt.messages)
         tools = b"" if prompt.tools is None else dumps(prompt.tools)
@@ -102,6 +98,17 @@ def encode(prompt: Prompt, generation: Generation) -> Request:
         )
     content = dumps(prompt.text)
     return Request("completions", b'{"prompt":' + content + b"," + fields[1:], content, logprobs=logprobs)
+
+
+@lru_cache(maxsize=64)
+def _settings(generation: Generation, prompt_stop: tuple[str, ...], chat: bool, continues: bool) -> bytes:
+    """The fields besides the prompt as JSON: the same for every row of a dataset."""
+    asked = generation.fields(prompt_stop)
+    if generation.top_logprobs is not None:
+        _ask_for_logprobs(asked, chat=chat)
+    if continues:
+        asked |= CONTINUE_FIELDS
+    return dumps(asked)
 
 
 def _ask_for_logprobs(fields: dict[str, Any], *, chat: bool) -> None:

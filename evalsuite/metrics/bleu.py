@@ -120,9 +120,7 @@ def _bleu_score(statistics: Sequence[float], *, effective_order: bool) -> float:
         smooth_method="exp",
         effective_order=effective_order,
     ).score
-    return min(
-        score, 100.0
-    )  # the exponential of a sum of logarithms overshoots by a few units of the last place
+    return min(score, 100.0)  # the exponential of a sum of logarithms may overshoot in the last digit
 
 
 @functools.lru_cache(maxsize=2)

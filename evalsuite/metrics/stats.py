@@ -12,7 +12,7 @@
 
 No row gives the value None, one row (or one cluster) gives no standard error and no interval: never 0.0. Sums
 are exact (`math.fsum`), so the order of rows changes nothing. A value that is not finite raises ValueError.
-Comparing two variants is not here.
+Comparing two variants is in `paired`.
 """
 
 from __future__ import annotations
@@ -166,7 +166,7 @@ def bootstrap_interval(
     value = score(table.sum(axis=0).tolist())
     if n == 1 or resamples < 2:
         return Interval(value=value, stderr=None, low=None, high=None, n=n)
-    scores = np.array([score(total) for total in _resampled_sums(table, resamples, seed)])
+    scores = np.array([score(total) for total in resampled_sums(table, resamples, seed)])
     low, high = np.quantile(scores, [0.5 - confidence / 2, 0.5 + confidence / 2])
     return Interval(value=value, stderr=float(scores.std(ddof=1)), low=float(low), high=float(high), n=n)
 
@@ -207,7 +207,7 @@ def _cluster_deviations(values: Iterable[float], mean: float, clusters: Iterable
     return [math.fsum(deviations) for deviations in grouped.values()]
 
 
-def _resampled_sums(
+def resampled_sums(
     table: np.ndarray[Any, np.dtype[np.float64]], resamples: int, seed: int
 ) -> Iterable[list[float]]:
     """Yield the summed statistics of each resample, a few resamples at once: memory does not grow with their number."""

@@ -27,6 +27,7 @@ FEWEST = 5
 WIDTH, HEIGHT = 360, 128
 LEFT, RIGHT, TOP, BOTTOM = 6, 6, 18, 22
 ROW_WIDTH, ROW_HEIGHT = 160, 18
+FOREST_WIDTH = 300
 ROW_EDGE = 4
 """Room at both ends of a row's axis, so that a dot at 0 or 100 is whole."""
 
@@ -218,3 +219,53 @@ def interval_row(
         )
     parts.append(f'<circle class="dot" cx="{place(value)}" cy="{middle}" r="3.5"/></svg>')
     return "".join(parts)
+
+
+def delta_row(
+    delta: float | None, low: float | None, high: float | None, *, title: str, reach: float, kind: str
+) -> str:
+    """One line of a forest plot: a difference with its whisker around an upright zero, from -`reach` to `reach`.
+
+    `kind` is a class for the verdict's colour. An interval beyond the axis ends in an arrow; the empty string where
+    there is no value.
+    """
+    if delta is None:
+        return ""
+    middle = ROW_HEIGHT / 2
+    span = reach if reach > 0 else 1.0
+
+    def place(number: float) -> float:
+        share = (min(span, max(-span, number)) + span) / (2 * span)
+        return ROW_EDGE + share * (FOREST_WIDTH - 2 * ROW_EDGE)
+
+    size = f'viewBox="0 0 {FOREST_WIDTH} {ROW_HEIGHT}" width="{FOREST_WIDTH}" height="{ROW_HEIGHT}"'
+    zero = f"{place(0.0):.1f}"
+    parts = [
+        f'<svg class="forest {escape(kind)}" {size} role="img"><title>{escape(title)}</title>',
+        f'<line class="track" x1="{ROW_EDGE}" x2="{FOREST_WIDTH - ROW_EDGE}" y1="{middle}" y2="{middle}"/>',
+        f'<line class="zero-line" x1="{zero}" x2="{zero}" y1="0" y2="{ROW_HEIGHT}"/>',
+    ]
+    if low is not None and high is not None:
+        left, right = place(low), place(high)
+        ends = (
+            f"M{left + 4:.1f} {middle - 4}l-4 4l4 4" if low < -span else f"M{left:.1f} {middle - 4}v8",
+            f"M{right - 4:.1f} {middle - 4}l4 4l-4 4" if high > span else f"M{right:.1f} {middle - 4}v8",
+        )
+        parts.append(f'<path class="whisker" d="{ends[0]}M{left:.1f} {middle}H{right:.1f}{ends[1]}"/>')
+    parts.append(f'<circle class="dot" cx="{place(delta):.1f}" cy="{middle}" r="4"/></svg>')
+    return "".join(parts)
+
+
+def forest_axis(reach: float, unit: str) -> str:
+    """The scale under a forest plot: -`reach`, 0 and `reach` with the unit's name."""
+    size = f'viewBox="0 0 {FOREST_WIDTH} {ROW_HEIGHT}" width="{FOREST_WIDTH}" height="{ROW_HEIGHT}"'
+    words = (
+        (ROW_EDGE, "start", f"−{format_compact(reach)}"),
+        (FOREST_WIDTH / 2, "middle", "0"),
+        (FOREST_WIDTH - ROW_EDGE, "end", f"+{format_compact(reach)} {unit}".rstrip()),
+    )
+    labels = "".join(
+        f'<text class="tick-label" x="{x}" y="13" text-anchor="{anchor}">{escape(text)}</text>'
+        for x, anchor, text in words
+    )
+    return f'<svg class="forest scale" {size} aria-hidden="true">{labels}</svg>'

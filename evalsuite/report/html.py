@@ -39,4 +39,4 @@ def render(
         "shown_sentence": excerpt.sentence(),
         "text_limit": format_count(text_limit),
     }
-    return assemble("report.html.j2", context, data=data, style="style.css", script="script.js")
+    return assemble("report.html.j2", context, data=data, styles=["style.css"], script="script.js")

@@ -33,6 +33,14 @@ SIGNIFICANT_DIGITS = 4
 SMALLEST_PLAIN = 1e-4
 """Below this a plain decimal is mostly zeros, so the exponent form is used."""
 
+SMALLEST_P = 0.001
+"""Smaller p-values differ in nothing a reader would act on."""
+
+P_DECIMALS = 3
+MINUS = "−"
+POINT_UNITS = frozenset({"proportion", "score", "bleu"})
+"""Units whose differences are called points."""
+
 _SCALE = {"proportion": 100.0, "score": 100.0}
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 _COMPACT_STEPS = ((1_000_000_000, "G"), (1_000_000, "M"), (1_000, "k"))
@@ -117,6 +125,61 @@ def format_interval(metric: Mapping[str, Any], low: Any, high: Any) -> str:
     if ends[0] is None or ends[1] is None:
         return MISSING
     return f"{_without_unit(metric, ends[0])} to {_without_unit(metric, ends[1])}"
+
+
+def format_delta(metric: Mapping[str, Any], delta: Any) -> str:
+    """A difference of two values, signed; of shares in points, since a difference of percentages is none.
+
+    >>> format_delta({"unit": "proportion"}, -0.021)
+    '−2.1 points'
+    >>> format_delta({"unit": "ratio"}, 0.25)
+    '+0.2500'
+    """
+    number = scaled(metric, delta)
+    return MISSING if number is None else _signed(metric, number) + _points(metric, number)
+
+
+def format_delta_interval(metric: Mapping[str, Any], low: Any, high: Any) -> str:
+    """Both ends of a difference, signed, the unit left to the difference.
+
+    >>> format_delta_interval({"unit": "proportion"}, -0.191, 0.045)
+    '−19.1 to +4.5'
+    """
+    ends = scaled(metric, low), scaled(metric, high)
+    if ends[0] is None or ends[1] is None:
+        return MISSING
+    return f"{_signed(metric, ends[0])} to {_signed(metric, ends[1])}"
+
+
+def format_size(metric: Mapping[str, Any], size: Any) -> str:
+    """How large a difference is, without a sign: `4.2 points`."""
+    number = scaled(metric, size)
+    return MISSING if number is None else _without_unit(metric, number) + _points(metric, number)
+
+
+def format_p(p: Any) -> str:
+    """A p-value with its sign of equality, never as nothing.
+
+    >>> [format_p(p) for p in (0.0312, 0.00002, 1)]
+    ['= 0.031', '< 0.001', '= 1']
+    """
+    number = finite(p)
+    if number is None:
+        return MISSING
+    return "< 0.001" if number < SMALLEST_P else f"= {float(f'{number:.{P_DECIMALS}f}'):g}"
+
+
+def _signed(metric: Mapping[str, Any], number: float) -> str:
+    text = _without_unit(metric, abs(number))
+    if not any(digit in text for digit in "123456789"):
+        return text
+    return ("+" if number > 0 else MINUS) + text
+
+
+def _points(metric: Mapping[str, Any], number: float) -> str:
+    if metric.get("unit") not in POINT_UNITS:
+        return ""
+    return " point" if _without_unit(metric, abs(number)) in ("1.0", "1.00") else " points"
 
 
 def format_count(n: Any) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -93,9 +93,11 @@ def asset(name: str) -> str:
     return (TEMPLATES / name).read_text(encoding="utf-8")
 
 
-def assemble(template: str, context: Mapping[str, Any], *, data: str, style: str, script: str) -> str:
-    """The page: `template` rendered with `context`; `data` is JSON text, `style` and `script` are file names."""
-    css, javascript = asset(style), asset(script)
+def assemble(
+    template: str, context: Mapping[str, Any], *, styles: Sequence[str], script: str, data: str = ""
+) -> str:
+    """The page: `template` rendered with `context`; `data` is JSON text, `styles` and `script` are file names."""
+    css, javascript = "".join(map(asset, styles)), asset(script)
     page = (
         environment()
         .get_template(template)

@@ -562,6 +562,8 @@ def context(run: Mapping[str, Any], summary: Mapping[str, Any]) -> dict[str, Any
         "command": str(run.get("command") or ""),
         "several": len(variants) > 1,
         "verdicts": verdicts(summary),
+        "compared": (summary.get("comparison") or {}).get("verdicts") or [],
+        "comparison_warnings": (summary.get("comparison") or {}).get("warnings") or [],
         "facts": facts(summary),
         "errors": [_error(error) for error in summary.get("errors") or ()],
         "warnings": [str(warning) for warning in summary.get("warnings") or ()],

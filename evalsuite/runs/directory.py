@@ -103,6 +103,13 @@ class RunDirectory:
             ) from error
 
 
+def run_directory_of(text: str) -> Path | None:
+    """The run directory a path names, by itself or by its journal; None for another path."""
+    path = Path(text).expanduser()
+    folder = path.parent if path.name == JOURNAL_FILE else path
+    return folder if (folder / RUN_FILE).is_file() and (folder / JOURNAL_FILE).is_file() else None
+
+
 def write_failed(path: Path, error: OSError) -> RunDirectoryError:
     """An error of writing, in words, with what to do."""
     if error.errno in FULL_DISK:

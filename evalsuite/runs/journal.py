@@ -6,6 +6,7 @@
      "usage": {"prompt_tokens", "completion_tokens"}, "latency_s", "ttft_s", "attempts",
      "error": {"class", "message", "status"} | null, "statistics": {metric: […]}   (corpus metrics only),
      "tools": […]   (where the request named tools), "categories": […]   (where the row counts in some),
+     "cluster": "…"   (what rows that are not independent share),
      "logprobs": {"labels": {label: log-probability | null}, "floor"}   (--mcq-mode logprob; null: below the
      floor; there the reply has "alternatives" as well: [[token, log-probability], …]),
      "further": [{"of", "key", "reply", "usage", "latency_s", "attempts"}]   (replies to further requests)}
@@ -22,7 +23,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -95,12 +96,12 @@ def cut_torn_line(path: Path) -> None:
 
 def read_journal(path: Path) -> Iterator[dict[str, Any]]:
     """Every finished line; damaged ones are passed over (their samples are owed)."""
-    for _, line in _lines(path):
+    for _, line in journal_lines(path):
         if line is not None:
             yield line
 
 
-def _lines(path: Path) -> Iterator[tuple[int, dict[str, Any] | None]]:
+def journal_lines(path: Path) -> Iterator[tuple[int, dict[str, Any] | None]]:
     """Byte offset and content of every line but a torn last one; None for the content of a damaged line."""
     if not path.exists():
         return
@@ -110,6 +111,18 @@ def _lines(path: Path) -> Iterator[tuple[int, dict[str, Any] | None]]:
             if raw.endswith(b"\n"):
                 yield offset, _parsed(raw)
             offset += len(raw)
+
+
+def lines_at(path: Path, offsets: Iterable[int]) -> dict[int, dict[str, Any]]:
+    """The finished lines that start at these byte offsets."""
+    found = {}
+    with path.open("rb") as stream:
+        for offset in sorted(set(offsets)):
+            stream.seek(offset)
+            line = _parsed(stream.readline())
+            if line is not None:
+                found[offset] = line
+    return found
 
 
 def _parsed(raw: bytes) -> dict[str, Any] | None:
@@ -153,7 +166,7 @@ class LineIndex:
             self._stream = None
         except OSError as error:
             raise read_failed(self.path, error) from error
-        for offset, line in _lines(self.path):
+        for offset, line in journal_lines(self.path):
             if line is None:
                 self.damaged.add(offset)
             else:

@@ -13,7 +13,7 @@ from evalsuite.runs.plan import DatasetPlan
 from evalsuite.runs.work import Job
 from evalsuite.types import Further, Measured, Reply, Score
 
-OPTIONAL_JUDGEMENT = frozenset({"statistics", "logprobs", "categories"})
+OPTIONAL_JUDGEMENT = frozenset({"statistics", "logprobs", "categories", "cluster"})
 """Fields that only lines of some kinds have, and that judging again makes anew."""
 
 
@@ -77,6 +77,8 @@ def sample_line(
     }
     if categories := job.plan.categories(job.sample.subset, job.sample.row):
         line["categories"] = categories
+    if cluster := job.plan.task.cluster(job.sample.row):
+        line["cluster"] = cluster
     if reply and reply.further:
         line["further"] = [_further_object(further) for further in reply.further]
     if job.request.tools_json:
@@ -124,10 +126,13 @@ def judged_again(line: Mapping[str, Any], job: Job) -> dict[str, Any]:
     return {**fresh, **kept, **further}
 
 
-def rescored(line: Mapping[str, Any], score: Score, categories: Sequence[str]) -> dict[str, Any]:
-    """A line with another judgement, in the categories it counts in now, and nothing else changed."""
+def rescored(
+    line: Mapping[str, Any], score: Score, categories: Sequence[str], cluster: str | None
+) -> dict[str, Any]:
+    """A line with another judgement, in the categories and the cluster it counts in now, and nothing else changed."""
+    placed = {"categories": categories, "cluster": cluster}
     kept = {name: value for name, value in line.items() if name not in OPTIONAL_JUDGEMENT}
-    return kept | _judgement(score) | ({"categories": categories} if categories else {})
+    return kept | _judgement(score) | {name: value for name, value in placed.items() if value}
 
 
 def score_of_line(line: Mapping[str, Any], plan: DatasetPlan, row: Any) -> Score:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from evalsuite.data.dataset import WHOLE_DATASET
 from evalsuite.errors import InputError
 from evalsuite.runs.directory import RUN_FILE, SUMMARY_JSON, RunDirectory
 from evalsuite.runs.journal import read_journal
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,23 @@ class Run:
                     value: float | None = metrics[name]["value"]
                     return value
         raise KeyError(f"{name} (dataset {dataset or 'any'}, variant {variant or 'any'}, subset {subset})")
+
+    def summary_frame(self) -> pd.DataFrame:
+        """summary.csv as a data frame: one row a metric, variant, dataset and subset. Needs pandas."""
+        from evalsuite.runs.frames import frame_of, summary_rows
+
+        return frame_of(summary_rows(self.summary))
+
+    def samples_frame(self) -> pd.DataFrame:
+        """The journal as a data frame: one row a sample, one column a score. Needs pandas, and memory for all replies."""
+        from evalsuite.runs.frames import frame_of, sample_rows
+
+        return frame_of(sample_rows(self.samples()))
+
+    def _repr_html_(self) -> str:
+        from evalsuite.report.notebook import run_html  # what a notebook shows is a report
+
+        return run_html(self.summary)
 
 
 def load_run(path: Path | str) -> Run:

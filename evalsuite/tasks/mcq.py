@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from string import ascii_lowercase
 from typing import Any, ClassVar
 
@@ -305,6 +306,7 @@ def _bad_answer(answer: str, options: Mapping[str, str]) -> tuple[str, str]:
     return what, f"one of {', '.join(options)}, several of them (AC), or the full text of one option"
 
 
+@lru_cache(maxsize=256)
 def _header(wording: Wording, style: Style, subject: str) -> str:
     plain = subject.replace("_", " ")
     title = CEVAL_SUBJECTS.get(subject, plain) if style.lang == "zh" else plain

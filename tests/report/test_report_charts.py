@@ -5,6 +5,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
+from evalsuite.report import charts
 from evalsuite.report.charts import choose_bins, histogram, interval_row, nice_step, percentile
 
 LATENCIES = [random.Random(7).lognormvariate(0, 0.5) for _ in range(300)]
@@ -97,3 +98,18 @@ def test_steps_are_round(span, parts, step):
 
 def test_a_percentile_is_a_value_that_occurred():
     assert [percentile([1, 2, 3, 4], share) for share in (0, 0.5, 0.95, 1)] == [1, 2, 4, 4]
+
+
+def test_a_delta_is_drawn_on_its_side_of_zero_and_an_end_beyond_the_axis_is_an_arrow():
+    up = charts.delta_row(5.0, 2.0, 8.0, title="up", reach=10.0, kind="better")
+    down = charts.delta_row(-5.0, -18.0, 2.0, title="down", reach=10.0, kind="worse")
+    centre = charts.FOREST_WIDTH / 2
+    assert float(re.search(r'circle class="dot" cx="([\d.]+)"', up)[1]) > centre
+    assert float(re.search(r'circle class="dot" cx="([\d.]+)"', down)[1]) < centre
+    assert "l-4 4l4 4" in down
+    assert "l-4 4l4 4" not in up
+    assert charts.delta_row(None, None, None, title="", reach=1.0, kind="") == ""
+
+
+def test_a_forest_plots_scale_names_its_ends():
+    assert re.findall(r">([^<>]+)</text>", charts.forest_axis(25.0, "points")) == ["−25", "0", "+25 points"]

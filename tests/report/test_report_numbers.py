@@ -9,14 +9,52 @@ from evalsuite.report.numbers import (
     counted,
     format_compact,
     format_count,
+    format_delta,
+    format_delta_interval,
     format_duration,
     format_interval,
+    format_p,
     format_plain,
     format_rate,
+    format_size,
     format_value,
 )
 
 PROPORTION, SCORE, BLEU, RATIO = ({"unit": unit} for unit in ("proportion", "score", "bleu", "ratio"))
+
+
+@pytest.mark.parametrize(
+    ("metric", "delta", "text"),
+    [
+        (PROPORTION, 0.255, "+25.5 points"),
+        (PROPORTION, -0.01, "−1.0 point"),
+        (PROPORTION, 0.0001, "0.0 points"),
+        (SCORE, 0.0052, "+0.52 points"),
+        (BLEU, -1.254, "−1.25 points"),
+        (RATIO, -0.25, "−0.2500"),
+        (PROPORTION, None, MISSING),
+        (PROPORTION, math.nan, MISSING),
+    ],
+)
+def test_a_difference_has_a_sign_and_is_told_in_points(metric, delta, text):
+    assert format_delta(metric, delta) == text
+
+
+def test_an_interval_of_a_difference_and_its_size():
+    assert format_delta_interval(PROPORTION, -0.1, 0.25) == "−10.0 to +25.0"
+    assert format_delta_interval(PROPORTION, None, 0.25) == MISSING
+    assert format_size(SCORE, 0.0123) == "1.23 points"
+    assert format_size(SCORE, None) == MISSING
+
+
+def test_a_small_p_value_is_never_nothing():
+    assert [format_p(p) for p in (1e-9, 0.001, 0.04999, 1, None)] == [
+        "< 0.001",
+        "= 0.001",
+        "= 0.05",
+        "= 1",
+        MISSING,
+    ]
 
 
 def test_the_examples_in_the_docstrings_hold():

@@ -1,0 +1,63 @@
+"""`evalsuite compare`: paired comparison of runs and variants."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from evalsuite.cli.help import SectionedCommand
+
+ALONE = {"--fail-on-regression": "", "--json": "-"}
+"""Options that may stand without a value, and what they mean then."""
+
+
+class CompareCommand(SectionedCommand):
+    """A command with such options."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Give those that stand alone their value: what follows is another option, a run, or nothing."""
+        words = []
+        for word, following in zip(args, [*args[1:], "--"], strict=True):
+            alone = word in ALONE and (following.startswith("--") or _is_run(following))
+            words.append(f"{word}={ALONE[word]}" if alone else word)
+        return super().parse_args(ctx, words)
+
+
+def _is_run(text: str) -> bool:
+    return any(Path(path).is_dir() for path in (text, text.rpartition(":")[0]) if path)
+
+
+def compare(
+    runs: Annotated[list[str], typer.Argument(metavar="RUN[:VARIANT]", help="Directories of finished runs; all variants of a run where none is named.", show_default=False)],
+    baseline: Annotated[str | None, typer.Option(metavar="RUN|VARIANT", help="What the others are held against.", show_default="the first")] = None,
+    metric: Annotated[list[str] | None, typer.Option(help="Judge this metric in place of the primary ones; repeatable.", show_default="primary ones")] = None,
+    fail_on_regression: Annotated[list[str] | None, typer.Option(metavar="[METRIC[:MARGIN]]", help="Exit with 100 when a judged metric (or METRIC) is worse, by more than MARGIN; repeatable.")] = None,
+    html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write one offline page.")] = None,
+    csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Write every result, one a line.")] = None,
+    md: Annotated[Path | None, typer.Option(metavar="FILE", help="Write Markdown, fit for a pull request.")] = None,
+    junit: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a JUnit file, one test a verdict.")] = None,
+    json: Annotated[str | None, typer.Option("--json", metavar="[FILE]", help="Write everything as JSON, to standard output where no file is named.")] = None,
+    style: Annotated[Literal["swift"] | None, typer.Option(help="Show SWIFT's table of ToolBench: Plan.EM, Act.EM, HalluRate, Avg.F1, R-L.", show_default=False)] = None,
+) -> None:  # fmt: skip
+    """Say whether one variant is better than another, and how sure that is.
+
+    Rows are paired by id and content; nothing is asked of any model. `-` as a FILE is standard output, which then
+    holds nothing else.
+
+    \b
+      evalsuite compare reports/base reports/sft
+      evalsuite compare reports/both:q8 reports/both:q4 --html difference.html --fail-on-regression
+    """  # noqa: D301 - the formatter wants the real character
+    from evalsuite.cli.comparing import execute_compare
+
+    files = {"html": html, "csv": csv, "md": md, "junit": junit, "json": Path(json) if json else None}
+    execute_compare(
+        runs,
+        baseline=baseline,
+        metrics=metric or [],
+        gates=fail_on_regression or [],
+        files={name: path for name, path in files.items() if path},
+        style=style,
+    )

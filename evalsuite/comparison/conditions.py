@@ -1,0 +1,100 @@
+"""What differs between two sides, besides their replies: the model, which is meant to, and what is not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+from evalsuite.comparison.alignment import dataset_label
+from evalsuite.comparison.sides import Side
+from evalsuite.runs.predictions import PredictionPlan
+
+Kind: TypeAlias = Literal["model", "prompts", "data", "generation", "scorers", "policy", "versions"]
+EXPECTED = frozenset({"model", "versions"})
+"""What may differ without a warning: the question is what it does to the scores."""
+MODEL_FIELDS = ("source", "model", "form", "backend", "engine", "fingerprint")
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One thing that is not the same; `dataset` is empty where it is the whole run's."""
+
+    kind: Kind
+    what: str
+    baseline: Any
+    variant: Any
+    dataset: str = ""
+
+    @property
+    def warns(self) -> bool:
+        """Whether numbers may differ because of it and not of the model."""
+        return self.kind not in EXPECTED
+
+
+def same_wording(before: Side, after: Side, names: tuple[str, str]) -> bool:
+    """Whether a dataset's questions are written alike on both sides; the number of examples apart, in chats."""
+    first, second = before.entries[names[0]], after.entries[names[1]]
+    styles = [asdict(side.plans[name].style) for side, name in zip((before, after), names, strict=True)]
+    versions = [(entry.get("scorers") or {}).get("task") for entry in (first, second)]
+    if not styles[0]["completions"]:
+        for style in styles:
+            del style["shots"]
+    return styles[0] == styles[1] and versions[0] == versions[1]
+
+
+def run_differences(before: Side, after: Side) -> Iterator[Difference]:
+    """What differs between the variants and their runs as wholes."""
+    for field in MODEL_FIELDS:
+        values = before.described.get(field), after.described.get(field)
+        if values[0] != values[1]:
+            yield Difference("model", field, values[0], values[1])
+    if before.on_error != after.on_error:
+        yield Difference("policy", "on_error", before.on_error, after.on_error)
+    yield from _fields("versions", _versions(before), _versions(after))
+
+
+def dataset_differences(before: Side, after: Side, names: tuple[str, str]) -> Iterator[Difference]:
+    """What differs in how a dataset was asked and is judged."""
+    label = dataset_label(names)
+    plans = before.plans[names[0]], after.plans[names[1]]
+    entries = before.entries[names[0]], after.entries[names[1]]
+    predicted = [isinstance(plan, PredictionPlan) for plan in plans]
+    yield from _fields("prompts", asdict(plans[0].style), asdict(plans[1].style), label)
+    scorers = [dict(entry.get("scorers") or {}) for entry in entries]
+    versions = [found.pop("task", None) for found in scorers]
+    if versions[0] != versions[1]:
+        yield Difference("prompts", "task version", versions[0], versions[1], label)
+    if not any(predicted):
+        hashes = _hashes(entries[0]), _hashes(entries[1])
+        if sorted(hashes[0].values()) != sorted(hashes[1].values()):
+            yield from _fields("data", hashes[0], hashes[1], label)
+        yield from _fields("generation", plans[0].generation.fields(), plans[1].generation.fields(), label)
+    elif not all(predicted):
+        first, second = (
+            "predictions, settings not known" if known else "asked by evalsuite" for known in predicted
+        )
+        yield Difference("generation", "replies", first, second, label)
+    common = [name for name in scorers[0] if name in scorers[1] and name != "multiple"]  # a part of the style
+    judged = [{name: found[name] for name in common} for found in scorers]
+    yield from _fields("scorers", judged[0], judged[1], label)
+
+
+def _fields(
+    kind: Kind, before: Mapping[str, Any], after: Mapping[str, Any], dataset: str = ""
+) -> Iterator[Difference]:
+    for name in dict.fromkeys([*before, *after]):
+        if before.get(name) != after.get(name):
+            yield Difference(kind, name, before.get(name), after.get(name), dataset)
+
+
+def _hashes(entry: Mapping[str, Any]) -> dict[str, str]:
+    return {Path(file["path"]).name: str(file["sha256"])[:12] for file in entry["files"]}
+
+
+def _versions(side: Side) -> dict[str, Any]:
+    found = side.run.info.get("versions") or {}
+    judged = side.run.info.get("rescored", {}).get("evalsuite")
+    packages = found.get("packages") or {}
+    return {"evalsuite": judged or side.run.info.get("evalsuite"), **packages}

@@ -1,0 +1,236 @@
+"""The numbers of a comparison: every metric of every dataset, variant against baseline, on the rows both answered."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from evalsuite.comparison.alignment import Alignment, align, dataset_label
+from evalsuite.comparison.conditions import same_wording
+from evalsuite.comparison.scores import ScoreTable, Tables
+from evalsuite.comparison.sides import Side
+from evalsuite.data.dataset import CATEGORY_PREFIX, WHOLE_DATASET
+from evalsuite.metrics.paired import Paired, holm, paired_corpus, paired_mean
+from evalsuite.tasks.base import Metric
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Floats: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
+    Mask: TypeAlias = np.ndarray[Any, np.dtype[np.bool_]]
+
+Verdict: TypeAlias = Literal["better", "worse", "no detectable difference"]
+SIGNIFICANT = 0.05
+ONE_POINT = {"proportion": 0.01, "score": 0.01, "bleu": 1.0}
+"""What a point is in a metric's unit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contrast:
+    """One metric of one subset of one dataset: a variant against the baseline.
+
+    `judged` ones carry a verdict, and their p-values are adjusted together (Holm). `one_sided` counts pairs in which
+    the metric applies to one side only. `noise_floor` is how far the baseline, run twice, was from itself.
+    """
+
+    variant: str
+    dataset: str
+    subset: str
+    metric: Metric
+    paired: Paired
+    one_sided: int
+    judged: bool
+    p_adjusted: float | None = None
+    noise_floor: float | None = None
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """Better, worse or neither; None for a number that is not judged."""
+        delta = self.paired.delta.value
+        if not self.judged:
+            return None
+        if delta is None or self.p_adjusted is None or self.p_adjusted >= SIGNIFICANT or delta == 0:
+            return "no detectable difference"
+        return "better" if (delta > 0) == self.metric.higher_is_better else "worse"
+
+    @property
+    def rows_for_one_point(self) -> int | None:
+        """How many rows such as these it takes to detect a difference of one point."""
+        point = ONE_POINT.get(self.metric.unit)
+        return self.paired.rows_for(point) if point else None
+
+
+@dataclass(frozen=True)
+class DatasetContrast:
+    """Everything about one variant and the baseline on one dataset."""
+
+    names: tuple[str, str]
+    """What the dataset is called on both sides."""
+    tables: tuple[ScoreTable, ScoreTable]
+    alignment: Alignment
+    contrasts: tuple[Contrast, ...]
+    errors: int
+    """Pairs in which a side has no reply."""
+
+    @property
+    def name(self) -> str:
+        """What results stand under."""
+        return dataset_label(self.names)
+
+
+def contrast_dataset(
+    before: Side, after: Side, names: tuple[str, str], tables: Tables, wanted: Collection[str]
+) -> DatasetContrast:
+    """Hold one dataset of a variant against the baseline's. `wanted` metrics are judged, or the primary one."""
+    table_before, table_after = tables[before.label, names[0]], tables[after.label, names[1]]
+    alignment = align(table_before, table_after, same_wording=same_wording(before, after, names))
+    pairs = _Pairs(before, after, table_before, table_after, alignment)
+    known = {metric.name for metric in before.plans[names[0]].metrics}
+    found = []
+    for metric in after.plans[names[1]].metrics:
+        if metric.name in known:
+            judged = metric.name in wanted if wanted else metric.primary
+            for subset, mask in pairs.levels() if judged or metric.primary else [(WHOLE_DATASET, None)]:
+                if (
+                    subset != WHOLE_DATASET
+                    and not subset.startswith(CATEGORY_PREFIX)
+                    and metric.aggregate == "macro"
+                ):
+                    continue
+                paired, one_sided = pairs.paired(metric, mask)
+                whole = judged and subset == WHOLE_DATASET
+                found.append(
+                    Contrast(after.label, dataset_label(names), subset, metric, paired, one_sided, whole)
+                )
+    return DatasetContrast(names, (table_before, table_after), alignment, tuple(found), pairs.errors)
+
+
+def with_holm(contrasts: Sequence[Contrast], repeats: Collection[str]) -> list[Contrast]:
+    """The same, the p-values of all that are judged adjusted together; the baseline run again is no question asked."""
+    adjusted = iter(holm([one.paired.p for one in contrasts if one.judged and one.variant not in repeats]))
+    return [
+        replace(one, p_adjusted=one.paired.p if one.variant in repeats else next(adjusted))
+        if one.judged
+        else one
+        for one in contrasts
+    ]
+
+
+def with_noise_floor(contrasts: Sequence[Contrast], repeats: Collection[str]) -> list[Contrast]:
+    """The same, with the distance between the baseline and the variants that are the baseline again."""
+    floors: dict[tuple[str, str, str], float] = {}
+    for contrast in contrasts:
+        delta = contrast.paired.delta.value
+        if contrast.variant in repeats and delta is not None:
+            place = contrast.dataset, contrast.subset, contrast.metric.name
+            floors[place] = max(abs(delta), floors.get(place, 0.0))
+    return [
+        contrast
+        if contrast.variant in repeats
+        else replace(
+            contrast, noise_floor=floors.get((contrast.dataset, contrast.subset, contrast.metric.name))
+        )
+        for contrast in contrasts
+    ]
+
+
+class _Pairs:
+    """The paired rows of one dataset, and any metric of them."""
+
+    def __init__(
+        self,
+        before: Side,
+        after: Side,
+        table_before: ScoreTable,
+        table_after: ScoreTable,
+        alignment: Alignment,
+    ) -> None:
+        import numpy as np
+
+        self._sides = (before, table_before, alignment.before), (after, table_after, alignment.after)
+        self._table = table_before
+        self._rows = alignment.before
+        self._subsets = np.array(table_before.subsets, dtype=np.int64)[alignment.before]
+        self._categories = np.array(table_before.categories, dtype=np.int64)[alignment.before]
+        self._clusters = (
+            np.array(table_before.clusters, dtype=np.int64)[alignment.before]
+            if table_before.clustered
+            else None
+        )
+        self._corpora: dict[str, tuple[list[Floats], list[Mask]]] = {}
+        self._failed = [np.array(table.errors, dtype=bool)[rows] for _, table, rows in self._sides]
+
+    @property
+    def errors(self) -> int:
+        """Pairs in which a side has no reply."""
+        return int((self._failed[0] | self._failed[1]).sum())
+
+    def levels(self) -> Iterator[tuple[str, Mask | None]]:
+        """The whole, its categories and, where there are several, its subsets: a name and which pairs are of it."""
+        import numpy as np
+
+        yield WHOLE_DATASET, None
+        sets = self._table.category_sets
+        for category in dict.fromkeys(name for names in sets for name in names):
+            numbers = [number for names, number in sets.items() if category in names]
+            yield CATEGORY_PREFIX + category, np.isin(self._categories, numbers)
+        if len(self._table.subset_names) > 1:
+            for subset, number in sorted(self._table.subset_names.items()):
+                yield subset, self._subsets == number
+
+    def paired(self, metric: Metric, mask: Mask | None) -> tuple[Paired, int]:
+        """A metric of some pairs, and in how many of them it applies to one side only."""
+        import numpy as np
+
+        if metric.aggregate == "corpus":
+            return self._corpus(metric, mask)
+        values = self._values(metric)
+        known = [~np.isnan(found) for found in values]
+        both = known[0] & known[1]
+        one_sided = known[0] ^ known[1]
+        if mask is not None:
+            both, one_sided = both & mask, one_sided & mask
+        found = paired_mean(
+            values[0][both],
+            values[1][both],
+            strata=self._subsets[both],
+            clusters=self._clusters[both] if self._clusters is not None else None,
+            macro=metric.aggregate == "macro",
+        )
+        return found, int(one_sided.sum())
+
+    def _values(self, metric: Metric) -> list[Floats]:
+        """Scores of both sides. An error counts where its run says so, and where the metric applies to the other side."""
+        import numpy as np
+
+        values = [table.scores(metric.score)[rows] for _, table, rows in self._sides]
+        zero = metric.of_failure(1.0)
+        for (side, _, _), failed, found, other in zip(
+            self._sides, self._failed, values, reversed(values), strict=True
+        ):
+            found[failed] = np.nan
+            if side.on_error == "wrong" and zero is not None:
+                found[failed & ~np.isnan(other)] = zero
+        return values
+
+    def _corpus(self, metric: Metric, mask: Mask | None) -> tuple[Paired, int]:
+        assert metric.from_statistics is not None
+        if metric.name not in self._corpora:
+            self._corpora[metric.name] = self._statistics(metric)
+        tables, known = self._corpora[metric.name]
+        both, one_sided = known[0] & known[1], known[0] ^ known[1]
+        if mask is not None:
+            both, one_sided = both & mask, one_sided & mask
+        return paired_corpus(tables[0][both], tables[1][both], metric.from_statistics), int(one_sided.sum())
+
+    def _statistics(self, metric: Metric) -> tuple[list[Floats], list[Mask]]:
+        """A corpus metric's statistics of both sides, and which pairs have them."""
+        tables, known = [], []
+        for (side, table, rows), failed in zip(self._sides, self._failed, strict=True):
+            statistics, present = table.statistics(metric.name)
+            tables.append(statistics[rows])
+            known.append(present[rows] if side.on_error == "wrong" else present[rows] & ~failed)
+        if tables[0].shape[1] != tables[1].shape[1]:  # of different versions: not to be added up
+            return [tables[0], tables[0]], [known[0], known[0] & False]
+        return tables, known

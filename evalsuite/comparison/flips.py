@@ -1,0 +1,96 @@
+"""Which rows to read: those a variant won or lost against the baseline by the headline metric, and those both got wrong.
+
+Only offsets are kept; `read` fetches the journal's lines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from evalsuite.comparison.contrasts import Contrast, DatasetContrast
+from evalsuite.comparison.sides import Side
+from evalsuite.data.dataset import WHOLE_DATASET
+from evalsuite.runs.directory import JOURNAL_FILE
+from evalsuite.runs.journal import lines_at
+from evalsuite.tasks.base import Metric
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Rows: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
+
+FlipKind: TypeAlias = Literal["won", "lost", "both wrong"]
+MOST_ROWS = 100
+"""Kept of each kind: more than anyone reads at a sitting."""
+
+
+@dataclass(frozen=True)
+class FlipGroup:
+    """Rows of one kind: how many there are, and where the first ones stand in both journals."""
+
+    kind: FlipKind
+    count: int
+    offsets: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
+class Flips:
+    """The rows of one variant on one dataset, by the metric that decides."""
+
+    before: Side
+    after: Side
+    dataset: str
+    metric: Metric
+    groups: tuple[FlipGroup, ...]
+
+    def read(self, group: FlipGroup, most: int) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+        """Both lines of the group's first rows."""
+        offsets = group.offsets[:most]
+        before = lines_at(self.before.run.path / JOURNAL_FILE, (pair[0] for pair in offsets))
+        after = lines_at(self.after.run.path / JOURNAL_FILE, (pair[1] for pair in offsets))
+        for first, second in offsets:
+            if first in before and second in after:
+                yield before[first], after[second]
+
+
+def find_flips(
+    before: Side, after: Side, dataset: DatasetContrast, contrasts: Sequence[Contrast]
+) -> Flips | None:
+    """The rows that changed most first; none where no metric of single rows is judged."""
+    import numpy as np
+
+    metric = next(
+        (
+            one.metric
+            for one in contrasts
+            if (one.variant, one.dataset, one.subset) == (after.label, dataset.name, WHOLE_DATASET)
+            and one.judged
+            and one.metric.aggregate != "corpus"
+        ),
+        None,
+    )
+    if metric is None:
+        return None
+    rows = dataset.alignment.before, dataset.alignment.after
+    tables = dataset.tables
+    scores = [table.scores(metric.score)[of_side] for table, of_side in zip(tables, rows, strict=True)]
+    gains = (scores[1] - scores[0]) * (1 if metric.higher_is_better else -1)
+    worst = 0.0 if metric.higher_is_better else 1.0
+    order = np.argsort(-np.abs(gains), kind="stable")
+    wrong = (scores[0] == worst) & (scores[1] == worst)
+    kinds: tuple[tuple[FlipKind, Any], ...] = (
+        ("won", gains > 0),
+        ("lost", gains < 0),
+        ("both wrong", wrong),
+    )
+    offsets = [
+        np.array(table.offsets, dtype=np.int64)[of_side] for table, of_side in zip(tables, rows, strict=True)
+    ]
+    groups = []
+    for kind, mask in kinds:
+        chosen = order[mask[order]][:MOST_ROWS]
+        pairs = zip(offsets[0][chosen].tolist(), offsets[1][chosen].tolist(), strict=True)
+        groups.append(FlipGroup(kind, int(mask.sum()), tuple(pairs)))
+    return Flips(before, after, dataset.name, metric, tuple(groups))

@@ -1,0 +1,163 @@
+"""What is compared: `RUN` or `RUN:VARIANT` as a user writes it → the variants of finished runs."""
+
+from __future__ import annotations
+
+import difflib
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from evalsuite.errors import InputError
+from evalsuite.runs.directory import RUN_FILE, run_directory_of
+from evalsuite.runs.plan import DatasetPlan
+from evalsuite.runs.recorded import recorded_plan
+from evalsuite.runs.run import Run, load_run
+
+
+@dataclass(frozen=True)
+class Side:
+    """One variant of one run. `label` is what it is called in this comparison: unique, and as short as can be."""
+
+    label: str
+    run: Run
+    described: Mapping[str, Any]
+    """Its entry among the variants of run.json."""
+    entries: Mapping[str, Mapping[str, Any]]
+    """The entries of its datasets in run.json, by name."""
+    plans: Mapping[str, DatasetPlan]
+    """The same as plans, which know their metrics."""
+
+    @property
+    def variant(self) -> str:
+        """Its name in its run."""
+        return str(self.described["name"])
+
+    @property
+    def run_name(self) -> str:
+        """The name of its run."""
+        return str(self.run.summary.get("run") or self.run.name)
+
+    @property
+    def on_error(self) -> str:
+        """What its run did with samples that could not be had."""
+        return str(self.run.info["config"].get("on_error", "fail"))
+
+    def samples_counted(self, dataset: str) -> int:
+        """How many samples of a dataset its summary counts."""
+        found = self.run.summary["variants"].get(self.variant, {}).get("datasets", {}).get(dataset, {})
+        return int(found.get("subsets", {}).get("all", {}).get("samples") or 0)
+
+
+def find_sides(texts: Sequence[str | Path | Run]) -> list[Side]:
+    """The variants that are named, in order. Raises `InputError` for what is none, and for fewer than two."""
+    chosen: list[tuple[Run, str]] = []
+    for text in texts:
+        run, variant = (text, None) if isinstance(text, Run) else _found(str(text))
+        names = [str(entry["name"]) for entry in run.info.get("variants", ())]
+        if variant is not None and variant not in names:
+            raise InputError(f"{run.path}: the run has no variant '{variant}'.{did_you_mean(variant, names)}")
+        chosen += [(run, name) for name in ([variant] if variant is not None else names)]
+    return sides_of(chosen)
+
+
+def sides_of_run(run: Run) -> list[Side]:
+    """The variants of one run."""
+    return sides_of([(run, str(entry["name"])) for entry in run.info["variants"]])
+
+
+def sides_of(chosen: Sequence[tuple[Run, str]]) -> list[Side]:
+    """Variants of runs with their labels. Raises `InputError` for fewer than two, or one that is named twice."""
+    if len(chosen) < 2:
+        raise InputError(
+            "comparing needs two variants: name two runs (evalsuite compare RUN RUN), or one that has several variants."
+        )
+    for place, times in Counter((run.path.resolve(), variant) for run, variant in chosen).items():
+        if times > 1:
+            raise InputError(
+                f"{place[0]}: the variant '{place[1]}' is named {times} times; name each once. "
+                "To see how much a variant differs from itself, run it a second time under another --name."
+            )
+    return [_side(run, variant, label) for (run, variant), label in zip(chosen, _labels(chosen), strict=True)]
+
+
+def choose_baseline(sides: Sequence[Side], wanted: str | None) -> Side:
+    """The side all others are held against: the first one, or the one that is named. Raises `InputError`."""
+    if wanted is None:
+        return sides[0]
+    exact = [side for side in sides if wanted == side.label]
+    named = exact or [side for side in sides if wanted in _names(side)]
+    if len(named) == 1:
+        return named[0]
+    labels = [side.label for side in sides]
+    if named:
+        listed = ", ".join(side.label for side in named)
+        raise InputError(f"--baseline {wanted}: several are called so; write one of: {listed}.")
+    raise InputError(f"--baseline {wanted}: not among what is compared.{did_you_mean(wanted, labels)}")
+
+
+def did_you_mean(wrong: str, names: Collection[str]) -> str:
+    """A sentence with the nearest name, or with all of them."""
+    close = difflib.get_close_matches(wrong, names, n=1)
+    return f" Did you mean {close[0]}?" if close else f" There are: {', '.join(names)}."
+
+
+def _names(side: Side) -> set[str]:
+    """All a side may be called."""
+    return {
+        side.variant,
+        side.run_name,
+        str(side.run.path),
+        f"{side.run_name}:{side.variant}",
+        f"{side.run.path}:{side.variant}",
+    }
+
+
+def _found(text: str) -> tuple[Run, str | None]:
+    folder = run_directory_of(text)
+    if folder:
+        return load_run(folder), None
+    head, colon, tail = text.rpartition(":")
+    folder = run_directory_of(head) if colon and head else None
+    if folder:
+        return load_run(folder), tail
+    raise InputError(f"{text}: not the directory of a finished run.{_nearest_run(Path(head or text))}")
+
+
+def _nearest_run(path: Path) -> str:
+    """A hint at the run that may have been meant."""
+    folder = path.expanduser().parent
+    try:
+        names = [entry.name for entry in folder.iterdir() if (entry / RUN_FILE).is_file()]
+    except OSError:
+        names = []
+    if not names:
+        return " Runs land in the folder of --out (reports/): write reports/NAME or reports/NAME:VARIANT."
+    close = difflib.get_close_matches(path.name, names, n=1)
+    shown = close or sorted(names)[:5]
+    return f" Did you mean {' or '.join(str(folder / name) for name in shown)}?"
+
+
+def _labels(chosen: Sequence[tuple[Run, str]]) -> Iterator[str]:
+    """The variant's name; where several have it, with the run's; where that is not enough, with the run's path."""
+    forms = [
+        [variant, f"{run.summary.get('run') or run.name}:{variant}", f"{run.path}:{variant}"]
+        for run, variant in chosen
+    ]
+    runs = Counter(run.path for run, _ in chosen)
+    if len({variant for _, variant in chosen}) == 1 and max(runs.values()) == 1:
+        for form, (run, _) in zip(forms, chosen, strict=True):
+            form[1] = run.name
+    counts = Counter(name for form in forms for name in form)
+    for form in forms:
+        yield next((name for name in form if counts[name] == 1), form[-1])
+
+
+def _side(run: Run, variant: str, label: str) -> Side:
+    described = next(entry for entry in run.info["variants"] if entry["name"] == variant)
+    entries = {
+        entry["name"]: entry for entry in run.info["datasets"] if entry.get("variant", variant) == variant
+    }
+    plans = {name: recorded_plan(entry) for name, entry in entries.items()}
+    return Side(label, run, described, entries, plans)

@@ -1,0 +1,142 @@
+"""A comparison's numbers in words: one sentence a verdict, one a thing to know. The same words in every output.
+
+Reads the entries of a comparison as `comparison_document` writes them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from evalsuite.report.numbers import (
+    MISSING,
+    counted,
+    finite,
+    format_count,
+    format_delta,
+    format_delta_interval,
+    format_p,
+    format_size,
+)
+from evalsuite.report.texts import as_text
+
+LISTED = 5
+"""Unmatched rows named in a sentence; the JSON has more."""
+NO_DIFFERENCE = "no detectable difference"
+
+
+def verdict_sentence(result: Mapping[str, Any], baseline: str) -> str:
+    """Better, worse or no detectable difference, with what says so.
+
+    `result` is an entry of `results` that carries a verdict.
+    """
+    pair = f"{result['variant']} and {baseline} on {result['dataset']}"
+    if result["delta"] is None or result["p"] is None:
+        return (
+            f"Not enough rows to tell {pair} apart by {result['metric']} (n = {format_count(result['n'])})."
+        )
+    numbers = _numbers(result)
+    if result["verdict"] != NO_DIFFERENCE:
+        return f"{result['variant']} is {result['verdict']} than {baseline} on {result['dataset']}: {numbers}.{_noise(result)}"
+    if not result["wins"] and not result["losses"] and result["ties"]:
+        same = f"both score the same on all {counted(result['n'], 'row')}"
+        return f"No detectable difference between {pair}: {same} by {result['metric']}{_could_have(result)}."
+    return f"No detectable difference between {pair}: {numbers}{_could_have(result)}.{_noise(result)}"
+
+
+def _numbers(result: Mapping[str, Any]) -> str:
+    interval = format_delta_interval(result, result["ci_low"], result["ci_high"])
+    ranged = f"95 % interval {interval}, " if interval != MISSING else ""
+    adjusted = " by Holm" if result["p_adjusted"] != result["p"] else ""
+    p = format_p(result["p_adjusted"])
+    flips = (
+        f", {format_count(result['wins'])} won, {format_count(result['losses'])} lost"
+        if result["wins"] is not None
+        else ""
+    )
+    return (
+        f"{result['metric']} {format_delta(result, result['delta'])} "
+        f"({ranged}p {p}{adjusted}{flips}, n = {format_count(result['n'])})"
+    )
+
+
+def _could_have(result: Mapping[str, Any]) -> str:
+    size = format_size(result, result["detectable"])
+    return "" if size == MISSING else f"; could have detected ≥ {size}"
+
+
+def _noise(result: Mapping[str, Any]) -> str:
+    floor = finite(result["noise_floor"])
+    if floor is None:
+        return ""
+    return f" The baseline run twice was {format_size(result, floor)} from itself."
+
+
+def row_sentences(rows: Sequence[Mapping[str, Any]], baseline: str) -> Iterator[str]:
+    """What was not paired, or was paired although its prompt differs."""
+    for entry in rows:
+        place = f"{entry['variant']} on {entry['dataset']}"
+        for key, what in (
+            ("changed", "have the same id but another question or gold answer"),
+            ("only_baseline", f"only {baseline} has"),
+            ("only_variant", "only it has"),
+        ):
+            if count := entry[key]["count"]:
+                subject = counted(count, "row")
+                said = f"{subject} {what}" if key == "changed" else f"{subject} that {what}"
+                yield f"{place}: {said}, left out: {_listed(entry[key])}"
+        if entry["errors"]:
+            yield f"{place}: in {counted(entry['errors'], 'pair')} a side has no reply."
+        if entry["different_prompts"]:
+            yield f"{place}: the prompts of {format_count(entry['different_prompts'])} of {counted(entry['matched'], 'pair')} differ."
+
+
+def difference_sentences(differences: Sequence[Mapping[str, Any]], baseline: str) -> Iterator[str]:
+    """What differs besides the model, one sentence a variant, dataset and kind."""
+    grouped: dict[tuple[str, str, str], list[str]] = {}
+    for one in differences:
+        if one["warns"]:
+            values = " → ".join(_value(one[side]) for side in ("baseline_value", "variant_value"))
+            place = str(one["variant"]), str(one["dataset"]), str(one["kind"])
+            grouped.setdefault(place, []).append(f"{one['what']} {values}")
+    names = {
+        "prompts": "the prompts are not the same",
+        "data": "the data files are not the same",
+        "generation": "the generation settings are not the same",
+        "scorers": "the scorers are not of the same version",
+        "policy": "samples that could not be had count differently",
+    }
+    for (variant, dataset, kind), changes in grouped.items():
+        where = f" on {dataset}" if dataset else ""
+        yield f"{variant} against {baseline}{where}: {names[kind]} ({'; '.join(changes)}). The difference may come from that."
+
+
+def incomplete_sentence(run: str) -> str:
+    """Said of a run that still owes samples."""
+    return f"the run {run} is incomplete: only what is finished is compared. Its command resumes it."
+
+
+def unpaired_sentence(variant: str, names: Sequence[str]) -> str:
+    """Said of datasets that one side only was asked."""
+    return f"{variant}: not compared, since only one side has them: {', '.join(names)}."
+
+
+def repeat_sentence(label: str, baseline: str, rows: Sequence[Mapping[str, Any]]) -> str:
+    """Said of a variant that is the baseline again."""
+    pairs = sum(entry["matched"] for entry in rows if entry["variant"] == label)
+    other = sum(entry["different_replies"] for entry in rows if entry["variant"] == label)
+    return (
+        f"{label} is {baseline} run twice, the same model asked the same: {format_count(other)} of "
+        f"{counted(pairs, 'reply', 'replies')} differ. What moved is noise of serving, no improvement."
+    )
+
+
+def _listed(entry: Mapping[str, Any]) -> str:
+    rows = entry["rows"][:LISTED]
+    names = ", ".join(f"{row['subset']}:{row['id']}" for row in rows)
+    more = entry["count"] - len(rows)
+    return f"{names} and {format_count(more)} more." if more else f"{names}."
+
+
+def _value(value: Any) -> str:
+    return "not set" if value is None else as_text(value)

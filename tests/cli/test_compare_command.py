@@ -1,0 +1,91 @@
+"""`evalsuite compare` as a user types it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from comparison_helpers import mcq_rows, replies, scored
+from run_helpers import call
+
+import evalsuite
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    folder = tmp_path_factory.mktemp("compare")
+    return tuple(  # type: ignore[return-value]
+        str(scored(folder, name, mcq_rows(replies(right, 30 - right))).path)
+        for name, right in (("base", 8), ("sft", 22))
+    )
+
+
+def test_it_prints_the_verdict_the_table_and_what_to_know(runs):
+    done = call(["compare", *runs])
+    assert done.returncode == 0
+    assert done.stdout.startswith("sft is better than base on exam: accuracy +46.7 points (95 % interval")
+    assert "accuracy_macro" in done.stdout
+    assert not done.stderr
+
+
+def test_every_file_is_written_and_named(runs, tmp_path: Path):
+    files = {name: tmp_path / f"c.{name}" for name in ("html", "csv", "md", "junit", "json")}
+    done = call(
+        ["compare", *runs, *(word for name, path in files.items() for word in (f"--{name}", str(path)))]
+    )
+    assert done.returncode == 0
+    for path in files.values():
+        assert f"written: {path}" in done.stdout
+        assert path.stat().st_size
+    assert json.loads(files["json"].read_bytes()) == json.loads(json.dumps(evalsuite.compare(*runs).document))
+
+
+@pytest.mark.parametrize("words", [["--json"], ["--json", "-"]])
+def test_json_alone_on_standard_output(runs, words):
+    done = call(["compare", *runs, *words])
+    assert json.loads(done.stdout)["baseline"] == "base"
+    before = call(["compare", *words, *runs])
+    assert before.stdout == done.stdout
+
+
+def test_one_output_only_may_be_standard_output(runs):
+    assert call(["compare", *runs, "--md", "-"]).stdout.startswith("### evalsuite: compared with base")
+    done = call(["compare", *runs, "--md", "-", "--csv", "-"])
+    assert done.returncode == 2
+    assert "--csv and --md all write to standard output" in done.stderr
+
+
+@pytest.mark.parametrize("words", [["--fail-on-regression"], ["--fail-on-regression", "accuracy:5%"]])
+def test_a_regression_ends_with_100_after_everything_is_shown(runs, words, tmp_path: Path):
+    page = tmp_path / "c.html"
+    done = call(["compare", *runs, "--baseline", "sft", *words, "--html", str(page)])
+    assert done.returncode == 100
+    assert "base is worse than sft" in done.stdout
+    assert "error: --fail-on-regression: base is worse than sft on exam" in done.stderr
+    assert page.exists()
+    assert call(["compare", *words, *runs]).returncode == 0
+
+
+def test_bad_input_ends_with_2(runs, tmp_path: Path):
+    for words, said in (
+        ([runs[0]], "needs two variants"),
+        ([runs[0], f"{runs[1]}:stf"], "Did you mean sft"),
+        ([runs[0], str(tmp_path)], "not the directory of a finished run"),
+        ([*runs, "--html", str(tmp_path / "no" / "folder.html")], "cannot write there"),
+        ([*runs, "--metric", "bleu"], "There are: accuracy, accuracy_macro."),
+    ):
+        done = call(["compare", *words])
+        assert done.returncode == 2, words
+        assert said in done.stderr
+
+
+def test_a_run_says_its_own_verdict(tmp_path: Path):
+    for name, right in (("base", 8), ("sft", 22)):
+        path = tmp_path / f"{name}.jsonl"
+        rows = mcq_rows(replies(right, 30 - right))
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    words = ["score", *(f"mcq:{tmp_path / name}.jsonl" for name in ("base", "sft")), "--out", str(tmp_path)]
+    assert "sft is better than base on base / sft: accuracy +46.7 points" in call(words).stdout
+    turned = call([*words, "--baseline", "sft"])
+    assert "base is worse than sft on sft / base: accuracy −46.7 points" in turned.stdout
