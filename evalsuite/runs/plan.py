@@ -92,6 +92,11 @@ class DatasetPlan:
         return sum(self.dataset.quotas(self.limit).values())
 
     @property
+    def reply_limit(self) -> int | None:
+        """The tokens a reply may have; None where that is not known."""
+        return self.generation.max_tokens
+
+    @property
     def metrics(self) -> tuple[Metric, ...]:
         """What the scores add up to."""
         return self.task.metrics(self.style)

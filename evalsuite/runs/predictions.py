@@ -54,6 +54,11 @@ class PredictionPlan(DatasetPlan):
     variant: Variant
     layout: str
 
+    @property
+    def reply_limit(self) -> None:
+        """See `DatasetPlan.reply_limit`."""
+        return None
+
     def samples(self) -> Iterator[tuple[Sample[Any], Sequence[Any]]]:
         """The samples with their replies; no examples."""
         for sample, _ in self.dataset.samples(self.limit):

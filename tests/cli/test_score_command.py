@@ -45,3 +45,9 @@ def test_options_come_from_a_file_too(tmp_path: Path) -> None:
     settings.write_text(f"datasets: {path}\nlimit: 1\nout: {tmp_path / 'out'}\nname: one\n")
     assert call(["score", "--config", str(settings)]).returncode == 0
     assert (tmp_path / "out" / "one" / "report.html").exists()
+
+
+def test_without_a_file_it_says_what_it_wants(tmp_path: Path) -> None:
+    done = call(["score", "--out", str(tmp_path)])
+    assert done.returncode == 2
+    assert "error: no predictions: name at least one [kind:]path" in done.stderr
