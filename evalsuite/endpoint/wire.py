@@ -75,10 +75,18 @@ class Request:
     logprobs: bool = False
     """A reply without log-probabilities is of no use."""
 
-    def body(self, model_json: bytes, stream: bool, limit: TokenLimit = "max_tokens") -> bytes:
-        """The whole JSON body for a model; `limit` is what the server calls the limit of a reply's tokens."""
+    def body(
+        self, model_json: bytes, stream: bool, limit: TokenLimit = "max_tokens", *, temperature: bool = True
+    ) -> bytes:
+        """The whole JSON body for a model; `limit` is what the server calls the limit of a reply's tokens.
+
+        Without `temperature` the server's own is taken.
+        """
         tail = b"," + orjson.dumps(STREAM_FIELDS)[1:] if stream else b"}"
         asked = self.asked
+        if not temperature:
+            before, _, after = asked.rpartition(b'"temperature":')  # never the last field
+            asked = before + after.partition(b",")[2]
         if limit != "max_tokens" and self.api != "classify":
             before, _, after = asked.rpartition(b'"max_tokens":')  # generation settings come last
             asked = before + b'"' + limit.encode() + b'":' + after

@@ -316,7 +316,7 @@ def _generation(config: RunConfig, task: Task[Any], style: Style) -> Generation:
 
 
 def judge_of(config: RunConfig) -> Judge | None:
-    """The judge a configuration names. It is asked as evenly as it can answer: at temperature 0."""
+    """The judge a configuration names. It is asked as evenly as it can answer: at temperature 0, if it takes that."""
     if not config.judge_model:
         return None
     same = (config.judge_base_url, config.judge_model) == (config.base_url, config.model)
