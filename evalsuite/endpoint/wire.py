@@ -336,10 +336,10 @@ def server_words(document: Any) -> str:
         return ""
     error = document.get("error", document)
     if isinstance(error, str):
-        return error[:MAX_QUOTED_CHARACTERS]
+        return _shown(error)
     if isinstance(error, dict):
         words = error.get("message") or error.get("detail") or error.get("error")
-        return str(words)[:MAX_QUOTED_CHARACTERS] if words else ""
+        return _shown(str(words)) if words else ""
     return ""
 
 
@@ -353,5 +353,10 @@ def error_words(raw: bytes) -> str:
 
 def quoted(raw: bytes) -> str:
     """The beginning of a response as one line."""
-    text = " ".join(raw[: 4 * MAX_QUOTED_CHARACTERS].decode("utf-8", "replace").split())
-    return text[:MAX_QUOTED_CHARACTERS] or "(an empty response)"
+    return _shown(raw[: 4 * MAX_QUOTED_CHARACTERS].decode("utf-8", "replace")) or "(an empty response)"
+
+
+def _shown(text: str) -> str:
+    """The beginning of what a server said as one line, without what a terminal would obey."""
+    line = " ".join(text.split())[:MAX_QUOTED_CHARACTERS]
+    return "".join(character if character.isprintable() else "\ufffd" for character in line)
