@@ -198,7 +198,8 @@ def test_the_model_may_judge_itself_when_told_to_and_the_results_say_so(rows: Pa
         assert server.total == 12
         assert server.most_in_flight <= 2
         named = evaluate(judging(server, server, tmp_path / "named", rows, judge_model=MODEL))
-    for each in (run, named):
+        only = evaluate(judging(server, server, tmp_path / "only", rows, judge_model=MODEL, model=None))
+    for each in (run, named, only):
         assert each.metric("judge_points") == pytest.approx(3.5)
         assert "the model judged its own replies" in each.summary["warnings"][0]
 
