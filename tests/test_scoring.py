@@ -111,6 +111,13 @@ def test_steps_without_their_dialogue_are_scored_all_the_same(tmp_path: Path) ->
     ] * 3
 
 
+def test_rewards_and_log_probabilities_are_not_averaged_together(tmp_path: Path) -> None:
+    rewarded = {"prompt": "q", "chosen": "a", "rejected": "b", "chosen_score": 2.0, "rejected_score": 1.0}
+    path = write_rows(tmp_path / "p.jsonl", [*MEASURED_ROWS["preference"], rewarded])
+    with pytest.raises(InputError, match=r"1 rows hold rewards and 2 log-probabilities.*two files"):
+        score(scoring(tmp_path / "out", str(path)))
+
+
 def test_nobody_is_told_to_raise_a_limit_that_somebody_else_set(tmp_path: Path) -> None:
     cut = ROWS["gsm8k"][0] | {"prediction": "Let me think", "finish_reason": "length"}
     run = score(scoring(tmp_path / "out", f"gsm8k:{write_rows(tmp_path / 'p.jsonl', [cut])}"))
