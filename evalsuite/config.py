@@ -23,7 +23,7 @@ from evalsuite.types import AgentFormat
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-Backend: TypeAlias = Literal["auto", "remote", "llamacpp", "transformers"]
+Backend: TypeAlias = Literal["auto", "remote", "llamacpp", "transformers", "vllm", "lmdeploy", "sglang"]
 OnError: TypeAlias = Literal["fail", "skip", "wrong"]
 McqMode: TypeAlias = Literal["generate", "logprob"]
 LangOption: TypeAlias = Literal["auto", "zh", "en"]
@@ -353,6 +353,14 @@ class ScoreConfig(RunConfig):
         return self.model_dump(mode="json", exclude=set(LANDING_FIELDS | ASKING_FIELDS))
 
 
+class DeployConfig(RunConfig):
+    """Models to serve, and nothing to ask them."""
+
+    command_name: ClassVar[str] = "deploy"
+
+    datasets: tuple[str, ...] = ()
+
+
 ConfigT = TypeVar("ConfigT", bound=RunConfig)
 
 
@@ -387,6 +395,11 @@ def build_config(values: Mapping[str, Any], source: str = "") -> RunConfig:
 def build_score_config(values: Mapping[str, Any], source: str = "") -> ScoreConfig:
     """A `ScoreConfig` from option values; raises `ConfigError` that names every wrong one."""
     return _built(ScoreConfig, values, source)
+
+
+def build_deploy_config(values: Mapping[str, Any]) -> DeployConfig:
+    """A `DeployConfig` from option values; raises `ConfigError` that names every wrong one."""
+    return _built(DeployConfig, values, "")
 
 
 def _built(form: type[ConfigT], values: Mapping[str, Any], source: str) -> ConfigT:

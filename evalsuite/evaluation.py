@@ -156,7 +156,8 @@ class _Evaluation:
                 owed = [one for one in plan.checkpoints if works[places[one.name]].all_owed]
                 if not owed:
                     continue
-                with start(plan, owed, self._config.backend_arg, self._directory, self._notify) as server:
+                log = self._directory.server_log(owed[0].name)
+                with start(plan, owed, self._config.backend_arg, log, self._notify) as server:
                     if not shown:
                         stack.enter_context(self._display(self._meter))
                         shown = True

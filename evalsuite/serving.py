@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from evalsuite.backends.base import Say, Served, Server
@@ -17,7 +18,6 @@ from evalsuite.making import check_can_be_made, made
 from evalsuite.models.checkpoint import Checkpoint, served_fingerprint
 from evalsuite.models.gguf import as_gguf, find_converters
 from evalsuite.models.variants import find_variants
-from evalsuite.runs.directory import RunDirectory
 from evalsuite.runs.plan import DatasetPlan
 from evalsuite.types import Prompt
 
@@ -141,11 +141,10 @@ def start(
     plan: ServerPlan,
     checkpoints: Sequence[Checkpoint],
     arguments: Mapping[str, str],
-    directory: RunDirectory,
+    log: Path,
     say: Say,
 ) -> AbstractContextManager[Server]:
     """Start a plan's server for those of its variants that are owed something; what has to be made first is made."""
-    log = directory.server_log(checkpoints[0].name)
     ready = [made(checkpoint, log, say) for checkpoint in checkpoints]
     if plan.backend.name != "remote":
         say(f"starting {plan.backend.name} for {', '.join(checkpoint.name for checkpoint in checkpoints)} …")

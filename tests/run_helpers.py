@@ -79,6 +79,24 @@ def start(words: Iterable[str], **options: Any) -> subprocess.Popen[str]:
     )
 
 
+def deployed(words: Iterable[str], folder: Path) -> tuple[subprocess.Popen[str], list[str]]:
+    """`evalsuite deploy` once it holds its servers, with its logs in a folder, and the lines it printed."""
+    process = start(["deploy", *words], env=os.environ | {"TMPDIR": str(folder)})
+    assert process.stdout
+    assert process.stderr
+    lines: list[str] = []
+    while not lines or lines[-1] != "Ctrl-C ends it.\n":
+        line = process.stdout.readline()
+        assert line, process.stderr.read()
+        lines.append(line)
+    return process, lines
+
+
+def program_in(lines: list[str]) -> str:
+    """The program that it printed."""
+    return "".join(lines[lines.index("from openai import OpenAI\n") : -1])
+
+
 def lines_of(run: Path) -> list[dict[str, Any]]:
     """The lines of a run's journal; every one must be whole."""
     return [json.loads(line) for line in (run / "samples.jsonl").read_bytes().split(b"\n")[:-1]]

@@ -13,6 +13,9 @@ from evalsuite.backends.base import Backend
 BACKENDS: Mapping[str, str] = {
     "llamacpp": "evalsuite.backends.llamacpp:LlamaCppBackend",
     "transformers": "evalsuite.backends.transformers:TransformersBackend",
+    "vllm": "evalsuite.backends.vllm:backend",
+    "lmdeploy": "evalsuite.backends.lmdeploy:backend",
+    "sglang": "evalsuite.backends.sglang:backend",
     "remote": "evalsuite.backends.remote:RemoteBackend",
 }
 """Name, as `--backend` calls it → where it is."""

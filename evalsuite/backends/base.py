@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
-from evalsuite.models.checkpoint import Checkpoint
+from evalsuite.models.checkpoint import Checkpoint, short_name
 
 Say: TypeAlias = Callable[[str], None]
 """Takes sentences about how starting goes on."""
@@ -94,3 +94,15 @@ def same_base(first: Checkpoint, second: Checkpoint) -> bool:
         second.quant,
         second.base_form or second.form,
     )
+
+
+def base_name(checkpoints: Sequence[Checkpoint]) -> str:
+    """What the weights without an adapter are called on the server of these: as one of them, else a name that none has."""
+    for one in checkpoints:
+        if not one.adapters:
+            return one.model
+    taken = {one.model for one in checkpoints}
+    name = short_name(str(checkpoints[0].path))
+    while name in taken:
+        name += "-base"
+    return name

@@ -11,7 +11,6 @@ import importlib.metadata
 import importlib.util
 import json
 import os
-import socket
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,11 +19,11 @@ from pathlib import Path
 from typing import Any
 
 from evalsuite.backends.base import Ability, Say, Served, Server, silent
+from evalsuite.backends.ports import HOST, LAST_PORT, refuse_taken_port
 from evalsuite.backends.process import ServerProcess
 from evalsuite.errors import ConfigError, ServerError
 from evalsuite.models.checkpoint import Checkpoint
 
-HOST = "127.0.0.1"
 START_TIMEOUT_SECONDS = 900.0
 DEFAULT_SLOTS = 4
 """On a CPU four replies at a time run as fast as eight, and a few-shot prefix is read half as often."""
@@ -35,7 +34,6 @@ spin barrier collapse when two other processes are busy (148 to 5 tokens/s on tw
 one core free; with batches alone on every core the same is 134 to 35, against 83 to 56 with one core left free."""
 CHILD = "import sys; sys.path[:] = filter(None, sys.path); from evalsuite.backends import llamacpp_child as child; child.main()"
 """Not `python -m`, which looks for modules in the current folder first, where a `json.py` of the user may stand."""
-LAST_PORT = 65535
 INSTALL = "pip install 'evalsuite[llamacpp]'"
 
 
@@ -76,7 +74,7 @@ class LlamaCppBackend:
         if not self.ability().ready:
             raise ServerError(f"--backend llamacpp: {self.ability().detail}")
         parameters = child_parameters(checkpoint, arguments)
-        _refuse_taken_port(parameters["port"])
+        refuse_taken_port(parameters["port"])
         command = [sys.executable, "-c", CHILD, json.dumps(parameters)]
         with ServerProcess(command, log) as process:
             note = json.loads(process.wait_for_note(START_TIMEOUT_SECONDS))
@@ -131,17 +129,3 @@ def _number(
     if not text.isdecimal() or not at_least <= int(text) <= at_most:
         raise ConfigError(f"--backend-arg {name}={text}: not a whole number from {at_least} to {at_most}.")
     return int(text)
-
-
-def _refuse_taken_port(port: int) -> None:
-    """Say so before the weights are loaded; the server itself fails as well if it is taken meanwhile."""
-    if not port:
-        return
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except OSError as error:
-            raise ServerError(
-                f"port {port} of {HOST} is taken ({error.strerror}); leave out --backend-arg port= and a free one is used."
-            ) from error

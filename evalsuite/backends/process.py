@@ -9,7 +9,7 @@ import select
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -18,16 +18,26 @@ from evalsuite.errors import ServerError
 SUPERVISOR = Path(__file__).with_name("supervisor.py")
 STOP_TIMEOUT_SECONDS = 15.0
 """Longer than the supervisor's grace period, so that it can do its work."""
+READY_POLL_SECONDS = 0.25
 LOG_TAIL_LINES = 12
 LOG_TAIL_BYTES = 16384
 
 KNOWN_WORDS: Sequence[tuple[re.Pattern[str], str]] = (
     (
-        re.compile(r"CUDA out of memory|OutOfMemoryError|No available memory for the cache blocks"),
-        (
-            "The GPU's memory is full. Lower the context (--backend-arg max_model_len=N) or the requests at a time "
-            "(transformers: max_batch=N, vllm: max_num_seqs=N), end other processes on the GPU, or take a quantized form."
+        re.compile(
+            r"CUDA out of memory|OutOfMemoryError|No available memory for the cache blocks|Not enough memory\."
+            r"|less than desired GPU memory utilization|larger than the available KV cache memory"
         ),
+        (
+            "The memory is full. Lower the context (--backend-arg max_model_len=N; sglang: context_length=N, lmdeploy: session_len=N), "
+            "the requests at a time (transformers: max_batch=N, vllm: max_num_seqs=N, sglang: max_running_requests=N, "
+            "lmdeploy: max_batch_size=N) or the share that is taken (vllm: gpu_memory_utilization=0.7, sglang: mem_fraction_static=0.7, "
+            "lmdeploy: cache_max_entry_count=0.5), end other processes on the GPU, or take a quantized form."
+        ),
+    ),
+    (
+        re.compile(r"LoRA rank \d+ is greater than"),
+        "An adapter's rank is above the server's limit: raise it with --backend-arg max_lora_rank=N, or take --merge.",
     ),
     (
         re.compile(r"trust_remote_code"),
@@ -126,9 +136,7 @@ class ServerProcess:
         poller.register(self._note, select.POLLIN)
         while not note.endswith(b"\n"):
             if not poller.poll(max(0.0, deadline - time.monotonic()) * 1000):
-                raise ServerError(
-                    f"{self._what} was not ready after {timeout:g} s. Its last words in {self.log}:\n{self.log_tail()}"
-                )
+                raise self._not_ready(timeout)
             piece = os.read(self._note, 4096)
             if not piece:
                 with contextlib.suppress(subprocess.TimeoutExpired):
@@ -138,15 +146,31 @@ class ServerProcess:
             note += piece
         return note.decode("utf-8").strip()
 
+    def wait_until(self, ready: Callable[[], bool], timeout: float) -> None:
+        """Ask `ready` until it is true. Raises `ServerError` when the process dies or takes longer than `timeout` seconds."""
+        deadline = time.monotonic() + timeout
+        while not ready():
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(READY_POLL_SECONDS)
+            self.check()
+            if time.monotonic() >= deadline:
+                raise self._not_ready(timeout)
+
+    def _not_ready(self, timeout: float) -> ServerError:
+        return ServerError(
+            f"{self._what} was not ready after {timeout:g} s. Its last words in {self.log}:\n{self.log_tail()}"
+        )
+
     def log_tail(self) -> str:
         """The last lines that this start wrote to the log, indented."""
         try:
-            lines = self._log_end().splitlines()
+            lines = self.last_words().splitlines()
         except OSError:
             return "  (no log)"
         return "\n".join(f"  {line}" for line in lines[-LOG_TAIL_LINES:]) or "  (an empty log)"
 
-    def _log_end(self) -> str:
+    def last_words(self) -> str:
+        """The end of what this start wrote to the log. Raises `OSError` where there is none."""
         with self.log.open("rb") as stream:
             stream.seek(max(self._log_start, self.log.stat().st_size - LOG_TAIL_BYTES))
             return stream.read().decode("utf-8", "replace")
@@ -154,7 +178,7 @@ class ServerProcess:
     def _advice(self) -> str:
         """What to do, where the log has words that are known."""
         try:
-            text = self._log_end()
+            text = self.last_words()
         except OSError:
             return ""
         return "".join(f"\n{advice}" for pattern, advice in KNOWN_WORDS if pattern.search(text))

@@ -19,6 +19,8 @@ import time
 from collections.abc import Callable, Collection
 
 GRACE_SECONDS = 5.0
+CRASH_GRACE_SECONDS = 1.0
+"""For the workers of a server that died by itself: whoever waits for it is to hear of it soon."""
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 POLL_SECONDS = 0.05
@@ -92,15 +94,16 @@ def _stop(server: subprocess.Popen[bytes]) -> None:
         _reap(server)
         return not _group_alive(server.pid) and not _descendants()
 
+    grace = GRACE_SECONDS if server.poll() is None else CRASH_GRACE_SECONDS
     _send(signal.SIGTERM, server.pid, _descendants())
-    if _wait(gone):
+    if _wait(gone, grace):
         return
     _send(signal.SIGKILL, server.pid, _descendants())
-    _wait(gone)
+    _wait(gone, GRACE_SECONDS)
 
 
-def _wait(condition: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + GRACE_SECONDS
+def _wait(condition: Callable[[], bool], seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() >= deadline:
             return False

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Literal, TypeAlias
 
+from evalsuite.backends.interpreters import runs_here
 from evalsuite.models.checkpoint import Checkpoint, Form
 
 Verb: TypeAlias = Literal["serves", "merge", "convert", "no"]
@@ -160,7 +161,7 @@ def obstacle(engine: str, checkpoint: Checkpoint, *, gpu: bool) -> str | None:
         way = TABLE[engine][form]
         if way.verb != "serves":
             return f"{engine} does not serve the form '{form}'. {way.advice}"
-        if way.package and find_spec(way.package) is None:
+        if way.package and runs_here(engine) and find_spec(way.package) is None:
             return f"{engine} needs the package {way.package} for the form '{form}'. Run: pip install {way.package.replace('_', '-')}"
         if way.gpu and not gpu:
             return f"{engine} serves the form '{form}' on a GPU only, and there is none here."

@@ -18,10 +18,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from evalsuite.backends.base import Ability, Say, Served, Server, same_base, silent
+from evalsuite.backends.base import Ability, Say, Served, Server, base_name, same_base, silent
 from evalsuite.backends.process import ServerProcess
 from evalsuite.errors import CheckpointError, ConfigError, ServerError
-from evalsuite.models.checkpoint import Checkpoint, short_name
+from evalsuite.models.checkpoint import Checkpoint
 
 START_TIMEOUT_SECONDS = 3600.0
 """Shards of a large model on a network disk take long; a child that dies ends the wait at once."""
@@ -105,12 +105,11 @@ def child_parameters(checkpoints: Sequence[Checkpoint], arguments: Mapping[str, 
     `models` lists the base first, which is always there, then one entry for each variant with adapters.
     """
     first = checkpoints[0]
-    bases = [one for one in checkpoints if not one.adapters]
-    adapted = [one for one in checkpoints if one.adapters]
-    own_name = bases[0].model if bases else _free_name(short_name(str(first.path)), adapted)
-    models = [{"name": own_name, "adapters": []}]
+    models: list[dict[str, Any]] = [{"name": base_name(checkpoints), "adapters": []}]
     models += [
-        {"name": one.model, "adapters": [str(adapter.path) for adapter in one.adapters]} for one in adapted
+        {"name": one.model, "adapters": [str(adapter.path) for adapter in one.adapters]}
+        for one in checkpoints
+        if one.adapters
     ]
     extra = dict(arguments)
     numbers = {name: _number(extra, name, least) for name, least in NUMBERS.items()}
@@ -125,7 +124,7 @@ def child_parameters(checkpoints: Sequence[Checkpoint], arguments: Mapping[str, 
     }
 
 
-def _served(checkpoint: Checkpoint, base_name: str, note: Mapping[str, Any]) -> Served:
+def _served(checkpoint: Checkpoint, own_name: str, note: Mapping[str, Any]) -> Served:
     engine = {
         "name": "transformers",
         "package": f"transformers {note['transformers']}, torch {note['torch']}",
@@ -140,7 +139,7 @@ def _served(checkpoint: Checkpoint, base_name: str, note: Mapping[str, Any]) -> 
         return served
     engine["adapter"] = " + ".join(adapter.path.name for adapter in checkpoint.adapters)
     engine["peft"] = note["peft"]
-    return replace(served, without_adapter=replace(served, model=base_name))
+    return replace(served, without_adapter=replace(served, model=own_name))
 
 
 def _refuse_stacked_dora(checkpoints: Sequence[Checkpoint]) -> None:
@@ -156,13 +155,6 @@ def _refuse_stacked_dora(checkpoints: Sequence[Checkpoint]) -> None:
                 f"{one.name}: {odd[0].path} does not simply add to what is under it ({', '.join(odd[0].details) or odd[0].method}), "
                 "so it cannot be stacked while serving. Take --merge, which merges one after the other."
             )
-
-
-def _free_name(name: str, others: Sequence[Checkpoint]) -> str:
-    taken = {one.model for one in others}
-    while name in taken:
-        name += "-base"
-    return name
 
 
 def _number(arguments: dict[str, str], name: str, least: int) -> int | None:

@@ -12,6 +12,7 @@ import typer
 from evalsuite._version import __version__
 from evalsuite.cli.compare import CompareCommand, compare
 from evalsuite.cli.datasets import datasets
+from evalsuite.cli.deploy import deploy
 from evalsuite.cli.doctor import doctor
 from evalsuite.cli.help import SectionedCommand
 from evalsuite.cli.rescore import rescore
@@ -42,6 +43,7 @@ app.command(cls=SectionedCommand)(run)
 app.command(cls=SectionedCommand)(score)
 app.command()(rescore)
 app.command(cls=CompareCommand)(compare)
+app.command()(deploy)
 app.command()(validate)
 app.command()(datasets)
 app.command()(doctor)

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from evalsuite.backends.table import Way
+    from evalsuite.models.checkpoint import Form
+
 
 def doctor() -> None:
     """Show what this machine can serve.
@@ -11,7 +18,6 @@ def doctor() -> None:
     from evalsuite.backends import BACKENDS, open_backend
     from evalsuite.backends.table import TABLE
     from evalsuite.cache import cache_folder
-    from evalsuite.models.checkpoint import FORMS
     from evalsuite.models.weights import BUILTIN_WEIGHTS
     from evalsuite.runs.provenance import machine, versions
 
@@ -22,13 +28,10 @@ def doctor() -> None:
     for name in BACKENDS:
         ability = open_backend(name).ability()
         print(f"  {'ready ' if ability.ready else 'absent'} {name:<12} {ability.detail}")
-    engines = [name for name in BACKENDS if name in TABLE]
+    columns = [_column(name, TABLE[name]) for name in BACKENDS if name in TABLE]
     print("\nForms of a checkpoint (in brackets: what it takes besides the engine):")
-    print(f"  {'':<19}" + "".join(f"{name:<30}" for name in engines).rstrip())
-    for form in FORMS:
-        if form != "served":
-            cells = "".join(f"{TABLE[name][form].word:<30}" for name in engines)
-            print(f"  {form:<19}{cells.rstrip()}")
+    for cells in zip(["", *_table_forms()], *columns, strict=True):
+        print(f"  {cells[0]:<19}{'  '.join(cells[1:]).rstrip()}")
     print("\nBuilt-in weights (--ckpt):")
     for name, weights in BUILTIN_WEIGHTS.items():
         state = (
@@ -39,6 +42,19 @@ def doctor() -> None:
         print(f"  {name:<17} {state}")
     print("\nFiles read:")
     print(f"  {_parquet()}\n  cache: {cache_folder()}")
+
+
+def _table_forms() -> list[Form]:
+    from evalsuite.models.checkpoint import FORMS
+
+    return [form for form in FORMS if form != "served"]
+
+
+def _column(engine: str, row: Mapping[Form, Way]) -> list[str]:
+    """The engine's name and its cells, all as wide as the widest."""
+    cells = [engine, *(row[form].word for form in _table_forms())]
+    width = max(map(len, cells))
+    return [f"{cell:<{width}}" for cell in cells]
 
 
 def _parquet() -> str:

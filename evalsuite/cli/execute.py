@@ -11,8 +11,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from evalsuite.backends.base import Served
 from evalsuite.cli.progress import display
-from evalsuite.config import build_config, build_score_config, read_config_file
+from evalsuite.config import build_config, build_deploy_config, build_score_config, read_config_file
 from evalsuite.errors import EvalsuiteError
 from evalsuite.evaluation import Prepared, evaluate, prepare
 from evalsuite.report.texts import dump, message_text
@@ -34,6 +35,27 @@ def execute_run(given: Mapping[str, Any], *, config_file: Path | None, dry_run: 
     _end_like_interrupt(signal.SIGTERM)
     gc.freeze()
     _show_whatever_there_is(lambda: evaluate(config, display=display, notify=_note), as_json=as_json)
+
+
+def execute_deploy(given: Mapping[str, Any], show: Callable[[Sequence[tuple[str, Served]]], None]) -> None:
+    """Serve and hold; being interrupted once everything answers is how it is meant to end. Raises `EvalsuiteError`."""
+    from evalsuite.deploying import deploy
+
+    config = build_deploy_config(given)
+    _end_like_interrupt(signal.SIGTERM)
+    holding = False
+
+    def ready(answering: Sequence[tuple[str, Served]]) -> None:
+        nonlocal holding
+        holding = True
+        show(answering)
+
+    try:
+        deploy(config, _note, ready)
+    except KeyboardInterrupt:
+        if not holding:
+            raise
+        _note("ended")
 
 
 def execute_score(given: Mapping[str, Any], *, config_file: Path | None, as_json: bool) -> None:

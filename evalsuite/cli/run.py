@@ -18,8 +18,8 @@ def run(
     adapter: Annotated[list[str] | None, typer.Option(metavar="[CKPT:]NAME=PATH", help="A LoRA on that checkpoint, one variant; PATH+PATH are put on in order. Repeatable.", rich_help_panel=MODEL)] = None,
     merge: Annotated[bool | None, typer.Option("--merge/--no-merge", help="Also evaluate each adapter merged into its base, as NAME-merged.", show_default="no-merge", rich_help_panel=MODEL)] = None,
     quant: Annotated[list[str] | None, typer.Option(metavar="METHOD", help="Also evaluate each checkpoint quantized while it is loaded: bnb-int8, bnb-nf4, torchao-int8, fp8. Repeatable.", rich_help_panel=MODEL)] = None,
-    backend: Annotated[Literal["auto", "remote", "llamacpp", "transformers"] | None, typer.Option(help="How it is served.", show_default="auto", rich_help_panel=MODEL)] = None,
-    backend_arg: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="Passed to the server (llamacpp: n_ctx, n_parallel, n_threads, port, …; transformers: device, dtype, max_batch, max_model_len, …); repeatable.", rich_help_panel=MODEL)] = None,
+    backend: Annotated[Literal["auto", "remote", "llamacpp", "transformers", "vllm", "lmdeploy", "sglang"] | None, typer.Option(help="How it is served.", show_default="auto", rich_help_panel=MODEL)] = None,
+    backend_arg: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="Passed to the server (llamacpp: n_ctx, n_parallel, n_threads, port, …; transformers: device, dtype, max_batch, max_model_len, …; vllm, lmdeploy, sglang: any option of theirs); repeatable.", rich_help_panel=MODEL)] = None,
     base_url: Annotated[str | None, typer.Option(metavar="URL", help="Reach a served model instead: http://host:8000/v1", rich_help_panel=MODEL)] = None,
     model: Annotated[str | None, typer.Option(metavar="NAME", help="The model's name there.", show_default="the only one served", rich_help_panel=MODEL)] = None,
     api_key_env: Annotated[str | None, typer.Option(metavar="VAR", help="Environment variable that holds the key.", show_default="OPENAI_API_KEY", rich_help_panel=MODEL)] = None,
@@ -70,7 +70,7 @@ def run(
         "merge": merge,
         "quant": quant,
         "backend": backend,
-        "backend_arg": _pairs(backend_arg),
+        "backend_arg": backend_arguments(backend_arg),
         "base_url": base_url,
         "model": model,
         "api_key_env": api_key_env,
@@ -108,7 +108,8 @@ def run(
     execute_run(given, config_file=config, dry_run=dry_run, as_json=json)
 
 
-def _pairs(texts: list[str] | None) -> dict[str, str] | None:
+def backend_arguments(texts: list[str] | None) -> dict[str, str] | None:
+    """`KEY=VALUE` texts, taken apart."""
     if not texts:
         return None
     for text in texts:

@@ -43,6 +43,8 @@ Step: TypeAlias = Literal["merge", "gguf"]
 FINGERPRINT_DIGITS = 16
 ARGUMENTS_WITHOUT_EFFECT = frozenset(
     {"port", "n_threads", "n_threads_batch", "n_parallel", "max_batch", "device"}
+    | {"max_num_seqs", "gpu_memory_utilization", "max_running_requests", "mem_fraction_static"}
+    | {"max_batch_size", "cache_max_entry_count"}
 )
 """Arguments of a server that change its speed, not its replies."""
 

@@ -8,6 +8,8 @@ import math
 import os
 import signal
 import socket
+import subprocess
+import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,9 +19,11 @@ import pytest
 from mock_server import WAIT_SECONDS
 from run_helpers import (
     call,
+    deployed,
     lines_of,
     numbered,
     processes_with,
+    program_in,
     start,
     summary_of,
     wait_gone,
@@ -402,3 +406,24 @@ def test_killed_evalsuite_leaves_no_server_and_resumes(weights: Path, tmp_path: 
     wait_gone(servers)
     assert not doomed.processes()
     doomed.finish((doomed.run / "samples.jsonl").read_bytes())
+
+
+@pytest.mark.model
+def test_what_is_deployed_answers_the_openai_client_and_ends_with_ctrl_c(
+    weights: Path, tmp_path: Path
+) -> None:
+    words = ["--ckpt", f"little={weights}", "--backend-arg", "n_parallel=1", "--backend-arg", "n_ctx=512"]
+    process, lines = deployed([*words, "--backend", "llamacpp"], tmp_path)
+    with process:
+        program = program_in(lines).replace("messages=", "max_tokens=8, messages=")
+        done = subprocess.run(
+            [sys.executable, "-c", program], capture_output=True, text=True, timeout=WAIT_SECONDS, check=False
+        )
+        process.send_signal(signal.SIGINT)
+        assert process.wait(WAIT_SECONDS) == 0
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip()
+    address = lines[0].split()[1]
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(f"{address}/models", trust_env=False)
+    assert not list(tmp_path.glob("evalsuite-deploy-*"))

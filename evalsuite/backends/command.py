@@ -1,0 +1,284 @@
+"""Servers that are a command of someone else: started on a port that is held for them, ready when they list their names.
+
+What differs between vLLM, LMDeploy and SGLang is an `Engine`: its command line and how an adapter is asked for.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from evalsuite.backends.base import Ability, Say, Served, Server, base_name, same_base, silent
+from evalsuite.backends.interpreters import installed, interpreter, variable
+from evalsuite.backends.ports import HOST, LAST_PORT, reserved_port
+from evalsuite.backends.process import ServerProcess
+from evalsuite.errors import CheckpointError, ConfigError, ServerError
+from evalsuite.models.checkpoint import Checkpoint
+
+START_TIMEOUT_SECONDS = 3600.0
+"""Shards of a large model on a network disk, then compiling; a child that dies ends the wait at once."""
+ANSWER_TIMEOUT_SECONDS = 1.0
+OFFLINE = {
+    "HF_HUB_OFFLINE": "1",
+    "TRANSFORMERS_OFFLINE": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "DO_NOT_TRACK": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+}
+STAGES: Sequence[tuple[str, re.Pattern[str]]] = (
+    ("capturing CUDA graphs", re.compile(r"[Cc]aptur(?:e|ing) (?:CUDA|cuda) graph")),
+    ("compiling", re.compile(r"Dynamo bytecode|[Cc]ompiling a graph|torch\.compile took")),
+    (
+        "loading the weights",
+        re.compile(r"Loading safetensors|Loading weights|Load weight begin|Loading model"),
+    ),
+)
+"""The latest first; words of their logs."""
+DTYPE = re.compile(r"\bdtype=(?:torch\.|')?(\w+)")
+PLAIN_METHOD = "LORA"
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """What a command line is made of."""
+
+    path: Path
+    name: str
+    """Of the weights without an adapter."""
+    port: int
+    adapters: Mapping[str, Path] = field(default_factory=dict)
+    rank: int = 0
+    """The highest of the adapters, as far as they tell; 0 without adapters."""
+    quant: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """Someone's server: what it is called, how it is started and asked."""
+
+    name: str
+    """As `--backend` calls it; also the module that is imported."""
+    title: str
+    distributions: tuple[str, ...]
+    words: Callable[[Launch], list[str]]
+    """The command line after the interpreter."""
+    ours: frozenset[str]
+    """Arguments that evalsuite sets, so that nobody else may."""
+    quantizes: frozenset[str] = frozenset()
+    """Methods of `--quant` that it has."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """What is set where the user has not set it."""
+    most_rank: int | None = None
+    adapter_field: str | None = None
+    """The request's field that names an adapter; None where the model's name does."""
+    slots_argument: str | None = None
+    negates: bool = False
+    """Whether `--no-KEY` stands for `KEY=false`."""
+
+
+@dataclass(frozen=True, slots=True)
+class CommandServer:
+    """A running command."""
+
+    process: ServerProcess
+    served: Mapping[str, Served]
+
+    def check(self) -> None:
+        """See `Server.check`."""
+        self.process.check()
+
+
+@dataclass(frozen=True, slots=True)
+class CommandBackend:
+    """Starts an engine's own server for one base and the adapters on it."""
+
+    engine: Engine
+
+    @property
+    def name(self) -> str:
+        """See `Backend.name`."""
+        return self.engine.name
+
+    def ability(self) -> Ability:
+        """Whether it is installed, here or where the environment says."""
+        found = self._installed()
+        return Ability(self.name, found is not None, found or self._absent())
+
+    def shares(self, first: Checkpoint, second: Checkpoint) -> bool:
+        """One base with its adapters, which are chosen by each request."""
+        return same_base(first, second)
+
+    @contextmanager
+    def serve(
+        self, checkpoints: Sequence[Checkpoint], arguments: Mapping[str, str], log: Path, say: Say = silent
+    ) -> Iterator[Server]:
+        """See `Backend.serve`. `arguments`: `port`, or any option of the engine's server: `KEY=VALUE` is its `--KEY=VALUE`."""
+        package = self._installed()
+        if package is None:
+            raise ServerError(f"--backend {self.name}: {self._absent()}")
+        options = option_words(self.engine, arguments)
+        environment = {
+            name: os.environ.get(name, value)
+            for name, value in (OFFLINE | dict(self.engine.environment)).items()
+        }
+        began = time.monotonic()
+        with reserved_port(_port(arguments)) as port:
+            launch = launch_of(self.engine, checkpoints, port)
+            command = [interpreter(self.name), *self.engine.words(launch), *options]
+            url = f"http://{HOST}:{port}/v1"
+            with ServerProcess(command, log, environment, what=self.engine.title) as process:
+                stages = _Stages(process, say)
+                names = {launch.name, *(() if self.engine.adapter_field else launch.adapters)}
+                process.wait_until(lambda: stages.told() or names <= listed_names(url), START_TIMEOUT_SECONDS)
+                stages.told()
+                say(f"ready in {time.monotonic() - began:.0f} s: {package}")
+                facts = {"name": self.engine.title, "package": package} | stages.facts
+                base = Served(url, launch.name, facts, _slots(self.engine, arguments))
+                yield CommandServer(process, {one.name: asked(self.engine, one, base) for one in checkpoints})
+
+    def _installed(self) -> str | None:
+        return installed(self.name, self.name, self.engine.distributions)
+
+    def _absent(self) -> str:
+        place = f" in {interpreter(self.name)}" if variable(self.name) in os.environ else ""
+        return (
+            f"{self.name} is not installed{place}; run: pip install 'evalsuite[{self.name}]', "
+            f"or set {variable(self.name)}=PATH to the Python that has it"
+        )
+
+
+def launch_of(engine: Engine, checkpoints: Sequence[Checkpoint], port: int) -> Launch:
+    """What is to be started for checkpoints of one base. Raises `CheckpointError` for what the engine does not serve."""
+    first = checkpoints[0]
+    assert first.path
+    _refuse_method(engine, first)
+    adapted = [one for one in checkpoints if one.adapters]
+    for one in adapted:
+        _refuse_adapter(engine, one)
+    ranks = [adapter.rank or 0 for one in adapted for adapter in one.adapters]
+    return Launch(
+        first.path,
+        base_name(checkpoints),
+        port,
+        {one.model: one.adapters[0].path for one in adapted},
+        max(ranks, default=0),
+        first.quant,
+    )
+
+
+def option_words(engine: Engine, arguments: Mapping[str, str]) -> list[str]:
+    """`KEY=VALUE` as options of a command line; `true` and `false` are flags. Raises `ConfigError` for one of ours."""
+    words: list[str] = []
+    for key, text in arguments.items():
+        option = key.replace("_", "-").lstrip("-")
+        if option in engine.ours:
+            raise ConfigError(f"--backend-arg {key}: evalsuite sets that itself; leave it out.")
+        if option == "port":
+            continue
+        if text.lower() == "true":
+            words.append(f"--{option}")
+        elif text.lower() != "false":
+            words.append(f"--{option}={text}")
+        elif engine.negates:
+            words.append(f"--no-{option}")
+    return words
+
+
+def asked(engine: Engine, checkpoint: Checkpoint, base: Served) -> Served:
+    """How a checkpoint is asked for on the server of its base."""
+    facts = dict(base.engine)
+    if checkpoint.quant or "quantization" in checkpoint.details:
+        facts["quantization"] = checkpoint.quant or checkpoint.details["quantization"]
+    base = replace(base, engine=facts)
+    if not checkpoint.adapters:
+        return base
+    adapted = {**facts, "adapter": checkpoint.adapters[0].path.name}
+    if engine.adapter_field is None:
+        return replace(base, model=checkpoint.model, engine=adapted, without_adapter=base)
+    return replace(
+        base, fields={engine.adapter_field: checkpoint.model}, engine=adapted, without_adapter=base
+    )
+
+
+def listed_names(url: str) -> frozenset[str]:
+    """The names in a server's `/models`; none while it does not answer."""
+    import httpx
+
+    try:
+        reply = httpx.get(f"{url}/models", timeout=ANSWER_TIMEOUT_SECONDS, trust_env=False)
+        found: Any = reply.json() if reply.is_success else {}
+    except (httpx.HTTPError, ValueError):
+        return frozenset()
+    entries = found.get("data") if isinstance(found, dict) else None
+    return frozenset(str(entry.get("id")) for entry in entries or () if isinstance(entry, dict))
+
+
+class _Stages:
+    """Says how starting goes on, by the words in the server's log, and keeps the facts among them."""
+
+    def __init__(self, process: ServerProcess, say: Say) -> None:
+        self._process = process
+        self._say = say
+        self._said = ""
+        self.facts: dict[str, str] = {}
+
+    def told(self) -> bool:
+        """Say a stage that is new; never true, so that it can stand before what is waited for."""
+        with suppress(OSError):
+            words = self._process.last_words()
+            stage = next((stage for stage, pattern in STAGES if pattern.search(words)), "")
+            if stage and stage != self._said:
+                self._said = stage
+                self._say(f"{stage} …")
+            if (told := DTYPE.search(words)) and told[1] != "auto":
+                self.facts.setdefault("dtype", told[1])
+        return False
+
+
+def _refuse_method(engine: Engine, checkpoint: Checkpoint) -> None:
+    if checkpoint.quant and checkpoint.quant not in engine.quantizes:
+        known = ", ".join(sorted(engine.quantizes)) or "none"
+        raise CheckpointError(
+            f"{checkpoint.name}: {engine.title} does not quantize by {checkpoint.quant} while it loads (it has: {known}). "
+            "Take --backend transformers."
+        )
+
+
+def _refuse_adapter(engine: Engine, checkpoint: Checkpoint) -> None:
+    """What these engines would leave out in silence or fail at: more than one LoRA, DoRA, modules saved whole."""
+    adapter = checkpoint.adapters[0]
+    odd = sorted({"DoRA", "saved whole"} & set(adapter.details))
+    if len(checkpoint.adapters) > 1 or adapter.method != PLAIN_METHOD or odd:
+        what = (
+            "several adapters on each other"
+            if len(checkpoint.adapters) > 1
+            else ", ".join(odd) or adapter.method
+        )
+        raise CheckpointError(
+            f"{checkpoint.name}: {engine.title} serves plain LoRA adapters, and {adapter.path} is not one ({what}). "
+            "Take --merge, or --backend transformers."
+        )
+    if engine.most_rank and (adapter.rank or 0) > engine.most_rank:
+        raise CheckpointError(
+            f"{checkpoint.name}: {adapter.path} has rank {adapter.rank}, and {engine.title} serves {engine.most_rank} at most. "
+            "Take --merge, or --backend transformers."
+        )
+
+
+def _port(arguments: Mapping[str, str]) -> int:
+    text = arguments.get("port", "0")
+    if not (text.isascii() and text.isdecimal() and int(text) <= LAST_PORT):
+        raise ConfigError(f"--backend-arg port={text}: not a whole number from 0 to {LAST_PORT}.")
+    return int(text)
+
+
+def _slots(engine: Engine, arguments: Mapping[str, str]) -> int | None:
+    given = {key.replace("_", "-"): text for key, text in arguments.items()}
+    text = given.get(engine.slots_argument or "", "")
+    return int(text) if text.isascii() and text.isdecimal() and int(text) else None

@@ -1,0 +1,68 @@
+"""Which Python an engine runs in: the one that runs evalsuite, or one named in the environment.
+
+Engines pin torch and transformers to versions of their own, so they often live in an environment of their own:
+`EVALSUITE_VLLM_PYTHON=PATH`, `EVALSUITE_LMDEPLOY_PYTHON=PATH`, `EVALSUITE_SGLANG_PYTHON=PATH`.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+
+PROBE_TIMEOUT_SECONDS = 30
+PROBE = """
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+for name in sys.argv[2:] if find_spec(sys.argv[1]) else ():
+    try:
+        print(name, version(name))
+        break
+    except PackageNotFoundError:
+        pass
+"""
+
+
+def variable(engine: str) -> str:
+    """The environment variable that names an engine's interpreter."""
+    return f"EVALSUITE_{engine.upper()}_PYTHON"
+
+
+def interpreter(engine: str) -> str:
+    """The Python that an engine runs in."""
+    return os.environ.get(variable(engine)) or sys.executable
+
+
+def runs_here(engine: str) -> bool:
+    """Whether it is the one that runs evalsuite, so that what is installed beside it can be seen."""
+    return interpreter(engine) == sys.executable
+
+
+def installed(engine: str, module: str, distributions: Sequence[str]) -> str | None:
+    """`distribution version` of the first of them that is there; None where the module is not. Imports nothing of it."""
+    if runs_here(engine):
+        if find_spec(module) is None:
+            return None
+        return next(filter(None, map(_here, distributions)), None)
+    try:
+        done = subprocess.run(
+            [interpreter(engine), "-I", "-c", PROBE, module, *distributions],
+            capture_output=True,
+            text=True,
+            timeout=PROBE_TIMEOUT_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip() or None
+
+
+def _here(distribution: str) -> str | None:
+    try:
+        return f"{distribution} {version(distribution)}"
+    except PackageNotFoundError:
+        return None

@@ -1,0 +1,34 @@
+"""LMDeploy, started as `python -m lmdeploy serve api_server`. Needs a GPU, so only its command line and life cycle are tested.
+
+Options: LMDeploy 0.18's documentation. Adapters take its PyTorch engine; TurboMind has none.
+"""
+
+from __future__ import annotations
+
+from evalsuite.backends.command import CommandBackend, Engine, Launch
+from evalsuite.backends.ports import HOST
+
+
+def words(launch: Launch) -> list[str]:
+    """The command line after the interpreter."""
+    found = ["-m", "lmdeploy", "serve", "api_server", str(launch.path)]
+    found += ["--model-name", launch.name, "--server-name", HOST, "--server-port", str(launch.port)]
+    if launch.adapters:
+        found += ["--backend", "pytorch", "--adapters"]
+        found += [f"{name}={path}" for name, path in launch.adapters.items()]
+    return found
+
+
+ENGINE = Engine(
+    name="lmdeploy",
+    title="LMDeploy",
+    distributions=("lmdeploy",),
+    words=words,
+    ours=frozenset({"server-name", "server-port", "model-name", "adapters"}),
+    slots_argument="max-batch-size",
+)
+
+
+def backend() -> CommandBackend:
+    """`--backend lmdeploy`."""
+    return CommandBackend(ENGINE)

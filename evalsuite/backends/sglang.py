@@ -1,0 +1,54 @@
+"""SGLang, started as `python -m sglang.launch_server`. Needs a GPU, so only its command line and life cycle are tested.
+
+Options: SGLang 0.5's documentation. An adapter is named by the request's field `lora_path`.
+"""
+
+from __future__ import annotations
+
+import json
+
+from evalsuite.backends.command import CommandBackend, Engine, Launch
+from evalsuite.backends.ports import HOST
+
+QUANTIZATIONS = {
+    "bnb-nf4": ["--quantization", "bitsandbytes", "--load-format", "bitsandbytes"],
+    "fp8": ["--quantization", "fp8"],
+}
+"""Of `--quant`, what it does while loading."""
+
+
+def words(launch: Launch) -> list[str]:
+    """The command line after the interpreter."""
+    found = ["-m", "sglang.launch_server", "--model-path", str(launch.path)]
+    found += ["--served-model-name", launch.name, "--host", HOST, "--port", str(launch.port)]
+    if launch.quant:
+        found += QUANTIZATIONS[launch.quant]
+    if launch.adapters:
+        found += [
+            "--enable-lora",
+            *(["--max-lora-rank", str(launch.rank)] if launch.rank else []),
+            "--lora-paths",
+        ]
+        # JSON, since a path may have an equals sign in it
+        found += [
+            json.dumps({"lora_name": name, "lora_path": str(path), "pinned": False})
+            for name, path in launch.adapters.items()
+        ]
+    return found
+
+
+ENGINE = Engine(
+    name="sglang",
+    title="SGLang",
+    distributions=("sglang",),
+    words=words,
+    ours=frozenset({"host", "model-path", "model", "served-model-name", "lora-paths", "enable-lora"}),
+    quantizes=frozenset(QUANTIZATIONS),
+    adapter_field="lora_path",
+    slots_argument="max-running-requests",
+)
+
+
+def backend() -> CommandBackend:
+    """`--backend sglang`."""
+    return CommandBackend(ENGINE)

@@ -1,0 +1,167 @@
+"""What vLLM, LMDeploy and SGLang are started with and how their adapters are asked for: pure functions."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from evalsuite.backends import lmdeploy, open_backend, sglang, vllm
+from evalsuite.backends.base import Served
+from evalsuite.backends.command import asked, launch_of, option_words
+from evalsuite.errors import CheckpointError, ConfigError
+from evalsuite.models.checkpoint import Adapter, Checkpoint
+
+ENGINES = {"vllm": vllm.ENGINE, "lmdeploy": lmdeploy.ENGINE, "sglang": sglang.ENGINE}
+MODEL, LORA = Path("/models/base"), Path("/adapters/rank=8, v2")
+BASE = Checkpoint("base", "base", str(MODEL), "original", "f", MODEL)
+
+
+def tuned(*adapters, name="sft"):
+    return Checkpoint(
+        name, name, str(adapters[0].path), "lora", "g", MODEL, tuple(adapters), base_form="original"
+    )
+
+
+def lora(rank=8, **more):
+    return Adapter(LORA, "g", rank=rank, **more)
+
+
+def words(name, *checkpoints):
+    return ENGINES[name].words(launch_of(ENGINES[name], checkpoints, 8123))
+
+
+def after(found, option):
+    return found[found.index(option) + 1]
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        (
+            "vllm",
+            "-m vllm.entrypoints.openai.api_server --model /models/base --served-model-name base --host 127.0.0.1 --port 8123",
+        ),
+        (
+            "lmdeploy",
+            "-m lmdeploy serve api_server /models/base --model-name base --server-name 127.0.0.1 --server-port 8123",
+        ),
+        (
+            "sglang",
+            "-m sglang.launch_server --model-path /models/base --served-model-name base --host 127.0.0.1 --port 8123",
+        ),
+    ],
+)
+def test_a_checkpoint_alone(name, expected):
+    assert words(name, BASE) == expected.split()
+
+
+def test_adapters_of_vllm_share_the_server_whatever_stands_in_their_paths():
+    found = words("vllm", BASE, tuned(lora(rank=9)), tuned(lora(rank=33), name="dpo"))
+    assert after(found, "--max-lora-rank") == "64"
+    assert after(found, "--max-loras") == "2"
+    place = found.index("--lora-modules")
+    assert [json.loads(word) for word in found[place + 1 :]] == [
+        {"name": "sft", "path": str(LORA)},
+        {"name": "dpo", "path": str(LORA)},
+    ]
+
+
+def test_adapters_of_the_others():
+    found = words("lmdeploy", BASE, tuned(lora()))
+    assert found[-4:] == ["--backend", "pytorch", "--adapters", f"sft={LORA}"]
+    found = words("sglang", BASE, tuned(lora(rank=48)))
+    assert after(found, "--max-lora-rank") == "48"
+    assert json.loads(found[-1]) == {"lora_name": "sft", "lora_path": str(LORA), "pinned": False}
+
+
+def test_an_adapter_of_unknown_rank_leaves_the_limit_to_sglang():
+    assert "--max-lora-rank" not in words("sglang", tuned(lora(rank=None)))
+
+
+def test_a_base_that_is_no_variant_gets_a_name_that_no_variant_has():
+    assert after(words("vllm", tuned(lora(), name="base")), "--served-model-name") == "base-base"
+
+
+@pytest.mark.parametrize(
+    ("name", "quant", "expected"),
+    [
+        ("vllm", "fp8", ["--quantization", "fp8"]),
+        ("vllm", "bnb-nf4", ["--quantization", "bitsandbytes"]),
+        ("sglang", "bnb-nf4", ["--quantization", "bitsandbytes", "--load-format", "bitsandbytes"]),
+    ],
+)
+def test_quantized_while_loading(name, quant, expected):
+    found = words(name, Checkpoint("q", "q", "", "load-fp8", "f", MODEL, quant=quant))
+    assert found[-len(expected) :] == expected
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_a_method_that_would_be_another_one_there_is_refused(name):
+    """Their bitsandbytes makes 4 bits of `bnb-int8` as well."""
+    with pytest.raises(CheckpointError, match="does not quantize by bnb-int8"):
+        words(name, Checkpoint("q", "q", "", "load-bitsandbytes", "f", MODEL, quant="bnb-int8"))
+
+
+@pytest.mark.parametrize(
+    ("adapters", "said"),
+    [
+        ((lora(), lora()), "several adapters on each other"),
+        ((lora(details={"DoRA": "yes"}),), "DoRA"),
+        ((lora(details={"saved whole": "lm_head"}),), "saved whole"),
+        ((Adapter(LORA, "g", method="IA3"),), "IA3"),
+    ],
+)
+@pytest.mark.parametrize("name", ENGINES)
+def test_what_is_no_plain_lora_is_refused(name, adapters, said):
+    with pytest.raises(CheckpointError, match=f"{said}.*Take --merge"):
+        words(name, BASE, tuned(*adapters))
+
+
+def test_a_rank_above_the_limit_is_refused_before_anything_starts():
+    with pytest.raises(CheckpointError, match=r"has rank 1024, and vLLM serves 512 at most.*--merge"):
+        words("vllm", tuned(lora(rank=1024)))
+
+
+def test_arguments_are_options():
+    given = {"max_model_len": "4096", "trust_remote_code": "true", "x-y": "-1", "port": "80"}
+    assert option_words(vllm.ENGINE, given) == ["--max-model-len=4096", "--trust-remote-code", "--x-y=-1"]
+    assert option_words(vllm.ENGINE, {"enable_prefix_caching": "False"}) == ["--no-enable-prefix-caching"]
+    assert option_words(sglang.ENGINE, {"disable_radix_cache": "false"}) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        ("vllm", "host"),
+        ("vllm", "served_model_name"),
+        ("lmdeploy", "server_name"),
+        ("sglang", "--model-path"),
+    ],
+)
+def test_what_evalsuite_sets_nobody_else_sets(name, key):
+    with pytest.raises(ConfigError, match="evalsuite sets that itself"):
+        option_words(ENGINES[name], {key: "0.0.0.0"})
+
+
+def test_remote_code_is_not_run_unless_asked_for():
+    for name in ENGINES:
+        assert not any("trust" in word for word in words(name, BASE, tuned(lora())))
+
+
+def test_an_adapter_is_asked_for_by_name_or_by_a_field():
+    base = Served("http://h/v1", "base", {"name": "engine"})
+    by_name = asked(vllm.ENGINE, tuned(lora()), base)
+    assert (by_name.model, by_name.fields, by_name.without_adapter) == ("sft", {}, base)
+    by_field = asked(sglang.ENGINE, tuned(lora()), base)
+    assert (by_field.model, by_field.fields, by_field.without_adapter) == ("base", {"lora_path": "sft"}, base)
+    assert by_field.engine["adapter"] == LORA.name
+    assert asked(sglang.ENGINE, BASE, base) == base
+
+
+def test_one_base_shares_a_server_and_another_does_not():
+    other = Checkpoint("other", "other", "", "original", "f", MODEL / "other")
+    for name in ENGINES:
+        assert open_backend(name).shares(BASE, tuned(lora()))
+        assert not open_backend(name).shares(BASE, other)
