@@ -62,7 +62,7 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 class Gate(BaseModel):
     """`--fail-under [DATASET:]METRIC=VALUE`, parsed. `value` is in the metric's own unit (0..1 for shares)."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     dataset: str | None
     metric: str
@@ -73,7 +73,7 @@ class Gate(BaseModel):
 class RegressionGate(BaseModel):
     """`--fail-on-regression [METRIC[:MARGIN]]`, parsed; without a metric, whatever is judged. `margin` as in `Gate`."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     metric: str | None = None
     margin: float = 0.0
@@ -96,8 +96,13 @@ class RegressionGate(BaseModel):
 class RunConfig(BaseModel):
     """Everything a run needs. Frozen: a changed copy is made with `model_copy(update=…)`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True, defer_build=True
+    )
     command_name: ClassVar[str] = "run"
+    no_datasets: ClassVar[str] = (
+        "no dataset: give at least one -d [kind:]name-or-path (`evalsuite datasets` lists the built-in ones)"
+    )
 
     datasets: tuple[str, ...] = Field(min_length=1)
     ckpt: tuple[str, ...] = ()
@@ -168,6 +173,10 @@ class RunConfig(BaseModel):
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
             raise ValueError(
                 "not an address such as http://127.0.0.1:8000/v1 (it begins with http:// or https://)"
+            )
+        if not _is_host(parts.hostname):
+            raise ValueError(
+                "the host's name is not one (white space, an empty part, or more than 63 characters in one)"
             )
         if "@" in parts.netloc:
             raise ValueError(
@@ -326,6 +335,7 @@ class ScoreConfig(RunConfig):
     """The same for predictions that are there already: the fields that say what is asked of a model are refused."""
 
     command_name: ClassVar[str] = "score"
+    no_datasets: ClassVar[str] = "no predictions: name at least one [kind:]path, such as qa:answers.jsonl"
 
     def _check_source(self) -> None:
         """No model is named, and nothing that one would be asked."""
@@ -352,6 +362,14 @@ class DeployConfig(RunConfig):
 
 
 ConfigT = TypeVar("ConfigT", bound=RunConfig)
+
+
+def _is_host(name: str) -> bool:
+    """Whether a name can be looked up at all; asked early, since a resolver answers with an exception of its own."""
+    try:
+        return bool(name.encode("idna")) and not re.search(r"\s", name)
+    except UnicodeError:
+        return False
 
 
 def _as_word(value: Any) -> str:
@@ -389,14 +407,16 @@ def _built(form: type[ConfigT], values: Mapping[str, Any], source: str) -> Confi
         return form.model_validate(dict(values))
     except ValidationError as error:
         lines = [
-            _explained(detail["loc"], detail["msg"], detail["type"], detail.get("input"))
+            _explained(form, detail["loc"], detail["msg"], detail["type"], detail.get("input"))
             for detail in error.errors()
         ]
         place = f"{source}: " if source else ""
         raise ConfigError(place + "\n".join(lines)) from error
 
 
-def _explained(place: tuple[int | str, ...], message: str, kind: str, given: Any) -> str:
+def _explained(
+    form: type[RunConfig], place: tuple[int | str, ...], message: str, kind: str, given: Any
+) -> str:
     message = message.removeprefix("Value error, ")
     if not place:
         return message
@@ -410,7 +430,7 @@ def _explained(place: tuple[int | str, ...], message: str, kind: str, given: Any
         )
         return f"'{name}' is not an option.{hint}"
     if name == "datasets" and kind in ("missing", "too_short"):
-        return "no dataset: give at least one -d [kind:]name-or-path (`evalsuite datasets` lists the built-in ones)"
+        return form.no_datasets
     shown = "" if name in UNSHOWN_FIELDS else f" {given!r}"
     return f"--{name.replace('_', '-')}{shown}: {message[:1].lower()}{message[1:]}"
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from evalsuite.backends.base import Served
 from evalsuite.config import RunConfig
-from evalsuite.endpoint.client import PROBE_ADVICE, Endpoint
+from evalsuite.endpoint.client import JUDGE_ADVICE, TEMPERATURE, Endpoint
 from evalsuite.endpoint.concurrency import AdaptiveConcurrency, Concurrency, FixedConcurrency
 from evalsuite.endpoint.measures import request_for
 from evalsuite.endpoint.retries import RetryPolicy
@@ -110,7 +110,17 @@ async def check_model(endpoint: Endpoint, plans: Sequence[DatasetPlan]) -> None:
 
 
 async def check_judge(endpoint: Endpoint) -> None:
-    """The judge is served and answers. Raises `EndpointError` or `ServerError`."""
+    """The judge is served and answers, at its own temperature where it takes no other.
+
+    Raises `EndpointError` or `ServerError`.
+    """
     await endpoint.check_model()
     greeting = Prompt(messages=[{"role": "user", "content": GREETING}])
-    await endpoint.probe(request_for(greeting, Generation(1)), PROBE_ADVICE.partition(";")[0] + ".")
+    request = request_for(greeting, Generation(1))
+    try:
+        await endpoint.probe(request, JUDGE_ADVICE)
+    except EndpointError as error:
+        if TEMPERATURE not in str(error):
+            raise
+        endpoint.sends_temperature = False
+        await endpoint.probe(request, JUDGE_ADVICE)

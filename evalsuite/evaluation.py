@@ -64,8 +64,9 @@ def prepare(config: RunConfig) -> Prepared:
     """
     plans = plan_datasets(config)
     serving = _serving(config)
-    check_baseline(config.baseline, [checkpoint.name for checkpoint in serving.checkpoints])
-    label = "+".join(checkpoint.name for checkpoint in serving.checkpoints)
+    names = [checkpoint.name for checkpoint in serving.checkpoints]
+    check_baseline(config.baseline, names)
+    label = "+".join(names)
     name = config.name or f"{label}-{config.identity()}"
     return Prepared(config, plans, serving, config.out / name)
 

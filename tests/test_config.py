@@ -164,6 +164,10 @@ class TestWrongValues:
                     "http://",
                     "http://[::1",
                     "http://h:abc",
+                    "http://a..b",
+                    "http://.b/v1",
+                    f"http://{'a' * 64}.b",
+                    "http://exa mple.com",
                     "http://h:70000",
                     "x",
                     "",
@@ -284,6 +288,8 @@ class TestAddresses:
             ("http://h/v1/chat/completions", "http://h/v1"),
             ("http://h/v1/completions/", "http://h/v1"),
             ("http://[::1]:8000", "http://[::1]:8000/v1"),
+            ("http://my_host.:1", "http://my_host.:1/v1"),
+            ("http://bücher.例え", "http://bücher.例え/v1"),
         ],
     )
     def test_forms(self, given, complete):

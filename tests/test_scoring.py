@@ -99,6 +99,36 @@ def test_the_command_ends_well_whatever_the_predictions_are(tmp_path: Path, kind
     assert (tmp_path / "ugly" / "report.html").is_file()
 
 
+def test_steps_without_their_dialogue_are_scored_all_the_same(tmp_path: Path) -> None:
+    rows = [{name: row[name] for name in ("tools", "target", "predictions")} for row in ROWS["toolbench"]]
+    path = tmp_path / "predictions.json"
+    path.write_text(json.dumps(rows), encoding="utf-8")
+    summary = summary_of(score(scoring(tmp_path / "out", str(path), name="steps")).path)
+    (dataset,) = summary["variants"]["steps"]["datasets"].values()
+    metrics = dataset["subsets"]["all"]["metrics"]
+    assert [metrics[name]["value"] for name in ("paper/plan_em", "paper/act_em", "strict/plan_em")] == [
+        1.0
+    ] * 3
+
+
+def test_rewards_and_log_probabilities_are_not_averaged_together(tmp_path: Path) -> None:
+    rewarded = {"prompt": "q", "chosen": "a", "rejected": "b", "chosen_score": 2.0, "rejected_score": 1.0}
+    path = write_rows(tmp_path / "p.jsonl", [*MEASURED_ROWS["preference"], rewarded])
+    with pytest.raises(InputError, match=r"1 rows hold rewards and 2 log-probabilities.*two files"):
+        score(scoring(tmp_path / "out", str(path)))
+
+
+def test_nobody_is_told_to_raise_a_limit_that_somebody_else_set(tmp_path: Path) -> None:
+    cut = ROWS["gsm8k"][0] | {"prediction": "Let me think", "finish_reason": "length"}
+    run = score(scoring(tmp_path / "out", f"gsm8k:{write_rows(tmp_path / 'p.jsonl', [cut])}"))
+    again = rescore(run.path, beside=tmp_path / "again")
+    for path in (run.path, again.path):
+        (said,) = summary_of(path)["warnings"]
+        assert "1 of 1 replies were cut off before an answer" in said
+        assert "have them written with room for more tokens" in said
+        assert "--max-tokens" not in said
+
+
 UNDESCRIBED = {
     "no parameters": [{"name": "search"}],
     "null for parameters": [{"name": "search", "parameters": None}],

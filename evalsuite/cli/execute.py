@@ -134,6 +134,9 @@ def _show_plan(prepared: Prepared) -> None:
     """The dry run: what would be asked of whom, and one prompt a dataset."""
     for checkpoint in prepared.checkpoints:
         print(f"model {checkpoint.name}: {checkpoint.source} (fingerprint {checkpoint.fingerprint})")
+        plan_of_server = prepared.serving.plan_of(checkpoint)
+        if plan_of_server.why:
+            print(f"  {checkpoint.form}, served by {plan_of_server.backend.name}: {plan_of_server.why}")
     for plan in prepared.plans:
         style = plan.style
         print(

@@ -34,8 +34,9 @@ def print_results(run: Run) -> None:
     Under a dataset stand its categories, with every metric, and its subsets, where they are few, with the headline.
     """
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in ("model", "dataset", "metric"):
+    for name in ("model", "dataset"):
         table.add_column(name, overflow="fold")
+    table.add_column("metric", no_wrap=True)  # the word that --fail-under takes
     for name in ("value", "95 % interval", "n", "unparsed", "truncated", "error"):
         table.add_column(name, justify="right", no_wrap=True)
     for variant, entry in run.summary["variants"].items():

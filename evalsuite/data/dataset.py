@@ -241,10 +241,16 @@ def _problems(record: Record, error: RowError) -> Iterator[Problem]:
 
 
 def _missing_column(record: Record, missing: Sequence[str], *, in_header: bool) -> Problem:
-    what = f"missing column{'s' if len(missing) > 1 else ''} {' and '.join(missing)}"
+    several = len(missing) > 1
+    what = f"missing column{'s' if several else ''} {' and '.join(missing)}"
     place = "in the header" if in_header else "among the keys"
     found = ", ".join(record.values) or "none"
-    return Problem(record.file, 1 if in_header else record.line, what, f"it {place} (found: {found})")
+    return Problem(
+        record.file,
+        1 if in_header else record.line,
+        what,
+        f"{'them' if several else 'it'} {place} (found: {found})",
+    )
 
 
 def _sample_or_problems(

@@ -35,6 +35,7 @@ FINISH_REASON = "finish_reason"
 RECORDS_LOOKED_AT = 1000
 """A row may lack its prediction; a file whose first thousand rows lack it has none."""
 UNKNOWN_QUESTION = "(the file does not say what was asked)"
+STEP_COLUMNS = frozenset({"tools", "target"})
 JOURNAL_COLUMNS = frozenset({"key", "variant", "reply", "outcome", "gold"})
 ONE_PREDICTION = "one prediction a row: a text, or a message with 'content'"
 
@@ -187,11 +188,18 @@ def _from_llamafactory(values: Values) -> Values:
     return asked | golds | {PREDICTION: values.get("predict")}
 
 
+def _from_own(values: Values) -> Values:
+    """ToolBench's scorer needs no dialogue, so files made for it may have none."""
+    if values.keys() >= STEP_COLUMNS and values.get("messages") is None:
+        return {**values, "messages": [{"role": "user", "content": UNKNOWN_QUESTION}]}
+    return values
+
+
 OWN = Layout(
     "own",
     "the columns of the task, and 'prediction' or 'predictions'",
     lambda columns: any(name in columns for name in PREDICTION_COLUMNS),
-    lambda values: values,
+    _from_own,
 )
 SWIFT = Layout(
     "ms-swift",

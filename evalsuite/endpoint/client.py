@@ -56,7 +56,12 @@ MAX_LISTED_MODELS = 20
 NO_LOGPROBS = "the response has no log-probabilities of tokens"
 REDACTED = "[key]"
 NEWER_LIMIT: TokenLimit = "max_completion_tokens"
-PROBE_ADVICE = "If it names an option, take that out; a base model wants --completions."
+TEMPERATURE = "temperature"
+PROBE_ADVICE = (
+    "If it names an option, take that out or give it another value (many reasoning models want --temperature 1); "
+    "a base model wants --completions."
+)
+JUDGE_ADVICE = "See whether --judge-base-url and --judge-model are right."
 
 
 class RequestFailure(Exception):
@@ -130,6 +135,8 @@ class Endpoint:
     """Whether a request has succeeded: after that a refusal is about one sample, not about the endpoint."""
     limit_field: TokenLimit = "max_tokens"
     """OpenAI's reasoning models want it under its newer name; `probe` finds out."""
+    sends_temperature: bool = True
+    """Some judges take none but their own; see `endpoints.check_judge`."""
     option_prefix: str = "--"
     """Of the options that name it, for advice: `--model`, `--judge-model`."""
 
@@ -186,7 +193,12 @@ class Endpoint:
 
         Raises `RequestFailure` or `EndpointError`.
         """
-        body = request.body(self._model_json, self.stream and request.measure is None, self.limit_field)
+        body = request.body(
+            self._model_json,
+            self.stream and request.measure is None,
+            self.limit_field,
+            temperature=self.sends_temperature,
+        )
         await self._until_welcome()
         deadline = perf_counter() + self.policy.deadline
         attempt = 0

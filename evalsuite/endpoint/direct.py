@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Mapping
+import zlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import httptools
@@ -16,6 +17,9 @@ IDLE_SECONDS = 4.0
 """A connection idle for longer is not used again: uvicorn, and vLLM with it, closes them after 5 seconds."""
 HTTP_PORT = 80
 OK = 200
+COMPRESSED = frozenset({"gzip", "x-gzip", "deflate"})
+"""Asked for by nobody, but some proxies compress all the same."""
+GZIP_OR_ZLIB = zlib.MAX_WBITS + 32
 
 
 @dataclass(slots=True)
@@ -27,6 +31,7 @@ class _Exchange:
     status: int = 0
     headers: dict[str, str] = field(default_factory=dict)
     body: list[bytes] = field(default_factory=list)
+    inflate: Callable[[bytes], bytes] | None = None
 
 
 class _Connection(asyncio.Protocol):
@@ -86,12 +91,17 @@ class _Connection(asyncio.Protocol):
             self._exchange.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
 
     def on_headers_complete(self) -> None:
-        if self._exchange:
-            self._exchange.status = self._parser.get_status_code()
+        exchange = self._exchange
+        if exchange:
+            exchange.status = self._parser.get_status_code()
+            if exchange.headers.get("content-encoding", "").strip().lower() in COMPRESSED:
+                exchange.inflate = zlib.decompressobj(GZIP_OR_ZLIB).decompress
 
     def on_body(self, piece: bytes) -> None:
         exchange = self._exchange
         if exchange:
+            if exchange.inflate:
+                piece = _inflated(exchange.inflate, piece)
             exchange.body.append(piece)
             if exchange.on_piece and exchange.status == OK:
                 exchange.on_piece(piece)
@@ -147,6 +157,13 @@ class _Outbox:
         waiting, self._waiting = self._waiting, []
         for connection, request in waiting:
             connection.write(request)
+
+
+def _inflated(inflate: Callable[[bytes], bytes], piece: bytes) -> bytes:
+    try:
+        return inflate(piece)
+    except zlib.error as error:
+        raise TransportError(f"the compressed answer cannot be read ({error})") from error
 
 
 def _ends_with_connection(exchange: _Exchange) -> bool:

@@ -75,10 +75,18 @@ class Request:
     logprobs: bool = False
     """A reply without log-probabilities is of no use."""
 
-    def body(self, model_json: bytes, stream: bool, limit: TokenLimit = "max_tokens") -> bytes:
-        """The whole JSON body for a model; `limit` is what the server calls the limit of a reply's tokens."""
+    def body(
+        self, model_json: bytes, stream: bool, limit: TokenLimit = "max_tokens", *, temperature: bool = True
+    ) -> bytes:
+        """The whole JSON body for a model; `limit` is what the server calls the limit of a reply's tokens.
+
+        Without `temperature` the server's own is taken.
+        """
         tail = b"," + orjson.dumps(STREAM_FIELDS)[1:] if stream else b"}"
         asked = self.asked
+        if not temperature:
+            before, _, after = asked.rpartition(b'"temperature":')  # never the last field
+            asked = before + after.partition(b",")[2]
         if limit != "max_tokens" and self.api != "classify":
             before, _, after = asked.rpartition(b'"max_tokens":')  # generation settings come last
             asked = before + b'"' + limit.encode() + b'":' + after
@@ -328,10 +336,10 @@ def server_words(document: Any) -> str:
         return ""
     error = document.get("error", document)
     if isinstance(error, str):
-        return error[:MAX_QUOTED_CHARACTERS]
+        return _shown(error)
     if isinstance(error, dict):
         words = error.get("message") or error.get("detail") or error.get("error")
-        return str(words)[:MAX_QUOTED_CHARACTERS] if words else ""
+        return _shown(str(words)) if words else ""
     return ""
 
 
@@ -345,5 +353,10 @@ def error_words(raw: bytes) -> str:
 
 def quoted(raw: bytes) -> str:
     """The beginning of a response as one line."""
-    text = " ".join(raw[: 4 * MAX_QUOTED_CHARACTERS].decode("utf-8", "replace").split())
-    return text[:MAX_QUOTED_CHARACTERS] or "(an empty response)"
+    return _shown(raw[: 4 * MAX_QUOTED_CHARACTERS].decode("utf-8", "replace")) or "(an empty response)"
+
+
+def _shown(text: str) -> str:
+    """The beginning of what a server said as one line, without what a terminal would obey."""
+    line = " ".join(text.split())[:MAX_QUOTED_CHARACTERS]
+    return "".join(character if character.isprintable() else "\ufffd" for character in line)

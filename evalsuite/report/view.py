@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from evalsuite.report import charts
@@ -39,20 +38,18 @@ BREAKDOWN_LINES = 25
 OUTCOMES_APART = ("unparsed", "truncated", "error", "skipped")
 
 
-@dataclass(frozen=True, slots=True)
-class Flag:
+class Flag(NamedTuple):
     """How many samples of a row ended in one of the outcomes that are set apart; `link` shows them.
 
     Skipped ones, to which the metric does not apply, are nothing to worry about and have no link.
     """
 
     outcome: str
-    count: int
+    number: int
     link: str
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One line of a table of metrics."""
 
     variant: str
@@ -68,8 +65,7 @@ class Row:
     link: str
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(NamedTuple):
     """The rows of one dataset; `notes` are short facts about it."""
 
     dataset: str
@@ -77,8 +73,7 @@ class Table:
     rows: tuple[Row, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class BreakdownRow:
+class BreakdownRow(NamedTuple):
     """One line of a breakdown: the parts of its key, its numbers, and where its samples are, if that can be told."""
 
     key: tuple[str, ...]
@@ -86,8 +81,7 @@ class BreakdownRow:
     link: str
 
 
-@dataclass(frozen=True, slots=True)
-class BreakdownTable:
+class BreakdownTable(NamedTuple):
     """A further table of one dataset of one variant; `rest` says what is not in it."""
 
     variant: str
@@ -99,8 +93,7 @@ class BreakdownTable:
     rest: str
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(NamedTuple):
     """One primary number of the verdict."""
 
     dataset: str
@@ -109,8 +102,7 @@ class Result:
     interval: str
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """One sentence on one variant: how much it answered, and its primary numbers."""
 
     variant: str
@@ -119,8 +111,7 @@ class Verdict:
     more: str
 
 
-@dataclass(frozen=True, slots=True)
-class Figure:
+class Figure(NamedTuple):
     """A histogram with what it shows and a line of percentiles; too few values have no histogram."""
 
     title: str
@@ -128,18 +119,16 @@ class Figure:
     caption: str
 
 
-@dataclass(frozen=True, slots=True)
-class Count:
+class Count(NamedTuple):
     """One label or stage: how often, and its share of the largest in percent for the bar."""
 
     name: str
-    count: str
+    number: str
     width: int
     link: str
 
 
-@dataclass(frozen=True, slots=True)
-class Habit:
+class Habit(NamedTuple):
     """How one variant answered one dataset: histograms, labels, and the stages that read the answers."""
 
     variant: str
@@ -147,8 +136,7 @@ class Habit:
     tallies: tuple[tuple[str, tuple[Count, ...]], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(NamedTuple):
     """One subset of one dataset of one variant, as summary.json holds it."""
 
     variant: str
@@ -379,7 +367,7 @@ def category_tables(summary: Mapping[str, Any]) -> list[Table]:
             for part, metric in of_cell:
                 reference = dict(wholes[part.variant, dataset].metrics()).get(name)
                 graphic = _graphic(name, metric, domain, reference)
-                rows.append(_row(replace(part, subset=category), name, metric, graphic, outcomes))
+                rows.append(_row(part._replace(subset=category), name, metric, graphic, outcomes))
         count = len({category for category, _ in cells})
         tables.append(Table(dataset, (counted(count, "category", "categories"),), tuple(rows)))
     return tables

@@ -92,6 +92,11 @@ class DatasetPlan:
         return sum(self.dataset.quotas(self.limit).values())
 
     @property
+    def reply_limit(self) -> int | None:
+        """The tokens a reply may have; None where that is not known."""
+        return self.generation.max_tokens
+
+    @property
     def metrics(self) -> tuple[Metric, ...]:
         """What the scores add up to."""
         return self.task.metrics(self.style)
@@ -311,10 +316,11 @@ def _generation(config: RunConfig, task: Task[Any], style: Style) -> Generation:
 
 
 def judge_of(config: RunConfig) -> Judge | None:
-    """The judge a configuration names. It is asked as evenly as it can answer: at temperature 0."""
+    """The judge a configuration names. It is asked as evenly as it can answer: at temperature 0, if it takes that."""
     if not config.judge_model:
         return None
-    same = (config.judge_base_url, config.judge_model) == (config.base_url, config.model)
+    # without --model an address serves one model
+    same = config.judge_base_url == config.base_url and config.model in (None, config.judge_model)
     itself = config.judge_model == JUDGE_ITSELF or same
     return Judge(config.judge_model, config.judge_base_url, Generation(config.judge_max_tokens), itself)
 

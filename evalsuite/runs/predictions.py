@@ -30,7 +30,15 @@ from evalsuite.runs.plan import (
 )
 from evalsuite.runs.work import Variant
 from evalsuite.tasks import KINDS, recognise, task_class
-from evalsuite.tasks.base import REWARD_TRAIT, UNJUDGED_TRAIT, Style, Task, language_of, names_categories
+from evalsuite.tasks.base import (
+    LOGPROB_TRAIT,
+    REWARD_TRAIT,
+    UNJUDGED_TRAIT,
+    Style,
+    Task,
+    language_of,
+    names_categories,
+)
 from evalsuite.tasks.exams import CEVAL, exam_name
 from evalsuite.tasks.profiles import check_profiles
 from evalsuite.types import Reply, RowT, Sample
@@ -53,6 +61,11 @@ class PredictionPlan(DatasetPlan):
 
     variant: Variant
     layout: str
+
+    @property
+    def reply_limit(self) -> None:
+        """See `DatasetPlan.reply_limit`."""
+        return None
 
     def samples(self) -> Iterator[tuple[Sample[Any], Sequence[Any]]]:
         """The samples with their replies; no examples."""
@@ -148,6 +161,11 @@ def _plans(spec: DatasetSpec, config: ScoreConfig, variant: str, name: str) -> I
         if UNJUDGED_TRAIT in dataset.traits and not config.judge_model:
             raise ConfigError(
                 f"{spec.text}: {dataset.traits[UNJUDGED_TRAIT]} answers have no 'judgement': {NO_JUDGE}, or add that column."
+            )
+        if dataset.traits.keys() >= {LOGPROB_TRAIT, REWARD_TRAIT}:
+            raise InputError(
+                f"{spec.text}: {dataset.traits[REWARD_TRAIT]} rows hold rewards and {dataset.traits[LOGPROB_TRAIT]} log-probabilities, "
+                "which have no margin in common. Score them as two files."
             )
         style = _style(config, task, dataset, files_are_subjects=path.is_dir() and part == name)
         yield PredictionPlan(

@@ -25,6 +25,8 @@ COLUMNS = (
 UNREADABLE_METRIC = "unreadable_rate"
 ATTENTION_SHARE = 0.05
 """Above this share of truncated or unparsed replies a run says what to do about them."""
+OTHER_REPLIES = "have them written with room for more tokens"
+"""What to do where somebody else asked for the replies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,10 +108,11 @@ def advice(datasets: Sequence[DatasetResults]) -> list[str]:
         total = sum(outcomes.values())
         place = f"{dataset.variant} on {dataset.plan.name}"
         if total and outcomes["truncated"] > ATTENTION_SHARE * total:
-            limit = dataset.plan.generation.max_tokens
+            limit = dataset.plan.reply_limit
+            where, remedy = (f" at {limit} tokens", "raise --max-tokens") if limit else ("", OTHER_REPLIES)
             found.append(
-                f"{place}: {outcomes['truncated']} of {total} replies were cut off at {limit} tokens before an answer and count as wrong; "
-                "raise --max-tokens (reasoning models need thousands)."
+                f"{place}: {outcomes['truncated']} of {total} replies were cut off{where} before an answer and count as wrong; "
+                f"{remedy} (reasoning models need thousands)."
             )
         if sentence := _what_errors_hide(dataset):
             found.append(f"{place}: {sentence}")

@@ -33,6 +33,7 @@ from evalsuite.metrics.text import has_cjk
 from evalsuite.tasks.base import (
     CHINESE_TRAIT,
     GREETING,
+    LOGPROB_TRAIT,
     REWARD_TRAIT,
     Ask,
     Metric,
@@ -146,9 +147,10 @@ class PreferenceTask(Task[PreferenceRow]):
         return Reply("", measured=chosen, further=(Further("model", "", Reply("", measured=rejected)),))
 
     def recorded_traits(self, row: PreferenceRow, reply: Reply) -> Iterable[str]:
-        """Whether the numbers are rewards."""
-        rewarded = reply.measured is not None and reply.measured.reward is not None
-        return (REWARD_TRAIT,) if rewarded else ()
+        """Whether the numbers are rewards or log-probabilities."""
+        if reply.measured is None:
+            return ()
+        return (LOGPROB_TRAIT if reply.measured.reward is None else REWARD_TRAIT,)
 
     def gold(self, row: PreferenceRow) -> dict[str, str]:
         """Both answers, each under what people said of it."""

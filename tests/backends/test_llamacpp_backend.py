@@ -250,7 +250,7 @@ def test_texts_that_llama_cpp_cannot_measure_are_refused_by_name(
     words = ["run", "--ckpt", "smollm2", "--out", str(tmp_path), "--name", "run", "-d", spec, *more]
     done = call(words)
     assert done.returncode == 2, done.stderr
-    assert "llama.cpp and transformers serve ignore them. Serve the model with vLLM" in done.stderr
+    assert "llama.cpp and transformers serve ignore them. Take --backend transformers" in done.stderr
     assert not (tmp_path / "run" / "samples.jsonl").exists()
 
 

@@ -45,3 +45,16 @@ def test_options_come_from_a_file_too(tmp_path: Path) -> None:
     settings.write_text(f"datasets: {path}\nlimit: 1\nout: {tmp_path / 'out'}\nname: one\n")
     assert call(["score", "--config", str(settings)]).returncode == 0
     assert (tmp_path / "out" / "one" / "report.html").exists()
+
+
+def test_names_of_metrics_stand_whole_beside_long_names_of_models_and_files(tmp_path: Path) -> None:
+    path = write_rows(tmp_path / f"{'long_' * 12}file.jsonl", ROWS["gsm8k"])
+    done = call(["score", str(path), "--out", str(tmp_path / "out"), "--profile", "lm_eval_flexible"])
+    assert done.returncode == 0
+    assert "lm_eval_flexible/accuracy " in done.stdout
+
+
+def test_without_a_file_it_says_what_it_wants(tmp_path: Path) -> None:
+    done = call(["score", "--out", str(tmp_path)])
+    assert done.returncode == 2
+    assert "error: no predictions: name at least one [kind:]path" in done.stderr

@@ -64,7 +64,7 @@ class TestKinds:
     def test_a_named_kind_says_which_column_is_missing(self, tmp_path):
         with pytest.raises(
             DataError,
-            match=r"a\.csv:1: missing columns 'answer' and 'B'; expected it in the header \(found: question, a\)",
+            match=r"a\.csv:1: missing columns 'answer' and 'B'; expected them in the header \(found: question, a\)",
         ):
             only_plan(f"mcq:{write(tmp_path / 'a.csv', 'question,A', 'q,1', 'r,2')}")
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
+import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -22,7 +24,22 @@ T = TypeVar("T")
 PLAIN = b"HTTP/1.1 200 OK\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: 5\r\n\r\nhello"
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2;ext=1\r\nhe\r\n3\r\nllo\r\n0\r\nX-Trailer: 1\r\n\r\n"
 CONTINUED = b"HTTP/1.1 100 Continue\r\nX-Early: 1\r\n\r\n" + PLAIN
-WHOLE = {"plain": PLAIN, "chunked": CHUNKED, "after 100 Continue": CONTINUED}
+GZIP_BODY, DEFLATE_BODY = gzip.compress(b"hello"), zlib.compress(b"hello")
+GZIPPED = b"HTTP/1.1 200 OK\r\nContent-Encoding: GZIP\r\nContent-Length: %d\r\n\r\n%b" % (
+    len(GZIP_BODY),
+    GZIP_BODY,
+)
+DEFLATED = (
+    b"HTTP/1.1 200 OK\r\nContent-Encoding: deflate\r\nTransfer-Encoding: chunked\r\n\r\n"
+    b"1\r\n%b\r\n%x\r\n%b\r\n0\r\n\r\n" % (DEFLATE_BODY[:1], len(DEFLATE_BODY) - 1, DEFLATE_BODY[1:])
+)
+WHOLE = {
+    "plain": PLAIN,
+    "chunked": CHUNKED,
+    "after 100 Continue": CONTINUED,
+    "compressed unasked": GZIPPED,
+    "compressed in pieces": DEFLATED,
+}
 UNFRAMED = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\nhello"
 OLD = b"HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 
@@ -206,6 +223,7 @@ def test_a_body_without_a_length_ends_with_the_connection() -> None:
         ((CONTINUED[:45], None), "closed the connection"),
         ((b"SSH-2.0-OpenSSH_9.2\r\n",), "not HTTP"),
         ((b"HTTP/1.1 200 OK\r\nContent-Length: many\r\n\r\n",), "not HTTP"),
+        ((GZIPPED.replace(GZIP_BODY, b"x" * len(GZIP_BODY)),), "compressed answer cannot be read"),
         ((b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",), "not HTTP"),
     ],
 )

@@ -113,6 +113,7 @@ def test_any_bytes_are_a_bad_reply_with_a_short_message(raw: bytes) -> None:
     with contextlib.suppress(BadReply):
         read_reply(raw)
     assert 0 < len(quoted(raw)) <= 300
+    assert quoted(raw).isprintable()
     assert len(error_words(raw)) <= 300
 
 
@@ -163,6 +164,7 @@ def test_text_parts_are_joined() -> None:
         ({"detail": "fastapi"}, "fastapi"),
         ({"message": "vllm"}, "vllm"),
         ({"object": "error"}, '{"object":"error"}'),
+        ({"message": "two\n lines, \x1b[31mred\x07"}, "two lines, \ufffd[31mred\ufffd"),
     ],
 )
 def test_the_servers_words_are_found_in_every_usual_form(document: Any, words: str) -> None:

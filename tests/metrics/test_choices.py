@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import string
 import time
 
@@ -556,3 +557,21 @@ def test_real_options_are_read_back_from_label_and_text():
         unread += [(reply, options) for reply in replies if extract(reply, options).labels != (label,)]
     assert len(rows) > 500
     assert not unread
+
+
+@given(
+    st.sampled_from(["Answer: ", "Answer:", "答案：", "答案： ", "ANSWER: "]),
+    st.sampled_from("ABCDEZ"),
+    st.sampled_from(["", ".", "。", "\n", " x", ". B"]),
+    OPTIONS,
+    st.booleans(),
+)
+def test_a_reply_in_the_form_asked_for_is_read_as_any_other(marker, label, end, options, multiple):
+    reply = f"{marker}{label}{end}"
+    read_at_once = choices._AS_ASKED_FOR
+    found = choices.extract(reply, options, multiple=multiple)
+    choices._AS_ASKED_FOR = re.compile("(?!)")
+    try:
+        assert choices.extract(reply, options, multiple=multiple) == found
+    finally:
+        choices._AS_ASKED_FOR = read_at_once

@@ -163,6 +163,32 @@ def test_a_judge_that_cannot_be_used_is_told_before_the_model_is_asked(
     assert not (tmp_path / "out" / "run").exists()
 
 
+def test_a_judge_that_takes_no_temperature_but_its_own_is_sent_none(
+    server: MockServer, rows: Path, tmp_path: Path
+) -> None:
+    def reasoning(asked: Asked) -> Answer:
+        for refused in ("max_tokens", "temperature"):
+            if refused in asked.body:
+                return failing(400, f"'{refused}' is not supported. max_completion_tokens is.")
+        return strict(asked)
+
+    with MockServer(reasoning, models=[JUDGE]) as judge:
+        run = evaluate(judging(server, judge, tmp_path / "out", rows))
+        assert judge.requests[-1].body["max_completion_tokens"] == 2048
+    assert [line["outcome"] for line in lines_of(run.path)] == ["scored"] * len(ROWS)
+    assert {request.body["temperature"] for request in server.requests} == {0}
+
+
+def test_a_model_that_takes_no_temperature_but_its_own_is_the_users_to_decide(
+    judge: MockServer, rows: Path, tmp_path: Path
+) -> None:
+    with (
+        MockServer(lambda asked: failing(400, "'temperature' does not support 0")) as server,
+        pytest.raises(EndpointError, match="many reasoning models want --temperature 1"),
+    ):
+        evaluate(judging(server, judge, tmp_path / "out", rows))
+
+
 def test_the_model_may_judge_itself_when_told_to_and_the_results_say_so(rows: Path, tmp_path: Path) -> None:
     def both(asked: Asked) -> Answer:
         return strict(asked) if "You judge answers" in asked.prompt else ordinary(asked)
@@ -172,7 +198,8 @@ def test_the_model_may_judge_itself_when_told_to_and_the_results_say_so(rows: Pa
         assert server.total == 12
         assert server.most_in_flight <= 2
         named = evaluate(judging(server, server, tmp_path / "named", rows, judge_model=MODEL))
-    for each in (run, named):
+        only = evaluate(judging(server, server, tmp_path / "only", rows, judge_model=MODEL, model=None))
+    for each in (run, named, only):
         assert each.metric("judge_points") == pytest.approx(3.5)
         assert "the model judged its own replies" in each.summary["warnings"][0]
 
