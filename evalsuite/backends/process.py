@@ -19,6 +19,8 @@ SUPERVISOR = Path(__file__).with_name("supervisor.py")
 STOP_TIMEOUT_SECONDS = 15.0
 """Longer than the supervisor's grace period, so that it can do its work."""
 READY_POLL_SECONDS = 0.25
+KEY_SUFFIX = "_API_KEY"
+"""Variables with such names are for endpoints that are asked, not for servers of ours: vLLM would demand VLLM_API_KEY."""
 LOG_TAIL_LINES = 12
 LOG_TAIL_BYTES = 65536
 EARLIER_ERRORS = 3
@@ -84,7 +86,8 @@ class ServerProcess:
             str(note_write),
             *self.command,
         ]
-        environment = os.environ | self._environment | {"EVALSUITE_NOTE_FD": str(note_write)}
+        inherited = {name: value for name, value in os.environ.items() if not name.endswith(KEY_SUFFIX)}
+        environment = inherited | self._environment | {"EVALSUITE_NOTE_FD": str(note_write)}
         try:
             with self.log.open("ab") as output:
                 self._log_start = output.tell()

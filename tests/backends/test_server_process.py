@@ -78,6 +78,14 @@ def test_a_server_reports_runs_and_is_gone_afterwards(log: Path) -> None:
     assert log.read_text() == "hello\n"
 
 
+def test_keys_for_endpoints_are_not_passed_on(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
+    monkeypatch.setenv("HF_TOKEN", "hf")
+    code = "report(str(os.environ.get('OPENAI_API_KEY')) + ' ' + os.environ['HF_TOKEN'])\n"
+    with ServerProcess(stub(REPORT + code + SLEEP), log) as server:
+        assert server.wait_for_note(WAIT_SECONDS) == "None hf"
+
+
 def test_the_environment_is_passed_on(log: Path) -> None:
     code = REPORT + "report(os.environ['STUB'] + os.environ['HOME'])\n" + SLEEP
     with ServerProcess(stub(code), log, {"STUB": "given "}) as server:
