@@ -1,4 +1,7 @@
-"""Who is served by what: the variants of a configuration, the servers that they need, and what was really served."""
+"""Who is served by what: the variants of a configuration, the servers that they need, and what was really served.
+
+What only servers of ours need is imported where it is used: a run against an address should not wait for it.
+"""
 
 from __future__ import annotations
 
@@ -6,20 +9,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from evalsuite.backends.base import Say, Served, Server
 from evalsuite.backends.choice import ServerPlan, plan_servers
-from evalsuite.backends.devices import has_gpu
 from evalsuite.config import RunConfig
-from evalsuite.endpoint.liveness import Liveness, Voice, compare
 from evalsuite.errors import ConfigError
-from evalsuite.making import check_can_be_made, made
 from evalsuite.models.checkpoint import Checkpoint, served_fingerprint
-from evalsuite.models.gguf import as_gguf, find_converters
-from evalsuite.models.variants import find_variants
 from evalsuite.runs.plan import DatasetPlan
 from evalsuite.types import Prompt
+
+if TYPE_CHECKING:
+    from evalsuite.endpoint.liveness import Liveness
 
 SERVED_KEYS = ("served", "live", "warnings")
 OWN_PROMPTS = 3
@@ -115,6 +116,11 @@ def identical_to_base(checkpoint: Checkpoint, live: Liveness) -> str:
 
 def plan_serving(config: RunConfig) -> Serving:
     """Recognise every variant and choose its engine. Raises `CheckpointError`, `ConfigError`, `ServerError`."""
+    from evalsuite.backends.devices import has_gpu
+    from evalsuite.making import check_can_be_made
+    from evalsuite.models.gguf import as_gguf, find_converters
+    from evalsuite.models.variants import find_variants
+
     checkpoints = find_variants(config.ckpt, config.adapter, merge=config.merge, quants=config.quant)
     if config.backend == "llamacpp" and find_converters():
         checkpoints = tuple(as_gguf(checkpoint) for checkpoint in checkpoints)
@@ -145,8 +151,11 @@ def start(
     say: Say,
 ) -> AbstractContextManager[Server]:
     """Start a plan's server for those of its variants that are owed something; what has to be made first is made."""
-    ready = [made(checkpoint, log, say) for checkpoint in checkpoints]
+    ready = list(checkpoints)
     if plan.backend.name != "remote":
+        from evalsuite.making import made
+
+        ready = [made(checkpoint, log, say) for checkpoint in checkpoints]
         say(f"starting {plan.backend.name} for {', '.join(checkpoint.name for checkpoint in checkpoints)} …")
     return plan.backend.serve(ready, arguments, log, say)
 
@@ -155,6 +164,8 @@ async def liveness(served: Served, plans: Sequence[DatasetPlan], *, completions:
     """Whether an adapter makes a difference, on questions of this run and others; None where there is no adapter."""
     if served.without_adapter is None:
         return None
+    from evalsuite.endpoint.liveness import Voice, compare
+
     base = served.without_adapter
     return await compare(
         Voice(served.base_url, served.model, served.fields),
