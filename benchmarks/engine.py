@@ -105,7 +105,9 @@ def requesting(bench: Bench) -> Iterator[Line]:
                 command_seconds(run_words(url, data, bench.out, name, concurrency))
                 rates.append(_summary(bench.out / name)["totals"]["requests_per_s"])
                 bodies = request_bodies(bench.out / name)
-                ratios.append(rates[-1] * asyncio.run(bare_loop(url, bodies, concurrency)) / len(bodies))
+                ratios.append(
+                    rates[-1] * asyncio.run(bare_loop(url, bodies, concurrency, raw=True)) / len(bodies)
+                )
             ratio = statistics.median(ratios)
             yield Line(
                 f"{bench.rows:,} rows, no latency, {concurrency} at a time: requests/s / bare aiohttp loop",
