@@ -20,7 +20,7 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 for name in sys.argv[2:] if find_spec(sys.argv[1]) else ():
     try:
-        print(name, version(name))
+        sys.stdout.write(f"{name} {version(name)}")
         break
     except PackageNotFoundError:
         pass
