@@ -10,7 +10,9 @@ from typing import Any, Literal, TypeAlias
 from evalsuite.comparison.alignment import dataset_label
 from evalsuite.comparison.sides import Side
 from evalsuite.runs.predictions import PredictionPlan
+from evalsuite.tasks.base import Style
 
+SCORING_FIELDS = frozenset({"profiles", "categories"})
 Kind: TypeAlias = Literal["model", "prompts", "data", "generation", "scorers", "policy", "versions"]
 EXPECTED = frozenset({"model", "versions"})
 """What may differ without a warning: the question is what it does to the scores."""
@@ -36,7 +38,7 @@ class Difference:
 def same_wording(before: Side, after: Side, names: tuple[str, str]) -> bool:
     """Whether a dataset's questions are written alike on both sides; the number of examples apart, in chats."""
     first, second = before.entries[names[0]], after.entries[names[1]]
-    styles = [asdict(side.plans[name].style) for side, name in zip((before, after), names, strict=True)]
+    styles = [_asked(side.plans[name].style) for side, name in zip((before, after), names, strict=True)]
     versions = [(entry.get("scorers") or {}).get("task") for entry in (first, second)]
     if not styles[0]["completions"]:
         for style in styles:
@@ -61,7 +63,7 @@ def dataset_differences(before: Side, after: Side, names: tuple[str, str]) -> It
     plans = before.plans[names[0]], after.plans[names[1]]
     entries = before.entries[names[0]], after.entries[names[1]]
     predicted = [isinstance(plan, PredictionPlan) for plan in plans]
-    yield from _fields("prompts", asdict(plans[0].style), asdict(plans[1].style), label)
+    yield from _fields("prompts", _asked(plans[0].style), _asked(plans[1].style), label)
     scorers = [dict(entry.get("scorers") or {}) for entry in entries]
     versions = [found.pop("task", None) for found in scorers]
     if versions[0] != versions[1]:
@@ -98,3 +100,8 @@ def _versions(side: Side) -> dict[str, Any]:
     judged = side.run.info.get("rescored", {}).get("evalsuite")
     packages = found.get("packages") or {}
     return {"evalsuite": judged or side.run.info.get("evalsuite"), **packages}
+
+
+def _asked(style: Style) -> dict[str, Any]:
+    """What of a style is in the prompts: profiles and categories only add numbers about the same replies."""
+    return {name: value for name, value in asdict(style).items() if name not in SCORING_FIELDS}

@@ -1,0 +1,15 @@
+"""What counts as asking otherwise, and what only adds numbers about the same replies."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from evalsuite.comparison.conditions import _asked
+from evalsuite.tasks.base import Style
+
+
+def test_profiles_and_categories_are_no_part_of_the_prompts() -> None:
+    style = Style("en", 5)
+    assert _asked(replace(style, profiles=("evalscope",), categories=True)) == _asked(style)
+    for changed in (replace(style, cot=True), replace(style, lang="zh"), replace(style, shots=0)):
+        assert _asked(changed) != _asked(style)
