@@ -124,3 +124,8 @@ def _western_tokens(text: str) -> list[str]:
 
 def _non_empty(pieces: Iterable[str]) -> list[str]:
     return [stripped for piece in pieces if (stripped := piece.strip())]
+
+
+def plain(text: str) -> str:
+    """Text for comparison: full width folded, case folded, white space collapsed and stripped."""
+    return " ".join(text.translate(ASCII_WIDTH).casefold().split())
