@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from evalsuite.comparison.findings import Findings, Question, compare_sides
 from evalsuite.comparison.sides import find_sides, sides_of_run
-from evalsuite.config import RegressionGate
 from evalsuite.errors import GateFailed, InputError
+from evalsuite.gates import RegressionGate
 from evalsuite.report.comparison_document import comparison_document
 from evalsuite.report.comparison_words import verdict_sentence
 from evalsuite.runs.run import Run

@@ -11,17 +11,25 @@ import json
 import re
 import shlex
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, TypeVar
-from urllib.parse import urlsplit
+from typing import Any, ClassVar, Literal, TypeAlias, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
-
+from evalsuite.addresses import complete_url
 from evalsuite.errors import ConfigError
+from evalsuite.gates import Gate
+from evalsuite.options import (
+    Count,
+    CountOrNone,
+    NotNegative,
+    Positive,
+    Probability,
+    annotations_of,
+    converted,
+    default_of,
+    plain,
+)
 from evalsuite.types import AgentFormat
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
 
 Backend: TypeAlias = Literal["auto", "remote", "llamacpp", "transformers", "vllm", "lmdeploy", "sglang"]
 OnError: TypeAlias = Literal["fail", "skip", "wrong"]
@@ -30,6 +38,9 @@ LangOption: TypeAlias = Literal["auto", "zh", "en"]
 PreferenceMode: TypeAlias = Literal["logprob", "reward"]
 JUDGE_ITSELF = "self"
 """`--judge-model self`: the model under test judges its own replies, because the user said so."""
+
+OPENAI_KEY = "OPENAI_API_KEY"
+"""The variable that every client of such endpoints reads."""
 
 LANDING_FIELDS = frozenset({"out", "name", "fresh"})
 """Where results land: not part of what was run, so not in run.json."""
@@ -51,81 +62,44 @@ JUDGE_PACE_FIELDS = frozenset({"concurrency", "timeout"})
 UNSHOWN_FIELDS = frozenset({"api_key_env", "backend_arg", "base_url", "judge_api_key_env", "judge_base_url"})
 """A wrong value may be a key, or hold one, so an error does not repeat it."""
 FLAG_FIELDS = frozenset({"merge", "cot", "completions", "stream", "fresh"})
-_FAIL_UNDER = re.compile(
-    r"^(?:(?P<dataset>[^:=]+):)?(?P<metric>[^:=]+)=(?P<value>\d+(?:\.\d+)?|\.\d+)(?P<percent>%?)$"
-)
-_FAIL_ON_REGRESSION = re.compile(r"^(?P<metric>[^:=]*)(?::(?P<margin>\d+(?:\.\d+)?|\.\d+)(?P<percent>%?))?$")
 _SECRET = re.compile(r"api_?key|password|secret|(^|_)(token|auth|authorization|bearer)$")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
-class Gate(BaseModel):
-    """`--fail-under [DATASET:]METRIC=VALUE`, parsed. `value` is in the metric's own unit (0..1 for shares)."""
+@dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """Everything a run needs. Raises `ConfigError` that names every wrong value.
 
-    model_config = ConfigDict(frozen=True, defer_build=True)
+    Frozen: a changed copy is made with `dataclasses.replace`.
+    """
 
-    dataset: str | None
-    metric: str
-    value: float
-    percent: bool = False
-
-
-class RegressionGate(BaseModel):
-    """`--fail-on-regression [METRIC[:MARGIN]]`, parsed; without a metric, whatever is judged. `margin` as in `Gate`."""
-
-    model_config = ConfigDict(frozen=True, defer_build=True)
-
-    metric: str | None = None
-    margin: float = 0.0
-
-    def __str__(self) -> str:
-        return (self.metric or "") + (f":{self.margin:g}" if self.margin else "")
-
-    @classmethod
-    def parse(cls, text: str) -> RegressionGate:
-        """The gate a user wrote; the empty text is the one without a metric. Raises `ConfigError`."""
-        match = _FAIL_ON_REGRESSION.match(text)
-        if match is None:
-            raise ConfigError(
-                f"--fail-on-regression {text!r}: write METRIC or METRIC:MARGIN, for instance accuracy or accuracy:0.01 or accuracy:1%"
-            )
-        margin = float(match["margin"] or 0) / (100 if match["percent"] else 1)
-        return cls(metric=match["metric"] or None, margin=margin)
-
-
-class RunConfig(BaseModel):
-    """Everything a run needs. Frozen: a changed copy is made with `model_copy(update=…)`."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True, defer_build=True
-    )
     command_name: ClassVar[str] = "run"
     no_datasets: ClassVar[str] = (
         "no dataset: give at least one -d [kind:]name-or-path (`evalsuite datasets` lists the built-in ones)"
     )
 
-    datasets: tuple[str, ...] = Field(min_length=1)
+    datasets: tuple[str, ...] = ()
     ckpt: tuple[str, ...] = ()
     adapter: tuple[str, ...] = ()
     merge: bool = False
     quant: tuple[str, ...] = ()
     backend: Backend = "auto"
-    backend_arg: dict[str, str] = Field(default_factory=dict)
+    backend_arg: dict[str, str] = field(default_factory=dict)
     base_url: str | None = None
     model: str | None = None
-    api_key_env: str = "OPENAI_API_KEY"
+    api_key_env: str = OPENAI_KEY
 
-    limit: int | None = Field(default=None, ge=1)
-    shots: int | None = Field(default=None, ge=0)
+    limit: Count | None = None
+    shots: CountOrNone | None = None
     cot: bool = False
     lang: LangOption = "auto"
     profile: tuple[str, ...] = ()
     mcq_mode: McqMode = "generate"
     agent_format: AgentFormat = "react"
 
-    temperature: float = Field(default=0.0, ge=0.0)
-    max_tokens: int | None = Field(default=None, ge=1)
-    top_p: float | None = Field(default=None, gt=0.0, le=1.0)
+    temperature: NotNegative = 0.0
+    max_tokens: Count | None = None
+    top_p: Probability | None = None
     seed: int | None = None
     stop: tuple[str, ...] = ()
     completions: bool = False
@@ -133,11 +107,11 @@ class RunConfig(BaseModel):
 
     judge_base_url: str | None = None
     judge_model: str | None = None
-    judge_api_key_env: str = "OPENAI_API_KEY"
-    judge_max_tokens: int = Field(default=2048, ge=1)
+    judge_api_key_env: str = OPENAI_KEY
+    judge_max_tokens: Count = 2048
 
-    concurrency: int | Literal["auto"] = "auto"
-    timeout: float = Field(default=600.0, gt=0.0)
+    concurrency: Count | Literal["auto"] = "auto"
+    timeout: Positive = 600.0
     on_error: OnError = "fail"
     stream: bool = False
 
@@ -147,122 +121,77 @@ class RunConfig(BaseModel):
     fail_under: tuple[str, ...] = ()
     baseline: str | None = None
 
-    @model_validator(mode="before")
-    @classmethod
-    def _friendly_forms(cls, values: Any) -> Any:
-        """Accept `dataset`, `max-tokens`, and one string where a list is meant."""
-        if not isinstance(values, Mapping):
-            return values
-        named = {str(key).replace("-", "_"): value for key, value in values.items()}
-        if "dataset" in named:
-            named["datasets"] = named.pop("dataset")
-        for key in ("datasets", "ckpt", "adapter", "quant", "stop", "fail_under", "profile"):
-            if isinstance(named.get(key), str):
-                named[key] = (named[key],)
-        if isinstance(named.get("backend_arg"), Mapping):
-            named["backend_arg"] = {str(key): _as_word(item) for key, item in named["backend_arg"].items()}
-        return named
+    given: frozenset[str] = field(default=frozenset(), repr=False, compare=False)
+    """Names of the options that were said, be it with their default values; no option itself."""
 
-    @field_validator("base_url", "judge_base_url")
-    @classmethod
-    def _complete_url(cls, value: str | None) -> str | None:
-        """`http://host:8000` → `http://host:8000/v1`; credentials in a URL are refused."""
-        if value is None:
-            return None
-        parts = urlsplit(value.strip())
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
-            raise ValueError(
-                "not an address such as http://127.0.0.1:8000/v1 (it begins with http:// or https://)"
-            )
-        if not _is_host(parts.hostname):
-            raise ValueError(
-                "the host's name is not one (white space, an empty part, or more than 63 characters in one)"
-            )
-        if "@" in parts.netloc:
-            raise ValueError(
-                "it holds a user name or password; put the key into an environment variable (--api-key-env)"
-            )
-        if parts.query or parts.fragment:
-            raise ValueError("it ends in a query (?…) or a fragment (#…); give the address alone")
-        path = parts.path.rstrip("/").removesuffix("/chat/completions").removesuffix("/completions")
-        return f"{parts.scheme}://{parts.netloc}{path or '/v1'}"
-
-    @field_validator("api_key_env", "judge_api_key_env")
-    @classmethod
-    def _variable(cls, value: str) -> str:
-        if not _VARIABLE.fullmatch(value):
-            raise ValueError("the name of an environment variable is meant, never the key itself")
-        return value
-
-    @field_validator("backend_arg")
-    @classmethod
-    def _no_secret(cls, value: dict[str, str]) -> dict[str, str]:
-        if any(_SECRET.search(key.lower().replace("-", "_")) for key in value):
-            raise ValueError("a key is never an option's value; servers read it from the environment")
-        return value
-
-    @field_validator("stop")
-    @classmethod
-    def _some_text(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if "" in value:
-            raise ValueError("an empty stop string would end every reply at once")
-        return value
-
-    @field_validator("out")
-    @classmethod
-    def _home_folder(cls, value: Path) -> Path:
-        return value.expanduser()
-
-    @field_validator("name")
-    @classmethod
-    def _plain_name(cls, value: str | None) -> str | None:
-        if value is None:
-            return None
-        if not value.strip() or value in (".", "..") or "/" in value or "\\" in value or "\0" in value:
-            raise ValueError("a run's name is one folder's name; use --out for the folder above it")
-        return value
-
-    @field_validator("concurrency", mode="before")
-    @classmethod
-    def _positive(cls, value: Any) -> Any:
-        if value == "auto" or (re.fullmatch(r"[0-9]+", str(value)) and int(value) >= 1):
-            return value
-        raise ValueError("a whole number of at least 1, or auto")
-
-    @model_validator(mode="after")
-    def _fits_together(self) -> Self:
+    def __post_init__(self) -> None:
+        if faults := list(self._convert()):
+            raise ConfigError("\n".join(faults))
+        changed = {one.name for one in self.options() if getattr(self, one.name) != default_of(one)}
+        object.__setattr__(self, "given", self.given | changed)
         self._check_source()
         self._check_judge()
         _ = self.gates
         self._refuse_undecodable()
-        return self
+
+    def _convert(self) -> Iterator[str]:
+        """Make every option what its annotation says; yields what is wrong with those that cannot be."""
+        annotations = annotations_of(type(self))
+        for option in self.options():
+            value = getattr(self, option.name)
+            try:
+                value = self._checked(option.name, converted(annotations[option.name], value))
+                object.__setattr__(self, option.name, value)
+            except ValueError as error:
+                yield _refusal(option.name, value, str(error))
+        if self.no_datasets and self.datasets == ():
+            yield self.no_datasets
+
+    @classmethod
+    def options(cls) -> tuple[Field[Any], ...]:
+        """The fields that are options of the command, in the order of run.json."""
+        return tuple(option for option in fields(cls) if option.compare)
+
+    def _checked(self, name: str, value: Any) -> Any:
+        """A value of the right type, completed, and refused by `ValueError` where it cannot be meant."""
+        if name in ("base_url", "judge_base_url") and value is not None:
+            return complete_url(value)
+        if name in ("api_key_env", "judge_api_key_env") and not _VARIABLE.fullmatch(value):
+            raise ValueError("the name of an environment variable is meant, never the key itself")
+        if name == "backend_arg" and any(_SECRET.search(key.lower().replace("-", "_")) for key in value):
+            raise ValueError("a key is never an option's value; servers read it from the environment")
+        if name == "stop" and "" in value:
+            raise ValueError("an empty stop string would end every reply at once")
+        if name == "name" and value is not None and _is_no_folder_name(value):
+            raise ValueError("a run's name is one folder's name; use --out for the folder above it")
+        return value
 
     def _check_source(self) -> None:
         """Exactly one model is named."""
         if self.ckpt and self.base_url:
-            raise ValueError("--ckpt and --base-url are two ways to name the model; give one of them")
+            raise ConfigError("--ckpt and --base-url are two ways to name the model; give one of them")
         if not self.ckpt and not self.base_url:
-            raise ValueError(
+            raise ConfigError(
                 "no model: give --ckpt PATH (smollm2 is a small built-in one) or --base-url URL --model NAME"
             )
         if (self.adapter or self.merge or self.quant) and not self.ckpt:
-            raise ValueError(
+            raise ConfigError(
                 "--adapter, --merge and --quant are for servers that evalsuite starts; name the base with --ckpt PATH"
             )
         if self.backend == "remote" and not self.base_url:
-            raise ValueError("--backend remote needs --base-url URL")
+            raise ConfigError("--backend remote needs --base-url URL")
         if self.base_url and self.backend not in ("auto", "remote"):
-            raise ValueError(f"--backend {self.backend} starts a server of its own; leave out --base-url")
+            raise ConfigError(f"--backend {self.backend} starts a server of its own; leave out --base-url")
         if self.base_url and self.backend_arg:
-            raise ValueError(
+            raise ConfigError(
                 "--backend-arg is for servers that evalsuite starts; with --base-url there is none"
             )
         if self.model and not self.base_url:
-            raise ValueError(
+            raise ConfigError(
                 "--model names a model at --base-url URL; a checkpoint is named by --ckpt NAME=PATH"
             )
         if self.completions and self.agent_format == "openai-tools":
-            raise ValueError(
+            raise ConfigError(
                 "--agent-format openai-tools names tools in chat requests; leave out --completions or take "
                 "--agent-format toolbench"
             )
@@ -271,39 +200,43 @@ class RunConfig(BaseModel):
         """A judge is named whole, or not at all."""
         itself = self.judge_model == JUDGE_ITSELF
         if self.judge_base_url and (not self.judge_model or itself):
-            raise ValueError(
+            raise ConfigError(
                 "--judge-base-url is where a judge is: name it with --judge-model NAME"
                 + (f"; '{JUDGE_ITSELF}' is the model under test" if itself else "")
             )
         if self.judge_model and not itself and not self.judge_base_url:
-            raise ValueError(
+            raise ConfigError(
                 f"--judge-model {self.judge_model}: where is it? Add --judge-base-url URL, "
                 f"or say --judge-model {JUDGE_ITSELF} to let the model under test judge its own replies"
             )
 
     def _refuse_undecodable(self) -> None:
         """Command lines and folder names may hold bytes that are not UTF-8; requests and files cannot."""
-        for field in type(self).model_fields:
-            value = getattr(self, field)
+        for option in self.options():
+            value = getattr(self, option.name)
             for text in value if isinstance(value, tuple) else (value,):
                 if not str(text).isprintable() and any(
                     "\ud800" <= letter <= "\udfff" for letter in str(text)
                 ):
-                    raise ValueError(f"--{field.replace('_', '-')}: it holds bytes that are not UTF-8")
+                    raise ConfigError(f"{_option(option.name)}: it holds bytes that are not UTF-8")
 
     @property
     def gates(self) -> tuple[Gate, ...]:
-        """`fail_under`, parsed; raises `ValueError` for one that cannot be read."""
-        return tuple(_parse_gate(text) for text in self.fail_under)
+        """`fail_under`, parsed; raises `ConfigError` for one that cannot be read."""
+        return tuple(Gate.parse(text) for text in self.fail_under)
 
     def identity(self) -> str:
         """Eight hexadecimal digits that name what is asked of whom: the same for a resumed run."""
-        asked = self.model_dump(mode="json", exclude=set(PACE_FIELDS))
+        asked = self._plain_without(PACE_FIELDS)
         return hashlib.blake2b(json.dumps(asked, sort_keys=True).encode(), digest_size=4).hexdigest()
 
     def recorded(self) -> dict[str, Any]:
         """The configuration as run.json holds it. It has no secret in it: a key is only ever named."""
-        return self.model_dump(mode="json", exclude=set(LANDING_FIELDS))
+        return self._plain_without(LANDING_FIELDS)
+
+    def _plain_without(self, left_out: Collection[str]) -> dict[str, Any]:
+        names = (option.name for option in self.options() if option.name not in left_out)
+        return {name: plain(getattr(self, name)) for name in names}
 
     def command(self, *, landing: bool = False) -> str:
         """The command line that gives this configuration; with `landing`, in the same folder."""
@@ -312,16 +245,16 @@ class RunConfig(BaseModel):
         return " ".join([f"evalsuite {self.command_name}", *words])
 
     def _words(self, left_out: Collection[str]) -> Iterator[str]:
-        for field, info in type(self).model_fields.items():
-            value = getattr(self, field)
-            if field in left_out or value == info.get_default(call_default_factory=True):
+        for declared in self.options():
+            name, value = declared.name, getattr(self, declared.name)
+            if name in left_out or value == default_of(declared):
                 continue
-            option = "-d" if field == "datasets" else f"--{field.replace('_', '-')}"
-            if field == "datasets" and self.command_name == "score":
+            option = "-d" if name == "datasets" else _option(name)
+            if name == "datasets" and self.command_name == "score":
                 yield from value
-            elif field in FLAG_FIELDS:
+            elif name in FLAG_FIELDS:
                 yield option
-            elif field == "backend_arg":
+            elif name == "backend_arg":
                 for key, text in value.items():
                     yield from (option, f"{key}={text}")
             elif isinstance(value, tuple):
@@ -331,6 +264,7 @@ class RunConfig(BaseModel):
                 yield from (option, str(value))
 
 
+@dataclass(frozen=True, kw_only=True)
 class ScoreConfig(RunConfig):
     """The same for predictions that are there already: the fields that say what is asked of a model are refused."""
 
@@ -341,56 +275,37 @@ class ScoreConfig(RunConfig):
         """No model is named, and nothing that one would be asked."""
         needed = JUDGE_PACE_FIELDS if self.judge_model else frozenset()
         if self.judge_model == JUDGE_ITSELF:
-            raise ValueError(
+            raise ConfigError(
                 f"--judge-model {JUDGE_ITSELF}: no model is asked here; name a judge with --judge-base-url URL --judge-model NAME"
             )
-        if asked := sorted(ASKING_FIELDS & self.model_fields_set - needed):
-            options = " ".join(f"--{field.replace('_', '-')}" for field in asked)
-            raise ValueError(f"{options}: predictions are scored as they are; no model is asked")
+        if asked := sorted(ASKING_FIELDS & self.given - needed):
+            options = " ".join(map(_option, asked))
+            raise ConfigError(f"{options}: predictions are scored as they are; no model is asked")
 
     def recorded(self) -> dict[str, Any]:
         """See `RunConfig.recorded`."""
-        return self.model_dump(mode="json", exclude=set(LANDING_FIELDS | ASKING_FIELDS))
+        return self._plain_without(LANDING_FIELDS | ASKING_FIELDS)
 
 
+@dataclass(frozen=True, kw_only=True)
 class DeployConfig(RunConfig):
     """Models to serve, and nothing to ask them."""
 
     command_name: ClassVar[str] = "deploy"
+    no_datasets: ClassVar[str] = ""
 
-    datasets: tuple[str, ...] = ()
 
+@dataclass(frozen=True, kw_only=True)
+class ValidateConfig(RunConfig):
+    """Data to check, and nobody to ask."""
 
-LONGEST_LABEL = 63
-"""Of a host's name, between two dots."""
+    command_name: ClassVar[str] = "validate"
+
+    def _check_source(self) -> None:
+        """No model is named."""
+
 
 ConfigT = TypeVar("ConfigT", bound=RunConfig)
-
-
-def _is_host(name: str) -> bool:
-    """Whether a name can be looked up at all; asked early, since a resolver answers with an exception of its own."""
-    if name.isascii():  # the codec of other scripts takes milliseconds to load
-        labels = name.removesuffix(".").split(".")
-        return all(0 < len(label) <= LONGEST_LABEL for label in labels) and not re.search(r"\s", name)
-    try:
-        return bool(name.encode("idna")) and not re.search(r"\s", name)
-    except UnicodeError:
-        return False
-
-
-def _as_word(value: Any) -> str:
-    """A YAML value as it is written on the command line."""
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _parse_gate(text: str) -> Gate:
-    match = _FAIL_UNDER.match(text)
-    if match is None:
-        raise ValueError(
-            f"--fail-under {text!r}: write [DATASET:]METRIC=VALUE, for instance accuracy=0.4 or mcq_zh:accuracy=40%"
-        )
-    value = float(match["value"]) / (100 if match["percent"] else 1)
-    return Gate(dataset=match["dataset"], metric=match["metric"], value=value, percent=bool(match["percent"]))
 
 
 def build_config(values: Mapping[str, Any], source: str = "") -> RunConfig:
@@ -409,36 +324,44 @@ def build_deploy_config(values: Mapping[str, Any]) -> DeployConfig:
 
 
 def _built(form: type[ConfigT], values: Mapping[str, Any], source: str) -> ConfigT:
+    """Accepts `dataset` and `max-tokens` as well."""
+    named = {str(key).replace("-", "_"): value for key, value in values.items()}
+    if "dataset" in named:
+        named["datasets"] = named.pop("dataset")
+    names = [option.name for option in form.options()]
+    unknown = [_unknown(name, names) for name in named if name not in names]
+    known = {name: value for name, value in named.items() if name in names}
     try:
-        return form.model_validate(dict(values))
-    except ValidationError as error:
-        lines = [
-            _explained(form, detail["loc"], detail["msg"], detail["type"], detail.get("input"))
-            for detail in error.errors()
-        ]
-        place = f"{source}: " if source else ""
-        raise ConfigError(place + "\n".join(lines)) from error
+        config = form(**known, given=frozenset(known))
+    except ConfigError as error:
+        raise _refused([*unknown, str(error)], source) from error
+    if unknown:
+        raise _refused(unknown, source)
+    return config
 
 
-def _explained(
-    form: type[RunConfig], place: tuple[int | str, ...], message: str, kind: str, given: Any
-) -> str:
-    message = message.removeprefix("Value error, ")
-    if not place:
-        return message
-    name = str(place[0])
-    if kind == "extra_forbidden":
-        close = difflib.get_close_matches(name, RunConfig.model_fields, n=1)
-        hint = (
-            f" Did you mean '{close[0]}'?"
-            if close
-            else f" The keys are: {', '.join(RunConfig.model_fields)}."
-        )
-        return f"'{name}' is not an option.{hint}"
-    if name == "datasets" and kind in ("missing", "too_short"):
-        return form.no_datasets
+def _refused(faults: list[str], source: str) -> ConfigError:
+    return ConfigError((f"{source}: " if source else "") + "\n".join(faults))
+
+
+def _unknown(name: str, names: list[str]) -> str:
+    close = difflib.get_close_matches(name, names, n=1)
+    hint = f" Did you mean '{close[0]}'?" if close else f" The keys are: {', '.join(names)}."
+    return f"'{name}' is not an option.{hint}"
+
+
+def _refusal(name: str, given: Any, why: str) -> str:
     shown = "" if name in UNSHOWN_FIELDS else f" {given!r}"
-    return f"--{name.replace('_', '-')}{shown}: {message[:1].lower()}{message[1:]}"
+    return f"{_option(name)}{shown}: {why}"
+
+
+def _option(name: str) -> str:
+    """A field as it is written on the command line."""
+    return f"--{name.replace('_', '-')}"
+
+
+def _is_no_folder_name(name: str) -> bool:
+    return not name.strip() or name in (".", "..") or any(character in name for character in "/\\\0")
 
 
 def read_config_file(path: Path) -> dict[str, Any]:

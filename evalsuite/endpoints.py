@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 
 from evalsuite.backends.base import Served
-from evalsuite.config import RunConfig
+from evalsuite.config import OPENAI_KEY, RunConfig
 from evalsuite.endpoint.client import JUDGE_ADVICE, TEMPERATURE, Endpoint
 from evalsuite.endpoint.concurrency import AdaptiveConcurrency, Concurrency, FixedConcurrency
 from evalsuite.endpoint.measures import request_for
@@ -72,7 +72,7 @@ def _api_key(config: RunConfig, field: str) -> str | None:
     """The key, without the newline that `$(cat key.txt)` and .env files leave; None where there is none."""
     variable: str = getattr(config, field)
     key = os.environ.get(variable, "").strip()
-    if not key and variable != RunConfig.model_fields[field].default:
+    if not key and variable != OPENAI_KEY:
         raise ConfigError(f"--{field.replace('_', '-')} {variable}: that environment variable is not set.")
     if not (key.isascii() and key.isprintable()):
         raise ConfigError(

@@ -18,10 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from evalsuite._version import __version__
-from evalsuite.config import Gate, OnError
+from evalsuite.config import OnError
 from evalsuite.data.dataset import WHOLE_DATASET
 from evalsuite.endpoint.wire import dumps
 from evalsuite.errors import EvalsuiteError, InputError, RunIncomplete
+from evalsuite.gates import Gate
 from evalsuite.results import Stopwatch, dataset_results, judged_by_gates, write_results
 from evalsuite.runs.directory import (
     JOURNAL_FILE,

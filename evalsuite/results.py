@@ -9,9 +9,10 @@ from datetime import datetime, timezone
 from typing import Any
 
 from evalsuite._version import __version__
-from evalsuite.config import Gate, OnError, RunConfig
+from evalsuite.config import OnError, RunConfig
 from evalsuite.data.dataset import WHOLE_DATASET
 from evalsuite.errors import ConfigError, EvalsuiteError, GateFailed, RunDirectoryError, RunIncomplete
+from evalsuite.gates import Gate
 from evalsuite.report.html import render
 from evalsuite.runs import summary as summaries
 from evalsuite.runs.directory import REPORT_FILE, RUN_FILE, SUMMARY_CSV, SUMMARY_JSON, RunDirectory

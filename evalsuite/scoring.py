@@ -64,7 +64,7 @@ def score(
     """
     run = _named_run(config)
     if run:
-        policy = config.on_error if "on_error" in config.model_fields_set else None
+        policy = config.on_error if "on_error" in config.given else None
         beside = config.out / (config.name or f"{run.resolve().name}-rescored")
         return rescore(run, beside=beside, on_error=policy, profiles=config.profile, gates=config.gates)
     prepared = prepare_scoring(config)

@@ -53,4 +53,4 @@ def test_nothing_heavy_is_imported(code, arguments):
 
 
 def test_help_needs_no_settings_model_and_no_http_client():
-    assert not loaded_by(COMMAND, "--help") & {"pydantic", "httpx", "yaml", "orjson", "jinja2"}
+    assert not loaded_by(COMMAND, "--help") & {"msgspec", "httpx", "yaml", "orjson", "jinja2"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +78,7 @@ def test_other_profiles_on_resume_judge_kept_replies_without_a_request(server, w
 
 def test_a_run_without_a_name_finds_its_replies_whatever_the_profiles(server, written, tmp_path):
     given = planned(server, tmp_path / "out", written("mcq"), name=None)
-    assert prepare(given).path == prepare(given.model_copy(update={"profile": ("evalscope",)})).path
+    assert prepare(given).path == prepare(replace(given, profile=("evalscope",))).path
 
 
 def test_a_profile_may_be_for_one_dataset_of_several(server, written, tmp_path):

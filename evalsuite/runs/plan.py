@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal, TypeVar
 
-from evalsuite.config import JUDGE_ITSELF, Gate, RunConfig
+from evalsuite.config import JUDGE_ITSELF, RunConfig, ValidateConfig
 from evalsuite.data.builtin import locate
 from evalsuite.data.dataset import Dataset, load_dataset
 from evalsuite.data.layout import DataFile, dataset_name, find_files
@@ -18,6 +18,7 @@ from evalsuite.data.spec import DatasetSpec, parse_spec
 from evalsuite.endpoint.measures import MEASURING, request_for
 from evalsuite.endpoint.wire import Generation, Request
 from evalsuite.errors import CORRECT_ROWS, ConfigError, DataError, InputError, Problem
+from evalsuite.gates import Gate
 from evalsuite.tasks import KINDS, recognise, task_class
 from evalsuite.tasks.base import (
     PAIR_TRAIT,
@@ -256,7 +257,7 @@ def _written(value: Any) -> str:
 
 def plan_spec(text: str) -> tuple[DatasetPlan, ...]:
     """What a SPEC stands for, with every default, to check its rows. Raises `InputError`."""
-    return tuple(_plans(parse_spec(text, list(KINDS)), RunConfig.model_construct(datasets=(text,)), set()))
+    return tuple(_plans(parse_spec(text, list(KINDS)), ValidateConfig(datasets=(text,)), set()))
 
 
 def _plans(spec: DatasetSpec, config: RunConfig, taken: set[str]) -> Iterator[DatasetPlan]:

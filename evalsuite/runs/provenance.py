@@ -15,7 +15,7 @@ PACKAGES = (
     "aiohttp",
     "httptools",
     "orjson",
-    "pydantic",
+    "msgspec",
     "rapidfuzz",
     "sacrebleu",
     "jieba",

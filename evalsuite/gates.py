@@ -1,0 +1,56 @@
+"""Gates as they are written on the command line: `--fail-under` and `--fail-on-regression`."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from evalsuite.errors import ConfigError
+
+_FAIL_UNDER = re.compile(
+    r"^(?:(?P<dataset>[^:=]+):)?(?P<metric>[^:=]+)=(?P<value>\d+(?:\.\d+)?|\.\d+)(?P<percent>%?)$"
+)
+_FAIL_ON_REGRESSION = re.compile(r"^(?P<metric>[^:=]*)(?::(?P<margin>\d+(?:\.\d+)?|\.\d+)(?P<percent>%?))?$")
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """`--fail-under [DATASET:]METRIC=VALUE`, parsed. `value` is in the metric's own unit (0..1 for shares)."""
+
+    dataset: str | None
+    metric: str
+    value: float
+    percent: bool = False
+
+    @classmethod
+    def parse(cls, text: str) -> Gate:
+        """The gate a user wrote. Raises `ConfigError`."""
+        match = _FAIL_UNDER.match(text)
+        if match is None:
+            raise ConfigError(
+                f"--fail-under {text!r}: write [DATASET:]METRIC=VALUE, for instance accuracy=0.4 or mcq_zh:accuracy=40%"
+            )
+        value = float(match["value"]) / (100 if match["percent"] else 1)
+        return cls(match["dataset"], match["metric"], value, bool(match["percent"]))
+
+
+@dataclass(frozen=True, slots=True)
+class RegressionGate:
+    """`--fail-on-regression [METRIC[:MARGIN]]`, parsed; without a metric, whatever is judged. `margin` as in `Gate`."""
+
+    metric: str | None = None
+    margin: float = 0.0
+
+    def __str__(self) -> str:
+        return (self.metric or "") + (f":{self.margin:g}" if self.margin else "")
+
+    @classmethod
+    def parse(cls, text: str) -> RegressionGate:
+        """The gate a user wrote; the empty text is the one without a metric. Raises `ConfigError`."""
+        match = _FAIL_ON_REGRESSION.match(text)
+        if match is None:
+            raise ConfigError(
+                f"--fail-on-regression {text!r}: write METRIC or METRIC:MARGIN, for instance accuracy or accuracy:0.01 or accuracy:1%"
+            )
+        margin = float(match["margin"] or 0) / (100 if match["percent"] else 1)
+        return cls(metric=match["metric"] or None, margin=margin)
