@@ -264,7 +264,6 @@ class RunConfig:
                 yield from (option, str(value))
 
 
-@dataclass(frozen=True, kw_only=True)
 class ScoreConfig(RunConfig):
     """The same for predictions that are there already: the fields that say what is asked of a model are refused."""
 
@@ -287,7 +286,6 @@ class ScoreConfig(RunConfig):
         return self._plain_without(LANDING_FIELDS | ASKING_FIELDS)
 
 
-@dataclass(frozen=True, kw_only=True)
 class DeployConfig(RunConfig):
     """Models to serve, and nothing to ask them."""
 
@@ -295,7 +293,6 @@ class DeployConfig(RunConfig):
     no_datasets: ClassVar[str] = ""
 
 
-@dataclass(frozen=True, kw_only=True)
 class ValidateConfig(RunConfig):
     """Data to check, and nobody to ask."""
 

@@ -1,7 +1,7 @@
 """Option values from any source (words, YAML, Python) made what a field's annotation says, or refused in plain words.
 
-msgspec converts, since it loads in a fifteenth of the time that pydantic takes (6 ms against 90) and a short run is
-mostly loading; it stops at the first fault, so fields are converted one by one.
+msgspec converts: it loads in 6 ms, and a short run is mostly loading. It stops at the first fault, so fields are
+converted one by one.
 """
 
 from __future__ import annotations

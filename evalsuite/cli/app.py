@@ -23,7 +23,7 @@ from evalsuite.errors import EvalsuiteError
 
 INTERRUPTED = 130
 DEBUG_OPTION = "--debug"
-COLLECT_AFTER_ALLOCATIONS = 20_000
+COLLECT_AFTER_ALLOCATIONS = 100_000
 """Modules live as long as the command, so looking through them for garbage again and again is wasted: leaving them
 out takes a tenth off a short run (measured with benchmarks/engine.py)."""
 
