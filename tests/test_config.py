@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from evalsuite.cli import execute
-from evalsuite.cli.app import app
+from evalsuite.cli.app import application
 from evalsuite.config import RunConfig, build_config, read_config_file
 from evalsuite.errors import ConfigError
 
@@ -71,7 +71,8 @@ def parsed(monkeypatch):
     def parse(command: str) -> RunConfig:
         found: list[RunConfig] = []
         monkeypatch.setattr(execute, "execute_run", lambda given, **_: found.append(build_config(given)))
-        app(shlex.split(command)[1:], standalone_mode=False)
+        words = shlex.split(command)[1:]
+        application(words)(words, standalone_mode=False)
         return found[0]
 
     return parse

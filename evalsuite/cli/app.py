@@ -5,20 +5,13 @@ from __future__ import annotations
 import gc
 import sys
 import traceback
+from collections.abc import Sequence
+from importlib import import_module
 from typing import Annotated
 
 import typer
 
 from evalsuite._version import __version__
-from evalsuite.cli.compare import CompareCommand, compare
-from evalsuite.cli.datasets import datasets
-from evalsuite.cli.deploy import deploy
-from evalsuite.cli.doctor import doctor
-from evalsuite.cli.help import SectionedCommand
-from evalsuite.cli.rescore import rescore
-from evalsuite.cli.run import run
-from evalsuite.cli.score import score
-from evalsuite.cli.validate import validate
 from evalsuite.errors import EvalsuiteError
 
 INTERRUPTED = 130
@@ -27,26 +20,39 @@ COLLECT_AFTER_ALLOCATIONS = 100_000
 """Modules live as long as the command, so looking through them for garbage again and again is wasted: leaving them
 out takes a tenth off a short run (measured with benchmarks/engine.py)."""
 
-app = typer.Typer(
-    name="evalsuite",
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    help="Evaluate a language model as it will be deployed: serve it, ask it, score it, report it.",
-    epilog="Exit codes: 0 complete · 2 bad input, nothing was sent · 3 incomplete, run it again to resume · "
-    "4 the model server did not start or died · 100 a --fail-under or --fail-on-regression gate failed. "
-    "--debug with any command shows the traceback of an error.",
-)
-app.command(cls=SectionedCommand)(run)
-app.command(cls=SectionedCommand)(score)
-app.command()(rescore)
-app.command(cls=CompareCommand)(compare)
-app.command()(deploy)
-app.command()(validate)
-app.command()(datasets)
-app.command()(doctor)
+COMMANDS = {
+    "run": "evalsuite.cli.run",
+    "score": "evalsuite.cli.score",
+    "rescore": "evalsuite.cli.rescore",
+    "compare": "evalsuite.cli.compare",
+    "deploy": "evalsuite.cli.deploy",
+    "validate": "evalsuite.cli.validate",
+    "datasets": "evalsuite.cli.datasets",
+    "doctor": "evalsuite.cli.doctor",
+}
+"""Each command's module, which adds it by `register(app)`."""
+
+
+def application(words: Sequence[str] = ()) -> typer.Typer:
+    """What understands these words: the one command that they begin with, since typer takes milliseconds to build
+    each; else all of them.
+    """
+    app = typer.Typer(
+        name="evalsuite",
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        help="Evaluate a language model as it will be deployed: serve it, ask it, score it, report it.",
+        epilog="Exit codes: 0 complete · 2 bad input, nothing was sent · 3 incomplete, run it again to resume · "
+        "4 the model server did not start or died · 100 a --fail-under or --fail-on-regression gate failed. "
+        "--debug with any command shows the traceback of an error.",
+        callback=options,
+    )
+    for name in words[:1] if words and words[0] in COMMANDS else COMMANDS:
+        import_module(COMMANDS[name]).register(app)
+    return app
 
 
 def _print_version(wanted: bool) -> None:
@@ -55,7 +61,6 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def options(
     version: Annotated[
         bool,
@@ -72,7 +77,7 @@ def main() -> None:
     debug = DEBUG_OPTION in sys.argv
     arguments = [argument for argument in sys.argv[1:] if argument != DEBUG_OPTION]
     try:
-        app(args=arguments)
+        application(arguments)(args=arguments)
     except EvalsuiteError as error:
         if debug:
             traceback.print_exc()
@@ -89,3 +94,5 @@ def main() -> None:
             raise
         print("interrupted", file=sys.stderr)
         sys.exit(INTERRUPTED)
+    finally:
+        gc.freeze()

@@ -29,6 +29,11 @@ def _is_run(text: str) -> bool:
     return any(Path(path).is_dir() for path in (text, text.rpartition(":")[0]) if path)
 
 
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(cls=CompareCommand)(compare)
+
+
 def compare(
     runs: Annotated[list[str], typer.Argument(metavar="RUN[:VARIANT]", help="Directories of finished runs; all variants of a run where none is named.", show_default=False)],
     baseline: Annotated[str | None, typer.Option(metavar="RUN|VARIANT", help="What the others are held against.", show_default="the first")] = None,

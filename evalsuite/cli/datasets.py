@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(datasets)
+
 
 def datasets() -> None:
     """List the built-in datasets and the kinds of files that are read."""

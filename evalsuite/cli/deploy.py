@@ -13,6 +13,11 @@ if TYPE_CHECKING:
     from evalsuite.backends.base import Served
 
 
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(deploy)
+
+
 def deploy(
     ckpt: Annotated[list[str], typer.Option(metavar="[NAME=]PATH|HUB_ID", help="Checkpoint to serve, as for `evalsuite run`; repeatable.")],
     adapter: Annotated[list[str] | None, typer.Option(metavar="[CKPT:]NAME=PATH", help="A LoRA on that checkpoint; repeatable.")] = None,

@@ -5,9 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+import typer
+
 if TYPE_CHECKING:
     from evalsuite.backends.table import Way
     from evalsuite.models.checkpoint import Form
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(doctor)
 
 
 def doctor() -> None:

@@ -10,6 +10,11 @@ import typer
 from evalsuite.cli.help import PROFILE_HELP
 
 
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(rescore)
+
+
 def rescore(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="The directory of a run, or its samples.jsonl.")],
     out: Annotated[Path | None, typer.Option(help="Write beside, into this folder, instead of in place.", show_default=False)] = None,

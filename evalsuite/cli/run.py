@@ -7,9 +7,14 @@ from typing import Annotated, Literal
 
 import typer
 
-from evalsuite.cli.help import PROFILE_HELP
+from evalsuite.cli.help import PROFILE_HELP, SectionedCommand
 
 MODEL, WORK, GENERATION, JUDGE, RUNNING = "Model", "Work", "Generation", "Judge", "Running"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(cls=SectionedCommand)(run)
 
 
 def run(

@@ -7,7 +7,12 @@ from typing import Annotated, Literal
 
 import typer
 
-from evalsuite.cli.help import PROFILE_HELP
+from evalsuite.cli.help import PROFILE_HELP, SectionedCommand
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(cls=SectionedCommand)(score)
 
 
 def score(

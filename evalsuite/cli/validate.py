@@ -10,6 +10,11 @@ if TYPE_CHECKING:
     from evalsuite.runs.plan import DatasetPlan
 
 
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(validate)
+
+
 def validate(
     specs: Annotated[
         list[str],
