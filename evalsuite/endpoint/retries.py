@@ -11,7 +11,9 @@ from email.utils import parsedate_to_datetime
 JITTER = random.Random()
 """Our own, so that a seed the user set for training is left alone."""
 HUNG_FACTOR = 10.0
-LEAST_PATIENCE_SECONDS = 10.0
+LEAST_PATIENCE_SECONDS = 5.0
+OVERTAKEN_SECONDS = 2.0
+OVERTAKEN_BY = 20
 KNOWN_AFTER_ANSWERS = 50
 IMPATIENT_ATTEMPTS = 2
 RETRIED_STATUSES = frozenset({408, 409, 429})
@@ -34,39 +36,73 @@ class RetryPolicy:
         """Whether an HTTP status may pass when asked again: 408, 409, 429 and every 5xx."""
         return status in RETRIED_STATUSES or status >= 500
 
-    def delay(self, attempt: int, retry_after: str | None = None) -> float:
-        """Seconds to wait after the `attempt`-th try (from 1)."""
+    def delay(self, attempt: int, retry_after: str | None = None, *, hung: bool = False) -> float:
+        """Seconds to wait after the `attempt`-th try (from 1); none after a hung one, which has taken long enough."""
+        if hung:
+            return 0.0
         own = JITTER.uniform(0.5, 1.0) * min(self.max_delay, self.first_delay * 2.0 ** (attempt - 1))
         asked = retry_after_seconds(retry_after)
         return own if asked is None else max(own, asked + JITTER.uniform(0.0, self.first_delay))
 
 
 class Patience:
-    """How long an attempt is waited for: a hung connection must not cost a sample all its time.
+    """Which attempts are taken for hung: a lost request must not cost a sample all its time, nor the run its end.
 
-    An attempt that takes ten times as long as the slowest answer so far is taken for hung, and so is a second one. Later
-    ones have what is left of the sample's deadline, so that an answer that really takes so long is had in the end.
+    An attempt is hung when it takes ten times as long as the slowest answer so far, and five seconds at least; two are
+    enough where requests sent after it have been answered, which tells a lost request from a slow server. So is a second
+    attempt. Later ones have what is left of the sample's deadline, so that an answer that really takes so long is had in
+    the end.
     """
 
-    def __init__(self) -> None:
-        self._answers = 0
+    def __init__(self, deadline: float) -> None:
+        self._deadline = deadline
+        self._renewed = -math.inf
+        self._known = 0
         self._slowest = 0.0
+        self.answered = 0
+        self.under_way = 0
 
-    @property
-    def is_known(self) -> bool:
-        """Whether enough answers have shown how fast the server is."""
-        return self._answers >= KNOWN_AFTER_ANSWERS
+    def begin(self, attempt: int, now: float) -> Watch:
+        """Watch the `attempt`-th try (from 1) of a sample, sent `now` (seconds of a steady clock)."""
+        overtaken_at = self.answered + self.under_way + OVERTAKEN_BY
+        self.under_way += 1
+        return Watch(self, attempt, now, overtaken_at)
 
-    def note(self, seconds: float) -> None:
-        """An answer took so long."""
-        self._answers += 1
-        self._slowest = max(self._slowest, seconds)
+    def note(self, watch: Watch, now: float) -> None:
+        """A watched attempt was answered."""
+        self.answered += 1
+        if watch.start >= self._renewed:
+            self._known += 1
+            self._slowest = max(self._slowest, now - watch.start)
 
-    def seconds(self, attempt: int) -> float:
-        """For the `attempt`-th try (from 1); infinity where too little is known, and for late ones."""
-        if attempt > IMPATIENT_ATTEMPTS or not self.is_known:
+    def renew(self, now: float) -> None:
+        """Other work begins: how long answers took so far says nothing about it."""
+        self._renewed, self._known, self._slowest = now, 0, 0.0
+
+    def seconds(self, watch: Watch) -> float:
+        """How long an attempt is waited for at most; infinity where too little is known, and for late ones."""
+        if watch.attempt > IMPATIENT_ATTEMPTS or self._known < KNOWN_AFTER_ANSWERS:
             return math.inf
-        return max(LEAST_PATIENCE_SECONDS, HUNG_FACTOR * self._slowest)
+        is_overtaken = self.answered >= watch.overtaken_at
+        least = OVERTAKEN_SECONDS if is_overtaken else min(LEAST_PATIENCE_SECONDS, self._deadline / 3)
+        return max(least, HUNG_FACTOR * self._slowest)
+
+
+@dataclass(slots=True)
+class Watch:
+    """One attempt; a transport asks it now and then whether it is hung."""
+
+    patience: Patience
+    attempt: int
+    start: float
+    overtaken_at: int
+    """Once so many requests are answered, `OVERTAKEN_BY` of them were sent later than this one."""
+    hung: bool = False
+
+    def __call__(self) -> bool:
+        """Whether to wait no longer."""
+        self.hung = time.perf_counter() - self.start > self.patience.seconds(self)
+        return self.hung
 
 
 def retry_after_seconds(value: str | None) -> float | None:

@@ -35,7 +35,7 @@ from mock_server import (
     truncated_json,
 )
 
-from evalsuite.endpoint import client, retries
+from evalsuite.endpoint import direct, retries
 from evalsuite.endpoint.client import Answer as Answered
 from evalsuite.endpoint.client import Endpoint, RequestFailure
 from evalsuite.endpoint.concurrency import AdaptiveConcurrency, FixedConcurrency
@@ -342,8 +342,8 @@ def test_a_hung_request_is_asked_again_once_others_show_how_fast_the_server_is(
 def test_a_request_that_hung_before_anything_was_known_is_asked_again_too(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(retries, "LEAST_PATIENCE_SECONDS", 0.2)
-    monkeypatch.setattr(client, "PATIENCE_CHECK_SECONDS", 0.05)
+    monkeypatch.setattr(retries, "OVERTAKEN_SECONDS", 0.2)
+    monkeypatch.setattr(direct, "CHECK_SECONDS", 0.05)
     policy = RetryPolicy(deadline=WAIT_SECONDS, first_delay=0.0, max_delay=0.0)
 
     def behave(asked: Asked) -> Answer:
@@ -365,14 +365,48 @@ def test_a_request_that_hung_before_anything_was_known_is_asked_again_too(
         assert within(server, ask_hung_first, policy).attempts == 2
 
 
-def test_patience_begins_with_enough_answers_and_ends_with_the_second_attempt() -> None:
-    patience = retries.Patience()
+def patience_after(seconds: float, deadline: float = 600.0) -> retries.Patience:
+    """That of a server which took so long for each of as many answers as it takes to know it."""
+    patience = retries.Patience(deadline)
     for _ in range(retries.KNOWN_AFTER_ANSWERS):
-        assert patience.seconds(1) == math.inf
-        patience.note(7.0)
-    assert patience.seconds(1) == 70.0
-    assert patience.seconds(2) == 70.0
-    assert patience.seconds(3) == math.inf
+        watch = patience.begin(1, 0.0)
+        assert patience.seconds(watch) == math.inf
+        patience.under_way -= 1
+        patience.note(watch, seconds)
+    return patience
+
+
+def test_patience_begins_with_enough_answers_and_ends_with_the_second_attempt() -> None:
+    patience = patience_after(7.0)
+    assert [patience.seconds(patience.begin(attempt, 0.0)) for attempt in (1, 2, 3)] == [70.0, 70.0, math.inf]
+
+
+def test_a_request_that_many_later_ones_overtook_is_given_up_sooner() -> None:
+    patience = patience_after(0.1)
+    before, waiting = patience.begin(1, 0.0), patience.begin(1, 0.0)
+    patience.note(before, 0.1)
+    for _ in range(retries.OVERTAKEN_BY):
+        assert patience.seconds(waiting) == retries.LEAST_PATIENCE_SECONDS
+        patience.note(patience.begin(1, 0.0), 0.1)
+    assert patience.seconds(waiting) == retries.OVERTAKEN_SECONDS
+
+
+def test_patience_leaves_time_for_three_attempts_of_a_short_deadline() -> None:
+    patience = patience_after(0.1, deadline=3.0)
+    assert patience.seconds(patience.begin(1, 0.0)) == 1.0
+
+
+def test_answers_of_another_dataset_say_nothing_of_how_long_to_wait() -> None:
+    patience = patience_after(0.1)
+    late = patience.begin(1, 0.0)
+    patience.renew(now=1.0)
+    for _ in range(retries.KNOWN_AFTER_ANSWERS):
+        patience.note(late, 0.1)  # asked before the change
+    assert patience.seconds(patience.begin(1, 2.0)) == math.inf
+
+
+def test_after_a_hang_the_request_is_sent_again_at_once() -> None:
+    assert RetryPolicy(10.0, first_delay=4.0).delay(1, hung=True) == 0.0
 
 
 def test_an_endless_stream_ends_at_the_deadline() -> None:
