@@ -16,7 +16,8 @@
 
 `key` is a hash of what was asked of whom. A line is finished when its newline is there: a torn last line means
 that sample is still owed, and is cut off before anything is appended. After a power cut, lines the operating
-system had not written yet (some seconds' worth) are owed as well; a killed process loses none.
+system had not written yet (with Linux's defaults those of half a minute at most) are owed as well; a killed process loses
+none.
 """
 
 from __future__ import annotations
