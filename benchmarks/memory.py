@@ -1,4 +1,4 @@
-"""Memory against rows: peak of the whole command for a few row counts, against the mock server."""
+"""Memory against rows: peak of the whole command for a few row counts, and of the same command again, which asks nothing."""
 
 from __future__ import annotations
 
@@ -32,12 +32,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, nargs="+", default=[1000, 100_000, 1_000_000])
     with tempfile.TemporaryDirectory() as folder, mock_server() as base_url:
-        before: tuple[int, float] | None = None
+        before: dict[str, tuple[int, float]] = {}
         for rows in parser.parse_args().rows:
             data = write_rows(Path(folder) / f"rows{rows}.csv", rows)
-            peak = peak_megabytes(base_url, data, Path(folder) / "reports", str(rows))
-            print(f"{rows:8} rows   peak {peak:6.1f} MB{_growth(before, rows, peak)}", flush=True)
-            before = rows, peak
+            for start in ("first", "again"):
+                peak = peak_megabytes(base_url, data, Path(folder) / "reports", str(rows))
+                growth = _growth(before.get(start), rows, peak)
+                print(f"{rows:8} rows   {start}   peak {peak:6.1f} MB{growth}", flush=True)
+                before[start] = rows, peak
 
 
 if __name__ == "__main__":
