@@ -12,8 +12,9 @@ JITTER = random.Random()
 """Our own, so that a seed the user set for training is left alone."""
 HUNG_FACTOR = 10.0
 LEAST_PATIENCE_SECONDS = 5.0
-OVERTAKEN_SECONDS = 2.0
+STALLED_PATIENCE_SECONDS = 10.0
 OVERTAKEN_BY = 20
+FEW_UNDER_WAY = 8
 KNOWN_AFTER_ANSWERS = 50
 IMPATIENT_ATTEMPTS = 2
 RETRIED_STATUSES = frozenset({408, 409, 429})
@@ -48,10 +49,10 @@ class RetryPolicy:
 class Patience:
     """Which attempts are taken for hung: a lost request must not cost a sample all its time, nor the run its end.
 
-    An attempt is hung when it takes ten times as long as the slowest answer so far, and five seconds at least; two are
-    enough where requests sent after it have been answered, which tells a lost request from a slow server. So is a second
-    attempt. Later ones have what is left of the sample's deadline, so that an answer that really takes so long is had in
-    the end.
+    An attempt is hung when it takes ten times as long as the slowest answer so far, and five seconds at least. Where many
+    requests are under way and none that was sent later has been answered, the server as a whole stands still, and sending
+    everything again would not help it: then it has ten. A second attempt is judged alike. Later ones have what is left of
+    the sample's deadline, so that an answer that really takes so long is had in the end.
     """
 
     def __init__(self, deadline: float) -> None:
@@ -83,9 +84,9 @@ class Patience:
         """How long an attempt is waited for at most; infinity where too little is known, and for late ones."""
         if watch.attempt > IMPATIENT_ATTEMPTS or self._known < KNOWN_AFTER_ANSWERS:
             return math.inf
-        is_overtaken = self.answered >= watch.overtaken_at
-        least = OVERTAKEN_SECONDS if is_overtaken else min(LEAST_PATIENCE_SECONDS, self._deadline / 3)
-        return max(least, HUNG_FACTOR * self._slowest)
+        is_alone = self.answered >= watch.overtaken_at or self.under_way <= FEW_UNDER_WAY
+        least = LEAST_PATIENCE_SECONDS if is_alone else STALLED_PATIENCE_SECONDS
+        return max(min(least, self._deadline / 3), HUNG_FACTOR * self._slowest)
 
 
 @dataclass(slots=True)

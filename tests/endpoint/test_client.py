@@ -342,7 +342,7 @@ def test_a_hung_request_is_asked_again_once_others_show_how_fast_the_server_is(
 def test_a_request_that_hung_before_anything_was_known_is_asked_again_too(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(retries, "OVERTAKEN_SECONDS", 0.2)
+    monkeypatch.setattr(retries, "LEAST_PATIENCE_SECONDS", 0.2)
     monkeypatch.setattr(direct, "CHECK_SECONDS", 0.05)
     policy = RetryPolicy(deadline=WAIT_SECONDS, first_delay=0.0, max_delay=0.0)
 
@@ -381,14 +381,22 @@ def test_patience_begins_with_enough_answers_and_ends_with_the_second_attempt() 
     assert [patience.seconds(patience.begin(attempt, 0.0)) for attempt in (1, 2, 3)] == [70.0, 70.0, math.inf]
 
 
-def test_a_request_that_many_later_ones_overtook_is_given_up_sooner() -> None:
+def test_a_server_that_stands_still_has_more_time_than_a_request_that_later_ones_overtook() -> None:
     patience = patience_after(0.1)
-    before, waiting = patience.begin(1, 0.0), patience.begin(1, 0.0)
-    patience.note(before, 0.1)
+    *earlier, waiting = (patience.begin(1, 0.0) for _ in range(retries.FEW_UNDER_WAY + 1))
+    for watch in earlier:
+        patience.note(watch, 0.1)
     for _ in range(retries.OVERTAKEN_BY):
-        assert patience.seconds(waiting) == retries.LEAST_PATIENCE_SECONDS
-        patience.note(patience.begin(1, 0.0), 0.1)
-    assert patience.seconds(waiting) == retries.OVERTAKEN_SECONDS
+        later = patience.begin(1, 0.0)
+        assert patience.seconds(waiting) == retries.STALLED_PATIENCE_SECONDS
+        patience.note(later, 0.1)
+    assert patience.seconds(waiting) == retries.LEAST_PATIENCE_SECONDS
+
+
+def test_few_requests_are_sent_again_soon_since_that_costs_a_server_little() -> None:
+    patience = patience_after(0.1)
+    waiting = [patience.begin(1, 0.0) for _ in range(retries.FEW_UNDER_WAY)]
+    assert {patience.seconds(watch) for watch in waiting} == {retries.LEAST_PATIENCE_SECONDS}
 
 
 def test_patience_leaves_time_for_three_attempts_of_a_short_deadline() -> None:
