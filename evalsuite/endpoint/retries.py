@@ -11,6 +11,7 @@ from email.utils import parsedate_to_datetime
 JITTER = random.Random()
 """Our own, so that a seed the user set for training is left alone."""
 HUNG_FACTOR = 10.0
+OVERTAKEN_PATIENCE_SECONDS = 2.0
 LEAST_PATIENCE_SECONDS = 5.0
 STALLED_PATIENCE_SECONDS = 10.0
 OVERTAKEN_BY = 20
@@ -49,10 +50,12 @@ class RetryPolicy:
 class Patience:
     """Which attempts are taken for hung: a lost request must not cost a sample all its time, nor the run its end.
 
-    An attempt is hung when it takes ten times as long as the slowest answer so far, and five seconds at least. Where many
-    requests are under way and none that was sent later has been answered, the server as a whole stands still, and sending
-    everything again would not help it: then it has ten. A second attempt is judged alike. Later ones have what is left of
-    the sample's deadline, so that an answer that really takes so long is had in the end.
+    An attempt is hung when it takes ten times as long as the slowest answer so far, and also, at least,
+        two seconds    where requests that were sent later have been answered: it holds a place that others could use
+        five seconds   where few are under way, so that sending them again costs a server little
+        ten seconds    where many are and none is answered: the server as a whole stands still
+    A second attempt is judged alike. Later ones have what is left of the sample's deadline, so that an answer that really
+    takes so long is had in the end; from then on it is the slowest, and others like it are waited for.
     """
 
     def __init__(self, deadline: float) -> None:
@@ -84,9 +87,12 @@ class Patience:
         """How long an attempt is waited for at most; infinity where too little is known, and for late ones."""
         if watch.attempt > IMPATIENT_ATTEMPTS or self._known < KNOWN_AFTER_ANSWERS:
             return math.inf
-        is_alone = self.answered >= watch.overtaken_at or self.under_way <= FEW_UNDER_WAY
-        least = LEAST_PATIENCE_SECONDS if is_alone else STALLED_PATIENCE_SECONDS
-        return max(min(least, self._deadline / 3), HUNG_FACTOR * self._slowest)
+        return max(min(self._least(watch), self._deadline / 3), HUNG_FACTOR * self._slowest)
+
+    def _least(self, watch: Watch) -> float:
+        if self.answered >= watch.overtaken_at:
+            return OVERTAKEN_PATIENCE_SECONDS
+        return LEAST_PATIENCE_SECONDS if self.under_way <= FEW_UNDER_WAY else STALLED_PATIENCE_SECONDS
 
 
 @dataclass(slots=True)

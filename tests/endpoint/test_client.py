@@ -342,7 +342,7 @@ def test_a_hung_request_is_asked_again_once_others_show_how_fast_the_server_is(
 def test_a_request_that_hung_before_anything_was_known_is_asked_again_too(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(retries, "LEAST_PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr(retries, "OVERTAKEN_PATIENCE_SECONDS", 0.2)
     monkeypatch.setattr(direct, "CHECK_SECONDS", 0.05)
     policy = RetryPolicy(deadline=WAIT_SECONDS, first_delay=0.0, max_delay=0.0)
 
@@ -390,7 +390,7 @@ def test_a_server_that_stands_still_has_more_time_than_a_request_that_later_ones
         later = patience.begin(1, 0.0)
         assert patience.seconds(waiting) == retries.STALLED_PATIENCE_SECONDS
         patience.note(later, 0.1)
-    assert patience.seconds(waiting) == retries.LEAST_PATIENCE_SECONDS
+    assert patience.seconds(waiting) == retries.OVERTAKEN_PATIENCE_SECONDS
 
 
 def test_few_requests_are_sent_again_soon_since_that_costs_a_server_little() -> None:
