@@ -66,9 +66,9 @@ def faulty(share: float) -> Iterator[bytes | None]:
 class Connection(asyncio.Protocol):
     """One keep-alive connection; every request to it gets the next of the replies."""
 
-    def __init__(self, latency: float, replies: Iterator[bytes | None], asked: list[int]) -> None:
+    def __init__(self, latency: float, replies: Iterator[bytes | None], count: list[int]) -> None:
         self._latency = latency
-        self._asked = asked
+        self._count = count
         self._replies = replies
         self._buffer = b""
 
@@ -98,10 +98,10 @@ class Connection(asyncio.Protocol):
 
     def _answer(self) -> bytes | None:
         if self._buffer.startswith(b"GET /asked"):
-            return response(self._asked[0])
+            return response(self._count[0])
         if self._buffer.startswith(b"GET"):
             return MODELS
-        self._asked[0] += 1
+        self._count[0] += 1
         return next(self._replies)
 
     def _write(self, answer: bytes | None) -> None:
@@ -116,10 +116,10 @@ class Connection(asyncio.Protocol):
 async def serve(latency: float, faults: float) -> None:
     """Listen on a free port of 127.0.0.1 and say which."""
     replies = faulty(faults) if faults else repeat(PLAIN)
-    asked = [0]
+    count = [0]
     loop = asyncio.get_running_loop()
     server = await loop.create_server(
-        lambda: Connection(latency, replies, asked), "127.0.0.1", 0, backlog=1024
+        lambda: Connection(latency, replies, count), "127.0.0.1", 0, backlog=1024
     )
     print(server.sockets[0].getsockname()[1], flush=True)
     async with server:
