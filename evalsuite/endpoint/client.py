@@ -200,15 +200,17 @@ class Endpoint:
         )
         await self._until_welcome()
         deadline = perf_counter() + self.policy.deadline
-        attempt = 0
+        attempt = hangs = 0
         while True:
             attempt += 1
             try:
-                return _usable(await self._attempt(request, body, deadline, attempt), request)
+                return _usable(await self._attempt(request, body, deadline, attempt, hangs), request)
             except _Again as again:
                 failure = again.failure
                 failure.attempts = attempt
-                delay = self.policy.delay(attempt, again.retry_after, hung=failure.failure == "timeout")
+                hung = failure.failure == "timeout"
+                hangs += hung
+                delay = self.policy.delay(attempt, again.retry_after, hung=hung)
                 self._note_overload(failure, again.retry_after)
                 if attempt >= self.policy.max_attempts or perf_counter() + delay >= deadline:
                     raise failure from None
@@ -232,9 +234,11 @@ class Endpoint:
             if asked < self.policy.deadline:  # else every sample fails by itself, and the run soon ends
                 self._welcome_from = max(self._welcome_from, perf_counter() + asked)
 
-    async def _attempt(self, request: Request, body: bytes, deadline: float, attempt: int) -> Answer:
+    async def _attempt(
+        self, request: Request, body: bytes, deadline: float, attempt: int, hangs: int
+    ) -> Answer:
         start = perf_counter()
-        watch = self._patience.begin(attempt, start)
+        watch = self._patience.begin(hangs, start)
         stream = StreamReader(start) if self.stream and request.measure is None else None
         self.traffic.requests += 1
         self.traffic.in_flight += 1

@@ -17,7 +17,7 @@ STALLED_PATIENCE_SECONDS = 10.0
 OVERTAKEN_BY = 20
 FEW_UNDER_WAY = 8
 KNOWN_AFTER_ANSWERS = 50
-IMPATIENT_ATTEMPTS = 2
+MOST_HANGS = 2
 RETRIED_STATUSES = frozenset({408, 409, 429})
 
 
@@ -54,8 +54,8 @@ class Patience:
         two seconds    where requests that were sent later have been answered: it holds a place that others could use
         five seconds   where few are under way, so that sending them again costs a server little
         ten seconds    where many are and none is answered: the server as a whole stands still
-    A second attempt is judged alike. Later ones have what is left of the sample's deadline, so that an answer that really
-    takes so long is had in the end; from then on it is the slowest, and others like it are waited for.
+    After two such attempts a sample has what is left of its deadline, so that an answer that really takes so long is had in
+    the end; from then on it is the slowest, and others like it are waited for.
     """
 
     def __init__(self, deadline: float) -> None:
@@ -66,11 +66,11 @@ class Patience:
         self.answered = 0
         self.under_way = 0
 
-    def begin(self, attempt: int, now: float) -> Watch:
-        """Watch the `attempt`-th try (from 1) of a sample, sent `now` (seconds of a steady clock)."""
+    def begin(self, hangs: int, now: float) -> Watch:
+        """Watch an attempt sent `now` (seconds of a steady clock); `hangs` of the sample's before were hung."""
         overtaken_at = self.answered + self.under_way + OVERTAKEN_BY
         self.under_way += 1
-        return Watch(self, attempt, now, overtaken_at)
+        return Watch(self, hangs, now, overtaken_at)
 
     def note(self, watch: Watch, now: float) -> None:
         """A watched attempt was answered."""
@@ -84,8 +84,8 @@ class Patience:
         self._renewed, self._known, self._slowest = now, 0, 0.0
 
     def seconds(self, watch: Watch) -> float:
-        """How long an attempt is waited for at most; infinity where too little is known, and for late ones."""
-        if watch.attempt > IMPATIENT_ATTEMPTS or self._known < KNOWN_AFTER_ANSWERS:
+        """How long an attempt is waited for at most; infinity where too little is known, and after two hangs."""
+        if watch.hangs >= MOST_HANGS or self._known < KNOWN_AFTER_ANSWERS:
             return math.inf
         return max(min(self._least(watch), self._deadline / 3), HUNG_FACTOR * self._slowest)
 
@@ -100,7 +100,7 @@ class Watch:
     """One attempt; a transport asks it now and then whether it is hung."""
 
     patience: Patience
-    attempt: int
+    hangs: int
     start: float
     overtaken_at: int
     """Once so many requests are answered, `OVERTAKEN_BY` of them were sent later than this one."""
