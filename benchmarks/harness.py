@@ -9,6 +9,7 @@ import json
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -35,6 +36,12 @@ def mock_server(latency: float = 0.0, faults: float = 0.0) -> Iterator[str]:
             yield f"http://127.0.0.1:{int(process.stdout.readline())}/v1"
         finally:
             process.terminate()
+
+
+def asked_so_far(base_url: str) -> int:
+    """How many replies the mock was asked for."""
+    with urllib.request.urlopen(base_url.removesuffix("/v1") + "/asked") as response:
+        return int(response.read())
 
 
 def write_rows(path: Path, rows: int) -> Path:

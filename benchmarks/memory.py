@@ -1,4 +1,4 @@
-"""Memory against rows: peak of the whole command for a few row counts, against the mock server."""
+"""Memory against rows: peak of the whole command for a few row counts, and of the same command again, which asks nothing."""
 
 from __future__ import annotations
 
@@ -21,16 +21,25 @@ def peak_megabytes(base_url: str, data: Path, out: Path, name: str) -> float:
     return int(done.stderr.rpartition("PEAK ")[2]) / 1024
 
 
+def _growth(before: tuple[int, float] | None, rows: int, peak: float) -> str:
+    if before is None:
+        return ""
+    return f"   {(peak - before[1]) * 2**20 / (rows - before[0]):5.0f} bytes for each row more"
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, nargs="+", default=[1000, 20_000, 200_000])
+    parser.add_argument("--rows", type=int, nargs="+", default=[1000, 100_000, 1_000_000])
     with tempfile.TemporaryDirectory() as folder, mock_server() as base_url:
+        before: dict[str, tuple[int, float]] = {}
         for rows in parser.parse_args().rows:
-            data = Path(folder) / f"rows{rows}.csv"
-            write_rows(data, rows)
-            peak = peak_megabytes(base_url, data, Path(folder) / "reports", str(rows))
-            print(f"{rows:8} rows   peak {peak:6.0f} MB", flush=True)
+            data = write_rows(Path(folder) / f"rows{rows}.csv", rows)
+            for start in ("first", "again"):
+                peak = peak_megabytes(base_url, data, Path(folder) / "reports", str(rows))
+                growth = _growth(before.get(start), rows, peak)
+                print(f"{rows:8} rows   {start}   peak {peak:6.1f} MB{growth}", flush=True)
+                before[start] = rows, peak
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 Run as a script it prints its port and serves until it is ended. It parses no more of HTTP than it must, so that
 one core of it outruns any client. `--latency` delays each reply by so many seconds. `--faults 0.01` answers one request
-in a hundred with each of the faults in `FAULTS`.
+in a hundred with each of the faults in `FAULTS`. `GET /asked` tells how many requests for a reply there were.
 """
 
 from __future__ import annotations
@@ -66,8 +66,9 @@ def faulty(share: float) -> Iterator[bytes | None]:
 class Connection(asyncio.Protocol):
     """One keep-alive connection; every request to it gets the next of the replies."""
 
-    def __init__(self, latency: float, replies: Iterator[bytes | None]) -> None:
+    def __init__(self, latency: float, replies: Iterator[bytes | None], count: list[int]) -> None:
         self._latency = latency
+        self._count = count
         self._replies = replies
         self._buffer = b""
 
@@ -86,7 +87,7 @@ class Connection(asyncio.Protocol):
             whole = end + 4 + (int(length[1]) if length else 0)
             if len(self._buffer) < whole:
                 return
-            answer = MODELS if self._buffer.startswith(b"GET") else next(self._replies)
+            answer = self._answer()
             self._buffer = self._buffer[whole:]
             if self._latency:
                 asyncio.get_running_loop().call_later(self._latency, self._write, answer)
@@ -94,6 +95,14 @@ class Connection(asyncio.Protocol):
                 self._transport.write(answer)
             else:
                 self._write(answer)
+
+    def _answer(self) -> bytes | None:
+        if self._buffer.startswith(b"GET /asked"):
+            return response(self._count[0])
+        if self._buffer.startswith(b"GET"):
+            return MODELS
+        self._count[0] += 1
+        return next(self._replies)
 
     def _write(self, answer: bytes | None) -> None:
         if answer is None or self._transport.is_closing():
@@ -107,8 +116,11 @@ class Connection(asyncio.Protocol):
 async def serve(latency: float, faults: float) -> None:
     """Listen on a free port of 127.0.0.1 and say which."""
     replies = faulty(faults) if faults else repeat(PLAIN)
+    count = [0]
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: Connection(latency, replies), "127.0.0.1", 0, backlog=1024)
+    server = await loop.create_server(
+        lambda: Connection(latency, replies, count), "127.0.0.1", 0, backlog=1024
+    )
     print(server.sockets[0].getsockname()[1], flush=True)
     async with server:
         await server.serve_forever()

@@ -59,7 +59,7 @@ async def serve(latency: float, characters: int) -> None:
     NotingConnection.idle, NotingConnection.asked = [], []
     loop, ended = asyncio.get_running_loop(), asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, ended.set)
-    server = await loop.create_server(lambda: NotingConnection(latency, replies), "127.0.0.1", 0)
+    server = await loop.create_server(lambda: NotingConnection(latency, replies, [0]), "127.0.0.1", 0)
     print(server.sockets[0].getsockname()[1], flush=True)
     await ended.wait()
     idle = [1000 * seconds for seconds in NotingConnection.idle]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Sequence
 
@@ -85,9 +86,19 @@ def _api_key(config: RunConfig, field: str) -> str | None:
 async def check_model(endpoint: Endpoint, plans: Sequence[DatasetPlan]) -> None:
     """The name is served, and one small request of each kind that the datasets make is answered.
 
+    Both are asked at the same time, since each takes a slow server its time; a name that is not served is what is told.
     Raises `EndpointError` or `ServerError`.
     """
-    await endpoint.check_model()
+    probing = asyncio.ensure_future(_probe(endpoint, plans))
+    try:
+        await endpoint.check_model()
+        await probing
+    finally:
+        probing.cancel()
+        await asyncio.gather(probing, return_exceptions=True)
+
+
+async def _probe(endpoint: Endpoint, plans: Sequence[DatasetPlan]) -> None:
     seen: set[tuple[str, Measure | None]] = set()
     for plan in plans:
         prompt = plan.task.probe(plan.style)

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from evalsuite._version import __version__
+from evalsuite.compact import HashSet, short_hash
 from evalsuite.config import OnError
 from evalsuite.data.dataset import WHOLE_DATASET
 from evalsuite.endpoint.wire import dumps
@@ -142,7 +143,7 @@ class _Rescoring:
     def run(self) -> EvalsuiteError | None:
         works = _works(self.before.info, self.on_error, self.profiles)
         self._plans = {(work.variant.name, plan.name): (plan, work) for work in works for plan in work.plans}
-        self._seen: set[int] = set()
+        self._seen = HashSet()
         with Journal(self.staging.journal) as journal:
             for line in self._judged():
                 journal.append(dumps(line) + b"\n")
@@ -169,10 +170,7 @@ class _Rescoring:
 
     def _is_new(self, line: Mapping[str, Any]) -> bool:
         """A crash may have left a sample's line twice."""
-        short = hash((line["variant"], line["dataset"], _place_of_line(line)))
-        before = len(self._seen)
-        self._seen.add(short)
-        return len(self._seen) > before
+        return self._seen.add(short_hash(f"{line['variant']}\n{line['dataset']}\n{_place_of_line(line)}"))
 
     def _judged_by_rows(self, counts: Mapping[tuple[str, str], int]) -> Iterator[dict[str, Any]]:
         with LineIndex(self.before.path / JOURNAL_FILE, _place_of_line) as lines:

@@ -6,7 +6,6 @@ samples one at a time; the samples of small files are kept by the first. `--limi
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 from evalsuite.cache import file_sha256
+from evalsuite.compact import HashSet, short_hash
 from evalsuite.data.layout import DataFile
 from evalsuite.data.readers import Reading, Record, read_records
 from evalsuite.errors import DataError, Problem
@@ -187,26 +187,48 @@ def load_dataset(name: str, files: Sequence[DataFile], parser: RowParser[RowT]) 
 def _validated(file: DataFile, parser: RowParser[RowT], problems: list[Problem]) -> Iterator[Sample[RowT]]:
     """The good samples of a file; everything wrong with it goes to `problems`."""
     seen = False
-    first_lines: dict[int, int] = {}
+    ids, repeated = HashSet(), set[int]()
+    found: list[Problem] = []
     try:
         for item in _parsed(file, parser):
             seen = True
             if isinstance(item, Problem):
-                problems.append(item)
-                continue
-            key = _short_hash(item.id)
-            if key in first_lines:
-                what = f"duplicate id '{item.id}' (also on line {first_lines[key]})"
-                problems.append(Problem(str(file.path), item.line, what, "every id once in a file"))
-            else:
-                first_lines[key] = item.line
+                found.append(item)
+            elif ids.add(short := short_hash(item.id)):
                 yield item
+            else:
+                repeated.add(short)
     except DataError as error:
-        problems.extend(error.problems)
+        problems += [*_in_order(found, file, parser, repeated), *error.problems]
         return
     if not seen:
         what = "no rows" if file.path.stat().st_size else "an empty file"
-        problems.append(Problem(str(file.path), 0, what, "at least one row"))
+        found.append(Problem(str(file.path), 0, what, "at least one row"))
+    problems += _in_order(found, file, parser, repeated)
+
+
+def _in_order(
+    found: list[Problem], file: DataFile, parser: RowParser[RowT], repeated: Collection[int]
+) -> list[Problem]:
+    """The problems of a file with those of ids that stand twice. Only then their lines are looked for."""
+    if not repeated:
+        return found
+    return sorted([*found, *_repetitions(file, parser, repeated)], key=lambda problem: problem.line)
+
+
+def _repetitions(file: DataFile, parser: RowParser[RowT], repeated: Collection[int]) -> Iterator[Problem]:
+    first_lines: dict[int, int] = {}
+    try:
+        for item in _parsed(file, parser):
+            if isinstance(item, Problem) or (short := short_hash(item.id)) not in repeated:
+                continue
+            if short in first_lines:
+                what = f"duplicate id '{item.id}' (also on line {first_lines[short]})"
+                yield Problem(str(file.path), item.line, what, "every id once in a file")
+            else:
+                first_lines[short] = item.line
+    except DataError:
+        return  # as far as it could be read
 
 
 def _parsed(file: DataFile, parser: RowParser[RowT]) -> Iterator[Sample[RowT] | Problem]:
@@ -279,10 +301,3 @@ def _subset_name(subject: str) -> str:
     if subject.startswith(CATEGORY_PREFIX):
         return f"subject {subject}"
     return f"{subject} (subject)" if subject == WHOLE_DATASET else subject
-
-
-def _short_hash(text: str) -> int:
-    """64 bits stand for an id, so that a million ids stay small; a clash is less likely than a disk error."""
-    return int.from_bytes(
-        hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big"
-    )

@@ -1,6 +1,6 @@
 """One file → its records, in order, with the line each starts on.
 
-CSV, TSV and JSONL are streamed; JSON and Parquet are one document each and are held as a whole. Column names
+CSV, TSV, JSONL and Parquet are streamed; JSON is one document and is held as a whole. Column names
 are lower-cased and stripped, an unnamed index column is dropped, a UTF-8 byte-order mark is skipped, and so are
 blank lines and rows of nothing but empty cells, which spreadsheets leave behind.
 A row that cannot be read becomes a `Problem` in the stream, so that one pass finds every bad row.
@@ -25,6 +25,8 @@ from evalsuite.mending import mended
 
 MAX_FIELD_CHARACTERS = 64 * 1024 * 1024
 """The csv module stops at 131,072 characters a field, less than one long tool list."""
+PARQUET_BUFFER_BYTES = 1 << 20
+"""Of each column; without it a whole row group, often the file, is read at once."""
 REPLACEMENT = "\ufffd"
 _UTF16_BEGINNINGS = {rb"\xff\xfe|\xfe\xff": "UTF-16", rb".\x00": "UTF-16LE", rb"\x00": "UTF-16BE"}
 _HIGH_BYTES = re.compile(rb"[\x80-\xff]+")
@@ -343,11 +345,11 @@ def _read_parquet(path: Path, _mend: bool) -> Reading:
         ) from error
     file = str(path)
     try:
-        with parquet.ParquetFile(path) as table:
+        with parquet.ParquetFile(path, buffer_size=PARQUET_BUFFER_BYTES) as table:
             columns = _column_names(table.schema_arrow.names)
             yield from _header_problems(file, 1, columns)
             row = 0
-            for batch in table.iter_batches(batch_size=1024):
+            for batch in table.iter_batches(batch_size=1024, use_threads=False):
                 for values in zip(*(column.to_pylist() for column in batch.columns), strict=True):
                     row += 1
                     yield Record(file, row, _named(columns, values))

@@ -17,8 +17,8 @@ import orjson
 
 from evalsuite.endpoint.concurrency import Concurrency
 from evalsuite.endpoint.measures import CLASSIFY_PATH, Unmeasured, read_measured
-from evalsuite.endpoint.retries import IMPATIENT_ATTEMPTS, Patience, RetryPolicy, retry_after_seconds
-from evalsuite.endpoint.transport import Address, Piece, Response, TransportError, open_transport
+from evalsuite.endpoint.retries import Patience, RetryPolicy, retry_after_seconds
+from evalsuite.endpoint.transport import Address, Response, TransportError, open_transport
 from evalsuite.endpoint.wire import (
     PATHS,
     Api,
@@ -48,7 +48,6 @@ FailureClass: TypeAlias = Literal[
 SECRET_CHARACTERS = 16
 """Providers' keys are longer."""
 CONTROL_TIMEOUT_SECONDS = 30.0
-PATIENCE_CHECK_SECONDS = 1.0
 OVERLOAD_STATUSES = frozenset({429, 503, 529})
 """Too many requests, service unavailable, and what some providers say for overloaded."""
 JSON_TYPE = "application/json"
@@ -148,7 +147,7 @@ class Endpoint:
                 f"{self.base_url}: not an address ({error}). Check {self.option_prefix}base-url."
             ) from error
         self._welcome_from = 0.0
-        self._patience = Patience()
+        self._patience = Patience(self.policy.deadline)
         self._paths: dict[Api, str] = {api: self._address.path + path for api, path in PATHS.items()}
         self._paths["classify"] = self._address.path.removesuffix("/v1") + CLASSIFY_PATH
 
@@ -201,20 +200,27 @@ class Endpoint:
         )
         await self._until_welcome()
         deadline = perf_counter() + self.policy.deadline
-        attempt = 0
+        attempt = hangs = 0
         while True:
             attempt += 1
             try:
-                return _usable(await self._attempt(request, body, deadline, attempt), request)
+                return _usable(await self._attempt(request, body, deadline, attempt, hangs), request)
             except _Again as again:
                 failure = again.failure
                 failure.attempts = attempt
-                delay = self.policy.delay(attempt, again.retry_after)
+                hung = failure.failure == "timeout"
+                hangs += hung
+                delay = self.policy.delay(attempt, again.retry_after, hung=hung)
                 self._note_overload(failure, again.retry_after)
                 if attempt >= self.policy.max_attempts or perf_counter() + delay >= deadline:
                     raise failure from None
             self.traffic.retries += 1
             await asyncio.sleep(delay)
+
+    def renew(self) -> None:
+        """Other work begins: how fast requests were answered so far says nothing about it."""
+        self.concurrency.renew()
+        self._patience.renew(perf_counter())
 
     async def _until_welcome(self) -> None:
         """Wait while the server has asked everyone to come back later; a sample's time has not begun yet."""
@@ -228,14 +234,23 @@ class Endpoint:
             if asked < self.policy.deadline:  # else every sample fails by itself, and the run soon ends
                 self._welcome_from = max(self._welcome_from, perf_counter() + asked)
 
-    async def _attempt(self, request: Request, body: bytes, deadline: float, attempt: int) -> Answer:
+    async def _attempt(
+        self, request: Request, body: bytes, deadline: float, attempt: int, hangs: int
+    ) -> Answer:
         start = perf_counter()
-        left = max(0.001, deadline - start)
+        watch = self._patience.begin(hangs, start)
         stream = StreamReader(start) if self.stream and request.measure is None else None
         self.traffic.requests += 1
         self.traffic.in_flight += 1
         try:
-            response = await self._sent(request.api, body, left, attempt, stream.take if stream else None)
+            response = await self._transport.send(
+                "POST",
+                self._paths[request.api],
+                body,
+                max(0.001, deadline - start),
+                stream.take if stream else None,
+                watch,
+            )
             if response.status != 200:
                 self._refused(response, attempt)
             if stream and response.content_type != JSON_TYPE:
@@ -249,7 +264,7 @@ class Endpoint:
         except BadReply as error:
             raise _Again(RequestFailure("bad_reply", self.redact(str(error)))) from None
         except asyncio.TimeoutError:
-            if self._patience.seconds(attempt) < left:
+            if watch.hung:
                 message = "no answer for far longer than any other took"
                 raise _Again(RequestFailure("timeout", message)) from None
             message = f"no answer within {self.policy.deadline:g} s"
@@ -259,32 +274,13 @@ class Endpoint:
             raise _Again(RequestFailure("connection", self.redact(str(error)))) from None
         finally:
             self.traffic.in_flight -= 1
+            self._patience.under_way -= 1
         now = perf_counter()
         self.concurrency.finished(now)
         if request.measure is None:  # far quicker than generating, so no measure for the others
-            self._patience.note(now - start)
+            self._patience.note(watch, now)
         ttft = stream.ttft_s if stream else None
         return Answer(self._redact_reply(reply), now - start, ttft, attempt)
-
-    async def _sent(
-        self, api: Api, body: bytes, left: float, attempt: int, on_piece: Piece | None
-    ) -> Response:
-        """The response, waited for as long as `left` and our patience allow. Raises as `Transport.send`."""
-        path, patience = self._paths[api], self._patience.seconds(attempt)
-        if attempt > IMPATIENT_ATTEMPTS or self._patience.is_known:
-            return await self._transport.send("POST", path, body, min(left, patience), on_piece)
-        start = perf_counter()
-        sending = asyncio.ensure_future(self._transport.send("POST", path, body, left, on_piece))
-        try:
-            while not sending.done():
-                await asyncio.wait({sending}, timeout=PATIENCE_CHECK_SECONDS)
-                if not sending.done() and perf_counter() - start > self._patience.seconds(attempt):
-                    raise asyncio.TimeoutError
-            return sending.result()
-        finally:
-            if not sending.done():
-                sending.cancel()
-                await asyncio.gather(sending, return_exceptions=True)
 
     def _refused(self, response: Response, attempt: int) -> NoReturn:
         raw, status = self._redact_bytes(response.body), response.status

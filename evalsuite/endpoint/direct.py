@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import httptools
 
-from evalsuite.endpoint.transport import Address, Piece, Response, TransportError
+from evalsuite.endpoint.transport import CHECK_SECONDS, Address, Hung, Piece, Response, TransportError
 
 IDLE_SECONDS = 4.0
 """A connection idle for longer is not used again: uvicorn, and vLLM with it, closes them after 5 seconds."""
@@ -50,11 +50,11 @@ class _Connection(asyncio.Protocol):
         self.is_open = True
 
     async def exchange(
-        self, outbox: _Outbox, request: bytes, timeout: float, on_piece: Piece | None
+        self, outbox: _Outbox, request: bytes, timeout: float, on_piece: Piece | None, hung: Hung | None
     ) -> Response:
         """Send a request and wait for its response; a connection that fails is closed."""
         self._exchange = _Exchange(self._loop.create_future(), on_piece)
-        alarm = self._loop.call_later(timeout, self._fail, asyncio.TimeoutError())
+        self._set_alarm(self._loop.time() + timeout, hung)
         outbox.put(self, request)
         try:
             return await self._exchange.done
@@ -62,8 +62,18 @@ class _Connection(asyncio.Protocol):
             self.close()
             raise
         finally:
-            alarm.cancel()
+            self._alarm.cancel()
             self._exchange = None
+
+    def _set_alarm(self, end: float, hung: Hung | None) -> None:
+        left = end - self._loop.time()
+        self._alarm = self._loop.call_later(min(left, CHECK_SECONDS) if hung else left, self._ring, end, hung)
+
+    def _ring(self, end: float, hung: Hung | None) -> None:
+        if self._loop.time() >= end or (hung and hung()):
+            self._fail(asyncio.TimeoutError())
+        else:
+            self._set_alarm(end, hung)
 
     def write(self, request: bytes) -> None:
         """Put a request on the wire, unless the connection is gone by now."""
@@ -185,7 +195,13 @@ class DirectTransport:
         self._head = "".join(f"{name}: {value}\r\n" for name, value in lines.items()).encode("latin-1")
 
     async def send(
-        self, method: str, path: str, body: bytes, timeout: float, on_piece: Piece | None = None
+        self,
+        method: str,
+        path: str,
+        body: bytes,
+        timeout: float,
+        on_piece: Piece | None = None,
+        hung: Hung | None = None,
     ) -> Response:
         """See `Transport.send`."""
         start = self._loop.time()
@@ -200,7 +216,7 @@ class DirectTransport:
         self._busy.add(connection)
         try:
             left = timeout - (self._loop.time() - start)
-            return await connection.exchange(self._outbox, request, left, on_piece)
+            return await connection.exchange(self._outbox, request, left, on_piece, hung)
         finally:
             self._busy.discard(connection)
             if connection.is_open:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import aiohttp
 from yarl import URL
 
-from evalsuite.endpoint.transport import Address, Piece, Response, TransportError
+from evalsuite.endpoint.transport import CHECK_SECONDS, Address, Hung, Piece, Response, TransportError
 
 OK = 200
 
@@ -25,9 +25,21 @@ class GeneralTransport:
         self._session = aiohttp.ClientSession(connector=connector, headers=headers, trust_env=trust_env)
 
     async def send(
-        self, method: str, path: str, body: bytes, timeout: float, on_piece: Piece | None = None
+        self,
+        method: str,
+        path: str,
+        body: bytes,
+        timeout: float,
+        on_piece: Piece | None = None,
+        hung: Hung | None = None,
     ) -> Response:
         """See `Transport.send`."""
+        sending = self._send(method, path, body, timeout, on_piece)
+        return await (_unless_hung(asyncio.ensure_future(sending), hung) if hung else sending)
+
+    async def _send(
+        self, method: str, path: str, body: bytes, timeout: float, on_piece: Piece | None
+    ) -> Response:
         try:
             async with self._session.request(
                 method,
@@ -47,6 +59,19 @@ class GeneralTransport:
     async def close(self) -> None:
         """See `Transport.close`."""
         await self._session.close()
+
+
+async def _unless_hung(sending: asyncio.Future[Response], hung: Hung) -> Response:
+    try:
+        while not sending.done():
+            await asyncio.wait({sending}, timeout=CHECK_SECONDS)
+            if not sending.done() and hung():
+                raise asyncio.TimeoutError
+        return sending.result()
+    finally:
+        if not sending.done():
+            sending.cancel()
+            await asyncio.gather(sending, return_exceptions=True)
 
 
 async def _read(response: aiohttp.ClientResponse, on_piece: Piece | None) -> bytes:

@@ -16,6 +16,10 @@ LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
 
 Piece: TypeAlias = Callable[[bytes], None]
 """Takes a piece of a response's body the moment it arrives."""
+Hung: TypeAlias = Callable[[], bool]
+"""Whether a request that is still unanswered is to be given up."""
+CHECK_SECONDS = 0.5
+"""How often that is asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +72,17 @@ class Transport(Protocol):
     """Connections to one server, kept open between requests."""
 
     async def send(
-        self, method: str, path: str, body: bytes, timeout: float, on_piece: Piece | None = None
+        self,
+        method: str,
+        path: str,
+        body: bytes,
+        timeout: float,
+        on_piece: Piece | None = None,
+        hung: Hung | None = None,
     ) -> Response:
         """The response to one request, redirects not followed; `timeout` is in seconds and covers all of it.
+
+        A request that is `hung` ends as one whose time is up.
 
         `on_piece` sees the body of a response of status 200 as it arrives; what it raises ends the request.
         Raises `TransportError` and `asyncio.TimeoutError`.

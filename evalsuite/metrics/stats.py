@@ -18,8 +18,9 @@ Comparing two variants is in `paired`.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
@@ -65,7 +66,7 @@ def wilson(successes: float, n: int, confidence: float = 0.95) -> Interval:
 
 
 def mean_interval(
-    values: Sequence[float], clusters: Sequence[Hashable] | None = None, confidence: float = 0.95
+    values: Collection[float], clusters: Collection[Hashable] | None = None, confidence: float = 0.95
 ) -> Interval:
     """Return the t interval of a mean, in the values' unit, clustered if every value's cluster is given.
 
@@ -79,17 +80,19 @@ def mean_interval(
     if n == 0:
         return NOTHING
     value = _mean(values)
-    deviations = _cluster_deviations(values, value, range(n) if clusters is None else clusters)
-    groups = len(deviations)
+    deviations = None if clusters is None else _cluster_deviations(values, value, clusters)
+    groups = n if deviations is None else len(deviations)
     if groups < 2:
         return Interval(value=value, stderr=None, low=None, high=None, n=n)
-    stderr = math.sqrt(groups / (groups - 1) * math.fsum(deviation**2 for deviation in deviations)) / n
+    singly = (score - value for score in values)  # nothing is kept of a row: there may be millions
+    squares = math.fsum(deviation**2 for deviation in (singly if deviations is None else deviations))
+    stderr = math.sqrt(groups / (groups - 1) * squares) / n
     half = t_quantile(0.5 + confidence / 2, groups - 1) * stderr
     return Interval(value=value, stderr=stderr, low=value - half, high=value + half, n=n)
 
 
 def score_interval(
-    values: Sequence[float], clusters: Sequence[Hashable] | None = None, confidence: float = 0.95
+    values: Collection[float], clusters: Collection[Hashable] | None = None, confidence: float = 0.95
 ) -> Interval:
     """Return the interval that fits the values: Wilson's for plain 0/1 scores, else the t interval of the mean.
 
@@ -111,7 +114,7 @@ def score_interval(
     return Interval(value=interval.value, stderr=interval.stderr, low=low, high=high, n=interval.n)
 
 
-def macro_mean(subjects: Mapping[str, Sequence[float]], confidence: float = 0.95) -> Interval:
+def macro_mean(subjects: Mapping[str, Collection[float]], confidence: float = 0.95) -> Interval:
     """Return the unweighted mean of the subjects' means; `n` counts rows. Subjects without rows are left out.
 
     A subject with one row, which has no spread of its own, is given that of all rows together. Where no subject has any
@@ -122,7 +125,7 @@ def macro_mean(subjects: Mapping[str, Sequence[float]], confidence: float = 0.95
     if not means:
         return NOTHING
     value = _mean([interval.value for interval in means if interval.value is not None])
-    pooled = mean_interval([score for values in subjects.values() for score in values]).stderr
+    pooled = mean_interval(_Pooled([*subjects.values()])).stderr
     if pooled is None:
         return Interval(value=value, stderr=None, low=None, high=None, n=n)
     errors = [pooled * math.sqrt(n) if mean.stderr is None else mean.stderr for mean in means]
@@ -140,8 +143,24 @@ def macro_mean(subjects: Mapping[str, Sequence[float]], confidence: float = 0.95
     return Interval(value=value, stderr=stderr, low=value - half, high=value + half, n=n)
 
 
+@dataclass(frozen=True, slots=True)
+class _Pooled(Collection[float]):
+    """The values of several collections, not copied."""
+
+    parts: Sequence[Collection[float]]
+
+    def __iter__(self) -> Iterator[float]:
+        return chain.from_iterable(self.parts)
+
+    def __len__(self) -> int:
+        return sum(map(len, self.parts))
+
+    def __contains__(self, value: object) -> bool:
+        return any(value in part for part in self.parts)
+
+
 def bootstrap_interval(
-    statistics: Sequence[Sequence[float]],
+    statistics: Sequence[Sequence[float]] | np.ndarray[Any, np.dtype[np.float64]],
     score: Callable[[Sequence[float]], float],
     *,
     resamples: int = DEFAULT_RESAMPLES,
@@ -193,7 +212,7 @@ def t_quantile(probability: float, freedom: float) -> float:
     return float(stdtrit(freedom, probability))
 
 
-def _mean(values: Sequence[float]) -> float:
+def _mean(values: Collection[float]) -> float:
     total = math.fsum(values)
     if not math.isfinite(total):
         raise ValueError("a value is not finite; expected numbers")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -71,7 +71,7 @@ class Bins:
         return counts
 
 
-def choose_bins(values: Sequence[float]) -> Bins:
+def choose_bins(values: Collection[float]) -> Bins:
     """Bars of a round width over non-empty, finite values; whole numbers never get bars narrower than 1."""
     ordered = sorted(values)
     low, high = ordered[0], ordered[-1]

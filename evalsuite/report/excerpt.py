@@ -3,6 +3,9 @@
 What counts:
     set apart   a sample whose outcome is `unparsed`, `truncated` or `error`. All of them are kept while they
                 fill no more than half the page, or while there is nothing else to show.
+    wrong       an answer of which nothing is right; they have half of what is left, or more where there is room. Not
+                told apart in a dataset of several variants, whose questions are to be the same: `compare` has those
+                that one of them won.
     share       what is left is dealt out evenly: no variant, dataset and subset has more than another that
                 still had some to give.
     drawn       by a hash of dataset, subset and id: the same questions on every rendering, and the same ones
@@ -13,6 +16,7 @@ from __future__ import annotations
 
 import heapq
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
@@ -38,7 +42,8 @@ MOST_MESSAGES = 60
 PAGE_CHARACTERS = 12_000_000
 """A report is mailed as one file; servers refuse some 25 MB, and mail encoding adds a third."""
 
-Group: TypeAlias = tuple[bool, str, str, str]
+Tier: TypeAlias = Literal["apart", "wrong", "other"]
+Group: TypeAlias = tuple[Tier, str, str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,28 +222,34 @@ class Excerpt:
 
     def __init__(self, limit: int, metrics: Metrics) -> None:
         self.limit = max(0, limit)
-        self.seen = 0
-        self.seen_apart = 0
+        self.seen: Counter[Tier] = Counter()
         self._metrics = metrics
+        self._variants = Counter(dataset for _, dataset in metrics)
         self._groups: dict[Group, _Drawn] = {}
-        self._kept = {True: 0, False: 0}
+        self._kept: Counter[Tier] = Counter()
 
     def add(self, sample: Mapping[str, Any]) -> None:
         """Offers a sample; what is over the limit is given up at once."""
-        place = self.seen
-        self.seen += 1
-        apart = is_set_apart(sample)
-        self.seen_apart += apart
+        place = self.seen.total()
         variant, dataset, subset = (str(sample.get(name, "")) for name in ("variant", "dataset", "subset"))
-        drawn = self._groups.setdefault((apart, variant, dataset, subset), _Drawn())
+        tier = self._tier(sample, variant, dataset)
+        self.seen[tier] += 1
+        drawn = self._groups.setdefault((tier, variant, dataset, subset), _Drawn())
         asked = f"{dataset}\0{subset}\0{sample.get('id')}".encode("utf-8", "replace")
         draw = int.from_bytes(blake2b(asked, digest_size=8).digest(), "big")
         if draw >= drawn.below:
             return
         shown = show(sample, place, self._metrics.get((variant, dataset), {}))
         heapq.heappush(drawn.heap, (-draw, place, shown))
-        self._kept[apart] += 1
+        self._kept[tier] += 1
         self._give_up()
+
+    def _tier(self, sample: Mapping[str, Any], variant: str, dataset: str) -> Tier:
+        if is_set_apart(sample):
+            return "apart"
+        primary = next(iter(self._metrics.get((variant, dataset), {}).values()), {})
+        wrong = self._variants[dataset] == 1 and answer_of(sample, primary) == "wrong"
+        return "wrong" if wrong else "other"
 
     def shrink(self, limit: int) -> None:
         """Keeps at most `limit`, by the same rules."""
@@ -247,22 +258,23 @@ class Excerpt:
 
     def _give_up(self) -> None:
         while len(self) > self.limit:
-            apart = self._kept[True] > self.limit / 2 or not self._kept[False]
-            if apart and self._kept[False] > self.limit / 2:
-                apart = False
+            tier = self._fullest_tier()
             fullest = max(
-                (g for k, g in self._groups.items() if k[0] == apart), key=lambda group: len(group.heap)
+                (group for key, group in self._groups.items() if key[0] == tier),
+                key=lambda group: len(group.heap),
             )
             fullest.below = -heapq.heappop(fullest.heap)[0]
-            self._kept[apart] -= 1
+            self._kept[tier] -= 1
+
+    def _fullest_tier(self) -> Tier:
+        """Of which a sample is given up; what one tier has no samples for is the others'."""
+        rest, half = self._kept["wrong"] + self._kept["other"], self.limit / 2
+        if (self._kept["apart"] > half and rest <= half) or not rest:
+            return "apart"
+        return "wrong" if self._kept["wrong"] > self._kept["other"] else "other"
 
     def __len__(self) -> int:
-        return self._kept[True] + self._kept[False]
-
-    @property
-    def kept_apart(self) -> int:
-        """How many of the kept ones are set apart."""
-        return self._kept[True]
+        return self._kept.total()
 
     def samples(self) -> list[Shown]:
         """The kept ones, in the order they came."""
@@ -272,19 +284,24 @@ class Excerpt:
 
     def sentence(self) -> str:
         """How many of how many samples are here, and how they were chosen."""
-        if len(self) == self.seen:
-            return f"All {numbers.counted(self.seen, 'sample')} of the run." if self.seen > 1 else ""
+        seen, several = self.seen.total(), max(self._variants.values(), default=1) > 1
+        if len(self) == seen:
+            return f"All {numbers.counted(seen, 'sample')} of the run." if seen > 1 else ""
         count = numbers.format_count
-        every = "all " if self.kept_apart == self.seen_apart else f"{count(self.kept_apart)} of the "
-        apart = (
-            f"{every}{count(self.seen_apart)} that ended unparsed, truncated or in an error, and "
-            if self.seen_apart
-            else ""
-        )
+        same = ", the same questions for every variant" if several else ""
         return (
-            f"Showing {count(len(self))} of {count(self.seen)} samples: {apart}an even share of every subset, "
-            "the same questions for every variant. The rest is in samples.jsonl."
+            f"Showing {count(len(self))} of {count(seen)} samples: "
+            f"{self._share_of('apart', 'that ended unparsed, truncated or in an error')}"
+            f"{self._share_of('wrong', 'wrong answers')}an even share of every subset{same}. "
+            "The rest is in samples.jsonl."
         )
+
+    def _share_of(self, tier: Tier, what: str) -> str:
+        kept, seen = self._kept[tier], self.seen[tier]
+        if not seen:
+            return ""
+        every = "all " if kept == seen else f"{numbers.format_count(kept)} of the "
+        return f"{every}{numbers.format_count(seen)} {what}, and "
 
 
 def pack(samples: Iterable[Shown]) -> str:

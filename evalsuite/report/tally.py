@@ -1,30 +1,34 @@
 """What the page counts over all samples, shown or not: reply lengths, latencies, labels, stages.
 
-Eight bytes a sample are kept for the histograms, nothing else grows with the number of rows.
+Of lengths and latencies it is kept how often each occurred, latencies to four digits: what grows with the number of rows
+grows ever slower.
 """
 
 from __future__ import annotations
 
-from array import array
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from evalsuite.compact import Values
 from evalsuite.report.numbers import finite
+
+MOST_COUNTED = 50_000
+DIGITS = 4
 
 
 @dataclass
 class Behaviour:
     """How one variant behaved on one dataset, failed requests not counted."""
 
-    tokens: array[float] = field(default_factory=lambda: array("f"))
-    characters: array[float] = field(default_factory=lambda: array("f"))
-    latencies: array[float] = field(default_factory=lambda: array("f"))
+    tokens: Values = field(default_factory=lambda: Values(MOST_COUNTED))
+    characters: Values = field(default_factory=lambda: Values(MOST_COUNTED))
+    latencies: Values = field(default_factory=lambda: Values(MOST_COUNTED))
     labels: Counter[str] = field(default_factory=Counter)
     stages: Counter[str] = field(default_factory=Counter)
 
-    def lengths(self) -> tuple[str, array[float]]:
+    def lengths(self) -> tuple[str, Values]:
         """The unit and the values: tokens where any server counted them, else characters."""
         return ("tokens", self.tokens) if self.tokens else ("characters", self.characters)
 
@@ -54,4 +58,4 @@ class Tally:
             behaviour.characters.append(len(reply.get("text") or ""))
         latency = finite(sample.get("latency_s"))
         if latency is not None:
-            behaviour.latencies.append(latency)
+            behaviour.latencies.append(float(f"{latency:.{DIGITS}g}"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
@@ -463,12 +463,12 @@ def _habits(dataset: str, behaviours: Sequence[tuple[str, Behaviour]]) -> list[H
     return found
 
 
-def _bins(values: Sequence[float]) -> charts.Bins | None:
+def _bins(values: Collection[float]) -> charts.Bins | None:
     return charts.choose_bins(values) if values else None
 
 
 def _figure(
-    title: str, values: Sequence[float], words: Callable[[float], str], bins: charts.Bins | None
+    title: str, values: Collection[float], words: Callable[[float], str], bins: charts.Bins | None
 ) -> Figure | None:
     if not values:
         return None

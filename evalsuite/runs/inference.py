@@ -23,6 +23,7 @@ from evalsuite.errors import RunIncomplete
 from evalsuite.runs.journal import Journal
 from evalsuite.runs.lines import failed_score, journal_line
 from evalsuite.runs.meter import Meter, count_tokens
+from evalsuite.runs.neighbours import arranged
 from evalsuite.runs.plan import DatasetPlan
 from evalsuite.runs.resume import FirstReplies
 from evalsuite.runs.work import Job, Step, Work
@@ -188,13 +189,11 @@ class Inference:
 
     def _jobs(self) -> Iterator[Job | None]:
         """The owed samples; a dataset's replies say little about how fast the next one's come."""
-        plan: DatasetPlan | None = None
-        for job in self.work.jobs():
-            if job and job.plan is not plan:
-                if plan:
-                    self._concurrency.renew()
-                plan = job.plan
-            yield job
+        for number, plan in enumerate(plan for plan in self.work.plans if self.work.owed_rows(plan)):
+            if number:
+                for endpoint in self._endpoints:
+                    endpoint.renew()
+            yield from arranged(self.work.jobs_of(plan))
 
     def _traffic(self, name: Literal["requests", "retries"]) -> int:
         return sum(getattr(endpoint.traffic, name) for endpoint in self._endpoints)

@@ -16,7 +16,8 @@
 
 `key` is a hash of what was asked of whom. A line is finished when its newline is there: a torn last line means
 that sample is still owed, and is cut off before anything is appended. After a power cut, lines the operating
-system had not written yet (some seconds' worth) are owed as well; a killed process loses none.
+system had not written yet (with Linux's defaults those of half a minute at most) are owed as well; a killed process loses
+none.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from typing import Any, BinaryIO
 
 import orjson
 
+from evalsuite.compact import HashTable, OffsetSet, short_hash
 from evalsuite.runs.directory import JOURNAL_FILE, SUPERSEDED_FILE, RunDirectory, read_failed, write_failed
 
 KEY_BYTES = 16
@@ -146,7 +148,8 @@ class FinishedLine:
 class LineIndex:
     """Finds a file's finished lines by what was asked, or by what else `identify` says; holds offsets, not lines.
 
-    Two rows of a dataset may ask the same thing; each takes one line. Used as a context manager.
+    Two rows of a dataset may ask the same thing; each takes one line. Some twenty bytes a line are kept. Used as a context
+    manager.
     """
 
     def __init__(
@@ -154,9 +157,9 @@ class LineIndex:
     ) -> None:
         self.path = path
         self._identify = identify
-        self.damaged: set[int] = set()
-        """Offsets of whole lines that cannot be read: they are of no use to anyone."""
-        self._offsets: dict[int, int | list[int]] = {}
+        self.damaged = OffsetSet()
+        """Of whole lines that cannot be read: they are of no use to anyone."""
+        self._offsets = HashTable()
         self._stream: BinaryIO | None = None
 
     def __enter__(self) -> LineIndex:
@@ -170,7 +173,7 @@ class LineIndex:
             if line is None:
                 self.damaged.add(offset)
             else:
-                self._remember(_short(line["variant"], line["dataset"], self._identify(line)), offset)
+                self._offsets.put(_short(line["variant"], line["dataset"], self._identify(line)), offset)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -182,47 +185,29 @@ class LineIndex:
         """Whether the file holds no whole line at all."""
         return not self._offsets and not self.damaged
 
-    def _remember(self, short: int, offset: int) -> None:
-        known = self._offsets.setdefault(short, offset)
-        if isinstance(known, list):
-            known.append(offset)
-        elif known != offset:
-            self._offsets[short] = [known, offset]
-
     def take(self, variant: str, dataset: str, key: str) -> FinishedLine | None:
         """The line of a finished sample, once; None when there is none (left)."""
-        short = _short(variant, dataset, key)
-        known = self._offsets.pop(short, None)
-        if known is None or self._stream is None:
+        offset = self._offsets.take(_short(variant, dataset, key))
+        if offset is None or self._stream is None:
             return None
-        if isinstance(known, list):
-            offset, rest = known[0], known[1:]
-            self._offsets[short] = rest[0] if len(rest) == 1 else rest
-        else:
-            offset = known
         self._stream.seek(offset)
         line = _parsed(self._stream.readline())
         return FinishedLine(offset, line) if line and self._identify(line) == key else None
 
     def give_back(self, variant: str, dataset: str, key: str, line: FinishedLine) -> None:
         """Let another sample that asks the same take the line."""
-        self._remember(_short(variant, dataset, key), line.offset)
+        self._offsets.put(_short(variant, dataset, key), line.offset)
 
-    def leftovers(self) -> set[int]:
+    def leftovers(self) -> OffsetSet:
         """Offsets of the lines nobody took."""
-        return {
-            offset
-            for known in self._offsets.values()
-            for offset in (known if isinstance(known, list) else [known])
-        }
+        return OffsetSet(self._offsets.values())
 
 
 def _short(variant: str, dataset: str, key: str) -> int:
-    digest = hashlib.blake2b(f"{variant}\n{dataset}\n{key}".encode(), digest_size=8)
-    return int.from_bytes(digest.digest(), "big")
+    return short_hash(f"{variant}\n{dataset}\n{key}")
 
 
-def compact(directory: RunDirectory, *, move: set[int], drop: set[int], taken_back: set[int]) -> None:
+def compact(directory: RunDirectory, *, move: OffsetSet, drop: OffsetSet, taken_back: OffsetSet) -> None:
     """Take lines out of the journal, by offset: `move` to `superseded.jsonl`, `drop` for good.
 
     `taken_back` are the offsets in `superseded.jsonl` whose lines stand in the journal again. A crash between
@@ -233,14 +218,15 @@ def compact(directory: RunDirectory, *, move: set[int], drop: set[int], taken_ba
             SUPERSEDED_FILE, lambda temporary: _write_superseded(directory, temporary, move, taken_back)
         )
     if move or drop:
-        gone = move | drop
         directory.write_with(
             JOURNAL_FILE,
-            lambda temporary: _copy_lines(directory.journal, temporary, lambda at: at not in gone),
+            lambda temporary: _copy_lines(
+                directory.journal, temporary, lambda at: at not in move and at not in drop
+            ),
         )
 
 
-def _write_superseded(directory: RunDirectory, target: Path, move: set[int], taken_back: set[int]) -> None:
+def _write_superseded(directory: RunDirectory, target: Path, move: OffsetSet, taken_back: OffsetSet) -> None:
     _copy_lines(directory.superseded, target, lambda offset: offset not in taken_back)
     _copy_lines(directory.journal, target, lambda offset: offset in move)
 

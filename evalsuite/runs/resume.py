@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from evalsuite.compact import OffsetSet
 from evalsuite.endpoint.client import Answer
 from evalsuite.endpoint.wire import dumps
 from evalsuite.runs.directory import RUN_FILE, RunDirectory
@@ -37,8 +38,8 @@ def reconcile(
             resuming = _Resuming(finished, set_aside, journal, meter.earlier, keep_errors, rejudge)
             resumed = [resuming.work(work) for work in works]
         others = finished.leftovers()
-        drop = resuming.drop | finished.damaged
-    compact(directory, move=others, drop=drop, taken_back=resuming.taken_back)
+        resuming.drop.update(finished.damaged)
+    compact(directory, move=others, drop=resuming.drop, taken_back=resuming.taken_back)
     return resumed
 
 
@@ -52,8 +53,8 @@ class _Resuming:
     earlier: Earlier
     keep_errors: bool
     rejudge: Collection[str]
-    drop: set[int] = field(default_factory=set)
-    taken_back: set[int] = field(default_factory=set)
+    drop: OffsetSet = field(default_factory=OffsetSet)
+    taken_back: OffsetSet = field(default_factory=OffsetSet)
 
     def work(self, work: Work) -> Work:
         owed = {

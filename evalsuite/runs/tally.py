@@ -1,13 +1,12 @@
 """Per-sample scores of one variant on one dataset, and the numbers they add up to.
 
-What is kept a sample: eight bytes a score, and the sufficient statistics of corpus metrics. Nothing else grows
-with the number of rows.
+What is kept: how often each score occurred (see `runs.scores`; eight bytes a score where many differ, sixteen where rows
+are in clusters), and the sufficient statistics of corpus metrics. Nothing else grows with the number of rows.
 """
 
 from __future__ import annotations
 
 import math
-from array import array
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,6 +15,7 @@ from evalsuite.config import OnError
 from evalsuite.data.dataset import CATEGORY_PREFIX, WHOLE_DATASET
 from evalsuite.metrics import stats
 from evalsuite.runs.breakdowns import Breakdowns
+from evalsuite.runs.scores import Scores, Together, table
 from evalsuite.tasks.base import Breakdown, Metric
 from evalsuite.types import Interval, Outcome
 
@@ -36,29 +36,13 @@ class Result:
 
 
 @dataclass(slots=True)
-class _Scores:
-    """One metric's scores in one subset, with the cluster of each: negative for rows that stand alone."""
-
-    values: array[float] = field(default_factory=lambda: array("d"))
-    clusters: array[int] = field(default_factory=lambda: array("q"))
-    statistics: list[Sequence[float]] = field(default_factory=list)
-    skipped: int = 0
-
-    def merge(self, other: _Scores) -> None:
-        self.values.extend(other.values)
-        self.clusters.extend(other.clusters)
-        self.statistics.extend(other.statistics)
-        self.skipped += other.skipped
-
-
-@dataclass(slots=True)
 class _Cell:
     """The samples of one subset that are in the same categories."""
 
     subset: str
     categories: tuple[str, ...]
     outcomes: Counter[Outcome] = field(default_factory=Counter)
-    scores: dict[str, _Scores] = field(default_factory=dict)
+    scores: dict[str, Scores] = field(default_factory=dict)
 
     def is_in(self, name: str) -> bool:
         """Whether its samples belong to the results that stand under this name."""
@@ -86,7 +70,6 @@ class Tally:
         self._category_order = tuple(category_order)
         self._cells: dict[tuple[str, tuple[str, ...]], _Cell] = {}
         self._clusters: dict[tuple[str, str], int] = {}
-        self._singles = 0
 
     @property
     def subsets(self) -> list[str]:
@@ -130,10 +113,10 @@ class Tally:
             return
         number = self._cluster_number(subset, cluster)
         for metric in self.metrics:
-            kept = cell.scores.setdefault(metric.name, _Scores())
+            kept = cell.scores.setdefault(metric.name, Scores())
             if metric.aggregate == "corpus":
                 if metric.score in statistics:
-                    kept.statistics.append(array("d", statistics[metric.score]))
+                    kept.add_statistics(statistics[metric.score])
                 else:
                     kept.skipped += 1
                 continue
@@ -143,14 +126,12 @@ class Tally:
             if value is None:
                 kept.skipped += 1
             else:
-                kept.values.append(value)
-                kept.clusters.append(number)
+                kept.add(value, number)
 
-    def _cluster_number(self, subset: str, cluster: str | None) -> int:
+    def _cluster_number(self, subset: str, cluster: str | None) -> int | None:
         """Clusters of different files are different ones; a row without one stands alone."""
         if cluster is None:
-            self._singles += 1
-            return -self._singles
+            return None
         return self._clusters.setdefault((subset, cluster), len(self._clusters))
 
     def results(self) -> list[Result]:
@@ -199,23 +180,29 @@ class Tally:
         groups = [[subset] for subset in found] if metric.aggregate == "macro" else [list(found)]
         lows, highs = [], []
         for group in groups:
-            total = sum(sum(found[subset].values) for subset in group)
-            missed = sum(errors[subset] for subset in group)
-            rows = missed + sum(len(found[subset].values) for subset in group)
+            values = Together([found[subset] for subset in group])
+            total, missed = math.fsum(values), sum(errors[subset] for subset in group)
+            rows = missed + len(values)
             if rows:
                 lows.append(total / rows)
                 highs.append((total + missed * metric.highest) / rows)
         return sum(lows) / len(lows), sum(highs) / len(highs)
 
-    def _parts(self, metric: Metric, name: str) -> dict[str, _Scores]:
-        """A metric's scores by subset."""
-        parts: dict[str, _Scores] = {}
+    def _parts(self, metric: Metric, name: str) -> dict[str, Scores]:
+        """A metric's scores by subset; copied only where a subset's are in several cells."""
+        parts: dict[str, Scores] = {}
         for cell in self._in(name):
-            parts.setdefault(cell.subset, _Scores()).merge(cell.scores.get(metric.name, _Scores()))
+            scores = cell.scores.get(metric.name, Scores())
+            if cell.subset in parts:
+                both = Scores()
+                both.merge(parts[cell.subset])
+                both.merge(scores)
+                scores = both
+            parts[cell.subset] = scores
         return parts
 
 
-def _interval(metric: Metric, parts: Mapping[str, _Scores]) -> Interval:
+def _interval(metric: Metric, parts: Mapping[str, Scores]) -> Interval:
     """The metric over the parts; an interval does not reach beyond the values the metric can take."""
     found = _unbounded(metric, parts)
     if found.low is None or found.high is None:
@@ -224,16 +211,13 @@ def _interval(metric: Metric, parts: Mapping[str, _Scores]) -> Interval:
     return replace(found, low=max(lowest, found.low), high=min(metric.highest, found.high))
 
 
-def _unbounded(metric: Metric, parts: Mapping[str, _Scores]) -> Interval:
+def _unbounded(metric: Metric, parts: Mapping[str, Scores]) -> Interval:
     if metric.aggregate == "macro":
-        return stats.macro_mean({subset: part.values for subset, part in parts.items()})
+        return stats.macro_mean({subset: Together([part]) for subset, part in parts.items()})
     if metric.aggregate == "corpus":
         assert metric.from_statistics is not None
-        rows = [row for part in parts.values() for row in part.statistics]
-        return stats.bootstrap_interval(rows, metric.from_statistics)
-    values = array("d", (value for part in parts.values() for value in part.values))
-    clusters = array("q", (number for part in parts.values() for number in part.clusters))
-    clustered = len(values) > 0 and max(clusters) >= 0
+        return stats.bootstrap_interval(table(parts.values()), metric.from_statistics)
+    values = Together(list(parts.values()))
     if metric.unit == "proportion":
-        return stats.score_interval(values, clusters if clustered else None)
-    return stats.mean_interval(values, clusters if clustered else None)
+        return stats.score_interval(values, values.clusters())
+    return stats.mean_interval(values, values.clusters())

@@ -118,14 +118,18 @@ class Work:
         return sum(self.owed_rows(plan) for plan in self.plans)
 
     def jobs(self) -> Iterator[Job | None]:
-        """The owed samples in file order, so that rows with the same few-shot prefix are neighbours."""
+        """The owed samples of one dataset after the other."""
         for plan in self.plans:
-            flags = self.owed[plan.name]
-            for number, (sample, shots) in enumerate(plan.samples()):
-                if flags is None or flags[number]:
-                    yield make_job(plan, self.tallies[plan.name], sample, shots, self.variant)
-                elif number % YIELD_EVERY == 0:
-                    yield None
+            yield from self.jobs_of(plan)
+
+    def jobs_of(self, plan: DatasetPlan) -> Iterator[Job | None]:
+        """The owed samples of a dataset in file order; None now and then while finished ones are passed over."""
+        flags = self.owed[plan.name]
+        for number, (sample, shots) in enumerate(plan.samples()):
+            if flags is None or flags[number]:
+                yield make_job(plan, self.tallies[plan.name], sample, shots, self.variant)
+            elif number % YIELD_EVERY == 0:
+                yield None
 
 
 def new_work(variant: Variant, plans: Sequence[DatasetPlan], on_error: OnError) -> Work:

@@ -35,7 +35,7 @@ from mock_server import (
     truncated_json,
 )
 
-from evalsuite.endpoint import client, retries
+from evalsuite.endpoint import direct, retries
 from evalsuite.endpoint.client import Answer as Answered
 from evalsuite.endpoint.client import Endpoint, RequestFailure
 from evalsuite.endpoint.concurrency import AdaptiveConcurrency, FixedConcurrency
@@ -339,11 +339,31 @@ def test_a_hung_request_is_asked_again_once_others_show_how_fast_the_server_is(
         assert within(server, ask_many, policy).attempts == 2
 
 
+def test_other_failures_do_not_use_up_the_patience_for_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retries, "LEAST_PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr(direct, "CHECK_SECONDS", 0.05)
+    policy = RetryPolicy(deadline=WAIT_SECONDS, first_delay=0.0, max_delay=0.0)
+    unlucky = {1: failing(500), 2: failing(429), 3: hanging(), 4: hanging()}
+
+    def behave(asked: Asked) -> Answer:
+        return unlucky.get(asked.nth, reply()) if asked.prompt == "unlucky" else reply()
+
+    async def ask_many(endpoint: Endpoint) -> Answered:
+        for text in (*map(str, range(retries.KNOWN_AFTER_ANSWERS)), "unlucky"):
+            answer = await endpoint.ask(
+                encode(Prompt(messages=[{"role": "user", "content": text}]), Generation(1))
+            )
+        return answer
+
+    with MockServer(behave) as server:
+        assert within(server, ask_many, policy).attempts == 5
+
+
 def test_a_request_that_hung_before_anything_was_known_is_asked_again_too(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(retries, "LEAST_PATIENCE_SECONDS", 0.2)
-    monkeypatch.setattr(client, "PATIENCE_CHECK_SECONDS", 0.05)
+    monkeypatch.setattr(retries, "OVERTAKEN_PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr(direct, "CHECK_SECONDS", 0.05)
     policy = RetryPolicy(deadline=WAIT_SECONDS, first_delay=0.0, max_delay=0.0)
 
     def behave(asked: Asked) -> Answer:
@@ -365,14 +385,56 @@ def test_a_request_that_hung_before_anything_was_known_is_asked_again_too(
         assert within(server, ask_hung_first, policy).attempts == 2
 
 
-def test_patience_begins_with_enough_answers_and_ends_with_the_second_attempt() -> None:
-    patience = retries.Patience()
+def patience_after(seconds: float, deadline: float = 600.0) -> retries.Patience:
+    """That of a server which took so long for each of as many answers as it takes to know it."""
+    patience = retries.Patience(deadline)
     for _ in range(retries.KNOWN_AFTER_ANSWERS):
-        assert patience.seconds(1) == math.inf
-        patience.note(7.0)
-    assert patience.seconds(1) == 70.0
-    assert patience.seconds(2) == 70.0
-    assert patience.seconds(3) == math.inf
+        watch = patience.begin(0, 0.0)
+        assert patience.seconds(watch) == math.inf
+        patience.under_way -= 1
+        patience.note(watch, seconds)
+    return patience
+
+
+def test_patience_begins_with_enough_answers_and_ends_with_the_second_hang() -> None:
+    patience = patience_after(7.0)
+    assert [patience.seconds(patience.begin(hangs, 0.0)) for hangs in (0, 1, 2)] == [70.0, 70.0, math.inf]
+
+
+def test_a_server_that_stands_still_has_more_time_than_a_request_that_later_ones_overtook() -> None:
+    patience = patience_after(0.1)
+    *earlier, waiting = (patience.begin(0, 0.0) for _ in range(retries.FEW_UNDER_WAY + 1))
+    for watch in earlier:
+        patience.note(watch, 0.1)
+    for _ in range(retries.OVERTAKEN_BY):
+        later = patience.begin(0, 0.0)
+        assert patience.seconds(waiting) == retries.STALLED_PATIENCE_SECONDS
+        patience.note(later, 0.1)
+    assert patience.seconds(waiting) == retries.OVERTAKEN_PATIENCE_SECONDS
+
+
+def test_few_requests_are_sent_again_soon_since_that_costs_a_server_little() -> None:
+    patience = patience_after(0.1)
+    waiting = [patience.begin(0, 0.0) for _ in range(retries.FEW_UNDER_WAY)]
+    assert {patience.seconds(watch) for watch in waiting} == {retries.LEAST_PATIENCE_SECONDS}
+
+
+def test_patience_leaves_time_for_three_attempts_of_a_short_deadline() -> None:
+    patience = patience_after(0.1, deadline=3.0)
+    assert patience.seconds(patience.begin(0, 0.0)) == 1.0
+
+
+def test_answers_of_another_dataset_say_nothing_of_how_long_to_wait() -> None:
+    patience = patience_after(0.1)
+    late = patience.begin(0, 0.0)
+    patience.renew(now=1.0)
+    for _ in range(retries.KNOWN_AFTER_ANSWERS):
+        patience.note(late, 0.1)  # asked before the change
+    assert patience.seconds(patience.begin(0, 2.0)) == math.inf
+
+
+def test_after_a_hang_the_request_is_sent_again_at_once() -> None:
+    assert RetryPolicy(10.0, first_delay=4.0).delay(1, hung=True) == 0.0
 
 
 def test_an_endless_stream_ends_at_the_deadline() -> None:

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mock_server import WAIT_SECONDS
 
-from evalsuite.endpoint import direct
+from evalsuite.endpoint import direct, general
 from evalsuite.endpoint.direct import DirectTransport
 from evalsuite.endpoint.general import GeneralTransport
 from evalsuite.endpoint.transport import Address, Response, TransportError, open_transport
@@ -349,3 +349,30 @@ def test_what_needs_tls_or_a_proxy_goes_through_aiohttp(
         await transport.close()
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize("transport", ["direct", "general"])
+def test_a_request_that_is_hung_ends_before_its_time(transport: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (direct, general):
+        monkeypatch.setattr(module, "CHECK_SECONDS", 0.01)
+    asked: list[bool] = []
+
+    def hung() -> bool:
+        asked.append(len(asked) == 2)
+        return asked[-1]
+
+    async def silent(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        await reader.read()
+
+    async def run() -> None:
+        async with serving(silent) as direct_one:
+            address = direct_one._address
+            chosen: DirectTransport | GeneralTransport = direct_one
+            if transport == "general":
+                chosen = GeneralTransport(address, {}, 1, trust_env=False)
+            with pytest.raises(asyncio.TimeoutError):
+                await chosen.send("POST", "/v1/x", b"{}", WAIT_SECONDS, hung=hung)
+            await chosen.close()
+
+    asyncio.run(run())
+    assert asked == [False, False, True]

@@ -407,6 +407,24 @@ def test_the_worst_sample_is_the_highest_where_lower_is_better():
     assert [sample.record["score"] for sample in excerpt.samples()] == [-30.0, -10.0]
 
 
+def test_wrong_answers_are_shown_before_right_ones_and_some_of_each_stay():
+    metric = {"accuracy": {**examples.metric(0.9, 1000, primary=True), "name": "accuracy"}}
+    kept = {}
+    for variants in (("smollm2",), ("smollm2", "other")):
+        excerpt = Excerpt(100, {(variant, "arith"): metric for variant in variants})
+        for index in range(1000):
+            score = float(index % 10 > 0)
+            excerpt.add(examples.sample(index, dataset="arith", scores={"accuracy": score}, outcome="scored"))
+        kept[len(variants)] = [sample.record["answer"] for sample in excerpt.samples()]
+        if len(variants) == 1:
+            assert (
+                "50 of the 100 wrong answers, and an even share of every subset. The rest"
+                in excerpt.sentence()
+            )
+    assert [kept[1].count(answer) for answer in ("wrong", "right")] == [50, 50]
+    assert kept[2].count("right") > 75
+
+
 def test_a_page_that_grows_too_large_cuts_texts_shorter_and_then_drops_samples():
     excerpt = Excerpt(50, {})
     for index in range(50):

@@ -18,7 +18,7 @@ from run_helpers import config, numbered, summary_of, write_qa
 from evalsuite.config import build_config
 from evalsuite.data.dataset import WHOLE_DATASET as ALL
 from evalsuite.evaluation import evaluate
-from evalsuite.metrics import bleu
+from evalsuite.metrics import bleu, stats
 from evalsuite.runs.tally import Tally
 from evalsuite.tasks.base import Metric
 
@@ -290,3 +290,35 @@ def test_corpus_metrics_see_an_empty_reply_for_a_failure_only_where_failures_cou
         tally.add("s", "scored", {}, {"sum": [2.0]})
         tally.add("s", "error", {}, {"sum": [0.0]})
         assert tally.results()[0].interval.n == n
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from("ab"),
+            st.sampled_from([0.0, 1.0]) | st.floats(0, 1),
+            st.sampled_from([None, "x", "y"]),
+        ),
+        min_size=1,
+        max_size=80,
+    )
+)
+def test_counted_scores_give_what_the_scores_one_by_one_give(
+    rows: list[tuple[str, float, str | None]],
+) -> None:
+    metrics = (Metric("accuracy"), Metric("macro", aggregate="macro", of="accuracy"))
+    tally = Tally(metrics, "fail")
+    for subset, value, cluster in rows:
+        tally.add(subset, "scored", {"accuracy": value}, {}, cluster)
+    values = [value for _, value, _ in rows]
+    alone = any(cluster for *_, cluster in rows)
+    clusters = [(subset, cluster) if cluster else place for place, (subset, _, cluster) in enumerate(rows)]
+    subjects = {
+        name: [value for subset, value, _ in rows if subset == name] for name in {row[0] for row in rows}
+    }
+    found = {result.metric.name: result.interval for result in tally.results() if result.subset == ALL}
+    expected = stats.score_interval(values, clusters if alone else None)
+    assert found["accuracy"].n == expected.n
+    assert (found["accuracy"].value, found["accuracy"].stderr) == (expected.value, expected.stderr)
+    assert found["macro"].value == stats.macro_mean(subjects).value
+    assert found["macro"].stderr == stats.macro_mean(subjects).stderr

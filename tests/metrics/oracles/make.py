@@ -17,11 +17,12 @@ from pathlib import Path
 ENVIRONMENTS = {
     "evalscope": ["evalscope==1.14.1", "nltk==3.10.4"],
     "opencompass": [],
-    "lm_eval": ["lm-eval==0.4.13"],
+    "lm_eval": ["lm-eval[api]==0.4.13"],
+    "inspect": ["inspect-ai==0.3.285", "openai==3.52.0"],
     "swift": ["rouge==1.0.1", "nltk==3.10.4", "jieba==0.42.1"],
     "toolbench": ["rouge==1.0.1"],
 }
-"""Environment → what pip is asked for."""
+"""Environment → what pip is asked for. `inspect` is there for benchmarks/engine.py alone."""
 UNPACKED = {
     "evalscope": "llama-index-core==0.14.25",
     "opencompass": "opencompass==0.5.4",
