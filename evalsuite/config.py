@@ -41,7 +41,7 @@ PACE_FIELDS = (
 """What may change between two starts of the same run without making it another one: nothing else is asked."""
 ASKING_FIELDS = frozenset(
     {"ckpt", "adapter", "merge", "quant", "backend", "backend_arg", "base_url", "model", "api_key_env"}
-    | {"shots", "cot", "mcq_mode", "preference_mode"}
+    | {"shots", "cot", "mcq_mode", "preference_mode", "repeats"}
     | {"temperature", "max_tokens", "top_p", "seed", "stop", "completions"}
     | {"concurrency", "timeout", "stream"}
 )
@@ -119,6 +119,7 @@ class RunConfig(BaseModel):
     shots: int | None = Field(default=None, ge=0)
     cot: bool = False
     lang: LangOption = "auto"
+    repeats: int = Field(default=1, ge=1)
     profile: tuple[str, ...] = ()
     mcq_mode: McqMode = "generate"
     agent_format: AgentFormat = "react"

@@ -42,7 +42,7 @@ from evalsuite.runs.plan import DatasetPlan
 from evalsuite.runs.provenance import versions
 from evalsuite.runs.recorded import recorded_plan, rows_from_files
 from evalsuite.runs.run import Run, load_run
-from evalsuite.runs.work import Variant, Work, count_score, new_work
+from evalsuite.runs.work import Variant, Work, count_score, new_work, row_number
 from evalsuite.tasks.profiles import check_profiles
 
 STAGING = ".rescoring"
@@ -179,11 +179,12 @@ class _Rescoring:
                 plan, work = self._plans[variant, dataset]
                 judged = 0
                 for sample in rows_from_files(plan):
-                    place = _place(sample.subset, sample.index, sample.id)
-                    found = lines.take(variant, dataset, place)
-                    if found:
-                        judged += 1
-                        yield self._judge(found.content, sample.row, plan, work)
+                    for repeat in range(plan.repeats):
+                        place = _place(sample.subset, sample.index, sample.id, repeat)
+                        found = lines.take(variant, dataset, place)
+                        if found:
+                            judged += 1
+                            yield self._judge(found.content, sample.row, plan, work)
                 if judged != count:
                     raise self._out_of_order(f"{count - judged} samples of '{dataset}'", "the data file")
 
@@ -195,7 +196,8 @@ class _Rescoring:
 
     def _judge(self, line: dict[str, Any], row: Any, plan: DatasetPlan, work: Work) -> dict[str, Any]:
         score = score_of_line(line, plan, row)
-        count_score(plan, work.tallies[plan.name], line["subset"], row, score)
+        number = row_number(line["subset"], line["index"], line["id"])
+        count_score(plan, work.tallies[plan.name], line["subset"], row, score, number)
         self.meter.earlier.add(line)
         self.samples += 1
         self.outcomes_changed += score.outcome != line["outcome"]
@@ -264,11 +266,11 @@ def _works(info: Mapping[str, Any], on_error: OnError, profiles: Sequence[str]) 
 
 
 def _place_of_line(line: Mapping[str, Any]) -> str:
-    return _place(line["subset"], line["index"], line["id"])
+    return _place(line["subset"], line["index"], line["id"], line.get("repeat", 0))
 
 
-def _place(subset: str, index: int, own_id: str) -> str:
-    return f"{subset}\n{index}\n{own_id}"
+def _place(subset: str, index: int, own_id: str, repeat: int) -> str:
+    return f"{subset}\n{index}\n{own_id}\n{repeat}"
 
 
 def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Change]:

@@ -14,7 +14,7 @@ from evalsuite.cli.compare import CompareCommand, compare
 from evalsuite.cli.datasets import datasets
 from evalsuite.cli.deploy import deploy
 from evalsuite.cli.doctor import doctor
-from evalsuite.cli.help import SectionedCommand
+from evalsuite.cli.help import PlainGroup, SectionedCommand
 from evalsuite.cli.rescore import rescore
 from evalsuite.cli.run import run
 from evalsuite.cli.score import score
@@ -29,6 +29,7 @@ out takes a tenth off a short run (measured with benchmarks/engine.py)."""
 
 app = typer.Typer(
     name="evalsuite",
+    cls=PlainGroup,
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,

@@ -139,8 +139,9 @@ def _show_plan(prepared: Prepared) -> None:
             print(f"  {checkpoint.form}, served by {plan_of_server.backend.name}: {plan_of_server.why}")
     for plan in prepared.plans:
         style = plan.style
+        tries = f" x {plan.repeats}" if plan.repeats > 1 else ""
         print(
-            f"\n{plan.name}: {plan.task.kind}, {plan.rows} rows, {style.shots}-shot, {style.lang}, max_tokens {plan.generation.max_tokens}"
+            f"\n{plan.name}: {plan.task.kind}, {plan.rows // plan.repeats} rows{tries}, {style.shots}-shot, {style.lang}, max_tokens {plan.generation.max_tokens}"
         )
         sample, shots = next(plan.samples())
         prompt, _ = plan.request(sample, shots)

@@ -7,6 +7,7 @@
      "error": {"class", "message", "status"} | null, "statistics": {metric: […]}   (corpus metrics only),
      "tools": […]   (where the request named tools), "categories": […]   (where the row counts in some),
      "cluster": "…"   (what rows that are not independent share),
+     "repeat": 1   (which try of its row it is under --repeats; the first, 0, does not say so),
      "logprobs": {"labels": {label: log-probability | null}, "floor"}   (--mcq-mode logprob; null: below the
      floor; there the reply has "alternatives" as well: [[token, log-probability], …]),
      "further": [{"of", "key", "reply", "usage", "latency_s", "attempts"}]   (replies to further requests)}

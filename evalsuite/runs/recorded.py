@@ -57,7 +57,10 @@ def _plan(entry: Mapping[str, Any]) -> DatasetPlan:
             judge=judge,
         )
     generation = _generation(entry["generation"])
-    return DatasetPlan(spec, task, dataset, style, generation, None, recognised=False, judge=judge)
+    repeats = int(entry.get("repeats", 1))
+    return DatasetPlan(
+        spec, task, dataset, style, generation, None, recognised=False, judge=judge, repeats=repeats
+    )
 
 
 def _generation(fields: Mapping[str, Any]) -> Generation:

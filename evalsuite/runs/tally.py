@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 
 from evalsuite.config import OnError
 from evalsuite.data.dataset import CATEGORY_PREFIX, WHOLE_DATASET
-from evalsuite.metrics import stats
+from evalsuite.metrics import repeats, stats
 from evalsuite.runs.breakdowns import Breakdowns
 from evalsuite.tasks.base import Breakdown, Metric
 from evalsuite.types import Interval, Outcome
@@ -37,16 +37,21 @@ class Result:
 
 @dataclass(slots=True)
 class _Scores:
-    """One metric's scores in one subset, with the cluster of each: negative for rows that stand alone."""
+    """One metric's scores in one subset, with the cluster of each: negative for rows that stand alone.
+
+    `rows` tells the tries of one row from those of others; it is empty where every row is asked once.
+    """
 
     values: array[float] = field(default_factory=lambda: array("d"))
     clusters: array[int] = field(default_factory=lambda: array("q"))
+    rows: array[int] = field(default_factory=lambda: array("q"))
     statistics: list[Sequence[float]] = field(default_factory=list)
     skipped: int = 0
 
     def merge(self, other: _Scores) -> None:
         self.values.extend(other.values)
         self.clusters.extend(other.clusters)
+        self.rows.extend(other.rows)
         self.statistics.extend(other.statistics)
         self.skipped += other.skipped
 
@@ -119,8 +124,13 @@ class Tally:
         statistics: Mapping[str, Sequence[float]],
         cluster: str | None = None,
         categories: tuple[str, ...] = (),
+        row: int | None = None,
     ) -> None:
-        """Count a sample. An `error` counts towards metrics only under `--on-error wrong`, as 0 where it applies."""
+        """Count a sample. An `error` counts towards metrics only under `--on-error wrong`, as 0 where it applies.
+
+        `row` is a number, not negative, that the tries of a row share; None where every row is asked once. Tries are a
+        cluster, unless their row is in one.
+        """
         place = subset, categories
         cell = self._cells.get(place)
         if cell is None:
@@ -128,26 +138,29 @@ class Tally:
         cell.outcomes[outcome] += 1
         if outcome == "error" and self._on_error != "wrong":
             return
-        number = self._cluster_number(subset, cluster)
+        number = self._cluster_number(subset, cluster, row)
         for metric in self.metrics:
-            kept = cell.scores.setdefault(metric.name, _Scores())
-            if metric.aggregate == "corpus":
-                if metric.score in statistics:
-                    kept.statistics.append(array("d", statistics[metric.score]))
-                else:
-                    kept.skipped += 1
+            if metric.drawn:  # computed from the scores of the metric it is of
                 continue
+            kept = cell.scores.setdefault(metric.name, _Scores())
             value = values.get(metric.score)
             if outcome == "error":
                 value = metric.of_failure(value)
-            if value is None:
+            if metric.aggregate == "corpus" and metric.score in statistics:
+                kept.statistics.append(array("d", statistics[metric.score]))
+            elif metric.aggregate == "corpus" or value is None:
                 kept.skipped += 1
+                continue
             else:
                 kept.values.append(value)
                 kept.clusters.append(number)
+            if row is not None:
+                kept.rows.append(row)
 
-    def _cluster_number(self, subset: str, cluster: str | None) -> int:
-        """Clusters of different files are different ones; a row without one stands alone."""
+    def _cluster_number(self, subset: str, cluster: str | None, row: int | None) -> int:
+        """Clusters of different files are different ones; a row without one stands alone, with its other tries."""
+        if cluster is None and row is not None:
+            return row
         if cluster is None:
             self._singles += 1
             return -self._singles
@@ -192,7 +205,7 @@ class Tally:
         errors: Counter[str] = Counter()
         for cell in self._in(name):
             errors[cell.subset] += cell.outcomes["error"]
-        countable = metric.highest < math.inf and metric.aggregate != "corpus"
+        countable = metric.highest < math.inf and metric.aggregate in ("mean", "macro")
         if not errors.total() or self._on_error == "wrong" or not countable:
             return None
         found = self._parts(metric, name)
@@ -210,8 +223,9 @@ class Tally:
     def _parts(self, metric: Metric, name: str) -> dict[str, _Scores]:
         """A metric's scores by subset."""
         parts: dict[str, _Scores] = {}
+        kept_as = metric.score if metric.drawn else metric.name
         for cell in self._in(name):
-            parts.setdefault(cell.subset, _Scores()).merge(cell.scores.get(metric.name, _Scores()))
+            parts.setdefault(cell.subset, _Scores()).merge(cell.scores.get(kept_as, _Scores()))
         return parts
 
 
@@ -226,14 +240,54 @@ def _interval(metric: Metric, parts: Mapping[str, _Scores]) -> Interval:
 
 def _unbounded(metric: Metric, parts: Mapping[str, _Scores]) -> Interval:
     if metric.aggregate == "macro":
-        return stats.macro_mean({subset: part.values for subset, part in parts.items()})
+        n = sum(len(part.values) for part in parts.values())
+        return replace(stats.macro_mean({subset: _row_means(part) for subset, part in parts.items()}), n=n)
+    whole = _Scores()
+    for part in parts.values():
+        whole.merge(part)
     if metric.aggregate == "corpus":
         assert metric.from_statistics is not None
-        rows = [row for part in parts.values() for row in part.statistics]
-        return stats.bootstrap_interval(rows, metric.from_statistics)
-    values = array("d", (value for part in parts.values() for value in part.values))
-    clusters = array("q", (number for part in parts.values() for number in part.clusters))
+        found = stats.bootstrap_interval(_row_statistics(whole), metric.from_statistics)
+        return replace(found, n=len(whole.statistics))
+    values, clusters = _chances(metric, whole) if metric.drawn else (whole.values, whole.clusters)
     clustered = len(values) > 0 and max(clusters) >= 0
     if metric.unit == "proportion":
         return stats.score_interval(values, clusters if clustered else None)
     return stats.mean_interval(values, clusters if clustered else None)
+
+
+def _by_row(scores: _Scores) -> dict[int, list[int]]:
+    """Where the tries of each row stand among the scores."""
+    places: dict[int, list[int]] = {}
+    for place, row in enumerate(scores.rows):
+        places.setdefault(row, []).append(place)
+    return places
+
+
+def _row_means(scores: _Scores) -> Sequence[float]:
+    """One value a row: the mean of its tries."""
+    if not scores.rows:
+        return scores.values
+    tries = ([scores.values[place] for place in places] for places in _by_row(scores).values())
+    return [math.fsum(values) / len(values) for values in tries]
+
+
+def _row_statistics(scores: _Scores) -> list[Sequence[float]]:
+    """One row's sufficient statistics each: the sum of its tries'."""
+    if not scores.rows:
+        return scores.statistics
+    tries = ([scores.statistics[place] for place in places] for places in _by_row(scores).values())
+    return [list(map(math.fsum, zip(*statistics, strict=True))) for statistics in tries]
+
+
+def _chances(metric: Metric, scores: _Scores) -> tuple[array[float], array[int]]:
+    """pass@k or pass^k of each row with at least k tries, and the row's cluster: negative where that is itself."""
+    chance = repeats.pass_at_k if metric.aggregate == "pass_at_k" else repeats.pass_hat_k
+    values, clusters = array("d"), array("q")
+    for number, (row, places) in enumerate(_by_row(scores).items(), start=1):
+        if len(places) >= metric.drawn:
+            right = sum(scores.values[place] == 1 for place in places)
+            values.append(chance(len(places), right, metric.drawn))
+            cluster = scores.clusters[places[0]]
+            clusters.append(-number if cluster == row else cluster)
+    return values, clusters

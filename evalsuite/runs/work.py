@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -69,14 +70,28 @@ class Job:
 
     def count(self, score: Score) -> None:
         """Count the sample's score."""
-        count_score(self.plan, self.tally, self.sample.subset, self.sample.row, score)
+        sample = self.sample
+        number = row_number(sample.subset, sample.index, sample.id)
+        count_score(self.plan, self.tally, sample.subset, sample.row, score, number)
 
 
-def count_score(plan: DatasetPlan, tally: Tally, subset: str, row: Any, score: Score) -> None:
-    """Count a score in the tally of its dataset, and on the lines of its tables."""
+def row_number(subset: str, index: int, own_id: str) -> int:
+    """What tells a row of a dataset from others, the same for all of its tries: 63 bits."""
+    place = f"{subset}\n{index}\n{own_id}".encode("utf-8", "surrogatepass")
+    return int.from_bytes(hashlib.blake2b(place, digest_size=8).digest(), "big") >> 1
+
+
+def count_score(plan: DatasetPlan, tally: Tally, subset: str, row: Any, score: Score, number: int) -> None:
+    """Count a score in the tally of its dataset, and on the lines of its tables. `number`: see `row_number`."""
     task = plan.task
     tally.add(
-        subset, score.outcome, score.values, score.statistics, task.cluster(row), plan.categories(subset, row)
+        subset,
+        score.outcome,
+        score.values,
+        score.statistics,
+        task.cluster(row),
+        plan.categories(subset, row),
+        number if plan.repeats > 1 else None,
     )
     if score.outcome != "error":
         tally.breakdowns.add(subset, task.lines(row, score), score.values)
@@ -142,7 +157,9 @@ def make_job(
 ) -> Job:
     """Render and serialise a sample's request, once."""
     prompt, request = plan.request(sample, shots)
-    key = sample_key(variant.fingerprint, request.api, request.asked + plan.place(sample))
+    key = sample_key(
+        variant.fingerprint, request.api, request.asked + plan.place(sample), repeat=sample.repeat
+    )
     reply = plan.in_hand(sample)
     in_hand = Answer(reply) if reply else None
     return Job(variant.name, plan, tally, sample, prompt, request, key, in_hand)
