@@ -40,9 +40,9 @@ from evalsuite.runs.lines import rescored, score_of_line
 from evalsuite.runs.meter import Meter
 from evalsuite.runs.plan import DatasetPlan
 from evalsuite.runs.provenance import versions
-from evalsuite.runs.recorded import recorded_plan, rows_from_files
+from evalsuite.runs.recorded import recorded_plan, recorded_works, rows_from_files
 from evalsuite.runs.run import Run, load_run
-from evalsuite.runs.work import Variant, Work, count_score, new_work, row_number
+from evalsuite.runs.work import Work, count_score, number_of_line, place_of_line, place_of_sample
 from evalsuite.tasks.profiles import check_profiles
 
 STAGING = ".rescoring"
@@ -168,19 +168,19 @@ class _Rescoring:
 
     def _is_new(self, line: Mapping[str, Any]) -> bool:
         """A crash may have left a sample's line twice."""
-        short = hash((line["variant"], line["dataset"], _place_of_line(line)))
+        short = hash((line["variant"], line["dataset"], place_of_line(line)))
         before = len(self._seen)
         self._seen.add(short)
         return len(self._seen) > before
 
     def _judged_by_rows(self, counts: Mapping[tuple[str, str], int]) -> Iterator[dict[str, Any]]:
-        with LineIndex(self.before.path / JOURNAL_FILE, _place_of_line) as lines:
+        with LineIndex(self.before.path / JOURNAL_FILE, place_of_line) as lines:
             for (variant, dataset), count in counts.items():
                 plan, work = self._plans[variant, dataset]
                 judged = 0
                 for sample in rows_from_files(plan):
                     for repeat in range(plan.repeats):
-                        place = _place(sample.subset, sample.index, sample.id, repeat)
+                        place = place_of_sample(sample.subset, sample.index, sample.id, repeat)
                         found = lines.take(variant, dataset, place)
                         if found:
                             judged += 1
@@ -196,8 +196,7 @@ class _Rescoring:
 
     def _judge(self, line: dict[str, Any], row: Any, plan: DatasetPlan, work: Work) -> dict[str, Any]:
         score = score_of_line(line, plan, row)
-        number = row_number(line["subset"], line["index"], line["id"])
-        count_score(plan, work.tallies[plan.name], line["subset"], row, score, number)
+        count_score(plan, work.tallies[plan.name], line["subset"], row, score, number_of_line(line))
         self.meter.earlier.add(line)
         self.samples += 1
         self.outcomes_changed += score.outcome != line["outcome"]
@@ -253,24 +252,9 @@ def _plan(entry: Mapping[str, Any], profiles: Sequence[str]) -> DatasetPlan:
 
 def _works(info: Mapping[str, Any], on_error: OnError, profiles: Sequence[str]) -> list[Work]:
     """Each variant with the datasets it was asked, nothing counted yet. Raises `ConfigError` for a profile."""
-    works = []
-    for variant in info["variants"]:
-        plans = [
-            _plan(entry, profiles)
-            for entry in info["datasets"]
-            if entry.get("variant", variant["name"]) == variant["name"]
-        ]
-        works.append(new_work(Variant(variant["name"], variant["fingerprint"]), plans, on_error))
+    works = recorded_works(info, on_error, lambda entry: _plan(entry, profiles))
     check_profiles(profiles, [(plan.task, plan.style) for work in works for plan in work.plans])
     return works
-
-
-def _place_of_line(line: Mapping[str, Any]) -> str:
-    return _place(line["subset"], line["index"], line["id"], line.get("repeat", 0))
-
-
-def _place(subset: str, index: int, own_id: str, repeat: int) -> str:
-    return f"{subset}\n{index}\n{own_id}\n{repeat}"
 
 
 def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Change]:

@@ -15,6 +15,7 @@ from evalsuite.cli.datasets import datasets
 from evalsuite.cli.deploy import deploy
 from evalsuite.cli.doctor import doctor
 from evalsuite.cli.help import PlainGroup, SectionedCommand
+from evalsuite.cli.report import report
 from evalsuite.cli.rescore import rescore
 from evalsuite.cli.run import run
 from evalsuite.cli.score import score
@@ -43,6 +44,7 @@ app = typer.Typer(
 app.command(cls=SectionedCommand)(run)
 app.command(cls=SectionedCommand)(score)
 app.command()(rescore)
+app.command()(report)
 app.command(cls=CompareCommand)(compare)
 app.command()(deploy)
 app.command()(validate)

@@ -82,6 +82,17 @@ def execute_rescore(
     _show_whatever_there_is(lambda: rescore(source, beside=beside, profiles=profiles), as_json=as_json)
 
 
+def execute_report(run: Path, *, as_json: bool) -> None:
+    """Render a run again and show its results."""
+    from evalsuite.rendering import render_again
+
+    replace_what_cannot_be_shown()
+    rendered = render_again(run)
+    _show_results(rendered.path, as_json=as_json)
+    if not rendered.complete:
+        _note(f"incomplete: {rendered.summary['problem']}")
+
+
 def _values(given: Mapping[str, Any], config_file: Path | None) -> tuple[dict[str, Any], str]:
     """The options of the file under those of the command line, and where a fault in them is."""
     from_file = read_config_file(config_file) if config_file else {}

@@ -56,9 +56,9 @@ def print_comparison(document: Mapping[str, Any], style: str | None = None) -> N
     judged = {(one["variant"], one["dataset"], one["metric"]) for one in document["verdicts"]}
     lines = list(headline_rows(document))
     bold = [(line[2], line[0], line[1].removesuffix(" ↓")) in judged for line in lines]
-    heads, rows = _that_fit(HEADLINES[:-1], [line[:-1] for line in lines], _width())
-    _print_table(heads, rows, names=3, bold=bold)
-    if left_out := [name for name in HEADLINES[:-1] if name not in heads]:
+    fitting, rows = _that_fit(HEADLINES[:-1], [line[:-1] for line in lines], _width())
+    _print_table(fitting, rows, names=3, bold=bold)
+    if left_out := [name for name in HEADLINES[:-1] if name not in fitting]:
         print(f"left out here for want of room: {', '.join(left_out)}; --csv FILE and --html FILE have all.")
 
 

@@ -36,8 +36,7 @@ _PARAGRAPH = "\n\n"
 
 @dataclass(slots=True)
 class _Layout:
-    """The tries whose lines have the same columns, in the same order: their rows' numbers, and all their values in one
-    array."""
+    """The tries whose lines have the same columns, in the same order: their rows' numbers, and their values."""
 
     rows: array[int] = field(default_factory=lambda: array("q"))
     values: array[float] = field(default_factory=lambda: array("d"))
@@ -55,7 +54,10 @@ class Tried:
         """The rows' means; NaN where nothing is known."""
         import numpy as np
 
-        return np.divide(self.total, self.known, out=np.full(len(self.known), np.nan), where=self.known > 0)
+        found = np.full(len(self.known), np.nan)
+        there = self.known > 0
+        found[there] = self.total[there] / self.known[there]
+        return found
 
     def of(self, rows: Rows) -> Tried:
         """The same of some rows."""

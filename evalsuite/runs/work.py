@@ -81,6 +81,21 @@ def row_number(subset: str, index: int, own_id: str) -> int:
     return int.from_bytes(hashlib.blake2b(place, digest_size=8).digest(), "big") >> 1
 
 
+def place_of_sample(subset: str, index: int, own_id: str, repeat: int) -> str:
+    """What tells a sample of a dataset from others."""
+    return f"{subset}\n{index}\n{own_id}\n{repeat}"
+
+
+def place_of_line(line: Mapping[str, Any]) -> str:
+    """The same of a journal line."""
+    return place_of_sample(line["subset"], line["index"], line["id"], line.get("repeat", 0))
+
+
+def number_of_line(line: Mapping[str, Any]) -> int:
+    """The row's number of a journal line."""
+    return row_number(line["subset"], line["index"], line["id"])
+
+
 def count_score(plan: DatasetPlan, tally: Tally, subset: str, row: Any, score: Score, number: int) -> None:
     """Count a score in the tally of its dataset, and on the lines of its tables. `number`: see `row_number`."""
     task = plan.task
@@ -95,6 +110,21 @@ def count_score(plan: DatasetPlan, tally: Tally, subset: str, row: Any, score: S
     )
     if score.outcome != "error":
         tally.breakdowns.add(subset, task.lines(row, score), score.values)
+
+
+def count_kept(plan: DatasetPlan, tally: Tally, line: Mapping[str, Any], score: Score, row: Any) -> None:
+    """The same for a journal line as it stands; without its row (None) it is on no line of a table."""
+    tally.add(
+        line["subset"],
+        score.outcome,
+        score.values,
+        score.statistics,
+        line.get("cluster"),
+        tuple(line.get("categories") or ()),
+        number_of_line(line) if plan.repeats > 1 else None,
+    )
+    if row is not None and score.outcome != "error":
+        tally.breakdowns.add(line["subset"], plan.task.lines(row, score), score.values)
 
 
 @dataclass(frozen=True)
