@@ -64,7 +64,17 @@ def test_failed_samples_count_as_the_run_says(tmp_path: Path, on_error: str) -> 
 
     data = write_qa(tmp_path / "qa.jsonl", numbered(8))
     with MockServer(behave) as server:
-        words = ["run", "--base-url", server.url, "--model", "mock-model", "-d", f"qa:{data}", "--name", "run"]
+        words = [
+            "run",
+            "--base-url",
+            server.url,
+            "--model",
+            "mock-model",
+            "-d",
+            f"qa:{data}",
+            "--name",
+            "run",
+        ]
         done = call([*words, "--out", str(tmp_path / "out"), "--on-error", on_error])
     assert done.returncode == (3 if on_error == "fail" else 0)
     run = tmp_path / "out" / "run"

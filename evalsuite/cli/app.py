@@ -20,6 +20,7 @@ from evalsuite.cli.rescore import rescore
 from evalsuite.cli.run import run
 from evalsuite.cli.score import score
 from evalsuite.cli.validate import validate
+from evalsuite.cli.view import view
 from evalsuite.errors import EvalsuiteError
 
 INTERRUPTED = 130
@@ -46,6 +47,7 @@ app.command(cls=SectionedCommand)(score)
 app.command()(rescore)
 app.command()(report)
 app.command(cls=CompareCommand)(compare)
+app.command()(view)
 app.command()(deploy)
 app.command()(validate)
 app.command()(datasets)

@@ -93,6 +93,21 @@ def execute_report(run: Path, *, as_json: bool) -> None:
         _note(f"incomplete: {rendered.summary['problem']}")
 
 
+def execute_view(folder: Path, port: int | None) -> None:
+    """Serve the page; being interrupted is how it is meant to end. Raises `EvalsuiteError`."""
+    from evalsuite.viewer.server import view
+
+    _end_like_interrupt(signal.SIGTERM)
+
+    def ready(address: str) -> None:
+        print(f"{address}  shows the runs of {folder}. Ctrl-C ends it.", flush=True)
+
+    try:
+        view(folder, port, ready)
+    except KeyboardInterrupt:
+        _note("ended")
+
+
 def _values(given: Mapping[str, Any], config_file: Path | None) -> tuple[dict[str, Any], str]:
     """The options of the file under those of the command line, and where a fault in them is."""
     from_file = read_config_file(config_file) if config_file else {}

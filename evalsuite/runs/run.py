@@ -78,7 +78,8 @@ def load_run(path: Path | str) -> Run:
     directory = RunDirectory(Path(path))
     info, summary = directory.read_json(RUN_FILE), directory.read_json(SUMMARY_JSON)
     if info is None or summary is None:
+        hint = f" Its journal may hold some: evalsuite report {path} writes them." if info else ""
         raise InputError(
-            f"{path}: not a run directory with results (it lacks {RUN_FILE if info is None else SUMMARY_JSON})."
+            f"{path}: not a run directory with results (it lacks {RUN_FILE if info is None else SUMMARY_JSON}).{hint}"
         )
     return Run(directory.path, info, summary)
