@@ -30,7 +30,7 @@ from evalsuite.runs.directory import (
     hold_run_directory,
     run_directory_of,
 )
-from evalsuite.runs.journal import LineIndex, read_journal
+from evalsuite.runs.journal import LineIndex, read_journal, refusing_foreign_lines
 from evalsuite.runs.lines import error_score, kept_score
 from evalsuite.runs.meter import Meter
 from evalsuite.runs.plan import DatasetPlan
@@ -72,7 +72,8 @@ def read_rendered(directory: RunDirectory) -> Rendered:
     info, before = directory.read_json(RUN_FILE), directory.read_json(SUMMARY_JSON)
     policy: OnError = info["config"].get("on_error", "fail")
     counting = _Counting(directory, recorded_works(info, policy), policy)
-    counting.count()
+    with refusing_foreign_lines(directory.journal):
+        counting.count()
     results = dataset_results(counting.works, counting.on_error)
     meter = counting.meter
     meter.total = sum(found.plan.rows for found in results)

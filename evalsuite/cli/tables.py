@@ -23,7 +23,8 @@ MOST_SUBSETS = 12
 """More are listed in the report only."""
 PART_MARK = "· "
 """Before the name of a part of the dataset above it."""
-COLUMN_GAP = 2
+COLUMN_GAP = 3
+"""Between two columns, their padding included."""
 PLAIN_WIDTH = 120
 """Where standard output is no terminal a table is as wide as it needs, up to this."""
 LESS_NEEDED = ("detectable", "won / lost", "baseline", "n")
@@ -56,8 +57,8 @@ def print_comparison(document: Mapping[str, Any], style: str | None = None) -> N
     judged = {(one["variant"], one["dataset"], one["metric"]) for one in document["verdicts"]}
     lines = list(headline_rows(document))
     bold = [(line[2], line[0], line[1].removesuffix(" ↓")) in judged for line in lines]
-    fitting, rows = _that_fit(HEADLINES[:-1], [line[:-1] for line in lines], _width())
-    _print_table(fitting, rows, names=3, bold=bold)
+    fitting, lines_fitting = _that_fit(HEADLINES[:-1], [line[:-1] for line in lines], _width())
+    _print_table(fitting, lines_fitting, names=3, bold=bold)
     if left_out := [name for name in HEADLINES[:-1] if name not in fitting]:
         print(f"left out here for want of room: {', '.join(left_out)}; --csv FILE and --html FILE have all.")
 

@@ -21,7 +21,7 @@ from evalsuite.comparison.sides import Side
 from evalsuite.errors import InputError
 from evalsuite.metrics.repeats import pass_at_k, pass_hat_k
 from evalsuite.runs.directory import JOURNAL_FILE
-from evalsuite.runs.journal import journal_lines
+from evalsuite.runs.journal import journal_lines, refusing_foreign_lines
 from evalsuite.tasks.base import Aggregate
 
 if TYPE_CHECKING:
@@ -241,7 +241,8 @@ def read_tables(sides: Sequence[Side]) -> Tables:
         for offset, line in journal_lines(path / JOURNAL_FILE):
             table = of_run.get((line["variant"], line["dataset"])) if line else None
             if line and table is not None:
-                table.add(line, offset)
+                with refusing_foreign_lines(path / JOURNAL_FILE):
+                    table.add(line, offset)
     _check_whole(sides, tables)
     return tables
 

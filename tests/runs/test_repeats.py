@@ -15,7 +15,7 @@ import evalsuite
 from evalsuite.config import RunConfig, build_config
 from evalsuite.evaluation import evaluate
 from evalsuite.metrics.repeats import pass_at_k, pass_hat_k
-from evalsuite.metrics.stats import mean_interval
+from evalsuite.metrics.stats import mean_interval, score_interval
 from evalsuite.rescoring import rescore
 
 ROWS, TRIES, SEED = 6, 4, 100
@@ -75,14 +75,15 @@ def test_accuracy_is_clustered_by_row_and_pass_k_is_the_mean_of_the_rows(data: P
     with MockServer(behave) as server:
         found = metrics(evaluate(settings(server, data)).path)
     rights = [right_tries(row) for row in range(ROWS)]
-    expected = mean_interval([right / TRIES for right in rights])  # equal clusters: as many rows' means
+    tries = [float(repeat < right) for right in rights for repeat in range(TRIES)]
+    clusters = [row for row in range(ROWS) for _ in range(TRIES)]
+    expected = score_interval(tries, clusters)
+    of_rows = mean_interval([right / TRIES for right in rights])  # equal clusters: as many rows' means
     accuracy = found["accuracy"]
     assert accuracy["n"] == ROWS * TRIES
-    assert expected.low is not None
-    assert expected.low < 0
-    assert accuracy["value"] == pytest.approx(expected.value)
-    assert accuracy["stderr"] == pytest.approx(expected.stderr)
-    assert (accuracy["ci_low"], accuracy["ci_high"]) == pytest.approx((0.0, expected.high))  # kept above 0
+    assert accuracy["value"] == pytest.approx(of_rows.value)
+    assert accuracy["stderr"] == pytest.approx(of_rows.stderr)
+    assert (accuracy["ci_low"], accuracy["ci_high"]) == pytest.approx((expected.low, expected.high))
     assert "|repeats:4|" in accuracy["signature"]
     for drawn in (2, 4):
         for name, chance in (("pass@", pass_at_k), ("pass^", pass_hat_k)):
