@@ -94,7 +94,8 @@ def _times(directory: RunDirectory, meter: Meter, before: Mapping[str, Any] | No
     """As the summary before has them; without one, when the run's files were written."""
     if before and "totals" in before:
         return Stopwatch().times(meter, before)
-    files = {"started": directory.path / RUN_FILE, "finished": directory.journal}
+    begun = directory.path / RUN_FILE
+    files = {"started": begun, "finished": directory.journal if directory.journal.exists() else begun}
     moments = {
         name: utc(datetime.fromtimestamp(path.stat().st_mtime, timezone.utc)) for name, path in files.items()
     }

@@ -63,7 +63,8 @@ class ListedRun:
     problem: str = ""
     comparable: bool = False
     """Whether it has results to compare."""
-    has_report: bool = False
+    reported: bool = False
+    """Whether report.html is of all that the journal holds."""
 
     @property
     def when(self) -> str:
@@ -141,7 +142,7 @@ class Catalog:
             variants=tuple(_variants(run.name, info, summary)),
             problem=str((summary or {}).get("problem") or ""),
             comparable=summary is not None,
-            has_report=(run.path / REPORT_FILE).is_file(),
+            reported=not running and _changed(run.path / REPORT_FILE) >= _changed(run.path / JOURNAL_FILE),
         )
 
     def _document(self, path: Path, file: str) -> Any:
@@ -194,10 +195,12 @@ def _headline(dataset: str, found: Mapping[str, Any] | None) -> Headline:
 
 
 def _written(path: Path) -> float:
-    latest = 0.0
-    for file in (RUN_FILE, JOURNAL_FILE, SUMMARY_JSON):
-        try:
-            latest = max(latest, (path / file).stat().st_mtime)
-        except OSError:
-            continue
-    return latest
+    return max(_changed(path / file) for file in (RUN_FILE, JOURNAL_FILE, SUMMARY_JSON))
+
+
+def _changed(path: Path) -> float:
+    """When a file was changed, in seconds since 1970; 0 for one that is not there."""
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0

@@ -2,7 +2,7 @@
 
 /                      the page
 /rows                  its list alone, which its script asks for again and again
-/report?run=NAME       a run's report: the file, or, while it goes on or was killed, rendered from its journal
+/report?run=NAME       a run's report: the file, or, while it goes on or was killed, made from its journal
 /file?run=NAME&name=F  one of `FILES`, as it is
 /compare?side=RUN:VARIANT&side=…[&baseline=RUN:VARIANT]   what `evalsuite compare --html` writes
 """
@@ -17,11 +17,11 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 from evalsuite.errors import EvalsuiteError
 from evalsuite.report.numbers import MISSING, counted, format_count, format_interval, format_value
-from evalsuite.runs.directory import JOURNAL_FILE, REPORT_FILE, SUMMARY_CSV, SUMMARY_JSON, RunDirectory
+from evalsuite.runs.directory import REPORT_FILE, SUMMARY_CSV, SUMMARY_JSON, RunDirectory
 from evalsuite.viewer.catalog import Catalog, Headline, ListedRun
 
 HTML, CSV, JSON = "text/html; charset=utf-8", "text/csv; charset=utf-8", "application/json"
-FILES = {SUMMARY_CSV: CSV, SUMMARY_JSON: JSON, JOURNAL_FILE: "application/jsonl; charset=utf-8"}
+FILES = {SUMMARY_CSV: CSV, SUMMARY_JSON: JSON}
 MOST_PARAMETERS = 200
 
 
@@ -48,6 +48,9 @@ def respond(catalog: Catalog, target: str) -> Response:
         return pages[parts.path](catalog, query)
     except EvalsuiteError as error:
         return _problem(str(error), HTTPStatus.BAD_REQUEST)
+    except Exception as error:  # noqa: BLE001 - files may be of any kind, and vanish; the other pages go on
+        said = f"This page cannot be made of the files that are there ({type(error).__name__}: {error})."
+        return _problem(said, HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
 Query = Mapping[str, Sequence[str]]
@@ -68,7 +71,7 @@ def _report(catalog: Catalog, query: Query) -> Response:
     run = _run(catalog, query)
     if run is None:
         return _problem("There is no such run in this folder.", HTTPStatus.NOT_FOUND)
-    if run.state == "complete" and run.has_report:
+    if run.reported:
         return Response((run.path / REPORT_FILE).read_bytes())
     from evalsuite.rendering import read_rendered
 

@@ -98,7 +98,7 @@ def test_the_table_is_no_wider_than_its_place_and_says_what_it_leaves_out(tmp_pa
     sentence, *table = done.stdout.splitlines()
     assert sentence.startswith("No detectable difference")
     assert max(len(line) for line in table if line.startswith(" ")) <= 120
-    assert "left out here for want of room: detectable" in done.stdout
+    assert "left out here for want of room: baseline, won / lost, n, detectable" in done.stdout
     assert "accuracy_macro" in done.stdout  # metrics' names are not broken
 
 
@@ -109,7 +109,10 @@ def test_the_table_is_no_wider_than_its_place_and_says_what_it_leaves_out(tmp_pa
         (["compare", "a", "--style", "swyft"], "Invalid value for '--style': 'swyft' is not one of 'swift'"),
         (["run", "--backend", "x"], "Invalid value for '--backend': 'x' is not one of 'auto', 'remote'"),
         (["score", "--on-error", "x"], "Invalid value for '--on-error': 'x' is not one of"),
-        (["view", "--port", "70000"], "Invalid value for '--port': Input should be less than or equal to 65535"),
+        (
+            ["view", "--port", "70000"],
+            "Invalid value for '--port': Input should be less than or equal to 65535",
+        ),
     ],
 )
 def test_what_is_no_choice_is_refused_in_plain_words(words, said):

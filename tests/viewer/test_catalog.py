@@ -24,7 +24,7 @@ def listed(catalog: Catalog, name: str) -> ListedRun:
 def test_a_complete_run_shows_its_headline(tmp_path: Path) -> None:
     made(tmp_path, "base")
     run = listed(Catalog(tmp_path / "runs"), "base")
-    assert (run.state, run.done, run.total, run.comparable) == ("complete", 5, 5, True)
+    assert (run.state, run.done, run.total, run.comparable, run.reported) == ("complete", 5, 5, True, True)
     (variant,) = run.variants
     assert variant.side == "base:base"
     (headline,) = variant.headlines
@@ -48,7 +48,7 @@ def test_a_run_that_goes_on_is_running_for_as_long_as_it_is_held_and_counts_what
         assert (run.state, run.done, run.comparable) == ("running", 2, False)
         with journal.open("ab") as stream:
             stream.write(lines[2] + lines[3][:10])
-        assert listed(catalog, "base").done == 3
+        assert (listed(catalog, "base").done, listed(catalog, "base").reported) == (3, False)
     assert listed(catalog, "base").state == "interrupted"
 
 

@@ -27,6 +27,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     killed = scored(folder, "killed", mcq_rows([RIGHT] * 5)).path
     for name in ("summary.csv", "summary.json", "report.html"):
         (killed / name).unlink()
+    odd = scored(folder, "odd", mcq_rows([RIGHT] * 5)).path
+    (odd / "summary.json").write_text('{"complete": true, "totals": {"samples": 5}}')
     scored(folder, "other", mcq_rows([RIGHT] * 3, question="Something else?"))
     return folder / "runs"
 
@@ -70,7 +72,7 @@ def test_the_page_lists_the_runs_with_their_numbers(port: int, folder: Path) -> 
     assert status == 200
     assert "default-src 'none'" in page.replace("&#39;", "'")
     assert headers["Cache-Control"] == "no-store"
-    for text in ("5 runs", "base", "sft", "qwen2:7b", "73.3 %", "interrupted", str(folder)):
+    for text in ("6 runs", "base", "sft", "qwen2:7b", "73.3 %", "interrupted", str(folder)):
         assert text in page, text
     assert ask(port, "/rows")[1] in page
 
@@ -117,6 +119,7 @@ def test_ticked_variants_are_compared_as_the_command_does(port: int, folder: Pat
         (["base:base", "../base:base"], 404, "There is no ../base:base"),
         (["base:base", "killed:killed"], 400, "evalsuite report"),
         (["base:base", "other:other"], 400, "nothing to compare"),
+        (["base:base", "odd:odd"], 500, "cannot be made of the files"),
         (["base:base", HOSTILE], 404, "&lt;/script&gt;"),
     ],
 )
