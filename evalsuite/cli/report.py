@@ -12,9 +12,9 @@ def report(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="The directory of a run, or its samples.jsonl.")],
     json: Annotated[bool, typer.Option("--json", help="Print summary.json, and nothing else, to standard output.")] = False,
 ) -> None:  # fmt: skip
-    """Write report.html, summary.csv and summary.json of a run anew, from its journal.
+    """Render a run again, from its journal.
 
-    For a run that was killed before it could, or that an older version wrote. Nothing is asked, and no score changes
+    Writes report.html, summary.csv and summary.json: for a run that was killed before it could, or that an older version wrote. Nothing is asked, and no score changes
     (`evalsuite rescore` judges again). What is not finished is said.
     """
     from evalsuite.cli.execute import execute_report

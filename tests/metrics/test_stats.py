@@ -260,6 +260,16 @@ def test_wilson_covers_at_its_rate():
     assert 0.93 <= hits / TRIALS <= 0.97
 
 
+@pytest.mark.parametrize("n", [30, 100, 1000, 5000])
+def test_wilson_covers_at_its_rate_whatever_the_share(n):
+    # exactly, without chance; with one row expected of a kind, few counts can occur and it is on the safe side
+    intervals = [stats.wilson(successes, n) for successes in range(n + 1)]
+    for share in (0.02, 0.1, 0.3, 0.5, 0.7, 0.9, 0.98):
+        covering = [successes for successes, found in enumerate(intervals) if covers(found, share)]
+        most = 0.97 if min(share, 1 - share) * n >= 5 else 0.98
+        assert 0.929 <= scipy.stats.binom.pmf(covering, n, share).sum() <= most, share
+
+
 def test_the_t_interval_covers_at_its_rate():
     generator = random.Random(0)
     hits = sum(
