@@ -139,7 +139,7 @@ def repeat_sentence(label: str, baseline: str, rows: Sequence[Mapping[str, Any]]
     other = sum(entry["different_replies"] for entry in rows if entry["variant"] == label)
     return (
         f"{label} is {baseline} run twice, the same model asked the same: {format_count(other)} of "
-        f"{counted(pairs, 'reply', 'replies')} differ. What moved is noise of serving, no improvement."
+        f"{counted(pairs, 'reply', 'replies')} differ. What moved is noise, no improvement."
     )
 
 

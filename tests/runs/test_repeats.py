@@ -144,6 +144,24 @@ def test_comparing_averages_the_tries_of_a_row_first(data: Path) -> None:
     assert results["again", "pass^2"]["n"] == ROWS
 
 
+def test_another_seed_and_more_tries_are_the_same_question_asked_again(data: Path) -> None:
+    with MockServer(behave) as server:
+        runs = [
+            evaluate(settings(server, data, repeats, seed=seed, name=f"seed {seed}"))
+            for seed, repeats in ((SEED, TRIES), (SEED + 1, TRIES - 1))
+        ]
+        hotter = evaluate(settings(server, data, temperature=1.0, name="hotter"))
+    document = evalsuite.compare(*runs, hotter).document
+    assert [side["repeats_baseline"] for side in document["sides"]] == [False, True, False]
+    told = [
+        (one["what"], one["warns"]) for one in document["differences"] if one["variant"] == f"seed {SEED + 1}"
+    ]
+    assert told == [("seed", False), ("repeats", False)]
+    noise = next(one["delta"] for one in document["results"] if one["metric"] == "accuracy")
+    floor = next(one["noise_floor"] for one in document["results"] if one["variant"] == "hotter")
+    assert floor == abs(noise) > 0
+
+
 def test_a_try_that_fails_is_owed_or_counts_as_wrong_and_its_row_keeps_the_others(data: Path) -> None:
     def broken(asked: Asked) -> Any:
         if "row 4" in asked.prompt and asked.body["seed"] == SEED + 3:
