@@ -186,6 +186,7 @@ def to_junit(document: Mapping[str, Any], failed: Sequence[Mapping[str, Any]] | 
                 ET.SubElement(case, "failure", message=sentence, type="worse")
             else:
                 ET.SubElement(case, "system-out").text = sentence
+    ET.indent(root)
     written: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
     return written + b"\n"
 
