@@ -151,34 +151,45 @@ class _Counting:
                 yield line
 
     def _needs_row(self, plan: DatasetPlan, line: Mapping[str, Any]) -> bool:
-        return bool(plan.task.breakdowns()) or (line["outcome"] == "error" and self.on_error == "wrong")
+        return bool(plan.task.breakdowns()) or self._counts_as_wrong(line)
+
+    def _counts_as_wrong(self, line: Mapping[str, Any]) -> bool:
+        """Whether it is a failed sample that scores as an empty reply to its row would."""
+        return line["outcome"] == "error" and self.on_error == "wrong"
 
     def _count_with_rows(self, place: tuple[str, str]) -> None:
+        """Count the lines of a dataset that the first pass left, with their rows from the data files."""
         plan, _ = self._plans[place]
         try:
             samples = rows_from_files(plan)
             first = next(samples)  # what is wrong with the files is known by then
         except InputError as error:
-            if self.on_error == "wrong":
-                raise
-            self.notes.append(f"{place[0]} on {place[1]}: its further tables are left out. {error}")
-            for line in self._lines():
-                if (line["variant"], line["dataset"]) == place:
-                    self._count(line, None)
+            self._count_without_rows(place, error)
             return
         with LineIndex(self.directory.journal, place_of_line) as lines:
             for sample in chain((first,), samples):
                 for repeat in range(plan.repeats):
-                    found = lines.take(
-                        *place, place_of_sample(sample.subset, sample.index, sample.id, repeat)
-                    )
-                    if found:
+                    own = place_of_sample(sample.subset, sample.index, sample.id, repeat)
+                    found = lines.take(*place, own)
+                    if found and self._needs_row(plan, found.content):
                         self._count(found.content, sample.row)
+
+    def _count_without_rows(self, place: tuple[str, str], error: InputError) -> None:
+        """The same without the files: on no line of a table. Raises the error where a score depends on the row."""
+        plan, _ = self._plans[place]
+        self.notes.append(f"{place[0]} on {place[1]}: its further tables are left out. {error}")
+        for line in self._lines():
+            if (line["variant"], line["dataset"]) == place and self._needs_row(plan, line):
+                if self._counts_as_wrong(line):
+                    raise error
+                self._count(line, None)
 
     def _count(self, line: dict[str, Any], row: Any) -> None:
         plan, work = self._plans[line["variant"], line["dataset"]]
-        failed = line["outcome"] == "error"
-        empty = error_score(plan, row) if row is not None else Score("error")
-        count_kept(plan, work.tallies[plan.name], line, empty if failed else kept_score(line), row)
+        if line["outcome"] != "error":
+            score = kept_score(line)
+        else:
+            score = error_score(plan, row) if row is not None else Score("error")
+        count_kept(plan, work.tallies[plan.name], line, score, row)
         self.meter.earlier.add(line)
         self.meter.reused += 1

@@ -10,7 +10,7 @@ from mock_server import Asked, MockServer, failing, ordinary
 from run_helpers import call, config, numbered, summary_of, write_qa
 from scoring_helpers import MEASURED_ROWS, ROWS, scoring, write_rows
 
-from evalsuite.errors import RunDirectoryError
+from evalsuite.errors import InputError, RunDirectoryError
 from evalsuite.evaluation import evaluate
 from evalsuite.rendering import render_again
 from evalsuite.runs.directory import hold_run_directory
@@ -57,12 +57,18 @@ def test_what_the_summary_before_knew_of_time_is_kept(tmp_path: Path) -> None:
     assert after["totals"]["wall_s"] == before["totals"]["wall_s"]
 
 
+@pytest.mark.parametrize("kind", ["qa", "mcq"])
 @pytest.mark.parametrize("on_error", ["skip", "wrong", "fail"])
-def test_failed_samples_count_as_the_run_says(tmp_path: Path, on_error: str) -> None:
+def test_failed_samples_count_as_the_run_says(tmp_path: Path, on_error: str, kind: str) -> None:
     def behave(asked: Asked) -> Any:
-        return failing(400) if asked.prompt.endswith("3") else ordinary(asked)
+        return failing(400) if "question 3" in asked.prompt else ordinary(asked)
 
-    data = write_qa(tmp_path / "qa.jsonl", numbered(8))
+    data = tmp_path / f"{kind}.jsonl"
+    if kind == "qa":
+        write_qa(data, numbered(8))
+    else:
+        options = {"A": "this", "B": "that", "answer": "A"}
+        write_rows(data, [{"question": query, **options} for query, _ in numbered(8)])
     with MockServer(behave) as server:
         words = [
             "run",
@@ -70,10 +76,10 @@ def test_failed_samples_count_as_the_run_says(tmp_path: Path, on_error: str) -> 
             server.url,
             "--model",
             "mock-model",
-            "-d",
-            f"qa:{data}",
             "--name",
             "run",
+            "-d",
+            f"{kind}:{data}",
         ]
         done = call([*words, "--out", str(tmp_path / "out"), "--on-error", on_error])
     assert done.returncode == (3 if on_error == "fail" else 0)
@@ -113,6 +119,15 @@ def test_tables_that_need_a_file_that_is_gone_are_left_out_and_that_is_said(tmp_
     assert "breakdowns" in was
     assert "breakdowns" not in dataset["subsets"]["all"]
     assert dataset["subsets"]["all"]["metrics"] == was["metrics"]
+
+
+def test_failed_samples_that_count_as_wrong_need_their_file(tmp_path: Path) -> None:
+    row = {"question": "Which?", "A": "this", "B": "that", "answer": "A"}
+    path = write_rows(tmp_path / "rows.jsonl", [row | {"prediction": "A"}, row])
+    run = score(scoring(tmp_path / "out", f"mcq:{path}", name="run", on_error="wrong")).path
+    path.unlink()
+    with pytest.raises(InputError, match=r"It needs .*rows\.jsonl"):
+        render_again(run)
 
 
 def test_a_run_that_is_being_written_is_left_alone(tmp_path: Path) -> None:

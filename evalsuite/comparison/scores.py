@@ -174,8 +174,10 @@ class ScoreTable:
         known = np.zeros(len(self), dtype=np.int64)
         if width:
             rows = np.array(layouts[width].rows)
+            values = np.array(layouts[width].values).reshape(len(rows), width)
             known = np.bincount(rows, minlength=len(self))
-            np.add.at(table, rows, np.array(layouts[width].values).reshape(len(rows), width))
+            for number, column in enumerate(values.T):
+                table[:, number] = np.bincount(rows, column, minlength=len(self))
             table /= np.maximum(known, 1)[:, None]
         return table, known > 0
 
