@@ -77,6 +77,7 @@ def read_rendered(directory: RunDirectory) -> Rendered:
     results = dataset_results(counting.works, counting.on_error)
     meter = counting.meter
     meter.total = sum(found.plan.rows for found in results)
+    meter.reused = before["totals"]["reused"] if before and "totals" in before else 0
     owed = sum(found.owed for found in results)
     problem = None
     if owed:
@@ -192,4 +193,3 @@ class _Counting:
             score = error_score(plan, row) if row is not None else Score("error")
         count_kept(plan, work.tallies[plan.name], line, score, row)
         self.meter.earlier.add(line)
-        self.meter.reused += 1

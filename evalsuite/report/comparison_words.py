@@ -138,7 +138,7 @@ def repeat_sentence(label: str, baseline: str, rows: Sequence[Mapping[str, Any]]
     pairs = sum(entry["matched"] for entry in rows if entry["variant"] == label)
     other = sum(entry["different_replies"] for entry in rows if entry["variant"] == label)
     return (
-        f"{label} is {baseline} run twice, the same model asked the same: {format_count(other)} of "
+        f"{label} is {baseline} again, the same model asked the same: {format_count(other)} of "
         f"{counted(pairs, 'reply', 'replies')} differ. What moved is noise, no improvement."
     )
 
