@@ -7,7 +7,6 @@ those are not there any more, the tables are left out, and that is said.
 
 from __future__ import annotations
 
-import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -16,7 +15,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from evalsuite.config import OnError, RunConfig
+from evalsuite.config import OnError
 from evalsuite.errors import InputError, RunIncomplete
 from evalsuite.results import Stopwatch, dataset_results, made_summary, report_page, utc
 from evalsuite.runs import summary as summaries
@@ -35,7 +34,7 @@ from evalsuite.runs.lines import error_score, kept_score
 from evalsuite.runs.meter import Meter
 from evalsuite.runs.plan import DatasetPlan
 from evalsuite.runs.recorded import recorded_works, rows_from_files
-from evalsuite.runs.run import Run, load_run
+from evalsuite.runs.run import Run, command_of, load_run
 from evalsuite.runs.work import Work, count_kept, place_of_line, place_of_sample
 from evalsuite.types import Score
 
@@ -81,14 +80,14 @@ def read_rendered(directory: RunDirectory) -> Rendered:
     owed = sum(found.owed for found in results)
     problem = None
     if owed:
-        said = UNFINISHED.format(owed=owed, total=meter.total, command=info["command"])
+        said = UNFINISHED.format(owed=owed, total=meter.total, command=command_of(info, directory.path))
         problem = RunIncomplete((before or {}).get("problem") or said)
     rows = list(summaries.csv_rows(directory.name, results))
     summary = made_summary(directory, info, rows, results, meter, _times(directory, meter, before), problem)
     summary["warnings"] += counting.notes
     if before and "rescored" in before:
         summary["rescored"] = before["rescored"]
-    return Rendered(rows, summary, report_page(directory, info, summary, _command(directory, info)))
+    return Rendered(rows, summary, report_page(directory, info, summary, command_of(info, directory.path)))
 
 
 def _times(directory: RunDirectory, meter: Meter, before: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -107,13 +106,6 @@ def _times(directory: RunDirectory, meter: Meter, before: Mapping[str, Any] | No
         "completion_tokens_per_s": None,
         "concurrency": None,
     }
-
-
-def _command(directory: RunDirectory, info: Mapping[str, Any]) -> str:
-    """The run's command with where its results land, which run.json does not say."""
-    folder = directory.path.parent
-    out = [] if folder == RunConfig.model_fields["out"].default else ["--out", str(folder)]
-    return " ".join([str(info["command"]), *map(shlex.quote, [*out, "--name", directory.path.name])])
 
 
 @dataclass

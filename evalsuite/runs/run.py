@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from evalsuite.config import RunConfig
 from evalsuite.data.dataset import WHOLE_DATASET
 from evalsuite.errors import InputError
 from evalsuite.runs.directory import RUN_FILE, SUMMARY_JSON, RunDirectory
@@ -71,6 +73,12 @@ class Run:
         from evalsuite.report.notebook import run_html  # what a notebook shows is a report
 
         return run_html(self.summary)
+
+
+def command_of(info: Mapping[str, Any], path: Path) -> str:
+    """The command that asks for what a run owes: run.json's, and where its results land, which that does not say."""
+    out = [] if path.parent == RunConfig.model_fields["out"].default else ["--out", str(path.parent)]
+    return " ".join([str(info["command"]), *map(shlex.quote, [*out, "--name", path.name])])
 
 
 def load_run(path: Path | str) -> Run:

@@ -25,6 +25,7 @@ from evalsuite.runs.directory import (
     RunDirectory,
     writer_of,
 )
+from evalsuite.runs.run import command_of
 
 State: TypeAlias = Literal["running", "complete", "interrupted", "unreadable"]
 DEEPEST = 3
@@ -140,7 +141,7 @@ class Catalog:
             done=total if whole and not running else min(total, self._lines(run.path / JOURNAL_FILE)),
             total=total,
             variants=tuple(_variants(run.name, info, summary)),
-            problem=str((summary or {}).get("problem") or ""),
+            problem=_problem(run.path, info, summary),
             comparable=summary is not None,
             reported=not running and _changed(run.path / REPORT_FILE) >= _changed(run.path / JOURNAL_FILE),
         )
@@ -186,6 +187,13 @@ def _variants(
         yield ListedVariant(
             name, f"{run}:{name}", tuple(_headline(dataset, found.get(dataset)) for dataset in asked)
         )
+
+
+def _problem(path: Path, info: Mapping[str, Any], summary: Mapping[str, Any] | None) -> str:
+    """What the run said at its end; where it was killed before it could, what goes on with it."""
+    if summary is None:
+        return f"It ended before its results were written. Its command resumes it: {command_of(info, path)}"
+    return str(summary.get("problem") or "")
 
 
 def _headline(dataset: str, found: Mapping[str, Any] | None) -> Headline:

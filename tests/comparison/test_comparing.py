@@ -263,9 +263,7 @@ def test_a_variant_run_twice_is_the_noise_floor(tmp_path: Path) -> None:
         other = evalsuite.evaluate(config(server, tmp_path / "out", data, name="c", temperature=1))
     found = evalsuite.compare(*runs, other)
     assert [side["repeats_baseline"] for side in found.document["sides"]] == [False, True, False]
-    assert "b is a again, the same model asked the same: 3 of 12 replies differ." in " ".join(
-        found.warnings
-    )
+    assert "b is a again, the same model asked the same: 3 of 12 replies differ." in " ".join(found.warnings)
     floors = {
         one["variant"]: one["noise_floor"]
         for one in found.document["results"]

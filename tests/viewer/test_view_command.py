@@ -72,7 +72,16 @@ def test_the_page_lists_the_runs_with_their_numbers(port: int, folder: Path) -> 
     assert status == 200
     assert "default-src 'none'" in page.replace("&#39;", "'")
     assert headers["Cache-Control"] == "no-store"
-    for text in ("6 runs", "base", "sft", "qwen2:7b", "73.3 %", "interrupted", str(folder)):
+    for text in (
+        "6 runs",
+        "base",
+        "sft",
+        "qwen2:7b",
+        "73.3 %",
+        "interrupted",
+        "Its command resumes it: evalsuite score",
+        str(folder),
+    ):
         assert text in page, text
     assert ask(port, "/rows")[1] in page
 
