@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import parse_qs, quote, urlsplit
 
 from evalsuite.errors import EvalsuiteError
@@ -23,6 +23,7 @@ from evalsuite.viewer.catalog import Catalog, Headline, ListedRun
 HTML, CSV, JSON = "text/html; charset=utf-8", "text/csv; charset=utf-8", "application/json"
 FILES = {SUMMARY_CSV: CSV, SUMMARY_JSON: JSON}
 MOST_PARAMETERS = 200
+Query: TypeAlias = Mapping[str, Sequence[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +52,6 @@ def respond(catalog: Catalog, target: str) -> Response:
     except Exception as error:  # noqa: BLE001 - files may be of any kind, and vanish; the other pages go on
         said = f"This page cannot be made of the files that are there ({type(error).__name__}: {error})."
         return _problem(said, HTTPStatus.INTERNAL_SERVER_ERROR)
-
-
-Query = Mapping[str, Sequence[str]]
 
 
 def _page(catalog: Catalog, _: Query) -> Response:
