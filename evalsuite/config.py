@@ -42,6 +42,9 @@ JUDGE_ITSELF = "self"
 OPENAI_KEY = "OPENAI_API_KEY"
 """The variable that every client of such endpoints reads."""
 
+ALL_RUNS = Path("reports")
+"""The folder of all runs."""
+
 LANDING_FIELDS = frozenset({"out", "name", "fresh"})
 """Where results land: not part of what was run, so not in run.json."""
 PACE_FIELDS = (
@@ -52,7 +55,7 @@ PACE_FIELDS = (
 """What may change between two starts of the same run without making it another one: nothing else is asked."""
 ASKING_FIELDS = frozenset(
     {"ckpt", "adapter", "merge", "quant", "backend", "backend_arg", "base_url", "model", "api_key_env"}
-    | {"shots", "cot", "mcq_mode", "preference_mode"}
+    | {"shots", "cot", "mcq_mode", "preference_mode", "repeats"}
     | {"temperature", "max_tokens", "top_p", "seed", "stop", "completions"}
     | {"concurrency", "timeout", "stream"}
 )
@@ -93,6 +96,7 @@ class RunConfig:
     shots: CountOrNone | None = None
     cot: bool = False
     lang: LangOption = "auto"
+    repeats: Count = 1
     profile: tuple[str, ...] = ()
     mcq_mode: McqMode = "generate"
     agent_format: AgentFormat = "react"
@@ -115,7 +119,7 @@ class RunConfig:
     on_error: OnError = "fail"
     stream: bool = False
 
-    out: Path = Path("reports")
+    out: Path = ALL_RUNS
     name: str | None = None
     fresh: bool = False
     fail_under: tuple[str, ...] = ()

@@ -42,9 +42,9 @@ from evalsuite.runs.lines import rescored, score_of_line
 from evalsuite.runs.meter import Meter
 from evalsuite.runs.plan import DatasetPlan
 from evalsuite.runs.provenance import versions
-from evalsuite.runs.recorded import recorded_plan, rows_from_files
+from evalsuite.runs.recorded import recorded_plan, recorded_works, rows_from_files
 from evalsuite.runs.run import Run, load_run
-from evalsuite.runs.work import Variant, Work, count_score, new_work
+from evalsuite.runs.work import Work, count_score, number_of_line, place_of_line, place_of_sample
 from evalsuite.tasks.profiles import check_profiles
 
 STAGING = ".rescoring"
@@ -170,19 +170,20 @@ class _Rescoring:
 
     def _is_new(self, line: Mapping[str, Any]) -> bool:
         """A crash may have left a sample's line twice."""
-        return self._seen.add(short_hash(f"{line['variant']}\n{line['dataset']}\n{_place_of_line(line)}"))
+        return self._seen.add(short_hash(f"{line['variant']}\n{line['dataset']}\n{place_of_line(line)}"))
 
     def _judged_by_rows(self, counts: Mapping[tuple[str, str], int]) -> Iterator[dict[str, Any]]:
-        with LineIndex(self.before.path / JOURNAL_FILE, _place_of_line) as lines:
+        with LineIndex(self.before.path / JOURNAL_FILE, place_of_line) as lines:
             for (variant, dataset), count in counts.items():
                 plan, work = self._plans[variant, dataset]
                 judged = 0
                 for sample in rows_from_files(plan):
-                    place = _place(sample.subset, sample.index, sample.id)
-                    found = lines.take(variant, dataset, place)
-                    if found:
-                        judged += 1
-                        yield self._judge(found.content, sample.row, plan, work)
+                    for repeat in range(plan.repeats):
+                        place = place_of_sample(sample.subset, sample.index, sample.id, repeat)
+                        found = lines.take(variant, dataset, place)
+                        if found:
+                            judged += 1
+                            yield self._judge(found.content, sample.row, plan, work)
                 if judged != count:
                     raise self._out_of_order(f"{count - judged} samples of '{dataset}'", "the data file")
 
@@ -194,7 +195,7 @@ class _Rescoring:
 
     def _judge(self, line: dict[str, Any], row: Any, plan: DatasetPlan, work: Work) -> dict[str, Any]:
         score = score_of_line(line, plan, row)
-        count_score(plan, work.tallies[plan.name], line["subset"], row, score)
+        count_score(plan, work.tallies[plan.name], line["subset"], row, score, number_of_line(line))
         self.meter.earlier.add(line)
         self.samples += 1
         self.outcomes_changed += score.outcome != line["outcome"]
@@ -250,24 +251,9 @@ def _plan(entry: Mapping[str, Any], profiles: Sequence[str]) -> DatasetPlan:
 
 def _works(info: Mapping[str, Any], on_error: OnError, profiles: Sequence[str]) -> list[Work]:
     """Each variant with the datasets it was asked, nothing counted yet. Raises `ConfigError` for a profile."""
-    works = []
-    for variant in info["variants"]:
-        plans = [
-            _plan(entry, profiles)
-            for entry in info["datasets"]
-            if entry.get("variant", variant["name"]) == variant["name"]
-        ]
-        works.append(new_work(Variant(variant["name"], variant["fingerprint"]), plans, on_error))
+    works = recorded_works(info, on_error, lambda entry: _plan(entry, profiles))
     check_profiles(profiles, [(plan.task, plan.style) for work in works for plan in work.plans])
     return works
-
-
-def _place_of_line(line: Mapping[str, Any]) -> str:
-    return _place(line["subset"], line["index"], line["id"])
-
-
-def _place(subset: str, index: int, own_id: str) -> str:
-    return f"{subset}\n{index}\n{own_id}"
 
 
 def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Change]:

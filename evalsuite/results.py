@@ -54,8 +54,8 @@ class Stopwatch:
             }
         seconds = self._working_s if meter.requests else 0.0
         return {
-            "started": _utc(self._started),
-            "finished": _utc(datetime.now(timezone.utc)),
+            "started": utc(self._started),
+            "finished": utc(datetime.now(timezone.utc)),
             "wall_s": round(time.perf_counter() - self._clock, 3),
             "requests_per_s": round(meter.done / seconds, 3) if seconds else None,
             "completion_tokens_per_s": round(meter.completion_tokens / seconds, 2) if seconds else None,
@@ -157,6 +157,30 @@ def write_results(
     """
     info = directory.read_json(RUN_FILE)
     rows = list(summaries.csv_rows(directory.name, results))
+    summary = made_summary(directory, info, rows, results, meter, times, problem)
+    directory.write(SUMMARY_CSV, summaries.to_csv(rows))
+    directory.write_json(SUMMARY_JSON, summary)
+    directory.write(REPORT_FILE, report_page(directory, info, summary, command))
+
+
+def report_page(
+    directory: RunDirectory, info: Mapping[str, Any], summary: Mapping[str, Any], command: str | None = None
+) -> bytes:
+    """report.html."""
+    shown = {**info, "command": command} if command else info
+    return render(shown, summary, read_journal(directory.journal)).encode("utf-8", "replace")
+
+
+def made_summary(
+    directory: RunDirectory,
+    info: dict[str, Any],
+    rows: Sequence[Mapping[str, Any]],
+    results: Sequence[DatasetResults],
+    meter: Meter,
+    times: Mapping[str, Any],
+    problem: EvalsuiteError | None,
+) -> dict[str, Any]:
+    """summary.json: `rows`, the lines of summary.csv, nested, and what the run took."""
     pace = dict(times)
     failures = meter.failures + meter.earlier.failures
     summary = {
@@ -173,16 +197,12 @@ def write_results(
         ],
         "warnings": [*_served_warnings(info), *summaries.advice(results)],
     }
-    info = directory.read_json(RUN_FILE)
     if len(info["variants"]) > 1:
         from evalsuite.comparing import compare_run  # not what a run of one variant should wait for
 
         comparison = compare_run(Run(directory.path, info, summary), info["config"].get("baseline"))
         summary |= {"comparison": comparison} if comparison else {}
-    directory.write(SUMMARY_CSV, summaries.to_csv(rows))
-    directory.write_json(SUMMARY_JSON, summary)
-    page = render(info | ({"command": command} if command else {}), summary, read_journal(directory.journal))
-    directory.write(REPORT_FILE, page.encode("utf-8", "replace"))
+    return summary
 
 
 def _served_warnings(info: Mapping[str, Any]) -> list[str]:
@@ -227,7 +247,8 @@ def _failed_gate(run: Run, gates: Sequence[Gate]) -> GateFailed | None:
     return GateFailed("--fail-under: " + "; ".join(failed)) if failed else None
 
 
-def _utc(moment: datetime) -> str:
+def utc(moment: datetime) -> str:
+    """A moment as summary.json has it."""
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 

@@ -34,6 +34,8 @@ class Sample(Generic[RowT]):
     subset: str
     """The subject, or the file's name."""
     row: RowT
+    repeat: int = field(default=0, kw_only=True)
+    """Which try it is of a row that is asked several times (`--repeats`), from 0."""
 
 
 @dataclass(frozen=True, slots=True)

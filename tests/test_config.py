@@ -34,6 +34,7 @@ EVERYTHING = {
     "mcq_mode": "logprob",
     "agent_format": "toolbench",
     "lang": "zh",
+    "repeats": 3,
     "profile": ["evalscope", "swift"],
     "temperature": 0.123456789,
     "max_tokens": 17,

@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from evalsuite._version import __version__
+from evalsuite.cli.help import PlainGroup
 from evalsuite.errors import EvalsuiteError
 
 INTERRUPTED = 130
@@ -24,7 +25,9 @@ COMMANDS = {
     "run": "evalsuite.cli.run",
     "score": "evalsuite.cli.score",
     "rescore": "evalsuite.cli.rescore",
+    "report": "evalsuite.cli.report",
     "compare": "evalsuite.cli.compare",
+    "view": "evalsuite.cli.view",
     "deploy": "evalsuite.cli.deploy",
     "validate": "evalsuite.cli.validate",
     "datasets": "evalsuite.cli.datasets",
@@ -39,6 +42,7 @@ def application(words: Sequence[str] = ()) -> typer.Typer:
     """
     app = typer.Typer(
         name="evalsuite",
+        cls=PlainGroup,
         no_args_is_help=True,
         add_completion=False,
         rich_markup_mode=None,

@@ -19,7 +19,7 @@ class CompareCommand(SectionedCommand):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Give those that stand alone their value: what follows is another option, a run, or nothing."""
         words = []
-        for word, following in zip(args, [*args[1:], "--"], strict=True):
+        for word, following in zip(args, [*args, "--"][1:], strict=True):
             alone = word in ALONE and (following.startswith("--") or _is_run(following))
             words.append(f"{word}={ALONE[word]}" if alone else word)
         return super().parse_args(ctx, words)

@@ -82,6 +82,32 @@ def execute_rescore(
     _show_whatever_there_is(lambda: rescore(source, beside=beside, profiles=profiles), as_json=as_json)
 
 
+def execute_report(run: Path, *, as_json: bool) -> None:
+    """Render a run again and show its results."""
+    from evalsuite.rendering import render_again
+
+    replace_what_cannot_be_shown()
+    rendered = render_again(run)
+    _show_results(rendered.path, as_json=as_json)
+    if not rendered.complete:
+        _note(f"incomplete: {rendered.summary['problem']}")
+
+
+def execute_view(folder: Path, port: int | None) -> None:
+    """Serve the page; being interrupted is how it is meant to end. Raises `EvalsuiteError`."""
+    from evalsuite.viewer.server import view
+
+    _end_like_interrupt(signal.SIGTERM)
+
+    def ready(address: str) -> None:
+        print(f"{address}  shows the runs of {folder}. Ctrl-C ends it.", flush=True)
+
+    try:
+        view(folder, port, ready)
+    except KeyboardInterrupt:
+        _note("ended")
+
+
 def _values(given: Mapping[str, Any], config_file: Path | None) -> tuple[dict[str, Any], str]:
     """The options of the file under those of the command line, and where a fault in them is."""
     from_file = read_config_file(config_file) if config_file else {}
@@ -139,8 +165,9 @@ def _show_plan(prepared: Prepared) -> None:
             print(f"  {checkpoint.form}, served by {plan_of_server.backend.name}: {plan_of_server.why}")
     for plan in prepared.plans:
         style = plan.style
+        tries = f" x {plan.repeats}" if plan.repeats > 1 else ""
         print(
-            f"\n{plan.name}: {plan.task.kind}, {plan.rows} rows, {style.shots}-shot, {style.lang}, max_tokens {plan.generation.max_tokens}"
+            f"\n{plan.name}: {plan.task.kind}, {plan.rows // plan.repeats} rows{tries}, {style.shots}-shot, {style.lang}, max_tokens {plan.generation.max_tokens}"
         )
         sample, shots = next(plan.samples())
         prompt, _ = plan.request(sample, shots)

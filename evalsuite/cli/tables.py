@@ -7,6 +7,7 @@ from itertools import zip_longest
 from typing import Any
 
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -22,10 +23,12 @@ MOST_SUBSETS = 12
 """More are listed in the report only."""
 PART_MARK = "· "
 """Before the name of a part of the dataset above it."""
+COLUMN_GAP = 3
+"""Between two columns, their padding included."""
 PLAIN_WIDTH = 120
 """Where standard output is no terminal a table is as wide as it needs, up to this."""
-WIDE = 170
-"""The same for a comparison, which has more columns."""
+LESS_NEEDED = ("detectable", "won / lost", "baseline", "n")
+"""Columns of a comparison that go, in this order, where there is no room: the sentences above it say them, --csv has all."""
 
 
 def print_results(run: Run) -> None:
@@ -54,7 +57,23 @@ def print_comparison(document: Mapping[str, Any], style: str | None = None) -> N
     judged = {(one["variant"], one["dataset"], one["metric"]) for one in document["verdicts"]}
     lines = list(headline_rows(document))
     bold = [(line[2], line[0], line[1].removesuffix(" ↓")) in judged for line in lines]
-    _print_table(list(HEADLINES[:-1]), [line[:-1] for line in lines], names=3, bold=bold)
+    fitting, lines_fitting = _that_fit(HEADLINES[:-1], [line[:-1] for line in lines], _width())
+    _print_table(fitting, lines_fitting, names=3, bold=bold)
+    if left_out := [name for name in HEADLINES[:-1] if name not in fitting]:
+        print(f"left out here for want of room: {', '.join(left_out)}; --csv FILE and --html FILE have all.")
+
+
+def _that_fit(
+    heads: Sequence[str], rows: Sequence[Sequence[str]], width: int
+) -> tuple[list[str], list[Sequence[str]]]:
+    """The columns that have room side by side."""
+    kept = list(range(len(heads)))
+    widths = [max(cell_len(line[column]) for line in (heads, *rows)) for column in kept]
+    for name in LESS_NEEDED:
+        if sum(widths[column] + COLUMN_GAP for column in kept) <= width:
+            break
+        kept.remove(heads.index(name))
+    return [heads[column] for column in kept], [[row[column] for column in kept] for row in rows]
 
 
 def _print_table(
@@ -67,12 +86,17 @@ def _print_table(
         table.add_column(name, overflow="fold", justify="left" if named else "right", no_wrap=not named)
     for row, strong in zip_longest(rows, bold):
         table.add_row(*map(escape, row), style="bold" if strong else None)
-    _print(table, WIDE)
+    _print(table)
 
 
-def _print(table: Table, width: int = PLAIN_WIDTH) -> None:
+def _print(table: Table) -> None:
+    Console(width=_width()).print(table)
+
+
+def _width() -> int:
+    """The terminal's columns."""
     console = Console()
-    Console(width=max(console.width, LEAST_WIDTH) if console.is_terminal else width).print(table)
+    return max(console.width, LEAST_WIDTH) if console.is_terminal else PLAIN_WIDTH
 
 
 def print_changes(run: Run) -> None:

@@ -13,9 +13,11 @@ from evalsuite.runs.predictions import PredictionPlan
 from evalsuite.tasks.base import Style
 
 SCORING_FIELDS = frozenset({"profiles", "categories"})
-Kind: TypeAlias = Literal["model", "prompts", "data", "generation", "scorers", "policy", "versions"]
-EXPECTED = frozenset({"model", "versions"})
+Kind: TypeAlias = Literal["model", "prompts", "data", "generation", "scorers", "policy", "chance", "versions"]
+EXPECTED = frozenset({"model", "chance", "versions"})
 """What may differ without a warning: the question is what it does to the scores."""
+CHANCE_FIELDS = ("seed", "repeats")
+"""Which replies are drawn, and how many: they favour no side."""
 MODEL_FIELDS = ("source", "model", "form", "backend", "engine", "fingerprint")
 
 
@@ -72,7 +74,10 @@ def dataset_differences(before: Side, after: Side, names: tuple[str, str]) -> It
         hashes = _hashes(entries[0]), _hashes(entries[1])
         if sorted(hashes[0].values()) != sorted(hashes[1].values()):
             yield from _fields("data", hashes[0], hashes[1], label)
-        yield from _fields("generation", plans[0].generation.fields(), plans[1].generation.fields(), label)
+        settings = [plan.generation.fields() | {"repeats": plan.repeats} for plan in plans]
+        chance = [{name: found.pop(name, None) for name in CHANCE_FIELDS} for found in settings]
+        yield from _fields("generation", settings[0], settings[1], label)
+        yield from _fields("chance", chance[0], chance[1], label)
     elif not all(predicted):
         first, second = (
             "predictions, settings not known" if known else "asked by evalsuite" for known in predicted

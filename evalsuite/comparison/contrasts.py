@@ -135,6 +135,14 @@ def with_noise_floor(contrasts: Sequence[Contrast], repeats: Collection[str]) ->
     ]
 
 
+def _within(paired: Paired, highest: float) -> Paired:
+    """The same, the interval no wider than a difference of the metric can be."""
+    delta = paired.delta
+    if delta.low is None or delta.high is None:
+        return paired
+    return replace(paired, delta=replace(delta, low=max(-highest, delta.low), high=min(highest, delta.high)))
+
+
 class _Pairs:
     """The paired rows of one dataset, and any metric of them."""
 
@@ -159,7 +167,11 @@ class _Pairs:
             else None
         )
         self._corpora: dict[str, tuple[list[Floats], list[Mask]]] = {}
-        self._failed = [np.array(table.errors, dtype=bool)[rows] for _, table, rows in self._sides]
+        self._failures = [np.array(table.failures)[rows] for _, table, rows in self._sides]
+        self._failed = [
+            failures == np.array(table.tries)[rows]
+            for failures, (_, table, rows) in zip(self._failures, self._sides, strict=True)
+        ]
 
     @property
     def errors(self) -> int:
@@ -198,21 +210,18 @@ class _Pairs:
             clusters=self._clusters[both] if self._clusters is not None else None,
             macro=metric.aggregate == "macro",
         )
-        return found, int(one_sided.sum())
+        return _within(found, metric.highest), int(one_sided.sum())
 
     def _values(self, metric: Metric) -> list[Floats]:
-        """Scores of both sides. An error counts where its run says so, and where the metric applies to the other side."""
-        import numpy as np
-
-        values = [table.scores(metric.score)[rows] for _, table, rows in self._sides]
-        zero = metric.of_failure(1.0)
-        for (side, _, _), failed, found, other in zip(
-            self._sides, self._failed, values, reversed(values), strict=True
-        ):
-            found[failed] = np.nan
-            if side.on_error == "wrong" and zero is not None:
-                found[failed & ~np.isnan(other)] = zero
-        return values
+        """Scores of both sides. An error counts where its run says so, and where the metric applies to the row."""
+        tried = [table.tried(metric.score).of(rows) for _, table, rows in self._sides]
+        applies = (tried[0].known > 0) | (tried[1].known > 0)
+        counts_failures = metric.of_failure(1.0) is not None
+        counted = [
+            one.with_wrong(failures * applies) if counts_failures and side.on_error == "wrong" else one
+            for one, failures, (side, _, _) in zip(tried, self._failures, self._sides, strict=True)
+        ]
+        return [one.chance(metric.aggregate, metric.drawn) if metric.drawn else one.mean() for one in counted]
 
     def _corpus(self, metric: Metric, mask: Mask | None) -> tuple[Paired, int]:
         assert metric.from_statistics is not None

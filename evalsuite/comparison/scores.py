@@ -2,6 +2,8 @@
 
 A row is known by its place (subset and id); what it holds is known by hashes of the gold answer, the question (the
 last paragraph of the last message), the whole prompt and the reply. Texts stay in the journal, found by their offset.
+The tries of a row that was asked several times (`--repeats`) are one row here: their scores are averaged, and the first
+of them is what is shown of it.
 """
 
 from __future__ import annotations
@@ -17,13 +19,16 @@ import orjson
 
 from evalsuite.comparison.sides import Side
 from evalsuite.errors import InputError
+from evalsuite.metrics.repeats import pass_at_k, pass_hat_k
 from evalsuite.runs.directory import JOURNAL_FILE
-from evalsuite.runs.journal import journal_lines
+from evalsuite.runs.journal import journal_lines, refusing_foreign_lines
+from evalsuite.tasks.base import Aggregate
 
 if TYPE_CHECKING:
     import numpy as np
 
     Floats: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
+    Rows: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
 
 Tables: TypeAlias = "Mapping[tuple[str, str], ScoreTable]"
 _PARAGRAPH = "\n\n"
@@ -31,10 +36,48 @@ _PARAGRAPH = "\n\n"
 
 @dataclass(slots=True)
 class _Layout:
-    """The rows whose lines have the same columns, in the same order: their numbers, and all their values in one array."""
+    """The tries whose lines have the same columns, in the same order: their rows' numbers, and their values."""
 
     rows: array[int] = field(default_factory=lambda: array("q"))
     values: array[float] = field(default_factory=lambda: array("d"))
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """A score of every row: over how many of its tries it is known, their sum, and how many of them are 1."""
+
+    known: Floats
+    total: Floats
+    right: Floats
+
+    def mean(self) -> Floats:
+        """The rows' means; NaN where nothing is known."""
+        import numpy as np
+
+        found = np.full(len(self.known), np.nan)
+        there = self.known > 0
+        found[there] = self.total[there] / self.known[there]
+        return found
+
+    def of(self, rows: Rows) -> Tried:
+        """The same of some rows."""
+        return Tried(self.known[rows], self.total[rows], self.right[rows])
+
+    def with_wrong(self, tries: Rows) -> Tried:
+        """The same with so many more tries of each row, all of them wrong."""
+        return Tried(self.known + tries, self.total, self.right)
+
+    def chance(self, aggregate: Aggregate, drawn: int) -> Floats:
+        """pass@k or pass^k of the rows; NaN where there are fewer than k tries."""
+        import numpy as np
+
+        estimate = pass_at_k if aggregate == "pass_at_k" else pass_hat_k
+        found = np.full(len(self.known), np.nan)
+        pairs = np.stack([self.known, self.right], axis=1).astype(np.int64)
+        for tries, right in np.unique(pairs, axis=0).tolist():
+            if tries >= drawn:
+                found[(pairs == (tries, right)).all(axis=1)] = estimate(tries, right, drawn)
+        return found
 
 
 class ScoreTable:
@@ -50,11 +93,17 @@ class ScoreTable:
         self.golds, self.questions, self.prompts, self.replies = (array("q") for _ in range(4))
         self.offsets, self.clusters = array("q"), array("q")
         self.subsets, self.categories = array("q"), array("q")
-        self.errors = array("b")
+        self.failures = array("q")
+        """How many tries of a row have no reply."""
+        self.tries = array("q")
         self.subset_names: dict[str, int] = {}
         self.category_sets: dict[tuple[str, ...], int] = {}
         self.clustered = False
         self._rows: dict[int, int] = {}
+        """The rows' numbers by place."""
+        self._indexes = array("q")
+        self._seen: list[int] = []
+        """Which tries of a row are there, a bit each."""
         self._scores: dict[tuple[str, ...], _Layout] = {}
         self._statistics: dict[str, dict[int, _Layout]] = {}
         self._clusters: dict[tuple[str, str], int] = {}
@@ -64,19 +113,18 @@ class ScoreTable:
 
     def add(self, line: Mapping[str, Any], offset: int) -> None:
         """Take a line of the journal; one that a crash left twice counts once."""
-        place = self._place(line)
-        if place is None:
+        row = self._row(line)
+        repeat = int(line.get("repeat", 0))
+        if row == len(self.places) - 1 and not self.tries[row]:
+            self._begin(line, row, offset)
+        elif self._seen[row] >> repeat & 1:
             return
-        row = len(self.places)
-        self.places.append(place)
-        self.golds.append(hash(orjson.dumps(line["gold"])))
-        self._add_texts(line)
-        self.offsets.append(offset)
-        self.errors.append(line["outcome"] == "error")
-        subset, categories = line["subset"], tuple(line.get("categories") or ())
-        self.subsets.append(self.subset_names.setdefault(subset, len(self.subset_names)))
-        self.categories.append(self.category_sets.setdefault(categories, len(self.category_sets)))
-        self.clusters.append(self._cluster(subset, line.get("cluster"), row))
+        elif not repeat:
+            self.offsets[row] = offset
+        self._seen[row] |= 1 << repeat
+        self.tries[row] += 1
+        self.failures[row] += line["outcome"] == "error"
+        self._add_reply(line, row)
         scores = line["scores"]
         layout = self._scores.setdefault(tuple(scores), _Layout())
         layout.rows.append(row)
@@ -86,32 +134,54 @@ class ScoreTable:
             layout.rows.append(row)
             layout.values.extend(values)
 
+    def _begin(self, line: Mapping[str, Any], row: int, offset: int) -> None:
+        """What all tries of a row share."""
+        self.golds.append(hash(orjson.dumps(line["gold"])))
+        self._add_question(line)
+        self.replies.append(0)
+        self.offsets.append(offset)
+        subset, categories = line["subset"], tuple(line.get("categories") or ())
+        self.subsets.append(self.subset_names.setdefault(subset, len(self.subset_names)))
+        self.categories.append(self.category_sets.setdefault(categories, len(self.category_sets)))
+        self.clusters.append(self._cluster(subset, line.get("cluster"), row))
+
     def scores(self, name: str) -> Floats:
-        """A score of every row; NaN where it does not apply."""
+        """A score of every row, the mean of its tries; NaN where it does not apply."""
+        return self.tried(name).mean()
+
+    def tried(self, name: str) -> Tried:
+        """A score of every row's tries; those without a reply have none."""
         import numpy as np
 
-        found = np.full(len(self), np.nan)
+        known, total, right = (np.zeros(len(self)) for _ in range(3))
         for names, layout in self._scores.items():
             if name in names:
-                table = np.array(layout.values).reshape(len(layout.rows), len(names))
-                found[np.array(layout.rows)] = table[:, names.index(name)]
-        return found
+                values = np.array(layout.values).reshape(len(layout.rows), len(names))[:, names.index(name)]
+                there = ~np.isnan(values)
+                rows, values = np.array(layout.rows)[there], values[there]
+                known += np.bincount(rows, minlength=len(self))
+                total += np.bincount(rows, values, minlength=len(self))
+                right += np.bincount(rows, values == 1, minlength=len(self))
+        return Tried(known, total, right)
 
     def statistics(self, name: str) -> tuple[Floats, np.ndarray[Any, np.dtype[np.bool_]]]:
-        """A corpus metric's statistics of every row, and which rows have any."""
+        """A corpus metric's statistics of every row, the mean of its tries, and which rows have any."""
         import numpy as np
 
         layouts = self._statistics.get(name, {})
         width = max(layouts, default=0)
         table = np.zeros((len(self), width))
-        known = np.zeros(len(self), dtype=bool)
+        known = np.zeros(len(self), dtype=np.int64)
         if width:
             rows = np.array(layouts[width].rows)
-            table[rows] = np.array(layouts[width].values).reshape(len(rows), width)
-            known[rows] = True
-        return table, known
+            values = np.array(layouts[width].values).reshape(len(rows), width)
+            known = np.bincount(rows, minlength=len(self))
+            for number, column in enumerate(values.T):
+                table[:, number] = np.bincount(rows, column, minlength=len(self))
+            table /= np.maximum(known, 1)[:, None]
+        return table, known > 0
 
-    def _add_texts(self, line: Mapping[str, Any]) -> None:
+    def _add_question(self, line: Mapping[str, Any]) -> None:
         messages = line.get("messages")
         if messages:
             last = messages[-1].get("content")
@@ -120,8 +190,12 @@ class ScoreTable:
             text = str(line.get("prompt") or "")
         self.questions.append(hash(text.rstrip().rpartition(_PARAGRAPH)[2]))
         self.prompts.append(hash(orjson.dumps([messages or line.get("prompt"), line.get("tools")])))
+
+    def _add_reply(self, line: Mapping[str, Any], row: int) -> None:
+        """The hashes of a row's replies together, whatever their order."""
         reply = line.get("reply") or {}
-        self.replies.append(hash(orjson.dumps([reply.get("text"), reply.get("tool_calls")])))
+        said = hash(orjson.dumps([reply.get("text"), reply.get("tool_calls")]))
+        self.replies[row] ^= hash((said, int(line.get("repeat", 0))))
 
     def _cluster(self, subset: str, cluster: Any, row: int) -> int:
         """Negative for a row that stands alone."""
@@ -130,18 +204,23 @@ class ScoreTable:
         self.clustered = True
         return self._clusters.setdefault((subset, str(cluster)), len(self._clusters))
 
-    def _place(self, line: Mapping[str, Any]) -> int | None:
-        """What tells a row from others of its dataset; None for a line that is there already."""
+    def _row(self, line: Mapping[str, Any]) -> int:
+        """The number of the line's row, a new one at the end where it is not there yet."""
         subset = "" if self.one_subset else line["subset"]
         index = int(line["index"])
-        for nth in range(len(self) + 1):
+        nth = 0
+        while True:
             place = _hash(f"{subset}\n{line['id']}\n{nth}".encode("utf-8", "surrogatepass"))
-            known = self._rows.setdefault(place, index)
-            if len(self._rows) > len(self.places):
-                return place
-            if known == index:
-                return None
-        return None
+            row = self._rows.setdefault(place, len(self))
+            if row == len(self):
+                for column, first in ((self.places, place), (self._indexes, index), (self.tries, 0)):
+                    column.append(first)
+                self.failures.append(0)
+                self._seen.append(0)
+                return row
+            if self._indexes[row] == index:
+                return row
+            nth += 1  # another file's row of the same id
 
 
 def read_tables(sides: Sequence[Side]) -> Tables:
@@ -164,7 +243,8 @@ def read_tables(sides: Sequence[Side]) -> Tables:
         for offset, line in journal_lines(path / JOURNAL_FILE):
             table = of_run.get((line["variant"], line["dataset"])) if line else None
             if line and table is not None:
-                table.add(line, offset)
+                with refusing_foreign_lines(path / JOURNAL_FILE):
+                    table.add(line, offset)
     _check_whole(sides, tables)
     return tables
 
@@ -172,7 +252,7 @@ def read_tables(sides: Sequence[Side]) -> Tables:
 def _check_whole(sides: Iterable[Side], tables: Tables) -> None:
     for side in sides:
         for name in side.plans:
-            found, counted = len(tables[side.label, name]), side.samples_counted(name)
+            found, counted = sum(tables[side.label, name].tries), side.samples_counted(name)
             if found < counted:
                 raise InputError(
                     f"{side.run.path / JOURNAL_FILE}: the journal was cut short: it holds {found} of the {counted} samples of "

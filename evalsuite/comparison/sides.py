@@ -118,10 +118,10 @@ def _found(text: str) -> tuple[Run, str | None]:
     folder = run_directory_of(text)
     if folder:
         return load_run(folder), None
-    head, colon, tail = text.rpartition(":")
-    folder = run_directory_of(head) if colon and head else None
-    if folder:
-        return load_run(folder), tail
+    for place in (place for place in reversed(range(1, len(text))) if text[place] == ":"):
+        if folder := run_directory_of(text[:place]):  # the names of folders and variants may have colons
+            return load_run(folder), text[place + 1 :]
+    head = text.partition(":")[0]
     raise InputError(f"{text}: not the directory of a finished run.{_nearest_run(Path(head or text))}")
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from xml.etree import ElementTree as ET
 
+from evalsuite.report.comparison_words import undetectable
 from evalsuite.report.numbers import (
     MISSING,
     finite,
@@ -102,6 +103,8 @@ def won_lost(result: Mapping[str, Any]) -> str:
 
 def detectable_text(result: Mapping[str, Any]) -> str:
     """The smallest difference these rows could probably have shown."""
+    if undetectable(result):
+        return "none"
     size = format_size(result, result["detectable"])
     return size if size == MISSING else f"≥ {size}"
 
@@ -183,6 +186,7 @@ def to_junit(document: Mapping[str, Any], failed: Sequence[Mapping[str, Any]] | 
                 ET.SubElement(case, "failure", message=sentence, type="worse")
             else:
                 ET.SubElement(case, "system-out").text = sentence
+    ET.indent(root)
     written: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
     return written + b"\n"
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from evalsuite.report.numbers import (
     MISSING,
+    POINT_UNITS,
     counted,
     finite,
     format_count,
@@ -17,12 +18,15 @@ from evalsuite.report.numbers import (
     format_delta_interval,
     format_p,
     format_size,
+    scaled,
 )
 from evalsuite.report.texts import as_text
 
 LISTED = 5
 """Unmatched rows named in a sentence; the JSON has more."""
 NO_DIFFERENCE = "no detectable difference"
+LARGEST = dict.fromkeys(POINT_UNITS, 100.0)
+"""Difference there can be, in points."""
 
 
 def verdict_sentence(result: Mapping[str, Any], baseline: str) -> str:
@@ -61,8 +65,16 @@ def _numbers(result: Mapping[str, Any]) -> str:
 
 
 def _could_have(result: Mapping[str, Any]) -> str:
+    if undetectable(result):
+        return "; so few rows could not have shown any difference"
     size = format_size(result, result["detectable"])
     return "" if size == MISSING else f"; could have detected ≥ {size}"
+
+
+def undetectable(result: Mapping[str, Any]) -> bool:
+    """Whether a difference would have to be larger than any can be before such data shows it."""
+    size, largest = scaled(result, result["detectable"]), LARGEST.get(str(result["unit"]))
+    return size is not None and largest is not None and size > largest
 
 
 def _noise(result: Mapping[str, Any]) -> str:
@@ -126,8 +138,8 @@ def repeat_sentence(label: str, baseline: str, rows: Sequence[Mapping[str, Any]]
     pairs = sum(entry["matched"] for entry in rows if entry["variant"] == label)
     other = sum(entry["different_replies"] for entry in rows if entry["variant"] == label)
     return (
-        f"{label} is {baseline} run twice, the same model asked the same: {format_count(other)} of "
-        f"{counted(pairs, 'reply', 'replies')} differ. What moved is noise of serving, no improvement."
+        f"{label} is {baseline} again, the same model asked the same: {format_count(other)} of "
+        f"{counted(pairs, 'reply', 'replies')} differ. What moved is noise, no improvement."
     )
 
 

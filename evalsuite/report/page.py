@@ -38,12 +38,20 @@ def data_block(json_text: str) -> str:
     return json_text
 
 
-def policy(style: str, script: str) -> str:
-    """The Content-Security-Policy that allows this style, this script, and nothing else."""
+def policy(style: str, script: str, *, asks_its_server: bool = False) -> str:
+    """The Content-Security-Policy that allows this style, this script, and nothing else.
+
+    `asks_its_server`: besides, requests to where the page came from, and its own (empty) icon.
+    """
     hashes = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in (style, script)]
     return (
         f"default-src 'none'; style-src 'sha256-{hashes[0]}'; script-src 'sha256-{hashes[1]}'; "
-        "base-uri 'none'; form-action 'none'"
+        "base-uri 'none'; "
+        + (
+            "form-action 'self'; connect-src 'self'; img-src data:"
+            if asks_its_server
+            else "form-action 'none'"
+        )
     )
 
 
@@ -94,7 +102,13 @@ def asset(name: str) -> str:
 
 
 def assemble(
-    template: str, context: Mapping[str, Any], *, styles: Sequence[str], script: str, data: str = ""
+    template: str,
+    context: Mapping[str, Any],
+    *,
+    styles: Sequence[str],
+    script: str,
+    data: str = "",
+    asks_its_server: bool = False,
 ) -> str:
     """The page: `template` rendered with `context`; `data` is JSON text, `styles` and `script` are file names."""
     css, javascript = "".join(map(asset, styles)), asset(script)
@@ -103,7 +117,7 @@ def assemble(
         .get_template(template)
         .render(
             **context,
-            policy=policy(css, javascript),
+            policy=policy(css, javascript, asks_its_server=asks_its_server),
             style=Markup(css),  # noqa: S704 - our own file
             script=Markup(javascript),  # noqa: S704 - our own file
             data=Markup(data_block(data)),  # noqa: S704 - escaped for where it stands

@@ -186,6 +186,23 @@ def _locked(path: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
+def writer_of(path: Path) -> int | None:
+    """The process that is writing a run; None for nobody. Takes no lock, so as to keep none from who wants it."""
+    lock = path / LOCK_FILE
+    try:
+        process = int(lock.read_text(encoding="ascii"))
+        os.kill(process, 0)
+    except PermissionError:
+        return process  # another user's
+    except (OSError, ValueError):
+        return None
+    try:
+        held = [entry.stat() for entry in Path(f"/proc/{process}/fd").iterdir() if entry.exists()]
+        return process if any(os.path.samestat(facts, lock.stat()) for facts in held) else None
+    except OSError:  # no such folder on this system, or not ours to look into
+        return process
+
+
 def _is_still_there(descriptor: int, path: Path) -> bool:
     """Whether the open file is the one the path names: between opening and locking, a folder may be renamed."""
     try:

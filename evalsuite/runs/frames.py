@@ -44,6 +44,7 @@ def sample_rows(lines: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
         reply, usage, error = (line.get(name) or {} for name in ("reply", "usage", "error"))
         yield {
             **{name: line.get(name) for name in SAMPLE_FIELDS},
+            "repeat": line.get("repeat", 0),
             "gold": line.get("gold"),
             "extracted": line.get("extracted"),
             "reply": reply.get("text"),

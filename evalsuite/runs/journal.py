@@ -7,6 +7,7 @@
      "error": {"class", "message", "status"} | null, "statistics": {metric: […]}   (corpus metrics only),
      "tools": […]   (where the request named tools), "categories": […]   (where the row counts in some),
      "cluster": "…"   (what rows that are not independent share),
+     "repeat": 1   (which try of its row it is under --repeats; the first, 0, does not say so),
      "logprobs": {"labels": {label: log-probability | null}, "floor"}   (--mcq-mode logprob; null: below the
      floor; there the reply has "alternatives" as well: [[token, log-probability], …]),
      "further": [{"of", "key", "reply", "usage", "latency_s", "attempts"}]   (replies to further requests)}
@@ -25,6 +26,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -32,6 +34,7 @@ from typing import Any, BinaryIO
 import orjson
 
 from evalsuite.compact import HashTable, OffsetSet, short_hash
+from evalsuite.errors import InputError
 from evalsuite.runs.directory import JOURNAL_FILE, SUPERSEDED_FILE, RunDirectory, read_failed, write_failed
 
 KEY_BYTES = 16
@@ -113,6 +116,18 @@ def journal_lines(path: Path) -> Iterator[tuple[int, dict[str, Any] | None]]:
             if raw.endswith(b"\n"):
                 yield offset, _parsed(raw)
             offset += len(raw)
+
+
+@contextmanager
+def refusing_foreign_lines(path: Path) -> Iterator[None]:
+    """Raise `InputError` where the block stumbles over a line that is JSON and not what evalsuite writes."""
+    try:
+        yield
+    except (TypeError, ValueError, KeyError, AttributeError) as error:
+        raise InputError(
+            f"{path}: a line of it is not as evalsuite writes them ({type(error).__name__}: {error}). "
+            "Put back the file as it was, or delete that line and run the run's own command again."
+        ) from error
 
 
 def lines_at(path: Path, offsets: Iterable[int]) -> dict[int, dict[str, Any]]:

@@ -32,6 +32,7 @@ from evalsuite.tasks.base import (
 )
 from evalsuite.tasks.exams import CEVAL, exam_name
 from evalsuite.tasks.profiles import check_profiles
+from evalsuite.tasks.tries import metrics_of_tries
 from evalsuite.types import LogprobForm, Prompt, Reply, Sample
 
 PlannedT = TypeVar("PlannedT")
@@ -81,6 +82,8 @@ class DatasetPlan:
     limit: int | None
     recognised: bool
     judge: Judge | None = field(default=None, kw_only=True)
+    repeats: int = field(default=1, kw_only=True)
+    """How often each row is asked."""
 
     @property
     def name(self) -> str:
@@ -89,8 +92,8 @@ class DatasetPlan:
 
     @property
     def rows(self) -> int:
-        """How many samples are asked."""
-        return sum(self.dataset.quotas(self.limit).values())
+        """How many samples are asked: every row as often as it is repeated."""
+        return sum(self.dataset.quotas(self.limit).values()) * self.repeats
 
     @property
     def reply_limit(self) -> int | None:
@@ -100,7 +103,8 @@ class DatasetPlan:
     @property
     def metrics(self) -> tuple[Metric, ...]:
         """What the scores add up to."""
-        return self.task.metrics(self.style)
+        own = self.task.metrics(self.style)
+        return (*own, *metrics_of_tries(own, self.repeats))
 
     @cached_property
     def groups(self) -> dict[str, tuple[str, ...]]:
@@ -122,15 +126,21 @@ class DatasetPlan:
         return groups if own is None or own in groups else (own, *groups)
 
     def samples(self) -> Iterator[tuple[Sample[Any], Sequence[Any]]]:
-        """The samples, each with its few-shot rows."""
+        """The samples, each with its few-shot rows; the tries of a row follow each other."""
         fallback = self.task.builtin_shots()
         for sample, pool in self.dataset.samples(self.limit):
-            yield sample, (pool or fallback)[: self.style.shots]
+            shots = (pool or fallback)[: self.style.shots]
+            yield sample, shots
+            for repeat in range(1, self.repeats):
+                yield replace(sample, repeat=repeat), shots
 
     def request(self, sample: Sample[Any], shots: Sequence[Any]) -> tuple[Prompt, Request]:
-        """A sample's prompt and its serialised request."""
+        """A sample's prompt and its serialised request; a seed that is given is another one for every try."""
         prompt = self.task.prompt(sample.row, shots, self.style, sample.subset)
-        return prompt, request_for(prompt, self.generation)
+        generation = self.generation
+        if sample.repeat and generation.seed is not None:
+            generation = replace(generation, seed=generation.seed + sample.repeat)
+        return prompt, request_for(prompt, generation)
 
     def further_request(self, ask: Ask) -> Request:
         """A further request, serialised."""
@@ -164,6 +174,7 @@ class DatasetPlan:
             *(name for name in ("cot", "multiple") if getattr(style, name)),
             *([f"logprob:{style.logprob}"] if style.logprob else []),
             *([style.exam] if style.exam else []),
+            *([f"repeats:{self.repeats}"] if self.repeats > 1 else []),
             "completions" if style.completions else "chat",
             *(f"{SHORT_NAMES.get(name, name)}:{_written(value)}" for name, value in settings.items()),
             f"prompt:v{self.task.version}",
@@ -194,6 +205,7 @@ class DatasetPlan:
             "generation": self.generation.fields(),
             "scorers": self.scorers(),
             **({"judge": self.judge.described()} if self.judge else {}),
+            **({"repeats": self.repeats} if self.repeats > 1 else {}),
         }
 
     def scorers(self) -> dict[str, str]:
@@ -299,7 +311,11 @@ def _plan(
         _check_logprob(style, task, dataset)
     judge = judge_of(config) if task.judged else None
     generation = _generation(config, task, style)
-    return DatasetPlan(spec, task, dataset, style, generation, config.limit, recognised, judge=judge)
+    # what is measured, and a letter's probability, is the same however often it is asked
+    repeats = 1 if task.measures or style.logprob else config.repeats
+    return DatasetPlan(
+        spec, task, dataset, style, generation, config.limit, recognised, judge=judge, repeats=repeats
+    )
 
 
 def _generation(config: RunConfig, task: Task[Any], style: Style) -> Generation:

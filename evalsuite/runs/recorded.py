@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from evalsuite.cache import file_sha256
+from evalsuite.config import OnError
 from evalsuite.data.builtin import locate
 from evalsuite.data.dataset import Dataset, FileFacts
 from evalsuite.data.layout import find_files
@@ -16,7 +17,7 @@ from evalsuite.endpoint.wire import Generation
 from evalsuite.errors import DataError, InputError
 from evalsuite.runs.plan import DatasetPlan, Judge
 from evalsuite.runs.predictions import PredictionPlan, prediction_files
-from evalsuite.runs.work import Variant
+from evalsuite.runs.work import Variant, Work, new_work
 from evalsuite.tasks import KINDS, task_class
 from evalsuite.tasks.base import Style
 from evalsuite.types import Sample
@@ -31,6 +32,20 @@ def recorded_plan(entry: Mapping[str, Any]) -> DatasetPlan:
             f"run.json does not say enough of the dataset '{entry.get('name')}' ({error}): it was written by another version. "
             "Run its command again (run.json, 'command'): finished replies are judged anew without a request."
         ) from error
+
+
+def recorded_works(
+    info: Mapping[str, Any],
+    on_error: OnError,
+    plan_of: Callable[[Mapping[str, Any]], DatasetPlan] = recorded_plan,
+) -> list[Work]:
+    """Each variant of run.json with the datasets it was asked, nothing counted yet. Raises `InputError`."""
+    works = []
+    for variant in info["variants"]:
+        name = variant["name"]
+        plans = [plan_of(entry) for entry in info["datasets"] if entry.get("variant", name) == name]
+        works.append(new_work(Variant(name, variant["fingerprint"]), plans, on_error))
+    return works
 
 
 def _plan(entry: Mapping[str, Any]) -> DatasetPlan:
@@ -57,7 +72,10 @@ def _plan(entry: Mapping[str, Any]) -> DatasetPlan:
             judge=judge,
         )
     generation = _generation(entry["generation"])
-    return DatasetPlan(spec, task, dataset, style, generation, None, recognised=False, judge=judge)
+    repeats = int(entry.get("repeats", 1))
+    return DatasetPlan(
+        spec, task, dataset, style, generation, None, recognised=False, judge=judge, repeats=repeats
+    )
 
 
 def _generation(fields: Mapping[str, Any]) -> Generation:

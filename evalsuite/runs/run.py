@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from evalsuite.config import ALL_RUNS
 from evalsuite.data.dataset import WHOLE_DATASET
 from evalsuite.errors import InputError
 from evalsuite.runs.directory import RUN_FILE, SUMMARY_JSON, RunDirectory
@@ -73,12 +75,19 @@ class Run:
         return run_html(self.summary)
 
 
+def command_of(info: Mapping[str, Any], path: Path) -> str:
+    """The command that asks for what a run owes: run.json's, and where its results land, which that does not say."""
+    out = [] if path.parent == ALL_RUNS else ["--out", str(path.parent)]
+    return " ".join([str(info["command"]), *map(shlex.quote, [*out, "--name", path.name])])
+
+
 def load_run(path: Path | str) -> Run:
     """Read a run directory. Raises `InputError` when it is none."""
     directory = RunDirectory(Path(path))
     info, summary = directory.read_json(RUN_FILE), directory.read_json(SUMMARY_JSON)
     if info is None or summary is None:
+        hint = f" Its journal may hold some: evalsuite report {path} writes them." if info else ""
         raise InputError(
-            f"{path}: not a run directory with results (it lacks {RUN_FILE if info is None else SUMMARY_JSON})."
+            f"{path}: not a run directory with results (it lacks {RUN_FILE if info is None else SUMMARY_JSON}).{hint}"
         )
     return Run(directory.path, info, summary)

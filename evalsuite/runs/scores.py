@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from array import array
-from collections.abc import Collection, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -19,26 +20,33 @@ class Scores:
     """One metric's scores in one subset.
 
     `alone` are those of rows that are independent, `clustered` those of rows in clusters, whose numbers stand in `clusters`
-    beside them. `statistics` are the sufficient statistics of a corpus metric's samples, `width` numbers each.
+    beside them. `statistics` are the sufficient statistics of a corpus metric's samples, `width` numbers each. `rows`
+    tells the tries of one row from those of others, in the order of `clustered` or `statistics`; it is empty where every
+    row is asked once.
     """
 
     alone: Values = field(default_factory=Values)
     clustered: array[float] = field(default_factory=lambda: array("d"))
     clusters: array[int] = field(default_factory=lambda: array("q"))
+    rows: array[int] = field(default_factory=lambda: array("q"))
     statistics: array[float] = field(default_factory=lambda: array("d"))
     width: int = 0
     skipped: int = 0
 
-    def add(self, value: float, cluster: int | None) -> None:
-        """Count a score."""
+    def add(self, value: float, cluster: int | None, row: int | None = None) -> None:
+        """Count a score; one of several tries of a row comes with a cluster."""
+        if row is not None:
+            self.rows.append(row)
         if cluster is None:
             self.alone.append(value)
         else:
             self.clustered.append(value)
             self.clusters.append(cluster)
 
-    def add_statistics(self, statistics: Sequence[float]) -> None:
+    def add_statistics(self, statistics: Sequence[float], row: int | None = None) -> None:
         """Count the statistics of a sample."""
+        if row is not None:
+            self.rows.append(row)
         self.width = len(statistics)
         self.statistics.extend(statistics)
 
@@ -47,6 +55,7 @@ class Scores:
         self.alone.extend(other.alone)
         self.clustered.extend(other.clustered)
         self.clusters.extend(other.clusters)
+        self.rows.extend(other.rows)
         self.statistics.extend(other.statistics)
         self.width = self.width or other.width
         self.skipped += other.skipped
@@ -89,3 +98,55 @@ def table(parts: Iterable[Scores]) -> np.ndarray[Any, np.dtype[np.float64]]:
 
     rows = [np.frombuffer(part.statistics).reshape(-1, part.width) for part in parts if part.width]
     return np.concatenate(rows) if rows else np.empty((0, 0))
+
+
+def merged(parts: Iterable[Scores]) -> Scores:
+    """The scores of all parts, copied."""
+    whole = Scores()
+    for part in parts:
+        whole.merge(part)
+    return whole
+
+
+def row_means(part: Scores) -> Collection[float]:
+    """One value a row: the mean of its tries."""
+    if not part.rows:
+        return Together([part])
+    tries = ([part.clustered[place] for place in places] for places in _by_row(part).values())
+    return [math.fsum(values) / len(values) for values in tries]
+
+
+def row_table(parts: Sequence[Scores]) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """The statistics of all rows, one line each: the sum of a row's tries."""
+    import numpy as np
+
+    whole = table(parts)
+    rows = [row for part in parts for row in part.rows]
+    if not rows:
+        return whole
+    _, places = np.unique(rows, return_inverse=True)
+    sums = np.zeros((places.max() + 1, whole.shape[1]))
+    np.add.at(sums, places, whole)
+    return sums
+
+
+def chances(
+    chance: Callable[[int, int, int], float], drawn: int, scores: Scores
+) -> tuple[array[float], array[int]]:
+    """pass@k or pass^k of each row with at least k tries, and the row's cluster: negative where that is itself."""
+    values, clusters = array("d"), array("q")
+    for number, (row, places) in enumerate(_by_row(scores).items(), start=1):
+        if len(places) >= drawn:
+            right = sum(scores.clustered[place] == 1 for place in places)
+            values.append(chance(len(places), right, drawn))
+            cluster = scores.clusters[places[0]]
+            clusters.append(-number if cluster == row else cluster)
+    return values, clusters
+
+
+def _by_row(scores: Scores) -> dict[int, list[int]]:
+    """Where the tries of each row stand among the scores."""
+    places: dict[int, list[int]] = {}
+    for place, row in enumerate(scores.rows):
+        places.setdefault(row, []).append(place)
+    return places

@@ -25,6 +25,7 @@ COLUMNS = (
 UNREADABLE_METRIC = "unreadable_rate"
 ATTENTION_SHARE = 0.05
 """Above this share of truncated or unparsed replies a run says what to do about them."""
+EVEN_TRIES = "the tries of a row were asked at temperature 0 and differ by noise of serving alone; give --temperature with --repeats."
 OTHER_REPLIES = "have them written with room for more tokens"
 """What to do where somebody else asked for the replies."""
 
@@ -121,7 +122,14 @@ def advice(datasets: Sequence[DatasetResults]) -> list[str]:
                 f"{place}: {outcomes['unparsed']} of {total} replies held no answer that could be read and count as wrong; look at them in report.html."
             )
         found.extend(_advice_on_judge(dataset))
+        if not varied(dataset.plan):
+            found.append(f"{place}: {EVEN_TRIES}")
     return found
+
+
+def varied(plan: DatasetPlan) -> bool:
+    """Whether the tries of a row may differ by more than noise, where there are several."""
+    return plan.repeats == 1 or plan.generation.temperature > 0
 
 
 def _what_errors_hide(dataset: DatasetResults) -> str:

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from evalsuite.config import OnError
 from evalsuite.data.dataset import CATEGORY_PREFIX, WHOLE_DATASET
-from evalsuite.metrics import stats
+from evalsuite.metrics import repeats, stats
 from evalsuite.runs.breakdowns import Breakdowns
-from evalsuite.runs.scores import Scores, Together, table
+from evalsuite.runs.scores import Scores, Together, chances, merged, row_means, row_table
 from evalsuite.tasks.base import Breakdown, Metric
 from evalsuite.types import Interval, Outcome
 
@@ -102,8 +102,13 @@ class Tally:
         statistics: Mapping[str, Sequence[float]],
         cluster: str | None = None,
         categories: tuple[str, ...] = (),
+        row: int | None = None,
     ) -> None:
-        """Count a sample. An `error` counts towards metrics only under `--on-error wrong`, as 0 where it applies."""
+        """Count a sample. An `error` counts towards metrics only under `--on-error wrong`, as 0 where it applies.
+
+        `row` is a number, not negative, that the tries of a row share; None where every row is asked once. Tries are a
+        cluster, unless their row is in one.
+        """
         place = subset, categories
         cell = self._cells.get(place)
         if cell is None:
@@ -111,12 +116,14 @@ class Tally:
         cell.outcomes[outcome] += 1
         if outcome == "error" and self._on_error != "wrong":
             return
-        number = self._cluster_number(subset, cluster)
+        number = self._cluster_number(subset, cluster, row)
         for metric in self.metrics:
+            if metric.drawn:  # computed from the scores of the metric it is of
+                continue
             kept = cell.scores.setdefault(metric.name, Scores())
             if metric.aggregate == "corpus":
                 if metric.score in statistics:
-                    kept.add_statistics(statistics[metric.score])
+                    kept.add_statistics(statistics[metric.score], row)
                 else:
                     kept.skipped += 1
                 continue
@@ -126,12 +133,12 @@ class Tally:
             if value is None:
                 kept.skipped += 1
             else:
-                kept.add(value, number)
+                kept.add(value, number, row)
 
-    def _cluster_number(self, subset: str, cluster: str | None) -> int | None:
-        """Clusters of different files are different ones; a row without one stands alone."""
+    def _cluster_number(self, subset: str, cluster: str | None, row: int | None) -> int | None:
+        """Clusters of different files are different ones; a row without one stands alone, with its other tries."""
         if cluster is None:
-            return None
+            return row
         return self._clusters.setdefault((subset, cluster), len(self._clusters))
 
     def results(self) -> list[Result]:
@@ -173,7 +180,7 @@ class Tally:
         errors: Counter[str] = Counter()
         for cell in self._in(name):
             errors[cell.subset] += cell.outcomes["error"]
-        countable = metric.highest < math.inf and metric.aggregate != "corpus"
+        countable = metric.highest < math.inf and metric.aggregate in ("mean", "macro")
         if not errors.total() or self._on_error == "wrong" or not countable:
             return None
         found = self._parts(metric, name)
@@ -191,13 +198,11 @@ class Tally:
     def _parts(self, metric: Metric, name: str) -> dict[str, Scores]:
         """A metric's scores by subset; copied only where a subset's are in several cells."""
         parts: dict[str, Scores] = {}
+        kept_as = metric.score if metric.drawn else metric.name
         for cell in self._in(name):
-            scores = cell.scores.get(metric.name, Scores())
+            scores = cell.scores.get(kept_as, Scores())
             if cell.subset in parts:
-                both = Scores()
-                both.merge(parts[cell.subset])
-                both.merge(scores)
-                scores = both
+                scores = merged([parts[cell.subset], scores])
             parts[cell.subset] = scores
         return parts
 
@@ -213,11 +218,20 @@ def _interval(metric: Metric, parts: Mapping[str, Scores]) -> Interval:
 
 def _unbounded(metric: Metric, parts: Mapping[str, Scores]) -> Interval:
     if metric.aggregate == "macro":
-        return stats.macro_mean({subset: Together([part]) for subset, part in parts.items()})
+        n = sum(map(len, parts.values()))
+        return replace(stats.macro_mean({subset: row_means(part) for subset, part in parts.items()}), n=n)
     if metric.aggregate == "corpus":
         assert metric.from_statistics is not None
-        return stats.bootstrap_interval(table(parts.values()), metric.from_statistics)
-    values = Together(list(parts.values()))
-    if metric.unit == "proportion":
-        return stats.score_interval(values, values.clusters())
-    return stats.mean_interval(values, values.clusters())
+        samples = sum(len(part.statistics) // part.width for part in parts.values() if part.width)
+        found = stats.bootstrap_interval(row_table(list(parts.values())), metric.from_statistics)
+        return replace(found, n=samples)
+    values: Collection[float] = Together(list(parts.values()))
+    clusters: Collection[Hashable] | None = None
+    if metric.drawn:
+        chance = repeats.pass_at_k if metric.aggregate == "pass_at_k" else repeats.pass_hat_k
+        values, clusters = chances(chance, metric.drawn, merged(parts.values()))
+        clusters = clusters if max(clusters, default=-1) >= 0 else None
+    elif isinstance(values, Together):
+        clusters = values.clusters()
+    interval = stats.score_interval if metric.unit == "proportion" else stats.mean_interval
+    return interval(values, clusters)

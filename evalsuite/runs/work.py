@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -69,17 +70,61 @@ class Job:
 
     def count(self, score: Score) -> None:
         """Count the sample's score."""
-        count_score(self.plan, self.tally, self.sample.subset, self.sample.row, score)
+        sample = self.sample
+        number = row_number(sample.subset, sample.index, sample.id)
+        count_score(self.plan, self.tally, sample.subset, sample.row, score, number)
 
 
-def count_score(plan: DatasetPlan, tally: Tally, subset: str, row: Any, score: Score) -> None:
-    """Count a score in the tally of its dataset, and on the lines of its tables."""
+def row_number(subset: str, index: int, own_id: str) -> int:
+    """What tells a row of a dataset from others, the same for all of its tries: 63 bits."""
+    place = f"{subset}\n{index}\n{own_id}".encode("utf-8", "surrogatepass")
+    return int.from_bytes(hashlib.blake2b(place, digest_size=8).digest(), "big") >> 1
+
+
+def place_of_sample(subset: str, index: int, own_id: str, repeat: int) -> str:
+    """What tells a sample of a dataset from others."""
+    return f"{subset}\n{index}\n{own_id}\n{repeat}"
+
+
+def place_of_line(line: Mapping[str, Any]) -> str:
+    """The same of a journal line."""
+    return place_of_sample(line["subset"], line["index"], line["id"], line.get("repeat", 0))
+
+
+def number_of_line(line: Mapping[str, Any]) -> int:
+    """The row's number of a journal line."""
+    return row_number(line["subset"], line["index"], line["id"])
+
+
+def count_score(plan: DatasetPlan, tally: Tally, subset: str, row: Any, score: Score, number: int) -> None:
+    """Count a score in the tally of its dataset, and on the lines of its tables. `number`: see `row_number`."""
     task = plan.task
     tally.add(
-        subset, score.outcome, score.values, score.statistics, task.cluster(row), plan.categories(subset, row)
+        subset,
+        score.outcome,
+        score.values,
+        score.statistics,
+        task.cluster(row),
+        plan.categories(subset, row),
+        number if plan.repeats > 1 else None,
     )
     if score.outcome != "error":
         tally.breakdowns.add(subset, task.lines(row, score), score.values)
+
+
+def count_kept(plan: DatasetPlan, tally: Tally, line: Mapping[str, Any], score: Score, row: Any) -> None:
+    """The same for a journal line as it stands; without its row (None) it is on no line of a table."""
+    tally.add(
+        line["subset"],
+        score.outcome,
+        score.values,
+        score.statistics,
+        line.get("cluster"),
+        tuple(line.get("categories") or ()),
+        number_of_line(line) if plan.repeats > 1 else None,
+    )
+    if row is not None and score.outcome != "error":
+        tally.breakdowns.add(line["subset"], plan.task.lines(row, score), score.values)
 
 
 @dataclass(frozen=True)
@@ -146,7 +191,9 @@ def make_job(
 ) -> Job:
     """Render and serialise a sample's request, once."""
     prompt, request = plan.request(sample, shots)
-    key = sample_key(variant.fingerprint, request.api, request.asked + plan.place(sample))
+    key = sample_key(
+        variant.fingerprint, request.api, request.asked + plan.place(sample), repeat=sample.repeat
+    )
     reply = plan.in_hand(sample)
     in_hand = Answer(reply) if reply else None
     return Job(variant.name, plan, tally, sample, prompt, request, key, in_hand)

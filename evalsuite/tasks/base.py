@@ -28,6 +28,7 @@ from evalsuite.types import (
 )
 
 Language: TypeAlias = Literal["zh", "en"]
+Aggregate: TypeAlias = Literal["mean", "macro", "corpus", "pass_at_k", "pass_hat_k"]
 CHINESE_TRAIT = "zh"
 SUBJECT_TRAIT = "subject"
 CATEGORY_TRAIT = "category"
@@ -75,16 +76,19 @@ class Metric:
     """How samples' scores become one number.
 
     `aggregate`: `mean` over samples; `macro`, the unweighted mean of the subsets' means; `corpus`, computed by
-    `from_statistics` from the sum of the samples' sufficient statistics. `of` names the score that is
-    aggregated where it is not the metric's own name. `unit`: `proportion` and `score` lie in 0..1, `bleu` in
+    `from_statistics` from the sum of the samples' sufficient statistics; `pass_at_k` and `pass_hat_k`, the mean over
+    rows that are asked several times of the chance that some, or all, of `drawn` tries are right (a score of 1).
+    `of` names the score that is aggregated where it is not the metric's own name. `unit`: `proportion` and `score` lie in 0..1, `bleu` in
     0..100, `ratio` is free but not negative, `difference` is free.
     """
 
     name: str
     unit: Literal["proportion", "score", "bleu", "ratio", "difference"] = "proportion"
     primary: bool = False
-    aggregate: Literal["mean", "macro", "corpus"] = "mean"
+    aggregate: Aggregate = "mean"
     of: str | None = None
+    drawn: int = 0
+    """Tries drawn of each row (k); 0 for metrics of single samples."""
     higher_is_better: bool = True
     from_statistics: Callable[[Sequence[float]], float] | None = None
     profile: str = "default"

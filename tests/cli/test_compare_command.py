@@ -89,3 +89,35 @@ def test_a_run_says_its_own_verdict(tmp_path: Path):
     assert "sft is better than base on base / sft: accuracy +46.7 points" in call(words).stdout
     turned = call([*words, "--baseline", "sft"])
     assert "base is worse than sft on sft / base: accuracy −46.7 points" in turned.stdout
+
+
+def test_the_table_is_no_wider_than_its_place_and_says_what_it_leaves_out(tmp_path: Path):
+    names = ("base", "a-variant-with-a-rather-long-name-checkpoint-12000")
+    paths = [str(scored(tmp_path, name, mcq_rows(replies(8, 22))).path) for name in names]
+    done = call(["compare", *paths])
+    sentence, *table = done.stdout.splitlines()
+    assert sentence.startswith("No detectable difference")
+    assert max(len(line) for line in table if line.startswith(" ")) <= 120
+    assert "left out here for want of room: baseline, won / lost, n, detectable" in done.stdout
+    assert "accuracy_macro" in done.stdout  # metrics' names are not broken
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["compare"], "Missing argument"),
+        (["compare", "a", "--style", "swyft"], "Invalid value for '--style': 'swyft' is not one of 'swift'"),
+        (["run", "--backend", "x"], "Invalid value for '--backend': 'x' is not one of 'auto', 'remote'"),
+        (["score", "--on-error", "x"], "Invalid value for '--on-error': 'x' is not one of"),
+        (
+            ["view", "--port", "70000"],
+            "Invalid value for '--port': Input should be less than or equal to 65535",
+        ),
+    ],
+)
+def test_what_is_no_choice_is_refused_in_plain_words(words, said):
+    done = call(words)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "Value error" not in done.stderr
+    assert "Traceback" not in done.stderr

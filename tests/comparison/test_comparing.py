@@ -263,9 +263,7 @@ def test_a_variant_run_twice_is_the_noise_floor(tmp_path: Path) -> None:
         other = evalsuite.evaluate(config(server, tmp_path / "out", data, name="c", temperature=1))
     found = evalsuite.compare(*runs, other)
     assert [side["repeats_baseline"] for side in found.document["sides"]] == [False, True, False]
-    assert "b is a run twice, the same model asked the same: 3 of 12 replies differ." in " ".join(
-        found.warnings
-    )
+    assert "b is a again, the same model asked the same: 3 of 12 replies differ." in " ".join(found.warnings)
     floors = {
         one["variant"]: one["noise_floor"]
         for one in found.document["results"]
@@ -546,3 +544,43 @@ def test_swifts_table_stands_with_deltas_and_intervals(tmp_path):
     assert re.match(
         r"\| sft \| 100.00 \(\+0.00; .*\) \| 100.00 \(\+100.00; .*\) \| 0.00 \(−100.00; .*\) \| 100.00 ", line
     )
+
+
+@pytest.mark.parametrize("kind", ["mcq", "qa"])
+def test_rows_too_few_to_show_anything_say_so_and_no_interval_is_wider_than_a_difference_can_be(
+    tmp_path, kind
+):
+    rows, said = (
+        (mcq_rows, (RIGHT, WRONG)) if kind == "mcq" else (qa_rows, ("the cat sat on the mat today", "no"))
+    )
+    before = scored(tmp_path, "base", rows([said[0], said[1], said[1]]), kind=kind)
+    after = scored(tmp_path, "sft", rows([said[1], said[0], said[1]]), kind=kind)
+    found = evalsuite.compare(before, after)
+    assert found.verdicts[0].endswith("; so few rows could not have shown any difference.")
+    judged = next(result for result in found.document["results"] if result["verdict"])
+    assert judged["detectable"] > 1
+    assert -1 <= judged["ci_low"] < judged["ci_high"] <= 1
+    assert "| none |" in found.markdown()
+    assert ">none<" in found.html()
+
+
+@pytest.mark.parametrize("damage", [b'"accuracy":"x"', b'"accuracy":[1]', b'"accuracy":{}'])
+def test_a_line_that_is_no_journals_is_refused_without_a_traceback(better, damage):
+    journal = better[1].path / "samples.jsonl"
+    journal.write_bytes(journal.read_bytes().replace(b'"accuracy":1.0', damage, 1))
+    with pytest.raises(InputError, match=r"samples\.jsonl: a line of it is not as evalsuite writes them"):
+        evalsuite.compare(*better)
+
+
+@pytest.mark.parametrize("damage", [b'"accuracy":NaN', b'"accuracy":1e999'])
+def test_numbers_that_json_does_not_know_make_a_line_count_as_missing(better, damage):
+    journal = better[1].path / "samples.jsonl"
+    journal.write_bytes(journal.read_bytes().replace(b'"accuracy":1.0', damage, 1))
+    with pytest.raises(InputError, match="the journal was cut short: it holds"):
+        evalsuite.compare(*better)
+
+
+def test_a_variant_with_a_colon_in_its_name_is_found(better, tmp_path):
+    colons = scored(tmp_path, "qwen2:7b", mcq_rows(replies(8, 22)))
+    found = evalsuite.compare(f"{better[0].path}:base", f"{colons.path}:qwen2:7b")
+    assert found.document["sides"][1]["label"] == "qwen2:7b"

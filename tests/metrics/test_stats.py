@@ -169,8 +169,7 @@ def test_score_interval_picks_what_fits():
 
 def test_clustered_proportions_stay_within_range_and_keep_a_width():
     nearly = stats.score_interval([1, 1, 1, 1, 1, 0], "aabbcc")
-    assert nearly.high == 1
-    assert nearly.value - nearly.low > 0
+    assert 0 < nearly.low < nearly.value < nearly.high < 1
     perfect = stats.score_interval([1] * 12, "aaabbbcccddd")
     assert (perfect.value, perfect.high, perfect.n) == (1, 1, 12)
     assert perfect.low == pytest.approx(stats.wilson(4, 4).low)
@@ -261,6 +260,16 @@ def test_wilson_covers_at_its_rate():
     assert 0.93 <= hits / TRIALS <= 0.97
 
 
+@pytest.mark.parametrize("n", [30, 100, 1000, 5000])
+def test_wilson_covers_at_its_rate_whatever_the_share(n):
+    # exactly, without chance; with one row expected of a kind, few counts can occur and it is on the safe side
+    intervals = [stats.wilson(successes, n) for successes in range(n + 1)]
+    for share in (0.02, 0.1, 0.3, 0.5, 0.7, 0.9, 0.98):
+        covering = [successes for successes, found in enumerate(intervals) if covers(found, share)]
+        most = 0.97 if min(share, 1 - share) * n >= 5 else 0.98
+        assert 0.929 <= scipy.stats.binom.pmf(covering, n, share).sum() <= most, share
+
+
 def test_the_t_interval_covers_at_its_rate():
     generator = random.Random(0)
     hits = sum(
@@ -280,6 +289,27 @@ def test_clustering_keeps_the_rate_that_ignoring_clusters_loses():
         without += covers(stats.mean_interval(values), 0)
     assert 0.93 <= with_clusters / TRIALS <= 0.97
     assert without / TRIALS < 0.75
+
+
+def test_clustered_shares_of_a_rare_kind_cover_at_their_rate_which_the_t_interval_does_not():
+    # ten of a hundred rows are expected to be right, in two or three of twenty clusters
+    generator = random.Random(6)
+    clusters = [row // 5 for row in range(100)]
+    hits = of_mean = 0
+    for _ in range(TRIALS):
+        levels = [generator.betavariate(0.2, 1.8) for _ in range(20)]
+        values = [float(generator.random() < levels[cluster]) for cluster in clusters]
+        hits += covers(stats.score_interval(values, clusters), 0.1)
+        of_mean += covers(stats.mean_interval(values, clusters), 0.1)
+    assert 0.92 <= hits / TRIALS <= 0.97
+    assert of_mean / TRIALS < 0.91
+
+
+def test_clustered_shares_whose_clusters_are_rows_are_nearly_wilsons():
+    values = [1.0] * 300 + [0.0] * 700
+    alone, clustered = stats.score_interval(values), stats.score_interval(values, range(1000))
+    assert (clustered.value, clustered.n) == (alone.value, alone.n)
+    assert (clustered.low, clustered.high) == pytest.approx((alone.low, alone.high), abs=1e-4)
 
 
 def test_the_macro_mean_covers_at_its_rate():

@@ -1,0 +1,1 @@
+"""`evalsuite view`: the runs of a folder as a local page, read only."""

@@ -1,0 +1,214 @@
+"""The runs of a folder: what they are called, how far they are, what they found. Reads, never writes, takes no lock.
+
+A run is a folder with a run.json, at most `DEEPEST` folders down. Links that lead out of the folder are passed over.
+Files are read again only when they have changed, and of a journal only what was added: asking every second is cheap.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+from evalsuite.data.dataset import WHOLE_DATASET
+from evalsuite.errors import EvalsuiteError
+from evalsuite.results import utc
+from evalsuite.runs.directory import (
+    JOURNAL_FILE,
+    REPORT_FILE,
+    RUN_FILE,
+    SUMMARY_JSON,
+    RunDirectory,
+    writer_of,
+)
+from evalsuite.runs.run import command_of
+
+State: TypeAlias = Literal["running", "complete", "interrupted", "unreadable"]
+DEEPEST = 3
+READ_AT_ONCE = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Headline:
+    """The main metric of one variant on one dataset, as summary.json holds it; `metric` is empty while there is none."""
+
+    dataset: str
+    name: str = ""
+    metric: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ListedVariant:
+    """One variant of a run. `side` is what it is called in a request for a comparison."""
+
+    name: str
+    side: str
+    headlines: tuple[Headline, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ListedRun:
+    """One run. `name` is its path below the folder; `written` is when any of its files last was, in seconds since 1970."""
+
+    name: str
+    path: Path
+    state: State
+    written: float
+    done: int
+    total: int
+    variants: tuple[ListedVariant, ...]
+    problem: str = ""
+    comparable: bool = False
+    """Whether it has results to compare."""
+    reported: bool = False
+    """Whether report.html is of all that the journal holds."""
+
+    @property
+    def when(self) -> str:
+        """When it was written last, in UTC."""
+        return utc(datetime.fromtimestamp(self.written, timezone.utc))
+
+
+@dataclass(slots=True)
+class _Counted:
+    """Lines of a journal up to an offset."""
+
+    inode: int = 0
+    offset: int = 0
+    lines: int = 0
+
+
+class Catalog:
+    """The runs below a folder. May be asked by several threads."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.resolve()
+        self._lock = threading.Lock()
+        self._documents: dict[Path, tuple[tuple[int, int, int], Any]] = {}
+        self._journals: dict[Path, _Counted] = {}
+
+    def runs(self) -> list[ListedRun]:
+        """Running ones first, then the latest first."""
+        with self._lock:
+            found = [self._listed(path) for path in self._paths(self.root, 0)]
+        found.sort(key=lambda run: run.written, reverse=True)
+        return sorted(found, key=lambda run: run.state != "running")
+
+    def find(self, name: str) -> ListedRun | None:
+        """The run of that name; nothing outside the folder has one."""
+        return next((run for run in self.runs() if run.name == name), None)
+
+    def _paths(self, folder: Path, depth: int) -> Iterator[Path]:
+        if (folder / RUN_FILE).is_file():
+            yield folder
+            return
+        if depth == DEEPEST:
+            return
+        try:
+            inside = sorted(entry.name for entry in os.scandir(folder) if entry.is_dir())
+        except OSError:
+            return
+        for name in inside:
+            below = folder / name
+            if not name.startswith(".") and below.resolve().is_relative_to(self.root):
+                yield from self._paths(below, depth + 1)
+
+    def _listed(self, path: Path) -> ListedRun:
+        name = path.relative_to(self.root).as_posix() if path != self.root else path.name
+        unread = ListedRun(name, path, "unreadable", _written(path), 0, 0, ())
+        try:
+            info, summary = self._document(path, RUN_FILE), self._document(path, SUMMARY_JSON)
+            return self._described(unread, info, summary)
+        except (EvalsuiteError, KeyError, TypeError, AttributeError, OSError) as error:
+            return replace(unread, problem=f"{type(error).__name__}: {error}")
+
+    def _described(
+        self, run: ListedRun, info: Mapping[str, Any], summary: Mapping[str, Any] | None
+    ) -> ListedRun:
+        total = sum(
+            int(entry["samples"]) * (1 if "variant" in entry else len(info["variants"]))
+            for entry in info["datasets"]
+        )
+        whole = bool(summary and summary["complete"] and summary["totals"]["samples"] == total)
+        running = writer_of(run.path) is not None
+        return replace(
+            run,
+            state="running" if running else "complete" if whole else "interrupted",
+            done=total if whole and not running else min(total, self._lines(run.path / JOURNAL_FILE)),
+            total=total,
+            variants=tuple(_variants(run.name, info, summary)),
+            problem=_problem(run.path, info, summary),
+            comparable=summary is not None,
+            reported=not running and _changed(run.path / REPORT_FILE) >= _changed(run.path / JOURNAL_FILE),
+        )
+
+    def _document(self, path: Path, file: str) -> Any:
+        """A JSON file of a run; None when it is not there."""
+        try:
+            facts = (path / file).stat()
+        except FileNotFoundError:
+            return None
+        stamp = facts.st_ino, facts.st_size, facts.st_mtime_ns
+        known = self._documents.get(path / file)
+        if known is None or known[0] != stamp:
+            known = self._documents[path / file] = stamp, RunDirectory(path).read_json(file)
+        return known[1]
+
+    def _lines(self, journal: Path) -> int:
+        """How many lines a journal has; a file that was replaced or cut is counted anew."""
+        try:
+            with journal.open("rb") as stream:
+                facts = os.fstat(stream.fileno())
+                counted = self._journals.setdefault(journal, _Counted())
+                if counted.inode != facts.st_ino or facts.st_size < counted.offset:
+                    counted = self._journals[journal] = _Counted(facts.st_ino)
+                stream.seek(counted.offset)
+                while piece := stream.read(READ_AT_ONCE):
+                    counted.lines += piece.count(b"\n")
+                    counted.offset += len(piece)
+        except FileNotFoundError:
+            return 0
+        return counted.lines
+
+
+def _variants(
+    run: str, info: Mapping[str, Any], summary: Mapping[str, Any] | None
+) -> Iterator[ListedVariant]:
+    """The variants as run.json names them, with the numbers there are."""
+    results = (summary or {}).get("variants", {})
+    for described in info["variants"]:
+        name = str(described["name"])
+        found = results.get(name, {}).get("datasets", {})
+        asked = [str(entry["name"]) for entry in info["datasets"] if entry.get("variant", name) == name]
+        yield ListedVariant(
+            name, f"{run}:{name}", tuple(_headline(dataset, found.get(dataset)) for dataset in asked)
+        )
+
+
+def _problem(path: Path, info: Mapping[str, Any], summary: Mapping[str, Any] | None) -> str:
+    """What the run said at its end; where it was killed before it could, what goes on with it."""
+    if summary is None:
+        return f"It ended before its results were written. Its command resumes it: {command_of(info, path)}"
+    return str(summary.get("problem") or "")
+
+
+def _headline(dataset: str, found: Mapping[str, Any] | None) -> Headline:
+    metrics = (found or {}).get("subsets", {}).get(WHOLE_DATASET, {}).get("metrics", {})
+    primary = next(((name, metric) for name, metric in metrics.items() if metric["primary"]), None)
+    return Headline(dataset, *primary) if primary else Headline(dataset)
+
+
+def _written(path: Path) -> float:
+    return max(_changed(path / file) for file in (RUN_FILE, JOURNAL_FILE, SUMMARY_JSON))
+
+
+def _changed(path: Path) -> float:
+    """When a file was changed, in seconds since 1970; 0 for one that is not there."""
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0

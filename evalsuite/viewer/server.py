@@ -1,0 +1,113 @@
+"""The sockets of the local page: 127.0.0.1 only, GET and HEAD only, and only for those who call it by its own name.
+
+A page elsewhere whose name is made to point at 127.0.0.1 (DNS rebinding) sends that name as the `Host`, and is refused;
+other pages cannot read what they are not sent (`Cross-Origin-Resource-Policy`), nor frame it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from evalsuite._version import __version__
+from evalsuite.errors import InputError
+from evalsuite.viewer.catalog import Catalog
+from evalsuite.viewer.pages import Response, respond
+
+HOST = "127.0.0.1"
+USUAL_PORT = 8360
+IDLE_SECONDS = 30
+"""After which a connection that says nothing is closed."""
+POLL_SECONDS = 0.1
+HEADERS = {
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+
+
+def view(root: Path, port: int | None, ready: Callable[[str], None]) -> None:
+    """Serve the runs of a folder until interrupted; `ready` is told the address.
+
+    Without a port the usual one is taken, or any that is free. Raises `InputError` for a folder that is none and a port
+    that is taken.
+    """
+    if not root.is_dir():
+        raise InputError(
+            f"{root}: no folder. Name the one that holds the runs (run's --out, reports/ by default)."
+        )
+    with _bound(Catalog(root), port) as server:
+        ready(f"http://{HOST}:{server.server_port}/")
+        server.serve_forever(POLL_SECONDS)
+
+
+def _bound(catalog: Catalog, port: int | None) -> Viewer:
+    try:
+        return Viewer(catalog, USUAL_PORT if port is None else port)
+    except OSError as error:
+        if port is None:
+            return Viewer(catalog, 0)
+        raise InputError(
+            f"--port {port}: cannot be listened at ({error.strerror}). Choose another, or leave it out."
+        ) from error
+
+
+class Viewer(ThreadingHTTPServer):
+    """One thread a connection, none of which outlives the process."""
+
+    daemon_threads = True
+    block_on_close = False
+
+    def __init__(self, catalog: Catalog, port: int) -> None:
+        self.catalog = catalog
+        super().__init__((HOST, port), _Handler)
+
+    @property
+    def names(self) -> frozenset[str]:
+        """What it may be called by."""
+        return frozenset(f"{name}:{self.server_port}" for name in (HOST, "localhost"))
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A browser that goes away in the middle is nothing to tell of."""
+        if not isinstance(sys.exc_info()[1], ConnectionError | TimeoutError):
+            super().handle_error(request, client_address)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Viewer
+    protocol_version = "HTTP/1.1"
+    server_version = f"evalsuite/{__version__}"
+    sys_version = ""
+    timeout = IDLE_SECONDS
+
+    def do_GET(self) -> None:
+        self._send(self._answer(), body=True)
+
+    def do_HEAD(self) -> None:
+        self._send(self._answer(), body=False)
+
+    def _answer(self) -> Response:
+        if self.headers.get_all("Host") not in [[name] for name in self.server.names]:
+            said = f"ask for http://{HOST}:{self.server.server_port}/\n".encode()
+            return Response(said, "text/plain", HTTPStatus.MISDIRECTED_REQUEST)
+        return respond(self.server.catalog, self.path)
+
+    def _send(self, response: Response, *, body: bool) -> None:
+        self.send_response(response.status)
+        for name, value in HEADERS.items():
+            self.send_header(name, value)
+        self.send_header("Content-Type", response.content_type)
+        self.send_header("Content-Length", str(len(response.content)))
+        self.end_headers()
+        if body:
+            self.wfile.write(response.content)
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name is the library's
+        """Say nothing of requests."""
