@@ -8,6 +8,7 @@ import socket
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any, cast
 
 import httptools
 
@@ -45,8 +46,7 @@ class _Connection(asyncio.Protocol):
         self.idle_since = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's are none by name
         self.is_open = True
 
     async def exchange(
@@ -239,11 +239,13 @@ class DirectTransport:
         return None
 
     async def _connected(self, timeout: float) -> _Connection:
+        # another loop that the user's program has chosen (uvloop) may not know how to try two addresses at a time
+        at_a_time: dict[str, Any] = (
+            {"happy_eyeballs_delay": 0.25} if isinstance(self._loop, asyncio.BaseEventLoop) else {}
+        )
+        host, port = self._address.host, self._address.port or HTTP_PORT
         connecting = self._loop.create_connection(
-            lambda: _Connection(self._loop),
-            self._address.host,
-            self._address.port or HTTP_PORT,
-            happy_eyeballs_delay=0.25,
+            lambda: _Connection(self._loop), host=host, port=port, **at_a_time
         )
         try:
             _, connection = await asyncio.wait_for(connecting, timeout)

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import subprocess
+import sys
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TypeAlias, TypeVar
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from mock_server import WAIT_SECONDS
+from mock_server import WAIT_SECONDS, MockServer
+from run_helpers import arguments, numbered, write_qa
 
 from evalsuite.endpoint import direct, general
 from evalsuite.endpoint.direct import DirectTransport
@@ -376,3 +380,15 @@ def test_a_request_that_is_hung_ends_before_its_time(transport: str, monkeypatch
 
     asyncio.run(run())
     assert asked == [False, False, True]
+
+
+def test_a_program_that_has_chosen_another_event_loop_can_run_an_evaluation(tmp_path: Path) -> None:
+    pytest.importorskip("uvloop")
+    program = "import uvloop; uvloop.install(); from evalsuite.cli.app import main; main()"
+    with MockServer() as server:
+        data = write_qa(tmp_path / "qa.jsonl", numbered(20))
+        words = arguments(server, tmp_path / "out", data)
+        done = subprocess.run(
+            [sys.executable, "-c", program, *words], capture_output=True, text=True, check=False
+        )
+    assert done.returncode == 0, done.stderr
