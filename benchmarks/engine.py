@@ -229,9 +229,9 @@ def kills(bench: Bench) -> Iterator[Line]:
     once = Counter(_ids(bench.out / "killed")) == Counter(range(rows))
     most_repeats = KILLS * concurrency + KILLS + 1  # the probe of each start is a request as well
     yield Line(
-        f"{rows:,} rows, {killed} of {KILLS} starts ended by SIGKILL",
+        f"{rows:,} rows, {KILLS} starts ended by SIGKILL",
         "every row once, ≤ 64 repeats a kill",
-        f"{'every row once' if once else 'ROWS LOST OR TWICE'}, {repeats / max(1, killed):.0f} repeats a kill, probes included",
+        f"{'every row once' if once else 'ROWS LOST OR TWICE'} after {killed} kills, {repeats / max(1, killed):.0f} repeats each, probes included",
         once and repeats <= most_repeats,
     )
 
