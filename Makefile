@@ -4,11 +4,12 @@ VENV ?= .venv
 MODELS_VENV ?= .venv-models
 BIN := $(VENV)/bin
 
-.PHONY: help demo test test-models test-vllm lint unit oracles bench clean
+.PHONY: help demo test test-browser test-models test-vllm lint unit oracles bench clean
 
 help:
 	@echo "make demo   evaluate SmolLM2-135M, a small real model, on the example data (about 4 minutes on two cores)"
 	@echo "make test   lint, types, tests"
+	@echo "make test-browser  of them those that open pages in chromium (two minutes)"
 	@echo "make test-models  the tests with torch: a tiny model, SmolLM2 and a LoRA on it (3 GB, an environment of its own); optional"
 	@echo "make test-vllm  the same weights served by the vLLM that EVALSUITE_VLLM_PYTHON names (three minutes); optional"
 	@echo "make oracles  the other harnesses that comparison profiles are tested against (2 GB, two minutes); optional"
@@ -45,6 +46,9 @@ lint: $(VENV)/.dev
 
 unit: $(VENV)/.dev
 	$(BIN)/python -m pytest
+
+test-browser: $(VENV)/.dev
+	$(BIN)/python -m pytest -m browser
 
 test-models: $(MODELS_VENV)/.models
 	$(MODELS_VENV)/bin/python -m pytest tests/models tests/backends tests/test_variant_runs.py
