@@ -38,21 +38,29 @@ class EffortTable(NamedTuple):
 
 
 def efforts(summary: Mapping[str, Any], tally: Tally) -> list[EffortTable]:
-    """A table a dataset; none for replies that nobody measured, as those of a file."""
+    """A table a dataset; none for replies that nobody measured, as those of a file.
+
+    Costs are those of summary.json's `accounts`, where it has them.
+    """
     wholes: dict[str, list[Part]] = {}
     for part in parts(summary):
         if part.subset == WHOLE and part.metrics():
             wholes.setdefault(part.dataset, []).append(part)
-    tables = (_table(dataset, found, tally) for dataset, found in wholes.items())
+    costs = {
+        (str(entry.get("variant")), str(entry.get("dataset"))): finite(entry.get("cost"))
+        for entry in summary.get("accounts") or ()
+    }
+    tables = (_table(dataset, found, tally, costs) for dataset, found in wholes.items())
     return [table for table in tables if table.heads]
 
 
-def _table(dataset: str, wholes: Sequence[Part], tally: Tally) -> EffortTable:
+def _table(
+    dataset: str, wholes: Sequence[Part], tally: Tally, costs: Mapping[tuple[str, str], float | None]
+) -> EffortTable:
     firsts = [(part, *part.metrics()[0]) for part in wholes]
     domain = unit_domain(metric for _, _, metric in firsts)
-    columns = [
-        _numbers(part.content, tally.behaviours.get((part.variant, dataset), Behaviour())) for part in wholes
-    ]
+    places = [(part.variant, dataset) for part in wholes]
+    columns = [(*_numbers(tally.behaviours.get(place, Behaviour())), costs.get(place)) for place in places]
     shown = [at for at in range(len(HEADS)) if any(numbers[at] is not None for numbers in columns)]
     largest = [max((numbers[at] or 0.0 for numbers in columns), default=0.0) for at in range(len(HEADS))]
     rows = [
@@ -65,8 +73,8 @@ def _table(dataset: str, wholes: Sequence[Part], tally: Tally) -> EffortTable:
     return EffortTable(dataset, firsts[0][1], tuple(HEADS[at] for at in shown), tuple(rows))
 
 
-def _numbers(content: Mapping[str, Any], behaviour: Behaviour) -> tuple[float | None, ...]:
-    """In the order of `HEADS`: medians and means are over the replies that were had."""
+def _numbers(behaviour: Behaviour) -> tuple[float | None, ...]:
+    """In the order of `HEADS`, but for the cost: medians and means are over the replies that were had."""
     latencies, tokens = behaviour.latencies, behaviour.tokens
     seconds, written = sum(latencies), sum(tokens)
     return (
@@ -75,7 +83,6 @@ def _numbers(content: Mapping[str, Any], behaviour: Behaviour) -> tuple[float | 
         written / len(tokens) if tokens else None,
         behaviour.prompt_tokens / behaviour.prompts if behaviour.prompts else None,
         seconds if latencies else None,
-        finite(content.get("cost")),
     )
 
 

@@ -128,6 +128,17 @@ def test_what_a_variant_took_stands_beside_its_first_metric():
     assert tables["qa_en"].heads == ("seconds a reply", "all replies")
 
 
+def test_the_cost_stands_beside_quality_where_the_summary_has_it():
+    accounts = [{"variant": "smollm2-sft", "dataset": "gsm8k", "cost": 0.0125}]
+    summary = examples.summary(TWO) | {"accounts": accounts}
+    tables = {one.dataset: one for one in efforts(summary, tally_of(examples.samples(TWO)))}
+    assert tables["gsm8k"].heads[-1] == "cost"
+    base, sft = (row.measures[-1] for row in tables["gsm8k"].rows)
+    assert base is None
+    assert (sft.words, sft.width) == ("0.01250", 100)
+    assert "cost" not in tables["mcq_zh"].heads
+
+
 def test_replies_that_nobody_measured_have_no_table_of_what_they_took():
     lines = [line | {"latency_s": None, "usage": None} for line in examples.samples()]
     assert efforts(examples.summary(), tally_of(lines)) == []

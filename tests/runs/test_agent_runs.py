@@ -66,6 +66,7 @@ def test_tools_travel_with_the_request_into_the_journal(server, tmp_path):
     assert names == ["forecast", "find_city", "Finish"]
     (line,) = lines_of(run)
     assert line["tools"] == asked.body["tools"]
+    assert line["offered"] == ["forecast", "find_city"]
     assert (line["stage"], line["labels"], line["scores"]["strict/avg_f1"]) == ("tool_calls", [], 1.0)
     metrics = dataset_of(run)["subsets"]["all"]["metrics"]
     assert metrics["strict/plan_em"]["signature"].endswith("|agent:openai-tools")
