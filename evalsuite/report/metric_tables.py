@@ -208,6 +208,10 @@ def unit_domain(metrics: Iterable[Mapping[str, Any]]) -> tuple[float, float]:
     return min(ends), max(ends)
 
 
+MOST_PANELS = 120
+"""More subsets than that are in the table alone: nobody looks at so many, and every report is to be small."""
+
+
 class Panel(NamedTuple):
     """One subset or category: a small chart with a line a variant."""
 
@@ -217,10 +221,11 @@ class Panel(NamedTuple):
 
 
 def panels(table: Table) -> list[Panel]:
-    """The rows of a table of subsets or categories by their first metric, as small multiples on one scale."""
+    """The first rows of a table of subsets or categories by their first metric, as small multiples on one scale."""
     first = table.rows[0].metric
     grouped: dict[str, list[Row]] = {}
     for row in table.rows:
         if row.metric == first:
             grouped.setdefault(row.subset, []).append(row)
-    return [Panel(title, rows[0].link, tuple(rows)) for title, rows in grouped.items()]
+    shown = list(grouped.items())[:MOST_PANELS]
+    return [Panel(title, rows[0].link, tuple(rows)) for title, rows in shown]

@@ -50,6 +50,14 @@ def files(tmp_path_factory):
             examples.run(), examples.summary_with_breakdowns(), [examples.agent_step(at) for at in range(3)]
         ),
         "predictions": predictions(folder),
+        "hidden": render(
+            examples.run(),
+            examples.summary(),
+            [
+                examples.sample(0, id="id\u202ex", labels=["a\u202eb"]),
+                examples.sample(1, labels=["</script>"], reply={"text": "word " * 200_000}),
+            ],
+        ),
         "repeats": render(examples.run(), examples.summary(), [examples.sample(0) for _ in range(3)]),
         "large": render(examples.run(), examples.summary(), examples.mcq_samples(2000)),
         "one": render(examples.run(), examples.summary(), [examples.sample(0)]),
@@ -449,6 +457,24 @@ def test_predictions_of_the_same_questions_are_paired_though_their_files_are_cal
     become(tab.locator("#detail .side")).to_have_count(2)
     tab.select_option("#filter-dataset", "after")
     become(tab.locator("#found")).to_have_text("12 of 20")
+
+
+def test_names_with_hidden_characters_are_spelled_out_and_can_be_filtered_by(visit, become):
+    tab = visit("hidden")
+    assert "U+202E" in tab.locator(".row >> nth=0").inner_text()
+    become(tab.locator("#detail h3")).to_have_text("idU+202Ex")
+    assert "⟨U+202E⟩" in tab.locator("#filter-label option >> nth=1").inner_text()
+    tab.select_option("#filter-label", index=1)
+    become(tab.locator("#found")).to_have_text("1 of 2")
+
+
+def test_what_is_found_stays_in_the_runs_order(visit, become):
+    tab = visit("full", "#samples?dataset=gsm8k")
+    tab.fill("#query", "49")  # in the text of the second question, and the id of the fiftieth
+    become(tab.locator("#found")).not_to_have_text("52 of 150")
+    ids = [int(row.split("\n")[0].rpartition("/")[2]) for row in tab.locator(".row").all_inner_texts()]
+    assert ids == sorted(ids)
+    assert {1, 49} <= set(ids)
 
 
 def test_drawings_of_a_comparison_and_of_agents_are_there(visit):

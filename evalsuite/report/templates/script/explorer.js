@@ -26,7 +26,7 @@ function filter() {
   const active = Object.keys(state).filter((name) => state[name] && !["q", "sort", "row", "variant"].includes(name));
   const matches = (cell) => active.every((name) => (CHECKS[name] ? CHECKS[name](cell, state[name]) : cell[name] === state[name]));
   found = [];
-  for (const row of matching || rows) {
+  for (const row of rows.filter((one) => !matching || matching.has(one))) {
     const cells = state.variant ? [row.cells.get(state.variant)] : [...row.cells.values()];
     const cell = cells.find((one) => one && matches(one));
     if (cell) found.push([row, cell]);
