@@ -61,7 +61,7 @@ def entry_of(sample: Mapping[str, Any], primary: Mapping[str, Any]) -> Entry:
         str(sample.get("variant", "")),
         str(sample.get("dataset", "")),
         str(sample.get("subset", "")),
-        str(sample.get("id", "")),
+        f"{sample.get('id', '')}{_again(sample)}",
         str(sample.get("outcome", "error")),
         answer_of(sample, primary),
         -score if score is not None and lower else score,
@@ -71,6 +71,11 @@ def entry_of(sample: Mapping[str, Any], primary: Mapping[str, Any]) -> Entry:
         numbers.finite(sample.get("latency_s")),
         reply_length(sample),
     )
+
+
+def _again(sample: Mapping[str, Any]) -> str:
+    """Which try of its row it is, where the row was asked several times: tries of two variants belong together."""
+    return f" #{int(sample['repeat']) + 1}" if sample.get("repeat") else ""
 
 
 def answer_of(sample: Mapping[str, Any], metric: Mapping[str, Any]) -> Answer:

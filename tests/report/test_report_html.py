@@ -428,6 +428,11 @@ def test_the_worst_sample_is_the_lowest_where_lower_is_better():
     assert [entry_of(line, lower).score for line in lines] == [-30.0, -10.0]
 
 
+def test_the_tries_of_a_row_are_told_apart_whatever_order_they_ended_in():
+    lines = [examples.sample(0, repeat=2), examples.sample(0), examples.sample(0, repeat=1)]
+    assert [one["id"] for one in samples_of(page(samples=lines))] == ["0 #3", "0", "0 #2"]
+
+
 def test_an_agents_step_stands_beside_the_gold_one():
     line = examples.agent_step(0)
     (shown,) = samples_of(page(samples=[line]))
