@@ -4,15 +4,16 @@ VENV ?= .venv
 MODELS_VENV ?= .venv-models
 BIN := $(VENV)/bin
 
-.PHONY: help demo test test-models test-vllm lint unit oracles bench clean
+.PHONY: help demo test test-browser test-models test-vllm lint unit oracles bench clean
 
 help:
 	@echo "make demo   evaluate SmolLM2-135M, a small real model, on the example data (about 4 minutes on two cores)"
 	@echo "make test   lint, types, tests"
+	@echo "make test-browser  of them those that open pages in chromium (two minutes)"
 	@echo "make test-models  the tests with torch: a tiny model, SmolLM2 and a LoRA on it (3 GB, an environment of its own); optional"
 	@echo "make test-vllm  the same weights served by the vLLM that EVALSUITE_VLLM_PYTHON names (three minutes); optional"
 	@echo "make oracles  the other harnesses that comparison profiles are tested against, and make bench times (3 GB, three minutes); optional"
-	@echo "make bench  what the client costs over the bare requests, memory against rows, how fast answers are scored and compared"
+	@echo "make bench  what the client costs over the bare requests, memory against rows, how fast answers are scored and compared, how quick the report is"
 	@echo "make clean  remove the virtual environments and caches of this folder"
 
 $(VENV)/.core: pyproject.toml
@@ -46,6 +47,9 @@ lint: $(VENV)/.dev
 unit: $(VENV)/.dev
 	$(BIN)/python -m pytest
 
+test-browser: $(VENV)/.dev
+	$(BIN)/python -m pytest -m browser
+
 test-models: $(MODELS_VENV)/.models
 	$(MODELS_VENV)/bin/python -m pytest tests/models tests/backends tests/test_variant_runs.py
 
@@ -61,6 +65,7 @@ bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/scoring.py
 	$(BIN)/python benchmarks/overlap.py
 	$(BIN)/python benchmarks/compare.py
+	$(BIN)/python benchmarks/report.py
 	$(BIN)/python benchmarks/paired_statistics.py
 
 clean:

@@ -53,9 +53,11 @@ class Comparison:
 
     def html(self) -> str:
         """One offline page, as text."""
+        from evalsuite.comparison.rows import paired_lines
         from evalsuite.report.comparison_page import render_comparison
 
-        return render_comparison(self.document, list(self.findings.flips()), self.command())
+        flips = list(self.findings.flips())
+        return render_comparison(self.document, flips, paired_lines(self.findings), self.command())
 
     def csv(self) -> bytes:
         """Every result, one a line, as UTF-8."""

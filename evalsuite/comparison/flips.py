@@ -19,7 +19,8 @@ from evalsuite.tasks.base import Metric
 if TYPE_CHECKING:
     import numpy as np
 
-    Rows: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
+    Floats: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
+    Mask: TypeAlias = np.ndarray[Any, np.dtype[np.bool_]]
 
 FlipKind: TypeAlias = Literal["won", "lost", "both wrong"]
 MOST_ROWS = 100
@@ -55,12 +56,17 @@ class Flips:
                 yield before[first], after[second]
 
 
-def find_flips(
-    before: Side, after: Side, dataset: DatasetContrast, contrasts: Sequence[Contrast]
-) -> Flips | None:
-    """The rows that changed most first; none where no metric of single rows is judged."""
-    import numpy as np
+@dataclass(frozen=True)
+class Gains:
+    """How much each paired row got better by the metric that decides, and which rows are worst on both sides."""
 
+    metric: Metric
+    gains: Floats
+    both_wrong: Mask
+
+
+def gains(after: Side, dataset: DatasetContrast, contrasts: Sequence[Contrast]) -> Gains | None:
+    """None where no metric of single rows is judged."""
     metric = next(
         (
             one.metric
@@ -74,23 +80,37 @@ def find_flips(
     if metric is None:
         return None
     rows = dataset.alignment.before, dataset.alignment.after
-    tables = dataset.tables
-    scores = [table.scores(metric.score)[of_side] for table, of_side in zip(tables, rows, strict=True)]
-    gains = (scores[1] - scores[0]) * (1 if metric.higher_is_better else -1)
+    scores = [
+        table.scores(metric.score)[of_side] for table, of_side in zip(dataset.tables, rows, strict=True)
+    ]
     worst = 0.0 if metric.higher_is_better else 1.0
-    order = np.argsort(-np.abs(gains), kind="stable")
-    wrong = (scores[0] == worst) & (scores[1] == worst)
+    found = (scores[1] - scores[0]) * (1 if metric.higher_is_better else -1)
+    return Gains(metric, found, (scores[0] == worst) & (scores[1] == worst))
+
+
+def find_flips(
+    before: Side, after: Side, dataset: DatasetContrast, contrasts: Sequence[Contrast]
+) -> Flips | None:
+    """The rows that changed most first; none where no metric of single rows is judged."""
+    import numpy as np
+
+    found = gains(after, dataset, contrasts)
+    if found is None:
+        return None
+    order = np.argsort(-np.abs(found.gains), kind="stable")
     kinds: tuple[tuple[FlipKind, Any], ...] = (
-        ("won", gains > 0),
-        ("lost", gains < 0),
-        ("both wrong", wrong),
+        ("won", found.gains > 0),
+        ("lost", found.gains < 0),
+        ("both wrong", found.both_wrong),
     )
+    rows = dataset.alignment.before, dataset.alignment.after
     offsets = [
-        np.array(table.offsets, dtype=np.int64)[of_side] for table, of_side in zip(tables, rows, strict=True)
+        np.array(table.offsets, dtype=np.int64)[of_side]
+        for table, of_side in zip(dataset.tables, rows, strict=True)
     ]
     groups = []
     for kind, mask in kinds:
         chosen = order[mask[order]][:MOST_ROWS]
         pairs = zip(offsets[0][chosen].tolist(), offsets[1][chosen].tolist(), strict=True)
         groups.append(FlipGroup(kind, int(mask.sum()), tuple(pairs)))
-    return Flips(before, after, dataset.name, metric, tuple(groups))
+    return Flips(before, after, dataset.name, found.metric, tuple(groups))

@@ -11,9 +11,11 @@
      "rows": [{"variant", "dataset", "matched", "different_prompts", "different_replies", "errors",
                "changed" | "only_baseline" | "only_variant": {"count", "rows": [{"subset", "id"}]}}],
      "unpaired_datasets": [{"variant", "baseline": […], "of_variant": […]}],
-     "differences": [{"variant", "dataset", "kind", "what", "baseline_value", "variant_value", "warns"}]}
+     "differences": [{"variant", "dataset", "kind", "what", "baseline_value", "variant_value", "warns"}],
+     "training": [{"dataset", "metric", "unit", "lines": [{"name", "points": [{"step", "value", "ci_low", "ci_high", "n"}]}]}]}
 
-Values are in the metric's own unit (0..1 for shares) and over the paired rows. `verdict` is null for what is not judged;
+`training` is empty unless the runs are of two training steps or more; its values are each run's own, over all its rows.
+Values are in the metric's own unit (0..1 for shares) and, `training` apart, over the paired rows. `verdict` is null for what is not judged;
 `p_adjusted` is Holm's over all that is. Wins are rows that got better, whichever way the metric points.
 """
 
@@ -27,6 +29,7 @@ from evalsuite.comparison.conditions import Difference
 from evalsuite.comparison.contrasts import SIGNIFICANT, Contrast, DatasetContrast
 from evalsuite.comparison.findings import Against, Findings
 from evalsuite.comparison.sides import Side
+from evalsuite.comparison.training import training_curves
 from evalsuite.data.dataset import WHOLE_DATASET
 from evalsuite.report import comparison_words as words
 
@@ -60,6 +63,7 @@ def comparison_document(findings: Findings) -> dict[str, Any]:
         "rows": rows,
         "unpaired_datasets": [_unpaired(other) for other in findings.others if any(other.unpaired)],
         "differences": differences,
+        "training": training_curves(findings.sides),
     }
 
 

@@ -11,32 +11,32 @@ def render(
     summary: Mapping[str, Any],
     samples: Iterable[Mapping[str, Any]],
     *,
-    max_samples: int = 2000,
+    max_samples: int | None = None,
 ) -> str:
     """The page of a run: `run` is run.json, `summary` summary.json, `samples` the lines of samples.jsonl.
 
-    Pure: reads nothing but its own templates. `samples` is passed over once and may be of any length; at
-    most `max_samples` are in the page, and the page says how many there are. The result can be written as
-    UTF-8 whatever the samples hold.
+    `samples` is passed over once and may be of any length; at most `max_samples` are in the page (by default as many as
+    a browser takes), and the page says how many there are. The result can be written as UTF-8 whatever the samples hold.
     """
     # Here and not above: a command that writes no report should not wait for what one needs.
-    from evalsuite.report import view
-    from evalsuite.report.excerpt import Excerpt, pack_within
-    from evalsuite.report.numbers import format_count
+    from evalsuite.report.explorer import explorer_context
+    from evalsuite.report.packing import MOST_SAMPLES, Pack
     from evalsuite.report.page import assemble
+    from evalsuite.report.summary_parts import metrics_by_dataset
     from evalsuite.report.tally import Tally
+    from evalsuite.report.view import aliases, comparison_context, context
 
-    excerpt = Excerpt(max_samples, view.metrics_by_dataset(summary))
+    pack = Pack(metrics_by_dataset(summary), MOST_SAMPLES if max_samples is None else max_samples)
     tally = Tally()
     for sample in samples:
         tally.add(sample)
-        excerpt.add(sample)
-    data, text_limit = pack_within(excerpt)
-    context = {
-        **view.context(run, summary),
-        "habits": view.habits(tally),
-        "shown": len(excerpt),
-        "shown_sentence": excerpt.sentence(),
-        "text_limit": format_count(text_limit),
-    }
-    return assemble("report.html.j2", context, data=data, styles=["style.css"], script="script.js")
+        pack.add(sample)
+    document = summary.get("comparison")
+    baseline = document["baseline"] if document else None
+    return assemble(
+        "report.html.j2",
+        context(run, summary, tally)
+        | (comparison_context(document) if document else {})
+        | explorer_context(pack, baseline),
+        data=pack.data(baseline, aliases(document) if document else {}),
+    )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import cache
@@ -16,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from evalsuite.cache import cache_folder
-from evalsuite.report.texts import encodable, visible
+from evalsuite.report.texts import INVISIBLE, encodable, visible
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -38,26 +39,15 @@ def data_block(json_text: str) -> str:
     return json_text
 
 
-def policy(style: str, script: str, *, asks_its_server: bool = False) -> str:
-    """The Content-Security-Policy that allows this style, this script, and nothing else.
-
-    `asks_its_server`: besides, requests to where the page came from, and its own (empty) icon.
-    """
-    hashes = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in (style, script)]
-    return (
-        f"default-src 'none'; style-src 'sha256-{hashes[0]}'; script-src 'sha256-{hashes[1]}'; "
-        "base-uri 'none'; "
-        + (
-            "form-action 'self'; connect-src 'self'; img-src data:"
-            if asks_its_server
-            else "form-action 'none'"
-        )
-    )
-
-
 def _finalize(value: Any) -> Any:
     """Applied to every value a template prints: nothing invisible or reordering gets into the page unseen."""
     return visible(value) if type(value) is str else value
+
+
+def _verbatim(value: str) -> Markup:
+    """The value of an attribute to the letter, for the script to compare: what is hidden stands as its number."""
+    escaped = str(escape(encodable(value)))
+    return Markup(INVISIBLE.sub(lambda found: f"&#x{ord(found.group()):X};", escaped))  # noqa: S704 - escaped
 
 
 @cache
@@ -66,7 +56,7 @@ def environment() -> jinja2.Environment:
 
     A name that is not there prints nothing: a run of an older version gets a report with a gap, not none.
     """
-    return jinja2.Environment(
+    made = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=jinja2.ChainableUndefined,
@@ -75,6 +65,8 @@ def environment() -> jinja2.Environment:
         lstrip_blocks=True,
         bytecode_cache=_compiled_templates(),
     )
+    made.filters["verbatim"] = _verbatim
+    return made
 
 
 class _CompiledTemplates(jinja2.FileSystemBytecodeCache):
@@ -95,23 +87,58 @@ def _compiled_templates() -> jinja2.BytecodeCache | None:
     return _CompiledTemplates(str(folder))
 
 
+STYLES = ("style.css", "comparison.css")
+EXPLORER = tuple(f"script/{name}.js" for name in ("base", "text", "samples", "detail", "explorer"))
+"""In this order; together they are one function."""
+
+_END_COMMENT = re.compile(r"(?<=[;{,]) // [^\"'`\n]*$", re.MULTILINE)
+
+
 @cache
 def asset(name: str) -> str:
     """A file next to the templates, as text with plain line ends."""
     return (TEMPLATES / name).read_text(encoding="utf-8")
 
 
+@cache
+def explorer_script() -> str:
+    """The script of reports: its files as one function, without comments and indentation, since every report has it."""
+    text = _END_COMMENT.sub("", "".join(map(asset, EXPLORER)))
+    lines = (line.strip() for line in text.splitlines())
+    body = "\n".join(line for line in lines if line and not line.startswith("//"))
+    return f'"use strict";(() => {{\n{body}\n}})();'
+
+
+def policy(style: str, script: str, *, asks_its_server: bool = False) -> str:
+    """The Content-Security-Policy that allows this style, this script, and nothing else.
+
+    `asks_its_server`: besides, requests to where the page came from, and its own (empty) icon.
+    """
+    hashes = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in (style, script)]
+    asked = (
+        "form-action 'self'; connect-src 'self'; img-src data:" if asks_its_server else "form-action 'none'"
+    )
+    return (
+        f"default-src 'none'; style-src 'sha256-{hashes[0]}'; script-src 'sha256-{hashes[1]}'; "
+        f"base-uri 'none'; {asked}"
+    )
+
+
 def assemble(
     template: str,
     context: Mapping[str, Any],
     *,
-    styles: Sequence[str],
-    script: str,
+    styles: Sequence[str] = STYLES,
+    script: str | None = None,
     data: str = "",
     asks_its_server: bool = False,
 ) -> str:
-    """The page: `template` rendered with `context`; `data` is JSON text, `styles` and `script` are file names."""
-    css, javascript = "".join(map(asset, styles)), asset(script)
+    """The page: `template` rendered with `context`; `styles` and `script` are file names, `data` is JSON text.
+
+    Without a `script` of its own a page has that of reports.
+    """
+    css = "".join(map(asset, styles))
+    javascript = asset(script) if script else explorer_script()
     page = (
         environment()
         .get_template(template)

@@ -27,6 +27,9 @@ class Behaviour:
     latencies: Values = field(default_factory=lambda: Values(MOST_COUNTED))
     labels: Counter[str] = field(default_factory=Counter)
     stages: Counter[str] = field(default_factory=Counter)
+    prompts: int = 0
+    """Those whose tokens were counted."""
+    prompt_tokens: float = 0.0
 
     def lengths(self) -> tuple[str, Values]:
         """The unit and the values: tokens where any server counted them, else characters."""
@@ -51,7 +54,12 @@ class Tally:
         if sample.get("stage"):
             behaviour.stages[str(sample["stage"])] += 1
         reply = sample.get("reply") or {}
-        tokens = finite((sample.get("usage") or {}).get("completion_tokens"))
+        usage = sample.get("usage") or {}
+        asked = finite(usage.get("prompt_tokens"))
+        if asked is not None:
+            behaviour.prompts += 1
+            behaviour.prompt_tokens += asked
+        tokens = finite(usage.get("completion_tokens"))
         if tokens is not None:
             behaviour.tokens.append(tokens)
         elif "measured" not in reply:

@@ -19,10 +19,11 @@ LARGEST_INTEGER = 2**63 - 1
 HEAD_SHARE = 0.75
 """Of a cut text's room, the part kept from its beginning; the end stays too, since answers stand there."""
 
-_INVISIBLE = re.compile(
+INVISIBLE = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff"
     "\ufff9-\ufffb\U000e0000-\U000e007f]"
 )
+"""Characters that nobody sees, or that reorder what others see."""
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -48,7 +49,7 @@ def visible(text: str) -> str:
     """The text with its invisible and reordering characters spelled out, as in `⟨U+202E⟩`."""
     if text.isascii() and text.isprintable():
         return text
-    return _INVISIBLE.sub(lambda found: f"⟨U+{ord(found.group()):04X}⟩", encodable(text))
+    return INVISIBLE.sub(lambda found: f"⟨U+{ord(found.group()):04X}⟩", encodable(text))
 
 
 def cut(text: Text, limit: int) -> Text:
@@ -66,6 +67,11 @@ def cut(text: Text, limit: int) -> Text:
 def length(text: Text) -> int:
     """How many characters of a text are kept."""
     return len(text.head) + len(text.tail) if isinstance(text, Cut) else len(text)
+
+
+def plain(text: Text) -> str | list[str | int]:
+    """A cut text as a list, which the JSON encoder takes as it is."""
+    return text if isinstance(text, str) else list(text)
 
 
 def encodable_json(value: Any, depth: int = 0) -> Any:
@@ -87,13 +93,18 @@ def encodable_json(value: Any, depth: int = 0) -> Any:
 
 def dump(value: Any, *, indent: bool = False) -> str:
     """Any value as JSON text; NaN and the infinities become null."""
+    return dump_bytes(value, indent=indent).decode()
+
+
+def dump_bytes(value: Any, *, indent: bool = False) -> bytes:
+    """The same as UTF-8."""
     import orjson
 
     option = orjson.OPT_NON_STR_KEYS | (orjson.OPT_INDENT_2 if indent else 0)
     try:
-        return orjson.dumps(value, option=option).decode()
+        return orjson.dumps(value, option=option)
     except TypeError:
-        return orjson.dumps(encodable_json(value), option=option).decode()
+        return orjson.dumps(encodable_json(value), option=option)
 
 
 def as_text(value: Any) -> str:

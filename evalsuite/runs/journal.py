@@ -8,6 +8,7 @@
      "tools": […]   (where the request named tools), "categories": […]   (where the row counts in some),
      "cluster": "…"   (what rows that are not independent share),
      "repeat": 1   (which try of its row it is under --repeats; the first, 0, does not say so),
+     "offered": […]   (the names of an agent's tools),
      "logprobs": {"labels": {label: log-probability | null}, "floor"}   (--mcq-mode logprob; null: below the
      floor; there the reply has "alternatives" as well: [[token, log-probability], …]),
      "further": [{"of", "key", "reply", "usage", "latency_s", "attempts"}]   (replies to further requests)}
@@ -135,11 +136,16 @@ def lines_at(path: Path, offsets: Iterable[int]) -> dict[int, dict[str, Any]]:
     found = {}
     with path.open("rb") as stream:
         for offset in sorted(set(offsets)):
-            stream.seek(offset)
-            line = _parsed(stream.readline())
+            line = line_at(stream, offset)
             if line is not None:
                 found[offset] = line
     return found
+
+
+def line_at(stream: BinaryIO, offset: int) -> dict[str, Any] | None:
+    """The finished line that starts at a byte offset of an open journal."""
+    stream.seek(offset)
+    return _parsed(stream.readline())
 
 
 def _parsed(raw: bytes) -> dict[str, Any] | None:

@@ -13,7 +13,7 @@ from evalsuite.runs.plan import DatasetPlan
 from evalsuite.runs.work import Job
 from evalsuite.types import Further, Measured, Reply, Score
 
-OPTIONAL_JUDGEMENT = frozenset({"statistics", "logprobs", "categories", "cluster"})
+OPTIONAL_JUDGEMENT = frozenset({"statistics", "logprobs", "categories", "cluster", "offered"})
 """Fields that only lines of some kinds have, and that judging again makes anew."""
 
 

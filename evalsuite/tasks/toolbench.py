@@ -171,6 +171,7 @@ class ToolBenchTask(Task[ToolBenchRow]):
             values={f"strict/{name}": value for name, value in {**strict.values, **conditional}.items()}
             | {f"paper/{name}": value for name, value in paper.values.items()},
             labels=tuple(dict.fromkeys(label for label in (*failures, *notes) if label)),
+            details={"offered": list(schemas)},
         )
 
     def metrics(self, style: Style) -> tuple[Metric, ...]:

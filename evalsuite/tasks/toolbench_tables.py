@@ -1,6 +1,8 @@
 """The tables under a `toolbench` dataset, and on which of their lines a sample counts.
 
 `labels`      failure labels and notes, each sample on all of its own
+`choices`     what the gold step does and what the reply does: the same tool, another one, one that is not offered,
+              Finish, giving up, nothing; on the rows of `confusion`
 `confusion`   the tool of the gold step and that of the reply, right pairs included; rows that `strict` skips are not
               in it. Giving up stands apart from Finish; a name that is not offered says so
 `invented`    names that are not offered, with the nearest offered one
@@ -24,6 +26,7 @@ from evalsuite.types import Message, Score
 
 GIVE_UP = f"{FINISH} (give up)"
 NO_CALL = "(no action)"
+GOLD_TOOL = "the gold tool"
 BY_GROUP = ("strict/plan_em", "strict/act_em", "strict/hallucination_rate", "strict/avg_f1")
 DEPTHS = (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 16, 32)
 TOOL_COUNTS = (0, 1, 2, 3, 5, 9, 17, 33)
@@ -31,6 +34,7 @@ TOOL_COUNTS = (0, 1, 2, 3, 5, 9, 17, 33)
 
 TABLES = (
     Breakdown("labels", "Failure labels", ("label",), filter="label", note="A sample has all that apply."),
+    Breakdown("choices", "Steps", ("gold step", "reply's step")),
     Breakdown(
         "confusion",
         "Tools: gold and reply",
@@ -65,6 +69,10 @@ def table_lines(
     plan, action = str(extracted.get("plan", "")), extracted.get("action")
     yield from (("labels", (label,)) for label in score.labels)
     if score.values.get("strict/plan_em") is not None:
+        yield (
+            "choices",
+            (_choice(gold.plan, gold.action, gold, schemas), _choice(plan, action, gold, schemas)),
+        )
         yield "confusion", (_tool(gold.plan, gold.action, schemas), _tool(plan, action, schemas))
     if "hallucinated_tool" in score.labels:
         near = (extracted.get("failures") or {}).get("hallucinated_tool")
@@ -83,6 +91,14 @@ def _tool(plan: str, action: object, offered: Mapping[str, Any]) -> str:
     if action == NO_ACTION:
         return NO_CALL
     return str(action) if plan == "finish" or action in offered else f"{action} (not offered)"
+
+
+def _choice(plan: str, action: object, gold: Step, offered: Mapping[str, Any]) -> str:
+    if plan != "call" or action == NO_ACTION:
+        return _tool(plan, action, offered)
+    if gold.plan == "call" and action == gold.action:
+        return GOLD_TOOL
+    return "another tool" if action in offered else "a tool that is not offered"
 
 
 def _depth(messages: Sequence[Message]) -> int:

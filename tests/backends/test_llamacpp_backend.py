@@ -17,6 +17,7 @@ from pathlib import Path
 import httpx
 import pytest
 from mock_server import WAIT_SECONDS
+from page_data import samples_of
 from run_helpers import (
     call,
     deployed,
@@ -324,7 +325,8 @@ def test_letters_are_compared_by_probability(weights: Path, tmp_path: Path, flat
         assert line["usage"]["completion_tokens"] == 1
     whole = summary_of(tmp_path / "run")["variants"]["smollm2"]["datasets"]["mcq_en"]["subsets"]["all"]
     assert "logprob:marker" in whole["metrics"]["accuracy"]["signature"]
-    assert "options" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    shown = samples_of((tmp_path / "run" / "report.html").read_text(encoding="utf-8"))
+    assert all("options" in dict(one["facts"]) for one in shown)
 
 
 class Doomed:

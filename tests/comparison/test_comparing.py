@@ -458,7 +458,7 @@ def test_texts_that_mean_harm_are_shown_and_do_nothing(tmp_path):
     other = [row | {"prediction": "Answer: A"} for row in rows] + [mcq_rows([RIGHT])[0]]
     found = evalsuite.compare(scored(tmp_path, "base", rows), scored(tmp_path, "sft", other))
     page = found.html()
-    assert page.count("<script") == 1
+    assert page.count("<script") == page.count("</script>") == 2
     assert "⟨U+202E⟩evil⟨U+200B⟩" in page
     assert "characters left out here" in page
     assert len(page) < 200_000

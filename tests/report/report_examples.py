@@ -271,6 +271,38 @@ def toolbench_samples(count, variant="smollm2"):
         )
 
 
+def agent_step(index, variant="smollm2", tool="forecasts"):
+    """A step that calls a tool which is not offered."""
+    return sample(
+        index,
+        dataset="toolbench",
+        subset="toolbench",
+        variant=variant,
+        messages=[
+            {"role": "system", "content": TOOLS},
+            {"role": "user", "content": "Will I need an umbrella in Porto tomorrow?"},
+            {
+                "role": "assistant",
+                "content": 'Thought: where\nAction: find_city\nAction Input: {"name": "Porto"}',
+            },
+            {"role": "user", "content": 'Observation: {"city": "Porto"}'},
+        ],
+        reply={"text": f'Thought: so\nAction: {tool}\nAction Input: {{"city": "Porto"}}'},
+        gold='Thought: one day\nAction: forecast\nAction Input: {"city": "Porto", "days": 1}',
+        extracted={
+            "plan": "call",
+            "action": tool,
+            "input": '{"city": "Porto"}',
+            "answer": None,
+            "failures": {"hallucinated_tool": "forecast"} if tool == "forecasts" else {},
+        },
+        stage="react",
+        scores={"strict/plan_em": 1.0, "strict/act_em": 0.0},
+        labels=["hallucinated_tool"] if tool == "forecasts" else [],
+        offered=["find_city", "forecast", "Finish"],
+    )
+
+
 def _mcq(value, n=44):
     counts = {"unparsed": 3, "truncated": 1}
     whole = {
@@ -407,6 +439,56 @@ def samples(variants=("smollm2",)):
         yield from (
             failed(index, dataset="toolbench", subset="out_of_domain", variant=variant) for index in (22, 23)
         )
+
+
+def flipping_samples(variants):
+    """Twelve questions to two variants: three right on both sides and three wrong, seven of which one side is not."""
+    right, wrong = {"scores": {"accuracy": 1.0}}, {"scores": {"accuracy": 0.0}}
+    cut = {"outcome": "truncated", "extracted": None, "stage": "", **wrong}
+    missed, other = (wrong | {"labels": [label]} for label in ("off_by_one", "wrong_unit"))
+    rows = [
+        ("won", "The answer is seven, I think.", "The answer is eight, I think.", wrong, right),
+        ("lost", "The answer is eight.", "The answer is seven.", right, missed),
+        ("zh", "根据题意，本题的答案应当是速度。", "根据题意，本题的答案应当是质量。", right, other),
+        ("unlike", "一二三四五六七八九十", "Nothing of it is here, not a word.", right, wrong),
+        ("cut", "The answer is seven.", "The answer is", right, cut),
+        ("more", "The answer is seven.", "The answer is eight.", right, wrong),
+        ("again", "The answer is seven.", "The answer is eight.", right, wrong),
+        *((f"wrong{at}", "The answer is 3.", "The answer is 3.", wrong, wrong) for at in range(3)),
+        *((f"right{at}", "The answer is 4.", "The answer is 4.", right, right) for at in range(2)),
+    ]
+    for side, variant in enumerate(variants):
+        for place, row in enumerate(rows):
+            reply = {"text": row[1 + side], "reasoning": None, "tool_calls": None, "finish_reason": "stop"}
+            yield sample(place, variant=variant, id=row[0], reply=reply, **row[3 + side])
+
+
+def summary_with_breakdowns():
+    """A dataset of agent steps with the tables its task makes."""
+    found = summary()
+    whole = found["variants"]["smollm2"]["datasets"]["toolbench"]["subsets"]["all"]
+
+    def table(title, columns, lines, averages=()):
+        return {
+            "title": title, "note": "", "columns": columns, "averages": list(averages), "filter": None, "lines": lines,
+            "n_lines": len(lines), "n_unlisted": 0,
+        }  # fmt: skip
+
+    names = ("strict/plan_em", "strict/act_em")
+    depths = [
+        {"key": [depth], "n": 6, "values": {name: {"value": value, "n": 6} for name in names}}
+        for depth, value in (("0", 0.9), ("1", 0.7), ("16–31", 0.3))
+    ]
+    pairs = [
+        {"key": ["the gold tool", "the gold tool"], "n": 6}, {"key": ["the gold tool", "another tool"], "n": 3},
+        {"key": ["Finish", "Finish"], "n": 5},
+    ]  # fmt: skip
+    whole["breakdowns"] = {
+        "choices": table("Steps", ["gold step", "reply's step"], pairs),
+        "by_depth": table("By depth", ["turns before"], depths, names),
+        "by_tools": table("By number of tools", ["tools offered"], depths, names),
+    }
+    return found
 
 
 def summary_with_categories():

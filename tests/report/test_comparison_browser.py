@@ -54,15 +54,32 @@ def test_the_page_is_not_wider_than_its_window_even_with_rows_open(visit, width,
 
 
 @pytest.mark.parametrize("scripted", [True, False])
-def test_verdicts_rows_and_replies_read_with_and_without_javascript(visit, scripted):
+def test_verdicts_read_with_and_without_javascript(visit, scripted):
     tab = visit(java_script_enabled=scripted)
     verdicts = tab.locator(".compared li").all_inner_texts()
     assert verdicts[0].startswith("a-variant-with-a-rather-long-name is better than base on exam")
     assert verdicts[1].startswith("No detectable difference between same and base on exam")
+
+
+def test_the_rows_that_changed_most_read_without_javascript(visit):
+    tab = visit(java_script_enabled=False)
+    tab.locator(".flip-group > summary").first.click()
     tab.locator(".flip > summary").first.click()
-    sides = tab.locator(".flip[open] .side-by-side").first
+    sides = tab.locator(".flip[open] .sides").first
     assert "Answer: B" in sides.inner_text()
     assert "Answer: A" in sides.inner_text()
+
+
+def test_the_explorer_is_the_reports_own(visit):
+    tab = visit()
+    tab.wait_for_selector("#detail .side")
+    assert tab.locator("#found").inner_text() == "18 of 40"
+    tab.select_option("#filter-variant", "same")
+    tab.wait_for_selector("#list .empty")
+    tab.select_option("#filter-flip", "both wrong")
+    tab.wait_for_function("document.querySelectorAll('#detail .side').length === 2")
+    assert tab.locator("#detail .side h5").all_inner_texts() == ["base", "same"]
+    assert tab.locator("#found").inner_text() == "28 of 40"
 
 
 def test_every_judged_delta_is_drawn_with_its_words(visit):

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from mock_server import PROBE, Answer, Asked, MockServer, failing, reply
+from page_data import samples_of
 from run_helpers import config, lines_of, summary_of
 
 from evalsuite.evaluation import evaluate
@@ -65,10 +66,13 @@ def test_tools_travel_with_the_request_into_the_journal(server, tmp_path):
     assert names == ["forecast", "find_city", "Finish"]
     (line,) = lines_of(run)
     assert line["tools"] == asked.body["tools"]
+    assert line["offered"] == ["forecast", "find_city"]
     assert (line["stage"], line["labels"], line["scores"]["strict/avg_f1"]) == ("tool_calls", [], 1.0)
     metrics = dataset_of(run)["subsets"]["all"]["metrics"]
     assert metrics["strict/plan_em"]["signature"].endswith("|agent:openai-tools")
-    assert "find_city" in (run / "report.html").read_text(encoding="utf-8")
+    (shown, *_) = samples_of((run / "report.html").read_text(encoding="utf-8"))
+    assert shown["messages"][0][0] == "tools"
+    assert "find_city" in shown["messages"][0][1]
 
 
 def test_other_tools_are_another_question(server, tmp_path):

@@ -51,9 +51,26 @@ def test_confusion(reply, pair):
     assert lines(reply)["confusion"] == [pair]
 
 
+@pytest.mark.parametrize(
+    ("reply", "target", "pair"),
+    [
+        (call(), call(), ("the gold tool", "the gold tool")),
+        (call("find_city"), call(), ("the gold tool", "another tool")),
+        (call("forcast"), call(), ("the gold tool", "a tool that is not offered")),
+        ("It rains.", call(), ("the gold tool", "(no action)")),
+        (GIVE_UP, FINISH, ("Finish", "Finish (give up)")),
+        (call(), FINISH, ("Finish", "another tool")),
+        ("It rains.", "Thought: so", ("(no action)", "(no action)")),
+    ],
+)
+def test_what_a_reply_chose_beside_the_gold_step(reply, target, pair):
+    assert lines(reply, target)["choices"] == [pair]
+
+
 def test_rows_that_cannot_be_compared_are_not_in_the_confusion():
     found = lines(call(), target=call("gone"))
     assert "confusion" not in found
+    assert "choices" not in found
     assert found["gold_audit"] == [("gold_action_not_offered",)]
     assert ("strict/plan_em", "gold_action_not_offered") in found["skipped"]
 

@@ -1,0 +1,78 @@
+"""The rows of a comparison themselves: journal lines of what the sides have in common, those that changed first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from evalsuite.comparison.contrasts import DatasetContrast
+from evalsuite.comparison.findings import Findings
+from evalsuite.comparison.flips import gains
+from evalsuite.comparison.scores import ScoreTable
+from evalsuite.comparison.sides import Side
+from evalsuite.runs.directory import JOURNAL_FILE
+from evalsuite.runs.journal import line_at
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Rows: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
+
+MOST_ROWS = 20_000
+"""Of one variant and dataset: a page of them is written in some seconds."""
+
+
+def paired_lines(findings: Findings) -> Iterator[dict[str, Any]]:
+    """The lines of paired rows, with the names the comparison has for variant and dataset; those of one row together.
+
+    Of more than `MOST_ROWS` pairs, those that changed most are taken. The only subset of a dataset is called as the
+    dataset, since both sides' files may be called differently.
+    """
+    asked: dict[str, dict[int, list[tuple[Side, int]]]] = {}
+    """Dataset -> the baseline's offset -> the others' lines of that row."""
+    alone: dict[str, bool] = {}
+    for other in findings.others:
+        for dataset in other.datasets:
+            chosen = _chosen(findings, other.side, dataset)
+            rows = dataset.alignment.before, dataset.alignment.after
+            pairs = zip(
+                *(
+                    _offsets(table, of_side[chosen])
+                    for table, of_side in zip(dataset.tables, rows, strict=True)
+                ),
+                strict=True,
+            )
+            of_dataset = asked.setdefault(dataset.name, {})
+            alone[dataset.name] = dataset.tables[0].one_subset
+            for before, after in pairs:
+                of_dataset.setdefault(before, []).append((other.side, after))
+    with ExitStack() as stack:
+        paths = {side.run.path for side in findings.sides}
+        journals = {path: stack.enter_context((path / JOURNAL_FILE).open("rb")) for path in paths}
+        for name, of_dataset in asked.items():
+            subset = {"subset": name} if alone[name] else {}
+            for before in sorted(of_dataset):
+                for side, offset in ((findings.baseline, before), *of_dataset[before]):
+                    line = line_at(journals[side.run.path], offset)
+                    if line:
+                        yield line | {"variant": side.label, "dataset": name} | subset
+
+
+def _chosen(findings: Findings, side: Side, dataset: DatasetContrast) -> Rows:
+    """Which pairs of a dataset, by their place in the alignment."""
+    import numpy as np
+
+    pairs = len(dataset.alignment.before)
+    if pairs <= MOST_ROWS:
+        return np.arange(pairs)
+    found = gains(side, dataset, findings.contrasts)
+    change = np.zeros(pairs) if found is None else np.nan_to_num(np.abs(found.gains))
+    return np.sort(np.argsort(-change, kind="stable")[:MOST_ROWS])
+
+
+def _offsets(table: ScoreTable, rows: Rows) -> Sequence[int]:
+    import numpy as np
+
+    offsets: list[int] = np.array(table.offsets, dtype=np.int64)[rows].tolist()
+    return offsets

@@ -1,0 +1,25 @@
+"""What a page holds for its explorer, opened as the page's script opens it."""
+
+import json
+import re
+
+from evalsuite.report.packing import inflated
+
+
+def data_of(html):
+    """The data block, as JSON."""
+    block = re.search(r'<script type="application/json" id="data">(.*?)</script>', html, re.DOTALL)
+    return json.loads(block.group(1))
+
+
+def samples_of(html):
+    """Its samples in order: entries and bodies in one, messages as [role, text]."""
+    data = data_of(html)
+    index = inflated(data["index"])
+    found = []
+    for packed in data["chunks"]:
+        chunk = inflated(packed)
+        for body in chunk["samples"]:
+            entry = {name: column[len(found)] for name, column in index.items()}
+            found.append({**entry, **body, "messages": [chunk["messages"][at] for at in body["messages"]]})
+    return found

@@ -1,0 +1,216 @@
+"""What stands on the page beside the numbers: small multiples, what it took, agents' tables drawn, training over steps."""
+
+import re
+import xml.etree.ElementTree as ET
+
+import pytest
+import report_examples as examples
+from comparison_helpers import mcq_rows, replies, scored
+
+import evalsuite
+from evalsuite.comparison.rows import paired_lines
+from evalsuite.report.agent_views import grouped_curves, matrices
+from evalsuite.report.curves import Line, Point, line_chart
+from evalsuite.report.effort import efforts
+from evalsuite.report.explorer import filters
+from evalsuite.report.metric_tables import panels, subset_tables
+from evalsuite.report.packing import Pack
+from evalsuite.report.summary_parts import parts
+from evalsuite.report.tally import Tally
+
+TWO = ("smollm2", "smollm2-sft")
+TICKS = [(0.0, "0"), (1.0, "1")]
+
+
+def tally_of(samples):
+    tally = Tally()
+    for sample in samples:
+        tally.add(sample)
+    return tally
+
+
+def wholes(summary, dataset="toolbench"):
+    return [part for part in parts(summary) if (part.dataset, part.subset) == (dataset, "all")]
+
+
+# ---- curves -----------------------------------------------------------------------------------------------
+
+
+def heights(svg):
+    return [float(y) for y in re.findall(r'circle class="dot" cx="[\d.]+" cy="([\d.]+)"', svg)]
+
+
+def test_a_higher_value_is_drawn_higher_and_every_point_has_its_words():
+    line = Line("base", (Point(0, 20, 10, 30, "step 0: 20 %"), Point(1, 60, 50, 70, "step 1: 60 %")))
+    svg = line_chart([line], title="a <b>", ticks=TICKS)
+    root = ET.fromstring(svg)
+    assert root[0].text == "a <b>"
+    first, second = heights(svg)
+    assert second < first
+    assert svg.count('class="whisker"') == 2
+    assert "<title>step 1: 60 %</title>" in svg
+
+
+@pytest.mark.parametrize("value", [0.0, 100.0])
+def test_an_axis_does_not_leave_what_the_unit_can_be(value):
+    line = Line("", (Point(0, value), Point(1, 50.0)))
+    svg = line_chart([line], title="x", ticks=TICKS, bounds=(0.0, 100.0))
+    levels = [float(text) for text in re.findall(r'text-anchor="end">([^<]*)<', svg)]
+    assert min(levels) >= 0
+    assert max(levels) <= 100
+
+
+@pytest.mark.parametrize("values", [(5.0, 5.0), (0.0, 0.0), (-1e-9, 1e9), (-3.0,)])
+def test_dots_stay_on_the_chart_whatever_the_values(values):
+    line = Line("", tuple(Point(float(at), value) for at, value in enumerate(values)))
+    svg = line_chart([line], title="x", ticks=TICKS)
+    assert len(heights(svg)) == len(values)
+    assert all(0 <= y <= 190 for y in heights(svg))
+
+
+def test_no_point_draws_nothing():
+    assert line_chart([Line("", ())], title="x", ticks=[]) == ""
+
+
+# ---- agents -----------------------------------------------------------------------------------------------
+
+
+def test_a_matrix_shades_a_cell_by_its_share_of_the_gold_row():
+    (matrix,) = matrices(wholes(examples.summary_with_breakdowns()))
+    assert matrix.columns == ("the gold tool", "Finish", "another tool")
+    name, cells = matrix.rows[0]
+    assert name == "the gold tool"
+    assert [(cell.number, cell.heat, cell.right) for cell in cells] == [
+        ("6", 4, True),
+        ("", 0, False),
+        ("3", 2, False),
+    ]
+
+
+def test_a_matrix_of_more_tools_than_can_be_read_is_not_drawn():
+    summary = examples.summary_with_breakdowns()
+    (whole,) = wholes(summary)
+    lines = [{"key": [f"tool {at}", f"tool {at}"], "n": 1} for at in range(13)]
+    whole.content["breakdowns"]["choices"]["lines"] = lines
+    assert matrices([whole]) == []
+
+
+def test_scores_by_depth_are_a_chart_a_metric_with_a_line_a_variant():
+    summary = examples.summary_with_breakdowns()
+    summary["variants"]["other"] = summary["variants"]["smollm2"]
+    depth, tools = grouped_curves(wholes(summary))
+    assert depth.names == ("smollm2", "other")
+    assert [metric for metric, _ in depth.charts] == ["strict/plan_em", "strict/act_em"]
+    assert depth.charts[0][1].count('class="way"') == 2
+    assert tools.axis == "tools offered"
+
+
+# ---- subsets, effort, filters -----------------------------------------------------------------------------
+
+
+def test_small_multiples_hold_the_variants_of_a_subset_together():
+    mcq, _ = subset_tables(examples.summary(TWO))
+    shown = panels(mcq)
+    assert [panel.title for panel in shown][:2] == ["geography", "logic"]
+    assert [row.variant for row in shown[0].rows] == list(TWO)
+    assert "subset=geography" in shown[0].link
+
+
+def test_what_a_variant_took_stands_beside_its_first_metric():
+    tables = {one.dataset: one for one in efforts(examples.summary(TWO), tally_of(examples.samples(TWO)))}
+    assert tables["gsm8k"].metric == "accuracy"
+    assert tables["gsm8k"].heads == (
+        "seconds a reply", "tokens a second", "reply tokens", "prompt tokens", "all replies",
+    )  # fmt: skip
+    first = tables["gsm8k"].rows[0]
+    assert first.row.value == "58.0 %"
+    assert dict(zip(tables["gsm8k"].heads, first.measures, strict=True))["prompt tokens"].words == "96"
+    assert tables["qa_en"].heads == ("seconds a reply", "all replies")
+
+
+def test_the_cost_stands_beside_quality_where_the_summary_has_it():
+    accounts = [{"variant": "smollm2-sft", "dataset": "gsm8k", "cost": 0.0125}]
+    summary = examples.summary(TWO) | {"accounts": accounts}
+    tables = {one.dataset: one for one in efforts(summary, tally_of(examples.samples(TWO)))}
+    assert tables["gsm8k"].heads[-1] == "cost"
+    base, sft = (row.measures[-1] for row in tables["gsm8k"].rows)
+    assert base is None
+    assert (sft.words, sft.width) == ("0.01250", 100)
+    assert "cost" not in tables["mcq_zh"].heads
+
+
+def test_replies_that_nobody_measured_have_no_table_of_what_they_took():
+    lines = [line | {"latency_s": None, "usage": None} for line in examples.samples()]
+    assert efforts(examples.summary(), tally_of(lines)) == []
+
+
+def test_filters_offer_what_occurs_and_hide_where_there_is_no_choice():
+    pack = Pack({})
+    for line in examples.flipping_samples(TWO):
+        pack.add(line)
+    found = {one.name: one for one in filters(pack, TWO[0])}
+    assert [value for value, _ in found["variant"].choices] == list(TWO)
+    assert [value for value, _ in found["label"].choices] == ["off_by_one", "wrong_unit"]
+    assert found["dataset"].hidden
+    assert not found["flip"].hidden
+    assert {one.name: one for one in filters(pack, None)}["flip"].hidden
+
+
+# ---- training ---------------------------------------------------------------------------------------------
+
+
+def test_runs_called_by_their_steps_are_drawn_over_the_steps(tmp_path):
+    runs = [
+        scored(tmp_path, f"step-{step}", mcq_rows(replies(right, 40 - right)))
+        for step, right in ((1000, 30), (200, 10), (400, 20))
+    ]
+    found = evalsuite.compare(*runs)
+    accuracy, *_ = found.document["training"]
+    (line,) = accuracy["lines"]
+    assert [(point["step"], point["value"]) for point in line["points"]] == [
+        (200, 0.25),
+        (400, 0.5),
+        (1000, 0.75),
+    ]
+    assert all(point["ci_low"] < point["value"] < point["ci_high"] for point in line["points"])
+    page = found.html()
+    assert 'id="training"' in page
+    assert "step 400: 50.0 %, 95 % interval" in page
+
+
+def test_the_step_in_run_json_stands_above_the_name(tmp_path):
+    runs = [
+        scored(tmp_path, name, mcq_rows(replies(right, 20 - right))) for name, right in (("a", 5), ("b", 9))
+    ]
+    for run, step in zip(runs, (7, 3), strict=True):
+        run.info["step"] = step
+    (line,) = evalsuite.compare(*runs).document["training"][0]["lines"]
+    assert [(point["step"], point["value"]) for point in line["points"]] == [(3, 0.45), (7, 0.25)]
+
+
+def test_runs_without_steps_are_no_training(tmp_path):
+    runs = [scored(tmp_path, name, mcq_rows(replies(5, 5))) for name in ("base", "step-5")]
+    found = evalsuite.compare(*runs)
+    assert found.document["training"] == []
+    assert 'id="training"' not in found.html()
+
+
+# ---- the rows of a comparison -------------------------------------------------------------------------------
+
+
+def test_both_lines_of_a_row_stand_together_under_the_names_of_the_comparison(tmp_path):
+    first = scored(tmp_path, "base", mcq_rows(replies(2, 2)))
+    second = scored(tmp_path, "sft", [*mcq_rows(replies(3, 1)), *mcq_rows(["Answer: A"], id="extra")][::-1])
+    lines = list(paired_lines(evalsuite.compare(first, second).findings))
+    assert [(line["variant"], line["id"]) for line in lines] == [
+        (variant, f"q{number}") for number in range(4) for variant in ("base", "sft")
+    ]
+    assert {line["dataset"] for line in lines} == {"exam"}
+
+
+def test_of_more_rows_than_a_page_takes_those_that_changed_are_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr("evalsuite.comparison.rows.MOST_ROWS", 3)
+    first = scored(tmp_path, "base", mcq_rows(replies(2, 8)))
+    second = scored(tmp_path, "sft", mcq_rows([*replies(0, 9), "Answer: A"]))
+    lines = list(paired_lines(evalsuite.compare(first, second).findings))
+    assert {line["id"] for line in lines} == {"q0", "q1", "q9"}
