@@ -170,7 +170,7 @@ def write_results(
             {"class": failure, "message": message, "count": count}
             for (failure, message), count in failures.most_common()
         ],
-        "warnings": [*_served_warnings(info), *summaries.advice(results)],
+        "warnings": [*_served_warnings(info), *summaries.advice(results, rows)],
     }
     info = directory.read_json(RUN_FILE)
     if len(info["variants"]) > 1:

@@ -100,8 +100,13 @@ def nested(rows: Sequence[Mapping[str, Any]], datasets: Sequence[DatasetResults]
     return variants
 
 
-def advice(datasets: Sequence[DatasetResults]) -> list[str]:
-    """Sentences about results that are not what they seem."""
+def advice(datasets: Sequence[DatasetResults], rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Sentences about results that are not what they seem; `rows` are those of `csv_rows`."""
+    without_value = {
+        (row["variant"], row["dataset"]): str(row["metric"])
+        for row in rows
+        if row["primary"] and row["subset"] == WHOLE_DATASET and not row["n"]
+    }
     found: list[str] = []
     for dataset in datasets:
         outcomes = dataset.tally.outcomes()
@@ -116,6 +121,9 @@ def advice(datasets: Sequence[DatasetResults]) -> list[str]:
             )
         if sentence := _what_errors_hide(dataset):
             found.append(f"{place}: {sentence}")
+        replies = total - outcomes["error"]
+        if replies and (metric := without_value.get((dataset.variant, dataset.plan.name))):
+            found.append(f"{place}: {_why_no_value(metric, replies, dataset.plan.task.why_without_value)}")
         if total and outcomes["unparsed"] > ATTENTION_SHARE * total:
             found.append(
                 f"{place}: {outcomes['unparsed']} of {total} replies held no answer that could be read and count as wrong; look at them in report.html."
@@ -138,6 +146,12 @@ def _what_errors_hide(dataset: DatasetResults) -> str:
         f"{outcomes['error']} of {sum(outcomes.values())} samples could not be had; "
         f"whatever they would have been, {headline.name} is between {low} and {high}{unit}."
     )
+
+
+def _why_no_value(metric: str, replies: int, why: str) -> str:
+    """Said where there are replies and the headline has no value all the same: it is not 0, it is not there."""
+    reason = f" ({why})" if why else ""
+    return f"{metric} has no value, since none of {replies} replies could be counted{reason}: nothing was measured."
 
 
 def _advice_on_judge(dataset: DatasetResults) -> Iterator[str]:
