@@ -36,17 +36,20 @@ LANDING_FIELDS = frozenset({"out", "name", "fresh"})
 PACE_FIELDS = (
     LANDING_FIELDS
     | {"api_key_env", "judge_api_key_env", "concurrency", "timeout", "stream"}
-    | {"on_error", "fail_under", "profile", "baseline"}
+    | {"on_error", "fail_under", "profile", "baseline", "cache", "price"}
 )
 """What may change between two starts of the same run without making it another one: nothing else is asked."""
+LATER_FIELDS = frozenset({"model_revision", "judge_revision"})
+"""Unset, they leave a run's name what it was before there were such options."""
 ASKING_FIELDS = frozenset(
     {"ckpt", "adapter", "merge", "quant", "backend", "backend_arg", "base_url", "model", "api_key_env"}
+    | {"model_revision", "cache", "price"}
     | {"shots", "cot", "mcq_mode", "preference_mode"}
     | {"temperature", "max_tokens", "top_p", "seed", "stop", "completions"}
     | {"concurrency", "timeout", "stream"}
 )
 """Who is asked and how: of no use where predictions are there already."""
-JUDGE_PACE_FIELDS = frozenset({"concurrency", "timeout"})
+JUDGE_PACE_FIELDS = frozenset({"concurrency", "timeout", "cache"})
 """Those of them that a judge of predictions needs as well."""
 UNSHOWN_FIELDS = frozenset({"api_key_env", "backend_arg", "base_url", "judge_api_key_env", "judge_base_url"})
 """A wrong value may be a key, or hold one, so an error does not repeat it."""
@@ -56,6 +59,7 @@ _FAIL_UNDER = re.compile(
 )
 _FAIL_ON_REGRESSION = re.compile(r"^(?P<metric>[^:=]*)(?::(?P<margin>\d+(?:\.\d+)?|\.\d+)(?P<percent>%?))?$")
 _SECRET = re.compile(r"api_?key|password|secret|(^|_)(token|auth|authorization|bearer)$")
+_PRICE = re.compile(r"\s*(\d+(?:\.\d+)?|\.\d+)\s*,\s*(\d+(?:\.\d+)?|\.\d+)\s*")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -113,6 +117,7 @@ class RunConfig(BaseModel):
     backend_arg: dict[str, str] = Field(default_factory=dict)
     base_url: str | None = None
     model: str | None = None
+    model_revision: str | None = Field(default=None, min_length=1)
     api_key_env: str = "OPENAI_API_KEY"
 
     limit: int | None = Field(default=None, ge=1)
@@ -133,6 +138,7 @@ class RunConfig(BaseModel):
 
     judge_base_url: str | None = None
     judge_model: str | None = None
+    judge_revision: str | None = Field(default=None, min_length=1)
     judge_api_key_env: str = "OPENAI_API_KEY"
     judge_max_tokens: int = Field(default=2048, ge=1)
 
@@ -140,6 +146,8 @@ class RunConfig(BaseModel):
     timeout: float = Field(default=600.0, gt=0.0)
     on_error: OnError = "fail"
     stream: bool = False
+    cache: Path | None = None
+    price: str | None = None
 
     out: Path = Path("reports")
     name: str | None = None
@@ -159,6 +167,8 @@ class RunConfig(BaseModel):
         for key in ("datasets", "ckpt", "adapter", "quant", "stop", "fail_under", "profile"):
             if isinstance(named.get(key), str):
                 named[key] = (named[key],)
+        if isinstance(named.get("price"), list | tuple):
+            named["price"] = ",".join(map(str, named["price"]))
         if isinstance(named.get("backend_arg"), Mapping):
             named["backend_arg"] = {str(key): _as_word(item) for key, item in named["backend_arg"].items()}
         return named
@@ -208,10 +218,19 @@ class RunConfig(BaseModel):
             raise ValueError("an empty stop string would end every reply at once")
         return value
 
-    @field_validator("out")
+    @field_validator("out", "cache")
     @classmethod
-    def _home_folder(cls, value: Path) -> Path:
-        return value.expanduser()
+    def _home_folder(cls, value: Path | None) -> Path | None:
+        return value.expanduser() if value else value
+
+    @field_validator("price")
+    @classmethod
+    def _readable_price(cls, value: str | None) -> str | None:
+        if value is not None and parse_price(value) is None:
+            raise ValueError(
+                "two prices for a million tokens, of prompts and of replies, such as 0.15,0.6 (in any currency)"
+            )
+        return value
 
     @field_validator("name")
     @classmethod
@@ -261,6 +280,10 @@ class RunConfig(BaseModel):
             raise ValueError(
                 "--model names a model at --base-url URL; a checkpoint is named by --ckpt NAME=PATH"
             )
+        if self.model_revision and not self.base_url:
+            raise ValueError(
+                "--model-revision tells apart what is served at --base-url; a checkpoint is known by its files"
+            )
         if self.completions and self.agent_format == "openai-tools":
             raise ValueError(
                 "--agent-format openai-tools names tools in chat requests; leave out --completions or take "
@@ -269,6 +292,8 @@ class RunConfig(BaseModel):
 
     def _check_judge(self) -> None:
         """A judge is named whole, or not at all."""
+        if self.judge_revision and not self.judge_base_url:
+            raise ValueError("--judge-revision tells apart what is served at --judge-base-url; name that too")
         itself = self.judge_model == JUDGE_ITSELF
         if self.judge_base_url and (not self.judge_model or itself):
             raise ValueError(
@@ -298,7 +323,8 @@ class RunConfig(BaseModel):
 
     def identity(self) -> str:
         """Eight hexadecimal digits that name what is asked of whom: the same for a resumed run."""
-        asked = self.model_dump(mode="json", exclude=set(PACE_FIELDS))
+        absent = {field for field in LATER_FIELDS if getattr(self, field) is None}
+        asked = self.model_dump(mode="json", exclude=set(PACE_FIELDS) | absent)
         return hashlib.blake2b(json.dumps(asked, sort_keys=True).encode(), digest_size=4).hexdigest()
 
     def recorded(self) -> dict[str, Any]:
@@ -376,6 +402,12 @@ def _is_host(name: str) -> bool:
         return bool(name.encode("idna")) and not re.search(r"\s", name)
     except UnicodeError:
         return False
+
+
+def parse_price(text: str | None) -> tuple[float, float] | None:
+    """`--price IN,OUT`, parsed: what a million tokens of prompts and of replies cost; None for what is none."""
+    match = _PRICE.fullmatch(text) if text else None
+    return (float(match[1]), float(match[2])) if match else None
 
 
 def _as_word(value: Any) -> str:

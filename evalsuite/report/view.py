@@ -16,12 +16,14 @@ from evalsuite.report.numbers import (
     format_count,
     format_duration,
     format_interval,
+    format_plain,
     format_rate,
     format_value,
     scaled,
 )
 from evalsuite.report.tally import Behaviour, Tally
 from evalsuite.report.texts import dump
+from evalsuite.report.took import throughput_series, took_notes, took_table, wasted_tokens
 
 WHOLE = "all"
 """The subset that stands for a whole dataset."""
@@ -509,6 +511,7 @@ def facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     pairs = (
         ("samples", format_count(totals.get("samples"))),
         ("reused", format_count(totals.get("reused") or None)),
+        ("from cache", format_count(totals.get("from_cache") or None)),
         ("requests", format_count(totals.get("requests"))),
         ("retries", format_count(totals.get("retries") or None)),
         ("wall time", format_duration(totals.get("wall_s"))),
@@ -517,9 +520,28 @@ def facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("reply tokens", format_count(totals.get("completion_tokens"))),
         ("judge prompt tokens", format_count(totals.get("judge_prompt_tokens"))),
         ("judge reply tokens", format_count(totals.get("judge_completion_tokens"))),
+        ("wasted tokens", format_count(wasted_tokens(totals) or None)),
         ("reply token rate", format_rate(rate)),
+        ("cost", format_plain(totals.get("cost"))),
     )
     return [(name, value) for name, value in pairs if value != MISSING]
+
+
+def took_figure(summary: Mapping[str, Any]) -> Figure | None:
+    """How fast replies came over the run's time; None for a short run."""
+    found = throughput_series(summary)
+    if found is None:
+        return None
+    width, values, unit = found
+    title = f"{'Reply tokens' if unit == 'tokens' else 'Samples'} a second, over seconds of requesting"
+    chart = charts.series(values, width, title=title, show=lambda value: format_rate(value, unit))
+    if not chart:
+        return None
+    ordered = sorted(values)
+    caption = (
+        f"median {format_rate(charts.percentile(ordered, 0.5), unit)} · most {format_rate(ordered[-1], unit)}"
+    )
+    return Figure(title, chart, f"{caption} · latest start of the run")
 
 
 def signatures(summary: Mapping[str, Any]) -> list[tuple[str, str, str]]:
@@ -560,6 +582,9 @@ def context(run: Mapping[str, Any], summary: Mapping[str, Any]) -> dict[str, Any
         "category_tables": category_tables(summary),
         "subset_tables": subset_tables(summary),
         "breakdowns": breakdown_tables(summary),
+        "took": took_table(summary),
+        "took_notes": took_notes(summary),
+        "took_figure": took_figure(summary),
         "variants": list(run.get("variants") or ()),
         "datasets": list(run.get("datasets") or ()),
         "signatures": signatures(summary),
