@@ -313,7 +313,9 @@ class Endpoint:
         raw, status = self._redact_bytes(response.body), response.status
         words = f"HTTP {status}: {error_words(raw)}"
         if self.policy.retries_status(status):
-            raise _Again(RequestFailure("status", words, status=status), response.headers.get("retry-after"))
+            told = retry_after_seconds(response.headers.get("retry-after"), response.headers.get("date"))
+            again = RequestFailure("status", words, status=status)
+            raise _Again(again, None if told is None else str(told))
         if status in (401, 403, 404) or status < 400:
             if not self.proven:
                 raise EndpointError(self._fatal(response, raw))
