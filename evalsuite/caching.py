@@ -27,9 +27,8 @@ def opened_cache(folder: Path | None, notify: Callable[[str], None]) -> Iterator
     if folder is None:
         yield None
         return
-    from evalsuite.endpoint.reply_store import (
-        ReplyStore,
-    )  # SQLite: not what a run without a cache should load
+    # SQLite: not what a run without a cache should load
+    from evalsuite.endpoint.reply_store import ReplyStore
 
     store = ReplyStore(folder)
     try:

@@ -60,11 +60,10 @@ class Stopwatch:
             }
         seconds = self._working_s if meter.requests else 0.0
         wall_s = time.perf_counter() - self._clock
+        finished = self._started + timedelta(seconds=wall_s)  # the wall clock may have been set since
         return {
             "started": _utc(self._started),
-            "finished": _utc(
-                self._started + timedelta(seconds=wall_s)
-            ),  # the wall clock may have been set since
+            "finished": _utc(finished),
             "wall_s": round(wall_s, 3),
             "requests_per_s": round(meter.done / seconds, 3) if seconds else None,
             "completion_tokens_per_s": round(meter.completion_tokens / seconds, 2) if seconds else None,

@@ -137,9 +137,8 @@ def _prepared(path: Path) -> sqlite3.Connection:
         fcntl.flock(folder, fcntl.LOCK_EX)
         connection = sqlite3.connect(path, timeout=WRITE_WAIT_SECONDS, check_same_thread=False)
         try:
-            connection.execute(
-                "PRAGMA journal_mode = WAL"
-            ).fetchone()  # reader and writer do not wait for each other
+            # so that readers and the writer do not wait for each other
+            connection.execute("PRAGMA journal_mode = WAL").fetchone()
             connection.execute(TABLE)
             connection.execute(f"PRAGMA busy_timeout = {READ_WAIT_SECONDS * 1000:.0f}")
         except sqlite3.Error:
