@@ -24,6 +24,7 @@ from evalsuite.options import (
     NotNegative,
     Positive,
     Probability,
+    Text,
     annotations_of,
     converted,
     default_of,
@@ -50,22 +51,26 @@ LANDING_FIELDS = frozenset({"out", "name", "fresh"})
 PACE_FIELDS = (
     LANDING_FIELDS
     | {"api_key_env", "judge_api_key_env", "concurrency", "timeout", "stream"}
-    | {"on_error", "fail_under", "profile", "baseline"}
+    | {"on_error", "fail_under", "profile", "baseline", "cache", "price"}
 )
 """What may change between two starts of the same run without making it another one: nothing else is asked."""
+LATER_FIELDS = frozenset({"model_revision", "judge_revision"})
+"""Unset, they leave a run's name what it was before there were such options."""
 ASKING_FIELDS = frozenset(
     {"ckpt", "adapter", "merge", "quant", "backend", "backend_arg", "base_url", "model", "api_key_env"}
+    | {"model_revision", "cache", "price"}
     | {"shots", "cot", "mcq_mode", "preference_mode", "repeats"}
     | {"temperature", "max_tokens", "top_p", "seed", "stop", "completions"}
     | {"concurrency", "timeout", "stream"}
 )
 """Who is asked and how: of no use where predictions are there already."""
-JUDGE_PACE_FIELDS = frozenset({"concurrency", "timeout"})
+JUDGE_PACE_FIELDS = frozenset({"concurrency", "timeout", "cache"})
 """Those of them that a judge of predictions needs as well."""
 UNSHOWN_FIELDS = frozenset({"api_key_env", "backend_arg", "base_url", "judge_api_key_env", "judge_base_url"})
 """A wrong value may be a key, or hold one, so an error does not repeat it."""
 FLAG_FIELDS = frozenset({"merge", "cot", "completions", "stream", "fresh"})
 _SECRET = re.compile(r"api_?key|password|secret|(^|_)(token|auth|authorization|bearer)$")
+_PRICE = re.compile(r"\s*(\d+(?:\.\d+)?|\.\d+)\s*,\s*(\d+(?:\.\d+)?|\.\d+)\s*")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -90,6 +95,7 @@ class RunConfig:
     backend_arg: dict[str, str] = field(default_factory=dict)
     base_url: str | None = None
     model: str | None = None
+    model_revision: Text | None = None
     api_key_env: str = OPENAI_KEY
 
     limit: Count | None = None
@@ -111,6 +117,7 @@ class RunConfig:
 
     judge_base_url: str | None = None
     judge_model: str | None = None
+    judge_revision: Text | None = None
     judge_api_key_env: str = OPENAI_KEY
     judge_max_tokens: Count = 2048
 
@@ -118,6 +125,8 @@ class RunConfig:
     timeout: Positive = 600.0
     on_error: OnError = "fail"
     stream: bool = False
+    cache: Path | None = None
+    price: str | None = None
 
     out: Path = ALL_RUNS
     name: str | None = None
@@ -166,6 +175,10 @@ class RunConfig:
             raise ValueError("a key is never an option's value; servers read it from the environment")
         if name == "stop" and "" in value:
             raise ValueError("an empty stop string would end every reply at once")
+        if name == "price" and value is not None and parse_price(value) is None:
+            raise ValueError(
+                "two prices for a million tokens, of prompts and of replies, such as 0.15,0.6 (in any currency)"
+            )
         if name == "name" and value is not None and _is_no_folder_name(value):
             raise ValueError("a run's name is one folder's name; use --out for the folder above it")
         return value
@@ -194,6 +207,10 @@ class RunConfig:
             raise ConfigError(
                 "--model names a model at --base-url URL; a checkpoint is named by --ckpt NAME=PATH"
             )
+        if self.model_revision and not self.base_url:
+            raise ConfigError(
+                "--model-revision tells apart what is served at --base-url; a checkpoint is known by its files"
+            )
         if self.completions and self.agent_format == "openai-tools":
             raise ConfigError(
                 "--agent-format openai-tools names tools in chat requests; leave out --completions or take "
@@ -202,6 +219,10 @@ class RunConfig:
 
     def _check_judge(self) -> None:
         """A judge is named whole, or not at all."""
+        if self.judge_revision and not self.judge_base_url:
+            raise ConfigError(
+                "--judge-revision tells apart what is served at --judge-base-url; name that too"
+            )
         itself = self.judge_model == JUDGE_ITSELF
         if self.judge_base_url and (not self.judge_model or itself):
             raise ConfigError(
@@ -231,7 +252,8 @@ class RunConfig:
 
     def identity(self) -> str:
         """Eight hexadecimal digits that name what is asked of whom: the same for a resumed run."""
-        asked = self._plain_without(PACE_FIELDS)
+        absent = {name for name in LATER_FIELDS if getattr(self, name) is None}
+        asked = self._plain_without(PACE_FIELDS | absent)
         return hashlib.blake2b(json.dumps(asked, sort_keys=True).encode(), digest_size=4).hexdigest()
 
     def recorded(self) -> dict[str, Any]:
@@ -329,6 +351,8 @@ def _built(form: type[ConfigT], values: Mapping[str, Any], source: str) -> Confi
     named = {str(key).replace("-", "_"): value for key, value in values.items()}
     if "dataset" in named:
         named["datasets"] = named.pop("dataset")
+    if isinstance(named.get("price"), list | tuple):
+        named["price"] = ",".join(map(str, named["price"]))
     names = [option.name for option in form.options()]
     unknown = [_unknown(name, names) for name in named if name not in names]
     known = {name: value for name, value in named.items() if name in names}
@@ -339,6 +363,12 @@ def _built(form: type[ConfigT], values: Mapping[str, Any], source: str) -> Confi
     if unknown:
         raise _refused(unknown, source)
     return config
+
+
+def parse_price(text: str | None) -> tuple[float, float] | None:
+    """`--price IN,OUT`, parsed: what a million tokens of prompts and of replies cost; None for what is none."""
+    match = _PRICE.fullmatch(text) if text else None
+    return (float(match[1]), float(match[2])) if match else None
 
 
 def _refused(faults: list[str], source: str) -> ConfigError:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack, ExitStack, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from evalsuite.backends.base import Served, Server
+from evalsuite.caching import NOT_DECIDED, Wrap, opened_cache, put_before
 from evalsuite.config import RunConfig
 from evalsuite.endpoint.client import Endpoint
 from evalsuite.endpoint.logprobs import find_logprob_form
@@ -28,7 +29,13 @@ from evalsuite.runs.work import Variant, Work, new_work
 from evalsuite.serving import ServedFacts, Serving, liveness, plan_serving, serving_of, start
 from evalsuite.types import LogprobForm, Party
 
-SAME_SERVED_MODEL = "A served model is known by its address and name alone: if another checkpoint answers there now, use --fresh."
+if TYPE_CHECKING:
+    from evalsuite.endpoint.reply_store import ReplyStore
+
+SAME_SERVED_MODEL = (
+    "A served model is known by its address and name alone: if another checkpoint answers there now, "
+    "say which (--model-revision) or use --fresh."
+)
 LETTER_ALONE = (
     "The server does not go on with a turn of the assistant that was begun for it: "
     "--mcq-mode logprob asks for the letter as the whole reply (logprob:letter in signatures)."
@@ -96,6 +103,7 @@ class _Evaluation:
         self._notify = notify
         self._meter = Meter()
         self._stopwatch = Stopwatch()
+        self._cache: ReplyStore | None = None
         self._facts = ServedFacts(prepared.serving, directory.read_json(RUN_FILE))
 
     def run(self) -> Run:
@@ -105,7 +113,11 @@ class _Evaluation:
         if self._meter.reused:
             self._notify(
                 f"{self._meter.reused} of {self._meter.total} samples are finished already; {self._meter.owed} are asked."
-                + (f" {SAME_SERVED_MODEL}" if self._config.base_url else "")
+                + (
+                    f" {SAME_SERVED_MODEL}"
+                    if self._config.base_url and not self._config.model_revision
+                    else ""
+                )
             )
         problem: EvalsuiteError | None = None
         try:
@@ -151,6 +163,8 @@ class _Evaluation:
             run_to_end(self._reach(judge))  # before minutes are spent on starting a server
         places = {checkpoint.name: place for place, checkpoint in enumerate(self._prepared.checkpoints)}
         with ExitStack() as stack:
+            if self._meter.owed:
+                self._open_cache(stack, works)
             shown = False
             for plan in self._prepared.serving.servers:
                 owed = [one for one in plan.checkpoints if works[places[one.name]].all_owed]
@@ -163,6 +177,14 @@ class _Evaluation:
                         shown = True
                     for checkpoint in owed:
                         run_to_end(self._ask(works, places[checkpoint.name], server))
+
+    def _open_cache(self, stack: ExitStack, works: Sequence[Work]) -> None:
+        self._cache = stack.enter_context(opened_cache(self._config.cache, self._notify))
+        drawn = any(
+            plan.generation.temperature for work in works for plan in work.plans if work.owed_rows(plan)
+        )
+        if self._cache and drawn:
+            self._notify(NOT_DECIDED)
 
     async def _reach(self, judge: Judge) -> None:
         async with judge_endpoint(self._config, judge) as endpoint:
@@ -180,8 +202,21 @@ class _Evaluation:
             await self._settle_form(works, place, endpoint, served)
             work = works[place]
             replies = stack.enter_context(FirstReplies(self._directory)) if work.in_steps else None
+            through = self._through_cache(work, checkpoint, served, parties)
             with Journal(self._directory.journal) as journal, self._stopwatch.working():
-                await Inference(work, parties, journal, self._meter, server.check, replies).run()
+                await Inference(work, parties, journal, self._meter, server.check, replies, through).run()
+
+    def _through_cache(
+        self, work: Work, checkpoint: Checkpoint, served: Served, parties: Mapping[Party, Endpoint]
+    ) -> dict[Party, Wrap]:
+        """The cache before each party, where there is one."""
+        fingerprint = self._prepared.serving.fingerprint(checkpoint)
+        model = put_before(self._cache, parties["model"], fingerprint, served.engine)
+        judge = model
+        if work.judge and parties["judge"] is not parties["model"]:
+            judge = put_before(self._cache, parties["judge"], work.judge.fingerprint)
+        found: dict[Party, Wrap | None] = {"model": model, "judge": judge}
+        return {party: wrap for party, wrap in found.items() if wrap}
 
     async def _prove(self, checkpoint: Checkpoint, served: Served, plans: Sequence[DatasetPlan]) -> None:
         """Record what answers, and whether its adapter makes a difference."""
@@ -233,7 +268,7 @@ def _serving(config: RunConfig) -> Serving:
     if not config.base_url:
         return plan_serving(config)
     model = config.model or run_to_end(_only_model(config))
-    return serving_of([served_checkpoint(config.base_url, model)], "remote", {})
+    return serving_of([served_checkpoint(config.base_url, model, config.model_revision)], "remote", {})
 
 
 async def _only_model(config: RunConfig) -> str:

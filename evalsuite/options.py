@@ -22,6 +22,8 @@ Probability: TypeAlias = Annotated[
     float, msgspec.Meta(gt=0.0, le=1.0, description="a number above 0 and at most 1")
 ]
 
+Text: TypeAlias = Annotated[str, msgspec.Meta(min_length=1, description="some text")]
+
 _WORDS: dict[Any, str] = {
     int: "a whole number",
     float: "a number",

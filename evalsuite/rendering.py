@@ -51,7 +51,7 @@ def render_again(path: Path) -> Run:
         raise InputError(f"{path}: not a run directory (it lacks {RUN_FILE} or {JOURNAL_FILE}).")
     with hold_run_directory(source, fresh=False) as directory:
         rendered = read_rendered(directory)
-        directory.write(SUMMARY_CSV, summaries.to_csv(rendered.rows))
+        directory.write(SUMMARY_CSV, rendered.table)
         directory.write_json(SUMMARY_JSON, rendered.summary)
         directory.write(REPORT_FILE, rendered.page)
     return load_run(source)
@@ -59,9 +59,9 @@ def render_again(path: Path) -> Run:
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """What the files of a run would hold: the lines of summary.csv, summary.json, report.html."""
+    """What the files of a run would hold: summary.csv, summary.json, report.html."""
 
-    rows: list[dict[str, Any]]
+    table: bytes
     summary: dict[str, Any]
     page: bytes
 
@@ -87,7 +87,8 @@ def read_rendered(directory: RunDirectory) -> Rendered:
     summary["warnings"] += counting.notes
     if before and "rescored" in before:
         summary["rescored"] = before["rescored"]
-    return Rendered(rows, summary, report_page(directory, info, summary, command_of(info, directory.path)))
+    table = summaries.to_csv(rows, results, summary["accounts"])
+    return Rendered(table, summary, report_page(directory, info, summary, command_of(info, directory.path)))
 
 
 def _times(directory: RunDirectory, meter: Meter, before: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -9,6 +9,7 @@ is there: an error or a kill leaves the run as it was.
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -190,8 +191,13 @@ class _Rescoring:
     def _out_of_order(self, what: str, where: str) -> InputError:
         return InputError(
             f"{self.before.path}: the journal has {what} that {where} does not know. "
-            f"Run the run's own command again, which puts the journal in order: {self.before.info.get('command')}"
+            f"Run the run's own command again, which puts the journal in order: {self._own_command()}"
         )
+
+    def _own_command(self) -> str:
+        """The command that made the run, with the folder it landed in, which run.json does not hold."""
+        path = self.before.path.resolve()
+        return f"{self.before.info['command']} {shlex.join(['--out', str(path.parent), '--name', path.name])}"
 
     def _judge(self, line: dict[str, Any], row: Any, plan: DatasetPlan, work: Work) -> dict[str, Any]:
         score = score_of_line(line, plan, row)
@@ -227,9 +233,8 @@ class _Rescoring:
         owed = sum(found.owed for found in results)
         said = self.before.summary["problem"] or f"{owed} of {self.meter.total} samples could not be had."
         problem = RunIncomplete(said) if owed else None
-        write_results(
-            self.staging, results, self.meter, Stopwatch().times(self.meter, self.before.summary), problem
-        )
+        times = Stopwatch().times(self.meter, self.before.summary)
+        write_results(self.staging, results, self.meter, times, problem)
         summary = self.staging.read_json(SUMMARY_JSON)
         summary["rescored"] = {
             "samples": self.samples,
@@ -238,7 +243,14 @@ class _Rescoring:
             "metrics": [asdict(change) for change in _changes(self.before.summary, summary)],
         }
         self.staging.write_json(SUMMARY_JSON, summary)
-        return problem
+        return self._still_missing(owed) if problem else None
+
+    def _still_missing(self, owed: int) -> RunIncomplete:
+        """The run was incomplete and is: judging again sends nothing, so advice is about the run's own command."""
+        return RunIncomplete(
+            f"{owed} of {self.meter.total} samples are missing in the run; what it has was judged again, and rescore asks for "
+            f"nothing more. To have them, run the run's own command, then rescore: {self._own_command()}"
+        )
 
 
 def _plan(entry: Mapping[str, Any], profiles: Sequence[str]) -> DatasetPlan:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from evalsuite._version import __version__
-from evalsuite.config import OnError, RunConfig
+from evalsuite.config import OnError, RunConfig, parse_price
 from evalsuite.data.dataset import WHOLE_DATASET
 from evalsuite.errors import ConfigError, EvalsuiteError, GateFailed, RunDirectoryError, RunIncomplete
 from evalsuite.gates import Gate
 from evalsuite.report.html import render
 from evalsuite.runs import summary as summaries
+from evalsuite.runs.accounts import Accounts
 from evalsuite.runs.directory import REPORT_FILE, RUN_FILE, SUMMARY_CSV, SUMMARY_JSON, RunDirectory
 from evalsuite.runs.journal import read_journal
 from evalsuite.runs.meter import Meter
@@ -50,16 +51,25 @@ class Stopwatch:
             totals = before["totals"]
             return {name: before.get(name) for name in ("started", "finished")} | {
                 name: totals.get(name)
-                for name in ("wall_s", "requests_per_s", "completion_tokens_per_s", "concurrency")
+                for name in (
+                    "wall_s",
+                    "requests_per_s",
+                    "completion_tokens_per_s",
+                    "concurrency",
+                    "throughput",
+                )
             }
         seconds = self._working_s if meter.requests else 0.0
+        wall_s = time.perf_counter() - self._clock
+        finished = self._started + timedelta(seconds=wall_s)  # the wall clock may have been set since
         return {
             "started": utc(self._started),
-            "finished": utc(datetime.now(timezone.utc)),
-            "wall_s": round(time.perf_counter() - self._clock, 3),
+            "finished": utc(finished),
+            "wall_s": round(wall_s, 3),
             "requests_per_s": round(meter.done / seconds, 3) if seconds else None,
             "completion_tokens_per_s": round(meter.completion_tokens / seconds, 2) if seconds else None,
             "concurrency": meter.concurrency,
+            "throughput": meter.pace.described(),
         }
 
 
@@ -158,7 +168,7 @@ def write_results(
     info = directory.read_json(RUN_FILE)
     rows = list(summaries.csv_rows(directory.name, results))
     summary = made_summary(directory, info, rows, results, meter, times, problem)
-    directory.write(SUMMARY_CSV, summaries.to_csv(rows))
+    directory.write(SUMMARY_CSV, summaries.to_csv(rows, results, summary["accounts"]))
     directory.write_json(SUMMARY_JSON, summary)
     directory.write(REPORT_FILE, report_page(directory, info, summary, command))
 
@@ -183,6 +193,9 @@ def made_summary(
     """summary.json: `rows`, the lines of summary.csv, nested, and what the run took."""
     pace = dict(times)
     failures = meter.failures + meter.earlier.failures
+    accounts = meter.earlier.accounts.with_those_of(meter.accounts)
+    prices = parse_price(info["config"].get("price"))
+    took = list(accounts.described(prices))
     summary = {
         "run": directory.name,
         "complete": problem is None,
@@ -190,12 +203,13 @@ def made_summary(
         "started": pace.pop("started"),
         "finished": pace.pop("finished"),
         "variants": summaries.nested(rows, results),
-        "totals": _totals(results, meter) | pace,
+        "totals": _totals(results, meter, accounts, prices) | pace,
+        "accounts": took,
         "errors": [
             {"class": failure, "message": message, "count": count}
             for (failure, message), count in failures.most_common()
         ],
-        "warnings": [*_served_warnings(info), *summaries.advice(results)],
+        "warnings": [*_served_warnings(info), *summaries.advice(results, rows)],
     }
     if len(info["variants"]) > 1:
         from evalsuite.comparing import compare_run  # not what a run of one variant should wait for
@@ -210,23 +224,21 @@ def _served_warnings(info: Mapping[str, Any]) -> list[str]:
     return [str(warning) for variant in info["variants"] for warning in variant.get("warnings", ())]
 
 
-def _totals(results: Sequence[DatasetResults], meter: Meter) -> dict[str, Any]:
+def _totals(
+    results: Sequence[DatasetResults], meter: Meter, accounts: Accounts, prices: tuple[float, float] | None
+) -> dict[str, Any]:
     """What the samples took, those of earlier starts included."""
-    earlier = meter.earlier
-    judge = {
-        "judge_prompt_tokens": meter.judge_prompt_tokens + earlier.judge_prompt_tokens,
-        "judge_completion_tokens": meter.judge_completion_tokens + earlier.judge_completion_tokens,
-    }
+    found = accounts.whole().described(prices)
+    if not (found["judge_prompt_tokens"] or found["judge_completion_tokens"]):
+        del found["judge_prompt_tokens"], found["judge_completion_tokens"]
     return {
         "samples": meter.total,
         "reused": meter.reused,
         "owed": sum(found.owed for found in results),
-        "requests": meter.requests + earlier.requests,
-        "retries": meter.retries + earlier.retries,
         "errors": sum(found.tally.outcomes()["error"] for found in results),
-        "prompt_tokens": meter.prompt_tokens + earlier.prompt_tokens,
-        "completion_tokens": meter.completion_tokens + earlier.completion_tokens,
-        **(judge if any(judge.values()) else {}),
+        **found,
+        "requests": meter.requests + meter.earlier.requests,  # those of no sample's included
+        "retries": meter.retries + meter.earlier.retries,
     }
 
 

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from evalsuite.caching import Wrap, opened_cache, put_before
 from evalsuite.config import ScoreConfig
 from evalsuite.data.spec import parse_spec
 from evalsuite.endpoint.loop import run_to_end
@@ -25,6 +26,10 @@ from evalsuite.runs.resume import FirstReplies, reconcile
 from evalsuite.runs.run import Run
 from evalsuite.runs.work import Job, Work, new_work
 from evalsuite.tasks import KINDS
+from evalsuite.types import Party
+
+if TYPE_CHECKING:
+    from evalsuite.endpoint.reply_store import ReplyStore
 
 MISSING = "missing_prediction"
 FILL_IN = (
@@ -73,7 +78,7 @@ def score(
         notify(f"{plan.spec.target}: {plan.rows} rows of kind {plan.task.kind}, {plan.layout} layout{told}")
     with hold_run_directory(prepared.path, fresh=config.fresh) as directory:
         _refuse_run_of_a_model(directory)
-        return _scored(prepared, directory, display)
+        return _scored(prepared, directory, display, notify)
 
 
 def _named_run(config: ScoreConfig) -> Path | None:
@@ -100,6 +105,7 @@ def _scored(
     prepared: PreparedScoring,
     directory: RunDirectory,
     display: Callable[[Meter], AbstractContextManager[object]],
+    notify: Callable[[str], None],
 ) -> Run:
     config, meter, stopwatch = prepared.config, Meter(), Stopwatch()
     works = [new_work(plan.variant, [plan], config.on_error) for plan in prepared.plans]
@@ -113,9 +119,10 @@ def _scored(
             with display(meter), Journal(directory.journal) as journal, stopwatch.working():
                 for job in _jobs(work for work in works if not work.judge):
                     journal.append(_judged(job, meter))
-                for work in works:
-                    if work.judge:
-                        run_to_end(_ask_judge(config, work, directory, journal, meter))
+                judged = [work for work in works if work.judge]
+                with opened_cache(config.cache if judged else None, notify) as cache:
+                    for work in judged:
+                        run_to_end(_ask_judge(config, work, directory, journal, meter, cache))
     except KeyboardInterrupt:
         problem = RunIncomplete("interrupted. Run the same command again: it goes on where it was.")
     except EvalsuiteError as error:
@@ -129,14 +136,24 @@ def _scored(
 
 
 async def _ask_judge(
-    config: ScoreConfig, work: Work, directory: RunDirectory, journal: Journal, meter: Meter
+    config: ScoreConfig,
+    work: Work,
+    directory: RunDirectory,
+    journal: Journal,
+    meter: Meter,
+    cache: ReplyStore | None,
 ) -> None:
     """Have the answers of a file judged."""
     assert work.judge
     async with judge_endpoint(config, work.judge) as endpoint:
         await check_judge(endpoint)
+        wrap = put_before(cache, endpoint, work.judge.fingerprint)
+        through: dict[Party, Wrap] = {"judge": wrap} if wrap else {}
         with FirstReplies(directory) as replies:
-            await Inference(work, {"judge": endpoint}, journal, meter, first_replies=replies).run()
+            inference = Inference(
+                work, {"judge": endpoint}, journal, meter, first_replies=replies, through=through
+            )
+            await inference.run()
 
 
 def _jobs(works: Iterable[Work]) -> Iterator[Job]:

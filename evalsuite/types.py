@@ -19,6 +19,9 @@ Message: TypeAlias = dict[str, Any]
 Measure: TypeAlias = Literal["logprobs", "reward"]
 Party: TypeAlias = Literal["model", "judge"]
 """Of whom a request is: the model under test, or another one that judges its replies."""
+TokenCounts: TypeAlias = tuple[int, int]
+"""Tokens of prompts, tokens of replies."""
+NOTHING: TokenCounts = (0, 0)
 RowT = TypeVar("RowT")
 
 
@@ -126,6 +129,8 @@ class Further:
     reply: Reply
     latency_s: float | None = None
     attempts: int = 0
+    from_cache: bool = False
+    wasted: TokenCounts = NOTHING
 
 
 @dataclass(frozen=True, slots=True)

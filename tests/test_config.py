@@ -45,12 +45,15 @@ EVERYTHING = {
     "preference_mode": "reward",
     "judge_base_url": "http://judge:2/v1",
     "judge_model": "a judge",
+    "judge_revision": "of May",
     "judge_api_key_env": "JUDGE_KEY",
     "judge_max_tokens": 99,
     "concurrency": 7,
     "timeout": 1e-05,
     "on_error": "wrong",
     "stream": True,
+    "cache": "replies of ours",
+    "price": "0.15,.6",
     "out": "some folder",
     "name": "my run",
     "fresh": True,
@@ -91,7 +94,11 @@ class TestThreeWays:
         assert parsed(config.command() + self.landing()) == config
 
     def test_every_field_is_in_that_example(self):
-        assert {option.name for option in RunConfig.options()} - {"base_url", "model"} == set(EVERYTHING)
+        assert {option.name for option in RunConfig.options()} - {
+            "base_url",
+            "model",
+            "model_revision",
+        } == set(EVERYTHING)
 
     def test_a_remote_model(self, parsed):
         config = build_config(REMOTE | {"concurrency": "auto"})

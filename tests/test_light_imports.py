@@ -54,3 +54,7 @@ def test_nothing_heavy_is_imported(code, arguments):
 
 def test_help_needs_no_settings_model_and_no_http_client():
     assert not loaded_by(COMMAND, "--help") & {"msgspec", "httpx", "yaml", "orjson", "jinja2"}
+
+
+def test_a_run_without_a_cache_loads_no_database():
+    assert "sqlite3" not in loaded_by("import evalsuite.evaluation, evalsuite.scoring, evalsuite.cli.execute")

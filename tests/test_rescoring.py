@@ -128,8 +128,11 @@ def test_an_incomplete_run_stays_one(server: MockServer, data: Path, tmp_path: P
     with pytest.raises(RunIncomplete):
         evaluate(config(server, tmp_path / "out", data))
     before = summary_of(tmp_path / "out" / "run")
-    with pytest.raises(RunIncomplete, match="1 of 12"):
+    with pytest.raises(RunIncomplete, match="1 of 12 samples are missing") as raised:
         rescore(tmp_path / "out" / "run")
+    said = str(raised.value)
+    assert "Run the same command again" not in said  # that would judge again, and ask for nothing
+    assert said.endswith(f" --out {tmp_path / 'out'} --name run")
     after = summary_of(tmp_path / "out" / "run")
     assert (after["variants"], after["problem"], after["errors"]) == (
         before["variants"],

@@ -35,6 +35,8 @@ def progress_line(meter: Meter, seconds: float, done_before: int = 0) -> str:
         parts.append(f"{format_duration(meter.owed / rate)} left")
     if meter.concurrency:
         parts.append(f"{meter.concurrency} at a time")
+    if meter.from_cache:
+        parts.append(f"{meter.from_cache} from cache")
     for count, name in ((meter.outcomes["error"], "errors"), (meter.retries, "retries")):
         if count:
             parts.append(f"{count} {name}")

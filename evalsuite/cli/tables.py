@@ -15,6 +15,7 @@ from rich.table import Table
 from evalsuite.data.dataset import WHOLE_DATASET
 from evalsuite.report.comparison_tables import HEADLINES, headline_rows, swift_tables
 from evalsuite.report.numbers import format_count, format_interval, format_value
+from evalsuite.report.took import took_notes, took_table
 from evalsuite.runs.run import Run
 
 LEAST_WIDTH = 110
@@ -36,6 +37,8 @@ def print_results(run: Run) -> None:
 
     Under a dataset stand its categories, with every metric, and its subsets, where they are few, with the headline.
     """
+    if not run.complete:
+        print(f"INCOMPLETE: {_missing(run)} These numbers cover only what is finished.")
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name in ("model", "dataset"):
         table.add_column(name, overflow="fold")
@@ -46,6 +49,12 @@ def print_results(run: Run) -> None:
         for dataset, found in entry["datasets"].items():
             _add_dataset(table, variant, dataset, found["subsets"])
     _print(table)
+
+
+def _missing(run: Run) -> str:
+    totals = run.summary["totals"]
+    owed, samples = format_count(totals["owed"]), format_count(totals["samples"])
+    return f"{owed} of {samples} samples are missing."
 
 
 def print_comparison(document: Mapping[str, Any], style: str | None = None) -> None:
@@ -97,6 +106,15 @@ def _width() -> int:
     """The terminal's columns."""
     console = Console()
     return max(console.width, LEAST_WIDTH) if console.is_terminal else PLAIN_WIDTH
+
+
+def print_took(run: Run) -> None:
+    """Tokens, time and cost; nothing where nothing was asked."""
+    took = took_table(run.summary)
+    if took:
+        _print_table(took.heads, took.rows, names=2)
+        for note in took_notes(run.summary):
+            print(note)
 
 
 def print_changes(run: Run) -> None:

@@ -7,7 +7,7 @@ an `EndpointError` (no request can succeed: wrong key, unknown model).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from time import perf_counter
 from types import TracebackType
@@ -30,9 +30,10 @@ from evalsuite.endpoint.wire import (
     error_words,
     quoted,
     read_reply,
+    tokens_told,
 )
 from evalsuite.errors import EndpointError, RunIncomplete, ServerError
-from evalsuite.types import Reply
+from evalsuite.types import NOTHING, Reply, TokenCounts
 
 FailureClass: TypeAlias = Literal[
     "timeout",
@@ -52,6 +53,9 @@ OVERLOAD_STATUSES = frozenset({429, 503, 529})
 """Too many requests, service unavailable, and what some providers say for overloaded."""
 JSON_TYPE = "application/json"
 MAX_LISTED_MODELS = 20
+TELLING_FIELDS = ("root", "parent", "meta")
+"""vLLM and SGLang name the folder or hub id they loaded, and an adapter's base; llama.cpp sizes and shapes. `created` is
+the time of the request with some servers, so it tells nothing."""
 NO_LOGPROBS = "the response has no log-probabilities of tokens"
 REDACTED = "[key]"
 NEWER_LIMIT: TokenLimit = "max_completion_tokens"
@@ -66,10 +70,11 @@ JUDGE_ADVICE = "See whether --judge-base-url and --judge-model are right."
 class RequestFailure(Exception):
     """One sample that could not be had: why, with which last HTTP status, after how many attempts.
 
-    `had` is its first reply, where only a further request of the sample failed.
+    `had` is its first reply, where only a further request of the sample failed. `wasted`: see `Answer`.
     """
 
     had: Answer | None = None
+    wasted: TokenCounts = NOTHING
 
     def __init__(
         self, failure: FailureClass, message: str, *, status: int | None = None, attempts: int = 1
@@ -90,13 +95,20 @@ class RequestFailure(Exception):
 class Answer:
     """A reply with what it took: seconds from the first byte sent to the last received, attempts.
 
-    A reply that a file held took no attempt and no time.
+    A reply that a file or the cache held took no attempt and no time.
     """
 
     reply: Reply
     latency_s: float | None = None
     ttft_s: float | None = None
     attempts: int = 0
+    from_cache: bool = False
+    wasted: TokenCounts = NOTHING
+    """Tokens of attempts that came to nothing, of prompts and of replies, as far as the server told or sent them."""
+
+
+Ask: TypeAlias = Callable[[Request], Awaitable[Answer]]
+"""One way to an answer. Raises `RequestFailure` or `EndpointError`."""
 
 
 @dataclass(slots=True)
@@ -136,6 +148,8 @@ class Endpoint:
     """OpenAI's reasoning models want it under its newer name; `probe` finds out."""
     sends_temperature: bool = True
     """Some judges take none but their own; see `endpoints.check_judge`."""
+    told: Mapping[str, Any] = field(default_factory=dict)
+    """What `/models` says of the model besides its name, where that tells one checkpoint from another; see `check_model`."""
     option_prefix: str = "--"
     """Of the options that name it, for advice: `--model`, `--judge-model`."""
 
@@ -200,14 +214,19 @@ class Endpoint:
         )
         await self._until_welcome()
         deadline = perf_counter() + self.policy.deadline
-        attempt = hangs = 0
+        attempt, hangs, wasted = 0, 0, NOTHING
         while True:
             attempt += 1
             try:
-                return _usable(await self._attempt(request, body, deadline, attempt, hangs), request)
+                answer = _usable(await self._attempt(request, body, deadline, attempt, hangs), request)
+                return answer if wasted is NOTHING else replace(answer, wasted=wasted)
+            except RequestFailure as final:
+                final.wasted = _sum(wasted, final.wasted)
+                raise
             except _Again as again:
                 failure = again.failure
                 failure.attempts = attempt
+                failure.wasted = wasted = _sum(wasted, failure.wasted)
                 hung = failure.failure == "timeout"
                 hangs += hung
                 delay = self.policy.delay(attempt, again.retry_after, hung=hung)
@@ -240,6 +259,7 @@ class Endpoint:
         start = perf_counter()
         watch = self._patience.begin(hangs, start)
         stream = StreamReader(start) if self.stream and request.measure is None else None
+        response: Response | None = None
         self.traffic.requests += 1
         self.traffic.in_flight += 1
         try:
@@ -260,18 +280,21 @@ class Endpoint:
             else:
                 reply = read_reply(response.body)
         except Unmeasured as error:
-            raise RequestFailure("rejected", self.redact(str(error)), attempts=attempt) from None
+            failure = RequestFailure("rejected", self.redact(str(error)), attempts=attempt)
+            failure.wasted = _spent(stream, response)
+            raise failure from None
         except BadReply as error:
-            raise _Again(RequestFailure("bad_reply", self.redact(str(error)))) from None
+            raise _again("bad_reply", self.redact(str(error)), stream, response) from None
         except asyncio.TimeoutError:
             if watch.hung:
-                message = "no answer for far longer than any other took"
-                raise _Again(RequestFailure("timeout", message)) from None
-            message = f"no answer within {self.policy.deadline:g} s"
+                raise _again("timeout", "no answer for far longer than any other took", stream) from None
             self.concurrency.overloaded()
-            raise RequestFailure("timeout", message, attempts=attempt) from None
+            message = f"no answer within {self.policy.deadline:g} s"
+            failure = RequestFailure("timeout", message, attempts=attempt)
+            failure.wasted = _spent(stream)
+            raise failure from None
         except TransportError as error:
-            raise _Again(RequestFailure("connection", self.redact(str(error)))) from None
+            raise _again("connection", self.redact(str(error)), stream) from None
         finally:
             self.traffic.in_flight -= 1
             self._patience.under_way -= 1
@@ -286,7 +309,9 @@ class Endpoint:
         raw, status = self._redact_bytes(response.body), response.status
         words = f"HTTP {status}: {error_words(raw)}"
         if self.policy.retries_status(status):
-            raise _Again(RequestFailure("status", words, status=status), response.headers.get("retry-after"))
+            told = retry_after_seconds(response.headers.get("retry-after"), response.headers.get("date"))
+            again = RequestFailure("status", words, status=status)
+            raise _Again(again, None if told is None else str(told))
         if status in (401, 403, 404) or status < 400:
             if not self.proven:
                 raise EndpointError(self._fatal(response, raw))
@@ -311,7 +336,12 @@ class Endpoint:
         return f"{self.base_url} answered HTTP {status}: {error_words(raw).rstrip('.')}. {advice}"
 
     async def served_models(self) -> list[str] | None:
-        """The names in `/models`; None when the server has no such list.
+        """The names in `/models`; None when the server has no such list. Raises as `_listed_models`."""
+        listed = await self._listed_models()
+        return None if listed is None else list(listed)
+
+    async def _listed_models(self) -> dict[str, Mapping[str, Any]] | None:
+        """The entries of `/models` by name; None when the server has no such list.
 
         Raises `ServerError` when it cannot be reached, `EndpointError` for a wrong key or something else than
         an OpenAI endpoint.
@@ -335,13 +365,18 @@ class Endpoint:
             )
         if status != 200:
             return None
-        return _model_names(raw)
+        return _models(raw)
 
     async def check_model(self) -> None:
         """Refuse a model name that the server does not list, naming those it does. Raises `EndpointError`."""
-        names = await self.served_models()
-        if names and self.model not in names:
-            listed = ", ".join(names[:MAX_LISTED_MODELS]) + (", …" if len(names) > MAX_LISTED_MODELS else "")
+        names = await self._listed_models()
+        if names and self.model in names:
+            entry = names[self.model]
+            self.told = {name: entry[name] for name in TELLING_FIELDS if entry.get(name)}
+        elif names:
+            listed = ", ".join(list(names)[:MAX_LISTED_MODELS]) + (
+                ", …" if len(names) > MAX_LISTED_MODELS else ""
+            )
             raise EndpointError(
                 f"{self.base_url} does not serve the model '{self.model}'. It serves: {listed}. Give one of them with {self.option_prefix}model."
             )
@@ -374,13 +409,35 @@ class Endpoint:
 def _usable(answer: Answer, request: Request) -> Answer:
     """The answer; raises `RequestFailure` when it lacks what the request was sent for."""
     if request.logprobs and answer.reply.alternatives is None:
-        raise RequestFailure("no_logprobs", NO_LOGPROBS, attempts=answer.attempts)
+        failure = RequestFailure("no_logprobs", NO_LOGPROBS, attempts=answer.attempts)
+        failure.wasted = (answer.reply.prompt_tokens or 0, answer.reply.completion_tokens or 0)
+        raise failure
     return answer
 
 
-def _model_names(raw: bytes) -> list[str] | None:
+def _again(
+    failure: FailureClass, message: str, stream: StreamReader | None, response: Response | None = None
+) -> _Again:
+    """An attempt that may succeed when repeated, with what it has cost."""
+    found = RequestFailure(failure, message)
+    found.wasted = _spent(stream, response)
+    return _Again(found)
+
+
+def _spent(stream: StreamReader | None, response: Response | None = None) -> TokenCounts:
+    """The tokens of an attempt that came to nothing."""
+    if stream and (stream.spent != NOTHING or response is None):
+        return stream.spent
+    return tokens_told(response.body) if response else NOTHING
+
+
+def _sum(one: TokenCounts, other: TokenCounts) -> TokenCounts:
+    return one if other == NOTHING else (one[0] + other[0], one[1] + other[1])
+
+
+def _models(raw: bytes) -> dict[str, Mapping[str, Any]] | None:
     try:
         listed = orjson.loads(raw)["data"]
-        return [str(model["id"]) for model in listed]
+        return {str(model["id"]): model for model in listed}
     except (orjson.JSONDecodeError, KeyError, TypeError):
         return None

@@ -92,7 +92,7 @@ class _Connection(asyncio.Protocol):
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserCallbackError as error:
-            self._fail(error.__context__ or error)
+            self._fail(error)  # unless `on_body` has told the real one
         except httptools.HttpParserError as error:
             self._fail(TransportError(f"the answer is not HTTP ({error})"))
 
@@ -110,11 +110,19 @@ class _Connection(asyncio.Protocol):
     def on_body(self, piece: bytes) -> None:
         exchange = self._exchange
         if exchange:
-            if exchange.inflate:
-                piece = _inflated(exchange.inflate, piece)
-            exchange.body.append(piece)
-            if exchange.on_piece and exchange.status == OK:
-                exchange.on_piece(piece)
+            try:
+                self._take(exchange, piece)
+            except Exception as error:
+                self._fail(error)  # the parser wraps it, and hides it where another one is being handled
+                raise
+
+    @staticmethod
+    def _take(exchange: _Exchange, piece: bytes) -> None:
+        if exchange.inflate:
+            piece = _inflated(exchange.inflate, piece)
+        exchange.body.append(piece)
+        if exchange.on_piece and exchange.status == OK:
+            exchange.on_piece(piece)
 
     def on_message_complete(self) -> None:
         exchange = self._exchange

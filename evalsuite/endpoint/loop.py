@@ -16,9 +16,7 @@ def run_to_end(coroutine: Coroutine[Any, Any, ResultT]) -> ResultT:
 
     An interrupt of the waiting thread cancels the coroutine and waits until it has cleaned up.
     """
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
+    if not _in_running_loop():
         return asyncio.run(coroutine)
     result: Future[ResultT] = Future()
     started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]]] = Future()
@@ -46,3 +44,11 @@ def run_to_end(coroutine: Coroutine[Any, Any, ResultT]) -> ResultT:
         raise
     finally:
         thread.join()
+
+
+def _in_running_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True

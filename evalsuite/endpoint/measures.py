@@ -56,16 +56,16 @@ def request_for(prompt: Prompt, generation: Generation) -> Request:
     if prompt.messages is None:
         content = dumps(prompt.text)
         fields = dumps({**MEASURING.fields(), **ECHO})
-        return Request(
-            "completions", b'{"prompt":' + content + b"," + fields[1:], content, measure="logprobs"
-        )
+        asked = b'{"prompt":' + content + b"," + fields[1:]
+        return Request("completions", asked, content, measure="logprobs", decided=True)
     content = dumps(prompt.messages)
     if prompt.measure == "reward":
         asked = b'{"messages":' + content + b',"use_activation":false}'
-        return Request("classify", asked, content, measure="reward")
+        return Request("classify", asked, content, measure="reward", decided=True)
     to_answer = prompt.messages[-1].get("role") != "assistant"
     fields = dumps({**MEASURING.fields(), "prompt_logprobs": 0, "add_generation_prompt": to_answer})
-    return Request("chat", b'{"messages":' + content + b"," + fields[1:], content, measure="logprobs")
+    asked = b'{"messages":' + content + b"," + fields[1:]
+    return Request("chat", asked, content, measure="logprobs", decided=True)
 
 
 def read_measured(raw: bytes, request: Request) -> Reply:

@@ -112,8 +112,11 @@ class Watch:
         return self.hung
 
 
-def retry_after_seconds(value: str | None) -> float | None:
-    """A `Retry-After` header, seconds or an HTTP date, as seconds from now; None when there is none."""
+def retry_after_seconds(value: str | None, sent: str | None = None) -> float | None:
+    """A `Retry-After` header, seconds or an HTTP date, as seconds from now; None when there is none.
+
+    A date counts from the one the server says it answered at (the header `Date`), since our clock may be another one.
+    """
     if not value:
         return None
     try:
@@ -122,6 +125,15 @@ def retry_after_seconds(value: str | None) -> float | None:
     except ValueError:
         pass
     try:
-        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
+        until = parsedate_to_datetime(value).timestamp()
     except (TypeError, ValueError):
         return None
+    return max(0.0, until - _timestamp(sent))
+
+
+def _timestamp(sent: str | None) -> float:
+    """What a `Date` header says, else what our clock does."""
+    try:
+        return parsedate_to_datetime(sent).timestamp() if sent else time.time()
+    except (TypeError, ValueError):
+        return time.time()

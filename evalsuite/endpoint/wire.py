@@ -9,6 +9,7 @@ llama.cpp and LMDeploy do by themselves when it is the assistant's.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,7 +19,7 @@ from typing import Any, Literal, TypeAlias
 import orjson
 
 from evalsuite.mending import mended
-from evalsuite.types import Measure, Prompt, Reply
+from evalsuite.types import Measure, Prompt, Reply, TokenCounts
 
 Api: TypeAlias = Literal["chat", "completions", "classify"]
 TokenLimit: TypeAlias = Literal["max_tokens", "max_completion_tokens"]
@@ -28,6 +29,10 @@ Pair: TypeAlias = tuple[Any, Any]
 PATHS: Mapping[Api, str] = {"chat": "/chat/completions", "completions": "/completions"}
 CONTINUE_FIELDS = {"continue_final_message": True, "add_generation_prompt": False}
 STREAM_FIELDS = {"stream": True, "stream_options": {"include_usage": True}}
+_USAGE = (
+    re.compile(rb'"prompt_tokens"\s*:\s*(\d{1,9})\b'),
+    re.compile(rb'"completion_tokens"\s*:\s*(\d{1,9})\b'),
+)
 MAX_QUOTED_CHARACTERS = 300
 """How much of a server's own words an error quotes."""
 
@@ -74,6 +79,8 @@ class Request:
     """Set where no reply is asked for; see `endpoint.measures`."""
     logprobs: bool = False
     """A reply without log-probabilities is of no use."""
+    decided: bool = False
+    """Whether the reply is decided by what is asked: nothing is drawn at random."""
 
     def body(
         self, model_json: bytes, stream: bool, limit: TokenLimit = "max_tokens", *, temperature: bool = True
@@ -96,16 +103,17 @@ class Request:
 def encode(prompt: Prompt, generation: Generation) -> Request:
     """Serialise a prompt with its generation settings."""
     chat, logprobs = prompt.messages is not None, generation.top_logprobs is not None
+    decided = generation.temperature == 0.0
     fields = _settings(generation, prompt.stop, chat, prompt.continues)
     if prompt.messages is not None:
         content = dumps(prompt.messages)
         tools = b"" if prompt.tools is None else dumps(prompt.tools)
         named = b'"tools":' + tools + b"," if tools else b""
-        return Request(
-            "chat", b'{"messages":' + content + b"," + named + fields[1:], content, tools, logprobs=logprobs
-        )
+        asked = b'{"messages":' + content + b"," + named + fields[1:]
+        return Request("chat", asked, content, tools, logprobs=logprobs, decided=decided)
     content = dumps(prompt.text)
-    return Request("completions", b'{"prompt":' + content + b"," + fields[1:], content, logprobs=logprobs)
+    asked = b'{"prompt":' + content + b"," + fields[1:]
+    return Request("completions", asked, content, logprobs=logprobs, decided=decided)
 
 
 @lru_cache(maxsize=64)
@@ -245,6 +253,12 @@ def _objects(value: Any) -> list[dict[str, Any]]:
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
+def tokens_told(raw: bytes) -> TokenCounts:
+    """What `usage` says in a response of no use, wherever it stands and whatever is broken around it; else nothing."""
+    prompt, completion = (pattern.search(raw) for pattern in _USAGE)
+    return (int(prompt[1]) if prompt else 0, int(completion[1]) if completion else 0)
+
+
 def count_or_none(value: Any) -> int | None:
     """A number of tokens as `usage` gives it; None for anything else."""
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
@@ -261,6 +275,7 @@ class StreamReader:
         self.ttft_s: float | None = None
         self._start = start
         self._torn = b""
+        self._pieces = 0
         self._parts: dict[str, list[str]] = {"content": [], "reasoning_content": []}
         self._calls: dict[int, dict[str, Any]] = {}
         self._finish_reason: str | None = None
@@ -271,8 +286,17 @@ class StreamReader:
         """Take the next bytes of the response, cut anywhere. Raises `BadReply`."""
         *lines, self._torn = (self._torn + piece).split(b"\n")
         for line in lines:
-            if self.feed(line) and self.ttft_s is None:
-                self.ttft_s = perf_counter() - self._start
+            if self.feed(line):
+                self._pieces += 1
+                if self.ttft_s is None:
+                    self.ttft_s = perf_counter() - self._start
+
+    @property
+    def spent(self) -> TokenCounts:
+        """The tokens so far: what the server told, else one for each piece, which is what servers send."""
+        usage = self._usage if isinstance(self._usage, dict) else {}
+        told = count_or_none(usage.get("prompt_tokens")), count_or_none(usage.get("completion_tokens"))
+        return (told[0] or 0, self._pieces if told[1] is None else told[1])
 
     def feed(self, line: bytes) -> bool:
         """Take one line; True when it carried a piece of the reply. Raises `BadReply`."""

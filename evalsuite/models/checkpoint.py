@@ -94,11 +94,17 @@ class Checkpoint:
         return tuple(dict.fromkeys(form for form in (self.base_form, self.form) if form))
 
 
-def served_checkpoint(base_url: str, model: str) -> Checkpoint:
-    """A model behind a URL: all that is known of it is where it is and what it is called."""
-    fingerprint = fingerprint_of(base_url, model)
+def served_checkpoint(base_url: str, model: str, revision: str | None = None) -> Checkpoint:
+    """A model behind a URL: known of it is where it is, what it is called, and which one it is, if the user says."""
+    fingerprint = fingerprint_of(base_url, model, *([revision] if revision else []))
     return Checkpoint(
-        short_name(model), model, f"{model} at {base_url}", "served", fingerprint, address=base_url
+        short_name(model),
+        model,
+        f"{model} at {base_url}",
+        "served",
+        fingerprint,
+        address=base_url,
+        details={"revision": revision} if revision else {},
     )
 
 

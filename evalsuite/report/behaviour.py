@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from evalsuite.report import charts
-from evalsuite.report.numbers import counted, format_count, format_duration
+from evalsuite.report.numbers import counted, format_count, format_duration, format_rate
 from evalsuite.report.tally import Behaviour, Tally
+from evalsuite.report.took import throughput_series
 
 TALLIES_SHOWN = 12
 """Labels and stages named one by one; the rest is summed up."""
@@ -111,3 +112,20 @@ def _counts(counter: Counter[str], *, variant: str, dataset: str, filtered: str)
             )
         )
     return tuple(shown)
+
+
+def took_figure(summary: Mapping[str, Any]) -> Figure | None:
+    """How fast replies came over the run's time; None for a short run."""
+    found = throughput_series(summary)
+    if found is None:
+        return None
+    width, values, unit = found
+    title = f"{'Reply tokens' if unit == 'tokens' else 'Samples'} a second, over seconds of requesting"
+    chart = charts.series(values, width, title=title, show=lambda value: format_rate(value, unit))
+    if not chart:
+        return None
+    ordered = sorted(values)
+    caption = (
+        f"median {format_rate(charts.percentile(ordered, 0.5), unit)} · most {format_rate(ordered[-1], unit)}"
+    )
+    return Figure(title, chart, f"{caption} · latest start of the run")

@@ -180,6 +180,31 @@ def histogram(
     return "".join(parts)
 
 
+def series(values: Sequence[float], width: float, *, title: str, show: Callable[[float], str]) -> str:
+    """Values over time as bars, each for `width` seconds; the empty string for fewer than `FEWEST`, or nothing but zeros.
+
+    `show` turns a value into text with its unit, for the tooltips.
+    """
+    if len(values) < FEWEST or not max(values) > 0:
+        return ""
+    bins = Bins(0.0, width, len(values), overflow=False, whole=False)
+    room, bar = HEIGHT - TOP - BOTTOM, (WIDTH - LEFT - RIGHT) / len(values)
+    parts = [
+        f'<svg class="histogram" viewBox="0 0 {WIDTH} {HEIGHT}" role="img"><title>{escape(title)}</title>'
+    ]
+    for index, value in enumerate(values):
+        height = room * value / max(values)
+        words = (
+            f"{format_compact(bins.edge(index))} to {format_compact(bins.edge(index + 1))} s: {show(value)}"
+        )
+        parts.append(
+            f'<rect class="bar" x="{LEFT + index * bar:.1f}" y="{HEIGHT - BOTTOM - height:.1f}" '
+            f'width="{max(0.8, bar - 0.6):.1f}" height="{height:.1f}"><title>{escape(words)}</title></rect>'
+        )
+    end = bins.edge(bins.count)
+    return "".join([*parts, *_axis(bins, lambda at: LEFT + at / end * (WIDTH - LEFT - RIGHT)), "</svg>"])
+
+
 def interval_row(
     value: float | None,
     low: float | None,

@@ -90,7 +90,16 @@ def _warnings(
         *(words.unpaired_sentence(variant, names) for variant, names in alone if names),
         *words.row_sentences(rows, label),
         *(words.repeat_sentence(other.side.label, label, rows) for other in findings.others if other.repeats),
+        *(
+            words.repeated_from_cache_sentence(other.side.label)
+            for other in findings.others
+            if other.repeats and any(map(_from_cache, (findings.baseline, other.side)))
+        ),
     ]
+
+
+def _from_cache(side: Side) -> bool:
+    return bool(side.run.summary.get("totals", {}).get("from_cache"))
 
 
 def _side(side: Side, *, repeats: bool = False) -> dict[str, Any]:

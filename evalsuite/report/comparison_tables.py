@@ -26,6 +26,7 @@ CSV_COLUMNS = (
     "baseline", "variant", "dataset", "subset", "metric", "baseline_value", "variant_value", "delta", "stderr",
     "ci_low", "ci_high", "n", "n_one_sided", "wins", "ties", "losses", "test", "p", "p_adjusted", "detectable",
     "rows_for_one_point", "noise_floor", "verdict", "primary", "unit", "baseline_signature", "variant_signature",
+    "complete",
 )  # fmt: skip
 HEADLINES = (
     "dataset", "metric", "variant", "baseline", "value", "delta", "95 % interval", "p", "won / lost", "n", "detectable", "verdict",
@@ -41,12 +42,14 @@ SWIFT_METRICS = {
 
 
 def to_csv(document: Mapping[str, Any]) -> bytes:
-    """Every result, one a line; what is not defined is an empty cell."""
+    """Every result, one a line; what is not defined is an empty cell. `complete`: whether both runs are."""
+    complete = {side["label"]: bool(side["complete"]) for side in document["sides"]}
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, CSV_COLUMNS, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
     for result in document["results"]:
-        row = {"baseline": document["baseline"], **result}
+        both = complete[document["baseline"]] and complete[result["variant"]]
+        row = {"baseline": document["baseline"], **result, "complete": both}
         writer.writerow({name: _cell(row[name]) for name in CSV_COLUMNS})
     return encodable(text.getvalue()).encode("utf-8")
 
@@ -186,6 +189,8 @@ def to_junit(document: Mapping[str, Any], failed: Sequence[Mapping[str, Any]] | 
                 ET.SubElement(case, "failure", message=sentence, type="worse")
             else:
                 ET.SubElement(case, "system-out").text = sentence
+        if document["warnings"]:
+            ET.SubElement(suite, "system-err").text = "\n".join(map(_plain, document["warnings"]))
     ET.indent(root)
     written: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
     return written + b"\n"

@@ -143,6 +143,11 @@ def repeat_sentence(label: str, baseline: str, rows: Sequence[Mapping[str, Any]]
     )
 
 
+def repeated_from_cache_sentence(label: str) -> str:
+    """Said where a model's second run took replies of the first."""
+    return f"{label}: some replies came from the cache (--cache), so they are the same ones again and show less noise than there is."
+
+
 def _listed(entry: Mapping[str, Any]) -> str:
     rows = entry["rows"][:LISTED]
     names = ", ".join(f"{row['subset']}:{row['id']}" for row in rows)

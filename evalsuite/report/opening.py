@@ -12,10 +12,12 @@ from evalsuite.report.numbers import (
     format_count,
     format_duration,
     format_interval,
+    format_plain,
     format_rate,
     format_value,
 )
 from evalsuite.report.summary_parts import WHOLE, Part, parts
+from evalsuite.report.took import wasted_tokens
 
 RESULTS_IN_THE_VERDICT = 3
 """A sentence with more numbers is not read; the table is right below it."""
@@ -93,6 +95,7 @@ def facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     pairs = (
         ("samples", format_count(totals.get("samples"))),
         ("reused", format_count(totals.get("reused") or None)),
+        ("from cache", format_count(totals.get("from_cache") or None)),
         ("requests", format_count(totals.get("requests"))),
         ("retries", format_count(totals.get("retries") or None)),
         ("wall time", format_duration(totals.get("wall_s"))),
@@ -101,7 +104,9 @@ def facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("reply tokens", format_count(totals.get("completion_tokens"))),
         ("judge prompt tokens", format_count(totals.get("judge_prompt_tokens"))),
         ("judge reply tokens", format_count(totals.get("judge_completion_tokens"))),
+        ("wasted tokens", format_count(wasted_tokens(totals) or None)),
         ("reply token rate", format_rate(rate)),
+        ("cost", format_plain(totals.get("cost"))),
     )
     return [(name, value) for name, value in pairs if value != MISSING]
 

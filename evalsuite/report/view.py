@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from evalsuite.report.behaviour import habits
+from evalsuite.report.behaviour import habits, took_figure
 from evalsuite.report.breakdown_tables import breakdowns
 from evalsuite.report.effort import efforts
 from evalsuite.report.metric_tables import category_tables, metric_tables, panels, subset_tables
@@ -15,6 +15,7 @@ from evalsuite.report.provenance import signatures, version_list
 from evalsuite.report.summary_parts import outcomes_shown
 from evalsuite.report.tally import Tally
 from evalsuite.report.texts import as_text, dump
+from evalsuite.report.took import took_notes, took_table
 
 
 def context(run: Mapping[str, Any], summary: Mapping[str, Any], tally: Tally) -> dict[str, Any]:
@@ -44,6 +45,9 @@ def context(run: Mapping[str, Any], summary: Mapping[str, Any], tally: Tally) ->
         "breakdowns": breakdowns(summary),
         "habits": habits(tally),
         "efforts": efforts(summary, tally),
+        "took": took_table(summary),
+        "took_notes": took_notes(summary),
+        "took_figure": took_figure(summary),
         "variants": list(run.get("variants") or ()),
         "datasets": list(run.get("datasets") or ()),
         "signatures": signatures(summary),

@@ -20,6 +20,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -149,9 +150,11 @@ def hold_run_directory(path: Path, *, fresh: bool) -> Iterator[RunDirectory]:
 
 
 def _set_aside(path: Path) -> None:
-    """Give what is there a name with the time in it."""
+    """Give what is there a name with the time in it, and a number where a clock that was set back gives one twice."""
+    stamped = path.with_name(f"{path.name}.{datetime.now(timezone.utc):%Y%m%dT%H%M%S%f}")
+    numbered = (stamped.with_name(f"{stamped.name}-{number}") for number in count(2))
     try:
-        path.rename(path.with_name(f"{path.name}.{datetime.now(timezone.utc):%Y%m%dT%H%M%S%f}"))
+        path.rename(next(one for one in chain([stamped], numbered) if not one.exists()))
     except OSError as error:
         raise write_failed(path, error) from error
 

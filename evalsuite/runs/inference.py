@@ -9,20 +9,21 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from queue import SimpleQueue
+from time import perf_counter
 from typing import Literal, TypeAlias
 
-from evalsuite.endpoint.client import Answer, Endpoint, FailureClass, RequestFailure
+from evalsuite.endpoint.client import Answer, Ask, Endpoint, FailureClass, RequestFailure
 from evalsuite.endpoint.concurrency import Concurrency
 from evalsuite.endpoint.lane import Lane, TogetherConcurrency
 from evalsuite.endpoint.pool import run_pool
 from evalsuite.endpoint.wire import Request
 from evalsuite.errors import RunIncomplete
 from evalsuite.runs.journal import Journal
-from evalsuite.runs.lines import failed_score, journal_line
-from evalsuite.runs.meter import Meter, count_tokens
+from evalsuite.runs.lines import failed_score, journal_line, seconds
+from evalsuite.runs.meter import Meter
 from evalsuite.runs.neighbours import arranged
 from evalsuite.runs.plan import DatasetPlan
 from evalsuite.runs.resume import FirstReplies
@@ -119,22 +120,34 @@ class Scribe:
             if answer.failure == INTERRUPTED:
                 return
             meter.failures[answer.failure, answer.message] += 1
-        had = answer.had if isinstance(answer, RequestFailure) else answer
-        if had:
-            self._count_tokens(job, had)
+        self._account(job, answer)
         job.count(score)
         meter.done += 1
         meter.outcomes[score.outcome] += 1
 
-    def _count_tokens(self, job: Job, answer: Answer) -> None:
-        """Those of a first reply that was there already were spent by an earlier start."""
-        reply, meter = answer.reply, self._meter
-        counts = meter.earlier if job.in_hand else meter
-        count_tokens(counts, "model", reply.prompt_tokens, reply.completion_tokens)
+    def _account(self, job: Job, answer: Answer | RequestFailure) -> None:
+        """Count what it took. A first reply that was there already was paid by an earlier start."""
+        meter, place = self._meter, (job.variant, job.plan.name)
+        first = answer.had if isinstance(answer, RequestFailure) else answer
+        if isinstance(answer, RequestFailure):
+            attempts = 0 if first else answer.attempts
+            meter.accounts.of(*place).add_sent(attempts, answer.wasted)
+        if first is None:
+            return
+        account = (meter.earlier if job.in_hand else meter).accounts.of(*place)
+        account.add_answer("model", first)
+        if first.latency_s is not None:
+            completion = first.reply.completion_tokens
+            account.add_times(round(first.latency_s, 4), seconds(first.ttft_s), completion)
         if job.in_hand:
-            meter.earlier.requests += answer.attempts
-        for further in reply.further:
-            count_tokens(meter, further.of, further.reply.prompt_tokens, further.reply.completion_tokens)
+            meter.earlier.requests += first.attempts
+        elif not first.from_cache:
+            meter.completion_tokens += first.reply.completion_tokens or 0
+        for further in first.reply.further:
+            meter.accounts.of(*place).add_answer(further.of, further)
+            if further.of == "model" and not further.from_cache:
+                meter.completion_tokens += further.reply.completion_tokens or 0
+        meter.from_cache += _all_from_cache(first)
 
 
 @dataclass
@@ -154,7 +167,9 @@ class Inference:
     meter: Meter
     server_check: Callable[[], None] = lambda: None
     first_replies: FirstReplies | None = None
-    _ask_of: dict[Party, Callable[[Request], Awaitable[Answer]]] = field(init=False)
+    through: Mapping[Party, Callable[[Ask], Ask]] = field(default_factory=dict)
+    """What stands between a party and those who ask it (a cache), where there is something."""
+    _ask_of: dict[Party, Ask] = field(init=False)
     _endpoints: tuple[Endpoint, ...] = field(init=False)
     _concurrency: Concurrency = field(init=False)
     _streak: int = 0
@@ -168,6 +183,8 @@ class Inference:
         self._ask_of = {"model": _nobody}
         for party, endpoint in self.parties.items():
             self._ask_of[party] = endpoint.ask if alone else Lane(endpoint).ask
+        for party, wrap in self.through.items():
+            self._ask_of[party] = wrap(self._ask_of[party])
 
     async def run(self) -> None:
         """Ask everything. Raises `EvalsuiteError` when it cannot go on; what was finished is written by then."""
@@ -186,6 +203,8 @@ class Inference:
                 for task in (watcher, asking):
                     task.cancel()
                 await asyncio.gather(watcher, asking, return_exceptions=True)
+        self._note_pace()
+        self.meter.pace.pause()
 
     def _jobs(self) -> Iterator[Job | None]:
         """The owed samples; a dataset's replies say little about how fast the next one's come."""
@@ -204,7 +223,11 @@ class Inference:
             self.server_check()
             scribe.check()
             self._read_traffic()
+            self._note_pace()
             await asyncio.sleep(WATCH_SECONDS)
+
+    def _note_pace(self) -> None:
+        self.meter.pace.note(perf_counter(), self.meter.done, self.meter.completion_tokens)
 
     def _read_traffic(self) -> None:
         self.meter.requests = self._requests_before + self._traffic("requests")
@@ -219,8 +242,10 @@ class Inference:
             await self._ask_in_steps(job, scribe)
         else:
             try:
-                answer: Answer | RequestFailure = await self._ask_of["model"](job.request)
-                self._streak = 0
+                had = await self._ask_of["model"](job.request)
+                if not had.from_cache:  # which says nothing about the server
+                    self._streak = 0
+                answer: Answer | RequestFailure = had
             except RequestFailure as failure:
                 answer = failure
                 self._count_failure(failure, "model")
@@ -257,13 +282,16 @@ class Inference:
                 scribe.record(job, interrupted)
             raise
         else:
-            self._streak = 0
+            if not _all_from_cache(answer):
+                self._streak = 0
             scribe.record(job, answer)
 
     async def _further(self, step: Step) -> Further:
         answer = await self._ask_of[step.of](step.request)
-        latency_s = None if answer.latency_s is None else round(answer.latency_s, 4)
-        return Further(step.of, step.key, answer.reply, latency_s, answer.attempts)
+        latency_s = seconds(answer.latency_s)
+        return Further(
+            step.of, step.key, answer.reply, latency_s, answer.attempts, answer.from_cache, answer.wasted
+        )
 
     def _count_failure(self, failure: RequestFailure, of: Party) -> None:
         if failure.repeatable or failure.failure == "missing_prediction":
@@ -281,6 +309,10 @@ class Inference:
 async def _nobody(_: Request) -> Answer:
     """Stands in for the model where samples come with their replies: this one has none."""
     raise RequestFailure("missing_prediction", NO_PREDICTION, attempts=0)
+
+
+def _all_from_cache(answer: Answer) -> bool:
+    return answer.from_cache and all(further.from_cache for further in answer.reply.further)
 
 
 def _with_further(answer: Answer, further: Iterable[Further]) -> Answer:

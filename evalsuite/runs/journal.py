@@ -11,7 +11,9 @@
      "offered": […]   (the names of an agent's tools),
      "logprobs": {"labels": {label: log-probability | null}, "floor"}   (--mcq-mode logprob; null: below the
      floor; there the reply has "alternatives" as well: [[token, log-probability], …]),
-     "further": [{"of", "key", "reply", "usage", "latency_s", "attempts"}]   (replies to further requests)}
+     "further": [{"of", "key", "reply", "usage", "latency_s", "attempts"}],   (replies to further requests)
+     "from_cache": true   (where no request was sent, since --cache had the reply; in `further` too),
+     "wasted": {"prompt_tokens", "completion_tokens"}   (of attempts that came to nothing, where known; likewise)}
 
 `reply` has `measured` ({"tokens", "logprobs"} or {"reward"}) where a text was measured. A line with an `error` has a
 `reply` all the same where only a further request failed, or the run ended before it (class `interrupted`).

@@ -11,10 +11,12 @@ from evalsuite.endpoint.client import Answer, RequestFailure
 from evalsuite.endpoint.wire import dumps
 from evalsuite.runs.plan import DatasetPlan
 from evalsuite.runs.work import Job
-from evalsuite.types import Further, Measured, Reply, Score
+from evalsuite.types import NOTHING, Further, Measured, Reply, Score, TokenCounts
 
 OPTIONAL_JUDGEMENT = frozenset({"statistics", "logprobs", "categories", "cluster", "offered"})
 """Fields that only lines of some kinds have, and that judging again makes anew."""
+OPTIONAL_COST = ("further", "from_cache", "wasted")
+"""Fields that only lines of some kinds have, and that judging again leaves as they are."""
 
 
 def journal_line(job: Job, answer: Answer | RequestFailure, score: Score) -> bytes:
@@ -25,10 +27,17 @@ def journal_line(job: Job, answer: Answer | RequestFailure, score: Score) -> byt
         job,
         answer.reply,
         score,
-        latency_s=round(answer.latency_s, 4) if answer.latency_s is not None else None,
-        ttft_s=round(answer.ttft_s, 4) if answer.ttft_s is not None else None,
+        latency_s=seconds(answer.latency_s),
+        ttft_s=seconds(answer.ttft_s),
         attempts=answer.attempts or None,
+        from_cache=answer.from_cache,
+        wasted=answer.wasted,
     )
+
+
+def seconds(value: float | None) -> float | None:
+    """A duration as lines hold it."""
+    return None if value is None else round(value, 4)
 
 
 def _failed_line(job: Job, failure: RequestFailure, score: Score) -> bytes:
@@ -38,10 +47,19 @@ def _failed_line(job: Job, failure: RequestFailure, score: Score) -> bytes:
         job,
         had.reply if had else None,
         score,
-        latency_s=had.latency_s if had else None,
+        latency_s=seconds(had.latency_s) if had else None,
+        ttft_s=seconds(had.ttft_s) if had else None,
         attempts=(had.attempts if had else failure.attempts) or None,
         error={"class": failure.failure, "message": failure.message, "status": failure.status},
+        from_cache=had.from_cache if had else False,
+        wasted=wasted_by(failure),
     )
+
+
+def wasted_by(failure: RequestFailure) -> TokenCounts:
+    """The tokens of a failed sample's attempts that came to nothing, those before its first reply included."""
+    before = failure.had.wasted if failure.had else NOTHING
+    return (before[0] + failure.wasted[0], before[1] + failure.wasted[1])
 
 
 def sample_line(
@@ -53,6 +71,8 @@ def sample_line(
     ttft_s: float | None = None,
     attempts: int | None = None,
     error: Mapping[str, Any] | None = None,
+    from_cache: bool = False,
+    wasted: TokenCounts = NOTHING,
 ) -> bytes:
     """The line of a judged sample, with or without a request."""
     line: dict[str, Any] = {
@@ -81,6 +101,10 @@ def sample_line(
         line["categories"] = categories
     if cluster := job.plan.task.cluster(job.sample.row):
         line["cluster"] = cluster
+    if from_cache:
+        line["from_cache"] = True
+    if wasted != NOTHING:
+        line["wasted"] = _wasted_object(wasted)
     if reply and reply.further:
         line["further"] = [_further_object(further) for further in reply.further]
     if job.request.tools_json:
@@ -104,7 +128,19 @@ def _further_object(further: Further) -> dict[str, Any]:
         "usage": {"prompt_tokens": reply.prompt_tokens, "completion_tokens": reply.completion_tokens},
         "latency_s": further.latency_s,
         "attempts": further.attempts or None,
+        **({"from_cache": True} if further.from_cache else {}),
+        **({"wasted": _wasted_object(further.wasted)} if further.wasted != NOTHING else {}),
     }
+
+
+def _wasted_object(wasted: TokenCounts) -> dict[str, int]:
+    return {"prompt_tokens": wasted[0], "completion_tokens": wasted[1]}
+
+
+def wasted_of_line(line: Mapping[str, Any]) -> TokenCounts:
+    """What a line, or an entry of its `further`, says that was wasted."""
+    found = line.get("wasted") or {}
+    return (int(found.get("prompt_tokens") or 0), int(found.get("completion_tokens") or 0))
 
 
 def _judgement(score: Score) -> dict[str, Any]:
@@ -124,8 +160,8 @@ def judged_again(line: Mapping[str, Any], job: Job) -> dict[str, Any]:
     score = score_of_line(line, job.plan, job.sample.row)
     fresh = orjson.loads(sample_line(job, None, score))
     kept = {name: line.get(name) for name in ("reply", "usage", "latency_s", "ttft_s", "attempts", "error")}
-    further = {"further": line["further"]} if line.get("further") else {}
-    return {**fresh, **kept, **further}
+    optional = {name: line[name] for name in OPTIONAL_COST if line.get(name)}
+    return {**fresh, **kept, **optional}
 
 
 def rescored(
@@ -158,14 +194,27 @@ def reply_of_line(line: Mapping[str, Any]) -> Reply:
 
 
 def _further_of_line(entry: Mapping[str, Any]) -> Further:
-    attempts = entry.get("attempts") or 0
-    return Further(entry["of"], entry["key"], reply_of_line(entry), entry.get("latency_s"), attempts)
+    attempts, cached = entry.get("attempts") or 0, bool(entry.get("from_cache"))
+    return Further(
+        entry["of"],
+        entry["key"],
+        reply_of_line(entry),
+        entry.get("latency_s"),
+        attempts,
+        cached,
+        wasted_of_line(entry),
+    )
 
 
 def answer_of_line(line: Mapping[str, Any]) -> Answer:
     """What a line says of the first request: its reply, with what it took."""
     return Answer(
-        reply_of_line(line), line.get("latency_s"), line.get("ttft_s"), int(line.get("attempts") or 0)
+        reply_of_line(line),
+        line.get("latency_s"),
+        line.get("ttft_s"),
+        int(line.get("attempts") or 0),
+        from_cache=bool(line.get("from_cache")),
+        wasted=wasted_of_line(line),
     )
 
 

@@ -54,11 +54,13 @@ class Judge:
     generation: Generation
     itself: bool = False
     """Whether it is the model under test."""
+    revision: str | None = None
+    """What tells it from another one under the same name, if the user says."""
 
     @property
     def fingerprint(self) -> str:
         """Of a judge at an address: all that is known of it."""
-        return f"{self.base_url}|{self.model}"
+        return "|".join(part for part in (self.base_url, self.model, self.revision) if part)
 
     def described(self) -> dict[str, Any]:
         """The judge's entry in run.json."""
@@ -67,6 +69,7 @@ class Judge:
             "base_url": self.base_url,
             "generation": self.generation.fields(),
             "itself": self.itself,
+            **({"revision": self.revision} if self.revision else {}),
         }
 
 
@@ -339,7 +342,13 @@ def judge_of(config: RunConfig) -> Judge | None:
     # without --model an address serves one model
     same = config.judge_base_url == config.base_url and config.model in (None, config.judge_model)
     itself = config.judge_model == JUDGE_ITSELF or same
-    return Judge(config.judge_model, config.judge_base_url, Generation(config.judge_max_tokens), itself)
+    return Judge(
+        config.judge_model,
+        config.judge_base_url,
+        Generation(config.judge_max_tokens),
+        itself,
+        config.judge_revision,
+    )
 
 
 def pairs_among(traits: Mapping[str, int], rows: int) -> Literal["none", "some", "all"]:

@@ -83,7 +83,8 @@ def _generation(fields: Mapping[str, Any]) -> Generation:
 
 
 def _judge(entry: Mapping[str, Any]) -> Judge:
-    return Judge(entry["model"], entry["base_url"], _generation(entry["generation"]), entry["itself"])
+    generation, revision = _generation(entry["generation"]), entry.get("revision")
+    return Judge(entry["model"], entry["base_url"], generation, entry["itself"], revision)
 
 
 def rows_from_files(plan: DatasetPlan) -> Iterator[Sample[Any]]:

@@ -1,6 +1,6 @@
 """`summary.csv` and `summary.json`: the results of a run, from one source.
 
-Columns of the CSV: see `COLUMNS`. The JSON nests the same numbers as variants → datasets → subsets → metrics
+Columns of the CSV: see `COLUMNS` and `TOOK_COLUMNS`. The JSON nests the same numbers as variants → datasets → subsets → metrics
 and adds what the run took. A subset's `breakdowns` are the further tables of its kind (`runs.breakdowns`). Results of a
 category stand under the subset `category:NAME`, in the JSON with its `category` and `subjects`; its `accuracy_macro` is
 what exams publish for a group, the unweighted mean over its subjects.
@@ -22,6 +22,12 @@ COLUMNS = (
     "run", "variant", "dataset", "subset", "metric", "value", "stderr", "ci_low", "ci_high",
     "n", "n_unparsed", "n_truncated", "n_error", "n_skipped", "primary", "signature",
 )  # fmt: skip
+TOOK_COLUMNS = (
+    "n_owed", "requests", "retries", "from_cache", "prompt_tokens", "completion_tokens", "wasted_tokens",
+    "latency_s", "ttft_s", "token_s", "cost",
+)  # fmt: skip
+"""Of whole datasets, the same in each of their rows: how many samples are still owed, and what the others took. Times are
+medians."""
 UNREADABLE_METRIC = "unreadable_rate"
 ATTENTION_SHARE = 0.05
 """Above this share of truncated or unparsed replies a run says what to do about them."""
@@ -72,13 +78,32 @@ def csv_rows(run: str, datasets: Sequence[DatasetResults]) -> Iterator[dict[str,
             }
 
 
-def to_csv(rows: Sequence[Mapping[str, Any]]) -> bytes:
-    """The table as UTF-8 CSV; what is not defined is an empty cell."""
+def to_csv(
+    rows: Sequence[Mapping[str, Any]],
+    datasets: Sequence[DatasetResults],
+    accounts: Sequence[Mapping[str, Any]],
+) -> bytes:
+    """The table as UTF-8 CSV; what is not defined is an empty cell. `accounts` are those of summary.json."""
+    took = {(found.variant, found.plan.name): {"n_owed": found.owed} for found in datasets}
+    for account in accounts:
+        took[account["variant"], account["dataset"]] |= _took(account)
     text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, COLUMNS, extrasaction="ignore", lineterminator="\n")
+    columns = (*COLUMNS, *TOOK_COLUMNS)
+    writer = csv.DictWriter(text, columns, restval="", extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
-    writer.writerows({key: _cell(value) for key, value in row.items()} for row in rows)
+    for row in rows:
+        more = took[row["variant"], row["dataset"]] if row["subset"] == WHOLE_DATASET else {}
+        writer.writerow({key: _cell(value) for key, value in {**row, **more}.items()})
     return text.getvalue().encode("utf-8")
+
+
+def _took(account: Mapping[str, Any]) -> dict[str, Any]:
+    """The columns of an account."""
+    found: dict[str, Any] = {name: account.get(name) for name in TOOK_COLUMNS if name in account}
+    for name in ("latency_s", "ttft_s", "token_s"):
+        found[name] = account[name]["median"] if account[name] else None
+    found["wasted_tokens"] = account["wasted_prompt_tokens"] + account["wasted_completion_tokens"]
+    return found
 
 
 def nested(rows: Sequence[Mapping[str, Any]], datasets: Sequence[DatasetResults]) -> dict[str, Any]:
@@ -101,8 +126,13 @@ def nested(rows: Sequence[Mapping[str, Any]], datasets: Sequence[DatasetResults]
     return variants
 
 
-def advice(datasets: Sequence[DatasetResults]) -> list[str]:
-    """Sentences about results that are not what they seem."""
+def advice(datasets: Sequence[DatasetResults], rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Sentences about results that are not what they seem; `rows` are those of `csv_rows`."""
+    without_value = {
+        (row["variant"], row["dataset"]): str(row["metric"])
+        for row in rows
+        if row["primary"] and row["subset"] == WHOLE_DATASET and not row["n"]
+    }
     found: list[str] = []
     for dataset in datasets:
         outcomes = dataset.tally.outcomes()
@@ -117,6 +147,9 @@ def advice(datasets: Sequence[DatasetResults]) -> list[str]:
             )
         if sentence := _what_errors_hide(dataset):
             found.append(f"{place}: {sentence}")
+        replies = total - outcomes["error"]
+        if replies and (metric := without_value.get((dataset.variant, dataset.plan.name))):
+            found.append(f"{place}: {_why_no_value(metric, replies, dataset.plan.task.why_without_value)}")
         if total and outcomes["unparsed"] > ATTENTION_SHARE * total:
             found.append(
                 f"{place}: {outcomes['unparsed']} of {total} replies held no answer that could be read and count as wrong; look at them in report.html."
@@ -146,6 +179,12 @@ def _what_errors_hide(dataset: DatasetResults) -> str:
         f"{outcomes['error']} of {sum(outcomes.values())} samples could not be had; "
         f"whatever they would have been, {headline.name} is between {low} and {high}{unit}."
     )
+
+
+def _why_no_value(metric: str, replies: int, why: str) -> str:
+    """Said where there are replies and the headline has no value all the same: it is not 0, it is not there."""
+    reason = f" ({why})" if why else ""
+    return f"{metric} has no value, since none of {replies} replies could be counted{reason}: nothing was measured."
 
 
 def _advice_on_judge(dataset: DatasetResults) -> Iterator[str]:

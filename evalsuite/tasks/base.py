@@ -164,6 +164,8 @@ class Task(ABC, Generic[RowT]):
     """Whether its prompts are flat texts whatever --completions says."""
     measures: ClassVar[bool] = False
     """Whether texts are measured; the generation settings play no part then."""
+    why_without_value: ClassVar[str] = ""
+    """What keeps every reply of a dataset from being counted, where that can be said."""
     in_steps: ClassVar[bool] = False
     """Whether a sample may take further requests (`further`)."""
     judged: ClassVar[bool] = False

@@ -47,6 +47,7 @@ class PerplexityTask(Task[TextRow]):
     takes_shots: ClassVar[bool] = False
     flat_only: ClassVar[bool] = True
     measures: ClassVar[bool] = True
+    why_without_value: ClassVar[str] = "a text of one token has nothing before it that could make it likely"
 
     @classmethod
     def recognises(cls, values: Mapping[str, Any]) -> bool:

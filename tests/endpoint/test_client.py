@@ -40,7 +40,7 @@ from evalsuite.endpoint.client import Answer as Answered
 from evalsuite.endpoint.client import Endpoint, RequestFailure
 from evalsuite.endpoint.concurrency import AdaptiveConcurrency, FixedConcurrency
 from evalsuite.endpoint.general import GeneralTransport
-from evalsuite.endpoint.retries import RetryPolicy
+from evalsuite.endpoint.retries import RetryPolicy, retry_after_seconds
 from evalsuite.endpoint.transport import Address, Transport
 from evalsuite.endpoint.wire import Generation, encode
 from evalsuite.errors import EndpointError, ServerError
@@ -295,6 +295,19 @@ def test_retry_after_as_a_date_counts_from_now() -> None:
     assert 0 < QUICK.delay(1, past) <= QUICK.max_delay
 
 
+def test_retry_after_as_a_date_counts_from_the_servers_clock_where_it_tells_it() -> None:
+    moment = datetime(2001, 1, 1, tzinfo=timezone.utc)
+    dates = {
+        "Date": format_datetime(moment, usegmt=True),
+        "Retry-After": format_datetime(moment + timedelta(seconds=1), usegmt=True),
+    }
+    with MockServer(once(failing(429, **dates))) as server:
+        started = time.monotonic()
+        assert ask(server).attempts == 2
+    assert time.monotonic() - started >= 1.0
+    assert retry_after_seconds(dates["Retry-After"], "nonsense") == 0.0
+
+
 @pytest.mark.parametrize("header", ["0", "-1", "nan", "inf"])
 def test_a_server_cannot_make_us_ask_again_without_a_pause(header: str) -> None:
     policy = RetryPolicy(10.0, first_delay=1.0, max_delay=4.0)
@@ -528,6 +541,18 @@ def test_an_error_inside_a_stream_keeps_the_servers_words() -> None:
         found = failure(server, stream=True)
     assert (found.failure, found.attempts) == ("bad_reply", 3)
     assert "CUDA out of memory" in found.message
+
+
+def test_an_error_inside_a_stream_is_told_whatever_else_is_being_handled() -> None:
+    """Python remembers, with every exception, the one that is being handled meanwhile; it is not the reason."""
+    broken = events({"error": {"message": "out of memory"}})
+    with MockServer(lambda _: broken) as server:
+        try:
+            _ = {}["something else"]
+        except KeyError:
+            found = failure(server, stream=True)
+    assert (found.failure, found.attempts) == ("bad_reply", 3)
+    assert "out of memory" in found.message
 
 
 def test_an_empty_error_field_in_a_stream_is_none() -> None:

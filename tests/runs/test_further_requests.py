@@ -444,6 +444,17 @@ ANSWERS = [
 ]
 
 
+def test_perplexity_of_texts_of_one_token_says_that_nothing_was_measured(tmp_path: Path) -> None:
+    data = write_rows(tmp_path / "one.jsonl", [{"text": "Hi"}, {"text": "Ho"}])
+    with MockServer(measuring) as server:
+        run = evaluate(
+            build_config({"base_url": server.url, "model": MODEL, "datasets": [str(data)], "out": tmp_path})
+        )
+    assert run.metric("perplexity") is None
+    (warning,) = run.summary["warnings"]
+    assert "perplexity has no value, since none of 2 replies could be counted (a text of one token" in warning
+
+
 def test_perplexity_is_of_the_sums_over_all_texts(tmp_path: Path) -> None:
     path = write_rows(tmp_path / "texts.jsonl", TEXTS)
     with MockServer(measuring) as server:

@@ -24,6 +24,7 @@ from evalsuite.runs.tally import Tally
 from evalsuite.tasks.base import Metric
 
 COLUMNS = "run,variant,dataset,subset,metric,value,stderr,ci_low,ci_high,n,n_unparsed,n_truncated,n_error,n_skipped,primary,signature"
+TOOK_COLUMNS = "n_owed,requests,retries,from_cache,prompt_tokens,completion_tokens,wasted_tokens,latency_s,ttft_s,token_s,cost"
 
 
 def rows_of(run: Path) -> list[dict[str, str]]:
@@ -159,7 +160,7 @@ def run(server: MockServer, tmp_path: Path) -> Path:
 
 def test_the_columns_are_those_of_the_design(run: Path) -> None:
     first = (run / "summary.csv").read_text(encoding="utf-8").partition("\n")[0]
-    assert first == COLUMNS
+    assert first == f"{COLUMNS},{TOOK_COLUMNS}"
     assert b"\r" not in (run / "summary.csv").read_bytes()
 
 
