@@ -26,6 +26,7 @@ COMMANDS = {
     "rescore": "evalsuite.cli.rescore",
     "compare": "evalsuite.cli.compare",
     "deploy": "evalsuite.cli.deploy",
+    "export": "evalsuite.cli.export",
     "validate": "evalsuite.cli.validate",
     "datasets": "evalsuite.cli.datasets",
     "doctor": "evalsuite.cli.doctor",
