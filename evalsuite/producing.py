@@ -71,6 +71,35 @@ class Made:
         return found
 
 
+def abilities() -> tuple[tuple[str, str], ...]:
+    """What can be made here: (what, with which versions or how to get them), for `evalsuite doctor`."""
+    absent = [package for package in MERGE_NEEDS if find_spec(package) is None]
+    merge = (
+        f"{', '.join(absent)} not installed; run: pip install 'evalsuite[transformers]'"
+        if absent
+        else "ready"
+    )
+    found = [("merge", merge)]
+    for name, library in LIBRARIES.items():
+        there = (library.elsewhere or find_spec(library.module)) and installed(
+            name, library.module, library.distributions
+        )
+        methods = ", ".join(method for method, how in EXPORTED.items() if how.library == name)
+        found.append((f"quantize ({name})", f"{methods}: {there or f'not installed. {library.get}'}"))
+    converters, quantizer = find_converters(), find_quantizer() or find_spec(QUANTIZER_MODULE)
+    missing = [what for what, one in (("converters", converters), ("quantizer", quantizer)) if one is None]
+    lacking = f"llama.cpp's {' and '.join(missing)} not installed; run: pip install 'evalsuite[gguf]'"
+    found.append(("gguf", lacking if missing else "ready"))
+    swift = installed(SWIFT, SWIFT, SWIFT_DISTRIBUTIONS)
+    found.append(
+        (
+            "LLaMA-Pro",
+            swift or f"ms-swift not installed; run: pip install ms-swift, or set {variable(SWIFT)}=PATH",
+        )
+    )
+    return tuple(found)
+
+
 def refuse_absent(packages: Sequence[str], what: str, extra: str) -> None:
     """Raise `ServerError` where packages are not installed here, with the extra that brings them."""
     absent = [package for package in packages if find_spec(package) is None]

@@ -96,8 +96,8 @@ class Worker:
     def run(self, command: Sequence[str], what: str) -> str:
         """Run a command that reports one line. Raises `ServerError` with its last words."""
         with (
-            ServerProcess(command, self.log, ENVIRONMENT, what=what) as process,
             _narrated(self.log, what, self.say),
+            ServerProcess(command, self.log, ENVIRONMENT, what=what) as process,
         ):
             return process.wait_for_note(TIMEOUT_SECONDS)
 
@@ -152,16 +152,15 @@ def _narrated(log: Path, what: str, say: Say) -> Iterator[None]:
 
     def follow() -> None:
         place, began, spoke = start, time.monotonic(), time.monotonic()
-        while not ended.wait(LOOK_SECONDS):
-            with contextlib.suppress(OSError), log.open("rb") as stream:
-                stream.seek(place)
-                whole, _, _ = stream.read().rpartition(b"\n")
-                place += len(whole) + 1 if whole else 0
-                for line in whole.decode("utf-8", "replace").splitlines():
-                    if line.startswith(PROGRESS):
-                        say(f"{line.removeprefix(PROGRESS)} …")
-                        spoke = time.monotonic()
-                if time.monotonic() - spoke > SILENCE_SECONDS:
+        over = False
+        while not over:
+            over = ended.wait(LOOK_SECONDS)
+            with contextlib.suppress(OSError):
+                place, told = _progress(log, place)
+                for sentence in told:
+                    say(f"{sentence} …")
+                    spoke = time.monotonic()
+                if not over and time.monotonic() - spoke > SILENCE_SECONDS:
                     say(f"{what} is at work for {time.monotonic() - began:.0f} s{_percent(log)} …")
                     spoke = time.monotonic()
 
@@ -172,6 +171,16 @@ def _narrated(log: Path, what: str, say: Say) -> Iterator[None]:
     finally:
         ended.set()
         thread.join()
+
+
+def _progress(log: Path, place: int) -> tuple[int, list[str]]:
+    """What stands in a log after a place, of what a process tells of its progress; and where its last whole line ends."""
+    with log.open("rb") as stream:
+        stream.seek(place)
+        whole, _, _ = stream.read().rpartition(b"\n")
+    lines = whole.decode("utf-8", "replace").splitlines()
+    told = [line.removeprefix(PROGRESS) for line in lines if line.startswith(PROGRESS)]
+    return place + (len(whole) + 1 if whole else 0), told
 
 
 def _percent(log: Path) -> str:

@@ -117,8 +117,8 @@ def test_an_end_in_the_middle_leaves_nothing_that_looks_finished(tmp_path, base,
     words = ["export", "merge", "--ckpt", str(base), "--adapter", str(adapter), "--out", str(out)]
     process = start(words)
     wait_until(lambda: out.parent.exists() and list(out.parent.glob(".*/merged")), "the folder to be made in")
+    wait_until(lambda: descendants(process.pid), "the process that merges")
     children = descendants(process.pid)
-    assert children
     process.send_signal(number)
     process.communicate(timeout=60)
     assert process.returncode == (-signal.SIGKILL if number == signal.SIGKILL else 130)
