@@ -156,7 +156,7 @@ def export_gguf(ckpt: str, adapter: str | None, kind: str, place: Place, log: Pa
     _refuse_unmergeable(source)
     assert source.path
     size = weights_bytes(source.path)
-    bits = (CONVERTED | QUANTIZED)[kind] + (BITS_OF_SOURCE if kind in QUANTIZED else 0)
+    bits = {**CONVERTED, **QUANTIZED}[kind] + (BITS_OF_SOURCE if kind in QUANTIZED else 0)
     check_space(place.out, size * (bits / BITS_OF_SOURCE + (1 if source.recipe else 0)), ANOTHER_PLACE)
     began = time.monotonic()
     with workbench(place.out, ANOTHER_PLACE) as bench:

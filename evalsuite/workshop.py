@@ -102,7 +102,7 @@ class Worker:
             return process.wait_for_note(TIMEOUT_SECONDS)
 
 
-def write_manifest(file: Path, made_by: str, source: Checkpoint, facts: Mapping[str, Any]) -> dict[str, Any]:
+def write_manifest(file: Path, made_by: str, source: Checkpoint, facts: Mapping[str, Any]) -> None:
     """Write what a model was made from; `facts` go along as they are."""
     content = {
         "made_by": made_by,
@@ -114,7 +114,6 @@ def write_manifest(file: Path, made_by: str, source: Checkpoint, facts: Mapping[
         "evalsuite": __version__,
     }
     file.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    return content
 
 
 def _make_room(target: Path) -> None:

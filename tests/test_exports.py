@@ -142,7 +142,7 @@ def descendants(pid: int) -> list[int]:
     return found
 
 
-@pytest.mark.parametrize("method", ["bnb-int8", "bnb-nf4", "torchao-int8"])
+@pytest.mark.parametrize("method", ["bnb-int8", "torchao-int8"])
 def test_quantized_and_saved_it_is_recognised_and_near(tmp_path, base, adapter, method):
     if lacks("bitsandbytes" if method.startswith("bnb") else "torchao"):
         pytest.skip("the library is not installed (evalsuite[quantize])")
@@ -172,6 +172,19 @@ def test_llm_compressor_quantizes_by_the_user_s_own_questions(tmp_path, base, me
         assert told["settings"]["calibration_tokens"] > 4 * len("question 1")
     if method.startswith("w4"):
         assert told["settings"]["group_size"] == 32
+
+
+@pytest.mark.model
+@pytest.mark.skipif(lacks("bitsandbytes"), reason="bitsandbytes is not installed (evalsuite[quantize])")
+def test_four_bits_that_were_saved_before_the_first_token_are_right(tmp_path):
+    try:
+        base = smollm2()
+    except CheckpointError as error:
+        pytest.skip(f"the weights cannot be fetched: {error}")
+    exported("quantize", "--ckpt", base, "--method", "bnb-nf4", "--out", tmp_path / "nf4")
+    told = manifest(tmp_path / "nf4" / MANIFEST)
+    assert told["probe"]["divergence"] < 1.0
+    assert "Paris" in told["probe"]["answer"]
 
 
 PRO = """

@@ -180,7 +180,7 @@ def _base_of_arguments(path: Path) -> str | None:
         if (folder / SWIFT_ARGUMENTS).is_file():
             with contextlib.suppress(OSError, ValueError, AttributeError):
                 told = json.loads((folder / SWIFT_ARGUMENTS).read_bytes())
-                return told.get("model_dir") or told.get("model")
+                return str(told.get("model_dir") or told.get("model") or "") or None
     return None
 
 

@@ -42,7 +42,10 @@ def find_converters() -> Path | None:
 
 
 def as_gguf(checkpoint: Checkpoint) -> Checkpoint:
-    """The same variant as llama.cpp will serve it, to be made; unchanged where it is GGUF already or cannot become it."""
+    """The same variant as llama.cpp will serve it, to be made; unchanged where it is GGUF already or cannot become it.
+
+    Raises `CheckpointError` for an adapter that would be another one in a GGUF file.
+    """
     form = GGUF_FORMS.get(checkpoint.form)
     if form is None or checkpoint.base_form not in (None, "original"):
         return checkpoint
