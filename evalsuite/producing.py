@@ -197,7 +197,7 @@ def quantize_into(
         "files": _small_files([source]),
     }
     found = worker.make(library.maker, job, bench, f"quantizing by {library.module}", python)
-    near = closeness(before, _read(target, "what was saved", bench, worker, python))
+    near = closeness(before, _read(target, "what was saved", bench, worker, python, answers=True))
     _refuse_noise(near, method)
     return Made(found["made_with"], found["settings"], near)
 
@@ -237,9 +237,16 @@ def _quantize_gguf(whole: Path, kind: str, target: Path, worker: Worker) -> None
 
 
 def _read(
-    path: Path, what: str, bench: Path, worker: Worker, python: str, device: str | None = None
+    path: Path,
+    what: str,
+    bench: Path,
+    worker: Worker,
+    python: str,
+    *,
+    device: str | None = None,
+    answers: bool = False,
 ) -> Reading:
-    job = {"path": str(path), "what": what, "device": device}
+    job = {"path": str(path), "what": what, "device": device, "answers": answers}
     return Reading.parse(worker.make("read", job, bench, f"reading {what}", python)["reading"])
 
 

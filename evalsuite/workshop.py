@@ -37,6 +37,8 @@ SILENCE_SECONDS = 20.0
 LOG_TAIL_BYTES = 4096
 _PERCENT = re.compile(r"(?P<percent>\d{1,3})%\|")
 """A progress bar's, as tqdm draws it."""
+WHOLE = "100"
+"""Of a bar that is over, after which something else is being done."""
 
 
 @contextmanager
@@ -187,4 +189,4 @@ def _percent(log: Path) -> str:
     with log.open("rb") as stream:
         stream.seek(max(0, log.stat().st_size - LOG_TAIL_BYTES))
         found = _PERCENT.findall(stream.read().decode("utf-8", "replace"))
-    return f", {found[-1]} %" if found else ""
+    return f", {found[-1]} %" if found and found[-1] != WHOLE else ""

@@ -49,7 +49,7 @@ def main() -> None:
         target, dtype="auto", local_files_only=True
     )
     readings["result"] = read_model(
-        again.eval(), transformers.AutoTokenizer.from_pretrained(target, local_files_only=True)
+        again.eval(), transformers.AutoTokenizer.from_pretrained(target, local_files_only=True), answers=True
     )
     versions = {
         "torch": torch.__version__,

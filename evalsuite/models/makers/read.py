@@ -1,4 +1,4 @@
-"""Load a saved model as anyone would and take its reading. The job: `path`, `device` (None: a GPU where there is one)."""
+"""Load a saved model as anyone would and take its reading. The job: `path`, `what` it is, `device` (None: a GPU where there is one), `answers` (whether a question is asked, too)."""
 
 from __future__ import annotations
 
@@ -23,4 +23,4 @@ def main() -> None:
     )
     model.eval()
     say(f"asking {job['what']}")
-    report({"reading": read_model(model, tokenizer)})
+    report({"reading": read_model(model, tokenizer, answers=job["answers"])})
