@@ -111,11 +111,11 @@ def export_quantized(
         )
     source = _source(ckpt, adapter)
     _refuse_place(place, source, file=False)
-    library_of(method)
-    if how.gpu and not has_gpu():
+    if how.without_gpu and not has_gpu():
         raise ServerError(
-            f"--method {method} is made on a GPU only, and there is none here. Take fp8-dynamic, which is made anywhere."
+            f"--method {method} is made on a GPU only, and there is none here. Take {how.without_gpu}, which is made anywhere."
         )
+    library_of(method)
     refuse_absent(READ_NEEDS, "export", "transformers")
     _refuse_unmergeable(source)
     data: dict[str, Any] = {}

@@ -159,7 +159,7 @@ def test_quantized_and_saved_it_is_recognised_and_near(tmp_path, base, adapter, 
 @pytest.mark.skipif(
     LLMCOMPRESSOR is None, reason="no llm-compressor (EVALSUITE_LLMCOMPRESSOR_PYTHON names none)"
 )
-@pytest.mark.parametrize("method", ["w8a8", "w4a16", "w4a16-gptq", "w4a16-awq"])
+@pytest.mark.parametrize("method", ["w8a8", "w4a16", "w4a16-gptq"])
 def test_llm_compressor_quantizes_by_the_user_s_own_questions(tmp_path, base, method):
     data = write_qa(tmp_path / "qa.jsonl", [(f"question {number}", "answer") for number in range(9)])
     more = ["--calibration", f"qa:{data}", "--calibration-rows", 4] if "-" in method else []

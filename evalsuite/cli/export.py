@@ -51,7 +51,7 @@ def merge(
 @export.command()
 def quantize(
     ckpt: Ckpt,
-    method: Annotated[str, typer.Option(metavar="NAME", help="bnb-int8, bnb-nf4, torchao-int8, fp8 (GPU); by llm-compressor w8a8, w8a16, w4a16, fp8-dynamic, and calibrated w8a8-gptq, w4a16-gptq, w4a16-awq.")],
+    method: Annotated[str, typer.Option(metavar="NAME", help="bnb-int8, bnb-nf4, torchao-int8, fp8 (GPU); by llm-compressor w8a8, w8a16, w4a16, fp8-dynamic, and calibrated w8a8-gptq, w4a16-gptq, w4a16-awq (GPU).")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="The folder to write.")],
     adapter: AdapterOption = None,
     calibration: Annotated[str | None, typer.Option(metavar="[KIND:]PATH", help="Prompts to calibrate by: any file that `evalsuite run -d` takes, rendered as its task asks.")] = None,

@@ -94,14 +94,15 @@ class SavedMethod:
     scheme: str = ""
     how: str = "rtn"
     calibrated: bool = False
-    gpu: bool = False
+    without_gpu: str = ""
+    """What to take where there is no GPU, on which alone it is made; empty where it is made anywhere."""
 
 
 EXPORTED: Mapping[str, SavedMethod] = {
     "bnb-int8": SavedMethod("bitsandbytes", "bitsandbytes", LOAD_TIME["bnb-int8"].says, 0.8),
     "bnb-nf4": SavedMethod("bitsandbytes", "bitsandbytes", LOAD_TIME["bnb-nf4"].says, 0.7),
     "torchao-int8": SavedMethod("torchao", "torchao", LOAD_TIME["torchao-int8"].says, 0.8),
-    "fp8": SavedMethod("transformers", "fp8", LOAD_TIME["fp8"].says, 0.8, gpu=True),
+    "fp8": SavedMethod("transformers", "fp8", LOAD_TIME["fp8"].says, 0.8, without_gpu="fp8-dynamic"),
     "w8a8": SavedMethod(
         "llmcompressor", "compressed-tensors", "int8 weights and activations, rounded", 0.8, "W8A8"
     ),
@@ -125,11 +126,12 @@ EXPORTED: Mapping[str, SavedMethod] = {
     "w4a16-awq": SavedMethod(
         "llmcompressor",
         "compressed-tensors",
-        "int4 weights, by AWQ",
+        "int4 weights, by AWQ, on a GPU",
         0.7,
         "W4A16_ASYM",
         "awq",
         calibrated=True,
+        without_gpu="w4a16-gptq",
     ),
 }
 """`export quantize --method NAME`. Those of `--quant` are the same, saved."""

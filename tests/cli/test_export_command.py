@@ -106,6 +106,14 @@ def test_a_library_that_is_not_installed_is_named_with_what_brings_it(tmp_path, 
     )
 
 
+@pytest.mark.parametrize(("method", "instead"), [("fp8", "fp8-dynamic"), ("w4a16-awq", "w4a16-gptq")])
+def test_what_is_made_on_a_gpu_only_names_what_is_made_anywhere(tmp_path, base, method, instead):
+    words = ["quantize", "--ckpt", base, "--method", method, "--out", "out"]
+    data = ["--calibration", "qa_en"] if method.endswith("awq") else []
+    said = refused([*words, *data], 4, tmp_path, {"CUDA_VISIBLE_DEVICES": ""})
+    assert f"on a GPU only, and there is none here. Take {instead}" in said
+
+
 def test_gguf_types_and_names(tmp_path, base):
     said = refused(["gguf", "--ckpt", base, "--quant", "Q9_K", "--out", "x.gguf"], 2, tmp_path)
     assert "Q4_K_M" in said
