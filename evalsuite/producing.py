@@ -206,7 +206,6 @@ def convert_into(source: Path, kind: str, target: Path, worker: Worker) -> Made:
     """Write a folder as a GGUF file of a type, of `CONVERTED` or `QUANTIZED`. Raises `ServerError`, `BadResult`."""
     converters, bench = find_converters(), target.parent
     assert converters
-    before = _read(source, "the original", bench, worker, sys.executable, device="cpu")
     direct = kind in CONVERTED
     whole = target if direct else bench / "whole.gguf"
     words = model_command(converters, source, whole, kind.lower() if direct else "auto")
@@ -215,6 +214,7 @@ def convert_into(source: Path, kind: str, target: Path, worker: Worker) -> Made:
     if not direct:
         _quantize_gguf(whole, kind, target, worker)
         whole.unlink()
+    before = _read(source, "the original", bench, worker, sys.executable, device="cpu")
     near = closeness(before, read_gguf(target, worker))
     _refuse_noise(near, kind)
     return Made({"converters": str(converters)}, {"type": kind}, near)
