@@ -185,7 +185,7 @@ def test_four_bits_that_were_saved_before_the_first_token_are_right(tmp_path):
     exported("quantize", "--ckpt", base, "--method", "bnb-nf4", "--out", tmp_path / "nf4")
     told = manifest(tmp_path / "nf4" / MANIFEST)
     assert told["probe"]["divergence"] < 1.0
-    assert "Paris" in told["probe"]["answer"]
+    assert "Rom" in told["probe"]["answer"]
 
 
 PRO = """

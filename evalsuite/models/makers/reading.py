@@ -26,7 +26,8 @@ TEXTS = (
     "In 1969, the first human being walked on the",
     "SELECT name FROM users WHERE id",
 )
-QUESTION = "What is the capital of France?"
+QUESTION = "The capital of Italy is Rome. What is the capital of Italy?"
+"""Whose answer begins with no near tie, so that rounding alone does not change it."""
 CANDIDATES = 100
 ANSWER_TOKENS = 16
 
