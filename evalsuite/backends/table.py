@@ -45,11 +45,6 @@ TO_GGUF = Way(
     "llama.cpp serves GGUF files. With its converters installed (pip install 'evalsuite[gguf]', or EVALSUITE_LLAMA_CPP=FOLDER of a checkout "
     "of llama.cpp) evalsuite converts base, adapters and merged models itself; otherwise give .gguf files, or take --backend transformers.",
 )
-SWIFT_EXPORT = Way(
-    "merge",
-    "New blocks of ms-swift's LLaMA-Pro stand apart from their model: write them into one with "
-    "`swift export --adapters DIR --merge_lora true` and give the folder that it makes.",
-)
 GGUF_ELSEWHERE = Way("no", "A GGUF file is llama.cpp's: take --backend llamacpp.")
 UNQUANTIZE = Way(
     "no", "llama.cpp has quantizations of its own: convert the original checkpoint to GGUF and quantize that."
@@ -73,7 +68,6 @@ TABLE: Mapping[str, Mapping[Form, Way]] = {
         "original": TO_GGUF,
         "lora": TO_GGUF,
         "stacked": TO_GGUF,
-        "llama-pro": SWIFT_EXPORT,
         **dict.fromkeys(
             ("bitsandbytes", "gptq", "awq", "hqq", "eetq", "aqlm", "fp8", "compressed-tensors", "torchao"),
             UNQUANTIZE,
@@ -86,7 +80,6 @@ TABLE: Mapping[str, Mapping[Form, Way]] = {
         "original": SERVES,
         "lora": with_package("peft"),
         "stacked": with_package("peft"),
-        "llama-pro": SWIFT_EXPORT,
         "bitsandbytes": with_package("bitsandbytes"),
         "gptq": with_package("gptqmodel", gpu=True),
         "awq": with_package("gptqmodel", gpu=True),
@@ -106,7 +99,6 @@ TABLE: Mapping[str, Mapping[Form, Way]] = {
         "original": SERVES,
         "lora": SERVES,
         "stacked": MERGE,
-        "llama-pro": SWIFT_EXPORT,
         "bitsandbytes": with_package("bitsandbytes", gpu=True),
         "gptq": SERVES,
         "awq": SERVES,
@@ -126,7 +118,6 @@ TABLE: Mapping[str, Mapping[Form, Way]] = {
         "original": ON_GPU,
         "lora": ON_GPU,
         "stacked": MERGE,
-        "llama-pro": SWIFT_EXPORT,
         "gptq": ON_GPU,
         "awq": ON_GPU,
         "fp8": ON_GPU,
@@ -139,7 +130,6 @@ TABLE: Mapping[str, Mapping[Form, Way]] = {
         "original": ON_GPU,
         "lora": ON_GPU,
         "stacked": MERGE,
-        "llama-pro": SWIFT_EXPORT,
         "bitsandbytes": with_package("bitsandbytes", gpu=True),
         "gptq": ON_GPU,
         "awq": ON_GPU,

@@ -29,6 +29,7 @@ COMMANDS = {
     "compare": "evalsuite.cli.compare",
     "view": "evalsuite.cli.view",
     "deploy": "evalsuite.cli.deploy",
+    "export": "evalsuite.cli.export",
     "validate": "evalsuite.cli.validate",
     "datasets": "evalsuite.cli.datasets",
     "doctor": "evalsuite.cli.doctor",

@@ -26,6 +26,7 @@ def doctor() -> None:
     from evalsuite.backends.table import TABLE
     from evalsuite.cache import cache_folder
     from evalsuite.models.weights import BUILTIN_WEIGHTS
+    from evalsuite.producing import abilities
     from evalsuite.runs.provenance import machine, versions
 
     found = versions()
@@ -39,6 +40,9 @@ def doctor() -> None:
     print("\nForms of a checkpoint (in brackets: what it takes besides the engine):")
     for cells in zip(["", *_table_forms()], *columns, strict=True):
         print(f"  {cells[0]:<19}{'  '.join(cells[1:]).rstrip()}")
+    print("\nExports (evalsuite export):")
+    for what, detail in abilities():
+        print(f"  {what:<25} {detail}")
     print("\nBuilt-in weights (--ckpt):")
     for name, weights in BUILTIN_WEIGHTS.items():
         state = (

@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import gc
 import io
+import shutil
 import signal
 import sys
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from evalsuite.backends.base import Served
 from evalsuite.cli.progress import display
 from evalsuite.config import build_config, build_deploy_config, build_score_config, read_config_file
-from evalsuite.errors import EvalsuiteError
+from evalsuite.errors import EvalsuiteError, ServerError
 from evalsuite.evaluation import Prepared, evaluate, prepare
 from evalsuite.report.texts import dump, message_text
 from evalsuite.runs.directory import REPORT_FILE, SUMMARY_JSON, run_directory_of
 from evalsuite.runs.run import Run, load_run
 from evalsuite.types import Prompt, Reply
 
+if TYPE_CHECKING:
+    from evalsuite.exporting import Exported, Place
+
+EXPORT_LOG_PREFIX = "evalsuite-export-"
 STAND_IN = "(the model's reply)"
 """For what a judge would read, in a dry run."""
 
@@ -56,6 +62,31 @@ def execute_deploy(given: Mapping[str, Any], show: Callable[[Sequence[tuple[str,
         if not holding:
             raise
         _note("ended")
+
+
+def execute_export(
+    work: Callable[[Place, Path, Callable[[str], None]], Exported],
+    out: Path,
+    *,
+    force: bool,
+    show: Callable[[Exported], None],
+) -> None:
+    """Make it, and show what was made. The log is kept only where something failed, which its error names. Raises `EvalsuiteError`."""
+    from evalsuite.exporting import Place
+
+    replace_what_cannot_be_shown()
+    _end_like_interrupt(signal.SIGTERM)
+    folder = Path(tempfile.mkdtemp(prefix=EXPORT_LOG_PREFIX))
+    keep = False
+    try:
+        exported = work(Place(out.expanduser(), force), folder / "export.log", _note)
+    except ServerError:
+        keep = (folder / "export.log").exists()
+        raise
+    finally:
+        if not keep:
+            shutil.rmtree(folder, ignore_errors=True)
+    show(exported)
 
 
 def execute_score(given: Mapping[str, Any], *, config_file: Path | None, as_json: bool) -> None:

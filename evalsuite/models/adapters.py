@@ -6,6 +6,8 @@ A peft tensor `base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight` b
 
 from __future__ import annotations
 
+import contextlib
+import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -25,6 +27,11 @@ PROMPT_METHODS = frozenset({"PREFIX_TUNING", "PROMPT_TUNING", "P_TUNING", "MULTI
 _PREFIX = re.compile(r"^(?:base_model\.model\.)?")
 _LORA = re.compile(r"\.lora_(?P<half>A|B)(?:\.[^.]+)?\.weight$")
 _LAYER = re.compile(r"(?:^|\.)(?P<tail>(?:layers|h|blocks)\.(?P<number>\d+)\..+)$")
+OWN_SCALES = "scales of its own"
+"""A detail of adapters that are not scaled by alpha / rank alone."""
+SWIFT_ARGUMENTS = "args.json"
+LLAMA_PRO = "LLAMAPRO"
+"""ms-swift's `swift_type` of new blocks that stand apart from their model."""
 LAYER_COUNTS = ("num_hidden_layers", "n_layer", "num_layers")
 
 
@@ -34,6 +41,7 @@ def read_adapter(path: Path, option: str) -> Adapter:
         return _gguf_adapter(path, option)
     if not path.exists():
         raise CheckpointError(f"{option}: no such folder. Give the folder with {ADAPTER_CONFIG} in it.")
+    path = llama_pro_folder(path, option) or path
     if not (path / ADAPTER_CONFIG).is_file():
         raise CheckpointError(
             f"{option}: no adapter ({ADAPTER_CONFIG} is not in it). {_inner_adapters(path)}"
@@ -58,16 +66,22 @@ def read_adapter(path: Path, option: str) -> Adapter:
         raise CheckpointError(
             f"{option}: cannot read {error.filename} ({error.strerror}); check its permissions."
         ) from error
-    rank = config.get("r")
-    base = config.get("base_model_name_or_path")
+    base = config.get("base_model_name_or_path") or _base_of_arguments(path)
     return Adapter(
         path,
         fingerprint,
         method,
-        rank if isinstance(rank, int) else None,
+        _highest_rank(config),
         str(base) if base else None,
         _details(path, config),
     )
+
+
+def _highest_rank(config: Mapping[str, Any]) -> int | None:
+    """Of all its modules: `rank_pattern` gives some of them one of their own."""
+    own = config.get("rank_pattern")
+    ranks = [config.get("r"), *(own.values() if isinstance(own, Mapping) else ())]
+    return max((rank for rank in ranks if isinstance(rank, int)), default=None)
 
 
 def header(path: Path, option: str) -> Header | None:
@@ -87,6 +101,15 @@ def header(path: Path, option: str) -> Header | None:
         ) from error
 
 
+def llama_pro_folder(path: Path, option: str) -> Path | None:
+    """The tuner's folder of ms-swift's unmerged LLaMA-Pro: the one that is named, or its `default`. Raises `CheckpointError`."""
+    for folder in (path, path / "default"):
+        if (folder / ADAPTER_CONFIG).is_file():
+            told = read_json(folder / ADAPTER_CONFIG, option).get("swift_type")
+            return folder if str(told or "").upper() == LLAMA_PRO else None
+    return None
+
+
 def check_fits(adapter: Adapter, base: ModelFolder, option: str) -> None:
     """Refuse an adapter of another base, by its layers, its names or its shapes. Raises `CheckpointError`.
 
@@ -99,6 +122,8 @@ def check_fits(adapter: Adapter, base: ModelFolder, option: str) -> None:
     advice = f"{named} Give that base: --ckpt base=PATH --adapter {option.partition(' ')[2] or adapter.path}"
     deepest = max((number for name in found.shapes if (number := _layer(name)) is not None), default=None)
     layers = next((base.text_config[key] for key in LAYER_COUNTS if key in base.text_config), None)
+    if isinstance(layers, int):
+        layers += int(adapter.details.get("new blocks", 0))
     if deepest is not None and isinstance(layers, int) and deepest >= layers:
         raise CheckpointError(
             f"{option}: an adapter of another base: it changes layer {deepest}, and {base.path} has {layers} layers.{advice}"
@@ -149,13 +174,25 @@ def _layer(name: str) -> int | None:
     return int(match["number"]) if match else None
 
 
+def _base_of_arguments(path: Path) -> str | None:
+    """The model in ms-swift's record of its arguments, which stands in the checkpoint's folder, above that of a tuner."""
+    for folder in (path, path.parent):
+        if (folder / SWIFT_ARGUMENTS).is_file():
+            with contextlib.suppress(OSError, ValueError, AttributeError):
+                told = json.loads((folder / SWIFT_ARGUMENTS).read_bytes())
+                return str(told.get("model_dir") or told.get("model") or "") or None
+    return None
+
+
 def _details(path: Path, config: Mapping[str, Any]) -> dict[str, str]:
     kept = config.get("modules_to_save")
     found = {
-        "trained by": trainer_of(path),
+        "trained by": trainer_of(path) or ("ms-swift" if config.get("swift_type") else None),
         "DoRA": "yes" if config.get("use_dora") else None,
+        OWN_SCALES: "yes" if config.get("alpha_pattern") or config.get("use_rslora") else None,
         "saved whole": ", ".join(map(str, kept)) if isinstance(kept, list) and kept else None,
         "value head": head.name if (head := value_head(path)) else None,
+        "new blocks": str(config["num_new_blocks"]) if config.get("num_new_blocks") else None,
     }
     return {name: text for name, text in found.items() if text}
 

@@ -16,7 +16,6 @@ Form: TypeAlias = Literal[
     "original",
     "lora",
     "stacked",
-    "llama-pro",
     "bitsandbytes",
     "gptq",
     "awq",
@@ -33,12 +32,13 @@ Form: TypeAlias = Literal[
 """What an engine has to be able to do with a checkpoint.
 
 `served`: someone else serves it. `original`: a Hugging Face folder as it was saved, merged and LLaMA-Pro ones included.
-`lora`: a peft adapter on its base. `stacked`: several, one on the other. `llama-pro`: new blocks apart from their model.
+`lora`: a peft adapter on its base. `stacked`: several, one on the other.
 Names of methods: quantized and saved so. `load-…`: quantized while it is loaded (`--quant`).
 """
 FORMS: tuple[Form, ...] = get_args(Form)
-Step: TypeAlias = Literal["merge", "gguf"]
-"""What has to be made of a checkpoint before it can be served: its adapters merged, GGUF files for llama.cpp."""
+Step: TypeAlias = Literal["merge", "llama-pro", "gguf"]
+"""What has to be made of a checkpoint before it can be served: its adapters merged, the new blocks of ms-swift's LLaMA-Pro
+written into their base, GGUF files for llama.cpp."""
 
 FINGERPRINT_DIGITS = 16
 ARGUMENTS_WITHOUT_EFFECT = frozenset(

@@ -19,6 +19,8 @@ from evalsuite.models.safetensors_headers import BrokenWeights, Header, read_hea
 
 CONFIG = "config.json"
 ADAPTER_CONFIG = "adapter_config.json"
+MANIFEST = "evalsuite-export.json"
+"""In a folder that evalsuite made, or behind the name of a file: what it was made from, how, and how near it came."""
 SINGLE_FILES = ("model.safetensors", "pytorch_model.bin")
 INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
 TEXT_PATTERNS = (

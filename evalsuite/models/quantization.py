@@ -1,6 +1,6 @@
-"""Quantized checkpoints by the name their configuration has for the method, and the methods of `--quant`.
+"""Quantized checkpoints by the name their configuration has for the method, the methods of `--quant`, and those of `export`.
 
-Source of the names: transformers 5.23, `quantizers/auto.py`.
+Source of the names: transformers 5.23, `quantizers/auto.py`. Which methods really work where stands in docs/export.md.
 """
 
 from __future__ import annotations
@@ -43,6 +43,98 @@ LOAD_TIME: Mapping[str, LoadTimeMethod] = {
     "fp8": LoadTimeMethod("load-fp8", "8-bit floats, on a GPU"),
 }
 """`--quant METHOD`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """What quantizes and saves: a program of `makers`, and the library it takes."""
+
+    maker: str
+    module: str
+    distributions: tuple[str, ...]
+    get: str
+    """What to do where it is not installed, as a sentence."""
+    elsewhere: bool = False
+    """Whether it may live in a Python of its own, since it pins versions."""
+
+
+LIBRARIES: Mapping[str, Library] = {
+    "bitsandbytes": Library(
+        "quantize_transformers", "bitsandbytes", ("bitsandbytes",), "Run: pip install 'evalsuite[quantize]'"
+    ),
+    "torchao": Library(
+        "quantize_transformers", "torchao", ("torchao",), "Run: pip install 'evalsuite[quantize]'"
+    ),
+    "transformers": Library(
+        "quantize_transformers",
+        "transformers",
+        ("transformers",),
+        "Run: pip install 'evalsuite[transformers]'",
+    ),
+    "llmcompressor": Library(
+        "quantize_llmcompressor",
+        "llmcompressor",
+        ("llmcompressor",),
+        "It pins an older transformers, so give it an environment of its own (python -m venv ENV && ENV/bin/pip install llmcompressor) "
+        "and name its Python: EVALSUITE_LLMCOMPRESSOR_PYTHON=ENV/bin/python",
+        elsewhere=True,
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SavedMethod:
+    """A way to quantize a checkpoint and save it."""
+
+    library: str
+    form: Form
+    says: str
+    share: float
+    """Of a 16-bit checkpoint's size, what it takes at most (embeddings stay as they are)."""
+    scheme: str = ""
+    how: str = "rtn"
+    calibrated: bool = False
+    without_gpu: str = ""
+    """What to take where there is no GPU, on which alone it is made; empty where it is made anywhere."""
+
+
+EXPORTED: Mapping[str, SavedMethod] = {
+    "bnb-int8": SavedMethod("bitsandbytes", "bitsandbytes", LOAD_TIME["bnb-int8"].says, 0.8),
+    "bnb-nf4": SavedMethod("bitsandbytes", "bitsandbytes", LOAD_TIME["bnb-nf4"].says, 0.7),
+    "torchao-int8": SavedMethod("torchao", "torchao", LOAD_TIME["torchao-int8"].says, 0.8),
+    "fp8": SavedMethod("transformers", "fp8", LOAD_TIME["fp8"].says, 0.8, without_gpu="fp8-dynamic"),
+    "w8a8": SavedMethod(
+        "llmcompressor", "compressed-tensors", "int8 weights and activations, rounded", 0.8, "W8A8"
+    ),
+    "w8a16": SavedMethod("llmcompressor", "compressed-tensors", "int8 weights, rounded", 0.8, "W8A16"),
+    "w4a16": SavedMethod("llmcompressor", "compressed-tensors", "int4 weights, rounded", 0.7, "W4A16"),
+    "fp8-dynamic": SavedMethod(
+        "llmcompressor", "compressed-tensors", "8-bit floats, weights and activations", 0.8, "FP8_DYNAMIC"
+    ),
+    "w8a8-gptq": SavedMethod(
+        "llmcompressor",
+        "compressed-tensors",
+        "int8 weights and activations, by GPTQ",
+        0.8,
+        "W8A8",
+        "gptq",
+        calibrated=True,
+    ),
+    "w4a16-gptq": SavedMethod(
+        "llmcompressor", "compressed-tensors", "int4 weights, by GPTQ", 0.7, "W4A16", "gptq", calibrated=True
+    ),
+    "w4a16-awq": SavedMethod(
+        "llmcompressor",
+        "compressed-tensors",
+        "int4 weights, by AWQ, on a GPU",
+        0.7,
+        "W4A16_ASYM",
+        "awq",
+        calibrated=True,
+        without_gpu="w4a16-gptq",
+    ),
+}
+"""`export quantize --method NAME`. Those of `--quant` are the same, saved."""
 
 
 def saved_method(config: Mapping[str, Any]) -> tuple[str, str] | None:

@@ -8,17 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from evalsuite.errors import CheckpointError
-from evalsuite.models.adapters import GGUF_MAGIC, check_fits, read_adapter
+from evalsuite.models.adapters import GGUF_MAGIC, LLAMA_PRO, check_fits, llama_pro_folder, read_adapter
 from evalsuite.models.checkpoint import Adapter, Checkpoint, Form, fingerprint_of, short_name
 from evalsuite.models.fingerprints import file_fingerprint, folder_fingerprint
-from evalsuite.models.folder import ADAPTER_CONFIG, CONFIG, ModelFolder, read_folder, read_json
+from evalsuite.models.folder import ADAPTER_CONFIG, CONFIG, ModelFolder, read_folder
 from evalsuite.models.hub import cached_folder, hub_cache, looks_like_hub_id
 from evalsuite.models.quantization import METHODS, saved_method
 from evalsuite.models.trainers import trainer_of
 from evalsuite.models.weights import BUILTIN_WEIGHTS, fetch_weights
 
 SERVE_IT = "Serve it yourself (for instance `vllm serve`) and give --base-url URL --model NAME"
-LLAMA_PRO = "LLAMAPRO"
 NAMED = re.compile(r"^(?P<name>[\w.+-]+)=(?P<path>.+)$")
 
 
@@ -31,8 +30,8 @@ def find_checkpoint(text: str) -> Checkpoint:
     path = find_path(source, option)
     if path.is_file():
         return Checkpoint(name, name, source, "gguf", _gguf_fingerprint(path, option), path)
-    if (pro := _llama_pro(path, option)) is not None:
-        return Checkpoint(name, name, source, "llama-pro", pro.fingerprint, path, details=pro.details)
+    if llama_pro_folder(path, option) is not None:
+        return _adapter_on_its_base(name, source, path, option)
     if (path / ADAPTER_CONFIG).is_file() and not (path / CONFIG).is_file():
         return _adapter_on_its_base(name, source, path, option)
     return _of_folder(name, source, read_folder(path, option), option)
@@ -73,7 +72,7 @@ def with_adapters(
         raise CheckpointError(
             f"{option}: a LoRA in a GGUF file goes on a base in a GGUF file only, and {base.source} is none."
         )
-    if base.path is None or base.adapters or base.form == "llama-pro":
+    if base.path is None or base.adapters:
         raise CheckpointError(
             f"{option}: its base {base.source} is of the form '{base.form}'; give the model it was trained on."
         )
@@ -86,6 +85,8 @@ def with_adapters(
     details = {**base.details, "base": base.source}
     for adapter in adapters:
         details |= {**adapter.details, **({"rank": str(adapter.rank)} if adapter.rank else {})}
+    if any(adapter.method == LLAMA_PRO for adapter in adapters):
+        return _with_new_blocks(base, name, source, adapters, fingerprint, details, option)
     return Checkpoint(
         name,
         name,
@@ -96,6 +97,35 @@ def with_adapters(
         adapters,
         base.quant,
         base_form=base.form,
+        base_fingerprint=base.fingerprint,
+        details=details,
+    )
+
+
+def _with_new_blocks(
+    base: Checkpoint,
+    name: str,
+    source: str,
+    adapters: tuple[Adapter, ...],
+    fingerprint: str,
+    details: Mapping[str, str],
+    option: str,
+) -> Checkpoint:
+    """ms-swift's LLaMA-Pro: new blocks that have to be written into their base, and then are a model like any other."""
+    if len(adapters) > 1 or base.form != "original":
+        raise CheckpointError(
+            f"{option}: new blocks of ms-swift's LLaMA-Pro are written into an original Hugging Face folder, alone; "
+            f"here the base is of the form '{base.form}' and there are {len(adapters)} adapters."
+        )
+    return Checkpoint(
+        name,
+        name,
+        source,
+        "original",
+        fingerprint,
+        base.path,
+        adapters,
+        recipe=("llama-pro",),
         base_fingerprint=base.fingerprint,
         details=details,
     )
@@ -149,20 +179,6 @@ def _from_here(base: str, adapter: Path) -> Path | str:
     """A base that is named relative to where the adapter stands is found from anywhere."""
     beside = adapter / base
     return beside if not Path(base).is_absolute() and not Path(base).exists() and beside.exists() else base
-
-
-def _llama_pro(path: Path, option: str) -> Adapter | None:
-    """ms-swift's unmerged LLaMA-Pro: a tuner's folder, in the checkpoint or in its `default`, with the new blocks alone."""
-    for folder in (path, path / "default"):
-        if (folder / ADAPTER_CONFIG).is_file() and _swift_type(
-            read_json(folder / ADAPTER_CONFIG, option)
-        ) == LLAMA_PRO:
-            return read_adapter(folder, option)
-    return None
-
-
-def _swift_type(config: Mapping[str, Any]) -> str:
-    return str(config.get("swift_type") or "").upper()
 
 
 def _gguf_fingerprint(path: Path, option: str) -> str:

@@ -53,7 +53,7 @@ def find_variants(
     for base in bases:
         with_base = [base, *on_base[base.name]]
         variants += with_base
-        variants += [merged(one) for one in with_base if merge and one.adapters]
+        variants += [merged(one) for one in with_base if merge and one.adapters and not one.recipe]
         variants += [quantized(base, method) for method in quants]
     if merge and not any(one.recipe for one in variants):
         raise ConfigError("--merge: there is no adapter to merge; name one with --adapter NAME=PATH.")
@@ -73,7 +73,7 @@ def merged(variant: Checkpoint) -> Checkpoint:
     """The variant's adapters written into its base: a checkpoint that has to be made. Raises `CheckpointError`."""
     if variant.base_form != "original":
         raise CheckpointError(
-            f"--merge: {variant.name} stands on {variant.details.get('base')}, which is of the form '{variant.base_form}'; adapters are merged into "
+            f"{variant.name}: it stands on {variant.details.get('base')}, which is of the form '{variant.base_form}'; adapters are merged into "
             "an original Hugging Face folder. Give that as --ckpt."
         )
     name = variant.name + MERGED_SUFFIX

@@ -93,9 +93,10 @@ def test_a_named_engine_that_does_not_serve_the_form_says_what_to_do(original, t
 
 
 def test_what_no_engine_serves_lists_each_engine_s_reason(tmp_path):
-    with pytest.raises(CheckpointError, match="no engine here serves the form 'llama-pro'") as caught:
-        plan_servers([checkpoint("pro", "llama-pro", tmp_path)], "auto", gpu=False)
-    assert "swift export --adapters DIR --merge_lora true" in str(caught.value)
+    with pytest.raises(CheckpointError, match="no engine here serves the form 'fp8'") as caught:
+        plan_servers([checkpoint("small", "fp8", tmp_path)], "auto", gpu=False)
+    assert "vllm serves the form 'fp8' on a GPU only" in str(caught.value)
+    assert "llama.cpp has quantizations of its own" in str(caught.value)
     assert "--base-url URL" in str(caught.value)
 
 

@@ -233,6 +233,7 @@ def test_doctor_says_what_can_be_served_and_what_to_install(evalsuite, tmp_path)
     assert "smollm2" in ended.out
     assert f"cache: {tmp_path / 'cache'}" in ended.out
     assert "fetched on first use (98 MB)" in ended.out
+    assert "w4a16-gptq" in ended.out
 
 
 def test_doctor_without_the_optional_packages(evalsuite, monkeypatch):

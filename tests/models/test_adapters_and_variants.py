@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from model_folders import adapter_folder, hf_folder, write_safetensors
+from model_folders import adapter_folder, hf_folder, llama_pro, write_safetensors
 
 from evalsuite.errors import CheckpointError, ConfigError
 from evalsuite.models.gguf import as_gguf
@@ -32,6 +32,30 @@ class TestAdapters:
         assert (tuned.adapters[0].path, tuned.adapters[0].rank) == (adapter, 4)
         assert tuned.fingerprint != plain.fingerprint == tuned.base_fingerprint
         assert tuned.needed == ("original", "lora")
+
+    @pytest.mark.parametrize(
+        ("config", "rank"),
+        [
+            ({}, 4),
+            ({"rank_pattern": {"q_proj": 32, "layers.0.v_proj": 2}}, 32),
+            ({"rank_pattern": {"q_proj": 2}}, 4),
+            ({"rank_pattern": {}}, 4),
+            ({"rank_pattern": None}, 4),
+        ],
+    )
+    def test_the_rank_is_the_highest_of_any_module(self, tmp_path, base, config, rank):
+        adapter = adapter_folder(tmp_path / "lora", **config)
+        tuned = find_variants([str(base)], [f"sft={adapter}"])[1]
+        assert (tuned.adapters[0].rank, tuned.details["rank"]) == (rank, str(rank))
+
+    @pytest.mark.parametrize("config", [{"alpha_pattern": {"q_proj": 64}}, {"use_rslora": True}])
+    def test_scales_that_a_gguf_lora_cannot_say(self, tmp_path, base, config):
+        adapter = adapter_folder(tmp_path / "lora", **config)
+        plain, tuned, merged = find_variants([str(base)], [f"sft={adapter}"], merge=True)
+        assert as_gguf(merged).recipe == ("merge", "gguf")
+        assert as_gguf(plain).form == "gguf"
+        with pytest.raises(CheckpointError, match=r"alpha_pattern or rsLoRA(.|\n)*Take --merge"):
+            as_gguf(tuned)
 
     def test_alone_it_finds_its_base_in_its_configuration(self, tmp_path, base):
         adapter = adapter_folder(tmp_path / "lora", base=str(base))
@@ -133,11 +157,39 @@ class TestTrainers:
             find_variants([str(base)], [f"rm={adapter}"])[1].details["value head"] == "value_head.safetensors"
         )
 
-    @pytest.mark.parametrize("inner", [".", "default"])
-    def test_unmerged_llama_pro_of_ms_swift(self, tmp_path, inner):
-        adapter_folder(tmp_path / "pro" / inner, swift_type="LLAMAPRO", peft_type=None)
-        found = find_checkpoint(str(tmp_path / "pro"))
-        assert found.form == "llama-pro"
+    @pytest.mark.parametrize("named", ["", "default"])
+    def test_unmerged_llama_pro_of_ms_swift(self, tmp_path, base, named):
+        folder = llama_pro(tmp_path / "pro")
+        plain, pro = find_variants([f"base={base}"], [f"pro={folder / named}"])
+        assert (pro.form, pro.recipe, pro.path) == ("original", ("llama-pro",), base)
+        assert [adapter.path for adapter in pro.adapters] == [folder / "default"]
+        assert (pro.details["new blocks"], pro.details["trained by"]) == ("2", "ms-swift")
+        assert pro.fingerprint != plain.fingerprint == pro.base_fingerprint
+
+    def test_unmerged_llama_pro_alone_finds_its_base_in_the_record_of_arguments(self, tmp_path, base):
+        folder = llama_pro(tmp_path / "pro", model=str(base))
+        found = find_checkpoint(str(folder))
+        assert (found.name, found.recipe, found.path) == ("pro", ("llama-pro",), base)
+
+    def test_unmerged_llama_pro_whose_base_is_not_known(self, tmp_path):
+        folder = llama_pro(tmp_path / "pro")
+        with pytest.raises(
+            CheckpointError, match=r"names no base. Name it yourself: --ckpt base=PATH --adapter pro="
+        ):
+            find_checkpoint(str(folder))
+
+    def test_unmerged_llama_pro_of_a_deeper_base(self, tmp_path, base):
+        folder = llama_pro(tmp_path / "pro", deepest=9)
+        assert "it changes layer 9" in refusal([str(base)], [f"pro={folder}"])
+
+    def test_unmerged_llama_pro_is_not_stacked(self, tmp_path, base):
+        folder, lora = llama_pro(tmp_path / "pro"), adapter_folder(tmp_path / "lora")
+        assert "are written into an original" in refusal([str(base)], [f"x={folder}+{lora}"])
+
+    def test_merge_leaves_llama_pro_as_it_is(self, tmp_path, base):
+        folder, lora = llama_pro(tmp_path / "pro"), adapter_folder(tmp_path / "lora")
+        found = find_variants([str(base)], [f"pro={folder}", f"sft={lora}"], merge=True)
+        assert [one.name for one in found] == ["base", "pro", "sft", "sft-merged"]
 
     def test_llama_pro_saved_whole_is_plain(self, tmp_path):
         assert find_checkpoint(str(hf_folder(tmp_path / "pro", num_hidden_layers=2))).form == "original"

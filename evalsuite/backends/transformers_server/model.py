@@ -14,6 +14,7 @@ import torch
 import transformers
 
 from evalsuite.backends.transformers_server.asked import Refused
+from evalsuite.models.load_time import load_time_config
 
 CONTEXT_KEYS = ("max_position_embeddings", "n_positions", "max_sequence_length", "seq_length", "n_ctx")
 DEFAULT_CONTEXT_TOKENS = 4096
@@ -214,20 +215,10 @@ def _placement(device: str) -> dict[str, Any]:
 def _quantization(method: str | None, dtype: Any) -> dict[str, Any]:
     if method is None:
         return {}
-    if method == "bnb-int8":
-        return {"quantization_config": transformers.BitsAndBytesConfig(load_in_8bit=True)}
-    if method == "bnb-nf4":
-        config = transformers.BitsAndBytesConfig(
-            load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=dtype
-        )
-        return {"quantization_config": config}
-    if method == "torchao-int8":
-        from torchao.quantization import Int8WeightOnlyConfig
-
-        return {"quantization_config": transformers.TorchAoConfig(Int8WeightOnlyConfig())}
-    if method == "fp8":
-        return {"quantization_config": transformers.FineGrainedFP8Config()}
-    raise BadArgument(f"quant={method}: not known to this server")
+    try:
+        return {"quantization_config": load_time_config(method, dtype)}
+    except KeyError as error:
+        raise BadArgument(f"quant={method}: not known to this server") from error
 
 
 def _context(config: Any) -> int:

