@@ -8,7 +8,8 @@
     │   └── EndpointError        2    reached, but wrong: key, model name, not an OpenAI endpoint
     ├── RunIncomplete            3    some samples could not be had; the same command resumes
     ├── RunDirectoryError        3    the run directory cannot be used or written (disk full, locked, …)
-    ├── ServerError              4    the model server did not start, died, or cannot be reached
+    ├── ServerError              4    the model server did not start, or cannot be reached
+    │   └── ServerDied           4    a server of ours ended by itself
     └── GateFailed             100    a --fail-under or --fail-on-regression gate
 
 Every message says what is wrong, where, and what to do next. Failures of a single request are data, not
@@ -91,6 +92,10 @@ class ServerError(EvalsuiteError):
     """The model server did not start, died, or cannot be reached."""
 
     exit_code = 4
+
+
+class ServerDied(ServerError):
+    """A server that evalsuite started ended by itself."""
 
 
 class GateFailed(EvalsuiteError):

@@ -57,10 +57,34 @@ class Stopwatch:
             "started": _utc(self._started),
             "finished": _utc(datetime.now(timezone.utc)),
             "wall_s": round(time.perf_counter() - self._clock, 3),
-            "requests_per_s": round(meter.done / seconds, 3) if seconds else None,
-            "completion_tokens_per_s": round(meter.completion_tokens / seconds, 2) if seconds else None,
+            "requests_per_s": round(_samples(meter) / seconds, 3) if seconds else None,
+            "completion_tokens_per_s": round(_tokens(meter) / seconds, 2) if seconds else None,
             "concurrency": meter.concurrency,
         }
+
+
+def _samples(meter: Meter) -> int:
+    """Had by this start, whatever restarts of a server there were."""
+    return sum(pace.samples for pace in meter.paces.values())
+
+
+def _tokens(meter: Meter) -> int:
+    return sum(pace.completion_tokens for pace in meter.paces.values())
+
+
+def speeds(meter: Meter, before: Mapping[str, Any] | None) -> dict[str, dict[str, Any]]:
+    """How fast each variant answered: in this start, or, where it had nothing to be asked, in the one `before`."""
+    earlier = (before or {}).get("variants") or {}
+    found = {name: entry["speed"] for name, entry in earlier.items() if "speed" in entry}
+    for name, pace in meter.paces.items():
+        if pace.samples and pace.seconds:
+            found[name] = {
+                "samples": pace.samples,
+                "seconds": round(pace.seconds, 3),
+                "samples_per_s": round(pace.samples / pace.seconds, 3),
+                "completion_tokens_per_s": round(pace.completion_tokens / pace.seconds, 2),
+            }
+    return found
 
 
 def run_file(
@@ -117,8 +141,10 @@ def conclude(
 ) -> Run:
     """Write everything and return the run. Raises the problem, or `GateFailed`, with the results written."""
     try:
-        times = stopwatch.times(meter, _summary_before(directory))
-        write_results(directory, results, meter, times, problem, command=config.command(landing=True))
+        before = _summary_before(directory)
+        times = stopwatch.times(meter, before)
+        fast = speeds(meter, before)
+        write_results(directory, results, meter, times, problem, fast, command=config.command(landing=True))
     except RunDirectoryError as error:
         raise problem or error from error
     return judged_by_gates(load_run(directory.path), config.gates, problem)
@@ -148,12 +174,13 @@ def write_results(
     meter: Meter,
     times: Mapping[str, Any],
     problem: EvalsuiteError | None,
+    fast: Mapping[str, Mapping[str, Any]],
     *,
     command: str | None = None,
 ) -> None:
     """summary.csv, summary.json and report.html, from the results, run.json and the journal.
 
-    `command` is the one the report shows, where it is not run.json's.
+    `fast`: see `speeds`. `command` is the one the report shows, where it is not run.json's.
     """
     info = directory.read_json(RUN_FILE)
     rows = list(summaries.csv_rows(directory.name, results))
@@ -165,7 +192,10 @@ def write_results(
         "problem": str(problem) if problem else None,
         "started": pace.pop("started"),
         "finished": pace.pop("finished"),
-        "variants": summaries.nested(rows, results),
+        "variants": {
+            name: entry | ({"speed": fast[name]} if name in fast else {})
+            for name, entry in summaries.nested(rows, results).items()
+        },
         "totals": _totals(results, meter) | pace,
         "errors": [
             {"class": failure, "message": message, "count": count}

@@ -26,6 +26,7 @@ ENGINE = Engine(
     words=words,
     ours=frozenset({"server-name", "server-port", "model-name", "adapters"}),
     slots_argument="max-batch-size",
+    takes_jinja=False,
 )
 
 

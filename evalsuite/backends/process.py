@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
-from evalsuite.errors import ServerError
+from evalsuite.errors import ServerDied, ServerError
 
 SUPERVISOR = Path(__file__).with_name("supervisor.py")
 STOP_TIMEOUT_SECONDS = 15.0
@@ -128,11 +128,13 @@ class ServerProcess:
         """Of the supervisor."""
         return self._process.pid
 
-    def check(self) -> None:
-        """Raise `ServerError` with the log's last lines when the process has ended."""
+    def check(self, patience: float = 0.0) -> None:
+        """Raise `ServerDied` with the log's last lines when the process has ended, or ends within `patience` seconds."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(patience)
         code = self._process.poll()
         if code is not None:
-            raise ServerError(
+            raise ServerDied(
                 f"{self._what} ended by itself (exit code {code}). Its last words in {self.log}:\n{self.log_tail()}"
                 f"{self._earlier_errors()}{self._advice()}"
             )
@@ -148,9 +150,7 @@ class ServerProcess:
                 raise self._not_ready(timeout)
             piece = os.read(self._note, 4096)
             if not piece:
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    self._process.wait(STOP_TIMEOUT_SECONDS)
-                self.check()
+                self.check(STOP_TIMEOUT_SECONDS)
                 raise ServerError(f"{self._what} closed its report channel. See {self.log}.")
             note += piece
         return note.decode("utf-8").strip()
@@ -159,9 +159,7 @@ class ServerProcess:
         """Ask `ready` until it is true. Raises `ServerError` when the process dies or takes longer than `timeout` seconds."""
         deadline = time.monotonic() + timeout
         while not ready():
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(READY_POLL_SECONDS)
-            self.check()
+            self.check(READY_POLL_SECONDS)
             if time.monotonic() >= deadline:
                 raise self._not_ready(timeout)
 

@@ -21,6 +21,8 @@ def words(launch: Launch) -> list[str]:
     """The command line after the interpreter."""
     found = ["-m", "vllm.entrypoints.openai.api_server", "--model", str(launch.path)]
     found += ["--served-model-name", launch.name, "--host", HOST, "--port", str(launch.port)]
+    if launch.template:
+        found += ["--chat-template", str(launch.template)]
     if launch.quant:
         found += ["--quantization", QUANTIZATIONS[launch.quant]]
     if launch.adapters:

@@ -17,11 +17,13 @@ from evalsuite.report.numbers import (
     format_duration,
     format_interval,
     format_rate,
+    format_speed,
     format_value,
     scaled,
 )
 from evalsuite.report.tally import Behaviour, Tally
 from evalsuite.report.texts import dump
+from evalsuite.runs.run import identical_variants
 
 WHOLE = "all"
 """The subset that stands for a whole dataset."""
@@ -561,6 +563,12 @@ def context(run: Mapping[str, Any], summary: Mapping[str, Any]) -> dict[str, Any
         "subset_tables": subset_tables(summary),
         "breakdowns": breakdown_tables(summary),
         "variants": list(run.get("variants") or ()),
+        "doubtful": identical_variants(run),
+        "speeds": {
+            name: format_speed(entry["speed"])
+            for name, entry in (summary.get("variants") or {}).items()
+            if "speed" in entry
+        },
         "datasets": list(run.get("datasets") or ()),
         "signatures": signatures(summary),
         "versions": _versions(run.get("versions") or {}),

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from queue import SimpleQueue
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 from evalsuite.endpoint.client import Answer, Endpoint, FailureClass, RequestFailure
 from evalsuite.endpoint.concurrency import Concurrency
@@ -38,6 +40,8 @@ NO_PREDICTION = "the file has no prediction for the row"
 MOST_LINES_AT_ONCE = 16
 """Of the replies that wait when the judge is free: judged together, written in one go."""
 
+TrafficCount: TypeAlias = Literal["requests", "retries"]
+TRAFFIC: tuple[TrafficCount, ...] = get_args(TrafficCount)
 Finished: TypeAlias = tuple[Job, Answer | RequestFailure]
 
 
@@ -103,9 +107,11 @@ class Scribe:
 
     def _write(self, finished: Sequence[Finished]) -> None:
         judged = [(job, answer, self._judged(job, answer)) for job, answer in finished]
-        self._journal.append(b"".join(journal_line(*line) for line in judged))
-        for line in judged:
-            self._count(*line)
+        lines = b"".join(journal_line(*line) for line in judged)
+        with self._journal.writing:
+            self._journal.append(lines)
+            for line in judged:
+                self._count(*line)
 
     def _judged(self, job: Job, answer: Answer | RequestFailure) -> Score:
         if isinstance(answer, RequestFailure):
@@ -123,6 +129,7 @@ class Scribe:
             self._count_tokens(job, had)
         job.count(score)
         meter.done += 1
+        meter.pace(job.variant).samples += 1
         meter.outcomes[score.outcome] += 1
 
     def _count_tokens(self, job: Job, answer: Answer) -> None:
@@ -132,8 +139,12 @@ class Scribe:
         count_tokens(counts, "model", reply.prompt_tokens, reply.completion_tokens)
         if job.in_hand:
             meter.earlier.requests += answer.attempts
+        else:
+            meter.pace(job.variant).completion_tokens += reply.completion_tokens or 0
         for further in reply.further:
             count_tokens(meter, further.of, further.reply.prompt_tokens, further.reply.completion_tokens)
+            if further.of == "model":
+                meter.pace(job.variant).completion_tokens += further.reply.completion_tokens or 0
 
 
 @dataclass
@@ -157,8 +168,8 @@ class Inference:
     _endpoints: tuple[Endpoint, ...] = field(init=False)
     _concurrency: Concurrency = field(init=False)
     _streak: int = 0
-    _requests_before: int = 0
-    _retries_before: int = 0
+    _counted: Counter[str] = field(default_factory=Counter)
+    """Requests and retries that the meter has been told of."""
 
     def __post_init__(self) -> None:
         self._endpoints = tuple({id(endpoint): endpoint for endpoint in self.parties.values()}.values())
@@ -170,8 +181,9 @@ class Inference:
 
     async def run(self) -> None:
         """Ask everything. Raises `EvalsuiteError` when it cannot go on; what was finished is written by then."""
-        self._requests_before = self.meter.requests - self._traffic("requests")
-        self._retries_before = self.meter.retries - self._traffic("retries")
+        began = time.perf_counter()
+        for name in TRAFFIC:
+            self._counted[name] = self._traffic(name)
         owed = [plan for plan in self.work.plans if self.work.owed_rows(plan)]
         with Scribe(self.journal, self.meter, owed) as scribe:
             watcher = asyncio.ensure_future(self._watch(scribe))
@@ -185,6 +197,7 @@ class Inference:
                 for task in (watcher, asking):
                     task.cancel()
                 await asyncio.gather(watcher, asking, return_exceptions=True)
+                self.meter.pace(self.work.variant.name).seconds += time.perf_counter() - began
 
     def _jobs(self) -> Iterator[Job | None]:
         """The owed samples; a dataset's replies say little about how fast the next one's come."""
@@ -196,7 +209,7 @@ class Inference:
                 plan = job.plan
             yield job
 
-    def _traffic(self, name: Literal["requests", "retries"]) -> int:
+    def _traffic(self, name: TrafficCount) -> int:
         return sum(getattr(endpoint.traffic, name) for endpoint in self._endpoints)
 
     async def _watch(self, scribe: Scribe) -> None:
@@ -208,8 +221,11 @@ class Inference:
             await asyncio.sleep(WATCH_SECONDS)
 
     def _read_traffic(self) -> None:
-        self.meter.requests = self._requests_before + self._traffic("requests")
-        self.meter.retries = self._retries_before + self._traffic("retries")
+        """Add what is new, since others may count on the same meter."""
+        for name in TRAFFIC:
+            now = self._traffic(name)
+            setattr(self.meter, name, getattr(self.meter, name) + now - self._counted[name])
+            self._counted[name] = now
         self.meter.concurrency = self._concurrency.limit
 
     async def _ask(self, job: Job, scribe: Scribe) -> None:

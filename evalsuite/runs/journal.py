@@ -7,6 +7,7 @@
      "error": {"class", "message", "status"} | null, "statistics": {metric: […]}   (corpus metrics only),
      "tools": […]   (where the request named tools), "categories": […]   (where the row counts in some),
      "cluster": "…"   (what rows that are not independent share),
+     "warning": "…"   (what was found wrong with the variant before it was asked: `identical to base`),
      "logprobs": {"labels": {label: log-probability | null}, "floor"}   (--mcq-mode logprob; null: below the
      floor; there the reply has "alternatives" as well: [[token, log-probability], …]),
      "further": [{"of", "key", "reply", "usage", "latency_s", "attempts"}]   (replies to further requests)}
@@ -23,6 +24,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,6 +55,8 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.writing = threading.Lock()
+        """Held by whoever appends, and counts what was appended, where several variants are asked at a time."""
         self._descriptor = -1
 
     def __enter__(self) -> Journal:

@@ -75,6 +75,8 @@ def sample_line(
         "attempts": attempts,
         "error": error,
     }
+    if job.warning:
+        line["warning"] = job.warning
     if categories := job.plan.categories(job.sample.subset, job.sample.row):
         line["categories"] = categories
     if cluster := job.plan.task.cluster(job.sample.row):

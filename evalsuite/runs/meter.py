@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from evalsuite.types import Party
@@ -39,6 +39,15 @@ class Earlier:
 
 
 @dataclass(slots=True)
+class Pace:
+    """What this start had of one variant, and the seconds in which it was asked."""
+
+    samples: int = 0
+    completion_tokens: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(slots=True)
 class Meter:
     """What this start has done so far; read by the progress display while it goes on."""
 
@@ -57,6 +66,18 @@ class Meter:
     failures: Counter[tuple[str, str]] = field(default_factory=Counter)
     """Samples that could not be had, by class and message."""
     earlier: Earlier = field(default_factory=Earlier)
+    paces: dict[str, Pace] = field(default_factory=dict)
+    """By variant."""
+
+    def pace(self, variant: str) -> Pace:
+        """The pace of a variant, to be counted up."""
+        return self.paces.setdefault(variant, Pace())
+
+    def begin_again(self) -> None:
+        """What was done so far is in the journal, and is counted from there as an earlier start's; paces go on."""
+        fresh = Meter(concurrency=self.concurrency, paces=self.paces)
+        for one in fields(self):
+            setattr(self, one.name, getattr(fresh, one.name))
 
     @property
     def owed(self) -> int:

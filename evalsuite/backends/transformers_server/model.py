@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import inspect
 import json
 from collections.abc import Mapping, Sequence
@@ -14,11 +13,11 @@ import torch
 import transformers
 
 from evalsuite.backends.transformers_server.asked import Refused
+from evalsuite.models.templates import template_hash
 
 CONTEXT_KEYS = ("max_position_embeddings", "n_positions", "max_sequence_length", "seq_length", "n_ctx")
 DEFAULT_CONTEXT_TOKENS = 4096
 """Where the configuration does not say."""
-TEMPLATE_HASH_DIGITS = 12
 QUANTIZED_DTYPES = ("load_in_8bit", "load_in_4bit")
 
 
@@ -55,6 +54,7 @@ class LoadedModel:
             **_quantization(parameters["quant"], dtype),
             **extra,
         )
+        self._template: str | None = parameters["chat_template"]
         self.names: dict[str, ServedName] = {}
         self._adapter_ids: dict[str, str] = {}
         self._active: tuple[str, ...] | None = None
@@ -73,6 +73,8 @@ class LoadedModel:
         tokenizer = (
             transformers.AutoTokenizer.from_pretrained(own, local_files_only=True) if own else self.tokenizer
         )
+        if self._template is not None:
+            tokenizer.chat_template = self._template
         tokenizer(
             "a"
         )  # switches off what truncation its file has: doing so later, while another thread uses it, fails
@@ -142,11 +144,7 @@ class LoadedModel:
 
     def template_hash(self, name: str) -> str:
         """Which chat template renders the messages of a name; `none` where there is none."""
-        template = self.names[name].tokenizer.chat_template
-        if not template:
-            return "none"
-        text = template if isinstance(template, str) else json.dumps(template, sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:TEMPLATE_HASH_DIGITS]
+        return template_hash(self.names[name].tokenizer.chat_template)
 
     def chat_tokens(
         self, name: str, messages: Sequence[Mapping[str, Any]], body: Mapping[str, Any]
