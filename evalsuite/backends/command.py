@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -77,6 +78,8 @@ class Engine:
     """Methods of `--quant` that it has."""
     environment: Mapping[str, str] = field(default_factory=dict)
     """What is set where the user has not set it."""
+    less_memory: str = ""
+    """A sentence: which of its options lower what it needs."""
     most_rank: int | None = None
     adapter_field: str | None = None
     """The request's field that names an adapter; None where the model's name does."""
@@ -141,7 +144,9 @@ class CommandBackend:
             launch = launch_of(self.engine, checkpoints, port, template)
             command = [interpreter(self.name), *self.engine.words(launch), *options]
             url = f"http://{HOST}:{port}/v1"
-            with ServerProcess(command, log, told, what=self.engine.title) as process:
+            with ServerProcess(
+                command, log, told, what=self.engine.title, less_memory=self.engine.less_memory
+            ) as process:
                 stages = _Stages(process, say)
                 names = {launch.name, *(() if self.engine.adapter_field else launch.adapters)}
                 process.wait_until(lambda: stages.told() or names <= listed_names(url), START_TIMEOUT_SECONDS)
@@ -156,7 +161,10 @@ class CommandBackend:
         return installed(self.name, self.name, self.engine.distributions)
 
     def _absent(self) -> str:
-        place = f" in {interpreter(self.name)}" if variable(self.name) in os.environ else ""
+        named = os.environ.get(variable(self.name))
+        if named and shutil.which(named) is None:
+            return f"{variable(self.name)}={named} is no Python that can be run; give the path of one that has {self.name}"
+        place = f" in {named}" if named else ""
         return (
             f"{self.name} is not installed{place}; run: pip install 'evalsuite[{self.name}]', "
             f"or set {variable(self.name)}=PATH to the Python that has it"

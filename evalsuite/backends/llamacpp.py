@@ -37,6 +37,7 @@ spin barrier collapse when two other processes are busy (148 to 5 tokens/s on tw
 one core free; with batches alone on every core the same is 134 to 35, against 83 to 56 with one core left free."""
 CHILD = "import sys; sys.path[:] = filter(None, sys.path); from evalsuite.backends import llamacpp_child as child; child.main()"
 """Not `python -m`, which looks for modules in the current folder first, where a `json.py` of the user may stand."""
+LESS_MEMORY = "Lower --backend-arg n_ctx=N or n_parallel=N."
 OWN_TEMPLATE = f"{NO_TEMPLATE} (llama.cpp takes ChatML)"
 INSTALL = "pip install 'evalsuite[llamacpp]'"
 
@@ -85,7 +86,7 @@ class LlamaCppBackend:
         parameters = child_parameters(checkpoint, arguments)
         refuse_taken_port(parameters["port"])
         command = [sys.executable, "-c", CHILD, json.dumps(parameters)]
-        with ServerProcess(command, log, environment) as process:
+        with ServerProcess(command, log, environment, less_memory=LESS_MEMORY) as process:
             template = _template_hash(checkpoint)  # while the child loads
             note = json.loads(process.wait_for_note(START_TIMEOUT_SECONDS))
             if "error" in note:

@@ -47,6 +47,7 @@ ENGINE = Engine(
     ours=frozenset({"host", "model-path", "model", "served-model-name", "lora-paths", "enable-lora"}),
     quantizes=frozenset(QUANTIZATIONS),
     adapter_field="lora_path",
+    less_memory="Lower --backend-arg context_length=N, max_running_requests=N or mem_fraction_static=0.7.",
     slots_argument="max-running-requests",
 )
 

@@ -27,6 +27,7 @@ START_TIMEOUT_SECONDS = 3600.0
 """Shards of a large model on a network disk take long; a child that dies ends the wait at once."""
 CHILD = "import sys; sys.path[:] = filter(None, sys.path); from evalsuite.backends.transformers_server import child; child.main()"
 """Not `python -m`, which looks for modules in the current folder first."""
+LESS_MEMORY = "Lower --backend-arg max_batch=N or max_model_len=N, or take --backend-arg dtype=bfloat16."
 INSTALL = "pip install 'evalsuite[transformers]'"
 NEEDED = ("torch", "transformers")
 ENVIRONMENT = {
@@ -95,7 +96,7 @@ class TransformersBackend:
             told["OMP_NUM_THREADS"] = arguments["n_threads"]
         began = time.monotonic()
         command = [sys.executable, "-c", CHILD, json.dumps(parameters)]
-        with ServerProcess(command, log, told) as process:
+        with ServerProcess(command, log, told, less_memory=LESS_MEMORY) as process:
             note = json.loads(process.wait_for_note(START_TIMEOUT_SECONDS))
             if "error" in note:
                 raise ConfigError(f"--backend-arg: {note['error']}")

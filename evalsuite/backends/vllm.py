@@ -50,6 +50,7 @@ ENGINE = Engine(
     quantizes=frozenset(QUANTIZATIONS),
     environment={"VLLM_NO_USAGE_STATS": "1", "VLLM_CPU_KVCACHE_SPACE": "2"},
     most_rank=RANKS[-1],
+    less_memory="Lower --backend-arg max_model_len=N, max_num_seqs=N or gpu_memory_utilization=0.7 (without a GPU: VLLM_CPU_KVCACHE_SPACE=GiB in the environment).",
     slots_argument="max-num-seqs",
     negates=True,
 )

@@ -45,15 +45,14 @@ class LoadedModel:
         trust = {"trust_remote_code": bool(extra.pop("trust_remote_code", False))}
         dtype = _dtype(parameters["dtype"], self.device)
         self.tokenizer = transformers.AutoTokenizer.from_pretrained(self.path, local_files_only=True, **trust)
-        self.model: Any = transformers.AutoModelForCausalLM.from_pretrained(
-            self.path,
-            dtype=dtype,
-            local_files_only=True,
+        settings = {
+            "dtype": dtype,
+            "local_files_only": True,
             **_placement(self.device),
             **trust,
             **_quantization(parameters["quant"], dtype),
-            **extra,
-        )
+        }
+        self.model: Any = _loaded(self.path, settings, extra)
         self._template: str | None = parameters["chat_template"]
         self.names: dict[str, ServedName] = {}
         self._adapter_ids: dict[str, str] = {}
@@ -182,6 +181,18 @@ class LoadedModel:
     def text_tokens(self, text: str, *, add_special_tokens: bool) -> list[int]:
         """A flat prompt's tokens."""
         return list(self.tokenizer(text, add_special_tokens=add_special_tokens)["input_ids"])
+
+
+def _loaded(path: str, settings: Mapping[str, Any], extra: Mapping[str, Any]) -> Any:
+    """The model. Raises `BadArgument` where loading fails at what the user added."""
+    try:
+        return transformers.AutoModelForCausalLM.from_pretrained(path, **settings, **extra)
+    except (TypeError, ValueError, ImportError) as error:
+        words = str(error)
+        wrong = [name for name, value in extra.items() if name in words or (value and str(value) in words)]
+        if not wrong:
+            raise
+        raise BadArgument(f"{wrong[0]}={extra[wrong[0]]}: {words.splitlines()[0]}") from error
 
 
 def _device(wanted: str | None) -> str:
