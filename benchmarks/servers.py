@@ -23,22 +23,20 @@ import tempfile
 import time
 from collections.abc import Iterator
 from datetime import datetime, timezone
+from importlib import import_module
 from pathlib import Path
 
 import aiohttp
 import httpx
 
+from evalsuite.backends import open_backend
+from evalsuite.backends.base import Server
+from evalsuite.models.checkpoint import Checkpoint
+from evalsuite.models.recognise import find_checkpoint
+
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "tests"))  # which has a mock_server of its own
-
-from model_folders import tiny_model  # noqa: E402
-from run_helpers import open_descriptors, processes_with  # noqa: E402
-
-from evalsuite.backends import open_backend  # noqa: E402
-from evalsuite.backends.base import Server  # noqa: E402
-from evalsuite.models.checkpoint import Checkpoint  # noqa: E402
-from evalsuite.models.recognise import find_checkpoint  # noqa: E402
-
+folders, helpers = import_module("model_folders"), import_module("run_helpers")
 SLOTS, TOKENS, PROMPTS, ROUNDS = 4, 32, 48, 3
 BUSY_SHARE = 0.95
 Row = tuple[str, str, str, bool]
@@ -51,7 +49,7 @@ def cycles(count: int, folder: Path) -> Iterator[Row]:
     small = {"n_ctx": "256", "n_parallel": "1"}
     yield _cycled("llamacpp", find_checkpoint(f"{name}=smollm2"), small, count, folder)
     if importlib.util.find_spec("torch"):
-        tiny = find_checkpoint(f"{name}={tiny_model(folder / 'model')}")
+        tiny = find_checkpoint(f"{name}={folders.tiny_model(folder / 'model')}")
         yield _cycled("transformers", tiny, {"n_threads": "1"}, count, folder)
 
 
@@ -70,7 +68,7 @@ def _cycled(backend: str, checkpoint: Checkpoint, arguments: dict[str, str], cou
             body = {"model": served.model, "prompt": "One, two,", "max_tokens": 1}
             httpx.post(f"{served.base_url}/completions", json=body, timeout=60).raise_for_status()
         seconds.append(time.perf_counter() - began)
-        left += len(processes_with(checkpoint.model)) + _answers(served.base_url)
+        left += len(helpers.processes_with(checkpoint.model)) + _answers(served.base_url)
     left += len(_left_in(places) ^ before ^ {"server.log"})
     measured = f"{left} left of {count} starts, {statistics.median(seconds):.2f} s each"
     return (
@@ -84,7 +82,7 @@ def _cycled(backend: str, checkpoint: Checkpoint, arguments: dict[str, str], cou
 def _left_in(places: tuple[Path, ...]) -> set[str]:
     """Names in these folders, and open descriptors of this process."""
     names = {entry.name for place in places for entry in place.iterdir()}
-    return names | {f"descriptor {number}" for number in open_descriptors()}
+    return names | {f"descriptor {number}" for number in helpers.open_descriptors()}
 
 
 def _answers(base_url: str) -> bool:
