@@ -337,7 +337,7 @@ class Doomed:
             folder / "qa.jsonl", [(f"Tell me a long story about {n} cats.", "cats") for n in range(12)]
         )
         self.words = ["run", "--ckpt", f"{self.name}={weights}", *SMALL_WORDS, "-d", f"qa:{data}"]
-        self.words += ["--out", str(folder), "--name", "run", "--max-tokens", "32"]
+        self.words += ["--out", str(folder), "--name", "run", "--max-tokens", "16"]
 
     def wait_under_way(self) -> list[int]:
         """Wait for some finished samples; the server's processes."""
