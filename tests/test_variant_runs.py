@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
 import shutil
-import signal
 from pathlib import Path
 
 import pytest
 from mock_server import WAIT_SECONDS
 from model_folders import adapter_folder, hf_folder, tiny_adapter, tiny_model
-from run_helpers import call, lines_of, numbered, processes_with, start, wait_gone, wait_until, write_qa
+from run_helpers import (
+    call,
+    kill_server,
+    lines_of,
+    numbered,
+    processes_with,
+    start,
+    wait_gone,
+    wait_until,
+    write_qa,
+)
 
 from evalsuite import load_run
 from evalsuite.config import build_config
@@ -151,7 +159,7 @@ def test_a_transformers_server_that_is_killed_during_the_run(tmp_path, deaths):
                 lambda had=had: finished() > had + 1, f"samples before death {death}", 3 * WAIT_SECONDS
             )
             servers = processes_with(json.dumps(str(base)))
-            os.kill(max(servers), signal.SIGKILL)
+            kill_server(servers)
             wait_gone(servers)
         _, errors = process.communicate(timeout=4 * WAIT_SECONDS)
     assert process.returncode == (0 if deaths == 1 else 4), errors

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import math
-import os
 import signal
 import socket
 import subprocess
@@ -20,6 +19,7 @@ from mock_server import WAIT_SECONDS
 from run_helpers import (
     call,
     deployed,
+    kill_server,
     lines_of,
     numbered,
     processes_with,
@@ -380,7 +380,7 @@ def test_a_server_that_dies_once_is_started_again_and_the_run_completes(
     doomed = Doomed(weights, tmp_path)
     with start(doomed.words) as process:
         killed = doomed.wait_under_way()
-        os.kill(max(killed), signal.SIGKILL)
+        kill_server(killed)
         _, errors = process.communicate(timeout=4 * WAIT_SECONDS)
     assert process.returncode == 0, errors
     assert "the model server ended by itself (exit code 137)" in errors
@@ -399,12 +399,12 @@ def test_a_server_that_dies_twice_exits_with_4_and_nothing_is_lost(weights: Path
     doomed = Doomed(weights, tmp_path)
     with start(doomed.words) as process:
         first = doomed.wait_under_way()
-        os.kill(max(first), signal.SIGKILL)
+        kill_server(first)
         wait_gone(first)
         before = doomed.finished()
         wait_until(lambda: doomed.finished() > before, "a sample of the second server", 3 * WAIT_SECONDS)
         second = doomed.servers()
-        os.kill(max(second), signal.SIGKILL)
+        kill_server(second)
         _, errors = process.communicate(timeout=2 * WAIT_SECONDS)
     assert process.returncode == 4, errors
     assert errors.count("the model server ended by itself (exit code 137)") >= 2
