@@ -91,7 +91,11 @@ class TestThreeWays:
         assert parsed(config.command() + self.landing()) == config
 
     def test_every_field_is_in_that_example(self):
-        assert {option.name for option in RunConfig.options()} - {"base_url", "model", "chat_template"} == set(EVERYTHING)
+        assert {option.name for option in RunConfig.options()} - {
+            "base_url",
+            "model",
+            "chat_template",
+        } == set(EVERYTHING)
 
     def test_a_chat_template_in_every_way(self, parsed):
         config = build_config({"datasets": "mcq_en", "ckpt": "a", "chat_template": "{{ messages }}\n'"})

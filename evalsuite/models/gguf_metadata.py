@@ -14,7 +14,7 @@ SIZES = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
 """Bytes of a value, by its type."""
 STRING, ARRAY = 8, 9
 LONGEST = 1 << 28
-"""Of a text, in bytes: what says more is no GGUF file."""
+"""Of a text in bytes, of a list in values: what says more is no GGUF file."""
 
 
 class NotReadable(ValueError):
@@ -45,6 +45,8 @@ def _pass_over(stream: BinaryIO, kind: int) -> None:
         _text(stream)
     elif kind == ARRAY:
         of, length = struct.unpack("<IQ", _exactly(stream, 12))
+        if of == ARRAY or length > LONGEST:  # lists in lists: no file of llama.cpp has them
+            raise NotReadable(f"a list of {length} values")
         if of in SIZES:
             stream.seek(SIZES[of] * length, 1)
         else:
