@@ -13,7 +13,7 @@ help:
 	@echo "make test-models  the tests with torch: a tiny model, SmolLM2 and a LoRA on it (3 GB, an environment of its own); optional"
 	@echo "make test-vllm  the same weights served by the vLLM that EVALSUITE_VLLM_PYTHON names (three minutes); optional"
 	@echo "make oracles  the other harnesses that comparison profiles are tested against, and make bench times (3 GB, three minutes); optional"
-	@echo "make bench  what the client costs over the bare requests, memory against rows, how fast answers are scored and compared, how quick the report is"
+	@echo "make bench  what the client costs over the bare requests, memory against rows, how fast answers are scored and compared, how quick the report is, what servers leave behind"
 	@echo "make clean  remove the virtual environments and caches of this folder"
 
 $(VENV)/.core: pyproject.toml
@@ -62,6 +62,7 @@ oracles: $(VENV)/.core
 
 bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/engine.py --write benchmarks/RESULTS.md
+	$(BIN)/python benchmarks/servers.py --write benchmarks/SERVERS.md
 	$(BIN)/python benchmarks/scoring.py
 	$(BIN)/python benchmarks/overlap.py
 	$(BIN)/python benchmarks/compare.py

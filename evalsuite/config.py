@@ -51,17 +51,17 @@ LANDING_FIELDS = frozenset({"out", "name", "fresh"})
 PACE_FIELDS = (
     LANDING_FIELDS
     | {"api_key_env", "judge_api_key_env", "concurrency", "timeout", "stream"}
-    | {"on_error", "fail_under", "profile", "baseline", "cache", "price"}
+    | {"on_error", "fail_under", "profile", "baseline", "cache", "price", "servers"}
 )
 """What may change between two starts of the same run without making it another one: nothing else is asked."""
 LATER_FIELDS = frozenset({"model_revision", "judge_revision"})
 """Unset, they leave a run's name what it was before there were such options."""
 ASKING_FIELDS = frozenset(
     {"ckpt", "adapter", "merge", "quant", "backend", "backend_arg", "base_url", "model", "api_key_env"}
-    | {"model_revision", "cache", "price"}
+    | {"chat_template", "model_revision", "cache", "price"}
     | {"shots", "cot", "mcq_mode", "preference_mode", "repeats"}
     | {"temperature", "max_tokens", "top_p", "seed", "stop", "completions"}
-    | {"concurrency", "timeout", "stream"}
+    | {"concurrency", "timeout", "stream", "servers"}
 )
 """Who is asked and how: of no use where predictions are there already."""
 JUDGE_PACE_FIELDS = frozenset({"concurrency", "timeout", "cache"})
@@ -93,6 +93,8 @@ class RunConfig:
     quant: tuple[str, ...] = ()
     backend: Backend = "auto"
     backend_arg: dict[str, str] = field(default_factory=dict)
+    chat_template: str | None = None
+    servers: Count | Literal["auto"] = "auto"
     base_url: str | None = None
     model: str | None = None
     model_revision: Text | None = None
@@ -173,6 +175,10 @@ class RunConfig:
             raise ValueError("the name of an environment variable is meant, never the key itself")
         if name == "backend_arg" and any(_SECRET.search(key.lower().replace("-", "_")) for key in value):
             raise ValueError("a key is never an option's value; servers read it from the environment")
+        if name == "backend_arg" and any(map(_is_template, value, value.values())):
+            raise ValueError(
+                "chat_template has an option of its own, which engines understand: --chat-template FILE"
+            )
         if name == "stop" and "" in value:
             raise ValueError("an empty stop string would end every reply at once")
         if name == "price" and value is not None and parse_price(value) is None:
@@ -203,6 +209,8 @@ class RunConfig:
             raise ConfigError(
                 "--backend-arg is for servers that evalsuite starts; with --base-url there is none"
             )
+        if self.chat_template is not None:
+            self._check_template()
         if self.model and not self.base_url:
             raise ConfigError(
                 "--model names a model at --base-url URL; a checkpoint is named by --ckpt NAME=PATH"
@@ -215,6 +223,22 @@ class RunConfig:
             raise ConfigError(
                 "--agent-format openai-tools names tools in chat requests; leave out --completions or take "
                 "--agent-format toolbench"
+            )
+
+    def _check_template(self) -> None:
+        """It is for a server that is started here, and for chat."""
+        if self.base_url:
+            raise ConfigError(
+                "--chat-template: the server at --base-url renders messages by its own template; start it with another one, "
+                "or name the checkpoint with --ckpt and evalsuite starts it"
+            )
+        if self.completions:
+            raise ConfigError(
+                "--chat-template is for chat, and --completions sends flat prompts; leave one of them out"
+            )
+        if self.backend == "lmdeploy":
+            raise ConfigError(
+                "--chat-template: LMDeploy takes no Jinja template; write one in its own form and give --backend-arg chat_template=FILE.json"
             )
 
     def _check_judge(self) -> None:
@@ -412,3 +436,8 @@ def read_config_file(path: Path) -> dict[str, Any]:
             f"{path}: expected option names with their values, one a line, such as 'ckpt: smollm2'"
         )
     return {str(key).replace("-", "_"): value for key, value in values.items()}
+
+
+def _is_template(key: str, text: str) -> bool:
+    """Whether an argument of a server names a Jinja template; LMDeploy has a form of its own."""
+    return key.lstrip("-").replace("-", "_") == "chat_template" and not text.endswith(".json")

@@ -54,7 +54,7 @@ def _hold(
         servers: list[Server] = []
         answering: list[tuple[str, Served]] = []
         for plan in serving.servers:
-            log = logs / f"server-{plan.checkpoints[0].name}.log"
+            log = logs / f"server-{plan.name}.log"
             server = stack.enter_context(start(plan, plan.checkpoints, config.backend_arg, log, say))
             servers.append(server)
             for checkpoint in plan.checkpoints:

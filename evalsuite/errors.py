@@ -8,7 +8,8 @@
     │   └── EndpointError        2    reached, but wrong: key, model name, not an OpenAI endpoint
     ├── RunIncomplete            3    some samples could not be had; the same command resumes
     ├── RunDirectoryError        3    the run directory cannot be used or written (disk full, locked, …)
-    ├── ServerError              4    the model server did not start, died, or cannot be reached
+    ├── ServerError              4    the model server did not start, or cannot be reached
+    │   └── ServerDied           4    a server of ours ended by itself
     ├── BadResult                4    what was merged, quantized or converted does not say what its source says
     └── GateFailed             100    a --fail-under or --fail-on-regression gate
 
@@ -98,6 +99,10 @@ class BadResult(EvalsuiteError):
     """A model that was made of another was loaded again, and does not say what its source says."""
 
     exit_code = 4
+
+
+class ServerDied(ServerError):
+    """A server that evalsuite started ended by itself."""
 
 
 class GateFailed(EvalsuiteError):

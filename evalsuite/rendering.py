@@ -17,7 +17,7 @@ from typing import Any
 
 from evalsuite.config import OnError
 from evalsuite.errors import InputError, RunIncomplete
-from evalsuite.results import Stopwatch, dataset_results, made_summary, report_page, utc
+from evalsuite.results import Stopwatch, dataset_results, made_summary, report_page, speeds, utc
 from evalsuite.runs import summary as summaries
 from evalsuite.runs.directory import (
     JOURNAL_FILE,
@@ -83,7 +83,16 @@ def read_rendered(directory: RunDirectory) -> Rendered:
         said = UNFINISHED.format(owed=owed, total=meter.total, command=command_of(info, directory.path))
         problem = RunIncomplete((before or {}).get("problem") or said)
     rows = list(summaries.csv_rows(directory.name, results))
-    summary = made_summary(directory, info, rows, results, meter, _times(directory, meter, before), problem)
+    summary = made_summary(
+        directory,
+        info,
+        rows,
+        results,
+        meter,
+        _times(directory, meter, before),
+        problem,
+        speeds(meter, before),
+    )
     summary["warnings"] += counting.notes
     if before and "rescored" in before:
         summary["rescored"] = before["rescored"]

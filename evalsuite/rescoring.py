@@ -25,7 +25,7 @@ from evalsuite.data.dataset import WHOLE_DATASET
 from evalsuite.endpoint.wire import dumps
 from evalsuite.errors import EvalsuiteError, InputError, RunIncomplete
 from evalsuite.gates import Gate
-from evalsuite.results import Stopwatch, dataset_results, judged_by_gates, write_results
+from evalsuite.results import Stopwatch, dataset_results, judged_by_gates, speeds, write_results
 from evalsuite.runs.directory import (
     JOURNAL_FILE,
     REPORT_FILE,
@@ -234,7 +234,8 @@ class _Rescoring:
         said = self.before.summary["problem"] or f"{owed} of {self.meter.total} samples could not be had."
         problem = RunIncomplete(said) if owed else None
         times = Stopwatch().times(self.meter, self.before.summary)
-        write_results(self.staging, results, self.meter, times, problem)
+        fast = speeds(self.meter, self.before.summary)
+        write_results(self.staging, results, self.meter, times, problem, fast)
         summary = self.staging.read_json(SUMMARY_JSON)
         summary["rescored"] = {
             "samples": self.samples,

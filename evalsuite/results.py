@@ -66,11 +66,35 @@ class Stopwatch:
             "started": utc(self._started),
             "finished": utc(finished),
             "wall_s": round(wall_s, 3),
-            "requests_per_s": round(meter.done / seconds, 3) if seconds else None,
-            "completion_tokens_per_s": round(meter.completion_tokens / seconds, 2) if seconds else None,
+            "requests_per_s": round(_samples(meter) / seconds, 3) if seconds else None,
+            "completion_tokens_per_s": round(_tokens(meter) / seconds, 2) if seconds else None,
             "concurrency": meter.concurrency,
             "throughput": meter.pace.described(),
         }
+
+
+def _samples(meter: Meter) -> int:
+    """Had by this start, whatever restarts of a server there were."""
+    return sum(pace.samples for pace in meter.speeds.values())
+
+
+def _tokens(meter: Meter) -> int:
+    return sum(pace.completion_tokens for pace in meter.speeds.values())
+
+
+def speeds(meter: Meter, before: Mapping[str, Any] | None) -> dict[str, dict[str, Any]]:
+    """How fast each variant answered: in this start, or, where it had nothing to be asked, in the one `before`."""
+    earlier = (before or {}).get("variants") or {}
+    found = {name: entry["speed"] for name, entry in earlier.items() if "speed" in entry}
+    for name, pace in meter.speeds.items():
+        if pace.samples and pace.seconds:
+            found[name] = {
+                "samples": pace.samples,
+                "seconds": round(pace.seconds, 3),
+                "samples_per_s": round(pace.samples / pace.seconds, 3),
+                "completion_tokens_per_s": round(pace.completion_tokens / pace.seconds, 2),
+            }
+    return found
 
 
 def run_file(
@@ -127,8 +151,10 @@ def conclude(
 ) -> Run:
     """Write everything and return the run. Raises the problem, or `GateFailed`, with the results written."""
     try:
-        times = stopwatch.times(meter, _summary_before(directory))
-        write_results(directory, results, meter, times, problem, command=config.command(landing=True))
+        before = _summary_before(directory)
+        times = stopwatch.times(meter, before)
+        fast = speeds(meter, before)
+        write_results(directory, results, meter, times, problem, fast, command=config.command(landing=True))
     except RunDirectoryError as error:
         raise problem or error from error
     return judged_by_gates(load_run(directory.path), config.gates, problem)
@@ -158,16 +184,17 @@ def write_results(
     meter: Meter,
     times: Mapping[str, Any],
     problem: EvalsuiteError | None,
+    fast: Mapping[str, Mapping[str, Any]],
     *,
     command: str | None = None,
 ) -> None:
     """summary.csv, summary.json and report.html, from the results, run.json and the journal.
 
-    `command` is the one the report shows, where it is not run.json's.
+    `fast`: see `speeds`. `command` is the one the report shows, where it is not run.json's.
     """
     info = directory.read_json(RUN_FILE)
     rows = list(summaries.csv_rows(directory.name, results))
-    summary = made_summary(directory, info, rows, results, meter, times, problem)
+    summary = made_summary(directory, info, rows, results, meter, times, problem, fast)
     directory.write(SUMMARY_CSV, summaries.to_csv(rows, results, summary["accounts"]))
     directory.write_json(SUMMARY_JSON, summary)
     directory.write(REPORT_FILE, report_page(directory, info, summary, command))
@@ -189,8 +216,9 @@ def made_summary(
     meter: Meter,
     times: Mapping[str, Any],
     problem: EvalsuiteError | None,
+    fast: Mapping[str, Mapping[str, Any]],
 ) -> dict[str, Any]:
-    """summary.json: `rows`, the lines of summary.csv, nested, and what the run took."""
+    """summary.json: `rows`, the lines of summary.csv, nested, and what the run took; `fast`: see `speeds`."""
     pace = dict(times)
     failures = meter.failures + meter.earlier.failures
     accounts = meter.earlier.accounts.with_those_of(meter.accounts)
@@ -202,7 +230,10 @@ def made_summary(
         "problem": str(problem) if problem else None,
         "started": pace.pop("started"),
         "finished": pace.pop("finished"),
-        "variants": summaries.nested(rows, results),
+        "variants": {
+            name: entry | ({"speed": fast[name]} if name in fast else {})
+            for name, entry in summaries.nested(rows, results).items()
+        },
         "totals": _totals(results, meter, accounts, prices) | pace,
         "accounts": took,
         "errors": [

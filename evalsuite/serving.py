@@ -7,16 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evalsuite.backends.base import Say, Served, Server
+from evalsuite.backends.base import NOTHING, Say, Served, Server
 from evalsuite.backends.choice import ServerPlan, plan_servers
 from evalsuite.config import RunConfig
 from evalsuite.errors import ConfigError
 from evalsuite.models.checkpoint import Checkpoint, served_fingerprint
 from evalsuite.runs.plan import DatasetPlan
+from evalsuite.runs.run import IDENTICAL
 from evalsuite.types import Prompt
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 SERVED_KEYS = ("served", "live", "warnings")
 OWN_PROMPTS = 3
 GENERAL = ("Hello! Who are you?", "The capital of France is")
+NO_TEMPLATE = "none"
+"""What backends record where a checkpoint has no chat template; see `models.templates`."""
 GGUF_FORMS = frozenset({"gguf", "gguf-lora", "served"})
 
 
@@ -87,17 +90,23 @@ class ServedFacts:
             if now.get(entry.get("name")) == entry.get("fingerprint")
         }
 
-    def add(self, checkpoint: Checkpoint, served: Served, live: Liveness | None) -> str | None:
-        """Record a variant that answers; a sentence where its adapter makes no difference."""
+    def add(self, checkpoint: Checkpoint, served: Served, live: Liveness | None, *, chat: bool) -> list[str]:
+        """Record a variant that answers; what is to be said of it. `chat`: messages are asked, not flat texts."""
         facts: dict[str, Any] = {"served": dict(served.engine)}
-        warning = None
+        warnings = [base_through_chat(checkpoint, served)] if chat else []
         if live is not None:
             facts["live"] = live.recorded()
             if live.identical:
-                warning = identical_to_base(checkpoint, live)
-                facts["warnings"] = [warning]
+                warnings.append(identical_to_base(checkpoint, live))
+        if found := [warning for warning in warnings if warning]:
+            facts["warnings"] = found
         self.by_variant[checkpoint.name] = facts
-        return warning
+        return found
+
+    def identical(self, checkpoint: Checkpoint) -> bool:
+        """Whether a variant's adapter is known to make no difference."""
+        live = self.by_variant.get(checkpoint.name, {}).get("live") or {}
+        return bool(live.get("identical"))
 
 
 def identical_to_base(checkpoint: Checkpoint, live: Liveness) -> str:
@@ -108,9 +117,26 @@ def identical_to_base(checkpoint: Checkpoint, live: Liveness) -> str:
         else " (the server gives no log-probabilities, so equal texts are all that is known)"
     )
     return (
-        f"WARNING: {checkpoint.name} is identical to base: {live.prompts} prompts were answered with the adapter as without it, by {live.by}{sure}. "
+        f"WARNING: {checkpoint.name} is {IDENTICAL}: {live.prompts} prompts were answered with the adapter as without it, by {live.by}{sure}. "
         f"Either {checkpoint.source} was saved before it learned anything (its B matrices are zero), or the server does not apply it; "
         f"what {checkpoint.name} scored here are the base's scores."
+    )
+
+
+def base_through_chat(checkpoint: Checkpoint, served: Served) -> str:
+    """A warning where a model is asked through chat that has not learned it, as far as its files tell; else empty."""
+    template = served.engine.get("chat_template", "")
+    if checkpoint.chat_template is not None:
+        return ""
+    if template.startswith(NO_TEMPLATE):
+        why = f"has no chat template{template.removeprefix(NO_TEMPLATE)}, as base models have none"
+    elif checkpoint.looks_like_base:
+        why = f"is a base model by its name ({Path(checkpoint.source).name})"
+    else:
+        return ""
+    return (
+        f"WARNING: {checkpoint.name} {why}, and is asked through chat: its replies may say little of what it knows. "
+        "Ask it with --completions (and --stop TEXT to end replies), or give the template it was trained with by --chat-template FILE."
     )
 
 
@@ -119,6 +145,7 @@ def plan_serving(config: RunConfig) -> Serving:
     from evalsuite.backends.devices import has_gpu
     from evalsuite.making import check_can_be_made
     from evalsuite.models.gguf import as_gguf, find_converters
+    from evalsuite.models.templates import read_template
     from evalsuite.models.variants import find_variants
 
     checkpoints = find_variants(config.ckpt, config.adapter, merge=config.merge, quants=config.quant)
@@ -126,6 +153,9 @@ def plan_serving(config: RunConfig) -> Serving:
         checkpoints = tuple(as_gguf(checkpoint) for checkpoint in checkpoints)
     for checkpoint in checkpoints:
         check_can_be_made(checkpoint)
+    if config.chat_template is not None:
+        template = read_template(config.chat_template)
+        checkpoints = tuple(replace(checkpoint, chat_template=template) for checkpoint in checkpoints)
     gpu = any(checkpoint.form not in GGUF_FORMS for checkpoint in checkpoints) and has_gpu()
     return serving_of(checkpoints, config.backend, config.backend_arg, gpu=gpu)
 
@@ -149,6 +179,7 @@ def start(
     arguments: Mapping[str, str],
     log: Path,
     say: Say,
+    environment: Mapping[str, str] = NOTHING,
 ) -> AbstractContextManager[Server]:
     """Start a plan's server for those of its variants that are owed something; what has to be made first is made."""
     ready = list(checkpoints)
@@ -157,7 +188,7 @@ def start(
 
         ready = [made(checkpoint, log, say) for checkpoint in checkpoints]
         say(f"starting {plan.backend.name} for {', '.join(checkpoint.name for checkpoint in checkpoints)} …")
-    return plan.backend.serve(ready, arguments, log, say)
+    return plan.backend.serve(ready, arguments, log, say, environment)
 
 
 async def liveness(served: Served, plans: Sequence[DatasetPlan], *, completions: bool) -> Liveness | None:
@@ -170,12 +201,16 @@ async def liveness(served: Served, plans: Sequence[DatasetPlan], *, completions:
     return await compare(
         Voice(served.base_url, served.model, served.fields),
         Voice(base.base_url, base.model, base.fields),
-        [*_own_prompts(plans), *(_general_prompt(text, completions=completions) for text in GENERAL)],
+        [
+            *first_prompts(plans[:OWN_PROMPTS]),
+            *(_general_prompt(text, completions=completions) for text in GENERAL),
+        ],
     )
 
 
-def _own_prompts(plans: Sequence[DatasetPlan]) -> Iterator[Prompt]:
-    for plan in plans[:OWN_PROMPTS]:
+def first_prompts(plans: Sequence[DatasetPlan]) -> Iterator[Prompt]:
+    """What the first sample of each dataset asks."""
+    for plan in plans:
         sample, shots = next(plan.samples())
         yield plan.request(sample, shots)[0]
 

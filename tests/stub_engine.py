@@ -15,6 +15,7 @@ import json
 import os
 import signal
 import sys
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -61,10 +62,15 @@ def serve(words: list[str]) -> None:
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
         while True:
             signal.pause()
-    with Path(os.environ["STUB_NOTES"]).open("a", encoding="utf-8") as notes:
-        shown = ("HF_HUB_OFFLINE", "VLLM_CPU_KVCACHE_SPACE")
+    before = Path(os.environ["STUB_NOTES"])
+    earlier = (
+        [json.loads(line)["pids"][0] for line in before.read_text().splitlines()] if before.exists() else []
+    )
+    with before.open("a", encoding="utf-8") as notes:
+        shown = ("HF_HUB_OFFLINE", "VLLM_CPU_KVCACHE_SPACE", "CUDA_VISIBLE_DEVICES")
         note = {
             "pids": [os.getpid(), worker],
+            "beside": sum(Path(f"/proc/{pid}").exists() for pid in earlier),
             "words": words,
             **{name: os.environ.get(name) for name in shown},
         }
@@ -86,6 +92,7 @@ def serve(words: list[str]) -> None:
             if body["model"] not in names:
                 self.reply(404, {"error": {"message": f"no {body['model']}"}})
                 return
+            time.sleep(float(os.environ.get("STUB_SECONDS", "0")))
             text = f"I am {body.get('lora_path') or body['model']}."
             flat = self.path.endswith("/chat/completions") is False
             choice = {"text": text} if flat else {"message": {"role": "assistant", "content": text}}

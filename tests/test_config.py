@@ -49,6 +49,7 @@ EVERYTHING = {
     "judge_api_key_env": "JUDGE_KEY",
     "judge_max_tokens": 99,
     "concurrency": 7,
+    "servers": 2,
     "timeout": 1e-05,
     "on_error": "wrong",
     "stream": True,
@@ -98,7 +99,12 @@ class TestThreeWays:
             "base_url",
             "model",
             "model_revision",
+            "chat_template",
         } == set(EVERYTHING)
+
+    def test_a_chat_template_in_every_way(self, parsed):
+        config = build_config({"datasets": "mcq_en", "ckpt": "a", "chat_template": "{{ messages }}\n'"})
+        assert parsed(config.command()) == config
 
     def test_a_remote_model(self, parsed):
         config = build_config(REMOTE | {"concurrency": "auto"})
@@ -410,3 +416,27 @@ class TestJudge:
 
     def test_its_key_is_only_named(self):
         assert "never the key itself" in refusal(judge_api_key_env="sk-not-a-name")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"base_url": "http://h/v1"}, "the server at --base-url renders messages by its own template"),
+        ({"ckpt": "a", "completions": True}, "--completions sends flat prompts"),
+        ({"ckpt": "a", "backend": "lmdeploy"}, "--backend-arg chat_template=FILE.json"),
+    ],
+)
+def test_a_chat_template_that_nobody_would_use_is_refused_with_the_reason(options, said):
+    with pytest.raises(ConfigError, match=said):
+        build_config({"datasets": "mcq_en", "chat_template": "{{ messages }}"} | options)
+
+
+def test_the_engines_own_word_for_a_template_is_turned_to_the_option():
+    with pytest.raises(ConfigError, match="--chat-template FILE"):
+        build_config({"datasets": "mcq_en", "ckpt": "a", "backend_arg": {"chat-template": "x.jinja"}})
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "two", "1.5"])
+def test_a_number_of_servers_that_is_none_is_refused(number):
+    with pytest.raises(ConfigError, match="--servers"):
+        build_config({"datasets": "mcq_en", "ckpt": "a", "servers": number})

@@ -8,8 +8,19 @@ import shutil
 from pathlib import Path
 
 import pytest
+from mock_server import WAIT_SECONDS
 from model_folders import adapter_folder, hf_folder, tiny_adapter, tiny_model
-from run_helpers import call, lines_of, numbered, write_qa
+from run_helpers import (
+    call,
+    kill_server,
+    lines_of,
+    numbered,
+    processes_with,
+    start,
+    wait_gone,
+    wait_until,
+    write_qa,
+)
 
 from evalsuite import load_run
 from evalsuite.config import build_config
@@ -97,6 +108,11 @@ def test_an_adapter_that_changes_nothing_is_a_loud_warning_everywhere_and_stays_
     assert "note: WARNING: none is identical to base" in done.stdout
     run = load_run(tmp_path / "run")
     assert replies(run.path, "none") == replies(run.path, "base")
+    assert {(line["variant"], line.get("warning")) for line in lines_of(run.path)} == {
+        ("base", None), ("none", "identical to base"),
+    }  # fmt: skip
+    assert "none (identical to base!)" in done.stdout
+    assert 'class="chip error">identical to base' in (run.path / "report.html").read_text()
     assert run.info["variants"][1]["live"] == {
         "identical": True, "by": "log-probabilities", "prompts": 3, "difference": 0.0,
     }  # fmt: skip
@@ -106,6 +122,55 @@ def test_an_adapter_that_changes_nothing_is_a_loud_warning_everywhere_and_stays_
     assert "starting" not in again.stderr
     assert "note: WARNING: none is identical to base" in again.stdout
     assert load_run(run.path).info["variants"] == run.info["variants"]
+
+
+@needs_torch
+@needs_models
+def test_a_base_model_is_asked_flat_and_stop_strings_end_its_replies(tmp_path, data):
+    base = tiny_model(tmp_path / "model")
+    options = {"ckpt": [f"base={base}"], "completions": True, "max_tokens": 24}
+    whole = replies(evaluate(config(tmp_path, data, **options)).path, "base")
+    text = next(text for text in whole if len(text) > 6)
+    stop = text[3:5]
+    stopped = evaluate(config(tmp_path, data, name="stopped", stop=[stop], **options))
+    assert replies(stopped.path, "base") == [text.partition(stop)[0] for text in whole]
+    assert all("prompt" in line for line in lines_of(stopped.path))
+    assert not stopped.summary["warnings"]
+
+
+@needs_torch
+@needs_models
+@pytest.mark.parametrize("deaths", [1, 2])
+def test_a_transformers_server_that_is_killed_during_the_run(tmp_path, deaths):
+    base = tiny_model(tmp_path / "model")
+    rows = write_qa(tmp_path / "many.jsonl", numbered(60))
+    words = ["run", "--backend", "transformers", "--ckpt", f"base={base}", "-d", f"qa:{rows}"]
+    words += ["--backend-arg", "n_threads=1", "--completions", "--max-tokens", "200", "--concurrency", "1"]
+    words += ["--out", str(tmp_path), "--name", "run"]
+    journal = tmp_path / "run" / "samples.jsonl"
+
+    def finished() -> int:
+        return journal.read_bytes().count(b"\n") if journal.exists() else 0
+
+    with start(words) as process:
+        for death in range(deaths):
+            had = finished()
+            wait_until(
+                lambda had=had: finished() > had + 1, f"samples before death {death}", 3 * WAIT_SECONDS
+            )
+            servers = processes_with(json.dumps(str(base)))
+            kill_server(servers)
+            wait_gone(servers)
+        _, errors = process.communicate(timeout=4 * WAIT_SECONDS)
+    assert process.returncode == (0 if deaths == 1 else 4), errors
+    assert "the model server ended by itself (exit code 137)" in errors
+    assert ("It had been started once more already" in errors) == (deaths == 2)
+    had = finished()
+    assert had == 60 if deaths == 1 else 2 < had < 60
+    resumed = call(words)
+    assert resumed.returncode == 0, resumed.stderr
+    assert f"{had} of 60 samples are finished already" in resumed.stderr
+    assert sorted(line["index"] for line in lines_of(tmp_path / "run")) == list(range(60))
 
 
 @needs_torch

@@ -11,12 +11,14 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Protocol, TypeAlias
 
 from evalsuite.models.checkpoint import Checkpoint, short_name
 
 Say: TypeAlias = Callable[[str], None]
 """Takes sentences about how starting goes on."""
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 def silent(sentence: str) -> None:
@@ -49,8 +51,8 @@ class Server(Protocol):
     def served(self) -> Mapping[str, Served]:
         """Where and what, by the checkpoint's name."""
 
-    def check(self) -> None:
-        """Raise `ServerError` with the last lines of its log when the server is no longer there."""
+    def check(self, patience: float = 0.0) -> None:
+        """Raise `ServerDied` with the last lines of its log when the server has ended, or ends within `patience` seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +79,16 @@ class Backend(Protocol):
         """Whether one server can soundly serve both at once."""
 
     def serve(
-        self, checkpoints: Sequence[Checkpoint], arguments: Mapping[str, str], log: Path, say: Say = silent
+        self,
+        checkpoints: Sequence[Checkpoint],
+        arguments: Mapping[str, str],
+        log: Path,
+        say: Say = silent,
+        environment: Mapping[str, str] = NOTHING,
     ) -> AbstractContextManager[Server]:
         """Start one server for all of them (each `shares` with the first), wait until it is ready, stop it at the end.
+
+        `environment` is what its process is told besides, such as the GPU that it may see.
 
         Raises `ServerError`, or `ConfigError` for an argument. The checkpoints have no recipe: what had to be made is made.
         """

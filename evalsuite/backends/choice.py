@@ -16,6 +16,9 @@ ON_GPU = ("vllm", "sglang", "lmdeploy", "transformers", "llamacpp")
 ON_CPU = ("llamacpp", "transformers", "vllm", "sglang", "lmdeploy")
 """In the order they are asked. With a GPU what serves many at once comes first, without one what starts in seconds."""
 
+MOST_NAMES = 3
+"""Of the variants on a server, in the name of its log."""
+
 
 @dataclass(frozen=True, slots=True)
 class ServerPlan:
@@ -24,6 +27,13 @@ class ServerPlan:
     backend: Backend
     checkpoints: tuple[Checkpoint, ...]
     why: str
+
+    @property
+    def name(self) -> str:
+        """Of its variants, fit for a file: `base`, `base+sft`, `base+sft+7-more`."""
+        names = [checkpoint.name for checkpoint in self.checkpoints]
+        more = len(names) - MOST_NAMES
+        return "+".join([*names[:MOST_NAMES], *([f"{more}-more"] if more > 0 else [])])
 
 
 def plan_servers(checkpoints: Sequence[Checkpoint], wanted: str, *, gpu: bool) -> tuple[ServerPlan, ...]:

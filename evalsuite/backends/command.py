@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -14,12 +15,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from evalsuite.backends.base import Ability, Say, Served, Server, base_name, same_base, silent
+from evalsuite.backends.base import NOTHING, Ability, Say, Served, Server, base_name, same_base, silent
 from evalsuite.backends.interpreters import installed, interpreter, variable
 from evalsuite.backends.ports import HOST, LAST_PORT, reserved_port
 from evalsuite.backends.process import ServerProcess
 from evalsuite.errors import CheckpointError, ConfigError, ServerError
 from evalsuite.models.checkpoint import Checkpoint
+from evalsuite.models.templates import TEMPLATE_FILE, template_hash, template_of
 
 START_TIMEOUT_SECONDS = 3600.0
 """Shards of a large model on a network disk, then compiling; a child that dies ends the wait at once."""
@@ -56,6 +58,8 @@ class Launch:
     rank: int = 0
     """The highest of the adapters, as far as they tell; 0 without adapters."""
     quant: str | None = None
+    template: Path | None = None
+    """A file with the chat template that is to be used instead of the checkpoint's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +78,14 @@ class Engine:
     """Methods of `--quant` that it has."""
     environment: Mapping[str, str] = field(default_factory=dict)
     """What is set where the user has not set it."""
+    less_memory: str = ""
+    """A sentence: which of its options lower what it needs."""
     most_rank: int | None = None
     adapter_field: str | None = None
     """The request's field that names an adapter; None where the model's name does."""
     slots_argument: str | None = None
+    takes_jinja: bool = True
+    """Whether it renders messages by the checkpoint's own Jinja template, or another one that is given."""
     negates: bool = False
     """Whether `--no-KEY` stands for `KEY=false`."""
 
@@ -89,9 +97,9 @@ class CommandServer:
     process: ServerProcess
     served: Mapping[str, Served]
 
-    def check(self) -> None:
+    def check(self, patience: float = 0.0) -> None:
         """See `Server.check`."""
-        self.process.check()
+        self.process.check(patience)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,29 +124,36 @@ class CommandBackend:
 
     @contextmanager
     def serve(
-        self, checkpoints: Sequence[Checkpoint], arguments: Mapping[str, str], log: Path, say: Say = silent
+        self,
+        checkpoints: Sequence[Checkpoint],
+        arguments: Mapping[str, str],
+        log: Path,
+        say: Say = silent,
+        environment: Mapping[str, str] = NOTHING,
     ) -> Iterator[Server]:
         """See `Backend.serve`. `arguments`: `port`, or any option of the engine's server: `KEY=VALUE` is its `--KEY=VALUE`."""
         package = self._installed()
         if package is None:
             raise ServerError(f"--backend {self.name}: {self._absent()}")
         options = option_words(self.engine, arguments)
-        environment = {
-            name: os.environ.get(name, value)
-            for name, value in (OFFLINE | dict(self.engine.environment)).items()
-        }
+        defaults = OFFLINE | dict(self.engine.environment)
+        told = {name: os.environ.get(name, value) for name, value in defaults.items()} | dict(environment)
         began = time.monotonic()
         with reserved_port(_port(arguments)) as port:
-            launch = launch_of(self.engine, checkpoints, port)
+            template = _template_file(self.engine, checkpoints[0], log.parent)
+            launch = launch_of(self.engine, checkpoints, port, template)
             command = [interpreter(self.name), *self.engine.words(launch), *options]
             url = f"http://{HOST}:{port}/v1"
-            with ServerProcess(command, log, environment, what=self.engine.title) as process:
+            with ServerProcess(
+                command, log, told, what=self.engine.title, less_memory=self.engine.less_memory
+            ) as process:
                 stages = _Stages(process, say)
                 names = {launch.name, *(() if self.engine.adapter_field else launch.adapters)}
                 process.wait_until(lambda: stages.told() or names <= listed_names(url), START_TIMEOUT_SECONDS)
                 stages.told()
                 say(f"ready in {time.monotonic() - began:.0f} s: {package}")
                 facts = {"name": self.engine.title, "package": package} | stages.facts
+                facts["chat_template"] = _template_hash(self.engine, checkpoints[0])
                 base = Served(url, launch.name, facts, _slots(self.engine, arguments))
                 yield CommandServer(process, {one.name: asked(self.engine, one, base) for one in checkpoints})
 
@@ -146,14 +161,19 @@ class CommandBackend:
         return installed(self.name, self.name, self.engine.distributions)
 
     def _absent(self) -> str:
-        place = f" in {interpreter(self.name)}" if variable(self.name) in os.environ else ""
+        named = os.environ.get(variable(self.name))
+        if named and shutil.which(named) is None:
+            return f"{variable(self.name)}={named} is no Python that can be run; give the path of one that has {self.name}"
+        place = f" in {named}" if named else ""
         return (
             f"{self.name} is not installed{place}; run: pip install 'evalsuite[{self.name}]', "
             f"or set {variable(self.name)}=PATH to the Python that has it"
         )
 
 
-def launch_of(engine: Engine, checkpoints: Sequence[Checkpoint], port: int) -> Launch:
+def launch_of(
+    engine: Engine, checkpoints: Sequence[Checkpoint], port: int, template: Path | None = None
+) -> Launch:
     """What is to be started for checkpoints of one base. Raises `CheckpointError` for what the engine does not serve."""
     first = checkpoints[0]
     assert first.path
@@ -169,7 +189,29 @@ def launch_of(engine: Engine, checkpoints: Sequence[Checkpoint], port: int) -> L
         {one.model: one.adapters[0].path for one in adapted},
         max(ranks, default=0),
         first.quant,
+        template,
     )
+
+
+def _template_file(engine: Engine, checkpoint: Checkpoint, folder: Path) -> Path | None:
+    """The chat template that is given, written into the folder, since engines take it as a file."""
+    if checkpoint.chat_template is None:
+        return None
+    if not engine.takes_jinja:
+        raise CheckpointError(
+            f"{checkpoint.name}: {engine.title} takes no Jinja template; leave out --chat-template, or take another --backend."
+        )
+    path = folder / TEMPLATE_FILE
+    path.write_text(checkpoint.chat_template, encoding="utf-8")
+    return path
+
+
+def _template_hash(engine: Engine, checkpoint: Checkpoint) -> str:
+    """Of the template that the engine takes: what is given, else what the base's folder brings."""
+    if checkpoint.chat_template is not None:
+        return template_hash(checkpoint.chat_template)
+    assert checkpoint.path
+    return template_hash(template_of(checkpoint.path)) if engine.takes_jinja else "not told"
 
 
 def option_words(engine: Engine, arguments: Mapping[str, str]) -> list[str]:

@@ -7,6 +7,7 @@ answers from the cache of the other ("Querys" for "Query" or "Keys", measured wi
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import importlib.util
 import json
@@ -18,11 +19,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from evalsuite.backends.base import Ability, Say, Served, Server, silent
+from evalsuite.backends.base import NOTHING, Ability, Say, Served, Server, silent
 from evalsuite.backends.ports import HOST, LAST_PORT, refuse_taken_port
 from evalsuite.backends.process import ServerProcess
 from evalsuite.errors import ConfigError, ServerError
 from evalsuite.models.checkpoint import Checkpoint
+from evalsuite.models.gguf_metadata import TEMPLATE_KEY, NotReadable, texts_in
+from evalsuite.models.templates import NO_TEMPLATE, template_hash
 
 START_TIMEOUT_SECONDS = 900.0
 DEFAULT_SLOTS = 4
@@ -34,6 +37,8 @@ spin barrier collapse when two other processes are busy (148 to 5 tokens/s on tw
 one core free; with batches alone on every core the same is 134 to 35, against 83 to 56 with one core left free."""
 CHILD = "import sys; sys.path[:] = filter(None, sys.path); from evalsuite.backends import llamacpp_child as child; child.main()"
 """Not `python -m`, which looks for modules in the current folder first, where a `json.py` of the user may stand."""
+LESS_MEMORY = "Lower --backend-arg n_ctx=N or n_parallel=N."
+OWN_TEMPLATE = f"{NO_TEMPLATE} (llama.cpp takes ChatML)"
 INSTALL = "pip install 'evalsuite[llamacpp]'"
 
 
@@ -44,9 +49,9 @@ class LlamaCppServer:
     process: ServerProcess
     served: Mapping[str, Served]
 
-    def check(self) -> None:
+    def check(self, patience: float = 0.0) -> None:
         """See `Server.check`."""
-        self.process.check()
+        self.process.check(patience)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +72,12 @@ class LlamaCppBackend:
 
     @contextmanager
     def serve(
-        self, checkpoints: Sequence[Checkpoint], arguments: Mapping[str, str], log: Path, say: Say = silent
+        self,
+        checkpoints: Sequence[Checkpoint],
+        arguments: Mapping[str, str],
+        log: Path,
+        say: Say = silent,
+        environment: Mapping[str, str] = NOTHING,
     ) -> Iterator[Server]:
         """See `Backend.serve`. `arguments`: `n_ctx` (tokens a request), `n_parallel`, `n_threads`, `n_threads_batch`, `port`, or any parameter of llama.cpp."""
         (checkpoint,) = checkpoints
@@ -76,11 +86,13 @@ class LlamaCppBackend:
         parameters = child_parameters(checkpoint, arguments)
         refuse_taken_port(parameters["port"])
         command = [sys.executable, "-c", CHILD, json.dumps(parameters)]
-        with ServerProcess(command, log) as process:
+        with ServerProcess(command, log, environment, less_memory=LESS_MEMORY) as process:
+            template = _template_hash(checkpoint)  # while the child loads
             note = json.loads(process.wait_for_note(START_TIMEOUT_SECONDS))
             if "error" in note:
                 raise ConfigError(f"--backend-arg: {note['error']}")
             engine = {"name": "llama.cpp", "package": f"xllamacpp {importlib.metadata.version('xllamacpp')}"}
+            engine["chat_template"] = template
             if checkpoint.adapters:
                 engine["adapter"] = " + ".join(adapter.path.name for adapter in checkpoint.adapters)
             served = Served(
@@ -91,6 +103,17 @@ class LlamaCppBackend:
                 continues_turns=True,
             )
             yield LlamaCppServer(process, {checkpoint.name: _with_adapters(served, len(checkpoint.adapters))})
+
+
+def _template_hash(checkpoint: Checkpoint) -> str:
+    """Of the template that is given, else of the one in the file."""
+    assert checkpoint.path
+    if checkpoint.chat_template is not None:
+        return template_hash(checkpoint.chat_template)
+    with contextlib.suppress(OSError, NotReadable):  # the server says what is wrong with it
+        found = template_hash(texts_in(checkpoint.path, {TEMPLATE_KEY}).get(TEMPLATE_KEY))
+        return found if found != NO_TEMPLATE else OWN_TEMPLATE
+    return NO_TEMPLATE
 
 
 def _with_adapters(served: Served, count: int) -> Served:
@@ -111,6 +134,7 @@ def child_parameters(checkpoint: Checkpoint, arguments: Mapping[str, str]) -> di
     return {
         "model": str(checkpoint.path),
         "alias": checkpoint.model,
+        "chat_template": checkpoint.chat_template,
         "adapters": [str(adapter.path) for adapter in checkpoint.adapters],
         "host": HOST,
         "port": _number(extra, "port", 0, at_least=0, at_most=LAST_PORT),

@@ -34,6 +34,9 @@ def main() -> None:
     settings.cpuparams.n_threads = parameters["n_threads"]
     settings.cpuparams_batch.n_threads = parameters["n_threads_batch"]
     settings.ui = False
+    if parameters["chat_template"] is not None:
+        settings.chat_template = parameters["chat_template"]
+        settings.use_jinja = True
     wrong = apply_extra(settings, parameters["extra"])
     if wrong:
         _report(note, {"error": wrong})

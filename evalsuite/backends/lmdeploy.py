@@ -25,7 +25,9 @@ ENGINE = Engine(
     distributions=("lmdeploy",),
     words=words,
     ours=frozenset({"server-name", "server-port", "model-name", "adapters"}),
+    less_memory="Lower --backend-arg session_len=N, max_batch_size=N or cache_max_entry_count=0.5.",
     slots_argument="max-batch-size",
+    takes_jinja=False,
 )
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
-from evalsuite.errors import ServerError
+from evalsuite.errors import ServerDied, ServerError
 
 SUPERVISOR = Path(__file__).with_name("supervisor.py")
 STOP_TIMEOUT_SECONDS = 15.0
@@ -35,12 +35,7 @@ KNOWN_WORDS: Sequence[tuple[re.Pattern[str], str]] = (
             r"CUDA out of memory|OutOfMemoryError|No available memory for the cache blocks|Not enough memory\."
             r"|less than desired GPU memory utilization|larger than the available KV cache memory"
         ),
-        (
-            "The memory is full. Lower the context (--backend-arg max_model_len=N; sglang: context_length=N, lmdeploy: session_len=N), "
-            "the requests at a time (transformers: max_batch=N, vllm: max_num_seqs=N, sglang: max_running_requests=N, "
-            "lmdeploy: max_batch_size=N) or the share that is taken (vllm: gpu_memory_utilization=0.7, sglang: mem_fraction_static=0.7, "
-            "lmdeploy: cache_max_entry_count=0.5), end other processes on the GPU, or take a quantized form."
-        ),
+        "The memory is full. {less_memory}End other processes that hold some, or take a quantized form.",
     ),
     (
         re.compile(r"LoRA rank \d+ is greater than"),
@@ -51,11 +46,13 @@ KNOWN_WORDS: Sequence[tuple[re.Pattern[str], str]] = (
         "The model brings code of its own. If you trust its author, add --backend-arg trust_remote_code=true.",
     ),
 )
-"""What servers print when they end → what to do."""
+"""What servers print when they end → what to do; `less_memory` is what lowers an engine's needs."""
 
 
 class ServerProcess:
-    """Runs `command` with its output in `log`; errors call it `what`. Used as a context manager.
+    """Runs `command` with its output in `log`; errors call it `what`, and say how it needs `less_memory`, as a sentence.
+
+    Used as a context manager.
 
     The command may report once, by one line on the file descriptor whose number stands in the environment
     variable `EVALSUITE_NOTE_FD` (the address it chose, say): `wait_for_note` returns that line.
@@ -68,10 +65,12 @@ class ServerProcess:
         environment: Mapping[str, str] | None = None,
         *,
         what: str = "the model server",
+        less_memory: str = "",
     ) -> None:
         self.command = tuple(command)
         self.log = log
         self._what = what
+        self._less_memory = f"{less_memory} " if less_memory else ""
         self._environment = dict(environment or {})
 
     def __enter__(self) -> ServerProcess:
@@ -128,11 +127,13 @@ class ServerProcess:
         """Of the supervisor."""
         return self._process.pid
 
-    def check(self) -> None:
-        """Raise `ServerError` with the log's last lines when the process has ended."""
+    def check(self, patience: float = 0.0) -> None:
+        """Raise `ServerDied` with the log's last lines when the process has ended, or ends within `patience` seconds."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(patience)
         code = self._process.poll()
         if code is not None:
-            raise ServerError(
+            raise ServerDied(
                 f"{self._what} ended by itself (exit code {code}). Its last words in {self.log}:\n{self.log_tail()}"
                 f"{self._earlier_errors()}{self._advice()}"
             )
@@ -148,9 +149,7 @@ class ServerProcess:
                 raise self._not_ready(timeout)
             piece = os.read(self._note, 4096)
             if not piece:
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    self._process.wait(STOP_TIMEOUT_SECONDS)
-                self.check()
+                self.check(STOP_TIMEOUT_SECONDS)
                 raise ServerError(f"{self._what} closed its report channel. See {self.log}.")
             note += piece
         return note.decode("utf-8").strip()
@@ -159,9 +158,7 @@ class ServerProcess:
         """Ask `ready` until it is true. Raises `ServerError` when the process dies or takes longer than `timeout` seconds."""
         deadline = time.monotonic() + timeout
         while not ready():
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(READY_POLL_SECONDS)
-            self.check()
+            self.check(READY_POLL_SECONDS)
             if time.monotonic() >= deadline:
                 raise self._not_ready(timeout)
 
@@ -200,4 +197,5 @@ class ServerProcess:
             text = self.last_words()
         except OSError:
             return ""
-        return "".join(f"\n{advice}" for pattern, advice in KNOWN_WORDS if pattern.search(text))
+        found = [advice for pattern, advice in KNOWN_WORDS if pattern.search(text)]
+        return "".join("\n" + advice.replace("{less_memory}", self._less_memory) for advice in found)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from evalsuite.backends.base import Ability, Say, Served, Server, silent
+from evalsuite.backends.base import NOTHING, Ability, Say, Served, Server, silent
 from evalsuite.errors import ConfigError
 from evalsuite.models.checkpoint import Checkpoint
 
@@ -18,7 +18,7 @@ class RemoteServer:
 
     served: Mapping[str, Served]
 
-    def check(self) -> None:
+    def check(self, patience: float = 0.0) -> None:
         """Nothing to look at but its answers."""
 
 
@@ -38,7 +38,12 @@ class RemoteBackend:
 
     @contextmanager
     def serve(
-        self, checkpoints: Sequence[Checkpoint], arguments: Mapping[str, str], log: Path, say: Say = silent
+        self,
+        checkpoints: Sequence[Checkpoint],
+        arguments: Mapping[str, str],
+        log: Path,
+        say: Say = silent,
+        environment: Mapping[str, str] = NOTHING,
     ) -> Iterator[Server]:
         """Yield the address."""
         if arguments:

@@ -21,6 +21,8 @@ def words(launch: Launch) -> list[str]:
     """The command line after the interpreter."""
     found = ["-m", "sglang.launch_server", "--model-path", str(launch.path)]
     found += ["--served-model-name", launch.name, "--host", HOST, "--port", str(launch.port)]
+    if launch.template:
+        found += ["--chat-template", str(launch.template)]
     if launch.quant:
         found += QUANTIZATIONS[launch.quant]
     if launch.adapters:
@@ -45,6 +47,7 @@ ENGINE = Engine(
     ours=frozenset({"host", "model-path", "model", "served-model-name", "lora-paths", "enable-lora"}),
     quantizes=frozenset(QUANTIZATIONS),
     adapter_field="lora_path",
+    less_memory="Lower --backend-arg context_length=N, max_running_requests=N or mem_fraction_static=0.7.",
     slots_argument="max-running-requests",
 )
 

@@ -18,7 +18,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from evalsuite.backends.base import Ability, Say, Served, Server, base_name, same_base, silent
+from evalsuite.backends.base import NOTHING, Ability, Say, Served, Server, base_name, same_base, silent
 from evalsuite.backends.process import ServerProcess
 from evalsuite.errors import CheckpointError, ConfigError, ServerError
 from evalsuite.models.checkpoint import Checkpoint
@@ -27,6 +27,7 @@ START_TIMEOUT_SECONDS = 3600.0
 """Shards of a large model on a network disk take long; a child that dies ends the wait at once."""
 CHILD = "import sys; sys.path[:] = filter(None, sys.path); from evalsuite.backends.transformers_server import child; child.main()"
 """Not `python -m`, which looks for modules in the current folder first."""
+LESS_MEMORY = "Lower --backend-arg max_batch=N or max_model_len=N, or take --backend-arg dtype=bfloat16."
 INSTALL = "pip install 'evalsuite[transformers]'"
 NEEDED = ("torch", "transformers")
 ENVIRONMENT = {
@@ -47,9 +48,9 @@ class TransformersServer:
     process: ServerProcess
     served: Mapping[str, Served]
 
-    def check(self) -> None:
+    def check(self, patience: float = 0.0) -> None:
         """See `Server.check`."""
-        self.process.check()
+        self.process.check(patience)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,12 @@ class TransformersBackend:
 
     @contextmanager
     def serve(
-        self, checkpoints: Sequence[Checkpoint], arguments: Mapping[str, str], log: Path, say: Say = silent
+        self,
+        checkpoints: Sequence[Checkpoint],
+        arguments: Mapping[str, str],
+        log: Path,
+        say: Say = silent,
+        environment: Mapping[str, str] = NOTHING,
     ) -> Iterator[Server]:
         """See `Backend.serve`.
 
@@ -85,12 +91,12 @@ class TransformersBackend:
             raise ServerError(f"--backend transformers: {self.ability().detail}")
         _refuse_stacked_dora(checkpoints)
         parameters = child_parameters(checkpoints, arguments)
-        environment = dict(ENVIRONMENT)
+        told = ENVIRONMENT | dict(environment)
         if "n_threads" in arguments:
-            environment["OMP_NUM_THREADS"] = arguments["n_threads"]
+            told["OMP_NUM_THREADS"] = arguments["n_threads"]
         began = time.monotonic()
         command = [sys.executable, "-c", CHILD, json.dumps(parameters)]
-        with ServerProcess(command, log, environment) as process:
+        with ServerProcess(command, log, told, less_memory=LESS_MEMORY) as process:
             note = json.loads(process.wait_for_note(START_TIMEOUT_SECONDS))
             if "error" in note:
                 raise ConfigError(f"--backend-arg: {note['error']}")
@@ -116,6 +122,7 @@ def child_parameters(checkpoints: Sequence[Checkpoint], arguments: Mapping[str, 
     return {
         "path": str(first.path),
         "quant": first.quant,
+        "chat_template": first.chat_template,
         "models": models,
         "device": extra.pop("device", None),
         "dtype": extra.pop("dtype", None),

@@ -21,6 +21,8 @@ def words(launch: Launch) -> list[str]:
     """The command line after the interpreter."""
     found = ["-m", "vllm.entrypoints.openai.api_server", "--model", str(launch.path)]
     found += ["--served-model-name", launch.name, "--host", HOST, "--port", str(launch.port)]
+    if launch.template:
+        found += ["--chat-template", str(launch.template)]
     if launch.quant:
         found += ["--quantization", QUANTIZATIONS[launch.quant]]
     if launch.adapters:
@@ -48,6 +50,7 @@ ENGINE = Engine(
     quantizes=frozenset(QUANTIZATIONS),
     environment={"VLLM_NO_USAGE_STATS": "1", "VLLM_CPU_KVCACHE_SPACE": "2"},
     most_rank=RANKS[-1],
+    less_memory="Lower --backend-arg max_model_len=N, max_num_seqs=N or gpu_memory_utilization=0.7 (without a GPU: VLLM_CPU_KVCACHE_SPACE=GiB in the environment).",
     slots_argument="max-num-seqs",
     negates=True,
 )

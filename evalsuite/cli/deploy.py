@@ -25,6 +25,7 @@ def deploy(
     quant: Annotated[list[str] | None, typer.Option(metavar="METHOD", help="Also serve each checkpoint quantized while it is loaded; repeatable.")] = None,
     backend: Annotated[Literal["auto", "llamacpp", "transformers", "vllm", "lmdeploy", "sglang"], typer.Option(help="How it is served.")] = "auto",
     backend_arg: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="Passed to the server, as for `evalsuite run`; port=N chooses the port.")] = None,
+    chat_template: Annotated[str | None, typer.Option(metavar="FILE|TEXT", help="A Jinja chat template instead of the checkpoint's own.")] = None,
 ) -> None:  # fmt: skip
     """Start the server of `run` and hold it until Ctrl-C.
 
@@ -43,8 +44,9 @@ def deploy(
         "quant": quant,
         "backend": backend,
         "backend_arg": backend_arguments(backend_arg),
+        "chat_template": chat_template,
     }
-    execute_deploy({key: value for key, value in given.items() if value}, show_served)
+    execute_deploy({key: value for key, value in given.items() if value or value == ""}, show_served)
 
 
 def show_served(answering: Sequence[tuple[str, Served]]) -> None:

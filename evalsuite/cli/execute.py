@@ -175,12 +175,13 @@ def _show_results(path: Path, *, as_json: bool) -> None:
         sys.stdout.buffer.write((path / SUMMARY_JSON).read_bytes())
         sys.stdout.flush()
         return
-    from evalsuite.cli.tables import print_changes, print_results, print_took
+    from evalsuite.cli.tables import print_changes, print_results, print_speeds, print_took
 
     run = load_run(path)
     print_results(run)
     print_took(run)
     print_changes(run)
+    print_speeds(run)
     for verdict in (run.summary.get("comparison") or {}).get("verdicts", ()):
         print(verdict["sentence"])
     for warning in run.summary["warnings"]:

@@ -14,9 +14,9 @@ from rich.table import Table
 
 from evalsuite.data.dataset import WHOLE_DATASET
 from evalsuite.report.comparison_tables import HEADLINES, headline_rows, swift_tables
-from evalsuite.report.numbers import format_count, format_interval, format_value
+from evalsuite.report.numbers import format_count, format_interval, format_speed, format_value
 from evalsuite.report.took import took_notes, took_table
-from evalsuite.runs.run import Run
+from evalsuite.runs.run import IDENTICAL, Run, identical_variants
 
 LEAST_WIDTH = 110
 """On a narrower terminal lines wrap, which is better than names cut away."""
@@ -45,9 +45,11 @@ def print_results(run: Run) -> None:
     table.add_column("metric", no_wrap=True)  # the word that --fail-under takes
     for name in ("value", "95 % interval", "n", "unparsed", "truncated", "error"):
         table.add_column(name, justify="right", no_wrap=True)
+    doubtful = identical_variants(run.info)
     for variant, entry in run.summary["variants"].items():
+        shown = f"{variant} ({IDENTICAL}!)" if variant in doubtful else variant
         for dataset, found in entry["datasets"].items():
-            _add_dataset(table, variant, dataset, found["subsets"])
+            _add_dataset(table, shown, dataset, found["subsets"])
     _print(table)
 
 
@@ -55,6 +57,14 @@ def _missing(run: Run) -> str:
     totals = run.summary["totals"]
     owed, samples = format_count(totals["owed"]), format_count(totals["samples"])
     return f"{owed} of {samples} samples are missing."
+
+
+def print_speeds(run: Run) -> None:
+    """How fast each variant answered, where there are several."""
+    entries = run.summary["variants"]
+    found = [f"{name} {format_speed(entry['speed'])}" for name, entry in entries.items() if "speed" in entry]
+    if len(entries) > 1 and found:
+        print(f"speed: {', '.join(found)}")
 
 
 def print_comparison(document: Mapping[str, Any], style: str | None = None) -> None:

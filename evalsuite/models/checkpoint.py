@@ -48,6 +48,9 @@ ARGUMENTS_WITHOUT_EFFECT = frozenset(
 )
 """Arguments of a server that change its speed, not its replies."""
 
+_BASE_NAME = re.compile(r"[-_.](?:base|pt|pretrain(?:ed)?)(?:[-_.]|$)", re.IGNORECASE)
+"""`Qwen3-8B-Base`, `gemma-3-4b-pt`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Adapter:
@@ -84,9 +87,21 @@ class Checkpoint:
     """The form of the base, where there are adapters."""
     base_fingerprint: str = ""
     """Of the base alone, where there are adapters."""
+    chat_template: str | None = None
+    """A Jinja template that is to render messages; None for the one that the checkpoint brings."""
     address: str = ""
     """The base URL of a model that someone else serves."""
     details: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def looks_like_base(self) -> bool:
+        """Whether its name is one that models have before they learn to chat, and nothing was put on it since."""
+        place = Path(self.source if self.path is None or self.recipe else str(self.path))
+        return (
+            not self.adapters
+            and not self.recipe
+            and bool(_BASE_NAME.search(place.name.removesuffix(".gguf")))
+        )
 
     @property
     def needed(self) -> tuple[Form, ...]:
@@ -109,8 +124,10 @@ def served_checkpoint(base_url: str, model: str, revision: str | None = None) ->
 
 
 def served_fingerprint(checkpoint: Checkpoint, engine: str, arguments: Mapping[str, str]) -> str:
-    """Who is asked: the checkpoint, the engine where several could serve it, and the server's arguments that may change its replies."""
+    """Who is asked: the checkpoint, the engine where several could serve it, what of the server's arguments may change its replies."""
     telling = {name: text for name, text in arguments.items() if name not in ARGUMENTS_WITHOUT_EFFECT}
+    if checkpoint.chat_template is not None:
+        telling["chat_template"] = checkpoint.chat_template
     only_one = checkpoint.form in ("served", "gguf", "gguf-lora")
     parts = [*([] if only_one else [engine]), *([str(sorted(telling.items()))] if telling else [])]
     return fingerprint_of(checkpoint.fingerprint, *parts) if parts else checkpoint.fingerprint

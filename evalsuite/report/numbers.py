@@ -235,6 +235,12 @@ def format_rate(per_second: Any, what: str = "") -> str:
     return f"{amount} {what}/s" if what else f"{amount}/s"
 
 
+def format_speed(speed: Mapping[str, Any]) -> str:
+    """How fast a variant answered: tokens where the server counts them, else samples."""
+    tokens = finite(speed.get("completion_tokens_per_s"))
+    return format_rate(tokens, "tokens") if tokens else format_rate(speed.get("samples_per_s"), "samples")
+
+
 def counted(n: int, singular: str, plural: str = "") -> str:
     """`1 sample`, `1,204 samples`."""
     return f"{format_count(n)} {singular if n == 1 else plural or singular + 's'}"

@@ -9,13 +9,14 @@ from evalsuite.report.behaviour import habits, took_figure
 from evalsuite.report.breakdown_tables import breakdowns
 from evalsuite.report.effort import efforts
 from evalsuite.report.metric_tables import category_tables, metric_tables, panels, subset_tables
-from evalsuite.report.numbers import counted
+from evalsuite.report.numbers import counted, format_speed
 from evalsuite.report.opening import facts, failure_kind, moment, verdicts
 from evalsuite.report.provenance import signatures, version_list
 from evalsuite.report.summary_parts import outcomes_shown
 from evalsuite.report.tally import Tally
 from evalsuite.report.texts import as_text, dump
 from evalsuite.report.took import took_notes, took_table
+from evalsuite.runs.run import identical_variants
 
 
 def context(run: Mapping[str, Any], summary: Mapping[str, Any], tally: Tally) -> dict[str, Any]:
@@ -49,6 +50,12 @@ def context(run: Mapping[str, Any], summary: Mapping[str, Any], tally: Tally) ->
         "took_notes": took_notes(summary),
         "took_figure": took_figure(summary),
         "variants": list(run.get("variants") or ()),
+        "doubtful": identical_variants(run),
+        "speeds": {
+            name: format_speed(entry["speed"])
+            for name, entry in (summary.get("variants") or {}).items()
+            if "speed" in entry
+        },
         "datasets": list(run.get("datasets") or ()),
         "signatures": signatures(summary),
         "versions": version_list(run.get("versions") or {}),

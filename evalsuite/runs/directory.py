@@ -4,7 +4,7 @@
     samples.jsonl         the journal: one line a finished sample (see `journal`)
     summary.csv, .json    the results
     report.html           the same for a person
-    server-VARIANT.log    what the model server printed (the first variant's, where several share it)
+    server-VARIANT.log    what the model server printed (server-ONE+OTHER.log, where variants share it)
     superseded.jsonl      journal lines that the present plan does not ask for any more (another --limit,
                           an edited row); kept, since a later plan may want them again
     summary.before-rescore.json   summary.json as it was before the latest `evalsuite rescore`
@@ -53,9 +53,9 @@ class RunDirectory:
         """Lines the present plan does not ask for."""
         return self.path / SUPERSEDED_FILE
 
-    def server_log(self, variant: str) -> Path:
-        """What the server of a variant printed."""
-        return self.path / f"server-{variant}.log"
+    def server_log(self, name: str) -> Path:
+        """What a server printed; `name` says of which variants."""
+        return self.path / f"server-{name}.log"
 
     def discard_empty(self) -> None:
         """Remove the folder of a run that never had an answer, unless a server's log tells why."""

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from queue import SimpleQueue
 from time import perf_counter
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 from evalsuite.endpoint.client import Answer, Ask, Endpoint, FailureClass, RequestFailure
 from evalsuite.endpoint.concurrency import Concurrency
@@ -40,6 +41,8 @@ NO_PREDICTION = "the file has no prediction for the row"
 MOST_LINES_AT_ONCE = 16
 """Of the replies that wait when the judge is free: judged together, written in one go."""
 
+TrafficCount: TypeAlias = Literal["requests", "retries"]
+TRAFFIC: tuple[TrafficCount, ...] = get_args(TrafficCount)
 Finished: TypeAlias = tuple[Job, Answer | RequestFailure]
 
 
@@ -105,9 +108,11 @@ class Scribe:
 
     def _write(self, finished: Sequence[Finished]) -> None:
         judged = [(job, answer, self._judged(job, answer)) for job, answer in finished]
-        self._journal.append(b"".join(journal_line(*line) for line in judged))
-        for line in judged:
-            self._count(*line)
+        lines = b"".join(journal_line(*line) for line in judged)
+        with self._journal.writing:
+            self._journal.append(lines)
+            for line in judged:
+                self._count(*line)
 
     def _judged(self, job: Job, answer: Answer | RequestFailure) -> Score:
         if isinstance(answer, RequestFailure):
@@ -123,6 +128,7 @@ class Scribe:
         self._account(job, answer)
         job.count(score)
         meter.done += 1
+        meter.speed_of(job.variant).samples += 1
         meter.outcomes[score.outcome] += 1
 
     def _account(self, job: Job, answer: Answer | RequestFailure) -> None:
@@ -142,12 +148,16 @@ class Scribe:
         if job.in_hand:
             meter.earlier.requests += first.attempts
         elif not first.from_cache:
-            meter.completion_tokens += first.reply.completion_tokens or 0
+            self._received(job, first.reply.completion_tokens)
         for further in first.reply.further:
             meter.accounts.of(*place).add_answer(further.of, further)
             if further.of == "model" and not further.from_cache:
-                meter.completion_tokens += further.reply.completion_tokens or 0
+                self._received(job, further.reply.completion_tokens)
         meter.from_cache += _all_from_cache(first)
+
+    def _received(self, job: Job, tokens: int | None) -> None:
+        self._meter.completion_tokens += tokens or 0
+        self._meter.speed_of(job.variant).completion_tokens += tokens or 0
 
 
 @dataclass
@@ -173,8 +183,8 @@ class Inference:
     _endpoints: tuple[Endpoint, ...] = field(init=False)
     _concurrency: Concurrency = field(init=False)
     _streak: int = 0
-    _requests_before: int = 0
-    _retries_before: int = 0
+    _counted: Counter[str] = field(default_factory=Counter)
+    """Requests and retries that the meter has been told of."""
 
     def __post_init__(self) -> None:
         self._endpoints = tuple({id(endpoint): endpoint for endpoint in self.parties.values()}.values())
@@ -188,8 +198,9 @@ class Inference:
 
     async def run(self) -> None:
         """Ask everything. Raises `EvalsuiteError` when it cannot go on; what was finished is written by then."""
-        self._requests_before = self.meter.requests - self._traffic("requests")
-        self._retries_before = self.meter.retries - self._traffic("retries")
+        began = perf_counter()
+        for name in TRAFFIC:
+            self._counted[name] = self._traffic(name)
         owed = [plan for plan in self.work.plans if self.work.owed_rows(plan)]
         with Scribe(self.journal, self.meter, owed) as scribe:
             watcher = asyncio.ensure_future(self._watch(scribe))
@@ -203,6 +214,7 @@ class Inference:
                 for task in (watcher, asking):
                     task.cancel()
                 await asyncio.gather(watcher, asking, return_exceptions=True)
+                self.meter.speed_of(self.work.variant.name).seconds += perf_counter() - began
         self._note_pace()
         self.meter.pace.pause()
 
@@ -214,7 +226,7 @@ class Inference:
                     endpoint.renew()
             yield from arranged(self.work.jobs_of(plan))
 
-    def _traffic(self, name: Literal["requests", "retries"]) -> int:
+    def _traffic(self, name: TrafficCount) -> int:
         return sum(getattr(endpoint.traffic, name) for endpoint in self._endpoints)
 
     async def _watch(self, scribe: Scribe) -> None:
@@ -230,8 +242,11 @@ class Inference:
         self.meter.pace.note(perf_counter(), self.meter.done, self.meter.completion_tokens)
 
     def _read_traffic(self) -> None:
-        self.meter.requests = self._requests_before + self._traffic("requests")
-        self.meter.retries = self._retries_before + self._traffic("retries")
+        """Add what is new, since others may count on the same meter."""
+        for name in TRAFFIC:
+            now = self._traffic(name)
+            setattr(self.meter, name, getattr(self.meter, name) + now - self._counted[name])
+            self._counted[name] = now
         self.meter.concurrency = self._concurrency.limit
 
     async def _ask(self, job: Job, scribe: Scribe) -> None:

@@ -9,6 +9,7 @@
      "cluster": "…"   (what rows that are not independent share),
      "repeat": 1   (which try of its row it is under --repeats; the first, 0, does not say so),
      "offered": […]   (the names of an agent's tools),
+     "warning": "…"   (what was found wrong with the variant before it was asked: `identical to base`),
      "logprobs": {"labels": {label: log-probability | null}, "floor"}   (--mcq-mode logprob; null: below the
      floor; there the reply has "alternatives" as well: [[token, log-probability], …]),
      "further": [{"of", "key", "reply", "usage", "latency_s", "attempts"}],   (replies to further requests)
@@ -28,6 +29,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -61,6 +63,8 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.writing = threading.Lock()
+        """Held by whoever appends, and counts what was appended, where several variants are asked at a time."""
         self._descriptor = -1
 
     def __enter__(self) -> Journal:

@@ -97,6 +97,8 @@ def sample_line(
     }
     if job.sample.repeat:
         line["repeat"] = job.sample.repeat
+    if job.warning:
+        line["warning"] = job.warning
     if categories := job.plan.categories(job.sample.subset, job.sample.row):
         line["categories"] = categories
     if cluster := job.plan.task.cluster(job.sample.row):

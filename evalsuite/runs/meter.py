@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from evalsuite.runs.accounts import Accounts
@@ -32,6 +32,15 @@ class Earlier:
 
 
 @dataclass(slots=True)
+class VariantSpeed:
+    """What this start had of one variant, and the seconds in which it was asked."""
+
+    samples: int = 0
+    completion_tokens: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(slots=True)
 class Meter:
     """What this start has done so far; read by the progress display while it goes on."""
 
@@ -52,6 +61,19 @@ class Meter:
     accounts: Accounts = field(default_factory=Accounts)
     pace: Pace = field(default_factory=Pace)
     earlier: Earlier = field(default_factory=Earlier)
+    speeds: dict[str, VariantSpeed] = field(default_factory=dict)
+    """By variant."""
+
+    def speed_of(self, variant: str) -> VariantSpeed:
+        """The speed of a variant, to be counted up."""
+        return self.speeds.setdefault(variant, VariantSpeed())
+
+    def begin_again(self) -> None:
+        """What was done so far is in the journal, and is counted from there as an earlier start's; speeds go on."""
+        self.pace.pause()
+        fresh = Meter(concurrency=self.concurrency, pace=self.pace, speeds=self.speeds)
+        for one in fields(self):
+            setattr(self, one.name, getattr(fresh, one.name))
 
     @property
     def owed(self) -> int:

@@ -17,6 +17,9 @@ from evalsuite.runs.journal import read_journal
 if TYPE_CHECKING:
     import pandas as pd
 
+IDENTICAL = "identical to base"
+"""What is said, wherever its results stand, of a variant whose adapter makes no difference."""
+
 
 @dataclass(frozen=True)
 class Run:
@@ -91,3 +94,12 @@ def load_run(path: Path | str) -> Run:
             f"{path}: not a run directory with results (it lacks {RUN_FILE if info is None else SUMMARY_JSON}).{hint}"
         )
     return Run(directory.path, info, summary)
+
+
+def identical_variants(info: Mapping[str, Any]) -> frozenset[str]:
+    """The variants of a run.json whose adapters were found to make no difference."""
+    return frozenset(
+        str(entry["name"])
+        for entry in info.get("variants") or ()
+        if (entry.get("live") or {}).get("identical")
+    )

@@ -25,6 +25,8 @@ class Variant:
 
     name: str
     fingerprint: str
+    warning: str = ""
+    """What was found wrong with what is served; stands on each line of the journal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,7 @@ class Job:
     """A sample on its way. `in_hand` is its first reply, where that is there already."""
 
     variant: str
+    warning: str
     plan: DatasetPlan
     tally: Tally
     sample: Sample[Any]
@@ -196,4 +199,4 @@ def make_job(
     )
     reply = plan.in_hand(sample)
     in_hand = Answer(reply) if reply else None
-    return Job(variant.name, plan, tally, sample, prompt, request, key, in_hand)
+    return Job(variant.name, variant.warning, plan, tally, sample, prompt, request, key, in_hand)

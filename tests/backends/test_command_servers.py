@@ -111,6 +111,7 @@ def test_a_crash_while_loading_is_told_at_once_with_what_to_do(notes, checkpoint
     assert "vLLM ended by itself (exit code 1)" in str(caught.value)
     assert "CUDA out of memory" in str(caught.value)
     assert "max_num_seqs=N" in str(caught.value)
+    assert "max_batch" not in str(caught.value), "that is another engine's"
     assert not any(alive(pid) for pid in pids(notes))
 
 
@@ -160,11 +161,21 @@ def test_a_port_that_is_held_is_given_to_nobody_else_and_can_be_listened_on():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_an_engine_that_is_not_installed_says_what_to_do(name, checkpoints, tmp_path, monkeypatch):
-    monkeypatch.setenv(f"EVALSUITE_{name.upper()}_PYTHON", str(tmp_path / "nothing"))
+    monkeypatch.setenv(f"EVALSUITE_{name.upper()}_PYTHON", "/bin/true")
     ability = open_backend(name).ability()
     assert not ability.ready
     assert f"evalsuite[{name}]" in ability.detail
     assert f"EVALSUITE_{name.upper()}_PYTHON=PATH" in ability.detail
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("wrong", ["nothing", "a_folder", "a_text"])
+def test_a_path_that_is_no_python_is_told_by_its_variable(name, wrong, tmp_path, monkeypatch):
+    (tmp_path / "a_folder").mkdir()
+    (tmp_path / "a_text").write_text("#!/bin/sh")
+    monkeypatch.setenv(f"EVALSUITE_{name.upper()}_PYTHON", str(tmp_path / wrong))
+    detail = open_backend(name).ability().detail
+    assert f"EVALSUITE_{name.upper()}_PYTHON={tmp_path / wrong} is no Python that can be run" in detail
 
 
 def test_another_interpreter_without_the_engine_is_looked_into(monkeypatch, tmp_path):

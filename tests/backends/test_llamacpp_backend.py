@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import math
-import os
 import signal
 import socket
 import subprocess
@@ -21,6 +20,7 @@ from page_data import samples_of
 from run_helpers import (
     call,
     deployed,
+    kill_server,
     lines_of,
     numbered,
     processes_with,
@@ -339,7 +339,7 @@ class Doomed:
             folder / "qa.jsonl", [(f"Tell me a long story about {n} cats.", "cats") for n in range(12)]
         )
         self.words = ["run", "--ckpt", f"{self.name}={weights}", *SMALL_WORDS, "-d", f"qa:{data}"]
-        self.words += ["--out", str(folder), "--name", "run", "--max-tokens", "32"]
+        self.words += ["--out", str(folder), "--name", "run", "--max-tokens", "16"]
 
     def wait_under_way(self) -> list[int]:
         """Wait for some finished samples; the server's processes."""
@@ -349,6 +349,14 @@ class Doomed:
             "two samples",
             3 * WAIT_SECONDS,
         )
+        return self.servers()
+
+    def finished(self) -> int:
+        """Lines of the journal."""
+        return (self.run / "samples.jsonl").read_bytes().count(b"\n")
+
+    def servers(self) -> list[int]:
+        """The supervisor and its server."""
         return [
             pid for pid in self.processes() if "llamacpp_child" in Path(f"/proc/{pid}/cmdline").read_text()
         ]
@@ -368,19 +376,44 @@ class Doomed:
 
 
 @pytest.mark.model
-def test_a_server_that_dies_during_the_run_exits_with_4_and_nothing_is_lost(
+def test_a_server_that_dies_once_is_started_again_and_the_run_completes(
     weights: Path, tmp_path: Path
 ) -> None:
     doomed = Doomed(weights, tmp_path)
     with start(doomed.words) as process:
-        supervisor, server = sorted(doomed.wait_under_way())
-        os.kill(server, signal.SIGKILL)
+        killed = doomed.wait_under_way()
+        kill_server(killed)
+        _, errors = process.communicate(timeout=4 * WAIT_SECONDS)
+    assert process.returncode == 0, errors
+    assert "the model server ended by itself (exit code 137)" in errors
+    assert "It is started once more; what is finished is kept." in errors
+    assert "Traceback" not in errors
+    assert sorted(line["index"] for line in lines_of(doomed.run)) == list(range(12))
+    summary = summary_of(doomed.run)
+    assert (summary["complete"], summary["totals"]["owed"], summary["totals"]["errors"]) == (True, 0, 0)
+    assert summary["variants"][doomed.name]["speed"]["samples"] == 12
+    wait_gone(killed)
+    assert not doomed.processes()
+
+
+@pytest.mark.model
+def test_a_server_that_dies_twice_exits_with_4_and_nothing_is_lost(weights: Path, tmp_path: Path) -> None:
+    doomed = Doomed(weights, tmp_path)
+    with start(doomed.words) as process:
+        first = doomed.wait_under_way()
+        kill_server(first)
+        wait_gone(first)
+        before = doomed.finished()
+        wait_until(lambda: doomed.finished() > before, "a sample of the second server", 3 * WAIT_SECONDS)
+        second = doomed.servers()
+        kill_server(second)
         _, errors = process.communicate(timeout=2 * WAIT_SECONDS)
     assert process.returncode == 4, errors
-    assert "the model server ended by itself (exit code 137)" in errors
+    assert errors.count("the model server ended by itself (exit code 137)") >= 2
+    assert "It had been started once more already" in errors
     assert f"server-{doomed.name}.log" in errors
     assert "Traceback" not in errors
-    wait_gone([supervisor, server])
+    wait_gone([*first, *second])
     assert summary_of(doomed.run)["complete"] is False
     doomed.finish((doomed.run / "samples.jsonl").read_bytes())
 

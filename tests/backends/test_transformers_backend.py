@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -15,6 +16,7 @@ from run_helpers import processes_with, wait_gone
 
 from evalsuite.errors import CheckpointError, ConfigError, ServerError
 from evalsuite.models.checkpoint import Adapter, Checkpoint
+from evalsuite.models.templates import template_hash
 from evalsuite.models.variants import find_variants
 
 pytestmark = [
@@ -350,6 +352,8 @@ def start(checkpoints, arguments, log):
         ({"max_batch": "0"}, "max_batch=0: not a whole number"),
         ({"n_threads": "²"}, "not a whole number"),
         ({"dtype": "float33"}, "dtype=float33: not a type of numbers"),
+        ({"no_such_keyword": "1"}, "--backend-arg: no_such_keyword=1: .*unexpected keyword"),
+        ({"attn_implementation": "nonsense"}, "--backend-arg: attn_implementation=nonsense: .*nonsense"),
     ],
 )
 def test_a_wrong_argument_is_the_users_to_mend(tmp_path, arguments, said):
@@ -365,6 +369,31 @@ def test_a_model_that_cannot_be_loaded_ends_the_start_with_the_last_words(tmp_pa
     with pytest.raises(ServerError, match="no-such-model"):
         start(find_variants([str(path)], []), {}, tmp_path / "log")
     wait_gone(processes_with(str(path)))
+
+
+def test_a_model_with_code_of_its_own_says_how_to_trust_it(tmp_path):
+    path = tiny_model(tmp_path / "model")
+    config = json.loads((path / "config.json").read_text())
+    own = {"AutoConfig": "own.Config", "AutoModelForCausalLM": "own.Model"}
+    (path / "config.json").write_text(json.dumps(config | {"model_type": "own", "auto_map": own}))
+    (path / "own.py").write_text("raise SystemExit('its code was run')")
+    with pytest.raises(ServerError, match="add --backend-arg trust_remote_code=true") as caught:
+        start(find_variants([str(path)], []), {}, tmp_path / "log")
+    assert "its code was run" not in str(caught.value)
+
+
+def test_a_template_that_is_given_renders_the_messages(tmp_path):
+    from evalsuite.backends.transformers import TransformersBackend
+
+    template = "{% for message in messages %}!{{ message['content'] }}{% endfor %}"
+    path = tiny_model(tmp_path / "model")
+    own = find_variants([f"base={path}"], [])[0]
+    (given,) = (replace(own, chat_template=template),)
+    with TransformersBackend().serve([given], {"n_threads": "1"}, tmp_path / "log") as server:
+        served = server.served["base"]
+        running = Running(server.served, path)
+        assert served.engine["chat_template"] == template_hash(template)
+        assert running.chat("Hi", max_tokens=1)["usage"]["prompt_tokens"] == len("!Hi")
 
 
 def test_adapters_that_do_not_add_up_are_not_stacked(tmp_path):

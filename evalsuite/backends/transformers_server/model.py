@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import inspect
 import json
 from collections.abc import Mapping, Sequence
@@ -15,11 +14,11 @@ import transformers
 
 from evalsuite.backends.transformers_server.asked import Refused
 from evalsuite.models.load_time import load_time_config
+from evalsuite.models.templates import template_hash
 
 CONTEXT_KEYS = ("max_position_embeddings", "n_positions", "max_sequence_length", "seq_length", "n_ctx")
 DEFAULT_CONTEXT_TOKENS = 4096
 """Where the configuration does not say."""
-TEMPLATE_HASH_DIGITS = 12
 QUANTIZED_DTYPES = ("load_in_8bit", "load_in_4bit")
 
 
@@ -47,15 +46,15 @@ class LoadedModel:
         trust = {"trust_remote_code": bool(extra.pop("trust_remote_code", False))}
         dtype = _dtype(parameters["dtype"], self.device)
         self.tokenizer = transformers.AutoTokenizer.from_pretrained(self.path, local_files_only=True, **trust)
-        self.model: Any = transformers.AutoModelForCausalLM.from_pretrained(
-            self.path,
-            dtype=dtype,
-            local_files_only=True,
+        settings = {
+            "dtype": dtype,
+            "local_files_only": True,
             **_placement(self.device),
             **trust,
             **_quantization(parameters["quant"], dtype),
-            **extra,
-        )
+        }
+        self.model: Any = _loaded(self.path, settings, extra)
+        self._template: str | None = parameters["chat_template"]
         self.names: dict[str, ServedName] = {}
         self._adapter_ids: dict[str, str] = {}
         self._active: tuple[str, ...] | None = None
@@ -74,6 +73,8 @@ class LoadedModel:
         tokenizer = (
             transformers.AutoTokenizer.from_pretrained(own, local_files_only=True) if own else self.tokenizer
         )
+        if self._template is not None:
+            tokenizer.chat_template = self._template
         tokenizer(
             "a"
         )  # switches off what truncation its file has: doing so later, while another thread uses it, fails
@@ -143,11 +144,7 @@ class LoadedModel:
 
     def template_hash(self, name: str) -> str:
         """Which chat template renders the messages of a name; `none` where there is none."""
-        template = self.names[name].tokenizer.chat_template
-        if not template:
-            return "none"
-        text = template if isinstance(template, str) else json.dumps(template, sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:TEMPLATE_HASH_DIGITS]
+        return template_hash(self.names[name].tokenizer.chat_template)
 
     def chat_tokens(
         self, name: str, messages: Sequence[Mapping[str, Any]], body: Mapping[str, Any]
@@ -185,6 +182,18 @@ class LoadedModel:
     def text_tokens(self, text: str, *, add_special_tokens: bool) -> list[int]:
         """A flat prompt's tokens."""
         return list(self.tokenizer(text, add_special_tokens=add_special_tokens)["input_ids"])
+
+
+def _loaded(path: str, settings: Mapping[str, Any], extra: Mapping[str, Any]) -> Any:
+    """The model. Raises `BadArgument` where loading fails at what the user added."""
+    try:
+        return transformers.AutoModelForCausalLM.from_pretrained(path, **settings, **extra)
+    except (TypeError, ValueError, ImportError) as error:
+        words = str(error)
+        wrong = [name for name, value in extra.items() if name in words or (value and str(value) in words)]
+        if not wrong:
+            raise
+        raise BadArgument(f"{wrong[0]}={extra[wrong[0]]}: {words.splitlines()[0]}") from error
 
 
 def _device(wanted: str | None) -> str:

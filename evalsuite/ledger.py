@@ -1,0 +1,104 @@
+"""What a run owes: its variants' works, matched with the journal, and run.json, which says who was asked what."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from evalsuite.backends.base import Served
+from evalsuite.backends.choice import ServerPlan
+from evalsuite.config import RunConfig
+from evalsuite.models.checkpoint import Checkpoint
+from evalsuite.results import run_file
+from evalsuite.runs.directory import RUN_FILE, RunDirectory
+from evalsuite.runs.meter import Meter
+from evalsuite.runs.plan import DatasetPlan
+from evalsuite.runs.resume import reconcile
+from evalsuite.runs.run import IDENTICAL
+from evalsuite.runs.work import Variant, Work, new_work
+from evalsuite.serving import ServedFacts, Serving, first_prompts, liveness
+from evalsuite.types import LogprobForm
+
+
+class Ledger:
+    """The works of a run, by variant, and what was served. `meter` counts what is done."""
+
+    def __init__(
+        self, config: RunConfig, serving: Serving, plans: Sequence[DatasetPlan], directory: RunDirectory
+    ) -> None:
+        self.config = config
+        self.serving = serving
+        self.directory = directory
+        self.meter = Meter()
+        self._plans = tuple(plans)
+        before = directory.read_json(RUN_FILE)
+        self._facts = ServedFacts(serving, before)
+        if _recorded_form(before or {}) == "letter":
+            self._plan_in_form("letter")
+        self._works: dict[str, Work] = {}
+        self.reconcile()
+
+    @property
+    def works(self) -> list[Work]:
+        """Of all variants, in their order."""
+        return list(self._works.values())
+
+    def work(self, checkpoint: Checkpoint) -> Work:
+        """What is asked of a variant."""
+        return self._works[checkpoint.name]
+
+    def owed(self, plan: ServerPlan) -> list[Checkpoint]:
+        """The variants of a server that are owed something."""
+        return [one for one in plan.checkpoints if self._works[one.name].all_owed]
+
+    def reconcile(self) -> None:
+        """Count what is in the journal, whoever wrote it; the rest is owed. Writes run.json."""
+        self.meter.begin_again()
+        works = [
+            new_work(
+                Variant(checkpoint.name, self.serving.fingerprint(checkpoint), self._warning(checkpoint)),
+                self._plans,
+                self.config.on_error,
+            )
+            for checkpoint in self.serving.checkpoints
+        ]
+        works = reconcile(works, self.directory, self.meter, keep_errors=self.config.on_error != "fail")
+        self._works = {work.variant.name: work for work in works}
+        self._write()
+        self.meter.total = sum(plan.rows for work in works for plan in work.plans)
+        self.meter.reused = self.meter.total - sum(work.all_owed for work in works)
+
+    async def prove(self, checkpoint: Checkpoint, served: Served) -> list[str]:
+        """Record what answers, and whether its adapter makes a difference; what is to be said of it."""
+        work = self._works[checkpoint.name]
+        owed = [plan for plan in work.plans if work.owed_rows(plan)]
+        live = await liveness(served, owed, completions=self.config.completions)
+        chat = any(prompt.messages is not None for prompt in first_prompts(owed))
+        warnings = self._facts.add(checkpoint, served, live, chat=chat)
+        variant = replace(work.variant, warning=self._warning(checkpoint))
+        self._works[checkpoint.name] = replace(work, variant=variant)
+        self._write()
+        return warnings
+
+    def ask_in_form(self, form: LogprobForm) -> None:
+        """Plan the probabilities of letters in a form that the servers can be asked in."""
+        self._plan_in_form(form)
+        self.reconcile()
+
+    def _plan_in_form(self, form: LogprobForm) -> None:
+        self._plans = tuple(plan.in_form(form) for plan in self._plans)
+
+    def _warning(self, checkpoint: Checkpoint) -> str:
+        return IDENTICAL if self._facts.identical(checkpoint) else ""
+
+    def _write(self) -> None:
+        """run.json: nothing secret, nothing that differs between two starts of the same run."""
+        described = self.serving.described(self._facts.by_variant)
+        self.directory.write_json(RUN_FILE, run_file(self.config, described, self._plans))
+
+
+def _recorded_form(before: dict[str, Any]) -> LogprobForm | None:
+    """The form in which an earlier start of the run asked for letters' probabilities."""
+    forms = (entry.get("style", {}).get("logprob") for entry in before.get("datasets", ()))
+    return next((form for form in forms if form), None)

@@ -1,0 +1,72 @@
+"""Texts in the head of a GGUF file, without reading its tensors. Form: ggml's docs/gguf.md, versions 2 and 3."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Collection
+from pathlib import Path
+from typing import BinaryIO
+
+from evalsuite.models.adapters import GGUF_MAGIC
+
+TEMPLATE_KEY = "tokenizer.chat_template"
+SIZES = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
+"""Bytes of a value, by its type."""
+STRING, ARRAY = 8, 9
+LONGEST = 1 << 28
+"""Of a text in bytes, of a list in values: what says more is no GGUF file."""
+
+
+class NotReadable(ValueError):
+    """It ends too early, or holds what no GGUF file has."""
+
+
+def texts_in(path: Path, wanted: Collection[str]) -> dict[str, str]:
+    """The texts under these keys, as far as they are there. Raises `NotReadable`, `OSError`."""
+    found: dict[str, str] = {}
+    with path.open("rb") as stream:
+        if _exactly(stream, len(GGUF_MAGIC)) != GGUF_MAGIC:
+            raise NotReadable(f"{path}: not a GGUF file")
+        _, _, count = struct.unpack("<IQQ", _exactly(stream, 20))
+        for _ in range(count):
+            key = _text(stream).decode("utf-8", "replace")
+            (kind,) = struct.unpack("<I", _exactly(stream, 4))
+            if kind == STRING and key in wanted:
+                found[key] = _text(stream).decode("utf-8", "replace")
+                if len(found) == len(wanted):
+                    break
+            else:
+                _pass_over(stream, kind)
+    return found
+
+
+def _pass_over(stream: BinaryIO, kind: int) -> None:
+    if kind == STRING:
+        _text(stream)
+    elif kind == ARRAY:
+        of, length = struct.unpack("<IQ", _exactly(stream, 12))
+        if of == ARRAY or length > LONGEST:  # lists in lists: no file of llama.cpp has them
+            raise NotReadable(f"a list of {length} values")
+        if of in SIZES:
+            stream.seek(SIZES[of] * length, 1)
+        else:
+            for _ in range(length):
+                _pass_over(stream, of)
+    elif kind in SIZES:
+        stream.seek(SIZES[kind], 1)
+    else:
+        raise NotReadable(f"a value of type {kind}, which GGUF does not have")
+
+
+def _text(stream: BinaryIO) -> bytes:
+    (length,) = struct.unpack("<Q", _exactly(stream, 8))
+    if length > LONGEST:
+        raise NotReadable(f"a text of {length} bytes")
+    return _exactly(stream, length)
+
+
+def _exactly(stream: BinaryIO, count: int) -> bytes:
+    read = stream.read(count)
+    if len(read) < count:
+        raise NotReadable("it ends in its head")
+    return read
