@@ -46,7 +46,7 @@ LANDING_FIELDS = frozenset({"out", "name", "fresh"})
 """Where results land: not part of what was run, so not in run.json."""
 PACE_FIELDS = (
     LANDING_FIELDS
-    | {"api_key_env", "judge_api_key_env", "concurrency", "timeout", "stream"}
+    | {"api_key_env", "judge_api_key_env", "concurrency", "timeout", "stream", "suite_timeout"}
     | {"on_error", "fail_under", "profile", "baseline"}
 )
 """What may change between two starts of the same run without making it another one: nothing else is asked."""
@@ -54,7 +54,7 @@ ASKING_FIELDS = frozenset(
     {"ckpt", "adapter", "merge", "quant", "backend", "backend_arg", "base_url", "model", "api_key_env"}
     | {"shots", "cot", "mcq_mode", "preference_mode"}
     | {"temperature", "max_tokens", "top_p", "seed", "stop", "completions"}
-    | {"concurrency", "timeout", "stream"}
+    | {"concurrency", "timeout", "stream", "suite_timeout"}
 )
 """Who is asked and how: of no use where predictions are there already."""
 JUDGE_PACE_FIELDS = frozenset({"concurrency", "timeout"})
@@ -114,6 +114,7 @@ class RunConfig:
     timeout: Positive = 600.0
     on_error: OnError = "fail"
     stream: bool = False
+    suite_timeout: Positive | None = None
 
     out: Path = Path("reports")
     name: str | None = None

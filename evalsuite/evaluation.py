@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack, ExitStack, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from evalsuite.backends.base import Served, Server
 from evalsuite.config import RunConfig
+from evalsuite.data.spec import names_suite
 from evalsuite.endpoint.client import Endpoint
 from evalsuite.endpoint.logprobs import find_logprob_form
 from evalsuite.endpoint.loop import run_to_end
@@ -27,6 +28,10 @@ from evalsuite.runs.run import Run
 from evalsuite.runs.work import Variant, Work, new_work
 from evalsuite.serving import ServedFacts, Serving, liveness, plan_serving, serving_of, start
 from evalsuite.types import LogprobForm, Party
+
+if TYPE_CHECKING:
+    from evalsuite.suites.jobs import SuiteJob
+    from evalsuite.suites.running import SuiteRuns
 
 SAME_SERVED_MODEL = "A served model is known by its address and name alone: if another checkpoint answers there now, use --fresh."
 LETTER_ALONE = (
@@ -50,6 +55,8 @@ class Prepared:
     plans: tuple[DatasetPlan, ...]
     serving: Serving
     path: Path
+    suites: tuple[SuiteJob, ...] = ()
+    """Benchmarks that other suites are to ask."""
 
     @property
     def checkpoints(self) -> tuple[Checkpoint, ...]:
@@ -63,12 +70,25 @@ def prepare(config: RunConfig) -> Prepared:
     Raises `InputError`. Only where `--model` is left out is the endpoint asked what it serves.
     """
     plans = plan_datasets(config)
+    suites = _suites(config, plans)
     serving = _serving(config)
     names = [checkpoint.name for checkpoint in serving.checkpoints]
     check_baseline(config.baseline, names)
     label = "+".join(names)
     name = config.name or f"{label}-{config.identity()}"
-    return Prepared(config, plans, serving, config.out / name)
+    return Prepared(config, plans, serving, config.out / name, suites)
+
+
+def _suites(config: RunConfig, plans: Sequence[DatasetPlan]) -> tuple[SuiteJob, ...]:
+    """The benchmarks of other suites that are named; what only they need is imported for them alone."""
+    texts = [text for text in config.datasets if names_suite(text)]
+    if not texts:
+        return ()
+    from evalsuite.suites.jobs import check_suite_gates, plan_suites
+
+    jobs = plan_suites(texts, config, [plan.name for plan in plans])
+    check_suite_gates(config.gates, plans, jobs)
+    return jobs
 
 
 def evaluate(config: RunConfig, *, display: Display | None = None, notify: Notify | None = None) -> Run:
@@ -97,6 +117,7 @@ class _Evaluation:
         self._meter = Meter()
         self._stopwatch = Stopwatch()
         self._facts = ServedFacts(prepared.serving, directory.read_json(RUN_FILE))
+        self._suites = self._suite_runs() if prepared.suites else None
 
     def run(self) -> Run:
         if _recorded_form(self._directory) == "letter":
@@ -114,36 +135,53 @@ class _Evaluation:
             problem = RunIncomplete("interrupted. Run the same command again: it resumes.")
         except EvalsuiteError as error:
             problem = error
-        if problem and not self._meter.done and not self._meter.reused:
+        results = dataset_results(works, self._config.on_error)
+        if self._suites:
+            results += self._suites.results()
+            problem = problem or self._suites.problem()
+            self._directory.write_json(RUN_FILE, self._described())
+        if problem and not (self._meter.done or self._meter.reused or self._meter.imported):
             self._directory.discard_empty()
             raise problem
-        results = dataset_results(works, self._config.on_error)
         problem = problem or missing(results, self._meter, ASK_AGAIN)
         return conclude(self._directory, results, self._meter, self._stopwatch, self._config, problem)
+
+    def _suite_runs(self) -> SuiteRuns:
+        from evalsuite.suites.running import SuiteRuns
+
+        return SuiteRuns(self._prepared.suites, self._variants(), self._directory, self._config, self._notify)
+
+    def _variants(self) -> list[Variant]:
+        serving = self._prepared.serving
+        return [Variant(one.name, serving.fingerprint(one)) for one in self._prepared.checkpoints]
 
     def _reconciled(self) -> list[Work]:
         """What earlier starts of this run finished, counted; the rest is owed. Writes run.json."""
         self._meter.earlier = Earlier()
         works = [
-            new_work(
-                Variant(checkpoint.name, self._prepared.serving.fingerprint(checkpoint)),
-                self._prepared.plans,
-                self._config.on_error,
-            )
-            for checkpoint in self._prepared.checkpoints
+            new_work(variant, self._prepared.plans, self._config.on_error) for variant in self._variants()
         ]
         keep_errors = self._config.on_error != "fail"
-        works = reconcile(works, self._directory, self._meter, keep_errors=keep_errors)
-        self._directory.write_json(RUN_FILE, self._described())
+        passed_over = self._suites.names if self._suites else ()
+        works = reconcile(
+            works, self._directory, self._meter, keep_errors=keep_errors, passed_over=passed_over
+        )
         self._meter.total = sum(plan.rows for work in works for plan in work.plans)
         self._meter.reused = self._meter.total - sum(work.all_owed for work in works)
+        self._meter.imported = 0
+        if self._suites:
+            self._suites.reconcile(self._meter)
+        self._directory.write_json(RUN_FILE, self._described())
         return works
 
     def _described(self) -> dict[str, Any]:
         """run.json: nothing secret, nothing that differs between two starts of the same run."""
-        return run_file(
+        found = run_file(
             self._config, self._prepared.serving.described(self._facts.by_variant), self._prepared.plans
         )
+        if self._suites:
+            found["datasets"] += self._suites.described()
+        return found
 
     def _infer(self, works: list[Work]) -> None:
         judge = next((work.judge for work in works if work.judge), None)
@@ -153,16 +191,36 @@ class _Evaluation:
         with ExitStack() as stack:
             shown = False
             for plan in self._prepared.serving.servers:
-                owed = [one for one in plan.checkpoints if works[places[one.name]].all_owed]
+                native = [one for one in plan.checkpoints if works[places[one.name]].all_owed]
+                foreign = [one for one in plan.checkpoints if self._suites and self._suites.owed(one.name)]
+                owed = [one for one in plan.checkpoints if one in native or one in foreign]
                 if not owed:
                     continue
                 log = self._directory.server_log(owed[0].name)
                 with start(plan, owed, self._config.backend_arg, log, self._notify) as server:
-                    if not shown:
+                    if native and not shown:
                         stack.enter_context(self._display(self._meter))
                         shown = True
-                    for checkpoint in owed:
+                    for checkpoint in native:
                         run_to_end(self._ask(works, places[checkpoint.name], server))
+                    self._ask_suites(foreign, native, server)
+
+    def _ask_suites(
+        self, checkpoints: Sequence[Checkpoint], asked: Sequence[Checkpoint], server: Server
+    ) -> None:
+        """Have other suites ask their benchmarks; a model that was not asked yet is reached first."""
+        for checkpoint in checkpoints if self._suites else ():
+            assert self._suites
+            served = server.served[checkpoint.name]
+            if checkpoint not in asked:
+                run_to_end(self._greet(checkpoint, served))
+            self._suites.run(checkpoint.name, served, server.check, self._meter)
+
+    async def _greet(self, checkpoint: Checkpoint, served: Served) -> None:
+        """Whether the model is served at all, and by what."""
+        async with model_endpoint(self._config, served) as endpoint:
+            await check_model(endpoint, ())
+        await self._prove(checkpoint, served, ())
 
     async def _reach(self, judge: Judge) -> None:
         async with judge_endpoint(self._config, judge) as endpoint:

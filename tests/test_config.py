@@ -48,6 +48,7 @@ EVERYTHING = {
     "judge_max_tokens": 99,
     "concurrency": 7,
     "timeout": 1e-05,
+    "suite_timeout": 3600.0,
     "on_error": "wrong",
     "stream": True,
     "out": "some folder",

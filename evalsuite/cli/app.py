@@ -24,11 +24,13 @@ COMMANDS = {
     "run": "evalsuite.cli.run",
     "score": "evalsuite.cli.score",
     "rescore": "evalsuite.cli.rescore",
+    "import": "evalsuite.cli.import_results",
     "compare": "evalsuite.cli.compare",
     "deploy": "evalsuite.cli.deploy",
     "validate": "evalsuite.cli.validate",
     "datasets": "evalsuite.cli.datasets",
     "doctor": "evalsuite.cli.doctor",
+    "suites": "evalsuite.cli.suites",
 }
 """Each command's module, which adds it by `register(app)`."""
 

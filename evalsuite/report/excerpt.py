@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import heapq
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
@@ -38,6 +39,8 @@ MOST_MESSAGES = 60
 PAGE_CHARACTERS = 12_000_000
 """A report is mailed as one file; servers refuse some 25 MB, and mail encoding adds a third."""
 
+_THUMBNAIL = re.compile(r"data:image/(?:png|jpeg|gif|webp|bmp);base64,[A-Za-z0-9+/=]+")
+
 Group: TypeAlias = tuple[bool, str, str, str]
 
 
@@ -52,8 +55,12 @@ class Shown:
 
     def cut(self, limit: int) -> Shown:
         """The same with every text cut to `limit`."""
+        record = self.record
+        if limit == TEXT_LIMITS[-1] and "pictures" in record:
+            record = {name: value for name, value in record.items() if name != "pictures"}
         return replace(
             self,
+            record=record,
             messages=tuple((role, texts.cut(text, limit)) for role, text in self.messages),
             texts={name: texts.cut(text, limit) for name, text in self.texts.items()},
         )
@@ -178,6 +185,7 @@ def show(sample: Mapping[str, Any], place: int, metrics: Mapping[str, Mapping[st
         "facts": _facts(sample),
         "latency": numbers.finite(sample.get("latency_s")),
         "length": reply_length(sample),
+        **_pictures(sample),
     }
     kept = {
         "reply": texts.as_text(reply.get("text")),
@@ -195,6 +203,15 @@ def show(sample: Mapping[str, Any], place: int, metrics: Mapping[str, Mapping[st
         messages=_messages(sample),
         texts={name: texts.cut(text, TEXT_LIMIT) for name, text in kept.items() if text},
     )
+
+
+def _pictures(sample: Mapping[str, Any]) -> dict[str, list[str]]:
+    """The thumbnails of its pictures; only such addresses get into the page."""
+    found = [
+        picture.get("thumbnail") for picture in sample.get("pictures") or () if isinstance(picture, Mapping)
+    ]
+    shown = [text for text in found if isinstance(text, str) and _THUMBNAIL.fullmatch(text)]
+    return {"pictures": shown} if shown else {}
 
 
 def reply_length(sample: Mapping[str, Any]) -> int:

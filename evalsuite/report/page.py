@@ -31,6 +31,10 @@ _UNSAFE_IN_A_DATA_BLOCK = (
 )
 
 
+PICTURES_SHOWN = '"pictures":["data:image/'
+"""Stands in the explorer's data where a sample has one."""
+
+
 def data_block(json_text: str) -> str:
     """JSON that can stand inside a <script> element; these characters occur in JSON's strings only."""
     for character, escaped in _UNSAFE_IN_A_DATA_BLOCK:
@@ -38,12 +42,12 @@ def data_block(json_text: str) -> str:
     return json_text
 
 
-def policy(style: str, script: str) -> str:
-    """The Content-Security-Policy that allows this style, this script, and nothing else."""
+def policy(style: str, script: str, *, pictures: bool = False) -> str:
+    """The Content-Security-Policy that allows this style, this script, pictures inside the page, and nothing else."""
     hashes = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in (style, script)]
     return (
         f"default-src 'none'; style-src 'sha256-{hashes[0]}'; script-src 'sha256-{hashes[1]}'; "
-        "base-uri 'none'; form-action 'none'"
+        f"{'img-src data:; ' if pictures else ''}base-uri 'none'; form-action 'none'"
     )
 
 
@@ -103,7 +107,7 @@ def assemble(
         .get_template(template)
         .render(
             **context,
-            policy=policy(css, javascript),
+            policy=policy(css, javascript, pictures=PICTURES_SHOWN in data),
             style=Markup(css),  # noqa: S704 - our own file
             script=Markup(javascript),  # noqa: S704 - our own file
             data=Markup(data_block(data)),  # noqa: S704 - escaped for where it stands

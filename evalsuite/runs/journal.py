@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -150,10 +150,16 @@ class LineIndex:
     """
 
     def __init__(
-        self, path: Path, identify: Callable[[dict[str, Any]], str] = lambda line: str(line["key"])
+        self,
+        path: Path,
+        identify: Callable[[dict[str, Any]], str] = lambda line: str(line["key"]),
+        *,
+        passed_over: Collection[str] = (),
     ) -> None:
         self.path = path
         self._identify = identify
+        self._passed_over = passed_over
+        """Datasets whose lines are somebody else's matter."""
         self.damaged: set[int] = set()
         """Offsets of whole lines that cannot be read: they are of no use to anyone."""
         self._offsets: dict[int, int | list[int]] = {}
@@ -169,7 +175,7 @@ class LineIndex:
         for offset, line in journal_lines(self.path):
             if line is None:
                 self.damaged.add(offset)
-            else:
+            elif line["dataset"] not in self._passed_over:
                 self._remember(_short(line["variant"], line["dataset"], self._identify(line)), offset)
         return self
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from evalsuite.data.pictures import has_pictures, without_pictures
 from evalsuite.endpoint.client import Answer, RequestFailure
 from evalsuite.endpoint.wire import dumps
 from evalsuite.runs.plan import DatasetPlan
@@ -79,6 +80,9 @@ def sample_line(
         line["categories"] = categories
     if cluster := job.plan.task.cluster(job.sample.row):
         line["cluster"] = cluster
+    if has_pictures(job.prompt.messages):
+        assert job.prompt.messages is not None
+        line["messages"], line["pictures"] = without_pictures(job.prompt.messages)
     if reply and reply.further:
         line["further"] = [_further_object(further) for further in reply.further]
     if job.request.tools_json:
@@ -86,7 +90,8 @@ def sample_line(
     try:
         return orjson.dumps(line) + b"\n"
     except TypeError:
-        line["messages" if "messages" in line else "prompt"] = orjson.loads(job.request.prompt_json)
+        if "pictures" not in line:
+            line["messages" if "messages" in line else "prompt"] = orjson.loads(job.request.prompt_json)
         if "tools" in line:
             line["tools"] = orjson.loads(job.request.tools_json)
         return dumps(line) + b"\n"

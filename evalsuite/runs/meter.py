@@ -45,6 +45,8 @@ class Meter:
     total: int = 0
     reused: int = 0
     done: int = 0
+    imported: int = 0
+    """Samples that another suite finished in this start."""
     outcomes: Counter[str] = field(default_factory=Counter)
     prompt_tokens: int = 0
     completion_tokens: int = 0
@@ -61,7 +63,7 @@ class Meter:
     @property
     def owed(self) -> int:
         """Samples not finished yet."""
-        return self.total - self.reused - self.done
+        return self.total - self.reused - self.done - self.imported
 
 
 def count_tokens(counts: Earlier | Meter, of: Party, prompt: int | None, completion: int | None) -> None:

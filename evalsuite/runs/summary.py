@@ -121,6 +121,7 @@ def advice(datasets: Sequence[DatasetResults]) -> list[str]:
                 f"{place}: {outcomes['unparsed']} of {total} replies held no answer that could be read and count as wrong; look at them in report.html."
             )
         found.extend(_advice_on_judge(dataset))
+        found.extend(f"{place}: {note}" for note in dataset.plan.notes)
     return found
 
 

@@ -31,6 +31,7 @@ Language: TypeAlias = Literal["zh", "en"]
 CHINESE_TRAIT = "zh"
 SUBJECT_TRAIT = "subject"
 CATEGORY_TRAIT = "category"
+PICTURE_TRAIT = "pictures"
 PAIR_TRAIT = "pair"
 REWARD_TRAIT = "reward"
 LOGPROB_TRAIT = "logprob"
@@ -164,6 +165,8 @@ class Task(ABC, Generic[RowT]):
     """Whether a sample may take further requests (`further`)."""
     judged: ClassVar[bool] = False
     """Whether another model, the judge, is asked about the replies."""
+    judged_elsewhere: ClassVar[bool] = False
+    """Whether another harness asked and judged: its scores stand as they are."""
 
     @classmethod
     @abstractmethod

@@ -472,7 +472,7 @@ def test_a_message_of_parts_and_tool_calls_reads_as_text():
         ],
         "tool_calls": [{"function": {"name": "find", "arguments": '{"a": 1}'}}],
     }
-    assert message_text(message) == 'Look:\n[image_url]\n[part]\nfind({"a": 1})'
+    assert message_text(message) == 'Look:\n[picture]\n[part]\nfind({"a": 1})'
 
 
 def test_joiners_that_scripts_and_emoji_need_are_left_alone():

@@ -253,6 +253,12 @@
 
   function conversation(sample) {
     const bubbles = sample.messages.map((index) => bubble(...messages[index]));
+    for (const source of sample.pictures ?? []) {
+      const picture = make("img", "picture");
+      picture.src = source;
+      picture.alt = "a picture of the question";
+      bubbles.at(-1)?.append(picture);
+    }
     const first = sample.messages.findIndex((index, place) => place >= bubbles.length - RECENT && !isShared(index, sample));
     const early = bubbles.slice(0, first);
     if (early.length < 2) return bubbles;
