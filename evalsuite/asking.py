@@ -113,7 +113,6 @@ class Asking:
         for first in (True, False):
             with ExitStack() as stack:
                 running = [self._started(placed, stack) for placed in group if self.ledger.owed(placed.plan)]
-                self._show()
                 try:
                     self._asked(running)
                 except ServerDied as death:
@@ -139,7 +138,10 @@ class Asking:
     def _asked(self, running: Sequence[Running]) -> None:
         """Ask all of them. Raises `ServerDied` where that is why requests failed."""
         try:
-            run_to_end(self._ask(running))
+            if any(self.ledger.owes_rows(one) for of_server in running for one in of_server.owed):
+                self._show()
+                run_to_end(self._ask(running))
+            self._ask_suites(running)
         except ServerDied:
             raise
         except (ServerError, RunIncomplete):
@@ -150,9 +152,35 @@ class Asking:
     async def _ask(self, running: Sequence[Running]) -> None:
         """Servers at the same time; the variants of each in turn, once all have proved themselves."""
         async with AsyncExitStack() as stack:
-            desks = [[await self._desk(one.server, owed, stack) for owed in one.owed] for one in running]
+            desks = [
+                [
+                    await self._desk(one.server, owed, stack)
+                    for owed in one.owed
+                    if self.ledger.owes_rows(owed)
+                ]
+                for one in running
+            ]
             with Journal(self.ledger.directory.journal) as journal, self.stopwatch.working():
                 await _together([self._in_turn(of_server, journal) for of_server in desks])
+
+    def _ask_suites(self, running: Sequence[Running]) -> None:
+        """Have other suites ask their benchmarks, one after another."""
+        suites = self.ledger.suites
+        for of_server in running if suites else ():
+            for checkpoint in filter(self.ledger.owes_benchmarks, of_server.owed):
+                assert suites
+                served = of_server.server.served[checkpoint.name]
+                run_to_end(self._greet(checkpoint, served))
+                suites.run(checkpoint.name, served, of_server.server.check, self.ledger.meter)
+
+    async def _greet(self, checkpoint: Checkpoint, served: Served) -> None:
+        """Whether the model is served at all, and by what."""
+        if self.ledger.proved(checkpoint):
+            return
+        async with model_endpoint(self.ledger.config, served) as endpoint:
+            await check_model(endpoint, ())
+        for warning in await self.ledger.prove(checkpoint, served):
+            self.notify(warning)
 
     async def _desk(self, server: Server, checkpoint: Checkpoint, stack: AsyncExitStack) -> Desk:
         served = server.served[checkpoint.name]

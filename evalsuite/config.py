@@ -51,7 +51,7 @@ LANDING_FIELDS = frozenset({"out", "name", "fresh"})
 PACE_FIELDS = (
     LANDING_FIELDS
     | {"api_key_env", "judge_api_key_env", "concurrency", "timeout", "stream"}
-    | {"on_error", "fail_under", "profile", "baseline", "cache", "price", "servers"}
+    | {"on_error", "fail_under", "profile", "baseline", "cache", "price", "servers", "suite_timeout"}
 )
 """What may change between two starts of the same run without making it another one: nothing else is asked."""
 LATER_FIELDS = frozenset({"model_revision", "judge_revision"})
@@ -61,7 +61,7 @@ ASKING_FIELDS = frozenset(
     | {"chat_template", "model_revision", "cache", "price"}
     | {"shots", "cot", "mcq_mode", "preference_mode", "repeats"}
     | {"temperature", "max_tokens", "top_p", "seed", "stop", "completions"}
-    | {"concurrency", "timeout", "stream", "servers"}
+    | {"concurrency", "timeout", "stream", "servers", "suite_timeout"}
 )
 """Who is asked and how: of no use where predictions are there already."""
 JUDGE_PACE_FIELDS = frozenset({"concurrency", "timeout", "cache"})
@@ -129,6 +129,7 @@ class RunConfig:
     stream: bool = False
     cache: Path | None = None
     price: str | None = None
+    suite_timeout: Positive | None = None
 
     out: Path = ALL_RUNS
     name: str | None = None

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from evalsuite.asking import Asking, Display
 from evalsuite.backends.base import Served
 from evalsuite.config import RunConfig
+from evalsuite.data.spec import names_suite
 from evalsuite.endpoint.loop import run_to_end
 from evalsuite.endpoints import model_endpoint
 from evalsuite.errors import EndpointError, EvalsuiteError, RunIncomplete
@@ -20,6 +22,9 @@ from evalsuite.runs.directory import RunDirectory, hold_run_directory
 from evalsuite.runs.plan import DatasetPlan, plan_datasets
 from evalsuite.runs.run import Run
 from evalsuite.serving import Serving, plan_serving, serving_of
+
+if TYPE_CHECKING:
+    from evalsuite.suites.jobs import SuiteJob
 
 SAME_SERVED_MODEL = (
     "A served model is known by its address and name alone: if another checkpoint answers there now, "
@@ -41,6 +46,8 @@ class Prepared:
     plans: tuple[DatasetPlan, ...]
     serving: Serving
     path: Path
+    suites: tuple[SuiteJob, ...] = ()
+    """Benchmarks that other suites are to ask."""
 
     @property
     def checkpoints(self) -> tuple[Checkpoint, ...]:
@@ -54,12 +61,25 @@ def prepare(config: RunConfig) -> Prepared:
     Raises `InputError`. Only where `--model` is left out is the endpoint asked what it serves.
     """
     plans = plan_datasets(config)
+    suites = _suites(config, plans)
     serving = _serving(config)
     names = [checkpoint.name for checkpoint in serving.checkpoints]
     check_baseline(config.baseline, names)
     label = "+".join(names)
     name = config.name or f"{label}-{config.identity()}"
-    return Prepared(config, plans, serving, config.out / name)
+    return Prepared(config, plans, serving, config.out / name, suites)
+
+
+def _suites(config: RunConfig, plans: Sequence[DatasetPlan]) -> tuple[SuiteJob, ...]:
+    """The benchmarks of other suites that are named; what only they need is imported for them alone."""
+    texts = [text for text in config.datasets if names_suite(text)]
+    if not texts:
+        return ()
+    from evalsuite.suites.jobs import check_suite_gates, plan_suites
+
+    jobs = plan_suites(texts, config, [plan.name for plan in plans])
+    check_suite_gates(config.gates, plans, jobs)
+    return jobs
 
 
 def evaluate(config: RunConfig, *, display: Display | None = None, notify: Notify | None = None) -> Run:
@@ -85,6 +105,8 @@ class _Evaluation:
         self._notify = notify
         self._stopwatch = Stopwatch()
         self._ledger = Ledger(prepared.config, prepared.serving, prepared.plans, directory)
+        if prepared.suites:
+            self._ledger.add_suites(prepared.suites, notify)
         self._asking = Asking(self._ledger, notify, display, self._stopwatch)
 
     def run(self) -> Run:
@@ -102,10 +124,15 @@ class _Evaluation:
             problem = RunIncomplete("interrupted. Run the same command again: it resumes.")
         except EvalsuiteError as error:
             problem = error
-        if problem and not meter.done and not meter.reused:
+        ledger = self._ledger
+        results = dataset_results(ledger.works, self._config.on_error)
+        if ledger.suites:
+            results += ledger.suites.results()
+            problem = problem or ledger.suites.problem()
+            ledger.record()
+        if problem and not (meter.done or meter.reused or meter.imported):
             self._directory.discard_empty()
             raise problem
-        results = dataset_results(self._ledger.works, self._config.on_error)
         problem = problem or missing(results, meter, ASK_AGAIN)
         return conclude(self._directory, results, meter, self._stopwatch, self._config, problem)
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from evalsuite.backends.base import Served
 from evalsuite.backends.choice import ServerPlan
@@ -19,6 +19,10 @@ from evalsuite.runs.run import IDENTICAL
 from evalsuite.runs.work import Variant, Work, new_work
 from evalsuite.serving import ServedFacts, Serving, first_prompts, liveness
 from evalsuite.types import LogprobForm
+
+if TYPE_CHECKING:
+    from evalsuite.suites.jobs import SuiteJob
+    from evalsuite.suites.running import SuiteRuns
 
 
 class Ledger:
@@ -37,6 +41,16 @@ class Ledger:
         if _recorded_form(before or {}) == "letter":
             self._plan_in_form("letter")
         self._works: dict[str, Work] = {}
+        self._proved: set[str] = set()
+        self.suites: SuiteRuns | None = None
+        """Benchmarks that other suites ask."""
+        self.reconcile()
+
+    def add_suites(self, jobs: Sequence[SuiteJob], say: Callable[[str], None]) -> None:
+        """Benchmarks of other suites as well, whose samples are imported."""
+        from evalsuite.suites.running import SuiteRuns
+
+        self.suites = SuiteRuns(jobs, self._variants(), self.directory, self.config, say)
         self.reconcile()
 
     @property
@@ -50,36 +64,56 @@ class Ledger:
 
     def owed(self, plan: ServerPlan) -> list[Checkpoint]:
         """The variants of a server that are owed something."""
-        return [one for one in plan.checkpoints if self._works[one.name].all_owed]
+        return [one for one in plan.checkpoints if self.owes_rows(one) or self.owes_benchmarks(one)]
+
+    def owes_rows(self, checkpoint: Checkpoint) -> bool:
+        """Whether a variant is owed samples that are asked here."""
+        return bool(self._works[checkpoint.name].all_owed)
+
+    def owes_benchmarks(self, checkpoint: Checkpoint) -> bool:
+        """Whether a variant is owed benchmarks of other suites."""
+        return self.suites is not None and self.suites.owed(checkpoint.name)
 
     def reconcile(self) -> None:
         """Count what is in the journal, whoever wrote it; the rest is owed. Writes run.json."""
         self.meter.begin_again()
-        works = [
-            new_work(
-                Variant(checkpoint.name, self.serving.fingerprint(checkpoint), self._warning(checkpoint)),
-                self._plans,
-                self.config.on_error,
-            )
-            for checkpoint in self.serving.checkpoints
-        ]
-        works = reconcile(works, self.directory, self.meter, keep_errors=self.config.on_error != "fail")
+        works = [new_work(variant, self._plans, self.config.on_error) for variant in self._variants()]
+        works = reconcile(
+            works,
+            self.directory,
+            self.meter,
+            keep_errors=self.config.on_error != "fail",
+            passed_over=self.suites.names if self.suites else (),
+        )
         self._works = {work.variant.name: work for work in works}
-        self._write()
         self.meter.total = sum(plan.rows for work in works for plan in work.plans)
         self.meter.reused = self.meter.total - sum(work.all_owed for work in works)
+        if self.suites:
+            self.suites.reconcile(self.meter)
+        self.record()
+
+    def _variants(self) -> list[Variant]:
+        return [
+            Variant(checkpoint.name, self.serving.fingerprint(checkpoint), self._warning(checkpoint))
+            for checkpoint in self.serving.checkpoints
+        ]
 
     async def prove(self, checkpoint: Checkpoint, served: Served) -> list[str]:
         """Record what answers, and whether its adapter makes a difference; what is to be said of it."""
         work = self._works[checkpoint.name]
         owed = [plan for plan in work.plans if work.owed_rows(plan)]
+        self._proved.add(checkpoint.name)
         live = await liveness(served, owed, completions=self.config.completions)
         chat = any(prompt.messages is not None for prompt in first_prompts(owed))
         warnings = self._facts.add(checkpoint, served, live, chat=chat)
         variant = replace(work.variant, warning=self._warning(checkpoint))
         self._works[checkpoint.name] = replace(work, variant=variant)
-        self._write()
+        self.record()
         return warnings
+
+    def proved(self, checkpoint: Checkpoint) -> bool:
+        """Whether this start has recorded what answers for the variant."""
+        return checkpoint.name in self._proved
 
     def ask_in_form(self, form: LogprobForm) -> None:
         """Plan the probabilities of letters in a form that the servers can be asked in."""
@@ -92,10 +126,12 @@ class Ledger:
     def _warning(self, checkpoint: Checkpoint) -> str:
         return IDENTICAL if self._facts.identical(checkpoint) else ""
 
-    def _write(self) -> None:
-        """run.json: nothing secret, nothing that differs between two starts of the same run."""
-        described = self.serving.described(self._facts.by_variant)
-        self.directory.write_json(RUN_FILE, run_file(self.config, described, self._plans))
+    def record(self) -> None:
+        """Write run.json: nothing secret, nothing that differs between two starts of the same run."""
+        described = run_file(self.config, self.serving.described(self._facts.by_variant), self._plans)
+        if self.suites:
+            described["datasets"] += self.suites.described()
+        self.directory.write_json(RUN_FILE, described)
 
 
 def _recorded_form(before: dict[str, Any]) -> LogprobForm | None:

@@ -38,6 +38,7 @@ from evalsuite.runs.directory import (
     run_directory_of,
     write_failed,
 )
+from evalsuite.runs.imported import count_line
 from evalsuite.runs.journal import Journal, LineIndex, read_journal
 from evalsuite.runs.lines import rescored, score_of_line
 from evalsuite.runs.meter import Meter
@@ -45,6 +46,7 @@ from evalsuite.runs.plan import DatasetPlan
 from evalsuite.runs.provenance import versions
 from evalsuite.runs.recorded import recorded_plan, recorded_works, rows_from_files
 from evalsuite.runs.run import Run, load_run
+from evalsuite.runs.tally import Tally
 from evalsuite.runs.work import Work, count_score, number_of_line, place_of_line, place_of_sample
 from evalsuite.tasks.profiles import check_profiles
 
@@ -161,6 +163,9 @@ class _Rescoring:
             if not self._is_new(line):
                 continue
             plan, work = self._plans[place]
+            if plan.task.judged_elsewhere:
+                yield self._keep(line, work.tallies[plan.name])
+                continue
             row = plan.task.from_gold(line["gold"], plan.style)
             if row is None:
                 need_rows[place] += 1
@@ -168,6 +173,13 @@ class _Rescoring:
                 yield self._judge(line, row, plan, work)
         if need_rows:
             yield from self._judged_by_rows(need_rows)
+
+    def _keep(self, line: dict[str, Any], tally: Tally) -> dict[str, Any]:
+        """A line whose scores are another harness's."""
+        count_line(tally, line)
+        self.meter.earlier.add(line)
+        self.samples += 1
+        return line
 
     def _is_new(self, line: Mapping[str, Any]) -> bool:
         """A crash may have left a sample's line twice."""

@@ -47,7 +47,7 @@ class Stopwatch:
 
     def times(self, meter: Meter, before: Mapping[str, Any] | None) -> dict[str, Any]:
         """When and how fast samples were had: by this start, or, where it had none to get, by the one `before`."""
-        if before and "totals" in before and not (meter.requests or meter.done):
+        if before and "totals" in before and not (meter.requests or meter.done or meter.imported):
             totals = before["totals"]
             return {name: before.get(name) for name in ("started", "finished")} | {
                 name: totals.get(name)
@@ -276,9 +276,11 @@ def _totals(
 def _failed_gate(run: Run, gates: Sequence[Gate]) -> GateFailed | None:
     failed = []
     for gate in gates:
+        known = False
         for variant, entry in run.summary["variants"].items():
             for dataset, results in entry["datasets"].items():
                 found = results["subsets"][WHOLE_DATASET]["metrics"].get(gate.metric)
+                known = known or (bool(found) and gate.dataset in (None, dataset))
                 if (
                     found
                     and gate.dataset in (None, dataset)
@@ -287,6 +289,8 @@ def _failed_gate(run: Run, gates: Sequence[Gate]) -> GateFailed | None:
                     failed.append(
                         f"{variant} on {dataset}: {gate.metric} is {_plain(found['value'])}, under {gate.value:g}"
                     )
+        if not known:
+            failed.append(f"no dataset of this run was measured by {gate.metric}")
     return GateFailed("--fail-under: " + "; ".join(failed)) if failed else None
 
 

@@ -100,6 +100,13 @@ def with_logprobs(asked: Asked, tokens: Mapping[str, float | None], **message: A
     return document(found)
 
 
+def text_of(content: Any) -> str:
+    """A message's text; of one that comes in parts, theirs."""
+    if isinstance(content, list):
+        return "\n".join(part.get("text", "") for part in content)
+    return str(content)
+
+
 def document(value: Any, status: int = 200, **headers: str) -> Answer:
     """Any JSON document."""
     return Answer(json.dumps(value).encode(), status, headers=headers)
@@ -347,7 +354,7 @@ class MockServer:
             for one in body.get("messages", ())
             if one is not body["messages"][-1] or one["role"] != "assistant"
         ]
-        prompt = said[-1]["content"] if said else body["prompt"]
+        prompt = text_of(said[-1]["content"]) if said else body["prompt"]
         with self._changed:
             self.asked[prompt] += 1
             asked = Asked(path, prompt, self.asked[prompt], body, headers)

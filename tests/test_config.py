@@ -51,6 +51,7 @@ EVERYTHING = {
     "concurrency": 7,
     "servers": 2,
     "timeout": 1e-05,
+    "suite_timeout": 3600.0,
     "on_error": "wrong",
     "stream": True,
     "cache": "replies of ours",

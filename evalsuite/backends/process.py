@@ -138,6 +138,13 @@ class ServerProcess:
                 f"{self._earlier_errors()}{self._advice()}"
             )
 
+    def wait(self, seconds: float) -> int | None:
+        """The exit code of a process that ends by itself; None when it has not after so many seconds."""
+        try:
+            return self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return None
+
     def wait_for_note(self, timeout: float) -> str:
         """The line the process reports. Raises `ServerError` when it dies or takes longer than `timeout` seconds."""
         note = b""

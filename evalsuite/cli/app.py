@@ -26,6 +26,7 @@ COMMANDS = {
     "score": "evalsuite.cli.score",
     "rescore": "evalsuite.cli.rescore",
     "report": "evalsuite.cli.report",
+    "import": "evalsuite.cli.import_results",
     "compare": "evalsuite.cli.compare",
     "view": "evalsuite.cli.view",
     "deploy": "evalsuite.cli.deploy",
@@ -33,6 +34,7 @@ COMMANDS = {
     "validate": "evalsuite.cli.validate",
     "datasets": "evalsuite.cli.datasets",
     "doctor": "evalsuite.cli.doctor",
+    "suites": "evalsuite.cli.suites",
 }
 """Each command's module, which adds it by `register(app)`."""
 

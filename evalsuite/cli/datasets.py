@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Annotated
+
 import typer
+
+if TYPE_CHECKING:
+    from evalsuite.suites.catalogue import Benchmark
+
+NAME_WIDTH = 34
+LONGEST_CELL = 44
 
 
 def register(app: typer.Typer) -> None:
@@ -10,8 +18,19 @@ def register(app: typer.Typer) -> None:
     app.command()(datasets)
 
 
-def datasets() -> None:
-    """List the built-in datasets and the kinds of files that are read."""
+def datasets(
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[SUITE] [WORD …]",
+            help="evalscope, opencompass or vlmeval, and words that a benchmark's line must hold.",
+        ),
+    ] = None,
+) -> None:
+    """List the built-in datasets, the kinds of files that are read, and the benchmarks of installed suites."""
+    if words:
+        _show_benchmarks(words)
+        return
     from evalsuite.data.builtin import BUILTIN_DATASETS
     from evalsuite.data.readers import READERS
     from evalsuite.tasks import KINDS, task_class
@@ -26,3 +45,47 @@ def datasets() -> None:
         "\nA folder of subjects: test/ or val/ (and dev/) with one file a subject, or NAME_val.csv (and NAME_dev.csv).\n"
         "Few-shot examples come from dev files only. `evalsuite validate PATH` checks every row."
     )
+    _show_suites()
+
+
+def _show_suites() -> None:
+    from evalsuite.suites.catalogue import catalogue
+    from evalsuite.suites.environments import find_environment
+    from evalsuite.suites.suite import SUITES
+
+    print("\nBenchmarks of other suites (-d SUITE:NAME, -d SUITE:NAME=PATH for data of your own):")
+    for suite in SUITES.values():
+        found = find_environment(suite)
+        if found.state == "ready":
+            count = f"{len(catalogue(found))} benchmarks: evalsuite datasets {suite.name} [WORD …]"
+        else:
+            count = f"{found.state}: evalsuite suites install {suite.name}"
+        print(f"  {suite.name:<16} {count}")
+
+
+def _show_benchmarks(words: list[str]) -> None:
+    """The benchmarks of a suite, or of all that are ready, whose line holds every word."""
+    from evalsuite.suites.catalogue import catalogue
+    from evalsuite.suites.environments import find_environment, ready_environment
+    from evalsuite.suites.suite import SUITES
+
+    named = words[0] in SUITES
+    wanted = [word.lower() for word in words[named:]]
+    if named:
+        ready = [ready_environment(SUITES[words[0]])]
+    else:
+        ready = [found for suite in SUITES.values() if (found := find_environment(suite)).state == "ready"]
+    print(f"{'-d':<{NAME_WIDTH}} {'modality':<9} {'size':>7}  {'metric':<20} category · needs · data")
+    for environment in ready:
+        for benchmark in catalogue(environment):
+            line = _line(f"{environment.suite.name}:{benchmark.name}", benchmark)
+            if all(word in line.lower() for word in wanted):
+                print(line)
+
+
+def _line(name: str, benchmark: Benchmark) -> str:
+    size = f"{benchmark.size:,}" if benchmark.size else "·"
+    needs = f"needs a {' and a '.join(benchmark.needs)}" if benchmark.needs else ""
+    rest = " · ".join(filter(None, (benchmark.category, needs, benchmark.hub)))
+    metric = benchmark.metric[:LONGEST_CELL] or "·"
+    return f"{name:<{NAME_WIDTH}} {benchmark.modality or '·':<9} {size:>7}  {metric:<20} {rest}"

@@ -139,6 +139,18 @@ def execute_view(folder: Path, port: int | None) -> None:
         _note("ended")
 
 
+def execute_import(
+    path: Path, *, data: Path | None, out: Path, name: str | None, fresh: bool, as_json: bool
+) -> None:
+    """Make a run of what another tool left."""
+    from evalsuite.importing import import_results
+
+    replace_what_cannot_be_shown()
+    _show_whatever_there_is(
+        lambda: import_results(path, out=out, name=name, data=data, fresh=fresh, say=_note), as_json=as_json
+    )
+
+
 def _values(given: Mapping[str, Any], config_file: Path | None) -> tuple[dict[str, Any], str]:
     """The options of the file under those of the command line, and where a fault in them is."""
     from_file = read_config_file(config_file) if config_file else {}

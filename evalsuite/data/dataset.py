@@ -14,6 +14,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from evalsuite.cache import file_sha256
 from evalsuite.compact import HashSet, short_hash
+from evalsuite.data import pictures
 from evalsuite.data.layout import DataFile
 from evalsuite.data.readers import Reading, Record, read_records
 from evalsuite.errors import DataError, Problem
@@ -234,6 +235,7 @@ def _repetitions(file: DataFile, parser: RowParser[RowT], repeated: Collection[i
 def _parsed(file: DataFile, parser: RowParser[RowT]) -> Iterator[Sample[RowT] | Problem]:
     uniform = file.path.suffix.lower() in UNIFORM_FORMATS
     said = False
+    known: dict[str, str] = {}
     for index, record in enumerate(_rows(file, parser)):
         if isinstance(record, Problem):
             yield record
@@ -242,7 +244,7 @@ def _parsed(file: DataFile, parser: RowParser[RowT]) -> Iterator[Sample[RowT] | 
                 yield _missing_column(record, missing, in_header=uniform)
             said = True
         else:
-            yield from _sample_or_problems(file, record, index, parser)
+            yield from _sample_or_problems(file, record, index, parser, known)
 
 
 def _rows(file: DataFile, parser: RowParser[RowT]) -> Reading:
@@ -276,9 +278,17 @@ def _missing_column(record: Record, missing: Sequence[str], *, in_header: bool) 
 
 
 def _sample_or_problems(
-    file: DataFile, record: Record, index: int, parser: RowParser[RowT]
+    file: DataFile, record: Record, index: int, parser: RowParser[RowT], known: dict[str, str]
 ) -> Iterator[Sample[RowT] | Problem]:
     values = record.values
+    pictured = any(column in values for column in pictures.COLUMNS)
+    if pictured:
+        try:
+            found = pictures.pictures_of(values, file.path.parent, known)
+        except pictures.NoPictureError as error:
+            yield Problem(record.file, record.line, str(error), pictures.EXPECTED)
+            return
+        values = {**values, pictures.PICTURES: found}
     if file.of_folder and not values.get(SUBJECT_COLUMN):
         values = {**values, SUBJECT_COLUMN: file.subject}
     try:
@@ -286,7 +296,7 @@ def _sample_or_problems(
     except RowError as error:
         yield from _problems(record, error)
         return
-    own_id = record.values.get(ID_COLUMN)
+    own_id = record.values.get(ID_COLUMN, record.values.get("index") if pictured else None)
     yield Sample(
         id=str(index) if own_id is None or own_id == "" else str(own_id).strip(),
         index=index,

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from evalsuite.errors import ConfigError
 
-PLANNED_KINDS = ("evalscope", "opencompass", "vlmeval")
-"""Kinds of the contract that this version cannot run yet: named, so that the error can say so."""
+SUITE_KINDS = ("evalscope", "opencompass", "vlmeval")
+"""Kinds whose benchmarks another suite asks and judges: only `run` takes them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,19 +34,25 @@ def parse_spec(text: str, kinds: Sequence[str]) -> DatasetSpec:
         kind, target = None, text
     elif prefix in kinds:
         kind = prefix
-    elif prefix in PLANNED_KINDS:
+    elif prefix in SUITE_KINDS:
         raise ConfigError(
-            f"-d {text}: the kind '{prefix}' is not available in this version; use {_listing(kinds)}."
+            f"{text}: a benchmark that {prefix} asks a model by itself, so only `evalsuite run -d {text}` takes it."
         )
     else:
-        close = difflib.get_close_matches(prefix.lower(), kinds, n=1)
+        known = [*kinds, *SUITE_KINDS]
+        close = difflib.get_close_matches(prefix.lower(), known, n=1)
         hint = f" Did you mean '{close[0]}:{target}'?" if close else ""
-        raise ConfigError(f"-d {text}: there is no dataset kind '{prefix}'; use {_listing(kinds)}.{hint}")
+        raise ConfigError(f"-d {text}: there is no dataset kind '{prefix}'; use {_listing(known)}.{hint}")
     if not target.strip():
         raise ConfigError(
             f"-d {text!r}: no dataset is named; write [kind:]name-or-path, for instance mcq:ceval_val.csv."
         )
     return DatasetSpec(text=text, kind=kind, target=target)
+
+
+def names_suite(text: str) -> bool:
+    """Whether a SPEC is a benchmark of another suite."""
+    return text.partition(":")[0] in SUITE_KINDS and ":" in text and not Path(text).exists()
 
 
 def _listing(names: Sequence[str]) -> str:

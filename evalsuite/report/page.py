@@ -110,17 +110,15 @@ def explorer_script() -> str:
 
 
 def policy(style: str, script: str, *, asks_its_server: bool = False) -> str:
-    """The Content-Security-Policy that allows this style, this script, and nothing else.
+    """The Content-Security-Policy that allows this style, this script, pictures inside the page, and nothing else.
 
     `asks_its_server`: besides, requests to where the page came from, and its own (empty) icon.
     """
     hashes = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in (style, script)]
-    asked = (
-        "form-action 'self'; connect-src 'self'; img-src data:" if asks_its_server else "form-action 'none'"
-    )
+    asked = "form-action 'self'; connect-src 'self'" if asks_its_server else "form-action 'none'"
     return (
         f"default-src 'none'; style-src 'sha256-{hashes[0]}'; script-src 'sha256-{hashes[1]}'; "
-        f"base-uri 'none'; {asked}"
+        f"img-src data:; base-uri 'none'; {asked}"
     )
 
 

@@ -7,6 +7,7 @@ the page puts it into text nodes only.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple, TypeAlias
 
@@ -28,6 +29,7 @@ MOST_MESSAGES = 60
 """Of one conversation; the first and the last ones stay."""
 
 FIRST_MESSAGES = 10
+_THUMBNAIL = re.compile(r"data:image/(?:png|jpeg|gif|webp|bmp);base64,[A-Za-z0-9+/=]+")
 NO_BREAK = "\u00a0"
 
 
@@ -112,6 +114,7 @@ def body_of(sample: Mapping[str, Any]) -> dict[str, Any]:
         "measured": "measured" in reply,
         "scores": sample.get("scores"),
         "facts": _facts(sample, reply),
+        "pictures": _pictures(sample),
     }
     if isinstance(extracted, Mapping) and "action" in extracted:
         found["call"] = _call(sample, extracted)
@@ -139,6 +142,14 @@ def messages_of(sample: Mapping[str, Any]) -> list[Message]:
     if sample.get("tools"):
         pairs.insert(0, ("tools", texts.cut(texts.dump(sample["tools"], indent=True), TEXT_LIMIT)))
     return pairs
+
+
+def _pictures(sample: Mapping[str, Any]) -> list[str]:
+    """The thumbnails of its pictures; only such addresses get into the page."""
+    found = [
+        picture.get("thumbnail") for picture in sample.get("pictures") or () if isinstance(picture, Mapping)
+    ]
+    return [text for text in found if isinstance(text, str) and _THUMBNAIL.fullmatch(text)]
 
 
 def _kept(value: Any) -> str | list[str | int]:

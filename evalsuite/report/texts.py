@@ -10,6 +10,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
+SHOWN_ADDRESS = 80
+"""Characters of a picture's address."""
+
 DEEPEST = 40
 """Nesting below this is replaced by an ellipsis: no task nests so deep, and encoders give up at 250."""
 
@@ -139,6 +142,9 @@ def part_text(part: Any) -> str:
     """One part of a multimodal message; what is not text is named, not shown."""
     if isinstance(part, Mapping) and isinstance(part.get("text"), str):
         return str(part["text"])
+    if isinstance(part, Mapping) and isinstance(part.get("image_url"), Mapping):
+        address = str(part["image_url"].get("url"))
+        return f"[picture {address[:SHOWN_ADDRESS]}]" if address.startswith("http") else "[picture]"
     kind = part.get("type", "part") if isinstance(part, Mapping) else "part"
     return f"[{kind}]"
 

@@ -30,7 +30,7 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -180,10 +180,16 @@ class LineIndex:
     """
 
     def __init__(
-        self, path: Path, identify: Callable[[dict[str, Any]], str] = lambda line: str(line["key"])
+        self,
+        path: Path,
+        identify: Callable[[dict[str, Any]], str] = lambda line: str(line["key"]),
+        *,
+        passed_over: Collection[str] = (),
     ) -> None:
         self.path = path
         self._identify = identify
+        self._passed_over = passed_over
+        """Datasets whose lines are somebody else's matter."""
         self.damaged = OffsetSet()
         """Of whole lines that cannot be read: they are of no use to anyone."""
         self._offsets = HashTable()
@@ -199,7 +205,7 @@ class LineIndex:
         for offset, line in journal_lines(self.path):
             if line is None:
                 self.damaged.add(offset)
-            else:
+            elif line["dataset"] not in self._passed_over:
                 self._offsets.put(_short(line["variant"], line["dataset"], self._identify(line)), offset)
         return self
 

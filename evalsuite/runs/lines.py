@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from evalsuite.data.pictures import has_pictures, without_pictures
 from evalsuite.endpoint.client import Answer, RequestFailure
 from evalsuite.endpoint.wire import dumps
 from evalsuite.runs.plan import DatasetPlan
@@ -95,18 +96,13 @@ def sample_line(
         "attempts": attempts,
         "error": error,
     }
-    if job.sample.repeat:
-        line["repeat"] = job.sample.repeat
-    if job.warning:
-        line["warning"] = job.warning
-    if categories := job.plan.categories(job.sample.subset, job.sample.row):
-        line["categories"] = categories
-    if cluster := job.plan.task.cluster(job.sample.row):
-        line["cluster"] = cluster
+    line.update(_of_the_row(job))
     if from_cache:
         line["from_cache"] = True
     if wasted != NOTHING:
         line["wasted"] = _wasted_object(wasted)
+    if job.prompt.messages is not None and has_pictures(job.prompt.messages):
+        line["messages"], line["pictures"] = without_pictures(job.prompt.messages)
     if reply and reply.further:
         line["further"] = [_further_object(further) for further in reply.further]
     if job.request.tools_json:
@@ -114,10 +110,22 @@ def sample_line(
     try:
         return orjson.dumps(line) + b"\n"
     except TypeError:
-        line["messages" if "messages" in line else "prompt"] = orjson.loads(job.request.prompt_json)
+        if "pictures" not in line:
+            line["messages" if "messages" in line else "prompt"] = orjson.loads(job.request.prompt_json)
         if "tools" in line:
             line["tools"] = orjson.loads(job.request.tools_json)
         return dumps(line) + b"\n"
+
+
+def _of_the_row(job: Job) -> dict[str, Any]:
+    """What is said of a row only where there is something to say."""
+    said = {
+        "repeat": job.sample.repeat,
+        "warning": job.warning,
+        "categories": job.plan.categories(job.sample.subset, job.sample.row),
+        "cluster": job.plan.task.cluster(job.sample.row),
+    }
+    return {name: value for name, value in said.items() if value}
 
 
 def _further_object(further: Further) -> dict[str, Any]:

@@ -49,6 +49,8 @@ class Meter:
     done: int = 0
     from_cache: int = 0
     """Of those that are done: samples whose every reply came from the cache."""
+    imported: int = 0
+    """Samples that another suite finished in this start."""
     outcomes: Counter[str] = field(default_factory=Counter)
     completion_tokens: int = 0
     """Of the model's replies that were asked for."""
@@ -78,4 +80,4 @@ class Meter:
     @property
     def owed(self) -> int:
         """Samples not finished yet."""
-        return self.total - self.reused - self.done
+        return self.total - self.reused - self.done - self.imported

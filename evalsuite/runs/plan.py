@@ -14,7 +14,7 @@ from evalsuite.data.builtin import locate
 from evalsuite.data.dataset import Dataset, load_dataset
 from evalsuite.data.layout import DataFile, dataset_name, find_files
 from evalsuite.data.readers import first_record
-from evalsuite.data.spec import DatasetSpec, parse_spec
+from evalsuite.data.spec import DatasetSpec, names_suite, parse_spec
 from evalsuite.endpoint.measures import MEASURING, request_for
 from evalsuite.endpoint.wire import Generation, Request
 from evalsuite.errors import CORRECT_ROWS, ConfigError, DataError, InputError, Problem
@@ -22,6 +22,7 @@ from evalsuite.gates import Gate
 from evalsuite.tasks import KINDS, recognise, task_class
 from evalsuite.tasks.base import (
     PAIR_TRAIT,
+    PICTURE_TRAIT,
     REWARD_TRAIT,
     Ask,
     Metric,
@@ -87,6 +88,8 @@ class DatasetPlan:
     judge: Judge | None = field(default=None, kw_only=True)
     repeats: int = field(default=1, kw_only=True)
     """How often each row is asked."""
+    notes: tuple[str, ...] = field(default=(), kw_only=True)
+    """What a reader has to know of its numbers."""
 
     @property
     def name(self) -> str:
@@ -234,7 +237,7 @@ def plan_datasets(config: RunConfig) -> tuple[DatasetPlan, ...]:
         names.update(name for plan in plans for name in (plan.name, plan.name.partition("/")[0]))
         return plans
 
-    plans = plan_each(config.datasets, plan_one)
+    plans = plan_each([text for text in config.datasets if not names_suite(text)], plan_one)
     for plan in plans:
         if plan.task.judged and not plan.judge:
             raise ConfigError(
@@ -242,7 +245,8 @@ def plan_datasets(config: RunConfig) -> tuple[DatasetPlan, ...]:
                 "its own replies, which favours it."
             )
     check_profiles(config.profile, [(plan.task, plan.style) for plan in plans])
-    check_gates(config.gates, plans)
+    if not any(map(names_suite, config.datasets)):
+        check_gates(config.gates, plans)
     return tuple(plans)
 
 
@@ -390,6 +394,10 @@ def unique_name(name: str, taken: Collection[str]) -> str:
 def _style(config: RunConfig, task: Task[Any], dataset: Dataset[Any], *, files_are_subjects: bool) -> Style:
     rows = sum(dataset.counts.values())
     data_lang = language_of(dataset.traits, rows)
+    if PICTURE_TRAIT in dataset.traits and config.completions:
+        raise ConfigError(
+            f"--completions: {dataset.name} has pictures, which only chat requests carry; leave it out."
+        )
     by_logprob = config.mcq_mode == "logprob" and task.takes_logprob
     return Style(
         lang=data_lang if config.lang == "auto" else config.lang,
@@ -444,6 +452,8 @@ def check_gates(gates: Sequence[Gate], plans: Sequence[DatasetPlan]) -> None:
         if not applies:
             names = ", ".join(plan.name for plan in plans)
             raise ConfigError(f"--fail-under: this run has no dataset '{gate.dataset}'; there are: {names}.")
+        if gate.metric not in metrics and any(plan.task.judged_elsewhere for plan in applies):
+            continue  # what another suite measures is known when it has
         if gate.metric not in metrics:
             close = difflib.get_close_matches(gate.metric, metrics, n=1)
             hint = f" Did you mean {close[0]}?" if close else f" There are: {', '.join(metrics)}."

@@ -15,6 +15,7 @@ from evalsuite.data.predictions import PredictedRow, PredictionParser, find_layo
 from evalsuite.data.spec import DatasetSpec, parse_spec
 from evalsuite.endpoint.wire import Generation
 from evalsuite.errors import DataError, InputError
+from evalsuite.runs.imported import recorded_import
 from evalsuite.runs.plan import DatasetPlan, Judge
 from evalsuite.runs.predictions import PredictionPlan, prediction_files
 from evalsuite.runs.work import Variant, Work, new_work
@@ -49,6 +50,8 @@ def recorded_works(
 
 
 def _plan(entry: Mapping[str, Any]) -> DatasetPlan:
+    if "harness" in entry:
+        return recorded_import(entry)
     task = task_class(entry["kind"])()
     facts = tuple(FileFacts(file["path"], file["sha256"], file["rows"]) for file in entry["files"])
     dataset: Dataset[Any] = Dataset(entry["name"], (), task, facts, entry["subsets"], {})

@@ -23,15 +23,17 @@ def reconcile(
     meter: Meter,
     *,
     keep_errors: bool,
+    passed_over: Collection[str] = (),
 ) -> list[Work]:
     """Count what earlier starts finished, in the works' tallies and the meter; the returned works owe the rest.
 
     A finished reply whose row moved or got another gold answer, or whose dataset has other scorers now, is
     judged again, not asked again. Lines that nothing asks for any more leave the journal, and so do those of samples
-    whose further requests are owed: `FirstReplies` finds them where they go.
+    whose further requests are owed: `FirstReplies` finds them where they go. Lines of the datasets `passed_over` stay.
     """
     rejudge = _judged_otherwise(works, directory)
-    with LineIndex(directory.journal) as finished, LineIndex(directory.superseded) as set_aside:
+    journal_lines = LineIndex(directory.journal, passed_over=passed_over)
+    with journal_lines as finished, LineIndex(directory.superseded) as set_aside:
         if finished.empty and set_aside.empty:
             return list(works)
         with Journal(directory.journal) as journal:

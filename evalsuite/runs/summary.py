@@ -157,6 +157,7 @@ def advice(datasets: Sequence[DatasetResults], rows: Sequence[Mapping[str, Any]]
         found.extend(_advice_on_judge(dataset))
         if not varied(dataset.plan):
             found.append(f"{place}: {EVEN_TRIES}")
+        found.extend(f"{place}: {note}" for note in dataset.plan.notes)
     return found
 
 

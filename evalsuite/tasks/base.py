@@ -32,6 +32,7 @@ Aggregate: TypeAlias = Literal["mean", "macro", "corpus", "pass_at_k", "pass_hat
 CHINESE_TRAIT = "zh"
 SUBJECT_TRAIT = "subject"
 CATEGORY_TRAIT = "category"
+PICTURE_TRAIT = "pictures"
 PAIR_TRAIT = "pair"
 REWARD_TRAIT = "reward"
 LOGPROB_TRAIT = "logprob"
@@ -170,6 +171,8 @@ class Task(ABC, Generic[RowT]):
     """Whether a sample may take further requests (`further`)."""
     judged: ClassVar[bool] = False
     """Whether another model, the judge, is asked about the replies."""
+    judged_elsewhere: ClassVar[bool] = False
+    """Whether another harness asked and judged: its scores stand as they are."""
 
     @classmethod
     @abstractmethod

@@ -1,7 +1,8 @@
 """Multiple choice (`mcq`): C-Eval-style questions with lettered options.
 
 Columns `question`, `answer`, and options `A`, `B`, … `Z` (or a list `choices`/`options`); optional `id`,
-`subject`, `category`, `explanation`. Few-shot examples come only from a dev file, as chat turns that end in
+`subject`, `category`, `explanation`; pictures (`image`, see `data.pictures`), with which VLMEvalKit's `hint`,
+`category` and `l2-category` are read as it means them. Few-shot examples come only from a dev file, as chat turns that end in
 the same marker the instruction asks for. Extraction and scores: `evalsuite.metrics.choices`.
 
 By log-probability one token is asked for, and the letters are compared among its alternatives
@@ -18,11 +19,13 @@ from string import ascii_lowercase
 from typing import Any, ClassVar
 
 from evalsuite.data.dataset import RowError
+from evalsuite.data.pictures import PICTURES, Picture, with_pictures
 from evalsuite.metrics import choices, label_logprobs
 from evalsuite.metrics.text import has_cjk
 from evalsuite.tasks.base import (
     CATEGORY_TRAIT,
     CHINESE_TRAIT,
+    PICTURE_TRAIT,
     SUBJECT_TRAIT,
     Language,
     Metric,
@@ -101,6 +104,7 @@ class McqRow:
     subject: str | None = None
     category: str | None = None
     explanation: str = ""
+    pictures: tuple[Picture, ...] = ()
 
 
 class McqTask(Task[McqRow]):
@@ -108,7 +112,7 @@ class McqTask(Task[McqRow]):
 
     kind: ClassVar[str] = "mcq"
     columns: ClassVar[str] = (
-        "question, A, B, C, … (or choices), answer; optional id, subject, category, explanation"
+        "question, A, B, C, … (or choices), answer; optional id, subject, category, explanation, image"
     )
     default_shots: ClassVar[int] = 5
     profiles: ClassVar[tuple[str, ...]] = ("evalscope", "oc_first_capital", "oc_first_option")
@@ -147,8 +151,15 @@ class McqTask(Task[McqRow]):
                 faults.append(_bad_answer(text_value(values, "answer"), options))
         if faults:
             raise RowError(*faults)
-        subject, category = (text_value(values, name).strip() or None for name in ("subject", "category"))
-        return McqRow(question, options, answer, subject, category, text_value(values, "explanation"))
+        pictures = tuple(values.get(PICTURES, ()))
+        names = ("subject", "category")
+        if pictures and "l2-category" in values:
+            names = ("category", "l2-category")
+            question = "\n".join(filter(None, (text_value(values, "hint").strip(), question)))
+        subject, category = (text_value(values, name).strip() or None for name in names)
+        return McqRow(
+            question, options, answer, subject, category, text_value(values, "explanation"), pictures
+        )
 
     def unfit_for_logprob(self, row: McqRow) -> Iterable[tuple[str, str]]:
         """One token names one option."""
@@ -177,6 +188,8 @@ class McqTask(Task[McqRow]):
             yield SUBJECT_TRAIT
         if row.category:
             yield CATEGORY_TRAIT
+        if row.pictures:
+            yield PICTURE_TRAIT
 
     def max_tokens(self, style: Style) -> int:
         """Room for a short sentence, or for thinking; a letter is one token."""
@@ -201,6 +214,8 @@ class McqTask(Task[McqRow]):
             messages.append({"role": "assistant", "content": _worked(shot, wording, style)})
         messages.append({"role": "user", "content": _question(row) + tail})
         messages[0] = {"role": "user", "content": f"{header}\n\n{messages[0]['content']}"}
+        for turn, asked in zip(messages[::2], [*shots, row], strict=True):
+            turn["content"] = with_pictures(turn["content"], asked.pictures)
         if style.logprob == "marker":
             messages.append({"role": "assistant", "content": wording.marker.rstrip()})
         return Prompt(messages=messages, continues=style.logprob == "marker")

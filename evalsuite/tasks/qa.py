@@ -2,7 +2,7 @@
 
 Columns `query` (or `question`) and `response` (or `answer`); optional `system` and `history` (earlier turns
 as `[question, answer]` pairs or messages); or `messages`, whose last assistant turn is the reference when there is
-no response column. Scores: `evalsuite.metrics.rouge` and `evalsuite.metrics.bleu`.
+no response column; pictures (`image`, see `data.pictures`). Scores: `evalsuite.metrics.rouge` and `evalsuite.metrics.bleu`.
 """
 
 from __future__ import annotations
@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from evalsuite.data.dataset import RowError
+from evalsuite.data.pictures import PICTURES, Picture, with_pictures
 from evalsuite.metrics import bleu, rouge
 from evalsuite.metrics.bleu_tokens import Tokenize
 from evalsuite.metrics.text import length_ratio, tokenize_pair
 from evalsuite.tasks.base import (
     CHINESE_TRAIT,
+    PICTURE_TRAIT,
     Language,
     Metric,
     Style,
@@ -45,6 +47,8 @@ class QaRow:
 
     messages: tuple[Message, ...]
     reference: str
+    pictures: tuple[Picture, ...] = ()
+    """Shown with the question."""
 
     @property
     def question(self) -> str:
@@ -57,7 +61,7 @@ class QaTask(Task[QaRow]):
 
     kind: ClassVar[str] = "qa"
     columns: ClassVar[str] = (
-        "query (or question), response (or answer); optional system, history; or messages"
+        "query (or question), response (or answer); optional system, history, image; or messages"
     )
     profiles: ClassVar[tuple[str, ...]] = ("evalscope", "swift")
 
@@ -86,7 +90,7 @@ class QaTask(Task[QaRow]):
             faults.append(("the reference answer is empty", "a text in the column 'response' or 'answer'"))
         if faults:
             raise RowError(*faults)
-        return QaRow(tuple(turns), reference)
+        return QaRow(tuple(turns), reference, tuple(values.get(PICTURES, ())))
 
     def audit(self, row: QaRow) -> Iterable[tuple[str, str]]:
         """A reference in which ROUGE finds no word."""
@@ -97,7 +101,10 @@ class QaTask(Task[QaRow]):
 
     def traits(self, row: QaRow) -> Iterable[str]:
         """Chinese references: they decide BLEU's tokenizer and the wording of flat prompts."""
-        return (CHINESE_TRAIT,) if bleu.mostly_chinese([row.reference]) else ()
+        if bleu.mostly_chinese([row.reference]):
+            yield CHINESE_TRAIT
+        if row.pictures:
+            yield PICTURE_TRAIT
 
     def max_tokens(self, style: Style) -> int:
         """Room for a paragraph or two."""
@@ -115,8 +122,10 @@ class QaTask(Task[QaRow]):
         rest = [turn for turn in row.messages if turn["role"] != "system"]
         examples: list[Message] = []
         for shot in shots:
-            examples.append({"role": "user", "content": shot.question})
+            examples.append({"role": "user", "content": with_pictures(shot.question, shot.pictures)})
             examples.append({"role": "assistant", "content": shot.reference})
+        if row.pictures:
+            rest[-1] = {**rest[-1], "content": with_pictures(row.question, row.pictures)}
         return Prompt(messages=[*system, *examples, *rest])
 
     def gold(self, row: QaRow) -> str:

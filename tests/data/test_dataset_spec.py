@@ -37,12 +37,12 @@ def test_an_existing_file_with_a_colon_is_a_file(tmp_path, monkeypatch):
     [
         (
             "mqc:x.csv",
-            "there is no dataset kind 'mqc'; use toolbench, preference, judge, mcq, gsm8k, qa or perplexity. Did you mean 'mcq:x.csv'?",
+            "there is no dataset kind 'mqc'; use toolbench, preference, judge, mcq, gsm8k, qa, perplexity, evalscope, opencompass or vlmeval. Did you mean 'mcq:x.csv'?",
         ),
         ("MCQ:x.csv", "Did you mean 'mcq:x.csv'?"),
         ("tool-bench:x.json", "Did you mean 'toolbench:x.json'?"),
         ("zzzz:x.csv", "there is no dataset kind 'zzzz'"),
-        ("evalscope:x", "the kind 'evalscope' is not available in this version"),
+        ("evalscope:x", "only `evalsuite run -d evalscope:x` takes it"),
         ("mcq:", "no dataset is named"),
         ("mcq:  ", "no dataset is named"),
         ("", "no dataset is named"),

@@ -263,7 +263,7 @@ def test_the_content_policy_names_exactly_the_one_style_and_the_one_script():
     )
     hashes = [base64.b64encode(hashlib.sha256(body.group(1).encode()).digest()).decode() for body in bodies]
     assert policy == (
-        f"default-src 'none'; style-src 'sha256-{hashes[0]}'; script-src 'sha256-{hashes[1]}'; base-uri 'none'; form-action 'none'"
+        f"default-src 'none'; style-src 'sha256-{hashes[0]}'; script-src 'sha256-{hashes[1]}'; img-src data:; base-uri 'none'; form-action 'none'"
     )
     assert html.count("<style") == 1
     assert html.count("<script>") == 1
@@ -498,7 +498,7 @@ def test_a_message_of_parts_and_tool_calls_reads_as_text():
         ],
         "tool_calls": [{"function": {"name": "find", "arguments": '{"a": 1}'}}],
     }
-    assert message_text(message) == 'Look:\n[image_url]\n[part]\nfind({"a": 1})'
+    assert message_text(message) == 'Look:\n[picture]\n[part]\nfind({"a": 1})'
 
 
 def test_joiners_that_scripts_and_emoji_need_are_left_alone():

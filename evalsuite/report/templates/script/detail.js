@@ -73,7 +73,7 @@ async function detailOf(row, variants) {
   const bodies = await Promise.all(cells.map(bodyOf));
   const parts = bodies.map((body, at) => (at ? difference(bodies[0].reply, body.reply) : []));
   const prompts = new Set(bodies.map((body) => JSON.stringify(body.messages.map(([role, text]) => [role, text]))));
-  const { gold, messages } = bodies[0];
+  const { gold, messages, pictures = [] } = bodies[0];
   return [
     make("h3", "", make("bdi", "", row.title)),
     make("p", "where", [...new Set([row.dataset, row.subset])].join(" · ")),
@@ -81,6 +81,7 @@ async function detailOf(row, variants) {
     bodies[0].call ? fold("The gold step as it is written", textNode(gold)) : textNode(gold || "none", gold ? code(gold) : "text none"),
     make("h4", "", prompts.size > 1 ? `Prompt of ${cells[0].variant}; another one differs` : "Prompt"),
     ...conversation(messages),
+    ...pictures.map((src) => Object.assign(make("img", "picture"), { src, alt: "picture of the question" })),
     make("h4", "", cells.length > 1 ? "Replies, with what differs marked" : "Reply"),
     make("div", "sides", ...cells.map((cell, at) => sideNode(cell, bodies[at], at ? parts[at][1] : parts.find((found) => found.length)?.[0]))),
   ];

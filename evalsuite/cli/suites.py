@@ -1,0 +1,51 @@
+"""`evalsuite suites`: the environments of other evaluation suites."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Make and list the environments of EvalScope, OpenCompass and VLMEvalKit.",
+)
+
+
+def register(application: typer.Typer) -> None:
+    """Add the commands."""
+    application.add_typer(app, name="suites")
+
+
+@app.command()
+def install(
+    names: Annotated[list[str], typer.Argument(metavar="evalscope|opencompass|vlmeval …")],
+    fresh: Annotated[bool, typer.Option("--fresh", help="Make it again, whatever is there.")] = False,
+) -> None:
+    """Make an environment for a suite: its tested version, apart from everything else."""
+    from evalsuite.errors import ConfigError
+    from evalsuite.suites.installing import install as make
+    from evalsuite.suites.suite import SUITES
+
+    for name in names:
+        if name not in SUITES:
+            raise ConfigError(f"there is no suite '{name}'; there are: {', '.join(SUITES)}.")
+    for name in names:
+        make(SUITES[name], fresh=fresh, say=lambda sentence: print(sentence, file=sys.stderr, flush=True))
+
+
+@app.command("list")
+def show() -> None:
+    """Say which suites are ready, and what is wrong with the others."""
+    from evalsuite.suites.environments import find_environment
+    from evalsuite.suites.suite import SUITES
+
+    for suite in SUITES.values():
+        found = find_environment(suite)
+        hint = "" if found.state == "ready" else f" · evalsuite suites install {suite.name}"
+        again = " --fresh" if hint and found.state != "missing" else ""
+        print(
+            f"{suite.name:<12} {found.state:<14} {found.version or suite.tested + '.*':<9} {found.detail}{hint}{again}"
+        )

@@ -1,0 +1,200 @@
+"""Pictures of a row: the columns `image`, `images` or `image_path`, and what a request carries of them.
+
+A value is a path inside the data file's folder, an http(s) address, a `data:` URI or bare base64 (as VLMEvalKit's TSV holds
+it); several are a list, or a list as JSON text. A file is opened when its request is made, not before: rows stay small.
+Paths that lead out of the folder are refused, and so is what is no PNG, JPEG, GIF, WebP or BMP, or larger than 10 MB.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+from collections.abc import Mapping, MutableMapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from evalsuite.types import Message
+
+COLUMNS = ("image", "images", "image_path")
+PICTURES = "pictures"
+"""The key under which a row's pictures reach its task."""
+LARGEST_BYTES = 10 << 20
+"""A request with several still fits what servers accept (OpenAI: 20 MB)."""
+SHORTEST_BASE64 = 64
+"""Shorter texts in a column of base64 are the index of the row whose picture is meant (VLMEvalKit)."""
+THUMBNAIL_PIXELS = 160
+THUMBNAIL_BYTES = 12 << 10
+"""Without Pillow, pictures of at most so many bytes are shown as they are."""
+EXPECTED = "a path inside the folder of the data, an http(s) address, a data: URI or base64, of a PNG, JPEG, GIF, WebP or BMP"
+_BEGINNINGS = {b"\x89PNG": "png", b"\xff\xd8\xff": "jpeg", b"GIF8": "gif", b"BM": "bmp"}
+
+
+class NoPictureError(ValueError):
+    """What a column holds is no picture; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One picture. `address` is what is sent as it stands (an http address or a `data:` URI); else `path` is read."""
+
+    name: str
+    address: str | None = None
+    path: Path | None = None
+
+    def url(self) -> str:
+        """What an `image_url` part holds. Raises `OSError` where the file is gone."""
+        if self.address is not None:
+            return self.address
+        assert self.path is not None
+        content = self.path.read_bytes()
+        return f"data:image/{picture_type(content)};base64,{base64.b64encode(content).decode()}"
+
+
+def pictures_of(
+    values: Mapping[str, Any], folder: Path, known: MutableMapping[str, str]
+) -> tuple[Picture, ...]:
+    """The pictures of a record. `known` collects base64 by row index, for rows that name another's picture.
+
+    Raises `NoPictureError`.
+    """
+    found: list[Picture] = []
+    for column in COLUMNS:
+        for value in _listed(values.get(column)):
+            if column == "image_path" and found:
+                break  # beside the picture itself, it is where that came from
+            found.append(_picture(str(value).strip(), folder, known))
+    own = values.get("index")
+    if own is not None and found and found[0].address and found[0].address.startswith("data:"):
+        known.setdefault(str(own), found[0].address)
+    return tuple(found)
+
+
+def _listed(value: Any) -> list[Any]:
+    if value is None or value == "" or value != value:  # NaN, where a table has an empty cell
+        return []
+    if isinstance(value, str) and value.lstrip().startswith("["):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            return [value]
+    return list(value) if isinstance(value, list) else [value]
+
+
+def _picture(text: str, folder: Path, known: Mapping[str, str]) -> Picture:
+    if text.startswith(("http://", "https://")):
+        return Picture(text, address=text)
+    if text.startswith("data:image/"):
+        return _embedded(text.partition(",")[2])
+    if text in known:
+        return Picture(f"the picture of row {text}", address=known[text])
+    if len(text) >= SHORTEST_BASE64 and "." not in text[-SHORTEST_BASE64:] and "\\" not in text:
+        return _embedded(text)
+    return _file(text, folder)
+
+
+def _embedded(text: str) -> Picture:
+    try:
+        content = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise NoPictureError("base64 that cannot be decoded") from error
+    kind = _checked(content, len(content))
+    digest = hashlib.sha256(content).hexdigest()[:12]
+    return Picture(f"{digest}.{kind}", address=f"data:image/{kind};base64,{text}")
+
+
+def _file(text: str, folder: Path) -> Picture:
+    root = folder.resolve()
+    try:
+        path = (root / text).resolve()
+        inside = path.is_relative_to(root)
+        if not inside:
+            raise NoPictureError(f"'{text}' leads out of the folder of the data")
+        with path.open("rb") as stream:
+            _checked(stream.read(16), path.stat().st_size)
+    except (OSError, ValueError) as error:
+        if isinstance(error, NoPictureError):
+            raise
+        reason = getattr(error, "strerror", None) or str(error)
+        raise NoPictureError(f"'{text[:100]}' cannot be read ({reason})") from error
+    return Picture(text, path=path)
+
+
+def _checked(beginning: bytes, size: int) -> str:
+    if size > LARGEST_BYTES:
+        raise NoPictureError(
+            f"a picture of {size / 1e6:.1f} MB (at most {LARGEST_BYTES / 1e6:.1f} MB are sent)"
+        )
+    return picture_type(beginning)
+
+
+def picture_type(content: bytes) -> str:
+    """`png`, `jpeg`, … by its first bytes. Raises `NoPictureError`."""
+    if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
+        return "webp"
+    for beginning, kind in _BEGINNINGS.items():
+        if content.startswith(beginning):
+            return kind
+    raise NoPictureError("what is there is no picture that servers read")
+
+
+def with_pictures(text: str, pictures: Sequence[Picture]) -> str | list[dict[str, Any]]:
+    """A message's content: the text alone, or its pictures before it, in OpenAI's form."""
+    if not pictures:
+        return text
+    parts = [{"type": "image_url", "image_url": {"url": picture.url()}} for picture in pictures]
+    return [*parts, {"type": "text", "text": text}]
+
+
+def has_pictures(messages: Sequence[Message] | None) -> bool:
+    """Whether any message comes in parts."""
+    return any(isinstance(message.get("content"), list) for message in messages or ())
+
+
+def without_pictures(messages: Sequence[Message]) -> tuple[list[Message], list[dict[str, Any]]]:
+    """Messages with a short name in place of every embedded picture, and what is kept of these: name, size, thumbnail."""
+    kept: dict[str, dict[str, Any]] = {}
+    found: list[Message] = []
+    for message in messages:
+        content = message.get("content")
+        if isinstance(content, list):
+            found.append({**message, "content": [_named(part, kept) for part in content]})
+        else:
+            found.append(message)
+    return found, list(kept.values())
+
+
+def _named(part: Any, kept: dict[str, dict[str, Any]]) -> Any:
+    url = part.get("image_url", {}).get("url", "") if isinstance(part, dict) else ""
+    if not url.startswith("data:"):
+        return part
+    header, _, text = url.partition(",")
+    content = base64.b64decode(text)
+    digest = hashlib.sha256(content).hexdigest()
+    name = f"sha256:{digest}"
+    if name not in kept:
+        kept[name] = {"name": name, "bytes": len(content), "thumbnail": thumbnail(content, header)}
+    return {"type": "image_url", "image_url": {"url": name}}
+
+
+def thumbnail(content: bytes, header: str) -> str | None:
+    """A small JPEG as a `data:` URI, where Pillow is there; else the picture itself if it is small; else None."""
+    try:
+        import io
+
+        from PIL import Image
+    except ImportError:
+        if len(content) > THUMBNAIL_BYTES:
+            return None
+        return f"{header},{base64.b64encode(content).decode()}"
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            small = image.convert("RGB")
+            small.thumbnail((THUMBNAIL_PIXELS, THUMBNAIL_PIXELS))
+            target = io.BytesIO()
+            small.save(target, "JPEG", quality=70)
+    except (OSError, ValueError, Image.DecompressionBombError):
+        return None
+    return f"data:image/jpeg;base64,{base64.b64encode(target.getvalue()).decode()}"

@@ -1,0 +1,1 @@
+"""Results that other tools left, read and never changed: one file a tool. `evalsuite.importing` makes a run of them."""

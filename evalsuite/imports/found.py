@@ -1,0 +1,62 @@
+"""What a reader finds: the samples of one model on one dataset, and what its tool reported of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from evalsuite.errors import InputError
+from evalsuite.runs.imported import ImportedSample, ReportedScore, Source
+
+LAST_WORDS = "Only read are whole files; make a copy of it or have the tool write it again."
+
+
+@dataclass(frozen=True)
+class Found:
+    """One model's results on one dataset. `source` is known by its harness and version."""
+
+    variant: str
+    dataset: str
+    source: Source
+    samples: Sequence[ImportedSample]
+    reported: Sequence[ReportedScore] = ()
+    notes: Sequence[str] = ()
+
+
+def read_json(path: Path) -> Any:
+    """A JSON file. Raises `InputError`."""
+    try:
+        return orjson.loads(path.read_bytes())
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}).") from error
+    except ValueError as error:
+        raise InputError(f"{path}: not JSON ({error}). {LAST_WORDS}") from error
+
+
+def read_lines(path: Path) -> list[Mapping[str, Any]]:
+    """The objects of a JSONL file. Raises `InputError`, naming the line."""
+    found: list[Mapping[str, Any]] = []
+    try:
+        with path.open("rb") as stream:
+            for number, raw in enumerate(stream, start=1):
+                if not raw.strip():
+                    continue
+                try:
+                    line = orjson.loads(raw)
+                except ValueError as error:
+                    raise InputError(f"{path}:{number}: not JSON ({error}). {LAST_WORDS}") from error
+                if not isinstance(line, dict):
+                    raise InputError(f"{path}:{number}: {type(line).__name__}, expected an object.")
+                found.append(line)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}).") from error
+    return found
+
+
+def number(value: Any) -> float | None:
+    """A score as a number; None for what is none."""
+    return float(value) if isinstance(value, int | float) else None

@@ -1,0 +1,315 @@
+"""Samples that another harness asked and judged → our journal lines, metrics and dataset entries.
+
+The harness's scores are taken as they are, under its own names behind its own (`evalscope/accuracy`), and its version is
+in every signature. Where it says what they add up to, our mean is held against that: a difference becomes a note.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from statistics import fmean
+from typing import Any
+
+from evalsuite.data.dataset import WHOLE_DATASET, Dataset
+from evalsuite.data.spec import DatasetSpec
+from evalsuite.endpoint.wire import Generation
+from evalsuite.runs.plan import DatasetPlan
+from evalsuite.runs.tally import Tally
+from evalsuite.tasks.base import Metric, Style
+from evalsuite.tasks.benchmark import BenchmarkTask
+from evalsuite.types import Message, Outcome, Reply, Sample
+
+BETWEEN = re.compile(r"rouge|bleu|chrf|meteor|f1|rate|anls|similarity|score", re.IGNORECASE)
+"""Names of metrics that lie between 0 and 1, although a few samples may all have one or the other."""
+KEY_BYTES = 8
+ROUNDING = 1e-9
+LOWER_IS_BETTER = re.compile(
+    r"hallu|error|\b(?:wer|cer|ter|mae|mse|loss)\b|perplexity|toxic|refus", re.IGNORECASE
+)
+"""Names of metrics of which less is better, where the harness does not say."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedSample:
+    """One sample as a harness left it. `reply` is None where it got none, with the reason in `error`."""
+
+    subset: str
+    id: str
+    index: int
+    prompt: str | Sequence[Message]
+    reply: Reply | None
+    gold: Any
+    scores: Mapping[str, float | None]
+    extracted: Any = None
+    error: str | None = None
+    labels: tuple[str, ...] = ()
+    latency_s: float | None = None
+    category: str | None = None
+
+    @property
+    def outcome(self) -> Outcome:
+        """`scored` unless there was no reply, or nothing was read from it although the harness reads something."""
+        if self.reply is None:
+            return "error"
+        if self.extracted in ("", None, []):
+            return "truncated" if self.reply.finish_reason == "length" else "unparsed"
+        return "scored"
+
+
+@dataclass(frozen=True, slots=True)
+class ReportedScore:
+    """A number that a harness says its samples add up to, of the whole dataset or a subset.
+
+    `value` is in the samples' own scale, good to `decimals` places. `better` is "higher" or "lower"; None where the
+    harness does not say.
+    """
+
+    metric: str
+    value: float
+    decimals: int
+    subset: str = WHOLE_DATASET
+    better: str | None = None
+    primary: bool = False
+
+
+@dataclass(frozen=True)
+class Source:
+    """Whose results they are: the harness's name and version, and what is known of how it asked, for signatures."""
+
+    harness: str
+    version: str
+    conditions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ImportedPlan(DatasetPlan):
+    """A dataset of a run that another harness asked. It has nothing to ask."""
+
+    source: Source = field(kw_only=True)
+    found: tuple[Metric, ...] = field(kw_only=True)
+    variant: str = field(kw_only=True)
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """See `DatasetPlan.metrics`."""
+        return self.found
+
+    @property
+    def reply_limit(self) -> int | None:
+        """See `DatasetPlan.reply_limit`."""
+        return self.generation.max_tokens or None
+
+    def samples(self) -> Iterator[tuple[Sample[Any], Sequence[Any]]]:
+        """None that are to be asked."""
+        return iter(())
+
+    def conditions(self) -> list[str]:
+        """See `DatasetPlan.conditions`."""
+        return [f"{self.source.harness}:{self.source.version}", *self.source.conditions]
+
+    def scorers(self) -> dict[str, str]:
+        """The harness judges."""
+        return {self.source.harness: self.source.version}
+
+    def described(self) -> dict[str, Any]:
+        """See `DatasetPlan.described`; `harness` tells such an entry from others."""
+        return {
+            "name": self.name,
+            "kind": self.task.kind,
+            "spec": self.spec.text,
+            "variant": self.variant,
+            "files": [],
+            "samples": self.rows,
+            "subsets": dict(self.dataset.counts),
+            "style": asdict(self.style),
+            "generation": self.generation.fields(),
+            "scorers": self.scorers(),
+            "harness": {
+                "name": self.source.harness,
+                "version": self.source.version,
+                "conditions": list(self.source.conditions),
+            },
+            "metrics": [_metric_entry(metric) for metric in self.found],
+            "notes": list(self.notes),
+        }
+
+
+def imported_plan(
+    spec: str,
+    name: str,
+    variant: str,
+    counts: Mapping[str, int],
+    source: Source,
+    metrics: Sequence[Metric],
+    notes: Sequence[str] = (),
+) -> ImportedPlan:
+    """The plan of a dataset whose samples are there."""
+    task = BenchmarkTask()
+    dataset: Dataset[Any] = Dataset(name, (), task, (), dict(counts), {})
+    return ImportedPlan(
+        DatasetSpec(spec, None, spec),
+        task,
+        dataset,
+        Style(lang="en", shots=0),
+        Generation(0),
+        None,
+        recognised=False,
+        source=source,
+        found=tuple(metrics),
+        variant=variant,
+        notes=tuple(notes),
+    )
+
+
+def recorded_import(entry: Mapping[str, Any]) -> ImportedPlan:
+    """The plan of such a dataset's entry in run.json."""
+    harness = entry["harness"]
+    source = Source(harness["name"], harness["version"], tuple(harness["conditions"]))
+    metrics = [Metric(**metric) for metric in entry["metrics"]]
+    return imported_plan(
+        entry["spec"], entry["name"], entry["variant"], entry["subsets"], source, metrics, entry["notes"]
+    )
+
+
+def _metric_entry(metric: Metric) -> dict[str, Any]:
+    """What of a metric cannot be told from its class alone."""
+    names = ("name", "unit", "primary", "higher_is_better", "profile", "version", "detail")
+    return {name: getattr(metric, name) for name in names}
+
+
+def imported_line(
+    sample: ImportedSample, variant: str, dataset: str, source: Source, job: str
+) -> dict[str, Any]:
+    """The journal line of a sample; `job` begins its key, so that lines of another job are told apart."""
+    reply = sample.reply
+    asked = "prompt" if isinstance(sample.prompt, str) else "messages"
+    error = {"class": "suite", "message": sample.error or "no reply", "status": None} if not reply else None
+    line: dict[str, Any] = {
+        "key": sample_key(job, sample),
+        "variant": variant,
+        "dataset": dataset,
+        "subset": sample.subset,
+        "id": sample.id,
+        "index": sample.index,
+        asked: sample.prompt,
+        "reply": reply.to_json() if reply else None,
+        "outcome": sample.outcome,
+        "extracted": sample.extracted,
+        "stage": "",
+        "scores": {f"{source.harness}/{name}": value for name, value in sample.scores.items()},
+        "labels": list(sample.labels),
+        "gold": sample.gold,
+        "usage": {
+            "prompt_tokens": reply.prompt_tokens if reply else None,
+            "completion_tokens": reply.completion_tokens if reply else None,
+        },
+        "latency_s": sample.latency_s,
+        "ttft_s": None,
+        "attempts": 1,
+        "error": error,
+    }
+    return line | ({"categories": [sample.category]} if sample.category else {})
+
+
+def sample_key(job: str, sample: ImportedSample) -> str:
+    """32 hexadecimal digits: 16 of the job, 16 of the sample's place."""
+    place = f"{sample.subset}\n{sample.index}\n{sample.id}".encode("utf-8", "surrogatepass")
+    return job + hashlib.blake2b(place, digest_size=KEY_BYTES).hexdigest()
+
+
+def count_line(tally: Tally, line: Mapping[str, Any]) -> None:
+    """Count a line in its dataset's tally. What has no reply counts as its harness counted it, where it did."""
+    outcome = line["outcome"]
+    if outcome == "error" and any(value is not None for value in line["scores"].values()):
+        outcome = "unparsed"
+    tally.add(
+        line["subset"], outcome, line["scores"], {}, line.get("cluster"), tuple(line.get("categories") or ())
+    )
+
+
+@dataclass
+class ImportedScores:
+    """What is kept of a dataset's samples until its metrics are known: eight bytes a score."""
+
+    source: Source
+    counts: Counter[str] = field(default_factory=Counter)
+    values: dict[str, dict[str, list[float]]] = field(default_factory=dict)
+    """Metric → subset → scores."""
+
+    def add(self, sample: ImportedSample) -> None:
+        """Take a sample."""
+        self.counts[sample.subset] += 1
+        for name, value in sample.scores.items():
+            scores = self.values.setdefault(name, {}).setdefault(sample.subset, [])
+            if value is not None:
+                scores.append(value)
+
+    def metrics(self, reported: Iterable[ReportedScore]) -> tuple[Metric, ...]:
+        """The metrics in the order samples name them, the harness's main one first."""
+        said = {score.metric: score for score in reversed(list(reported))}
+        primary = next((name for name, score in said.items() if score.primary), None)
+        chosen = primary if primary in self.values else next(iter(self.values), None)
+        found = [self._metric(name, said.get(name), primary=name == chosen) for name in self.values]
+        return tuple(sorted(found, key=lambda metric: not metric.primary))
+
+    def _metric(self, name: str, said: ReportedScore | None, *, primary: bool) -> Metric:
+        values = [value for scores in self.values[name].values() for value in scores]
+        better = said.better if said and said.better else None
+        lower = better == "lower" if better else bool(LOWER_IS_BETTER.search(name))
+        return Metric(
+            f"{self.source.harness}/{name}",
+            unit=_unit(name, values),
+            primary=primary,
+            higher_is_better=not lower,
+            profile=self.source.harness,
+            version=self.source.version,
+            detail=not primary and len(self.values) > MOST_SHOWN,
+        )
+
+    def notes(self, reported: Iterable[ReportedScore]) -> Iterator[str]:
+        """A sentence for every number of the harness that our mean of its samples is not."""
+        for score in reported:
+            subsets = self.values.get(score.metric)
+            if subsets is None:
+                yield (
+                    f"{self.source.harness} reports {score.metric} = {score.value:g} and wrote no score of single samples for it, "
+                    "so it stands in no table here."
+                )
+                continue
+            whole = score.subset == WHOLE_DATASET
+            values = [v for name, found in subsets.items() if whole or name == score.subset for v in found]
+            if not values:
+                continue
+            mean = fmean(values)
+            if abs(mean - score.value) <= 0.5 * 10**-score.decimals + ROUNDING:
+                continue
+            place = "" if whole else f" of {score.subset}"
+            yield (
+                f"{self.source.harness} reports {score.metric}{place} = {score.value:.{score.decimals}f}; the mean of the {len(values)} samples "
+                f"it wrote is {mean:.{score.decimals}f}, which stands here.{_explained(score, subsets)}"
+            )
+
+
+MOST_SHOWN = 8
+"""Of a harness's metrics in the table on the terminal; all are in the files."""
+
+
+def _explained(score: ReportedScore, subsets: Mapping[str, Sequence[float]]) -> str:
+    means = [fmean(values) for values in subsets.values() if values]
+    tolerance = 0.5 * 10**-score.decimals + ROUNDING
+    if len(means) > 1 and abs(fmean(means) - score.value) <= tolerance:
+        return " It averages its subsets, whatever their size."
+    return ""
+
+
+def _unit(name: str, values: Sequence[float]) -> Any:
+    """A share of right answers, another score of 0 to 1, or a free number: told from the values and the name."""
+    if all(value in (0.0, 1.0) for value in values) and not BETWEEN.search(name):
+        return "proportion"
+    if all(0.0 <= value <= 1.0 for value in values):
+        return "score"
+    return "ratio" if all(value >= 0.0 for value in values) else "difference"

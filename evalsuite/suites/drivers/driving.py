@@ -1,0 +1,107 @@
+"""What the drivers share: the job they are given, the two files they leave. Standard library only.
+
+A driver runs in the environment of its suite, as `drive_NAME.py COMMAND`, where evalsuite itself is not installed:
+
+    check            import what a run needs; exit code 0
+    catalogue        one JSON object a benchmark, to standard output
+    run JOB.json     run a benchmark against an endpoint; leaves `samples.jsonl` and, last of all, `result.json`
+
+`samples.jsonl` has a line a sample: {"subset", "id", "index", "prompt" | "messages", "reply" | null, "reasoning",
+"tool_calls", "finish_reason", "prompt_tokens", "completion_tokens", "latency_s", "gold", "extracted", "scores",
+"error", "labels", "category"}; only `subset`, `id`, `index` and `scores` must be there.
+`result.json`: {"version", "reported": [{"metric", "value", "decimals", "subset", "better", "primary"}], "notes": []}.
+
+The key is in the environment variable OPENAI_API_KEY, a judge's in JUDGE_API_KEY; neither is ever written.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, NoReturn
+
+NO_KEY = "EMPTY"
+"""What clients send that must send something."""
+SAMPLES, RESULT = "samples.jsonl", "result.json"
+NOTHING, BROKEN, REFUSED, LACKING = 1, 5, 6, 7
+"""Exit codes: there is no result; the suite cannot be imported; it cannot run this; a package that only this benchmark needs is missing."""
+
+
+def key() -> str:
+    """The model's key."""
+    return os.environ.get("OPENAI_API_KEY") or NO_KEY
+
+
+def judge_key() -> str:
+    """The judge's key."""
+    return os.environ.get("JUDGE_API_KEY") or NO_KEY
+
+
+def refuse(message: str) -> NoReturn:
+    """End with a message for the user."""
+    sys.stderr.write(f"{message}\n")
+    sys.exit(REFUSED)
+
+
+def write_results(
+    work: Path,
+    samples: Iterable[Mapping[str, Any]],
+    reported: Iterable[Mapping[str, Any]],
+    version: str,
+    notes: Iterable[str] = (),
+) -> None:
+    """The two files; `result.json` says that both are whole."""
+    temporary = work / f"{SAMPLES}.part"
+    with temporary.open("w", encoding="utf-8") as stream:
+        for sample in samples:
+            stream.write(json.dumps(sample, ensure_ascii=False, default=str) + "\n")
+    content = {"version": version, "reported": list(reported), "notes": list(notes)}
+    if not content["reported"] and not temporary.stat().st_size:
+        sys.exit(NOTHING)  # the suite has printed why, and ended as if all were well
+    temporary.replace(work / SAMPLES)
+    (work / RESULT).write_text(json.dumps(content, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def main(
+    check: Callable[[], None],
+    catalogue: Callable[[], Iterable[Mapping[str, Any]]],
+    run: Callable[[Mapping[str, Any]], None],
+) -> None:
+    """Do what the command line says."""
+    command, *rest = sys.argv[1:]
+    try:
+        check()
+    except ImportError as error:
+        fail(error, BROKEN)
+    try:
+        if command == "catalogue":
+            for entry in catalogue():
+                sys.stdout.write(json.dumps(entry, ensure_ascii=False) + "\n")
+        elif command == "run":
+            run(json.loads(Path(rest[0]).read_text(encoding="utf-8")))
+    except ImportError as error:
+        fail(error, LACKING)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)  # all files are written: taking a suite's modules apart can last seconds
+
+
+def fail(error: ImportError, code: int) -> NoReturn:
+    """End because something cannot be imported."""
+    sys.stderr.write(f"{type(error).__name__}: {error}\n")
+    sys.exit(code)
+
+
+def lines_of(file: Path) -> Iterable[dict[str, Any]]:
+    """The JSON objects of a file, one a line; what is cut off or damaged is passed over."""
+    with file.open("rb") as stream:
+        for raw in stream:
+            try:
+                line = json.loads(raw)
+            except ValueError:
+                continue
+            if isinstance(line, dict):
+                yield line

@@ -1,0 +1,247 @@
+"""`-d SUITE:NAME[=PATH]` → a job: a benchmark, what it is asked with, and where its files lie in the run directory.
+
+    suites/VARIANT/NAME-HASH.log     what the suite printed
+    suites/VARIANT/NAME-HASH/        its own output and cache; job.json (no key in it), samples.jsonl, result.json
+
+`HASH` is of everything the samples depend on, so that another --limit has a folder of its own and the same command
+finds the suite's cache again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from evalsuite.backends.base import Served
+from evalsuite.cache import file_sha256
+from evalsuite.config import RunConfig
+from evalsuite.errors import ConfigError, InputError
+from evalsuite.gates import Gate
+from evalsuite.runs.imported import Source, imported_plan
+from evalsuite.runs.plan import DatasetPlan, check_gates
+from evalsuite.suites.catalogue import Benchmark, find_benchmark
+from evalsuite.suites.environments import Environment, ready_environment
+from evalsuite.suites.suite import SUITES, Suite
+
+HASH_DIGITS = 16
+SHOWN_DIGITS = 8
+CONCURRENCY = 8
+"""Requests at a time where neither the user nor the server says; the suites' own default or more."""
+HASHED_FILES = 2000
+"""A local copy of more files is known by their names and sizes."""
+GENERAL = ("general_mcq", "general_qa")
+
+
+@dataclass(frozen=True)
+class SuiteSpec:
+    """A benchmark as the user named it; `data` is a file or folder of one's own."""
+
+    text: str
+    suite: Suite
+    benchmark: str
+    data: Path | None
+
+
+@dataclass(frozen=True)
+class SuiteJob:
+    """A benchmark that is to be run for every variant. `name` is what its results are listed under."""
+
+    spec: SuiteSpec
+    name: str
+    environment: Environment
+    settings: Mapping[str, Any]
+    """What the driver is told besides of whom it asks."""
+    data_hash: str
+
+    @property
+    def source(self) -> Source:
+        """For signatures."""
+        given = {
+            name: value for name, value in self.settings.items() if name in SIGNED and value not in (None, [])
+        }
+        conditions = [f"benchmark:{self.spec.benchmark}"]
+        conditions += [f"{SIGNED[name]}:{_word(value)}" for name, value in given.items()]
+        if judge := self.settings["judge"]:
+            conditions.append(f"judge:{judge['model']}")
+        if self.data_hash:
+            conditions.append(f"data:{self.data_hash[:SHOWN_DIGITS]}")
+        return Source(self.spec.suite.name, self.environment.version, tuple(conditions))
+
+    def identity(self, fingerprint: str) -> str:
+        """16 hexadecimal digits of everything the samples of a variant depend on."""
+        asked = {name: value for name, value in self.settings.items() if name not in PACE}
+        content = [
+            self.spec.suite.name,
+            self.environment.version,
+            self.spec.benchmark,
+            self.data_hash,
+            fingerprint,
+            asked,
+        ]
+        return hashlib.blake2b(
+            json.dumps(content, sort_keys=True).encode(), digest_size=HASH_DIGITS // 2
+        ).hexdigest()
+
+    def _judge(self, served: Served) -> dict[str, Any] | None:
+        """Who reads the replies; the model under test itself, where the user said so."""
+        judge: dict[str, Any] | None = self.settings["judge"]
+        if judge and judge["base_url"] is None:
+            return {**judge, "model": served.model, "base_url": served.base_url}
+        return judge
+
+    def told(self, served: Served, work: Path) -> dict[str, Any]:
+        """job.json: what the driver is told. No key is in it."""
+        concurrency = self.settings["concurrency"]
+        return {
+            **self.settings,
+            "benchmark": self.spec.benchmark,
+            "data": str(self.spec.data.resolve()) if self.spec.data else None,
+            "work": str(work.resolve()),
+            "model": served.model,
+            "base_url": served.base_url,
+            "fields": dict(served.fields),
+            "judge": self._judge(served),
+            "concurrency": (served.slots or CONCURRENCY) if concurrency == "auto" else concurrency,
+        }
+
+
+SIGNED = {
+    "limit": "limit",
+    "shots": "shots",
+    "temperature": "t",
+    "max_tokens": "max_tokens",
+    "top_p": "top_p",
+    "seed": "seed",
+}
+"""Settings in signatures, and how they are called there."""
+PACE = frozenset({"concurrency", "timeout", "ignore_errors"})
+
+
+def plan_suites(texts: Sequence[str], config: RunConfig, taken: Sequence[str]) -> tuple[SuiteJob, ...]:
+    """Find the environment and the benchmark of each SPEC. Raises `InputError` before anything is sent."""
+    if config.completions:
+        raise ConfigError(f"--completions: {texts[0]} asks chat models; leave out one of them.")
+    names = set(taken)
+    jobs = []
+    for text in texts:
+        spec = parse_suite_spec(text)
+        environment = ready_environment(spec.suite)
+        benchmark = _checked(spec, environment, config)
+        name = _unique(_plain(spec), names)
+        names.add(name)
+        settings = _settings(config, sandbox="sandbox" in benchmark.needs if benchmark else False)
+        jobs.append(SuiteJob(spec, name, environment, settings, _data_hash(spec.data)))
+    return tuple(jobs)
+
+
+def check_suite_gates(gates: Sequence[Gate], plans: Sequence[DatasetPlan], jobs: Sequence[SuiteJob]) -> None:
+    """What can be said of `--fail-under` before a suite has measured. Raises `ConfigError`."""
+    later = [imported_plan(job.spec.text, job.name, "", {}, job.source, ()) for job in jobs]
+    check_gates(gates, [*plans, *later])
+
+
+def parse_suite_spec(text: str) -> SuiteSpec:
+    """`evalscope:general_mcq=ceval.csv`, `opencompass:my.csv`, `vlmeval:MMBench_DEV_EN`. Raises `ConfigError`."""
+    prefix, _, target = text.partition(":")
+    suite = SUITES[prefix]
+    name, equals, path = target.partition("=")
+    if not name.strip() or (equals and not path):
+        raise ConfigError(
+            f"-d {text}: write {prefix}:BENCHMARK, or {prefix}:BENCHMARK=PATH for a local copy of its data."
+        )
+    if not equals and suite.name != "evalscope" and (Path(target).suffix or "/" in target):
+        name, path = Path(target).stem, target
+    if not path:
+        return SuiteSpec(text, suite, name, None)
+    data = Path(path).expanduser()
+    if not data.exists():
+        raise InputError(f"-d {text}: there is no file or folder {data}.")
+    if not equals:
+        name = OWN_FILE
+    return SuiteSpec(text, suite, name, data)
+
+
+OWN_FILE = "custom"
+"""The benchmark that a file of the user's own is, in suites that take one."""
+
+
+def _plain(spec: SuiteSpec) -> str:
+    """The name of its results: the benchmark's, or the file's."""
+    name = spec.data.stem if spec.data and spec.benchmark == OWN_FILE else spec.benchmark
+    return re.sub(r"[:/\\]", "-", name)
+
+
+def _unique(name: str, taken: set[str]) -> str:
+    numbered = (f"{name}-{number}" for number in range(2, len(taken) + 2))
+    return next(candidate for candidate in (name, *numbered) if candidate not in taken)
+
+
+def _checked(spec: SuiteSpec, environment: Environment, config: RunConfig) -> Benchmark | None:
+    """What is known of the benchmark, with what it needs there. None for a file of the user's own."""
+    if spec.benchmark == OWN_FILE:
+        return None
+    benchmark = find_benchmark(spec.benchmark, environment)
+    if "judge" in benchmark.needs and not config.judge_model:
+        raise ConfigError(
+            f"-d {spec.text}: {spec.suite.title} has its replies read by a judge, and none is named. "
+            "Add --judge-base-url URL --judge-model NAME (any OpenAI endpoint)."
+        )
+    if "sandbox" in benchmark.needs:
+        from shutil import which
+
+        if not which("docker"):
+            raise InputError(
+                f"-d {spec.text}: {spec.suite.title} runs the code of its replies in a sandbox, which needs Docker, and there is no `docker` here. "
+                "Run it on a machine that has it, or leave the benchmark out."
+            )
+    if spec.suite.name == "evalscope" and spec.benchmark in GENERAL and spec.data is None:
+        raise ConfigError(f"-d {spec.text}: it asks rows of your own; name them: -d {spec.text}=PATH.")
+    return benchmark
+
+
+def _settings(config: RunConfig, *, sandbox: bool) -> dict[str, Any]:
+    judge = None
+    if config.judge_model:
+        judge = {
+            "model": config.judge_model,
+            "base_url": config.judge_base_url,
+            "max_tokens": config.judge_max_tokens,
+        }
+    return {
+        "limit": config.limit,
+        "shots": config.shots,
+        "temperature": config.temperature,
+        "max_tokens": config.max_tokens,
+        "top_p": config.top_p,
+        "seed": config.seed,
+        "stop": list(config.stop),
+        "judge": judge,
+        "sandbox": sandbox,
+        "concurrency": config.concurrency,
+        "timeout": config.timeout,
+        "ignore_errors": config.on_error != "fail",
+        "arguments": {},
+    }
+
+
+def _data_hash(data: Path | None) -> str:
+    """Of the user's own file or folder; empty where the suite has the data."""
+    if data is None:
+        return ""
+    if data.is_file():
+        return file_sha256(data)
+    files = sorted(file for file in data.rglob("*") if file.is_file())
+    digest = hashlib.sha256()
+    for file in files:
+        known = file_sha256(file) if len(files) <= HASHED_FILES else str(file.stat().st_size)
+        digest.update(f"{file.relative_to(data)}\n{known}\n".encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()
+
+
+def _word(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value).replace("|", "\\u007c")

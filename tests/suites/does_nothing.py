@@ -1,0 +1,1 @@
+"""Stands for a driver: every command of it succeeds."""

@@ -1,0 +1,81 @@
+"""Environments of suites: made, found again, told apart when they are not whole. No network is needed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from run_helpers import call
+
+from evalsuite.errors import EvalsuiteError, InputError
+from evalsuite.suites.environments import MADE, find_environment, ready_environment
+from evalsuite.suites.installing import install
+from evalsuite.suites.suite import SUITES, Suite
+
+
+class Small(Suite):
+    """A suite that is pip itself, and whose driver does nothing."""
+
+    @property
+    def driver(self) -> Path:
+        return Path(__file__).with_name("does_nothing.py")
+
+
+@pytest.fixture
+def small(tmp_path, monkeypatch) -> Small:
+    monkeypatch.setenv("EVALSUITE_SUITES", str(tmp_path / "suites"))
+    monkeypatch.delenv("EVALSUITE_SMALL_PYTHON", raising=False)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setattr("shutil.which", lambda _: None)
+    return Small("small", "Small", "pip", "0.0", (), "20 MB")
+
+
+def test_an_environment_is_made_once_and_known_by_its_version(small):
+    said: list[str] = []
+    made = install(small, fresh=False, say=said.append)
+    assert made.state == "wrong version"
+    assert made.version
+    major, minor = made.version.split(".")[:2]
+    right = Small("small", "Small", "pip", f"{major}.{minor}", (), "20 MB")
+    assert ready_environment(right).python.is_file()
+    said.clear()
+    install(right, fresh=False, say=said.append)
+    assert len(said) == 1
+    assert "is there" in said[0]
+    with pytest.raises(InputError, match=r"tested are 0\.0.*suites install small --fresh"):
+        ready_environment(small)
+
+
+def test_a_failed_install_says_the_last_lines_and_is_told_from_a_whole_one(small, tmp_path):
+    wanting = Small("small", "Small", "pip", "0.0", ("no-such-package-at-all==1.0",), "20 MB")
+    with pytest.raises(
+        EvalsuiteError, match=r"(?s)no-such-package-at-all.*install\.log|install\.log.*no-such-package-at-all"
+    ):
+        install(wanting, fresh=False, say=lambda _: None)
+    found = find_environment(wanting)
+    assert found.state == "broken"
+    assert "interrupted install" in found.detail
+    assert not (tmp_path / "suites" / "small" / MADE).exists()
+
+
+def test_an_interpreter_of_ones_own_is_never_written_to(small, monkeypatch):
+    monkeypatch.setenv("EVALSUITE_SMALL_PYTHON", "/usr/bin/python3")
+    with pytest.raises(EvalsuiteError, match="interpreter of yours"):
+        install(small, fresh=False, say=lambda _: None)
+
+
+def test_an_interpreter_that_is_none_is_broken(small, monkeypatch):
+    monkeypatch.setenv("EVALSUITE_SMALL_PYTHON", "/nowhere/python")
+    assert find_environment(small).state == "broken"
+    with pytest.raises(InputError, match=r"EVALSUITE_SMALL_PYTHON.*does not run"):
+        ready_environment(small)
+
+
+def test_there_is_no_other_suite():
+    done = call(["suites", "install", "helm"])
+    assert done.returncode == 2
+    assert "evalscope, opencompass, vlmeval" in done.stderr
+
+
+def test_every_suite_has_its_driver():
+    assert all(suite.driver.is_file() for suite in SUITES.values())

@@ -1,0 +1,243 @@
+"""Benchmarks of another suite in a run of ours: a process of its own, a real socket, files that go wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import pytest
+from mock_server import MockServer
+from run_helpers import KEY, arguments, call, config, lines_of, start, summary_of, wait_until
+
+from evalsuite import compare, evaluate, load_run
+from evalsuite.config import build_config
+from evalsuite.errors import ConfigError, GateFailed, InputError, RunIncomplete
+from evalsuite.rescoring import rescore
+
+QUIZ = "evalscope:quiz"
+
+
+def folder(out: Path) -> Path:
+    (found,) = (entry for entry in (out / "run" / "suites").glob("*/*") if entry.is_dir())
+    return found
+
+
+def starts(out: Path) -> int:
+    return len((folder(out) / "starts").read_text().splitlines())
+
+
+def with_suite(server: MockServer, out: Path, data: Path | None = None, **options: object):
+    datasets = [*([f"qa:{data}"] if data else []), *options.pop("texts", [QUIZ])]
+    return config(server, out, datasets=datasets, **options)
+
+
+def test_a_suite_stands_beside_native_data_and_is_not_started_again(server, suite, data, tmp_path):
+    run = evaluate(with_suite(server, tmp_path / "out", data))
+    assert run.metric("evalscope/acc", dataset="quiz") == pytest.approx(2 / 3)
+    assert run.metric("evalscope/acc", dataset="quiz", subset="hard") == 0.0
+    assert run.metric("rouge_l", dataset="qa") == 1.0
+    entry = run.summary["variants"]["mock-model"]["datasets"]["quiz"]
+    signature = entry["subsets"]["all"]["metrics"]["evalscope/acc"]["signature"]
+    assert "evalscope:1.14.1" in signature
+    assert "benchmark:quiz" in signature
+    line = next(line for line in run.samples() if line["id"] == "three")
+    assert (line["gold"], line["extracted"], line["scores"]) == ("wrong", "3", {"evalscope/acc": 0.0})
+    assert not run.summary["warnings"]
+    server.forget()
+    again = evaluate(with_suite(server, tmp_path / "out", data))
+    assert server.total == 0
+    assert starts(tmp_path / "out") == 1
+    assert again.summary["variants"] == run.summary["variants"]
+    assert again.summary["totals"]["reused"] == 15
+    assert "quiz" in (again.path / "report.html").read_text()
+
+
+def test_a_torn_journal_is_filled_from_what_the_suite_left(server, suite, tmp_path):
+    run = evaluate(with_suite(server, tmp_path / "out"))
+    journal = run.path / "samples.jsonl"
+    journal.write_bytes(journal.read_bytes()[:-40])
+    again = evaluate(with_suite(server, tmp_path / "out"))
+    assert [line["id"] for line in again.samples()] == ["one", "two", "three"]
+    assert starts(tmp_path / "out") == 1
+
+
+def test_another_setting_asks_again_and_the_first_one_is_found_again(server, suite, tmp_path):
+    out = tmp_path / "out"
+    evaluate(with_suite(server, out))
+    evaluate(with_suite(server, out, max_tokens=9))
+    server.forget()
+    back = evaluate(with_suite(server, out))
+    assert server.total == 0
+    assert len(list(back.samples())) == 3
+
+
+def test_the_key_goes_by_environment_and_is_in_no_file(suite, tmp_path, monkeypatch):
+    monkeypatch.setenv("MY_KEY", KEY)
+    with MockServer(key=KEY) as server:
+        evaluate(with_suite(server, tmp_path / "out", api_key_env="MY_KEY"))
+        assert server.total == 3
+    for file in (tmp_path / "out").rglob("*"):
+        assert not file.is_file() or KEY not in file.read_text(errors="replace")
+
+
+def test_compare_and_rescore_take_a_suites_samples(server, suite, data, tmp_path):
+    first = evaluate(with_suite(server, tmp_path / "out", data))
+    second = evaluate(with_suite(server, tmp_path / "out", data, name="second"))
+    sentences = compare(first, second).verdicts
+    assert any("quiz" in sentence and "evalscope/acc" in sentence for sentence in sentences)
+    assert any("rouge_l" in sentence for sentence in sentences)
+    before = first.summary["variants"]
+    assert rescore(first.path).summary["variants"] == before
+
+
+@pytest.mark.parametrize("how", ["crash", "no result", "half", "no samples"])
+def test_what_goes_wrong_in_a_suite_keeps_the_native_results(server, suite, data, tmp_path, monkeypatch, how):
+    monkeypatch.setenv("FAKE_SUITE", how)
+    with pytest.raises(RunIncomplete) as caught:
+        evaluate(with_suite(server, tmp_path / "out", data))
+    run = load_run(tmp_path / "out" / "run")
+    assert run.metric("rouge_l") == 1.0
+    assert not run.complete
+    assert QUIZ in str(caught.value) or "samples.jsonl" in str(caught.value)
+    if how == "crash":
+        assert "the sky fell" in str(caught.value)
+    monkeypatch.setenv("FAKE_SUITE", "")
+    assert evaluate(with_suite(server, tmp_path / "out", data)).metric("evalscope/acc") == pytest.approx(
+        2 / 3
+    )
+
+
+def test_the_command_ends_with_3_and_one_paragraph(server, suite, data, tmp_path, monkeypatch):
+    monkeypatch.setenv("FAKE_SUITE", "crash")
+    done = call(arguments(server, tmp_path / "out", data, QUIZ))
+    assert done.returncode == 3
+    assert "Traceback" not in done.stderr
+    assert "EvalScope" in done.stderr
+    assert "rouge_l" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ("no data", "It is hub/quiz.*-d evalscope:quiz=FOLDER"),
+        ("broken", "environment is broken.*suites install evalscope --fresh"),
+        ("lacking", "needs a package.*-m pip install"),
+    ],
+)
+def test_the_error_says_what_to_do(server, suite, tmp_path, monkeypatch, how, said):
+    monkeypatch.setenv("FAKE_SUITE", how)
+    with pytest.raises(RunIncomplete, match=rf"(?s){said}"):
+        evaluate(with_suite(server, tmp_path / "out"))
+
+
+def test_a_suite_that_hangs_is_ended_with_all_it_started(server, suite, tmp_path, monkeypatch):
+    monkeypatch.setenv("FAKE_SUITE", "hang")
+    with pytest.raises(RunIncomplete, match=r"not finished after 3 s"):
+        evaluate(with_suite(server, tmp_path / "out", suite_timeout=3))
+    gone(int((folder(tmp_path / "out") / "child").read_text()))
+
+
+def test_an_interrupt_ends_the_suites_processes(server, suite, data, tmp_path, monkeypatch):
+    monkeypatch.setenv("FAKE_SUITE", "hang")
+    out = tmp_path / "out"
+    process = start(arguments(server, out, data, QUIZ))
+    wait_until(lambda: any((out / "run").glob("suites/*/*/child")), "the suite started")
+    wait_until(lambda: bool((folder(out) / "child").read_text()), "its child was named")
+    child = int((folder(out) / "child").read_text())
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode == 3
+    gone(child)
+    assert summary_of(out / "run")["variants"]["mock-model"]["datasets"]["qa"]
+    assert len(list(lines_of(out / "run"))) == 12
+
+
+def gone(pid: int) -> None:
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+def test_a_mean_that_is_not_what_the_suite_reports_is_said(server, suite, tmp_path, monkeypatch):
+    monkeypatch.setenv("FAKE_SUITE", "other mean")
+    run = evaluate(with_suite(server, tmp_path / "out"))
+    assert run.metric("evalscope/acc") == pytest.approx(2 / 3)
+    (warning,) = run.summary["warnings"]
+    assert "reports acc = 0.9000" in warning
+    assert "0.6667" in warning
+    assert "reports acc" in (run.path / "report.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("evalscope:quizz", "Did you mean evalscope:quiz"),
+        ("evalscope:QUIZ_PRO", "Did you mean evalscope:quiz_pro"),
+        ("evalscope:judged", "judge.*none is named"),
+        ("evalscope:general_mcq", "rows of your own.*=PATH"),
+        ("evalscope:", "write evalscope:BENCHMARK"),
+        ("evalscope:quiz=", "write evalscope:BENCHMARK"),
+        ("evalscope:quiz=/nowhere/at/all", "there is no file or folder"),
+        ("opencompass:ceval_gen", "OpenCompass is not installed.*suites install opencompass"),
+    ],
+)
+def test_nothing_is_sent_for_a_wrong_name(server, suite, tmp_path, text, said):
+    with pytest.raises(InputError, match=rf"(?s){said}"):
+        evaluate(with_suite(server, tmp_path / "out", texts=[text]))
+    assert server.total == 0
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ("old", "evalscope 1.9.0; tested are 1.14"),
+        ("absent", "has no evalscope"),
+        ("does not run", "init_fs_encoding"),
+    ],
+)
+def test_an_environment_that_is_not_as_tested_is_told_apart(server, suite, tmp_path, monkeypatch, how, said):
+    monkeypatch.setenv("FAKE_SUITE", how)
+    with pytest.raises(InputError, match=said):
+        evaluate(with_suite(server, tmp_path / "out"))
+
+
+def test_gates_hold_for_a_suites_metrics(server, suite, tmp_path):
+    with pytest.raises(GateFailed, match=r"under 0\.9"):
+        evaluate(with_suite(server, tmp_path / "a", fail_under=["quiz:evalscope/acc=90%"]))
+    assert evaluate(with_suite(server, tmp_path / "b", fail_under=["evalscope/acc=0.5"])).complete
+    with pytest.raises(GateFailed, match=r"no dataset of this run was measured by evalscope/nope"):
+        evaluate(with_suite(server, tmp_path / "c", fail_under=["evalscope/nope=0.5"]))
+
+
+def test_completions_are_refused(server, suite, tmp_path):
+    with pytest.raises(ConfigError, match="--completions"):
+        evaluate(with_suite(server, tmp_path / "out", completions=True))
+
+
+def test_an_imported_dataset_is_not_moved_by_a_run_without_it(server, suite, data, tmp_path):
+    out = tmp_path / "out"
+    evaluate(with_suite(server, out, data))
+    evaluate(config(server, out, data))
+    back = evaluate(with_suite(server, out, data))
+    assert len(list(back.samples())) == 15
+    assert starts(out) == 1
+
+
+def test_the_configuration_names_no_time_limit_in_its_identity():
+    words = {"base_url": "http://127.0.0.1:1", "model": "m", "datasets": [QUIZ]}
+    assert build_config({**words, "suite_timeout": 5}).identity() == build_config(words).identity()
+
+
+def test_suites_list_says_what_is_there(suite):
+    done = call(["suites", "list"])
+    assert done.returncode == 0
+    assert "ready" in done.stdout.splitlines()[0]
+    assert "evalsuite suites install opencompass" in done.stdout
+
+
+def test_datasets_lists_a_suites_benchmarks(suite):
+    done = call(["datasets", "evalscope"])
+    assert done.returncode == 0
+    assert json.dumps("quiz_pro")[1:-1] in done.stdout
+    assert "judge" in done.stdout
