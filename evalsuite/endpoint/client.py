@@ -18,7 +18,14 @@ import orjson
 from evalsuite.endpoint.concurrency import Concurrency
 from evalsuite.endpoint.measures import CLASSIFY_PATH, Unmeasured, read_measured
 from evalsuite.endpoint.retries import IMPATIENT_ATTEMPTS, Patience, RetryPolicy, retry_after_seconds
-from evalsuite.endpoint.transport import Address, Piece, Response, TransportError, open_transport
+from evalsuite.endpoint.transport import (
+    Address,
+    Piece,
+    Response,
+    Transport,
+    TransportError,
+    open_transport,
+)
 from evalsuite.endpoint.wire import (
     PATHS,
     Api,
@@ -139,6 +146,8 @@ class Endpoint:
     """Some judges take none but their own; see `endpoints.check_judge`."""
     option_prefix: str = "--"
     """Of the options that name it, for advice: `--model`, `--judge-model`."""
+    transport: Transport | None = None
+    """What carries the requests, where that is not the network: then nothing is ever taken for hung."""
 
     def __post_init__(self) -> None:
         try:
@@ -156,7 +165,7 @@ class Endpoint:
         headers = {"Content-Type": JSON_TYPE, "User-Agent": "evalsuite"}
         if self.api_key:
             headers["Authorization"] = f"Bearer {self.api_key}"
-        self._transport = open_transport(self._address, headers, self.concurrency.most + 1)
+        self._transport = self.transport or open_transport(self._address, headers, self.concurrency.most + 1)
         more = b"," + dumps(self.fields)[1:-1] if self.fields else b""
         self._model_json = dumps(self.model) + more
         return self
@@ -271,6 +280,8 @@ class Endpoint:
     ) -> Response:
         """The response, waited for as long as `left` and our patience allow. Raises as `Transport.send`."""
         path, patience = self._paths[api], self._patience.seconds(attempt)
+        if self.transport:
+            return await self.transport.send("POST", path, body, left, on_piece)
         if attempt > IMPATIENT_ATTEMPTS or self._patience.is_known:
             return await self._transport.send("POST", path, body, min(left, patience), on_piece)
         start = perf_counter()
