@@ -11,6 +11,7 @@ import argparse
 import json
 from pathlib import Path
 
+import torch
 from datasets import Dataset
 
 from evalsuite.training import EvalCallback, rewards
@@ -53,7 +54,14 @@ def main() -> None:
         max_tokens=given.max_tokens,
         shots=0,
     )
-    common = {"output_dir": given.out, "max_steps": given.steps, "save_strategy": "no", "report_to": []}
+    common = {
+        "output_dir": given.out,
+        "max_steps": given.steps,
+        "save_strategy": "no",
+        "report_to": [],
+        "use_cpu": not torch.cuda.is_available(),
+        "bf16": torch.cuda.is_available(),
+    }
     if given.method == "sft":
         from trl import SFTConfig, SFTTrainer
 
