@@ -177,7 +177,7 @@ def _options(columns: Mapping[str, Any], place: int) -> dict[str, str]:
 
 
 def _tools(columns: Mapping[str, Any], place: int) -> frozenset[str]:
-    values = columns.get("tools")
+    values = columns.get("tools", ())
     found = values[place] if _is_column(values, place) else None
     if isinstance(found, str):
         try:
