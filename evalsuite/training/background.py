@@ -63,7 +63,6 @@ class Finished:
 class _Running:
     wanted: Wanted
     process: ServerProcess
-    config: RunConfig
     deadline: float
     held: Path | None
     late: bool = False
@@ -182,7 +181,7 @@ class Background:
             process.__enter__()
         except OSError as error:
             raise write_failed(process.log, error) from error
-        return _Running(wanted, process, config, time.monotonic() + self.timeout, held)
+        return _Running(wanted, process, time.monotonic() + self.timeout, held)
 
     def _environment(self, config: RunConfig) -> Mapping[str, str]:
         names = (config.api_key_env, config.judge_api_key_env)

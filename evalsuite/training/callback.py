@@ -7,9 +7,8 @@ goes on with the weights, modes and random numbers it would have had without the
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -114,12 +113,8 @@ class EvalCallback(TrainerCallback):
         self._schedule = read_every(every, mode, saved_weights=saved_weights)
         self._saved_weights = saved_weights
         plans = plan_datasets(self._configured(Wanted(0, None, Path()), Path("checkpoint"), Path()))
-        self._names = metric_names({plan.name: plan.metrics for plan in plans})
-
-    @cached_property
-    def metric_names(self) -> tuple[str, ...]:
+        self.metric_names = tuple(metric_names({plan.name: plan.metrics for plan in plans}))
         """The headline metrics as they are logged: one of them is what `metric_for_best_model` names."""
-        return tuple(self._names)
 
     # --- what the trainer calls
 
@@ -192,13 +187,9 @@ class EvalCallback(TrainerCallback):
         step = state.global_step
         assert self._training
         return step in self._training.done or any(
-            entry.get("step") == step and not self.metric_names_missing(entry)
+            entry.get("step") == step and all(name in entry for name in self.metric_names)
             for entry in reversed(state.log_history)
         )
-
-    def metric_names_missing(self, entry: Mapping[str, Any]) -> list[str]:
-        """Those of `metric_names` that an entry of the log does not have."""
-        return [name for name in self.metric_names if name not in entry]
 
     def _check_now(self, training: _Training, told: Told, more: Mapping[str, Any]) -> None:
         step = told.state.global_step
@@ -313,9 +304,3 @@ def _check_words(**given: str) -> None:
 
 def _words(error: Exception) -> str:
     return str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
-
-
-def checks_of(folder: Path) -> Iterator[tuple[int, Path]]:
-    """The checks of an output folder by step, in order."""
-    found = {int(path.name[5:]): path for path in (folder / FOLDER).glob("step-*") if path.name[5:].isdigit()}
-    yield from sorted(found.items())

@@ -173,7 +173,9 @@ def _options(columns: Mapping[str, Any], place: int) -> dict[str, str]:
         return {str(label): str(text) for label, text in own.items()}
     if isinstance(own, list):
         return {chr(ord("A") + number): str(text) for number, text in enumerate(own)}
-    return choices.option_labels({name.lower(): cell for name, cell in row.items()}) or dict.fromkeys(LETTERS, "")
+    return choices.option_labels({name.lower(): cell for name, cell in row.items()}) or dict.fromkeys(
+        LETTERS, ""
+    )
 
 
 def _tools(columns: Mapping[str, Any], place: int) -> frozenset[str]:
