@@ -35,12 +35,19 @@ def main() -> None:
     parser.add_argument("--check", default="gsm8k")
     parser.add_argument("--limit", type=int, default=200)
     parser.add_argument("--max-tokens", type=int)
+    parser.add_argument("--shots", type=int)
     given, more = parser.parse_known_args()
 
     tokenizer = AutoTokenizer.from_pretrained(given.model)
     texts = [json.loads(line)["text"] for line in given.data.read_text(encoding="utf-8").splitlines()]
     rows = [dict(tokenizer(text, truncation=True, max_length=512)) for text in texts]
-    check = EvalCallback(given.check, every="evaluate", limit=given.limit, max_tokens=given.max_tokens)
+    check = EvalCallback(
+        given.check,
+        every="evaluate",
+        limit=given.limit,
+        max_tokens=given.max_tokens,
+        shots=given.shots,
+    )
     metric = check.metric_names[0]
     wanted = [
         *("--output_dir", given.out),

@@ -41,8 +41,19 @@ def test_transformers(folder, tmp_path):
         "".join(json.dumps({"text": f"<user>{n} + 1?<assistant>{n + 1}"}) + "\n" for n in range(16))
     )
     sums = write_sums(tmp_path / "sums.jsonl")
-    words = ["--check", f"gsm8k:{sums}", "--limit", "4", "--max-tokens", "4", "--max_steps", "4"]
-    more = ["--eval_steps", "2", "--save_steps", "2", "--report_to", "none", "--use_cpu", "true"]
+    words = ["--check", f"gsm8k:{sums}", "--limit", "4", "--max-tokens", "4", "--shots", "0"]
+    more = [
+        "--max_steps",
+        "4",
+        "--eval_steps",
+        "2",
+        "--save_steps",
+        "2",
+        "--report_to",
+        "none",
+        "--use_cpu",
+        "true",
+    ]
     done = run("with_transformers.py", folder, data, tmp_path / "out", *words, *more)
     assert "best: " in done.stdout
     assert "step 4: sums accuracy" in done.stderr
