@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 
 help:
 	@echo "make demo   evaluate SmolLM2-135M, a small real model, on the example data (about 4 minutes on two cores)"
-	@echo "make demo-training  SmolLM2-135M learns sums while checks watch (ten minutes on two cores, 3 GB to install)"
+	@echo "make demo-training  SmolLM2-135M learns sums while checks watch (3 GB to install)"
 	@echo "make test   lint, types, tests"
 	@echo "make test-models  the tests with torch: a tiny model, SmolLM2 and a LoRA on it (3 GB, an environment of its own); optional"
 	@echo "make test-vllm  the same weights served by the vLLM that EVALSUITE_VLLM_PYTHON names (three minutes); optional"

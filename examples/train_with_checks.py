@@ -1,4 +1,4 @@
-"""SmolLM2-135M learns sums of three numbers, and checks during the training show it: some minutes on two cores.
+"""SmolLM2-135M learns sums of three numbers, and checks during the training show it.
 
     make demo-training
 
