@@ -8,11 +8,12 @@
 
 What is behind them:
 
-    callback       when a check is due → what is done         schedule    which step is due
-    live           the model in memory as a server             ranks       several processes, one check
-    keeping        a model, a tokenizer, random numbers: left as they were
-    background     checks in processes of their own            child       what such a process does
-    logging        results into the trainer's log              results     a finished run → numbers and a sentence
+    callback     when a check is due → what is done          schedule         which step is due
+    inprocess    a check with the model in memory            live             that model as a server
+    rounds       rows decoded by one or all processes        ranks            the processes of a training
+    keeping      modes and random numbers left as they were  fingerprint      which weights were asked
+    background   checks in processes of their own            serving_adapter  an adapter on a running vLLM
+    results      a finished run → numbers and a sentence     trainer_log      into the trainer's own log
 
 Needs torch and transformers (the extra `training`). Importing this package imports neither: a name is loaded when used.
 """

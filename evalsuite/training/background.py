@@ -1,6 +1,6 @@
 """Checks beside the training: a process each, looked at between two steps, never waited for before the training ends.
 
-What runs is `evalsuite run`, or `evalsuite.training.child` where an adapter has to be put onto a server before. It ends with
+What runs is `evalsuite run`, or `evalsuite.training.serving_adapter` where an adapter has to be put onto a server before. It ends with
 the training process, however that ends (see `backends.supervisor`).
 """
 
