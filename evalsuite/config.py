@@ -51,13 +51,17 @@ LANDING_FIELDS = frozenset({"out", "name", "fresh"})
 PACE_FIELDS = (
     LANDING_FIELDS
     | {"api_key_env", "judge_api_key_env", "concurrency", "timeout", "stream"}
-    | {"on_error", "fail_under", "profile", "baseline", "cache", "price", "servers", "suite_timeout"}
+    | {"on_error", "fail_under", "profile", "baseline", "cache", "price", "servers", "suite_timeout", "step"}
 )
 """What may change between two starts of the same run without making it another one: nothing else is asked."""
 LATER_FIELDS = frozenset({"model_revision", "judge_revision"})
 """Unset, they leave a run's name what it was before there were such options."""
-ASKING_FIELDS = frozenset(
+SOURCE_FIELDS = frozenset(
     {"ckpt", "adapter", "merge", "quant", "backend", "backend_arg", "base_url", "model", "api_key_env"}
+)
+"""Who is asked."""
+ASKING_FIELDS = frozenset(
+    SOURCE_FIELDS
     | {"chat_template", "model_revision", "cache", "price"}
     | {"shots", "cot", "mcq_mode", "preference_mode", "repeats"}
     | {"temperature", "max_tokens", "top_p", "seed", "stop", "completions"}
@@ -130,6 +134,7 @@ class RunConfig:
     cache: Path | None = None
     price: str | None = None
     suite_timeout: Positive | None = None
+    step: CountOrNone | None = None
 
     out: Path = ALL_RUNS
     name: str | None = None
@@ -353,6 +358,15 @@ class ValidateConfig(RunConfig):
         """No model is named."""
 
 
+class LiveConfig(RunConfig):
+    """The same for a model that is in memory already, in the middle of its training: none is named."""
+
+    def _check_source(self) -> None:
+        """Nothing says who is asked."""
+        if named := sorted(SOURCE_FIELDS & self.given):
+            raise ConfigError(f"{', '.join(named)}: the model that is being trained is asked; leave it out")
+
+
 ConfigT = TypeVar("ConfigT", bound=RunConfig)
 
 
@@ -364,6 +378,11 @@ def build_config(values: Mapping[str, Any], source: str = "") -> RunConfig:
 def build_score_config(values: Mapping[str, Any], source: str = "") -> ScoreConfig:
     """A `ScoreConfig` from option values; raises `ConfigError` that names every wrong one."""
     return _built(ScoreConfig, values, source)
+
+
+def build_live_config(values: Mapping[str, Any]) -> LiveConfig:
+    """A `LiveConfig` from option values; raises `ConfigError` that names every wrong one."""
+    return _built(LiveConfig, values, "")
 
 
 def build_deploy_config(values: Mapping[str, Any]) -> DeployConfig:

@@ -46,6 +46,7 @@ def model_endpoint(config: RunConfig, served: Served) -> Endpoint:
         _api_key(config, "api_key_env") if config.base_url else None,
         config.stream,
         fields=served.fields,
+        transport=served.transport,
     )
 
 

@@ -55,14 +55,14 @@ class Prepared:
         return self.serving.checkpoints
 
 
-def prepare(config: RunConfig) -> Prepared:
+def prepare(config: RunConfig, serving: Serving | None = None) -> Prepared:
     """Check everything that can be checked without a request to a model: data, checkpoints, gates.
 
     Raises `InputError`. Only where `--model` is left out is the endpoint asked what it serves.
     """
     plans = plan_datasets(config)
     suites = _suites(config, plans)
-    serving = _serving(config)
+    serving = serving or _serving(config)
     names = [checkpoint.name for checkpoint in serving.checkpoints]
     check_baseline(config.baseline, names)
     label = "+".join(names)
@@ -82,14 +82,21 @@ def _suites(config: RunConfig, plans: Sequence[DatasetPlan]) -> tuple[SuiteJob, 
     return jobs
 
 
-def evaluate(config: RunConfig, *, display: Display | None = None, notify: Notify | None = None) -> Run:
+def evaluate(
+    config: RunConfig,
+    *,
+    display: Display | None = None,
+    notify: Notify | None = None,
+    serving: Serving | None = None,
+) -> Run:
     """Run an evaluation, or resume it, and return it with its results.
 
-    `display` shows a `Meter` while requests go on; `notify` takes sentences about what happens. Raises
+    `display` shows a `Meter` while requests go on; `notify` takes sentences about what happens; `serving` is who
+    answers, where the configuration does not name it (a model in memory). Raises
     `EvalsuiteError`; where results were written all the same (`RunIncomplete`, `ServerError`, `GateFailed`), the
     error's `run_directory` names them, and the same call resumes.
     """
-    prepared = prepare(config)
+    prepared = prepare(config, serving)
     with hold_run_directory(prepared.path, fresh=config.fresh) as directory:
         return _Evaluation(
             prepared, directory, display or (lambda _: nullcontext()), notify or (lambda _: None)

@@ -110,6 +110,7 @@ def run_file(
         "datasets": [plan.described() for plan in plans],
         "versions": versions(),
         "git": git_state(),
+        **({} if config.step is None else {"step": config.step}),
     }
 
 

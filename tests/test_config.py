@@ -61,6 +61,7 @@ EVERYTHING = {
     "fresh": True,
     "fail_under": ["accuracy=40%", "mcq_en:paper/plan_em=.5"],
     "baseline": "q8",
+    "step": 500,
 }
 
 

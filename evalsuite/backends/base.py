@@ -14,6 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Protocol, TypeAlias
 
+from evalsuite.endpoint.transport import Transport
 from evalsuite.models.checkpoint import Checkpoint, short_name
 
 Say: TypeAlias = Callable[[str], None]
@@ -42,6 +43,8 @@ class Served:
     """How the same server is asked for the base, where an adapter is on: both must differ."""
     continues_turns: bool = False
     """Whether it is known to go on with a turn of the assistant that was begun for it, whatever the model."""
+    transport: Transport | None = None
+    """What carries requests to it, where it is not reached over the network."""
 
 
 class Server(Protocol):

@@ -74,7 +74,7 @@ class ServerProcess:
         self._environment = dict(environment or {})
 
     def __enter__(self) -> ServerProcess:
-        life_read, self._life = os.pipe()
+        life_read, self._life = os.pipe()  # type: tuple[int, int | None]
         self._note, note_write = os.pipe()
         supervised = [
             sys.executable,
@@ -118,14 +118,24 @@ class ServerProcess:
             self._process.wait()
 
     def _close_pipes(self) -> None:
-        for descriptor in (self._life, self._note):
-            with contextlib.suppress(OSError):
-                os.close(descriptor)
+        self.cut()
+        with contextlib.suppress(OSError):
+            os.close(self._note)
+
+    def cut(self) -> None:
+        """Have the process ended, without waiting until it is."""
+        if self._life is not None:
+            os.close(self._life)
+            self._life = None
 
     @property
     def pid(self) -> int:
         """Of the supervisor."""
         return self._process.pid
+
+    def exit_code(self) -> int | None:
+        """128 + n for a signal; None while the process runs."""
+        return self._process.poll()
 
     def check(self, patience: float = 0.0) -> None:
         """Raise `ServerDied` with the log's last lines when the process has ended, or ends within `patience` seconds."""

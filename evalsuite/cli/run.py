@@ -63,6 +63,7 @@ def run(
     fresh: Annotated[bool | None, typer.Option("--fresh", help="Start again; what is there is kept under another name.", rich_help_panel=RUNNING)] = None,
     fail_under: Annotated[list[str] | None, typer.Option(metavar="[DATASET:]METRIC=VALUE", help="Exit with 100 when a metric is lower; repeatable.", rich_help_panel=RUNNING)] = None,
     baseline: Annotated[str | None, typer.Option(metavar="VARIANT", help="The variant that the others are held against.", show_default="the first", rich_help_panel=RUNNING)] = None,
+    step: Annotated[int | None, typer.Option(help="The training step of the checkpoint, for the curve of several runs.", show_default="not known", rich_help_panel=RUNNING)] = None,
     config: Annotated[Path | None, typer.Option(metavar="FILE.yaml", help="Options from a file; those on the command line win.", rich_help_panel=RUNNING)] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, show what would be asked, send nothing.", rich_help_panel=RUNNING)] = False,
     json: Annotated[bool, typer.Option("--json", help="Print summary.json, and nothing else, to standard output.", rich_help_panel=RUNNING)] = False,
@@ -122,6 +123,7 @@ def run(
         "fresh": fresh,
         "fail_under": fail_under,
         "baseline": baseline,
+        "step": step,
     }
     given = {key: value for key, value in options.items() if value not in (None, [])}
     from evalsuite.cli.execute import execute_run

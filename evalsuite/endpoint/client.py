@@ -18,7 +18,7 @@ import orjson
 from evalsuite.endpoint.concurrency import Concurrency
 from evalsuite.endpoint.measures import CLASSIFY_PATH, Unmeasured, read_measured
 from evalsuite.endpoint.retries import Patience, RetryPolicy, retry_after_seconds
-from evalsuite.endpoint.transport import Address, Response, TransportError, open_transport
+from evalsuite.endpoint.transport import Address, Response, Transport, TransportError, open_transport
 from evalsuite.endpoint.wire import (
     PATHS,
     Api,
@@ -152,6 +152,8 @@ class Endpoint:
     """What `/models` says of the model besides its name, where that tells one checkpoint from another; see `check_model`."""
     option_prefix: str = "--"
     """Of the options that name it, for advice: `--model`, `--judge-model`."""
+    transport: Transport | None = None
+    """What carries the requests, where that is not the network: then nothing is ever taken for hung."""
 
     def __post_init__(self) -> None:
         try:
@@ -169,7 +171,7 @@ class Endpoint:
         headers = {"Content-Type": JSON_TYPE, "User-Agent": "evalsuite"}
         if self.api_key:
             headers["Authorization"] = f"Bearer {self.api_key}"
-        self._transport = open_transport(self._address, headers, self.concurrency.most + 1)
+        self._transport = self.transport or open_transport(self._address, headers, self.concurrency.most + 1)
         more = b"," + dumps(self.fields)[1:-1] if self.fields else b""
         self._model_json = dumps(self.model) + more
         return self

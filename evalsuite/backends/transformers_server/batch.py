@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from transformers.cache_utils import DynamicCache, DynamicLayer
 
-from evalsuite.backends.transformers_server.model import LoadedModel
+from evalsuite.backends.transformers_server.model import NamedModel
 from evalsuite.backends.transformers_server.rows import Row, TokenLogprob
 from evalsuite.backends.transformers_server.sampling import choose, is_plain_greedy
 
@@ -24,7 +24,7 @@ POSITIONS_AT_ONCE = 128
 class Batch:
     """Rows under one adapter, and the cache of what they have read. Every call runs the model; none is thread-safe."""
 
-    def __init__(self, model: LoadedModel, name: str) -> None:
+    def __init__(self, model: NamedModel, name: str) -> None:
         self._model = model
         self.name = name
         self.rows: list[Row] = []

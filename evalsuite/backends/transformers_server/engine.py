@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Sequence
 
 from evalsuite.backends.transformers_server.batch import Batch
-from evalsuite.backends.transformers_server.model import LoadedModel
+from evalsuite.backends.transformers_server.model import NamedModel
 from evalsuite.backends.transformers_server.rows import Row
 
 WINDOW_SECONDS = 0.003
@@ -28,7 +28,7 @@ LESS_MEMORY = "Lower --backend-arg max_batch=N or max_model_len=N, or take a sma
 class Engine:
     """Takes rows from any thread and calls them back from its own."""
 
-    def __init__(self, model: LoadedModel, most_rows: int) -> None:
+    def __init__(self, model: NamedModel, most_rows: int) -> None:
         self._model = model
         self._most_rows = most_rows
         self._arrived: queue.SimpleQueue[Row] = queue.SimpleQueue()

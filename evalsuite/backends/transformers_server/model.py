@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,64 +37,32 @@ class ServedName:
     tokenizer: Any
 
 
-class LoadedModel:
-    """One base with the adapters that are switched on and off by name. Used from one thread at a time."""
+class NamedModel:
+    """A causal model that is asked by names, each with a tokenizer and with adapters. Used from one thread at a time.
 
-    def __init__(self, parameters: Mapping[str, Any]) -> None:
-        self.device = _device(parameters["device"])
-        self.path = str(parameters["path"])
-        extra = dict(parameters["extra"])
-        trust = {"trust_remote_code": bool(extra.pop("trust_remote_code", False))}
-        dtype = _dtype(parameters["dtype"], self.device)
-        self.tokenizer = transformers.AutoTokenizer.from_pretrained(self.path, local_files_only=True, **trust)
-        settings = {
-            "dtype": dtype,
-            "local_files_only": True,
-            **_placement(self.device),
-            **trust,
-            **_quantization(parameters["quant"], dtype),
-        }
-        self.model: Any = _loaded(self.path, settings, extra)
-        self._template: str | None = parameters["chat_template"]
-        self.names: dict[str, ServedName] = {}
+    Here there is one name without adapters; `LoadedModel` adds those of its own.
+    """
+
+    guard: Callable[[], AbstractContextManager[Any]] = staticmethod(torch.inference_mode)
+    """Switches off what only training needs."""
+
+    def __init__(self, model: Any, tokenizer: Any, name: str, *, device: str, path: str) -> None:
+        self.model = model
+        self.tokenizer = tokenizer
+        self.device = device
+        self.path = path
+        self.names = {name: ServedName(name, (), (), tokenizer)}
         self._adapter_ids: dict[str, str] = {}
         self._active: tuple[str, ...] | None = None
-        for entry in parameters["models"]:
-            self._add(entry["name"], tuple(entry["adapters"]))
-        self.model.eval()
+        self._measure(None)
+
+    def _measure(self, most_tokens: int | None) -> None:
+        """Note what the model is like."""
         self.dtype = str(self.model.dtype).removeprefix("torch.")
-        self.context = min(parameters["max_model_len"] or 1 << 30, _context(self.model.config))
+        self.context = min(most_tokens or 1 << 30, _context(self.model.config))
         self.vocabulary = int(self.model.get_input_embeddings().weight.shape[0])
         takes = inspect.signature(_innermost(self.model).forward).parameters
         self._takes_logits_to_keep = "logits_to_keep" in takes
-
-    def _add(self, name: str, paths: tuple[str, ...]) -> None:
-        ids = tuple(self._adapter_id(path) for path in paths)
-        own = next((path for path in reversed(paths) if _has_template(Path(path))), None)
-        tokenizer = (
-            transformers.AutoTokenizer.from_pretrained(own, local_files_only=True) if own else self.tokenizer
-        )
-        if self._template is not None:
-            tokenizer.chat_template = self._template
-        tokenizer(
-            "a"
-        )  # switches off what truncation its file has: doing so later, while another thread uses it, fails
-        self.names[name] = ServedName(name, ids, paths, tokenizer)
-
-    def _adapter_id(self, path: str) -> str:
-        """Load an adapter once, however many names put it on."""
-        if path not in self._adapter_ids:
-            import peft
-
-            adapter_id = f"adapter{len(self._adapter_ids)}"
-            if self._adapter_ids:
-                self.model.load_adapter(path, adapter_name=adapter_id, local_files_only=True)
-            else:
-                self.model = peft.PeftModel.from_pretrained(
-                    self.model, path, adapter_name=adapter_id, local_files_only=True
-                )
-            self._adapter_ids[path] = adapter_id
-        return self._adapter_ids[path]
 
     def select(self, name: str) -> None:
         """Put on the adapters of a name, and only these."""
@@ -112,7 +81,7 @@ class LoadedModel:
         """A forward pass; with `last_only` the logits are those of the last position alone."""
         if last_only and self._takes_logits_to_keep:
             inputs["logits_to_keep"] = 1
-        with torch.inference_mode():
+        with self.guard():
             return self.model(**inputs, use_cache=True, return_dict=True)
 
     @property
@@ -182,6 +151,62 @@ class LoadedModel:
     def text_tokens(self, text: str, *, add_special_tokens: bool) -> list[int]:
         """A flat prompt's tokens."""
         return list(self.tokenizer(text, add_special_tokens=add_special_tokens)["input_ids"])
+
+
+class LoadedModel(NamedModel):
+    """One base, read from a folder, with the adapters that are switched on and off by name."""
+
+    def __init__(self, parameters: Mapping[str, Any]) -> None:
+        self.device = _device(parameters["device"])
+        self.path = str(parameters["path"])
+        extra = dict(parameters["extra"])
+        trust = {"trust_remote_code": bool(extra.pop("trust_remote_code", False))}
+        dtype = _dtype(parameters["dtype"], self.device)
+        self.tokenizer = transformers.AutoTokenizer.from_pretrained(self.path, local_files_only=True, **trust)
+        settings = {
+            "dtype": dtype,
+            "local_files_only": True,
+            **_placement(self.device),
+            **trust,
+            **_quantization(parameters["quant"], dtype),
+        }
+        self.model: Any = _loaded(self.path, settings, extra)
+        self._template: str | None = parameters["chat_template"]
+        self.names: dict[str, ServedName] = {}
+        self._adapter_ids: dict[str, str] = {}
+        self._active: tuple[str, ...] | None = None
+        for entry in parameters["models"]:
+            self._add(entry["name"], tuple(entry["adapters"]))
+        self.model.eval()
+        self._measure(parameters["max_model_len"])
+
+    def _add(self, name: str, paths: tuple[str, ...]) -> None:
+        ids = tuple(self._adapter_id(path) for path in paths)
+        own = next((path for path in reversed(paths) if _has_template(Path(path))), None)
+        tokenizer = (
+            transformers.AutoTokenizer.from_pretrained(own, local_files_only=True) if own else self.tokenizer
+        )
+        if self._template is not None:
+            tokenizer.chat_template = self._template
+        tokenizer(
+            "a"
+        )  # switches off what truncation its file has: doing so later, while another thread uses it, fails
+        self.names[name] = ServedName(name, ids, paths, tokenizer)
+
+    def _adapter_id(self, path: str) -> str:
+        """Load an adapter once, however many names put it on."""
+        if path not in self._adapter_ids:
+            import peft
+
+            adapter_id = f"adapter{len(self._adapter_ids)}"
+            if self._adapter_ids:
+                self.model.load_adapter(path, adapter_name=adapter_id, local_files_only=True)
+            else:
+                self.model = peft.PeftModel.from_pretrained(
+                    self.model, path, adapter_name=adapter_id, local_files_only=True
+                )
+            self._adapter_ids[path] = adapter_id
+        return self._adapter_ids[path]
 
 
 def _loaded(path: str, settings: Mapping[str, Any], extra: Mapping[str, Any]) -> Any:

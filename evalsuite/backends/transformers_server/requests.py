@@ -1,0 +1,90 @@
+"""A request to a model that is there: what it names is looked up, its prompt becomes tokens, its row is made ready."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from evalsuite.backends.transformers_server.asked import (
+    HTTP_NOT_FOUND,
+    Refused,
+    Settings,
+    read_messages,
+    read_prompt,
+    read_settings,
+)
+from evalsuite.backends.transformers_server.model import NamedModel
+from evalsuite.backends.transformers_server.replies import Writer
+from evalsuite.backends.transformers_server.rows import Detokenizer, Piece, Row
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a request asks of whom. `tools`: whether it offers tools, so that calls of them are looked for."""
+
+    name: str
+    prompt: list[int]
+    settings: Settings
+    chat: bool
+    tools: bool
+
+    def row(
+        self, model: NamedModel, tell: Callable[[Piece | None], None], fail: Callable[[str], None]
+    ) -> Row:
+        """The reply in the making; `tell` and `fail` as in `Row`."""
+        room = model.context - len(self.prompt)
+        limit = room if self.settings.max_tokens is None else min(room, self.settings.max_tokens)
+        tokenizer = model.names[self.name].tokenizer
+        skip = self.settings.skip_special_tokens
+        detokenizer = Detokenizer(tokenizer, self.prompt, skip_special_tokens=skip)
+        return Row(self.name, self.prompt, self.settings, limit, model.eos, detokenizer, tell, fail)
+
+    def writer(self, model: NamedModel, row: Row) -> Writer:
+        """Writes the reply."""
+        tools = self.tools and not self.settings.stream
+        return Writer(row, model.names[self.name].tokenizer, chat=self.chat, reads_tool_calls=tools)
+
+
+def read_body(raw: bytes) -> dict[str, Any]:
+    """A request's JSON object. Raises `Refused`."""
+    try:
+        body = orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        raise Refused(f"the request is not JSON ({error}).") from error
+    if not isinstance(body, dict):
+        raise Refused("the request is not a JSON object.")
+    return body
+
+
+def read_asked(model: NamedModel, body: dict[str, Any], *, chat: bool) -> Asked:
+    """What a body asks for. Raises `Refused`: another name, a field that cannot be honoured, a prompt too long."""
+    name = body.get("model")
+    if name not in model.names:
+        raise Refused(
+            f"the model '{name}' is not served here; served are: {', '.join(model.names)}", HTTP_NOT_FOUND
+        )
+    settings = read_settings(body, model.defaults, chat=chat)
+    prompt = _prompt(model, str(name), body, chat=chat)
+    return Asked(str(name), prompt, settings, chat, chat and bool(body.get("tools")))
+
+
+def _prompt(model: NamedModel, name: str, body: dict[str, Any], *, chat: bool) -> list[int]:
+    if chat:
+        prompt = model.chat_tokens(name, read_messages(body), body)
+    else:
+        given = read_prompt(body)
+        special = bool(body.get("add_special_tokens", True))
+        prompt = given if isinstance(given, list) else model.text_tokens(given, add_special_tokens=special)
+    if not prompt:
+        raise Refused("the prompt has no tokens.")
+    if max(prompt) >= model.vocabulary:
+        raise Refused(f"token {max(prompt)} is outside the vocabulary of {model.vocabulary}.")
+    if len(prompt) >= model.context:
+        raise Refused(
+            f"the prompt has {len(prompt)} tokens and the context of this model ends at {model.context}; "
+            "nothing was generated. Shorten it, or ask with fewer --shots."
+        )
+    return prompt

@@ -1,0 +1,59 @@
+"""Checks in the middle of a training run, and metrics and rewards from the same scorers.
+
+    EvalCallback      a transformers callback: asks a dataset while the model trains, in one of three modes
+    EarlyStop         ends a training whose metric really dropped
+    compute_metrics   `acc` and `nlg` for `Trainer` and `Seq2SeqTrainer`
+    rewards           reward functions for GRPO, as TRL and as ms-swift call them
+    StepRewards       a reply in steps, each rated by a reward endpoint
+
+What is behind them:
+
+    callback     when a check is due → what is done          schedule         which step is due
+    inprocess    a check with the model in memory            live             that model as a server
+    rounds       rows decoded by one or all processes        ranks            the processes of a training
+    keeping      modes and random numbers left as they were  fingerprint      which weights were asked
+    background   checks in processes of their own            serving_adapter  an adapter on a running vLLM
+    results      a finished run → numbers and a sentence     trainer_log      into the trainer's own log
+
+Needs torch and transformers (the extra `training`). Importing this package imports neither: a name is loaded when used.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from evalsuite.training import rewards
+    from evalsuite.training.callback import EvalCallback
+    from evalsuite.training.early_stop import EarlyStop
+    from evalsuite.training.metrics import compute_metrics
+    from evalsuite.training.step_rewards import StepRewards, split_steps
+
+if absent := [name for name in ("torch", "transformers") if importlib.util.find_spec(name) is None]:
+    raise ImportError(
+        f"evalsuite.training needs {' and '.join(absent)}: run pip install 'evalsuite[training]', "
+        "in the environment that trains."
+    )
+
+_PLACES = {
+    "EarlyStop": "early_stop",
+    "EvalCallback": "callback",
+    "StepRewards": "step_rewards",
+    "compute_metrics": "metrics",
+    "split_steps": "step_rewards",
+}
+__all__ = ["EarlyStop", "EvalCallback", "StepRewards", "compute_metrics", "rewards", "split_steps"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "rewards":
+        return import_module("evalsuite.training.rewards")
+    if name not in _PLACES:
+        raise AttributeError(f"module 'evalsuite.training' has no attribute {name!r}")
+    return getattr(import_module(f"evalsuite.training.{_PLACES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

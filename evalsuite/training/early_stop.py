@@ -1,0 +1,111 @@
+"""Ending a training whose metric dropped, where the drop is more than chance: the same rows, asked twice, tested in pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from transformers.trainer_callback import TrainerCallback
+
+from evalsuite.comparing import compare
+from evalsuite.data.dataset import WHOLE_DATASET
+from evalsuite.errors import ConfigError, EvalsuiteError
+from evalsuite.report.numbers import format_delta, format_delta_interval
+from evalsuite.training.callback import FOLDER
+from evalsuite.training.ranks import Ranks, find_ranks
+from evalsuite.training.results import PREFIX, logged_name
+from evalsuite.training.trainer_log import say
+
+CHECK_SECONDS = 600.0
+
+
+class EarlyStop(TrainerCallback):
+    """Ends the training after `patience` checks in a row that are really worse than the best one so far.
+
+    `metric` is one that an `EvalCallback` logs, such as "gsm8k_accuracy". Worse is what `evalsuite compare` calls so (a
+    paired test over the same rows, p < 0.05), by more than `min_delta`, in the metric's unit. What is not worse sets the
+    count back. In a distributed training it looks when a checkpoint is saved or an evaluation ends.
+    """
+
+    def __init__(self, metric: str, *, min_delta: float = 0.0, patience: int = 1) -> None:
+        if patience < 1:
+            raise ConfigError(f"patience={patience}: at least one check decides.")
+        if min_delta < 0:
+            raise ConfigError(f"min_delta={min_delta}: a drop is given as a number that is not negative.")
+        self._metric = metric if metric.startswith(PREFIX) else PREFIX + metric
+        self._min_delta = min_delta
+        self._patience = patience
+        self._ranks = Ranks()
+        self._read = 0
+        self._best: tuple[float, int] | None = None
+        self._worse = 0
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Find the other processes; begin with what a resumed training has logged."""
+        self._ranks = find_ranks(CHECK_SECONDS)
+        self._read, self._best, self._worse = 0, None, 0
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Look, where nobody else has to agree."""
+        if self._ranks.count == 1:
+            self._look(args, state, control)
+
+    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Look."""
+        self._look(args, state, control)
+
+    def on_evaluate(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Look."""
+        self._look(args, state, control)
+
+    def _look(self, args: Any, state: Any, control: Any) -> None:
+        """Read what was logged since the last look. All processes come to the same end."""
+        entries, self._read = state.log_history[self._read :], len(state.log_history)
+        stop = False
+        if self._ranks.first:
+            for entry in entries:
+                if self._metric in entry:
+                    stop |= self._judged(Path(args.output_dir) / FOLDER, entry)
+        if self._ranks.broadcast(stop):
+            control.should_training_stop = True
+
+    def _judged(self, folder: Path, entry: Mapping[str, Any]) -> bool:
+        """Whether this check ends the training."""
+        step, value = int(entry["step"]), float(entry[self._metric])
+        if self._best is None:
+            self._best = value, step
+            return False
+        best = self._best[1]
+        try:
+            found = _difference(folder / f"step-{best}", folder / f"step-{step}", self._metric)
+        except EvalsuiteError as error:
+            say(f"step {step}: cannot be held against step {best}: {error}")
+            return False
+        if found is None:
+            return False
+        if found["verdict"] == "worse" and abs(found["delta"]) > self._min_delta:
+            self._worse += 1
+            if self._worse >= self._patience:
+                say(f"step {step}: {_words(found)} worse than at step {best}: the training ends.")
+                return True
+            return False
+        self._worse = 0
+        if found["delta"] * (1 if found["higher_is_better"] else -1) > 0:
+            self._best = value, step
+        return False
+
+
+def _difference(before: Path, after: Path, metric: str) -> Mapping[str, Any] | None:
+    """The comparison's result of one metric; None where the runs have it not in common. Raises `EvalsuiteError`."""
+    for result in compare(before, after).document["results"]:
+        named = logged_name(str(result["dataset"]), str(result["metric"]))
+        if named == metric and result["subset"] == WHOLE_DATASET and result["delta"] is not None:
+            found: Mapping[str, Any] = result
+            return found
+    return None
+
+
+def _words(result: Mapping[str, Any]) -> str:
+    interval = format_delta_interval(result, result["ci_low"], result["ci_high"])
+    return f"{result['metric']} is {format_delta(result, result['delta'])} (95 % interval {interval})"

@@ -1,0 +1,76 @@
+"""A check with the model in memory: one run of the usual kind, decoded by all processes of the training."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from evalsuite.config import RunConfig
+from evalsuite.errors import ConfigError
+from evalsuite.evaluation import evaluate
+from evalsuite.runs.run import Run
+from evalsuite.training.fingerprint import weights_fingerprint
+from evalsuite.training.keeping import left_as_it_was
+from evalsuite.training.live import LiveModel, LiveTransport, live_serving
+from evalsuite.training.ranks import Ranks
+from evalsuite.training.rounds import Rounds
+
+INSTEAD = 'Use mode="subprocess", which asks the saved checkpoint, or mode="server".'
+
+
+class NoTokenizer(Exception):
+    """The trainer has no tokenizer, and none was given."""
+
+
+def check_in_process(
+    config: RunConfig, model: Any, tokenizer: Any, ranks: Ranks, *, batch_size: int, timeout: float
+) -> Run | None:
+    """Ask the model, and leave it as it was. Called by every process; the run is the first one's, None in the others.
+
+    Raises what `evaluate` raises.
+    """
+    if tokenizer is None:
+        raise NoTokenizer(
+            "the trainer has no tokenizer: give it one (processing_class=…), or EvalCallback(tokenizer=…)"
+        )
+    deadline = time.monotonic() + timeout
+    name = str(config.name)
+    with left_as_it_was(model):
+        live = LiveModel(model, tokenizer, name)
+        rounds = Rounds(live, ranks, batch_size)
+        if not ranks.first:
+            rounds.serve()
+            return None
+        try:
+            transport = LiveTransport(live, rounds, deadline)
+            serving = live_serving(
+                live,
+                transport,
+                name=name,
+                fingerprint=weights_fingerprint(model),
+                source=f"the model in training, at step {config.step}",
+                most_rows=rounds.most_rows,
+            )
+            return evaluate(config, serving=serving)
+        finally:
+            ranks.broadcast(None)
+
+
+def refuse_sharded_weights(args: Any, model: Any) -> None:
+    """Weights that no process holds whole cannot generate here. Raises `ConfigError` before anything is trained."""
+    plugin = getattr(getattr(args, "hf_deepspeed_config", None), "is_zero3", None)
+    if callable(plugin) and plugin():
+        raise ConfigError(
+            f'mode="inprocess" cannot generate under DeepSpeed ZeRO-3: each process holds a part of the weights. {INSTEAD}'
+        )
+    state = getattr(args, "distributed_state", None)
+    kind = str(getattr(state, "distributed_type", "")).upper()
+    if kind.endswith(("FSDP", "MEGATRON_LM", "TP")) or getattr(args, "fsdp", None) or _has_shards(model):
+        raise ConfigError(
+            f'mode="inprocess" cannot generate under FSDP or tensor parallelism: each process holds a part of the weights. {INSTEAD}'
+        )
+
+
+def _has_shards(model: Any) -> bool:
+    """Whether a parameter is one of many pieces."""
+    return model is not None and any(type(one).__name__ == "DTensor" for one in model.parameters())

@@ -1,0 +1,85 @@
+"""A finished run → what is logged of it, and a sentence against the check before."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from evalsuite.comparing import compare
+from evalsuite.data.dataset import WHOLE_DATASET
+from evalsuite.errors import InputError
+from evalsuite.report.numbers import format_delta, format_delta_interval, format_interval, format_value
+from evalsuite.runs.run import Run
+
+PREFIX = "eval_"
+"""What the trainer expects before the metrics of an evaluation."""
+
+
+def metric_names(datasets: Mapping[str, Any]) -> list[str]:
+    """The headline metrics of planned datasets (name → metrics), as they will be logged."""
+    return [
+        logged_name(dataset, metric.name)
+        for dataset, metrics in datasets.items()
+        for metric in metrics
+        if metric.primary
+    ]
+
+
+def logged_name(dataset: str, metric: str) -> str:
+    """`eval_gsm8k_accuracy`: what `metric_for_best_model` takes, with or without `eval_`."""
+    return PREFIX + re.sub(r"\W+", "_", f"{dataset}_{metric}")
+
+
+def logged_metrics(run: Run) -> dict[str, float]:
+    """The headline metrics of every dataset with their standard error, number of samples and how many were cut off.
+
+    A value that is not defined is left out.
+    """
+    found: dict[str, float] = {}
+    for dataset, metric, numbers in _headlines(run):
+        name = logged_name(dataset, metric)
+        values = {
+            name: numbers["value"],
+            f"{name}_stderr": numbers["stderr"],
+            f"{name}_n": numbers["n"],
+            f"{name}_truncated": numbers["n_truncated"],
+        }
+        found |= {key: value for key, value in values.items() if value is not None and math.isfinite(value)}
+    return found
+
+
+def sentences(run: Run, step: int, before: tuple[int, Run] | None) -> Iterator[str]:
+    """One line for every headline metric; with the check `before` (step, run) also what changed since."""
+    changes = _changes(before, run) if before else {}
+    for dataset, metric, numbers in _headlines(run):
+        value = format_value(numbers, numbers["value"])
+        interval = format_interval(numbers, numbers["ci_low"], numbers["ci_high"])
+        line = f"step {step}: {dataset} {metric} {value} (95 % interval {interval}, n = {numbers['n']})"
+        change = changes.get((dataset, metric))
+        yield f"{line}; {change}" if change else line
+
+
+def _changes(before: tuple[int, Run], run: Run) -> dict[tuple[str, str], str]:
+    step, earlier = before
+    try:
+        document = compare(earlier, run).document
+    except InputError:
+        return {}
+    found = {}
+    for result in document["results"]:
+        if result["verdict"] and result["subset"] == WHOLE_DATASET and result["delta"] is not None:
+            delta = format_delta(result, result["delta"])
+            interval = format_delta_interval(result, result["ci_low"], result["ci_high"])
+            words = f"{delta} against step {step} (95 % interval {interval}): {result['verdict']}"
+            found[result["dataset"], result["metric"]] = words
+    return found
+
+
+def _headlines(run: Run) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+    for entry in run.summary["variants"].values():
+        for dataset, results in entry["datasets"].items():
+            for metric, numbers in results["subsets"][WHOLE_DATASET]["metrics"].items():
+                if numbers["primary"]:
+                    yield dataset, metric, numbers

@@ -1,0 +1,112 @@
+"""A reply taken apart into steps, and each step rated by a reward model behind an endpoint (a process reward).
+
+The reward of a step is that of the reply up to and with it: `POST /classify` of vLLM, as `preference` asks it, the
+conversation rendered by the server's chat template.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from evalsuite.endpoint.client import Endpoint, RequestFailure
+from evalsuite.endpoint.concurrency import FixedConcurrency
+from evalsuite.endpoint.loop import run_to_end
+from evalsuite.endpoint.measures import MEASURING, request_for
+from evalsuite.endpoint.retries import RetryPolicy
+from evalsuite.types import Message, Prompt
+
+_NUMBERED = re.compile(r"\n(?=\s*(?:Step\s+\d+|第\s*\d+\s*步|\d+[.)、])\s?)", re.IGNORECASE)
+_REACT = re.compile(r"\n(?=\s*Thought:)")
+_PARAGRAPHS = re.compile(r"\n\s*\n")
+
+
+def split_steps(reply: str) -> list[str]:
+    r"""Return a reply's steps, which joined are the reply: ReAct turns, numbered steps, else paragraphs, else lines.
+
+    The first way that finds more than one step is taken. Of nothing but white space there is no step.
+
+    >>> split_steps("Step 1: 2+2=4\nStep 2: 4*3=12")
+    ['Step 1: 2+2=4\n', 'Step 2: 4*3=12']
+    >>> split_steps("6 * 12 = 72.\n\n72 - 45 = 27.")
+    ['6 * 12 = 72.\n\n', '72 - 45 = 27.']
+    """
+    if not reply.strip():
+        return []
+    for boundary in (_REACT, _NUMBERED, _PARAGRAPHS):
+        steps = _cut(reply, [match.end() for match in boundary.finditer(reply)])
+        if len(steps) > 1:
+            return steps
+    return _cut(reply, [place + 1 for place, letter in enumerate(reply) if letter == "\n"])
+
+
+def _cut(reply: str, places: Sequence[int]) -> list[str]:
+    """The pieces between places; one of white space alone belongs to the one before it, or after it at the beginning."""
+    found: list[str] = []
+    for start, end in zip([0, *places], [*places, len(reply)], strict=True):
+        piece = reply[start:end]
+        if found and not (piece.strip() and found[-1].strip()):
+            found[-1] += piece
+        elif piece:
+            found.append(piece)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class StepRewards:
+    """A reward model at `base_url`. `batch_size` requests are under way at a time; `timeout` is in seconds, a request.
+
+    As ms-swift's PRM it is called with requests that have `messages`, the reply last.
+    """
+
+    base_url: str
+    model: str
+    batch_size: int = 32
+    timeout: float = 120.0
+    api_key_env: str = "OPENAI_API_KEY"
+
+    def __call__(self, infer_requests: Sequence[Any], **_: Any) -> list[list[float]]:
+        """One list a request: a reward a step. Raises `EndpointError`, `ServerError`, `RequestFailure`."""
+        return self.rate([_messages(request) for request in infer_requests])
+
+    def rate(self, conversations: Sequence[Sequence[Message]]) -> list[list[float]]:
+        """The same for conversations."""
+        steps = [split_steps(str(messages[-1].get("content") or "")) for messages in conversations]
+        prefixes = [
+            Prompt(
+                messages=[*messages[:-1], {**messages[-1], "content": "".join(found[: number + 1])}],
+                measure="reward",
+            )
+            for messages, found in zip(conversations, steps, strict=True)
+            for number in range(len(found))
+        ]
+        rewards = iter(run_to_end(self._rewards(prefixes)))
+        return [[next(rewards) for _ in found] for found in steps]
+
+    async def _rewards(self, prompts: Sequence[Prompt]) -> list[float]:
+        key = os.environ.get(self.api_key_env, "").strip() or None
+        policy = RetryPolicy(self.timeout)
+        async with Endpoint(
+            self.base_url, self.model, policy, FixedConcurrency(self.batch_size), key
+        ) as endpoint:
+            turns = asyncio.Semaphore(self.batch_size)
+
+            async def rated(prompt: Prompt) -> float:
+                async with turns:
+                    answer = await endpoint.ask(request_for(prompt, MEASURING))
+                measured = answer.reply.measured
+                if measured is None or measured.reward is None:
+                    raise RequestFailure("bad_reply", "the endpoint gave no reward")
+                return measured.reward
+
+            return list(await asyncio.gather(*map(rated, prompts)))
+
+
+def _messages(request: Any) -> Sequence[Message]:
+    """Of a dictionary, or of ms-swift's InferRequest."""
+    found = request["messages"] if isinstance(request, Mapping) else request.messages
+    return list(found)

@@ -1,0 +1,68 @@
+"""Into the trainer's own log: its history, its progress bar, TensorBoard, Weights & Biases.
+
+Callbacks are told everything but who else listens. The handler that calls them knows, and it is the caller's frame that
+names it; so it is looked for there, once, when the training begins.
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import sys
+from collections.abc import Mapping
+from types import FrameType
+from typing import Any
+
+from transformers.trainer_callback import CallbackHandler, EarlyStoppingCallback, TrainerCallback
+
+
+def say(line: str) -> None:
+    """One line to the terminal, above a progress bar."""
+    from tqdm import tqdm
+
+    tqdm.write(f"evalsuite: {line}", file=sys.stderr)
+
+
+def find_handler(callback: TrainerCallback) -> CallbackHandler | None:
+    """Whoever calls this callback; None where it is called by something else than a trainer."""
+    frame: FrameType | None = inspect.currentframe()
+    while frame is not None:
+        found = frame.f_locals.get("self")
+        if isinstance(found, CallbackHandler) and any(one is callback for one in found.callbacks):
+            return found
+        frame = frame.f_back
+    return None
+
+
+def before_early_stopping(handler: CallbackHandler, callback: TrainerCallback) -> None:
+    """`EarlyStoppingCallback` reads the metrics of an evaluation when it is called: what completes them comes first.
+
+    The list is replaced, not changed: the handler may be going through it.
+    """
+    others = [one for one in handler.callbacks if one is not callback]
+    place = next(
+        (number for number, one in enumerate(others) if isinstance(one, EarlyStoppingCallback)), None
+    )
+    if place is not None and handler.callbacks.index(callback) > place:
+        handler.callbacks = [*others[:place], callback, *others[place:]]
+
+
+def log(
+    handler: CallbackHandler | None,
+    metrics: Mapping[str, float],
+    told: tuple[Any, Any, Any],
+    *,
+    step: int,
+    epoch: float | None,
+) -> None:
+    """Log metrics at a step, which may lie behind; `told` are the arguments, the state and the control of an event.
+
+    The same as the trainer's `log`, which callbacks cannot reach, and without what subclasses put in there and reset.
+    """
+    args, state, control = told
+    logs = dict(metrics) if epoch is None else {**metrics, "epoch": epoch}
+    state.log_history.append({**logs, "step": step})
+    if handler is not None:
+        then = copy.copy(state)
+        then.global_step, then.epoch = step, epoch
+        handler.on_log(args, then, copy.copy(control), logs)

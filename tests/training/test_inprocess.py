@@ -1,0 +1,352 @@
+"""A check with the model in memory: it leaves no trace in the weights, and its results are where the trainer's are."""
+
+from __future__ import annotations
+
+import _thread
+import json
+import math
+import random
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from trainings import STEPS, checks, equal, make_trainer, model_folder, weights, write_sums
+from transformers import EarlyStoppingCallback, TrainerCallback
+
+from evalsuite import compare, load_run
+from evalsuite.errors import ConfigError, DataError
+from evalsuite.rescoring import rescore
+from evalsuite.training import EvalCallback
+from evalsuite.training.keeping import left_as_it_was
+
+pytestmark = pytest.mark.filterwarnings("default")
+SHORT = {"max_tokens": 6, "shots": 0}
+METRIC = "eval_sums_accuracy"
+
+
+class TestNoTrace:
+    def test_weights_are_bit_equal_and_each_check_is_a_run(self, folder, plain, sums, tmp_path, capsys):
+        trainer = make_trainer(folder, tmp_path / "out", [EvalCallback(sums, every=1, batch_size=4, **SHORT)])
+        trainer.train()
+        assert equal(weights(trainer), plain)
+        assert list(checks(trainer, METRIC)) == list(range(1, STEPS + 1))
+        told = capsys.readouterr().err
+        assert "evalsuite: step 1: sums accuracy" in told
+        assert "against step 1" in told
+        run = load_run(tmp_path / "out/evalsuite/step-2")
+        assert run.complete
+        assert run.info["step"] == 2
+        assert run.summary["totals"]["samples"] == 6
+        assert compare(run, tmp_path / "out/evalsuite/step-3").verdicts
+        assert rescore(run.path, beside=None, profiles=()).complete
+
+    def test_with_gradient_checkpointing_a_lora_and_no_cache(self, folder, sums, tmp_path):
+        from peft import LoraConfig, get_peft_model
+
+        def lora(model, _):
+            model.config.use_cache = False
+            return get_peft_model(model, LoraConfig(r=2, target_modules=["q_proj"], lora_dropout=0.2))
+
+        def trained(out, callbacks):
+            trainer = make_trainer(folder, out, callbacks, change=lora, gradient_checkpointing=True)
+            trainer.train()
+            return trainer
+
+        before = weights(trained(tmp_path / "plain", []))
+        checked = trained(tmp_path / "out", [EvalCallback(sums, every=2, **SHORT)])
+        assert equal(weights(checked), before)
+        assert list(checks(checked, METRIC)) == [2, 4]
+        assert checked.model.config.use_cache is False
+        assert checked.model.base_model.model.model.gradient_checkpointing is True
+
+    def test_modes_and_random_numbers_are_put_back_one_by_one(self):
+        model = torch.nn.Sequential(torch.nn.Dropout(), torch.nn.Dropout()).train()
+        model[1].eval()
+
+        def draws():
+            return random.random(), np.random.rand(), torch.rand(1).item()
+
+        random.seed(1), np.random.seed(1), torch.manual_seed(1)
+        with left_as_it_was(model):
+            assert not model[0].training
+            draws()
+        after = draws()
+        random.seed(1), np.random.seed(1), torch.manual_seed(1)
+        assert after == draws()
+        assert [module.training for module in model] == [True, False]
+
+    def test_the_tokenizer_and_the_generation_config_are_left_alone(self, folder, sums, tmp_path):
+        trainer = make_trainer(folder, tmp_path / "out", [EvalCallback(sums, every=4, **SHORT)])
+        trainer.processing_class.padding_side = "right"
+        trainer.processing_class.pad_token = None
+        trainer.model.generation_config.do_sample = True
+        trainer.model.generation_config.temperature = 5.0
+        trainer.model.generation_config.max_new_tokens = 1
+        trainer.data_collator = lambda rows: {
+            name: torch.tensor([row[name] for row in rows]) for name in rows[0]
+        }
+        trainer.train()
+        assert list(checks(trainer, METRIC)) == [4]
+        assert trainer.processing_class.padding_side == "right"
+        lines = (tmp_path / "out/evalsuite/step-4/samples.jsonl").read_text().splitlines()
+        assert max(json.loads(line)["usage"]["completion_tokens"] for line in lines) > 1
+
+
+class TestWhatTheTrainerSees:
+    def test_the_best_model_is_chosen_by_the_check(self, folder, sums, tmp_path):
+        callback = EvalCallback(sums, every="evaluate", **SHORT)
+        assert callback.metric_names == (METRIC,)
+        trainer = make_trainer(
+            folder,
+            tmp_path / "out",
+            [EarlyStoppingCallback(early_stopping_patience=1), callback],
+            eval_strategy="steps",
+            eval_steps=1,
+            save_strategy="steps",
+            save_steps=1,
+            metric_for_best_model="sums_accuracy",
+            greater_is_better=True,
+            load_best_model_at_end=True,
+        )
+        trainer.train()
+        assert trainer.state.best_metric == 0.0
+        assert trainer.state.best_model_checkpoint.endswith("checkpoint-1")
+        assert trainer.state.global_step == 2, "early stopping saw the metric, which did not improve"
+
+    def test_a_set_that_is_evaluated_in_parts_is_checked_once_a_step(self, folder, sums, tmp_path):
+        callback = EvalCallback(sums, every="evaluate", **SHORT)
+        trainer = make_trainer(folder, tmp_path / "out", [callback], eval_strategy="steps", eval_steps=2)
+        trainer.eval_dataset = {"first": trainer.eval_dataset, "second": trainer.eval_dataset}
+        trainer.train()
+        logged = [entry["step"] for entry in trainer.state.log_history if METRIC in entry]
+        assert logged == [2, 4]
+
+    def test_reporters_are_told(self, folder, sums, tmp_path):
+        told = []
+
+        class Reporter(TrainerCallback):
+            def on_log(self, args, state, control, logs, **more):
+                told.append((state.global_step, dict(logs)))
+
+        callbacks = [Reporter(), EvalCallback(sums, every=2, limit=4, **SHORT)]
+        make_trainer(folder, tmp_path / "out", callbacks).train()
+        found = [(step, logs) for step, logs in told if METRIC in logs]
+        assert [step for step, _ in found] == [2, 4]
+        names = {METRIC, f"{METRIC}_stderr", f"{METRIC}_n", f"{METRIC}_truncated", "epoch"}
+        assert found[0][1].keys() == names
+        assert found[0][1][f"{METRIC}_n"] == 4
+        assert any("loss" in logs for step, logs in told if step == 2), "the trainer's own log is not lost"
+
+    def test_each_save_and_each_epoch(self, folder, sums, tmp_path):
+        saved = make_trainer(
+            folder, tmp_path / "a", [EvalCallback(sums, **SHORT)], save_strategy="steps", save_steps=3
+        )
+        saved.train()
+        assert list(checks(saved, METRIC)) == [3, 4]
+        epochs = make_trainer(
+            folder, tmp_path / "b", [EvalCallback(sums, every="epoch", **SHORT)], max_steps=8
+        )
+        epochs.train()
+        assert list(checks(epochs, METRIC)) == [4, 8]
+
+    def test_a_schedule_that_never_comes_is_said(self, folder, sums, tmp_path, capsys):
+        make_trainer(folder, tmp_path / "out", [EvalCallback(sums, **SHORT)]).train()
+        assert "no check will be made" in capsys.readouterr().err
+
+    def test_logprobs_are_measured_too(self, folder, tmp_path):
+        texts = tmp_path / "texts.jsonl"
+        texts.write_text('{"text": "one two three"}\n{"text": "four"}\n')
+        trainer = make_trainer(folder, tmp_path / "out", [EvalCallback(f"perplexity:{texts}", every=4)])
+        trainer.train()
+        assert any(name.startswith("eval_texts_") for entry in trainer.state.log_history for name in entry)
+
+
+class TestRefusedAtOnce:
+    def test_a_missing_dataset(self):
+        with pytest.raises(ConfigError, match="no such file"):
+            EvalCallback("gsm8k:nowhere.jsonl")
+
+    def test_bad_rows(self, tmp_path):
+        (tmp_path / "bad.jsonl").write_text('{"question": "1 + 1?", "answer": "two"}\n')
+        with pytest.raises(DataError, match=r"bad\.jsonl:1"):
+            EvalCallback(f"gsm8k:{tmp_path / 'bad.jsonl'}")
+
+    @pytest.mark.parametrize(
+        ("given", "words"),
+        [
+            ({"every": "step"}, "every='step'"),
+            ({"every": 0}, "every=0"),
+            ({"every": 2, "mode": "subprocess"}, 'every="save"'),
+            ({"mode": "remote"}, "mode='remote'"),
+            ({"mode": "server"}, "base_url"),
+            ({"base_url": "http://127.0.0.1:1"}, "go together"),
+            ({"overlap": "both"}, "overlap='both'"),
+            ({"on_error": "stop"}, "on_error='stop'"),
+            ({"ckpt": "x"}, "ckpt"),
+            ({"backend": "vllm"}, "is being trained"),
+            ({"batch_size": 0}, "batch_size"),
+            ({"max_token": 5}, "Did you mean 'max_tokens'"),
+        ],
+    )
+    def test_options(self, sums, given, words):
+        with pytest.raises(ConfigError, match=words.replace("(", r"\(")):
+            EvalCallback(sums, **given)
+
+    @pytest.mark.parametrize("sharded", ["zero3", "fsdp", "fsdp_state"])
+    def test_weights_that_no_process_holds_whole(self, folder, sums, tmp_path, sharded):
+        trainer = make_trainer(folder, tmp_path / "out", [EvalCallback(sums, every=1, **SHORT)])
+        if sharded == "zero3":
+            trainer.args.hf_deepspeed_config = type("Config", (), {"is_zero3": lambda self: True})()
+        elif sharded == "fsdp":
+            trainer.args.fsdp = ["full_shard"]
+        else:
+            trainer.args.distributed_state = type("State", (), {"distributed_type": "DistributedType.FSDP"})()
+        before = weights(trainer)
+        with pytest.raises(ConfigError, match='mode="subprocess"'):
+            trainer.callback_handler.on_train_begin(trainer.args, trainer.state, trainer.control)
+        assert equal(weights(trainer), before)
+
+
+class TestFaults:
+    """Each leaves a line with the step, and the weights of a training without checks."""
+
+    def trained(self, folder, tmp_path, callback, **more):
+        trainer = make_trainer(folder, tmp_path / "out", [callback], **more)
+        trainer.train()
+        return trainer
+
+    def test_a_tokenizer_without_a_chat_template(self, folder, plain, sums, tmp_path, capsys):
+        def without(_, tokenizer):
+            tokenizer.chat_template = None
+
+        trainer = self.trained(folder, tmp_path, EvalCallback(sums, every=2, **SHORT), change=without)
+        assert equal(weights(trainer), plain)
+        told = capsys.readouterr().err
+        assert "step 2: no result." in told
+        assert "chat template" in told
+        flat = self.trained(
+            folder, tmp_path / "flat", EvalCallback(sums, every=4, completions=True, **SHORT), change=without
+        )
+        assert list(checks(flat, METRIC)) == [4], "a base model is asked flat texts"
+
+    def test_no_tokenizer(self, folder, plain, sums, tmp_path, capsys):
+        trainer = make_trainer(folder, tmp_path / "out", [EvalCallback(sums, every=4, **SHORT)])
+        trainer.callback_handler.processing_class = None
+        trainer.train()
+        assert equal(weights(trainer), plain)
+        assert "EvalCallback(tokenizer=" in capsys.readouterr().err
+
+    def test_weights_that_became_nan(self, folder, sums, tmp_path, capsys):
+        def broken(model, _):
+            model.model.layers[0].mlp.down_proj.weight.data[0, 0] = math.nan
+
+        callback = EvalCallback(sums, every="evaluate", **SHORT)
+        trainer = self.trained(
+            folder,
+            tmp_path,
+            callback,
+            change=broken,
+            eval_strategy="steps",
+            eval_steps=2,
+            save_strategy="best",
+            metric_for_best_model="sums_accuracy",
+        )
+        assert trainer.state.global_step == STEPS
+        assert "NaN: its weights are broken" in capsys.readouterr().err
+        assert not list((tmp_path / "out").glob("checkpoint-*")), "a check that failed is never the best"
+
+    def test_a_full_disk(self, folder, plain, sums, tmp_path, capsys):
+        (tmp_path / "out").mkdir()
+        (tmp_path / "out/evalsuite").symlink_to("/dev/full")
+        trainer = self.trained(folder, tmp_path, EvalCallback(sums, every=2, **SHORT))
+        assert equal(weights(trainer), plain)
+        assert "step 4: no result." in capsys.readouterr().err
+
+    def test_data_that_went_away_meanwhile(self, folder, plain, tmp_path, capsys):
+        data = write_sums(tmp_path / "sums.jsonl")
+        callback = EvalCallback(f"gsm8k:{data}", every=2, **SHORT)
+        data.unlink()
+        assert equal(weights(self.trained(folder, tmp_path, callback)), plain)
+        assert "no such file" in capsys.readouterr().err
+
+    def test_a_check_out_of_time(self, folder, plain, sums, tmp_path, capsys):
+        callback = EvalCallback(sums, every=2, timeout=0.001, **SHORT)
+        assert equal(weights(self.trained(folder, tmp_path, callback)), plain)
+        assert "step 2: no result." in capsys.readouterr().err
+
+    def test_ctrl_c_in_the_middle(self, folder, plain, tmp_path, capsys):
+        data = write_sums(tmp_path / "sums.jsonl", 40)
+        callback = EvalCallback(f"gsm8k:{data}", every=STEPS, batch_size=1, max_tokens=60, shots=0)
+        journal = tmp_path / f"out/evalsuite/step-{STEPS}/samples.jsonl"
+        over = threading.Event()
+
+        def interrupt():
+            while not over.wait(0.01):
+                if journal.exists() and journal.stat().st_size:
+                    _thread.interrupt_main()
+                    return
+
+        watcher = threading.Thread(target=interrupt)
+        watcher.start()
+        try:
+            trainer = self.trained(folder, tmp_path, callback)
+        finally:
+            over.set()
+            watcher.join()
+        assert equal(weights(trainer), plain)
+        assert trainer.model.training
+        assert "interrupted" in capsys.readouterr().err
+        assert not load_run(journal.parent).complete
+
+    def test_asked_for_a_problem_is_raised(self, folder, tmp_path):
+        data = write_sums(tmp_path / "sums.jsonl")
+        callback = EvalCallback(f"gsm8k:{data}", every=2, on_error="raise", **SHORT)
+        data.unlink()
+        with pytest.raises(ConfigError, match="no such file"):
+            self.trained(folder, tmp_path, callback)
+
+
+def test_after_a_resume_nothing_is_asked_twice(folder, sums, tmp_path):
+    def trainer(steps):
+        callback = EvalCallback(sums, every=2, **SHORT)
+        return make_trainer(
+            folder,
+            tmp_path / "out",
+            [callback],
+            save_strategy="steps",
+            save_steps=2,
+            max_steps=steps,
+            lr_scheduler_type="constant",
+        )
+
+    trainer(4).train()
+    first = {step: Path(tmp_path / f"out/evalsuite/step-{step}/summary.json").stat() for step in (2, 4)}
+    resumed = trainer(6)
+    resumed.train(resume_from_checkpoint=str(tmp_path / "out/checkpoint-2"))
+    assert list(checks(resumed, METRIC)) == [2, 4, 6]
+    again = load_run(tmp_path / "out/evalsuite/step-4")
+    assert again.summary["totals"]["reused"] == 6, "the same weights at step 4: read, not asked"
+    assert Path(tmp_path / "out/evalsuite/step-2/summary.json").stat() == first[2]
+
+
+def test_another_training_in_the_same_folder_is_asked_anew(folder, sums, tmp_path):
+    for rate in (1e-2, 2e-2):
+        callback = EvalCallback(sums, every=STEPS, **SHORT)
+        make_trainer(folder, tmp_path / "out", [callback], learning_rate=rate).train()
+    assert load_run(tmp_path / f"out/evalsuite/step-{STEPS}").summary["totals"]["reused"] == 0
+
+
+def test_a_model_whose_cache_is_a_window(tmp_path, sums):
+    from model_folders import tiny_model
+
+    small = tiny_model(tmp_path / "window", window=16)
+    trainer = make_trainer(small, tmp_path / "out", [EvalCallback(sums, every=4, **SHORT)])
+    trainer.train()
+    assert list(checks(trainer, METRIC)) == [4]
+
+
+def test_the_model_folder_of_these_tests_has_dropout(tmp_path):
+    config = json.loads((model_folder(tmp_path / "tiny") / "config.json").read_text())
+    assert config["attention_dropout"] > 0
