@@ -23,7 +23,7 @@ from evalsuite.runs.imported import ImportedPlan, ImportedScores, count_line, im
 from evalsuite.runs.journal import Journal
 from evalsuite.runs.meter import Meter
 from evalsuite.runs.plan import unique_name
-from evalsuite.runs.provenance import git_state, versions
+from evalsuite.runs.provenance import surroundings
 from evalsuite.runs.run import Run, load_run
 from evalsuite.runs.summary import DatasetResults
 from evalsuite.runs.tally import Tally
@@ -96,8 +96,7 @@ def _written(directory: RunDirectory, path: Path, data: Path | None, found: Sequ
         "config": {"on_error": "skip", "baseline": None, "profile": []},
         "variants": [_variant(variant, path, found) for variant in taken],
         "datasets": [result.plan.described() for result in results],
-        "versions": versions(),
-        "git": git_state(),
+        **surroundings(),
     }
     directory.write_json(RUN_FILE, info)
     write_results(directory, results, meter, stopwatch.times(meter, None), None, {})

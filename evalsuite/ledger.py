@@ -14,6 +14,7 @@ from evalsuite.results import run_file
 from evalsuite.runs.directory import RUN_FILE, RunDirectory
 from evalsuite.runs.meter import Meter
 from evalsuite.runs.plan import DatasetPlan
+from evalsuite.runs.provenance import surroundings
 from evalsuite.runs.resume import reconcile
 from evalsuite.runs.run import IDENTICAL
 from evalsuite.runs.work import Variant, Work, new_work
@@ -36,6 +37,7 @@ class Ledger:
         self.directory = directory
         self.meter = Meter()
         self._plans = tuple(plans)
+        self._surroundings = surroundings()
         before = directory.read_json(RUN_FILE)
         self._facts = ServedFacts(serving, before)
         if _recorded_form(before or {}) == "letter":
@@ -128,7 +130,9 @@ class Ledger:
 
     def record(self) -> None:
         """Write run.json: nothing secret, nothing that differs between two starts of the same run."""
-        described = run_file(self.config, self.serving.described(self._facts.by_variant), self._plans)
+        described = run_file(
+            self.config, self.serving.described(self._facts.by_variant), self._plans, self._surroundings
+        )
         if self.suites:
             described["datasets"] += self.suites.described()
         self.directory.write_json(RUN_FILE, described)

@@ -20,7 +20,6 @@ from evalsuite.runs.directory import REPORT_FILE, RUN_FILE, SUMMARY_CSV, SUMMARY
 from evalsuite.runs.journal import read_journal
 from evalsuite.runs.meter import Meter
 from evalsuite.runs.plan import DatasetPlan
-from evalsuite.runs.provenance import git_state, versions
 from evalsuite.runs.run import Run, load_run
 from evalsuite.runs.summary import DatasetResults
 from evalsuite.runs.work import Work
@@ -98,9 +97,12 @@ def speeds(meter: Meter, before: Mapping[str, Any] | None) -> dict[str, dict[str
 
 
 def run_file(
-    config: RunConfig, variants: Sequence[Mapping[str, Any]], plans: Sequence[DatasetPlan]
+    config: RunConfig,
+    variants: Sequence[Mapping[str, Any]],
+    plans: Sequence[DatasetPlan],
+    surroundings: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """run.json: what was asked of whom, by what; no secret and no time."""
+    """run.json: what was asked of whom, by what and where (`provenance.surroundings`); no secret and no time."""
     return {
         "format": RUN_FORMAT,
         "evalsuite": __version__,
@@ -108,8 +110,7 @@ def run_file(
         "config": config.recorded(),
         "variants": list(variants),
         "datasets": [plan.described() for plan in plans],
-        "versions": versions(),
-        "git": git_state(),
+        **surroundings,
         **({} if config.step is None else {"step": config.step}),
     }
 

@@ -22,6 +22,7 @@ from evalsuite.runs.journal import Journal
 from evalsuite.runs.lines import failed_score, sample_line
 from evalsuite.runs.meter import Meter
 from evalsuite.runs.predictions import PredictedSample, PredictionPlan, plan_predictions
+from evalsuite.runs.provenance import surroundings
 from evalsuite.runs.resume import FirstReplies, reconcile
 from evalsuite.runs.run import Run
 from evalsuite.runs.work import Job, Work, new_work
@@ -110,7 +111,9 @@ def _scored(
     config, meter, stopwatch = prepared.config, Meter(), Stopwatch()
     works = [new_work(plan.variant, [plan], config.on_error) for plan in prepared.plans]
     works = reconcile(works, directory, meter, keep_errors=config.on_error != "fail")
-    directory.write_json(RUN_FILE, run_file(config, _variants(prepared.plans), prepared.plans))
+    directory.write_json(
+        RUN_FILE, run_file(config, _variants(prepared.plans), prepared.plans, surroundings())
+    )
     meter.total = sum(plan.rows for plan in prepared.plans)
     meter.reused = meter.total - sum(work.all_owed for work in works)
     problem: EvalsuiteError | None = None

@@ -214,6 +214,7 @@ class Inference:
                 for task in (watcher, asking):
                     task.cancel()
                 await asyncio.gather(watcher, asking, return_exceptions=True)
+                self._read_traffic()
                 self.meter.speed_of(self.work.variant.name).seconds += perf_counter() - began
         self._note_pace()
         self.meter.pace.pause()
@@ -265,7 +266,6 @@ class Inference:
                 answer = failure
                 self._count_failure(failure, "model")
             scribe.record(job, answer)
-        self._read_traffic()
 
     async def _ask_in_steps(self, job: Job, scribe: Scribe) -> None:
         """The first reply unless it is there, then what it leads to. Whatever is had by then is written down."""

@@ -28,6 +28,11 @@ COMMAND_TIMEOUT_SECONDS = 5
 _VERSION_LINE = re.compile(r"^Version: *(\S+)", re.MULTILINE)
 
 
+def surroundings() -> dict[str, Any]:
+    """What stays the same while a command runs: `versions` and the state of the repository, as run.json has them."""
+    return {"versions": versions(), "git": git_state()}
+
+
 def versions() -> dict[str, Any]:
     """evalsuite, Python, platform and the packages that scores or requests depend on."""
     return {
