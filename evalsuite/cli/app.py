@@ -12,7 +12,6 @@ from typing import Annotated
 import typer
 
 from evalsuite._version import __version__
-from evalsuite.cli.help import PlainGroup
 from evalsuite.errors import EvalsuiteError
 
 INTERRUPTED = 130
@@ -45,7 +44,6 @@ def application(words: Sequence[str] = ()) -> typer.Typer:
     """
     app = typer.Typer(
         name="evalsuite",
-        cls=PlainGroup,
         no_args_is_help=True,
         add_completion=False,
         rich_markup_mode=None,

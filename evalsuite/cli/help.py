@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-import typer
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperCommand
 
 PROFILE_HELP = (
     "Score also as another harness does, for comparison (mcq: evalscope, oc_first_capital, oc_first_option; "
@@ -15,21 +14,6 @@ PROFILE_HELP = (
 """Of an option that several commands have; written out, since asking the kinds of datasets would load them."""
 
 _STATED_DEFAULT = re.compile(r"\[default: \((?P<text>.*)\)\]")
-
-
-_CHECKERS_WORDS = "Value error, "
-
-
-class PlainGroup(TyperGroup):
-    """The commands, whose refusals of an option's value are in words of their own, without those of what checks them."""
-
-    def invoke(self, ctx: Any) -> Any:
-        """Parse and call the command."""
-        try:
-            return super().invoke(ctx)
-        except typer.BadParameter as error:
-            error.message = error.message.removeprefix(_CHECKERS_WORDS)
-            raise
 
 
 class SectionedCommand(TyperCommand):

@@ -111,7 +111,7 @@ def test_the_table_is_no_wider_than_its_place_and_says_what_it_leaves_out(tmp_pa
         (["score", "--on-error", "x"], "Invalid value for '--on-error': 'x' is not one of"),
         (
             ["view", "--port", "70000"],
-            "Invalid value for '--port': Input should be less than or equal to 65535",
+            "Invalid value for '--port': 70000 is not in the range 0<=x<=65535",
         ),
     ],
 )
