@@ -111,9 +111,9 @@ class _Evaluation:
         self._directory = directory
         self._notify = notify
         self._stopwatch = Stopwatch()
-        self._ledger = Ledger(prepared.config, prepared.serving, prepared.plans, directory)
-        if prepared.suites:
-            self._ledger.add_suites(prepared.suites, notify)
+        self._ledger = Ledger(
+            prepared.config, prepared.serving, prepared.plans, directory, prepared.suites, notify
+        )
         self._asking = Asking(self._ledger, notify, display, self._stopwatch)
 
     def run(self) -> Run:

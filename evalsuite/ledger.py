@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from evalsuite.backends.base import Served
+from evalsuite.backends.base import Served, silent
 from evalsuite.backends.choice import ServerPlan
 from evalsuite.config import RunConfig
 from evalsuite.models.checkpoint import Checkpoint
@@ -30,7 +30,13 @@ class Ledger:
     """The works of a run, by variant, and what was served. `meter` counts what is done."""
 
     def __init__(
-        self, config: RunConfig, serving: Serving, plans: Sequence[DatasetPlan], directory: RunDirectory
+        self,
+        config: RunConfig,
+        serving: Serving,
+        plans: Sequence[DatasetPlan],
+        directory: RunDirectory,
+        jobs: Sequence[SuiteJob] = (),
+        say: Callable[[str], None] = silent,
     ) -> None:
         self.config = config
         self.serving = serving
@@ -44,16 +50,14 @@ class Ledger:
             self._plan_in_form("letter")
         self._works: dict[str, Work] = {}
         self._proved: set[str] = set()
-        self.suites: SuiteRuns | None = None
+        self.suites = self._suite_runs(jobs, say) if jobs else None
         """Benchmarks that other suites ask."""
         self.reconcile()
 
-    def add_suites(self, jobs: Sequence[SuiteJob], say: Callable[[str], None]) -> None:
-        """Benchmarks of other suites as well, whose samples are imported."""
-        from evalsuite.suites.running import SuiteRuns
+    def _suite_runs(self, jobs: Sequence[SuiteJob], say: Callable[[str], None]) -> SuiteRuns:
+        from evalsuite.suites.running import SuiteRuns  # what only they need
 
-        self.suites = SuiteRuns(jobs, self._variants(), self.directory, self.config, say)
-        self.reconcile()
+        return SuiteRuns(jobs, self._variants(), self.directory, self.config, say)
 
     @property
     def works(self) -> list[Work]:

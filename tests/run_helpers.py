@@ -103,6 +103,11 @@ def lines_of(run: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (run / "samples.jsonl").read_bytes().split(b"\n")[:-1]]
 
 
+def without_speeds(variants: dict[str, Any]) -> dict[str, Any]:
+    """`variants` of summary.json without how fast each was, which no two runs share."""
+    return {name: {**entry, "speed": None} for name, entry in variants.items()}
+
+
 def summary_of(run: Path) -> dict[str, Any]:
     """summary.json."""
     found: dict[str, Any] = json.loads((run / "summary.json").read_bytes())

@@ -66,7 +66,8 @@ class Spread:
         if not self.count:
             return None
         middle, high = (round(self.quantile(share), 6) for share in (0.5, 0.95))
-        return {"mean": round(self.total / self.count, 6), "median": middle, "p95": high}
+        total = round(self.total, 9)  # the same in whatever order the numbers came
+        return {"mean": round(total / self.count, 6), "median": middle, "p95": high}
 
 
 @dataclass(slots=True)

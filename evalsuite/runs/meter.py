@@ -30,6 +30,13 @@ class Earlier:
         if error := line.get("error"):
             self.failures[error["class"], error["message"]] += 1
 
+    def take(self, other: Earlier) -> None:
+        """Count what another has counted."""
+        self.accounts = self.accounts.with_those_of(other.accounts)
+        self.requests += other.requests
+        self.retries += other.retries
+        self.failures += other.failures
+
 
 @dataclass(slots=True)
 class VariantSpeed:

@@ -16,7 +16,7 @@ from evalsuite.errors import EvalsuiteError, RunIncomplete
 from evalsuite.runs.directory import RunDirectory, write_failed
 from evalsuite.runs.imported import ImportedPlan, ImportedScores, count_line, imported_line, imported_plan
 from evalsuite.runs.journal import Journal, compact, journal_lines
-from evalsuite.runs.meter import Meter
+from evalsuite.runs.meter import Earlier, Meter
 from evalsuite.runs.summary import DatasetResults
 from evalsuite.runs.tally import Tally
 from evalsuite.runs.work import Variant
@@ -153,11 +153,12 @@ class SuiteRuns:
         job, variant, source = piece.job, piece.variant.name, piece.job.source
         kept = ImportedScores(source)
         counted: list[dict[str, Any]] = []
+        taken = Earlier()
         for sample in read_samples(piece.folder):
             kept.add(sample)
             line = imported_line(sample, variant, job.name, source, piece.identity)
             counted.append({name: line.get(name) for name in COUNTED})
-            meter.earlier.add(line)
+            taken.add(line)
         if not counted:
             raise RunIncomplete(_without_samples(piece, result))
         if write:
@@ -169,6 +170,7 @@ class SuiteRuns:
         tally = Tally(plan.metrics, self._config.on_error)
         for line in counted:
             count_line(tally, line)
+        meter.earlier.take(taken)
         meter.total += len(counted)
         if write:
             meter.imported += len(counted)
