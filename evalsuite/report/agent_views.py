@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
+
+from msgspec import Struct
 
 from evalsuite.report.curves import Line, Point, line_chart
 from evalsuite.report.numbers import finite, format_count, format_value, scaled
@@ -17,7 +19,7 @@ GROUPED = ("by_depth", "by_tools")
 MATRICES = ("choices", "confusion")
 
 
-class Cell(NamedTuple):
+class Cell(Struct, frozen=True):
     """How often one tool was called in place of another; `heat` from 0 to `HEATS` is the share of its row."""
 
     number: str
@@ -25,7 +27,7 @@ class Cell(NamedTuple):
     right: bool
 
 
-class Matrix(NamedTuple):
+class Matrix(Struct, frozen=True):
     """Gold steps down, replies across, the most frequent first."""
 
     title: str
@@ -34,7 +36,7 @@ class Matrix(NamedTuple):
     rows: tuple[tuple[str, tuple[Cell, ...]], ...]
 
 
-class GroupedCurves(NamedTuple):
+class GroupedCurves(Struct, frozen=True):
     """One breakdown as a chart a metric; `names` are the variants, in the order of their colours."""
 
     title: str
@@ -124,4 +126,4 @@ def _points(part: Part, table: Mapping[str, Any], name: str, groups: Sequence[st
             group = str(line["key"][0])
             words = f"{part.variant}, {group}: {format_value(metric, held['value'])}, n = {format_count(held.get('n'))}"
             points.append(Point(float(groups.index(group)), value, words=words))
-    return sorted(points)
+    return sorted(points, key=lambda point: point.place)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import urlencode
+
+from msgspec import Struct
 
 from evalsuite.report import charts
 from evalsuite.report.numbers import counted, format_count, format_duration, format_rate
@@ -16,7 +18,7 @@ TALLIES_SHOWN = 12
 """Labels and stages named one by one; the rest is summed up."""
 
 
-class Figure(NamedTuple):
+class Figure(Struct, frozen=True):
     """A histogram with what it shows and a line of percentiles; too few values have no histogram."""
 
     title: str
@@ -24,7 +26,7 @@ class Figure(NamedTuple):
     caption: str
 
 
-class Count(NamedTuple):
+class Count(Struct, frozen=True):
     """One label or stage: how often, and its share of the largest in percent for the bar."""
 
     name: str
@@ -33,7 +35,7 @@ class Count(NamedTuple):
     link: str
 
 
-class Habit(NamedTuple):
+class Habit(Struct, frozen=True):
     """How one variant answered one dataset: histograms, labels, and the stages that read the answers."""
 
     variant: str

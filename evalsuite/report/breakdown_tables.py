@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
+
+from msgspec import Struct
 
 from evalsuite.report.agent_views import GroupedCurves, Matrix, grouped_curves, matrices
 from evalsuite.report.numbers import counted, format_count, format_value
@@ -13,7 +15,7 @@ BREAKDOWN_LINES = 25
 """Shown of one breakdown; summary.json has more."""
 
 
-class BreakdownRow(NamedTuple):
+class BreakdownRow(Struct, frozen=True):
     """One line of a breakdown: the parts of its key, its numbers, and where its samples are, if that can be told."""
 
     key: tuple[str, ...]
@@ -21,7 +23,7 @@ class BreakdownRow(NamedTuple):
     link: str
 
 
-class BreakdownTable(NamedTuple):
+class BreakdownTable(Struct, frozen=True):
     """A further table of one dataset of one variant; `rest` says what is not in it."""
 
     variant: str
@@ -33,7 +35,7 @@ class BreakdownTable(NamedTuple):
     rest: str
 
 
-class Breakdowns(NamedTuple):
+class Breakdowns(Struct, frozen=True):
     """All there is on one dataset: drawings first, then the tables, variants of one title together."""
 
     dataset: str

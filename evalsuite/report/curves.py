@@ -8,7 +8,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from html import escape
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from evalsuite.report.charts import nice_step
 from evalsuite.report.numbers import format_compact
@@ -22,7 +23,7 @@ FEWEST_POINTS = 10.0
 """An axis of shares spans so many at least, so that a flat line looks flat."""
 
 
-class Point(NamedTuple):
+class Point(Struct, frozen=True):
     """One value at a place on the axis, with its interval where there is one."""
 
     place: float
@@ -32,7 +33,7 @@ class Point(NamedTuple):
     words: str = ""
 
 
-class Line(NamedTuple):
+class Line(Struct, frozen=True):
     """Points in the order of the axis; points apart are joined."""
 
     name: str

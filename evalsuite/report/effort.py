@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
+
+from msgspec import Struct
 
 from evalsuite.report import charts
 from evalsuite.report.metric_tables import Row, metric_row, unit_domain
@@ -14,21 +16,21 @@ from evalsuite.report.tally import Behaviour, Tally
 HEADS = ("seconds a reply", "tokens a second", "reply tokens", "prompt tokens", "all replies", "cost")
 
 
-class Measure(NamedTuple):
+class Measure(Struct, frozen=True):
     """One thing that was spent: in words, and as a share of the largest of its column in percent; 0 draws no bar."""
 
     words: str
     width: int
 
 
-class Effort(NamedTuple):
+class Effort(Struct, frozen=True):
     """One variant on one dataset: its first metric, and what it took (one measure a head of the table)."""
 
     row: Row
     measures: tuple[Measure | None, ...]
 
 
-class EffortTable(NamedTuple):
+class EffortTable(Struct, frozen=True):
     """The variants of one dataset; only the columns that any of them has."""
 
     dataset: str

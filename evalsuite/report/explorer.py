@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
+
+from msgspec import Struct
 
 from evalsuite.report.numbers import format_count
 from evalsuite.report.packing import Pack
@@ -16,7 +18,7 @@ BANDS = (("0", "below 25"), ("1", "25 to 50"), ("2", "50 to 75"), ("3", "75 and 
 """Quarters of a score from 0 to 1, as points."""
 
 
-class Filter(NamedTuple):
+class Filter(Struct, frozen=True):
     """One select: its name in the address, its title, and pairs of a value and what it is called."""
 
     name: str

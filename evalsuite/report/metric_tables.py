@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
+
+from msgspec import Struct
 
 from evalsuite.report import charts
 from evalsuite.report.numbers import (
@@ -18,7 +20,7 @@ from evalsuite.report.numbers import (
 from evalsuite.report.summary_parts import WHOLE, Part, outcomes_shown, parts
 
 
-class Flag(NamedTuple):
+class Flag(Struct, frozen=True):
     """How many samples of a row ended in one of the outcomes that are set apart; `link` shows them.
 
     Skipped ones, to which the metric does not apply, are nothing to worry about and have no link.
@@ -29,7 +31,7 @@ class Flag(NamedTuple):
     link: str
 
 
-class Row(NamedTuple):
+class Row(Struct, frozen=True):
     """One line of a table of metrics."""
 
     variant: str
@@ -45,7 +47,7 @@ class Row(NamedTuple):
     link: str
 
 
-class Table(NamedTuple):
+class Table(Struct, frozen=True):
     """The rows of one dataset; `notes` are short facts about it."""
 
     dataset: str
@@ -212,7 +214,7 @@ MOST_PANELS = 120
 """More subsets than that are in the table alone: nobody looks at so many, and every report is to be small."""
 
 
-class Panel(NamedTuple):
+class Panel(Struct, frozen=True):
     """One subset or category: a small chart with a line a variant."""
 
     title: str

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
+
+from msgspec import Struct
 
 from evalsuite.report.numbers import (
     MISSING,
@@ -23,7 +25,7 @@ RESULTS_IN_THE_VERDICT = 3
 """A sentence with more numbers is not read; the table is right below it."""
 
 
-class Result(NamedTuple):
+class Result(Struct, frozen=True):
     """One primary number of the verdict."""
 
     dataset: str
@@ -32,7 +34,7 @@ class Result(NamedTuple):
     interval: str
 
 
-class Verdict(NamedTuple):
+class Verdict(Struct, frozen=True):
     """One sentence on one variant: how much it answered, and its primary numbers."""
 
     variant: str

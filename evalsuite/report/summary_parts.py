@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import urlencode
+
+from msgspec import Struct
 
 from evalsuite.report.samples import Metrics
 
@@ -15,7 +17,7 @@ WHOLE = "all"
 OUTCOMES_APART = ("unparsed", "truncated", "error", "skipped")
 
 
-class Part(NamedTuple):
+class Part(Struct, frozen=True):
     """One subset of one dataset of one variant, as summary.json holds it."""
 
     variant: str

@@ -6,7 +6,9 @@ Columns that have nothing to say in a run (no cache, no price, no stream) are le
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
+
+from msgspec import Struct
 
 from evalsuite.report.numbers import (
     MISSING,
@@ -19,7 +21,7 @@ from evalsuite.report.numbers import (
 Entry = Mapping[str, Any]
 
 
-class TookTable(NamedTuple):
+class TookTable(Struct, frozen=True):
     """Heads and rows; the first two columns are names, the others numbers."""
 
     heads: tuple[str, ...]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
+
+from msgspec import Struct
 
 from evalsuite.report.curves import Line, Point, line_chart
 from evalsuite.report.numbers import (
@@ -17,7 +19,7 @@ from evalsuite.report.numbers import (
 ANY = (float("-inf"), float("inf"))
 
 
-class TrainingChart(NamedTuple):
+class TrainingChart(Struct, frozen=True):
     """One metric of one dataset; `names` are its lines in the order of their colours."""
 
     title: str
