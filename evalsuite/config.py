@@ -54,8 +54,8 @@ PACE_FIELDS = (
     | {"on_error", "fail_under", "profile", "baseline", "cache", "price", "servers", "suite_timeout", "step"}
 )
 """What may change between two starts of the same run without making it another one: nothing else is asked."""
-LATER_FIELDS = frozenset({"model_revision", "judge_revision"})
-"""Unset, they leave a run's name what it was before there were such options."""
+LATER_FIELDS = frozenset({"model_revision", "judge_revision", "chat_template", "repeats"})
+"""With their defaults they leave a run's name what it was before there were such options."""
 SOURCE_FIELDS = frozenset(
     {"ckpt", "adapter", "merge", "quant", "backend", "backend_arg", "base_url", "model", "api_key_env"}
 )
@@ -282,8 +282,9 @@ class RunConfig:
 
     def identity(self) -> str:
         """Eight hexadecimal digits that name what is asked of whom: the same for a resumed run."""
-        absent = {name for name in LATER_FIELDS if getattr(self, name) is None}
-        asked = self._plain_without(PACE_FIELDS | absent)
+        later = (one for one in self.options() if one.name in LATER_FIELDS)
+        unset = {one.name for one in later if getattr(self, one.name) == default_of(one)}
+        asked = self._plain_without(PACE_FIELDS | unset)
         return hashlib.blake2b(json.dumps(asked, sort_keys=True).encode(), digest_size=4).hexdigest()
 
     def recorded(self) -> dict[str, Any]:

@@ -386,6 +386,27 @@ class TestIdentity:
     def test_another_question_is_another_run(self, change):
         assert build_config(REMOTE | change).identity() != build_config(REMOTE).identity()
 
+    @pytest.mark.parametrize(
+        ("values", "known"),
+        [
+            (REMOTE, "84610519"),
+            (
+                {
+                    "datasets": ["mcq:a.csv", "gsm8k"],
+                    "ckpt": ["a=x.gguf"],
+                    "limit": 40,
+                    "temperature": 0.5,
+                    "stop": ["x"],
+                    "backend_arg": {"n_ctx": "4096"},
+                },
+                "6f7b9a6d",
+            ),
+        ],
+    )
+    def test_later_options_leave_the_names_of_earlier_runs(self, values, known):
+        """As computed before there were --repeats, --chat-template and revisions."""
+        assert build_config(values).identity() == known
+
     def test_it_is_frozen(self):
         with pytest.raises(FrozenInstanceError):
             build_config(REMOTE).limit = 3  # type: ignore[misc]
