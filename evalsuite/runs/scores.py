@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from array import array
+from collections import Counter
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
@@ -133,14 +134,16 @@ def row_table(parts: Sequence[Scores]) -> np.ndarray[Any, np.dtype[np.float64]]:
 def chances(
     chance: Callable[[int, int, int], float], drawn: int, scores: Scores
 ) -> tuple[array[float], array[int]]:
-    """pass@k or pass^k of each row with at least k tries, and the row's cluster: negative where that is itself."""
+    """pass@k or pass^k of each row with at least k tries, and the row's cluster: negative where it is alone in it."""
+    by_row = _by_row(scores)
+    rows_of = Counter(scores.clusters[places[0]] for places in by_row.values())
     values, clusters = array("d"), array("q")
-    for number, (row, places) in enumerate(_by_row(scores).items(), start=1):
+    for number, places in enumerate(by_row.values(), start=1):
         if len(places) >= drawn:
             right = sum(scores.clustered[place] == 1 for place in places)
             values.append(chance(len(places), right, drawn))
             cluster = scores.clusters[places[0]]
-            clusters.append(-number if cluster == row else cluster)
+            clusters.append(-number if rows_of[cluster] == 1 else cluster)
     return values, clusters
 
 

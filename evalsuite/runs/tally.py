@@ -69,7 +69,7 @@ class Tally:
         self._on_error = on_error
         self._category_order = tuple(category_order)
         self._cells: dict[tuple[str, tuple[str, ...]], _Cell] = {}
-        self._clusters: dict[tuple[str, str], int] = {}
+        self._clusters: dict[tuple[str, str] | int | None, int] = {}
 
     @property
     def subsets(self) -> list[str]:
@@ -137,9 +137,10 @@ class Tally:
 
     def _cluster_number(self, subset: str, cluster: str | None, row: int | None) -> int | None:
         """Clusters of different files are different ones; a row without one stands alone, with its other tries."""
-        if cluster is None:
-            return row
-        return self._clusters.setdefault((subset, cluster), len(self._clusters))
+        if cluster is None and row is None:
+            return None
+        key = row if cluster is None else (subset, cluster)
+        return self._clusters.setdefault(key, len(self._clusters))
 
     def results(self) -> list[Result]:
         """Every metric over the whole dataset and over each category, then for each subset where there are several.

@@ -325,3 +325,46 @@ def test_counted_scores_give_what_the_scores_one_by_one_give(
     assert (found["accuracy"].value, found["accuracy"].stderr) == (expected.value, expected.stderr)
     assert found["macro"].value == stats.macro_mean(subjects).value
     assert found["macro"].stderr == stats.macro_mean(subjects).stderr
+
+
+def tries_of(
+    metrics: tuple[Metric, ...], rows: list[tuple[int, str | None]], right: list[list[float]]
+) -> Tally:
+    """A tally of several tries a row; `rows` are numbers with their clusters."""
+    tally = Tally(metrics, "fail")
+    for (row, cluster), tries in zip(rows, right, strict=True):
+        for value in tries:
+            tally.add("all", "scored", {"accuracy": value}, {}, cluster, row=row)
+    return tally
+
+
+def test_a_row_that_stands_alone_is_in_no_cluster_of_others_whatever_its_number():
+    """Rows 0 and 1 alone, rows 2 and 3 in a dialogue: three clusters, by hand."""
+    metrics = (Metric("accuracy"), Metric("pass@1", aggregate="pass_at_k", of="accuracy", drawn=1))
+    rows = [(0, None), (1, None), (2, "dialogue"), (3, "dialogue")]
+    right = [[1.0, 0.0], [0.0, 0.0], [1.0, 1.0], [1.0, 0.0]]
+    by_name = {found.metric.name: found.interval for found in tries_of(metrics, rows, right).results()}
+    flat = [value for tries in right for value in tries]
+    by_hand = stats.score_interval(flat, ["a", "a", "b", "b", "c", "c", "c", "c"])
+    assert by_name["accuracy"] == by_hand
+    means = [sum(tries) / len(tries) for tries in right]
+    of_rows = stats.score_interval(means, ["a", "b", "c", "c"])
+    found = by_name["pass@1"]
+    assert (found.value, found.stderr, found.n) == (of_rows.value, of_rows.stderr, 4)
+
+
+def test_tries_that_all_say_the_same_tell_a_corpus_metric_no_more_than_one():
+    """Sums of equal statistics are multiples, and a ratio of sums does not change."""
+    ratio = Metric("ratio", aggregate="corpus", from_statistics=lambda total: total[0] / total[1])
+    once, thrice = Tally((ratio,), "fail"), Tally((ratio,), "fail")
+    for row in range(40):
+        statistics = {"ratio": [float(row % 7), 10.0 + row % 3]}
+        once.add("all", "scored", {}, statistics)
+        for _ in range(3):
+            thrice.add("all", "scored", {}, statistics, row=row)
+    (single,), (several,) = once.results(), thrice.results()
+    assert several.interval.n == 3 * single.interval.n
+    assert several.interval.value == pytest.approx(single.interval.value)
+    assert (several.interval.low, several.interval.high) == pytest.approx(
+        (single.interval.low, single.interval.high)
+    )
