@@ -162,6 +162,7 @@ class Asking:
             ]
             with Journal(self.ledger.directory.journal) as journal, self.stopwatch.working():
                 await _together([self._in_turn(of_server, journal) for of_server in desks])
+        self.ledger.meter.pace.pause()
 
     def _ask_suites(self, running: Sequence[Running]) -> None:
         """Have other suites ask their benchmarks, one after another."""

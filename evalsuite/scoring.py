@@ -157,6 +157,7 @@ async def _ask_judge(
                 work, {"judge": endpoint}, journal, meter, first_replies=replies, through=through
             )
             await inference.run()
+    meter.pace.pause()
 
 
 def _jobs(works: Iterable[Work]) -> Iterator[Job]:

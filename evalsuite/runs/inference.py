@@ -197,7 +197,10 @@ class Inference:
             self._ask_of[party] = wrap(self._ask_of[party])
 
     async def run(self) -> None:
-        """Ask everything. Raises `EvalsuiteError` when it cannot go on; what was finished is written by then."""
+        """Ask everything. Raises `EvalsuiteError` when it cannot go on; what was finished is written by then.
+
+        Others may be asking at the same time, so whoever runs the last one pauses the meter's pace.
+        """
         began = perf_counter()
         for name in TRAFFIC:
             self._counted[name] = self._traffic(name)
@@ -217,7 +220,6 @@ class Inference:
                 self._read_traffic()
                 self.meter.speed_of(self.work.variant.name).seconds += perf_counter() - began
         self._note_pace()
-        self.meter.pace.pause()
 
     def _jobs(self) -> Iterator[Job | None]:
         """The owed samples; a dataset's replies say little about how fast the next one's come."""

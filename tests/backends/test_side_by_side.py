@@ -74,6 +74,28 @@ def test_two_servers_run_at_the_same_time_when_asked_for(notes, tmp_path, more, 
     wait_gone(pid for note in read(notes) for pid in note["pids"])
 
 
+def test_the_series_of_the_pace_holds_every_sample_also_after_the_first_server_is_done(
+    notes, tmp_path, monkeypatch
+):
+    """The second variant has four times the rows left: its samples come when nobody else asks any more."""
+    monkeypatch.setenv("STUB_SECONDS", "0.1")
+    given = [*words(tmp_path, rows=24), "--servers", "2", "--concurrency", "2"]
+    assert call(given).returncode == 0
+    journal = tmp_path / "run" / "samples.jsonl"
+    kept = [
+        line
+        for line in journal.read_bytes().splitlines(keepends=True)
+        if json.loads(line)["variant"] == "one"
+    ]
+    journal.write_bytes(b"".join(kept[:18]))  # six are owed to one, all to the other
+    assert call(given).returncode == 0
+    pace = summary_of(tmp_path / "run")["totals"]["throughput"]
+    width = pace["seconds_a_point"]
+    widths = [min(width, pace["seconds"] - point * width) for point in range(len(pace["samples_per_s"]))]
+    done = sum(rate * seconds for rate, seconds in zip(pace["samples_per_s"], widths, strict=True))
+    assert done == pytest.approx(6 + 24, abs=0.5)
+
+
 def test_the_death_of_one_of_two_starts_both_once_more(notes, tmp_path, monkeypatch):
     monkeypatch.setenv("STUB_SECONDS", "0.2")
     with start([*words(tmp_path, rows=40), "--servers", "2", "--concurrency", "2"]) as process:
