@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import doctest
 from importlib import import_module
 from pathlib import Path
@@ -21,12 +22,32 @@ MODULES = sorted(
 )
 
 
+def check_names(text: str) -> None:
+    """Blocks that need a trainer are Python, and what they import of ours is there."""
+    blocks = [part.split("```")[0] for part in text.split("```python\n")[1:]]
+    trees = [ast.parse(block) for block in blocks]
+    imports = [
+        (node.module, alias.name)
+        for tree in trees
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("evalsuite")
+        for alias in node.names
+    ]
+    assert imports
+    for module, name in imports:
+        path = ROOT.joinpath(*str(module).split("."))
+        source = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+        assert source.is_file(), module
+        assert (path / f"{name}.py").is_file() or name in source.read_text(encoding="utf-8"), (module, name)
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_examples_of_a_page(page):
     found = doctest.testfile(str(page), module_relative=False)
     assert found.failed == 0
     text = page.read_text(encoding="utf-8")
     if page.name in NEED_A_TRAINER:
+        check_names(text)
         return
     assert text.count("```python\n") == text.count("```python\n>>> "), "a block of Python that nothing runs"
 
