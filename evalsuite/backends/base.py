@@ -59,6 +59,16 @@ class Server(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class StandingServer:
+    """A `Server` that was there before and stays afterwards: an address, a model in memory."""
+
+    served: Mapping[str, Served]
+
+    def check(self, patience: float = 0.0) -> None:
+        """Nothing to look at but its answers."""
+
+
+@dataclass(frozen=True, slots=True)
 class Ability:
     """What this machine can serve with a backend, for `evalsuite doctor` and `--backend auto`."""
 

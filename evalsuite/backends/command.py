@@ -18,7 +18,7 @@ from typing import Any
 from evalsuite.backends.base import NOTHING, Ability, Say, Served, Server, base_name, same_base, silent
 from evalsuite.backends.interpreters import installed, interpreter, variable
 from evalsuite.backends.ports import HOST, LAST_PORT, reserved_port
-from evalsuite.backends.process import ServerProcess
+from evalsuite.backends.process import ProcessServer, ServerProcess
 from evalsuite.errors import CheckpointError, ConfigError, ServerError
 from evalsuite.models.checkpoint import Checkpoint
 from evalsuite.models.templates import TEMPLATE_FILE, template_hash, template_of
@@ -91,18 +91,6 @@ class Engine:
 
 
 @dataclass(frozen=True, slots=True)
-class CommandServer:
-    """A running command."""
-
-    process: ServerProcess
-    served: Mapping[str, Served]
-
-    def check(self, patience: float = 0.0) -> None:
-        """See `Server.check`."""
-        self.process.check(patience)
-
-
-@dataclass(frozen=True, slots=True)
 class CommandBackend:
     """Starts an engine's own server for one base and the adapters on it."""
 
@@ -155,7 +143,7 @@ class CommandBackend:
                 facts = {"name": self.engine.title, "package": package} | stages.facts
                 facts["chat_template"] = _template_hash(self.engine, checkpoints[0])
                 base = Served(url, launch.name, facts, _slots(self.engine, arguments))
-                yield CommandServer(process, {one.name: asked(self.engine, one, base) for one in checkpoints})
+                yield ProcessServer(process, {one.name: asked(self.engine, one, base) for one in checkpoints})
 
     def _installed(self) -> str | None:
         return installed(self.name, self.name, self.engine.distributions)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 from pathlib import Path
+
+from evalsuite.commands import output_of
 
 QUERY_TIMEOUT_SECONDS = 10
 
@@ -18,14 +19,4 @@ def has_gpu() -> bool:
         return True
     if shutil.which("nvidia-smi") is None:
         return False
-    try:
-        done = subprocess.run(
-            ["nvidia-smi", "--list-gpus"],
-            capture_output=True,
-            text=True,
-            timeout=QUERY_TIMEOUT_SECONDS,
-            check=False,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return False
-    return done.returncode == 0 and "GPU" in done.stdout
+    return "GPU" in (output_of(["nvidia-smi", "--list-gpus"], QUERY_TIMEOUT_SECONDS) or "")

@@ -7,11 +7,12 @@ Engines pin torch and transformers to versions of their own, so they often live 
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
+
+from evalsuite.commands import output_of
 
 PROBE_TIMEOUT_SECONDS = 30
 PROBE = """
@@ -48,17 +49,8 @@ def installed(engine: str, module: str, distributions: Sequence[str]) -> str | N
         if find_spec(module) is None:
             return None
         return next(filter(None, map(_here, distributions)), None)
-    try:
-        done = subprocess.run(
-            [interpreter(engine), "-I", "-c", PROBE, module, *distributions],
-            capture_output=True,
-            text=True,
-            timeout=PROBE_TIMEOUT_SECONDS,
-            check=False,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return done.stdout.strip() or None
+    probe = [interpreter(engine), "-I", "-c", PROBE, module, *distributions]
+    return output_of(probe, PROBE_TIMEOUT_SECONDS) or None
 
 
 def _here(distribution: str) -> str | None:

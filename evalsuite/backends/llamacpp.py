@@ -21,7 +21,7 @@ from typing import Any
 
 from evalsuite.backends.base import NOTHING, Ability, Say, Served, Server, silent
 from evalsuite.backends.ports import HOST, LAST_PORT, refuse_taken_port
-from evalsuite.backends.process import ServerProcess
+from evalsuite.backends.process import ProcessServer, ServerProcess
 from evalsuite.errors import ConfigError, ServerError
 from evalsuite.models.checkpoint import Checkpoint
 from evalsuite.models.gguf_metadata import TEMPLATE_KEY, NotReadable, texts_in
@@ -40,18 +40,6 @@ CHILD = "import sys; sys.path[:] = filter(None, sys.path); from evalsuite.backen
 LESS_MEMORY = "Lower --backend-arg n_ctx=N or n_parallel=N."
 OWN_TEMPLATE = f"{NO_TEMPLATE} (llama.cpp takes ChatML)"
 INSTALL = "pip install 'evalsuite[llamacpp]'"
-
-
-@dataclass(frozen=True, slots=True)
-class LlamaCppServer:
-    """A running child."""
-
-    process: ServerProcess
-    served: Mapping[str, Served]
-
-    def check(self, patience: float = 0.0) -> None:
-        """See `Server.check`."""
-        self.process.check(patience)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +90,7 @@ class LlamaCppBackend:
                 parameters["n_parallel"],
                 continues_turns=True,
             )
-            yield LlamaCppServer(process, {checkpoint.name: _with_adapters(served, len(checkpoint.adapters))})
+            yield ProcessServer(process, {checkpoint.name: _with_adapters(served, len(checkpoint.adapters))})
 
 
 def _template_hash(checkpoint: Checkpoint) -> str:

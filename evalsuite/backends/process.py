@@ -10,9 +10,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
+from evalsuite.backends.base import Served
 from evalsuite.errors import ServerDied, ServerError
 
 SUPERVISOR = Path(__file__).with_name("supervisor.py")
@@ -216,3 +218,15 @@ class ServerProcess:
             return ""
         found = [advice for pattern, advice in KNOWN_WORDS if pattern.search(text)]
         return "".join("\n" + advice.replace("{less_memory}", self._less_memory) for advice in found)
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessServer:
+    """A `Server` that is a process of ours."""
+
+    process: ServerProcess
+    served: Mapping[str, Served]
+
+    def check(self, patience: float = 0.0) -> None:
+        """See `Server.check`."""
+        self.process.check(patience)

@@ -7,19 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from evalsuite.backends.base import NOTHING, Ability, Say, Served, Server, silent
+from evalsuite.backends.base import NOTHING, Ability, Say, Served, Server, StandingServer, silent
 from evalsuite.errors import ConfigError
 from evalsuite.models.checkpoint import Checkpoint
-
-
-@dataclass(frozen=True, slots=True)
-class RemoteServer:
-    """Addresses that answer, as far as we know."""
-
-    served: Mapping[str, Served]
-
-    def check(self, patience: float = 0.0) -> None:
-        """Nothing to look at but its answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +40,7 @@ class RemoteBackend:
             raise ConfigError(
                 "--backend-arg is for servers that evalsuite starts; with --base-url there is none."
             )
-        yield RemoteServer(
+        yield StandingServer(
             {
                 checkpoint.name: Served(checkpoint.address, checkpoint.model, {"name": "remote"})
                 for checkpoint in checkpoints

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from evalsuite.backends.base import NOTHING, Ability, Say, Served, Server, base_name, same_base, silent
-from evalsuite.backends.process import ServerProcess
+from evalsuite.backends.process import ProcessServer, ServerProcess
 from evalsuite.errors import CheckpointError, ConfigError, ServerError
 from evalsuite.models.checkpoint import Checkpoint
 
@@ -39,18 +39,6 @@ ENVIRONMENT = {
 }
 NUMBERS = {"max_batch": 1, "max_model_len": 2, "n_threads": 1, "port": 0}
 """Arguments that are whole numbers, with the least value."""
-
-
-@dataclass(frozen=True, slots=True)
-class TransformersServer:
-    """A running child."""
-
-    process: ServerProcess
-    served: Mapping[str, Served]
-
-    def check(self, patience: float = 0.0) -> None:
-        """See `Server.check`."""
-        self.process.check(patience)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +90,7 @@ class TransformersBackend:
                 raise ConfigError(f"--backend-arg: {note['error']}")
             say(f"ready in {time.monotonic() - began:.0f} s: {note['dtype']} on {note['device']}")
             served = {one.name: _served(one, parameters["models"][0]["name"], note) for one in checkpoints}
-            yield TransformersServer(process, served)
+            yield ProcessServer(process, served)
 
 
 def child_parameters(checkpoints: Sequence[Checkpoint], arguments: Mapping[str, str]) -> dict[str, Any]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import platform
 import re
-import subprocess
 from importlib.metadata import PackageNotFoundError, distribution
 from typing import Any
 
 from evalsuite._version import __version__
+from evalsuite.commands import output_of
 
 PACKAGES = (
     "aiohttp",
@@ -66,26 +66,13 @@ def machine() -> str:
 
 def _gpus() -> list[str]:
     command = ["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader"]
-    try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=COMMAND_TIMEOUT_SECONDS, check=True
-        )
-    except (OSError, subprocess.SubprocessError):
-        return []
-    return done.stdout.strip().splitlines()
+    return (output_of(command, COMMAND_TIMEOUT_SECONDS) or "").splitlines()
 
 
 def git_state() -> dict[str, Any] | None:
     """Commit of the working directory and whether it has changes; None outside a repository."""
-    try:
-        done = subprocess.run(
-            ["git", "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*"],
-            capture_output=True,
-            text=True,
-            timeout=COMMAND_TIMEOUT_SECONDS,
-            check=True,
-        )
-    except (OSError, subprocess.SubprocessError):
+    command = ["git", "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*"]
+    described = output_of(command, COMMAND_TIMEOUT_SECONDS)
+    if described is None:
         return None
-    described = done.stdout.strip()
     return {"commit": described.removesuffix("-dirty"), "dirty": described.endswith("-dirty")}

@@ -30,7 +30,7 @@ try:
     found = version(sys.argv[1])
 except PackageNotFoundError:
     found = None
-print(json.dumps({"python": sys.version.split()[0], "version": found}))
+sys.stdout.write(json.dumps({"python": sys.version.split()[0], "version": found}))
 """
 SHOWN_LINES = 4
 

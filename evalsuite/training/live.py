@@ -21,7 +21,7 @@ from typing import Any
 import orjson
 import torch
 
-from evalsuite.backends.base import NOTHING, Ability, Say, Served, Server, silent
+from evalsuite.backends.base import NOTHING, Ability, Say, Served, Server, StandingServer, silent
 from evalsuite.backends.choice import ServerPlan
 from evalsuite.backends.transformers_server.asked import HTTP_BAD_REQUEST, Refused
 from evalsuite.backends.transformers_server.model import NamedModel
@@ -154,16 +154,6 @@ class LiveTransport:
 
 
 @dataclass(frozen=True, slots=True)
-class LiveServer:
-    """A model that was there before and stays afterwards."""
-
-    served: Mapping[str, Served]
-
-    def check(self, patience: float = 0.0) -> None:
-        """It cannot die without us."""
-
-
-@dataclass(frozen=True, slots=True)
 class LiveBackend:
     """The `Backend` of a model in memory: nothing is started."""
 
@@ -200,7 +190,7 @@ class LiveBackend:
             "rows_at_a_time": str(self.most_rows),
         }
         address = checkpoints[0].address
-        yield LiveServer(
+        yield StandingServer(
             {name: Served(address, name, engine, SLOTS, continues_turns=True, transport=self.transport)}
         )
 
