@@ -42,6 +42,7 @@ class _Connection(asyncio.Protocol):
         self._loop = loop
         self._exchange: _Exchange | None = None
         self._parser = httptools.HttpResponseParser(self)
+        self._transport: asyncio.Transport | None = None
         self.is_open = False
         self.idle_since = 0.0
 
@@ -77,13 +78,14 @@ class _Connection(asyncio.Protocol):
 
     def write(self, request: bytes) -> None:
         """Put a request on the wire, unless the connection is gone by now."""
-        if self.is_open:
+        if self.is_open and self._transport:
             self._transport.write(request)
 
     def close(self) -> None:
-        """Drop the connection at once."""
+        """Drop the connection at once; one that was never made has nothing to drop."""
         self.is_open = False
-        self._transport.abort()
+        if self._transport:
+            self._transport.abort()
 
     def data_received(self, data: bytes) -> None:
         if self._exchange is None or self._exchange.done.done():
@@ -177,6 +179,17 @@ class _Outbox:
             connection.write(request)
 
 
+def _at_a_time(host: str, loop: asyncio.AbstractEventLoop) -> dict[str, Any]:
+    """How a name with several addresses is tried: the next one 250 ms after the last, as RFC 8305 has it.
+
+    Not for an address, which has none beside it: asyncio loses the socket of a race that is cancelled as it is
+    won. Nor on a loop that the user's program has chosen (uvloop), which may not know how.
+    """
+    if ":" in host or host.replace(".", "").isdecimal() or not isinstance(loop, asyncio.BaseEventLoop):
+        return {}
+    return {"happy_eyeballs_delay": 0.25}
+
+
 def _inflated(inflate: Callable[[bytes], bytes], piece: bytes) -> bytes:
     try:
         return inflate(piece)
@@ -200,6 +213,7 @@ class DirectTransport:
         self._idle: list[_Connection] = []
         self._busy: set[_Connection] = set()
         lines = {"Host": address.authority, "Accept": "*/*", "Accept-Encoding": "identity", **headers}
+        self._at_a_time = _at_a_time(address.host, self._loop)
         self._head = "".join(f"{name}: {value}\r\n" for name, value in lines.items()).encode("latin-1")
 
     async def send(
@@ -247,21 +261,29 @@ class DirectTransport:
         return None
 
     async def _connected(self, timeout: float) -> _Connection:
-        # another loop that the user's program has chosen (uvloop) may not know how to try two addresses at a time
-        at_a_time: dict[str, Any] = (
-            {"happy_eyeballs_delay": 0.25} if isinstance(self._loop, asyncio.BaseEventLoop) else {}
-        )
-        host, port = self._address.host, self._address.port or HTTP_PORT
-        connecting = self._loop.create_connection(
-            lambda: _Connection(self._loop), host=host, port=port, **at_a_time
-        )
-        try:
-            _, connection = await asyncio.wait_for(connecting, timeout)
-        except OSError as error:
-            if isinstance(error, asyncio.TimeoutError) and error.errno is None:
-                raise
-            raise TransportError(spoken(error)) from error
+        connection = _Connection(self._loop)
+        connecting = asyncio.ensure_future(self._connect(connection))
+        try:  # not `wait_for`: before Python 3.12 it forgets a cancellation that comes as the connection is made
+            await asyncio.wait({connecting}, timeout=timeout)
+            _ended_in_time(connecting)
+        except BaseException:
+            connecting.cancel()
+            connection.close()
+            raise
         return connection
+
+    async def _connect(self, connection: _Connection) -> None:
+        host, port = self._address.host, self._address.port or HTTP_PORT
+        try:
+            await self._loop.create_connection(lambda: connection, host, port, **self._at_a_time)
+        except OSError as error:
+            raise TransportError(spoken(error)) from error
+
+
+def _ended_in_time(task: asyncio.Task[None]) -> None:
+    if not task.done():
+        raise asyncio.TimeoutError
+    task.result()
 
 
 def spoken(error: OSError | Exception) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import gzip
+import socket
 import subprocess
 import sys
 import zlib
@@ -271,6 +273,25 @@ def test_a_cancelled_request_drops_its_connection() -> None:
         return (await ask(transport)).body
 
     assert within(script, again) == b"hello"
+
+
+@pytest.mark.parametrize("turns", range(12))
+def test_a_request_cancelled_while_it_connects_leaves_no_socket(turns: int) -> None:
+    """Whatever turn of the loop it is; a socket left to the collector would be a warning, which is an error."""
+
+    async def scenario() -> None:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            transport = DirectTransport(Address.of(f"http://127.0.0.1:{server.getsockname()[1]}"), {})
+            asking = asyncio.ensure_future(ask(transport))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            asking.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await asking
+            await transport.close()
+        gc.collect()
+
+    asyncio.run(scenario())
 
 
 def test_pieces_are_seen_as_they_arrive_and_may_end_the_request() -> None:
