@@ -22,12 +22,12 @@ Source: Zheng et al. 2023 (MT-Bench and Chatbot Arena, arXiv 2306.05685), sectio
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
+from evalsuite.metrics.finite import finite
 from evalsuite.metrics.lenient_json import mended_object
 
 VERSION = "1"
@@ -136,13 +136,7 @@ def _number(value: Any, high: float) -> float | None:
         if written is None or (written["of"] and float(written["of"]) != high):
             return None
         value = float(written["score"])
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        number = float(value)
-    except OverflowError:
-        return None
-    return number if math.isfinite(number) else None
+    return finite(value)
 
 
 def _reason(found: Mapping[str, Any]) -> str:

@@ -16,6 +16,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from evalsuite.metrics.finite import finite
 from evalsuite.metrics.text import ASCII_WIDTH
 
 VERSION = "1"
@@ -51,12 +52,13 @@ def read(alternatives: Iterable[Sequence[object]], options: Collection[str]) -> 
     variants: dict[str, list[float]] = {label: [] for label in options}
     shown = []
     for token, value in alternatives:
-        if not isinstance(value, (int, float)) or not math.isfinite(value):
+        number = finite(value)
+        if number is None:
             continue
-        shown.append(float(value))
+        shown.append(number)
         letter = _LETTER.fullmatch(str(token).translate(ASCII_WIDTH))
         if letter and letter["label"] in variants:
-            variants[letter["label"]].append(float(value))
+            variants[letter["label"]].append(number)
     return LabelLogprobs(
         {label: _total(values) for label, values in variants.items()}, min(shown, default=None)
     )

@@ -8,8 +8,9 @@ from typing import Any
 
 from msgspec import Struct
 
+from evalsuite.metrics.finite import finite
 from evalsuite.report.curves import Line, Point, line_chart
-from evalsuite.report.numbers import finite, format_count, format_value, scaled
+from evalsuite.report.numbers import format_count, format_value, scaled
 from evalsuite.report.summary_parts import Part
 
 MOST_TOOLS = 12

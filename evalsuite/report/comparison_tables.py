@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from xml.etree import ElementTree as ET
 
+from evalsuite.metrics.finite import finite
 from evalsuite.report.comparison_words import undetectable
 from evalsuite.report.numbers import (
     MISSING,
-    finite,
     format_count,
     format_delta,
     format_delta_interval,

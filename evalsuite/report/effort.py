@@ -7,9 +7,10 @@ from typing import Any
 
 from msgspec import Struct
 
+from evalsuite.metrics.finite import finite
 from evalsuite.report import charts
 from evalsuite.report.metric_tables import Row, metric_row, unit_domain
-from evalsuite.report.numbers import finite, format_count, format_duration, format_plain, format_rate
+from evalsuite.report.numbers import format_count, format_duration, format_plain, format_rate
 from evalsuite.report.summary_parts import WHOLE, Part, parts
 from evalsuite.report.tally import Behaviour, Tally
 

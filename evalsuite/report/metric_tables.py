@@ -7,11 +7,11 @@ from typing import Any
 
 from msgspec import Struct
 
+from evalsuite.metrics.finite import finite
 from evalsuite.report import charts
 from evalsuite.report.numbers import (
     MISSING,
     counted,
-    finite,
     format_count,
     format_interval,
     format_value,

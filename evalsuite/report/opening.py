@@ -7,10 +7,10 @@ from typing import Any
 
 from msgspec import Struct
 
+from evalsuite.metrics.finite import finite
 from evalsuite.report.numbers import (
     MISSING,
     counted,
-    finite,
     format_count,
     format_duration,
     format_interval,

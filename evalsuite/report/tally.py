@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from evalsuite.compact import Values
-from evalsuite.report.numbers import finite
+from evalsuite.metrics.finite import finite
 
 MOST_COUNTED = 50_000
 DIGITS = 4

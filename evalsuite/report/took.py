@@ -10,9 +10,9 @@ from typing import Any
 
 from msgspec import Struct
 
+from evalsuite.metrics.finite import finite
 from evalsuite.report.numbers import (
     MISSING,
-    finite,
     format_count,
     format_duration,
     format_plain,

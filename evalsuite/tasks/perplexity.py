@@ -8,13 +8,13 @@ log-probabilities of the text's own tokens (`endpoint.measures`), the text as it
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from evalsuite.data.dataset import RowError
 from evalsuite.metrics import bleu, likelihood
+from evalsuite.metrics.finite import finite
 from evalsuite.tasks.base import CHINESE_TRAIT, Metric, Style, Task, json_value, text_value
 from evalsuite.types import Measured, Prompt, Reply, Score
 
@@ -162,8 +162,8 @@ def _is_logprob(numbered: tuple[int, Any]) -> bool:
     place, value = numbered
     if value is None:
         return place == 0
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_number and math.isfinite(value) and value <= 0
+    number = finite(value)
+    return number is not None and number <= 0
 
 
 def _surprises(measured: Measured) -> list[str]:
