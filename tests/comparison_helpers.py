@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -56,6 +58,11 @@ def scored(out: Path, name: str, rows: Iterable[Mapping[str, Any]], kind: str = 
     path = write_rows(out / "files" / name / "exam.jsonl", rows)
     given = {"datasets": [f"{kind}:{path}"], "name": name, "out": out / "runs"}
     return score(build_score_config(given | options))
+
+
+def text_of(page: str) -> str:
+    """What a page says, without its tags; spaces that hold words together as plain ones."""
+    return html.unescape(re.sub(r"<[^<>]*>", "", page)).replace("\u00a0", " ")
 
 
 def replies(right: int, wrong: int) -> list[str]:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from evalsuite.report.numbers import counted, format_compact
+from evalsuite.report.numbers import MINUS, counted, format_compact
 
 MOST_BARS = 28
 """At 360 units of width a bar stays wide enough to point at."""
@@ -27,7 +27,11 @@ FEWEST = 5
 WIDTH, HEIGHT = 360, 128
 LEFT, RIGHT, TOP, BOTTOM = 6, 6, 18, 22
 ROW_WIDTH, ROW_HEIGHT = 160, 18
-FOREST_WIDTH = 300
+FOREST_WIDTH = 320
+FOREST_EDGE = 18
+"""Room at both ends of its axis for half a number."""
+FOREST_STEPS = 3
+"""At most so many numbers on each side of 0."""
 ROW_EDGE = 4
 """Room at both ends of a row's axis, so that a dot at 0 or 100 is whole."""
 
@@ -246,51 +250,76 @@ def interval_row(
     return "".join(parts)
 
 
+@dataclass(frozen=True, slots=True)
+class ForestScale:
+    """The axis of a forest plot: from -`step` * `steps` to as far on the other side of 0, a number at every step."""
+
+    step: float
+    steps: int
+
+    @property
+    def reach(self) -> float:
+        """Where it ends."""
+        return self.step * self.steps
+
+    def place(self, number: float) -> float:
+        """How far from the left edge a difference stands; one beyond the axis stands at its end."""
+        share = (min(self.reach, max(-self.reach, number)) + self.reach) / (2 * self.reach)
+        return FOREST_EDGE + share * (FOREST_WIDTH - 2 * FOREST_EDGE)
+
+    def ticks(self) -> list[float]:
+        """The differences that are numbered."""
+        return [self.step * number for number in range(-self.steps, self.steps + 1)]
+
+
+def forest_scale(largest: float) -> ForestScale:
+    """An axis with room for a difference of `largest` both ways, in round steps."""
+    if largest <= 0:
+        return ForestScale(1.0, 1)
+    step = nice_step(largest, FOREST_STEPS)
+    return ForestScale(step, max(1, math.ceil(largest / step - 1e-9)))
+
+
 def delta_row(
-    delta: float | None, low: float | None, high: float | None, *, title: str, reach: float, kind: str
+    delta: float | None, low: float | None, high: float | None, *, title: str, scale: ForestScale, kind: str
 ) -> str:
-    """One line of a forest plot: a difference with its whisker around an upright zero, from -`reach` to `reach`.
+    """One line of a forest plot: a difference with its whisker around an upright zero.
 
     `kind` is a class for the verdict's colour. An interval beyond the axis ends in an arrow; the empty string where
     there is no value.
     """
     if delta is None:
         return ""
-    middle = ROW_HEIGHT / 2
-    span = reach if reach > 0 else 1.0
-
-    def place(number: float) -> float:
-        share = (min(span, max(-span, number)) + span) / (2 * span)
-        return ROW_EDGE + share * (FOREST_WIDTH - 2 * ROW_EDGE)
-
+    middle, place, reach = ROW_HEIGHT / 2, scale.place, scale.reach
     size = f'viewBox="0 0 {FOREST_WIDTH} {ROW_HEIGHT}" width="{FOREST_WIDTH}" height="{ROW_HEIGHT}"'
-    zero = f"{place(0.0):.1f}"
     parts = [
         f'<svg class="forest {escape(kind)}" {size} role="img"><title>{escape(title)}</title>',
-        f'<line class="track" x1="{ROW_EDGE}" x2="{FOREST_WIDTH - ROW_EDGE}" y1="{middle}" y2="{middle}"/>',
-        f'<line class="zero-line" x1="{zero}" x2="{zero}" y1="0" y2="{ROW_HEIGHT}"/>',
+        f'<line class="track" x1="{FOREST_EDGE}" x2="{FOREST_WIDTH - FOREST_EDGE}" y1="{middle}" y2="{middle}"/>',
+        *(_upright(place(tick), "zero-line" if tick == 0 else "grid") for tick in scale.ticks()),
     ]
     if low is not None and high is not None:
         left, right = place(low), place(high)
         ends = (
-            f"M{left + 4:.1f} {middle - 4}l-4 4l4 4" if low < -span else f"M{left:.1f} {middle - 4}v8",
-            f"M{right - 4:.1f} {middle - 4}l4 4l-4 4" if high > span else f"M{right:.1f} {middle - 4}v8",
+            f"M{left + 4:.1f} {middle - 4}l-4 4l4 4" if low < -reach else f"M{left:.1f} {middle - 4}v8",
+            f"M{right - 4:.1f} {middle - 4}l4 4l-4 4" if high > reach else f"M{right:.1f} {middle - 4}v8",
         )
         parts.append(f'<path class="whisker" d="{ends[0]}M{left:.1f} {middle}H{right:.1f}{ends[1]}"/>')
     parts.append(f'<circle class="dot" cx="{place(delta):.1f}" cy="{middle}" r="4"/></svg>')
     return "".join(parts)
 
 
-def forest_axis(reach: float, unit: str) -> str:
-    """The scale under a forest plot: -`reach`, 0 and `reach` with the unit's name."""
+def _upright(x: float, kind: str) -> str:
+    return f'<line class="{kind}" x1="{x:.1f}" x2="{x:.1f}" y1="0" y2="{ROW_HEIGHT}"/>'
+
+
+def forest_axis(scale: ForestScale) -> str:
+    """The numbers of a forest plot's axis."""
     size = f'viewBox="0 0 {FOREST_WIDTH} {ROW_HEIGHT}" width="{FOREST_WIDTH}" height="{ROW_HEIGHT}"'
-    words = (
-        (ROW_EDGE, "start", f"−{format_compact(reach)}"),
-        (FOREST_WIDTH / 2, "middle", "0"),
-        (FOREST_WIDTH - ROW_EDGE, "end", f"+{format_compact(reach)} {unit}".rstrip()),
-    )
-    labels = "".join(
-        f'<text class="tick-label" x="{x}" y="13" text-anchor="{anchor}">{escape(text)}</text>'
-        for x, anchor, text in words
-    )
-    return f'<svg class="forest scale" {size} aria-hidden="true">{labels}</svg>'
+    labels = []
+    for tick in scale.ticks():
+        x = f"{scale.place(tick):.1f}"
+        sign = "" if tick == 0 else "+" if tick > 0 else MINUS
+        words = escape(sign + format_compact(abs(round(tick, 12))))
+        labels.append(f'<line class="tick" x1="{x}" x2="{x}" y1="0" y2="3"/>')
+        labels.append(f'<text class="tick-label" x="{x}" y="15" text-anchor="middle">{words}</text>')
+    return f'<svg class="forest scale" {size} aria-hidden="true">{"".join(labels)}</svg>'

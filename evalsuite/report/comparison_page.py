@@ -15,6 +15,7 @@ from evalsuite.report.numbers import format_count
 from evalsuite.report.packing import Pack
 from evalsuite.report.samples import Metrics
 from evalsuite.report.training_charts import training_charts
+from evalsuite.report.verdict_list import verdict_list
 
 
 def render_comparison(
@@ -65,7 +66,7 @@ def _context(document: Mapping[str, Any], flips: Sequence[Flips], command: str) 
         "baseline": baseline,
         "others": others,
         "several": len(others) > 1,
-        "verdicts": document["verdicts"],
+        "compared": verdict_list(document),
         "warnings": document["warnings"],
         "forests": forests.forests(document),
         "training": training_charts(document),

@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from evalsuite.comparison.contrasts import SIGNIFICANT
+from evalsuite.metrics.finite import finite
 from evalsuite.report.numbers import (
     MISSING,
     POINT_UNITS,
     counted,
-    finite,
     format_count,
     format_delta,
     format_delta_interval,
@@ -34,41 +35,63 @@ def verdict_sentence(result: Mapping[str, Any], baseline: str) -> str:
 
     `result` is an entry of `results` that carries a verdict.
     """
-    pair = f"{result['variant']} and {baseline} on {result['dataset']}"
+    said, because = verdict_parts(result, baseline)
+    return f"{said}: {because}"
+
+
+def verdict_parts(result: Mapping[str, Any], baseline: str) -> tuple[str, str]:
+    """The same in two: what is said, and what says so, for where the first is to be seen at a glance."""
+    place = f"on {result['dataset']}"
+    pair = f"between {result['variant']} and {baseline} {place}"
     if result["delta"] is None or result["p"] is None:
-        return (
-            f"Not enough rows to tell {pair} apart by {result['metric']} (n = {format_count(result['n'])})."
-        )
-    numbers = _numbers(result)
+        why = f"{result['metric']} of {counted(result['n'], 'row')} in common."
+        return f"Too few rows to tell a difference {pair}", why
     if result["verdict"] != NO_DIFFERENCE:
-        return f"{result['variant']} is {result['verdict']} than {baseline} on {result['dataset']}: {numbers}.{_noise(result)}"
+        said = f"{result['variant']} is {result['verdict']} than {baseline} {place}"
+        return said, f"{_numbers(result)}.{_noise(result)}"
     if not result["wins"] and not result["losses"] and result["ties"]:
-        same = f"both score the same on all {counted(result['n'], 'row')}"
-        return f"No detectable difference between {pair}: {same} by {result['metric']}{_could_have(result)}."
-    return f"No detectable difference between {pair}: {numbers}{_could_have(result)}.{_noise(result)}"
+        numbers = f"both score the same on all {counted(result['n'], 'row')} by {result['metric']}"
+        return f"No detectable difference {pair}", f"{numbers}{_could_have(result)}."
+    return f"No detectable difference {pair}", f"{_numbers(result)}{_could_have(result)}.{_noise(result)}"
 
 
 def _numbers(result: Mapping[str, Any]) -> str:
+    lower = "" if result["higher_is_better"] else " (lower is better)"
     interval = format_delta_interval(result, result["ci_low"], result["ci_high"])
     ranged = f"95 % interval {interval}, " if interval != MISSING else ""
-    adjusted = " by Holm" if result["p_adjusted"] != result["p"] else ""
-    p = format_p(result["p_adjusted"])
     flips = (
         f", {format_count(result['wins'])} won, {format_count(result['losses'])} lost"
         if result["wins"] is not None
         else ""
     )
     return (
-        f"{result['metric']} {format_delta(result, result['delta'])} "
-        f"({ranged}p {p}{adjusted}{flips}, n = {format_count(result['n'])})"
+        f"{result['metric']}{lower} {format_delta(result, result['delta'])} "
+        f"({ranged}p {_p(result)}{flips}, n = {format_count(result['n'])})"
     )
 
 
+def _p(result: Mapping[str, Any]) -> str:
+    """The p-value the verdict rests on; where only the adjustment keeps it from being small, the one before it too."""
+    p, adjusted = result["p"], result["p_adjusted"]
+    if adjusted == p:
+        return format_p(p)
+    alone = f", {format_p(p).removeprefix('= ')} alone" if p < SIGNIFICANT <= adjusted else ""
+    return f"{format_p(adjusted)} by Holm{alone}"
+
+
 def _could_have(result: Mapping[str, Any]) -> str:
+    """How small a difference such rows would have shown; and whether this one was nearly one."""
     if undetectable(result):
         return "; so few rows could not have shown any difference"
     size = format_size(result, result["detectable"])
-    return "" if size == MISSING else f"; could have detected ≥ {size}"
+    close = "; too close to call" if _leaves_out_zero(result) else ""
+    return close if size == MISSING else f"{close}{',' if close else ';'} could have detected ≥ {size}"
+
+
+def _leaves_out_zero(result: Mapping[str, Any]) -> bool:
+    """Whether the interval leaves out 0: it is of this metric alone and approximate, p is exact and adjusted."""
+    low, high = finite(result["ci_low"]), finite(result["ci_high"])
+    return low is not None and high is not None and not low <= 0 <= high
 
 
 def undetectable(result: Mapping[str, Any]) -> bool:
@@ -81,7 +104,10 @@ def _noise(result: Mapping[str, Any]) -> str:
     floor = finite(result["noise_floor"])
     if floor is None:
         return ""
-    return f" The baseline run twice was {format_size(result, floor)} from itself."
+    as_far = (
+        ", no less than that" if result["verdict"] != NO_DIFFERENCE and floor >= abs(result["delta"]) else ""
+    )
+    return f" The baseline run twice was {format_size(result, floor)} from itself{as_far}."
 
 
 def row_sentences(rows: Sequence[Mapping[str, Any]], baseline: str) -> Iterator[str]:

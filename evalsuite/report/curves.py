@@ -45,12 +45,13 @@ def line_chart(
     *,
     title: str,
     ticks: Sequence[tuple[float, str]],
+    across: str = "",
     bounds: tuple[float, float] = (-math.inf, math.inf),
 ) -> str:
     """All lines on one pair of axes; the empty string without a point.
 
-    `ticks` are the places of the axis with their words; where there are many, some go unlabelled. The upright axis does
-    not leave `bounds`, which is what the unit can be.
+    `ticks` are the places of the axis with their words, and `across` is what they count; where there are many, some go
+    unlabelled. The upright axis does not leave `bounds`, which is what the unit can be.
     """
     points = [point for line in lines for point in line.points]
     if not points:
@@ -68,6 +69,11 @@ def line_chart(
 
     parts = [f'<svg class="curves" viewBox="0 0 {WIDTH} {HEIGHT}" role="img"><title>{escape(title)}</title>']
     parts += _levels(low, step, high, y) + _ticks(ticks, x)
+    if across:
+        name = escape(across)
+        parts.append(
+            f'<text class="tick-label" x="{LEFT - 6}" y="{HEIGHT - 8}" text-anchor="end">{name}</text>'
+        )
     for at, line in enumerate(lines):
         parts += _line(line, f"line-{at % COLOURS}", x, y)
     return "".join([*parts, "</svg>"])

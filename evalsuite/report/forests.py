@@ -60,24 +60,27 @@ def _by_scale(results: Sequence[Mapping[str, Any]]) -> list[list[Mapping[str, An
     return list(groups.values())
 
 
-def _forest(results: Sequence[Mapping[str, Any]]) -> tuple[list[DeltaRow], str]:
-    reach = _reach(results)
-    unit = "points" if results[0]["unit"] in POINT_UNITS else ""
-    return [_row(result, reach) for result in results], charts.forest_axis(reach, unit)
+def _forest(results: Sequence[Mapping[str, Any]]) -> tuple[list[DeltaRow], str, str]:
+    scale = _scale(results)
+    return [_row(result, scale) for result in results], charts.forest_axis(scale), _unit(results)
 
 
-def _reach(results: Iterable[Mapping[str, Any]]) -> float:
-    """Where an axis that shows all of them ends: a round number."""
+def _unit(results: Sequence[Mapping[str, Any]]) -> str:
+    """What an axis is of, as its heading ends."""
+    return ", points" if results[0]["unit"] in POINT_UNITS else ""
+
+
+def _scale(results: Iterable[Mapping[str, Any]]) -> charts.ForestScale:
+    """An axis that shows all of them."""
     ends = [
         abs(scaled(result, result[name]) or 0.0)
         for result in results
         for name in ("delta", "ci_low", "ci_high")
     ]
-    largest = max(ends, default=0.0)
-    return charts.nice_step(largest, 1) if largest > 0 else 1.0
+    return charts.forest_scale(max(ends, default=0.0))
 
 
-def _row(result: Mapping[str, Any], reach: float) -> DeltaRow:
+def _row(result: Mapping[str, Any], scale: charts.ForestScale | None) -> DeltaRow:
     kind = {"better": "better", "worse": "worse"}.get(str(result["verdict"]), "neither")
     interval = format_delta_interval(result, result["ci_low"], result["ci_high"])
     delta = format_delta(result, result["delta"])
@@ -100,21 +103,22 @@ def _row(result: Mapping[str, Any], reach: float) -> DeltaRow:
         detectable=detectable_text(result),
         verdict=result["verdict"] or "",
         kind=kind,
-        graphic=charts.delta_row(*ends, title=title, reach=reach, kind=kind),
+        graphic=charts.delta_row(*ends, title=title, scale=scale, kind=kind) if scale else "",
         lower_is_better=not result["higher_is_better"],
     )
 
 
-def delta_tables(document: Mapping[str, Any]) -> list[tuple[str, list[DeltaRow]]]:
-    """Every metric of every whole dataset."""
-    tables: dict[str, list[DeltaRow]] = {}
+def delta_tables(document: Mapping[str, Any]) -> list[tuple[str, list[DeltaRow], list[DeltaRow]]]:
+    """Every metric of every whole dataset: its name, the rows of what matters, those of minor metrics."""
+    tables: dict[str, tuple[list[DeltaRow], list[DeltaRow]]] = {}
     for result in whole_results(document, details=True):
-        tables.setdefault(result["dataset"], []).append(_row(result, 0.0))
-    return list(tables.items())
+        minor = bool(result["detail"]) and not result["verdict"]
+        tables.setdefault(result["dataset"], ([], []))[minor].append(_row(result, None))
+    return [(dataset, *rows) for dataset, rows in tables.items()]
 
 
-def subset_delta_tables(document: Mapping[str, Any]) -> list[tuple[str, str, bool, list[DeltaRow], str]]:
-    """Categories and subsets by the judged metrics: a title, the metric, whether it is unfolded, its rows, the axis."""
+def subset_delta_tables(document: Mapping[str, Any]) -> list[tuple[str, str, bool, list[DeltaRow], str, str]]:
+    """Categories and subsets by the judged metrics: a title, the metric, whether it is unfolded, its rows, the axis, its unit."""
     groups: dict[tuple[str, bool, str], list[Mapping[str, Any]]] = {}
     for result in document["results"]:
         if result["subset"] != WHOLE:
@@ -122,8 +126,8 @@ def subset_delta_tables(document: Mapping[str, Any]) -> list[tuple[str, str, boo
             groups.setdefault(place, []).append(result)
     tables = []
     for (dataset, categories, metric), results in groups.items():
-        reach = _reach(results)
-        rows = [_row(result, reach) for result in _largest_change_first(results)]
+        scale = _scale(results)
+        rows = [_row(result, scale) for result in _largest_change_first(results)]
         title = f"{dataset}, {'categories' if categories else 'subsets'}"
         tables.append(
             (
@@ -131,7 +135,8 @@ def subset_delta_tables(document: Mapping[str, Any]) -> list[tuple[str, str, boo
                 metric,
                 len(rows) <= SUBSETS_OPEN,
                 rows,
-                charts.forest_axis(reach, "points" if results[0]["unit"] in POINT_UNITS else ""),
+                charts.forest_axis(scale),
+                _unit(results),
             )
         )
     return tables
@@ -160,7 +165,7 @@ def signature_pairs(document: Mapping[str, Any]) -> list[tuple[str, str, str, st
     ]
 
 
-def forests(document: Mapping[str, Any]) -> list[tuple[list[DeltaRow], str]]:
-    """What is judged, as forest plots: the rows that share an axis, and the axis."""
-    judged = [result for result in document["results"] if result["verdict"]]
+def forests(document: Mapping[str, Any]) -> list[tuple[list[DeltaRow], str, str]]:
+    """What is judged, as forest plots: the rows that share an axis, the axis, its unit."""
+    judged = [result for result in whole_results(document) if result["verdict"]]
     return [_forest(results) for results in _by_scale(judged)]

@@ -20,11 +20,13 @@ def render(
     """
     # Here and not above: a command that writes no report should not wait for what one needs.
     from evalsuite.report.explorer import explorer_context
+    from evalsuite.report.numbers import format_count
     from evalsuite.report.packing import MOST_SAMPLES, Pack
     from evalsuite.report.page import assemble
     from evalsuite.report.summary_parts import metrics_by_dataset
     from evalsuite.report.tally import Tally
     from evalsuite.report.view import aliases, comparison_context, context
+    from evalsuite.report.worst_rows import worst_rows
 
     pack = Pack(metrics_by_dataset(summary), MOST_SAMPLES if max_samples is None else max_samples)
     tally = Tally()
@@ -33,10 +35,12 @@ def render(
         pack.add(sample)
     document = summary.get("comparison")
     baseline = document["baseline"] if document else None
+    names = aliases(document) if document else {}
     return assemble(
         "report.html.j2",
         context(run, summary, tally)
         | (comparison_context(document) if document else {})
-        | explorer_context(pack, baseline),
-        data=pack.data(baseline, aliases(document) if document else {}),
+        | explorer_context(pack, baseline)
+        | {"worst_rows": worst_rows(pack, baseline, names), "count": format_count},
+        data=pack.data(baseline, names),
     )

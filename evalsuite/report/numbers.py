@@ -16,6 +16,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from evalsuite.metrics.finite import finite
+
 MISSING = "—"
 
 PERCENT_DECIMALS = 1
@@ -37,24 +39,18 @@ SMALLEST_P = 0.001
 """Smaller p-values differ in nothing a reader would act on."""
 
 P_DECIMALS = 3
+P_LIMIT = 0.05
+"""Where verdicts turn: 0.0498 and 0.0502 must not both read as 0.05."""
+SMALLEST_POINTS = 1e-4
+"""A difference of fewer points is shown as none: of 100,000 rows one is ten times as much."""
 MINUS = "−"
+NO_BREAK = "\u00a0"
 POINT_UNITS = frozenset({"proportion", "score", "bleu"})
 """Units whose differences are called points."""
 
 _SCALE = {"proportion": 100.0, "score": 100.0}
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 _COMPACT_STEPS = ((1_000_000_000, "G"), (1_000_000, "M"), (1_000, "k"))
-
-
-def finite(value: Any) -> float | None:
-    """The value as a float, or None where there is nothing to show."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return None
-    try:
-        number = float(value)
-    except OverflowError:
-        return None
-    return number if math.isfinite(number) else None
 
 
 def scaled(metric: Mapping[str, Any], value: Any) -> float | None:
@@ -134,6 +130,8 @@ def format_delta(metric: Mapping[str, Any], delta: Any) -> str:
     '−2.1 points'
     >>> format_delta({"unit": "ratio"}, 0.25)
     '+0.2500'
+    >>> format_delta({"unit": "proportion"}, 0.0002)
+    '+0.02 points'
     """
     number = scaled(metric, delta)
     return MISSING if number is None else _signed(metric, number) + _points(metric, number)
@@ -160,17 +158,25 @@ def format_size(metric: Mapping[str, Any], size: Any) -> str:
 def format_p(p: Any) -> str:
     """A p-value with its sign of equality, never as nothing.
 
-    >>> [format_p(p) for p in (0.0312, 0.00002, 1)]
-    ['= 0.031', '< 0.001', '= 1']
+    >>> [format_p(p) for p in (0.0312, 0.00002, 1, 0.0498)]
+    ['= 0.031', '< 0.001', '= 1', '< 0.05']
     """
     number = finite(p)
     if number is None:
         return MISSING
-    return "< 0.001" if number < SMALLEST_P else f"= {float(f'{number:.{P_DECIMALS}f}'):g}"
+    if number < SMALLEST_P:
+        return "< 0.001"
+    rounded = float(f"{number:.{P_DECIMALS}f}")
+    if rounded == P_LIMIT and number != P_LIMIT:
+        return f"{'<' if number < P_LIMIT else '>'} {P_LIMIT:g}"
+    return f"= {rounded:g}"
 
 
 def _signed(metric: Mapping[str, Any], number: float) -> str:
+    """With the digits it takes to see which way it goes; a plain zero where even those show none."""
     text = _without_unit(metric, abs(number))
+    if metric.get("unit") in POINT_UNITS and abs(number) >= SMALLEST_POINTS and not float(text):
+        text = f"{abs(number):.{math.ceil(-math.log10(abs(number)))}f}"
     if not any(digit in text for digit in "123456789"):
         return text
     return ("+" if number > 0 else MINUS) + text

@@ -18,7 +18,8 @@ from __future__ import annotations
 
 import base64
 import zlib
-from collections.abc import Mapping
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from types import MappingProxyType
 from typing import Any
@@ -126,6 +127,24 @@ class Pack:
                 entry = next(entries)
                 if self._drawn(entry):
                     self._put(entry, body, [table[number] for number in body["messages"]])
+
+    @property
+    def entries(self) -> Sequence[Entry]:
+        """The samples that are here, in the journal's order."""
+        return self._entries
+
+    def primary(self, entry: Entry) -> Mapping[str, Any]:
+        """The metric a sample is judged by."""
+        return self._primary.get((entry.variant, entry.dataset), {})
+
+    def read(self, numbers: Iterable[int]) -> Iterator[tuple[Entry, dict[str, Any], list[Message]]]:
+        """Some of `entries` by their number, each with its body and its messages."""
+        self._close()
+        for number in numbers:
+            chunk = bisect_right(self._starts, number) - 1
+            opened = inflated(self._chunks[chunk])
+            body = opened["samples"][number - self._starts[chunk]]
+            yield self._entries[number], body, [_message(*opened["messages"][at]) for at in body["messages"]]
 
     def data(self, baseline: str | None = None, aliases: Mapping[str, str] = MappingProxyType({})) -> str:
         """The JSON text; empty without samples.

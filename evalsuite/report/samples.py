@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple, TypeAlias
 
+from evalsuite.metrics.finite import finite
 from evalsuite.report import numbers, texts
 
 Answer: TypeAlias = Literal["right", "partial", "wrong", "none"]
@@ -30,7 +31,6 @@ MOST_MESSAGES = 60
 
 FIRST_MESSAGES = 10
 _THUMBNAIL = re.compile(r"data:image/(?:png|jpeg|gif|webp|bmp);base64,[A-Za-z0-9+/=]+")
-NO_BREAK = "\u00a0"
 
 
 class Entry(NamedTuple):
@@ -57,7 +57,7 @@ class Entry(NamedTuple):
 
 def entry_of(sample: Mapping[str, Any], primary: Mapping[str, Any]) -> Entry:
     """The entry of a journal line; `primary` is the metric its dataset is judged by."""
-    score = numbers.finite((sample.get("scores") or {}).get(primary.get("name")))
+    score = finite((sample.get("scores") or {}).get(primary.get("name")))
     lower = primary.get("higher_is_better") is False
     return Entry(
         str(sample.get("variant", "")),
@@ -70,7 +70,7 @@ def entry_of(sample: Mapping[str, Any], primary: Mapping[str, Any]) -> Entry:
         tuple(map(str, sample.get("labels") or ())),
         str(sample.get("stage") or ""),
         tuple(map(str, sample.get("categories") or ())),
-        numbers.finite(sample.get("latency_s")),
+        finite(sample.get("latency_s")),
         reply_length(sample),
     )
 
@@ -85,7 +85,7 @@ def answer_of(sample: Mapping[str, Any], metric: Mapping[str, Any]) -> Answer:
 
     A sample that is set apart is none of them, whatever score its policy gave it.
     """
-    score = numbers.finite((sample.get("scores") or {}).get(metric.get("name")))
+    score = finite((sample.get("scores") or {}).get(metric.get("name")))
     judges = metric.get("unit") in ("proportion", "score") and metric.get("higher_is_better", True)
     if score is None or not judges or sample.get("outcome") != "scored":
         return "none"
@@ -204,13 +204,13 @@ def _failure(error: Any) -> str:
 
 def _probabilities(logprobs: Mapping[str, Any]) -> str:
     """`C 64.2 % · B 21.0 % · A below 0.1 %`: how probable each option's letter was."""
-    floor = numbers.finite(logprobs.get("floor"))
-    found = [(numbers.finite(value), label) for label, value in (logprobs.get("labels") or {}).items()]
+    floor = finite(logprobs.get("floor"))
+    found = [(finite(value), label) for label, value in (logprobs.get("labels") or {}).items()]
     known = sorted(((value, label) for value, label in found if value is not None), key=lambda pair: -pair[0])
     unknown = [label for value, label in found if value is None and floor is not None]
     words = [f"{label} {_share(value)}" for value, label in known]
     words += [f"{label} below {_share(floor)}" for label in unknown]
-    return " · ".join(each.replace(" ", NO_BREAK) for each in words)
+    return " · ".join(each.replace(" ", numbers.NO_BREAK) for each in words)
 
 
 def _share(logprob: float | None) -> str:

@@ -16,6 +16,7 @@ from evalsuite.report.numbers import (
     scaled,
 )
 
+UNITS = {"proportion": ", %", "score": ", points", "bleu": ", points"}
 ANY = (float("-inf"), float("inf"))
 
 
@@ -40,7 +41,8 @@ def _chart(curve: Mapping[str, Any]) -> TrainingChart:
     bounds = (0.0, 100.0) if curve["unit"] in POINT_UNITS else ANY
     words = f"{title} at {len(steps)} steps"
     names = tuple(line.name for line in lines if line.name)
-    return TrainingChart(title, names, line_chart(lines, title=words, ticks=ticks, bounds=bounds))
+    chart = line_chart(lines, title=words, ticks=ticks, across="step", bounds=bounds)
+    return TrainingChart(title + UNITS.get(str(curve["unit"]), ""), names, chart)
 
 
 def _points(curve: Mapping[str, Any], line: Mapping[str, Any]) -> list[Point]:

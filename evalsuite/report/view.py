@@ -67,10 +67,11 @@ def context(run: Mapping[str, Any], summary: Mapping[str, Any], tally: Tally) ->
 def comparison_context(document: Mapping[str, Any]) -> dict[str, Any]:
     """What the template shows of the run's variants held against each other."""
     from evalsuite.report.forests import forests
+    from evalsuite.report.verdict_list import verdict_list
 
     return {
         "baseline": document["baseline"],
-        "compared": document["verdicts"],
+        "compared": verdict_list(document),
         "comparison_warnings": document["warnings"],
         "against_several": len(document["sides"]) > 2,
         "forests": forests(document),

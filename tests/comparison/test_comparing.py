@@ -11,7 +11,7 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
-from comparison_helpers import RIGHT, SILENT, WRONG, mcq_rows, qa_rows, replies, scored, write_rows
+from comparison_helpers import RIGHT, SILENT, WRONG, mcq_rows, qa_rows, replies, scored, text_of, write_rows
 from mock_server import Asked, MockServer, failing, reply
 from run_helpers import config, lines_of, numbered, summary_of, write_qa
 
@@ -82,7 +82,9 @@ def test_one_row_is_not_enough(tmp_path):
     said = {"a": "the cat", "b": "the dog"}
     runs = [scored(tmp_path, name, qa_rows([text]), "qa") for name, text in said.items()]
     found = evalsuite.compare(*runs, metrics=["bleu"])
-    assert found.verdicts == ["Not enough rows to tell b and a on exam apart by bleu (n = 1)."]
+    assert found.verdicts == [
+        "Too few rows to tell a difference between b and a on exam: bleu of 1 row in common."
+    ]
 
 
 def test_lower_is_better_where_the_metric_says_so(tmp_path):
@@ -428,7 +430,7 @@ def test_all_outputs_say_the_same(better, tmp_path):
         for name in ("delta", "ci_low", "ci_high", "p", "baseline_value", "variant_value", "detectable"):
             assert float(row[name]) == result[name]
         assert (row["baseline"], row["variant"], row["verdict"]) == ("base", "sft", result["verdict"] or "")
-    page, notebook = html.unescape(found.html()), html.unescape(found._repr_html_())
+    page, notebook = text_of(found.html()), html.unescape(found._repr_html_())
     markdown = html.unescape(found.markdown()).replace("\\", "")
     cases = ET.fromstring(found.junit()).findall(".//testcase")
     for sentence, case in zip(found.verdicts, cases, strict=True):
@@ -483,7 +485,7 @@ def test_a_run_of_several_variants_compares_them_itself(tmp_path):
     assert comparison["baseline"] == "two"
     (verdict,) = comparison["verdicts"]
     assert verdict["sentence"].startswith("one is worse than two on two / one: accuracy −50.0 points")
-    assert verdict["sentence"] in html.unescape((run.path / "report.html").read_text(encoding="utf-8"))
+    assert verdict["sentence"] in text_of((run.path / "report.html").read_text(encoding="utf-8"))
     assert verdict["sentence"] in html.unescape(run._repr_html_())
     direct = evalsuite.compare(run, baseline="two").document
     assert direct["results"] == comparison["results"]

@@ -310,13 +310,31 @@ def test_variants_can_be_filtered_where_there_are_several(visit, become):
     become(tab.locator("#found")).to_have_text("1 of 12")
 
 
-def test_without_javascript_everything_but_single_samples_can_be_read(visit):
+def test_without_javascript_the_numbers_and_the_worst_samples_can_be_read(visit):
     tab = visit("full", java_script_enabled=False)
     text = tab.locator("body").inner_text()
     assert "31.8 %" in text
     assert "Reading every sample needs JavaScript" in text
+    rows = tab.locator("#plain-rows .flip")
+    assert len({"mcq_zh", "qa_en", "gsm8k", "toolbench"}) <= rows.count() <= 20
+    rows.first.locator("summary").click()
+    assert "选项" in rows.first.locator(".side .text").inner_text()
     assert tab.locator("svg.histogram:visible").count() >= 6
     assert tab.locator("button:visible").count() == 0
+
+
+def test_without_javascript_the_rows_that_variants_differ_in_come_first(visit):
+    tab = visit("two", java_script_enabled=False)
+    row = tab.locator("#plain-rows .flip").first
+    row.locator("summary").click()
+    assert row.locator(".side h5").all_inner_texts() == list(TWO)
+    assert len(set(row.locator(".side .chips").all_inner_texts())) == 2
+
+
+def test_with_javascript_the_explorer_takes_the_place_of_the_plain_rows(visit):
+    tab = visit("full")
+    assert tab.locator("#plain-rows").is_hidden()
+    assert tab.locator("#explorer").is_visible()
 
 
 def test_a_printed_page_leaves_the_explorer_out(visit):
@@ -430,7 +448,7 @@ def test_an_agents_call_is_held_against_the_gold_one_argument_by_argument(visit,
     assert tab.locator("#detail .bubble").count() == 5
 
 
-def test_a_browser_that_cannot_open_the_data_is_told(browser, files):
+def test_a_browser_that_cannot_open_the_data_is_told_and_shows_the_plain_rows(browser, files):
     context = browser.new_context()
     tab = context.new_page()
     tab.add_init_script("delete globalThis.DecompressionStream")
@@ -438,6 +456,7 @@ def test_a_browser_that_cannot_open_the_data_is_told(browser, files):
     assert "cannot open compressed data" in tab.locator("#no-unpacking").inner_text()
     assert tab.locator("#explorer").is_hidden()
     assert "31.8 %" in tab.locator("body").inner_text()
+    assert tab.locator("#plain-rows .flip").first.is_visible()
     context.close()
 
 

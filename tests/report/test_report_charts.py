@@ -101,15 +101,26 @@ def test_a_percentile_is_a_value_that_occurred():
 
 
 def test_a_delta_is_drawn_on_its_side_of_zero_and_an_end_beyond_the_axis_is_an_arrow():
-    up = charts.delta_row(5.0, 2.0, 8.0, title="up", reach=10.0, kind="better")
-    down = charts.delta_row(-5.0, -18.0, 2.0, title="down", reach=10.0, kind="worse")
+    up = charts.delta_row(5.0, 2.0, 8.0, title="up", scale=charts.forest_scale(10.0), kind="better")
+    down = charts.delta_row(-5.0, -18.0, 2.0, title="down", scale=charts.forest_scale(10.0), kind="worse")
     centre = charts.FOREST_WIDTH / 2
     assert float(re.search(r'circle class="dot" cx="([\d.]+)"', up)[1]) > centre
     assert float(re.search(r'circle class="dot" cx="([\d.]+)"', down)[1]) < centre
     assert "l-4 4l4 4" in down
     assert "l-4 4l4 4" not in up
-    assert charts.delta_row(None, None, None, title="", reach=1.0, kind="") == ""
+    assert charts.delta_row(None, None, None, title="", scale=charts.forest_scale(1.0), kind="") == ""
 
 
-def test_a_forest_plots_scale_names_its_ends():
-    assert re.findall(r">([^<>]+)</text>", charts.forest_axis(25.0, "points")) == ["−25", "0", "+25 points"]
+@pytest.mark.parametrize(
+    ("largest", "ticks"),
+    [
+        (54, "−60 −40 −20 0 +20 +40 +60"),
+        (20, "−20 −10 0 +10 +20"),
+        (0.012, "−0.015 −0.01 −0.005 0 +0.005 +0.01 +0.015"),
+        (0, "−1 0 +1"),
+    ],
+)
+def test_a_forest_plots_axis_is_numbered_at_round_steps_and_has_room_for_the_largest(largest, ticks):
+    assert (
+        " ".join(re.findall(r">([^<>]+)</text>", charts.forest_axis(charts.forest_scale(largest)))) == ticks
+    )

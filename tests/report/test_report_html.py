@@ -17,6 +17,7 @@ from evalsuite.report.packing import Pack
 from evalsuite.report.page import data_block
 from evalsuite.report.samples import entry_of
 from evalsuite.report.texts import Cut, as_text, cut, dump, encodable, message_text, visible
+from evalsuite.report.worst_rows import worst_rows
 
 TWO = ("smollm2", "smollm2-sft")
 
@@ -523,3 +524,86 @@ def test_how_probable_each_letter_was_is_a_fact_of_the_sample():
     assert facts["options"] == "B 85.0 % · A 13.5 % · C below 0.1 %"
     (plain,) = samples_of(page([examples.sample(0)]))
     assert "options" not in dict(plain["facts"])
+
+
+# ---- samples that read without a script -----------------------------------------------------------------
+
+
+def packed(lines, metric=None):
+    found = metric or {"name": "accuracy", "unit": "proportion", "higher_is_better": True}
+    lines = list(lines)
+    pack = Pack({(line["variant"], line["dataset"]): {found["name"]: found} for line in lines})
+    for line in lines:
+        pack.add(line)
+    return pack
+
+
+def scored_sample(index, score, **changes):
+    return examples.sample(index, scores={"accuracy": score}, **changes)
+
+
+def ids(found):
+    return [row.place.rpartition(" ")[2] for one in found for row in one.rows]
+
+
+def test_the_worst_samples_come_first_and_right_ones_never():
+    scores = [1.0, 0.5, 0.0, 1.0]
+    lines = [scored_sample(index, score) for index, score in enumerate(scores)]
+    assert ids(worst_rows(packed([examples.failed(9), *lines]))) == ["2", "1", "9"]
+    assert worst_rows(packed([lines[0]])) == []
+    assert worst_rows(packed([])) == []
+
+
+def test_rows_that_changed_most_come_before_rows_that_are_wrong_on_both_sides():
+    base = [scored_sample(index, score) for index, score in enumerate([0.0, 1.0, 0.2, 1.0])]
+    other = [scored_sample(at, score, variant="sft") for at, score in enumerate([0.0, 0.0, 0.5, 1.0])]
+    (found,) = worst_rows(packed([*base, *other]), "smollm2")
+    assert ids([found]) == ["1", "2", "0"]
+    assert found.which == "2 rows that changed most, of 4 rows"
+    assert [side.score for side in found.rows[0].sides] == ["100.0 %", "0.0 %"]
+
+
+def test_of_a_metric_where_lower_is_better_the_highest_is_the_worst():
+    metric = {"name": "accuracy", "unit": "ratio", "higher_is_better": False}
+    found = worst_rows(packed([scored_sample(at, score) for at, score in enumerate([3.0, 9.0, 1.0])], metric))
+    assert ids(found) == ["1", "0", "2"]
+
+
+def test_every_dataset_has_its_share_and_all_together_are_few():
+    lines = [scored_sample(at, 0.0, dataset=f"d{at % 3}") for at in range(300)]
+    found = worst_rows(packed(lines))
+    assert [len(one.rows) for one in found] == [6, 6, 6]
+    many = worst_rows(packed([scored_sample(at, 0.0, dataset=f"d{at}") for at in range(50)]))
+    assert [len(one.rows) for one in many] == [1] * 50
+
+
+@pytest.mark.parametrize(
+    "text", ["中文" * 600_000, examples.HOSTILE * 5_000, "\u202e" * 1_000_000, "<" * 1_000_000]
+)
+def test_replies_of_a_megabyte_leave_the_page_within_its_size(text):
+    lines = [
+        scored_sample(
+            at,
+            0.0,
+            reply={"text": text},
+            gold=text,
+            messages=[{"role": "user", "content": f"{at} {text}"}],
+        )
+        for at in range(24)
+    ]
+    html = page(samples=lines)
+    assert html.count('<details class="flip">') >= 1
+    data = len(re.search(r'<script type="application/json" id="data">(.*?)</script>', html, re.DOTALL)[1])
+    assert len(html.encode()) - data <= 300_000
+
+
+def test_a_tool_call_a_failure_and_an_empty_reply_read_as_such():
+    calls = [{"function": {"name": "weather", "arguments": '{"city": "Bonn"}'}}]
+    lines = [
+        scored_sample(0, 0.0, reply={"text": "I look it up.", "tool_calls": calls}),
+        scored_sample(1, 0.0, reply={"text": ""}),
+        examples.failed(2),
+    ]
+    (found,) = worst_rows(packed(lines))
+    said = [row.sides[0].text for row in found.rows]
+    assert said == ['I look it up.\nweather({"city": "Bonn"})', "", "timeout: no answer within 120 s"]

@@ -28,7 +28,9 @@ PROPORTION, SCORE, BLEU, RATIO = ({"unit": unit} for unit in ("proportion", "sco
     [
         (PROPORTION, 0.255, "+25.5 points"),
         (PROPORTION, -0.01, "−1.0 point"),
-        (PROPORTION, 0.0001, "0.0 points"),
+        (PROPORTION, 0.0001, "+0.01 points"),
+        (PROPORTION, 1e-9, "0.0 points"),
+        (SCORE, -0.00002, "−0.002 points"),
         (SCORE, 0.0052, "+0.52 points"),
         (BLEU, -1.254, "−1.25 points"),
         (RATIO, -0.25, "−0.2500"),
@@ -48,10 +50,12 @@ def test_an_interval_of_a_difference_and_its_size():
 
 
 def test_a_small_p_value_is_never_nothing():
-    assert [format_p(p) for p in (1e-9, 0.001, 0.04999, 1, None)] == [
+    assert [format_p(p) for p in (1e-9, 0.001, 0.04999, 0.05, 0.05001, 1, None)] == [
         "< 0.001",
         "= 0.001",
+        "< 0.05",
         "= 0.05",
+        "> 0.05",
         "= 1",
         MISSING,
     ]

@@ -74,7 +74,7 @@ def test_the_one_ticked_first_is_the_baseline(visit):
         tab.click("#go")
     page = opened.value
     page.wait_for_load_state()
-    verdict = page.locator(".compared li").first.inner_text()
+    verdict = page.locator(".compared li").first.text_content().replace("\u00a0", " ")
     assert verdict.startswith(f"{LONG} is better than base on exam: accuracy +46.7 points")
     tab.uncheck("input[name=side][value='base:base']")
     assert tab.inner_text("#chosen") == f"baseline: {LONG}"

@@ -78,11 +78,11 @@ async function detailOf(row, variants) {
     make("h3", "", make("bdi", "", row.title)),
     make("p", "where", [...new Set([row.dataset, row.subset])].join(" · ")),
     make("h4", "", "Expected"),
-    bodies[0].call ? fold("The gold step as it is written", textNode(gold)) : textNode(gold || "none", gold ? code(gold) : "text none"),
+    bodies[0].call ? fold("The gold step as written", textNode(gold)) : textNode(gold || "none", gold ? code(gold) : "text none"),
     make("h4", "", prompts.size > 1 ? `Prompt of ${cells[0].variant}; another one differs` : "Prompt"),
     ...conversation(messages),
-    ...pictures.map((src) => Object.assign(make("img", "picture"), { src, alt: "picture of the question" })),
-    make("h4", "", cells.length > 1 ? "Replies, with what differs marked" : "Reply"),
+    ...pictures.map((src) => Object.assign(make("img", "picture"), { src, alt: "picture" })),
+    make("h4", "", cells.length > 1 ? "Replies, differences marked" : "Reply"),
     make("div", "sides", ...cells.map((cell, at) => sideNode(cell, bodies[at], at ? parts[at][1] : parts.find((found) => found.length)?.[0]))),
   ];
 }

@@ -75,10 +75,11 @@ function show(index, intoView = false) {
   if (intoView) list.querySelector("[aria-selected=true]").scrollIntoView({ block: "nearest" });
 }
 
-// The last thing the user said; of a flat prompt its end, since few-shot examples stand before the question.
+// The last paragraph of what the user said last: instructions and examples stand before it. One so short is "Answer:".
 function questionOf(messages) {
-  const [role, text] = messages.findLast(([speaker, said]) => speaker === "user" && !flat(said).startsWith("Observation:")) || messages.at(-1) || ["", "(no prompt)"];
-  return role === "prompt" ? flat(text).trim().slice(-160) : flat(text).trim().slice(0, 220);
+  const [, text] = messages.findLast(([speaker, said]) => speaker === "user" && !flat(said).startsWith("Observation:")) || messages.at(-1) || ["", "(no prompt)"];
+  const parts = flat(text).trim().split("\n\n");
+  return parts.slice(parts.at(-1).length < 12 ? -2 : -1).join(" ").slice(0, 220);
 }
 
 function mark(cell) {
@@ -107,7 +108,7 @@ function showList(index) {
   byId("pages").textContent = shown.length ? `${count(start + 1)} to ${count(start + shown.length)}` : "";
   byId("previous").disabled = start === 0;
   byId("next").disabled = start + PAGE >= found.length;
-  list.replaceChildren(...(shown.length ? shown.map((one, at) => rowNode(one, start + at === index)) : [make("li", "empty", "No sample matches. Clear a filter to see more.")]));
+  list.replaceChildren(...(shown.length ? shown.map((one, at) => rowNode(one, start + at === index)) : [make("li", "empty", "No sample matches.")]));
 }
 
 async function showDetail(row, cell) {
@@ -153,6 +154,7 @@ async function startExplorer() {
   for (const [id, step] of [["previous", -1], ["next", 1]]) byId(id).onclick = () => move((Math.floor(selected() / PAGE) + step) * PAGE);
   document.addEventListener("keydown", onKey);
   addEventListener("hashchange", onAddress);
+  byId("plain-rows").hidden = true;
   byId("explorer").hidden = false;
   if (rows.some(({ cells }) => [...cells.values()].some((cell) => CHECKS.flip(cell, "changed")))) state = { flip: "changed" };
   refresh();

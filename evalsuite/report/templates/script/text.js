@@ -10,7 +10,7 @@ function appendVisible(node, text) {
   let from = 0;
   for (const { 0: character, index } of text.matchAll(HIDDEN)) {
     const mark = make("span", "hidden-character", "U+" + character.codePointAt(0).toString(16).toUpperCase().padStart(4, "0"));
-    mark.title = "an invisible character stands here";
+    mark.title = "an invisible character";
     node.append(text.slice(from, index), mark);
     from = index + character.length;
   }
