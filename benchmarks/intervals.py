@@ -7,11 +7,11 @@ expected to be of the rarer kind.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator
 
 import numpy as np
 from scipy.stats import binom
+from simulation import print_simulation
 
 from evalsuite.metrics.stats import score_interval, wilson
 
@@ -56,18 +56,5 @@ def lines(trials: int, size: int) -> Iterator[str]:
             yield f"{n:6} {share:6.2f} {100 * found:9.1f} %{f'   few of one kind: {rarer:.1f}' if rarer < FEW else ''}"
 
 
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--trials", type=int, default=1000)
-    parser.add_argument("--cluster", type=int, nargs="+", default=[1, 5])
-    options = parser.parse_args()
-    for size in options.cluster:
-        print(f"clusters of {size}" if size > 1 else "rows that stand alone (exact)")
-        print("     n  share    covered")
-        for line in lines(options.trials, size):
-            print(line, flush=True)
-
-
 if __name__ == "__main__":
-    main()
+    print_simulation(__doc__, "     n  share    covered", lines, trials=2000)

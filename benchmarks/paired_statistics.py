@@ -6,10 +6,10 @@ cannot reach 5 %, and their intervals cover more than 95 %: such lines are marke
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator
 
 import numpy as np
+from simulation import print_simulation
 
 from evalsuite.metrics.paired import paired_mean
 
@@ -52,18 +52,5 @@ def simulated(trials: int, cluster: int) -> Iterator[str]:
                 yield f"{n:6} {share:6.2f} {alike:6.1f} {100 * covered / trials:9.1f} % {100 * differing / trials:9.1f} %{mark}"
 
 
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--trials", type=int, default=2000)
-    parser.add_argument("--cluster", type=int, nargs="+", default=[1, 5])
-    options = parser.parse_args()
-    for cluster in options.cluster:
-        print(f"clusters of {cluster}" if cluster > 1 else "rows that stand alone")
-        print("     n  share  alike    covered   A differs from A")
-        for line in simulated(options.trials, cluster):
-            print(line, flush=True)
-
-
 if __name__ == "__main__":
-    main()
+    print_simulation(__doc__, "     n  share  alike    covered   A differs from A", simulated, trials=2000)
