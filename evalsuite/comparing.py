@@ -57,7 +57,9 @@ class Comparison:
         from evalsuite.report.comparison_page import render_comparison
 
         flips = list(self.findings.flips())
-        return render_comparison(self.document, flips, paired_lines(self.findings), self.command())
+        return render_comparison(
+            self.document, flips, paired_lines(self.findings), self.command(), self._costs()
+        )
 
     def csv(self) -> bytes:
         """Every result, one a line, as UTF-8."""
@@ -97,6 +99,15 @@ class Comparison:
             yield from ("--metric", metric)
         for gate in self.gates:
             yield from ("--fail-on-regression", *([str(gate)] if str(gate) else []))
+
+    def _costs(self) -> dict[tuple[str, str], float | None]:
+        """What each side paid for a dataset, where its run knows the price."""
+        return {
+            (side.label, account["dataset"]): account.get("cost")
+            for side in self.findings.sides
+            for account in side.run.summary.get("accounts") or ()
+            if account.get("variant") == side.variant
+        }
 
     def __str__(self) -> str:
         return "\n".join(self.verdicts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from evalsuite.comparison.flips import Flips
@@ -10,31 +11,43 @@ from evalsuite.comparison.rows import MOST_ROWS
 from evalsuite.report import forests, texts
 from evalsuite.report.changed_rows import changed_rows
 from evalsuite.report.comparison_tables import whole_results
+from evalsuite.report.effort import efforts_of_comparison
 from evalsuite.report.explorer import explorer_context
 from evalsuite.report.numbers import format_count
 from evalsuite.report.packing import Pack
 from evalsuite.report.samples import Metrics
+from evalsuite.report.tally import Tally
 from evalsuite.report.training_charts import training_charts
 from evalsuite.report.verdict_list import verdict_list
 
 
 def render_comparison(
-    document: Mapping[str, Any], flips: Sequence[Flips], samples: Iterable[Mapping[str, Any]], command: str
+    document: Mapping[str, Any],
+    flips: Sequence[Flips],
+    samples: Iterable[Mapping[str, Any]],
+    command: str,
+    costs: Mapping[tuple[str, str], float | None] = MappingProxyType({}),
 ) -> str:
     """The page as text; it can be written as UTF-8 whatever the samples hold.
 
-    `samples` are journal lines of the rows in common, under the names the comparison has for variants and datasets.
+    `samples` are journal lines of the rows in common, under the names the comparison has for variants and datasets;
+    `costs` are what a side paid for a dataset, by (label, dataset), where that is known.
     """
     from evalsuite.report.page import assemble
 
     pack = Pack(_metrics(document))
+    tally = Tally()
     for sample in samples:
+        tally.add(sample)
         pack.add(sample)
     return assemble(
         "comparison.html.j2",
         _context(document, flips, command)
         | explorer_context(pack, document["baseline"])
-        | {"samples_sentence": _sentence(document, pack)},
+        | {
+            "samples_sentence": _sentence(document, pack),
+            "efforts": efforts_of_comparison(document, tally, costs),
+        },
         data=pack.data(document["baseline"]),
     )
 

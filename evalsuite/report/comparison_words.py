@@ -44,7 +44,8 @@ def verdict_parts(result: Mapping[str, Any], baseline: str) -> tuple[str, str]:
     place = f"on {result['dataset']}"
     pair = f"between {result['variant']} and {baseline} {place}"
     if result["delta"] is None or result["p"] is None:
-        why = f"{result['metric']} of {counted(result['n'], 'row')} in common."
+        rows = counted(result["n"], "row") if result["n"] else "no row"
+        why = f"{rows} in common with {result['metric']}."
         return f"Too few rows to tell a difference {pair}", why
     if result["verdict"] != NO_DIFFERENCE:
         said = f"{result['variant']} is {result['verdict']} than {baseline} {place}"

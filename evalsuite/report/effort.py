@@ -57,6 +57,27 @@ def efforts(summary: Mapping[str, Any], tally: Tally) -> list[EffortTable]:
     return [table for table in tables if table.heads]
 
 
+def efforts_of_comparison(
+    document: Mapping[str, Any], tally: Tally, costs: Mapping[tuple[str, str], float | None]
+) -> list[EffortTable]:
+    """The same of a comparison's sides: values over the rows in common, `costs` by (label, dataset)."""
+    variants: dict[str, Any] = {}
+    for result in document["results"]:
+        if result["subset"] == WHOLE and result["verdict"] and result["n"]:
+            for label, value in (
+                (document["baseline"], result["baseline_value"]),
+                (result["variant"], result["variant_value"]),
+            ):
+                metric = {name: result[name] for name in ("unit", "higher_is_better", "n")} | {"value": value}
+                datasets = variants.setdefault(label, {"datasets": {}})["datasets"]
+                whole = datasets.setdefault(result["dataset"], {"subsets": {WHOLE: {"metrics": {}}}})
+                whole["subsets"][WHOLE]["metrics"].setdefault(result["metric"], metric)
+    accounts = [
+        {"variant": label, "dataset": dataset, "cost": cost} for (label, dataset), cost in costs.items()
+    ]
+    return efforts({"variants": variants, "accounts": accounts}, tally)
+
+
 def _table(
     dataset: str, wholes: Sequence[Part], tally: Tally, costs: Mapping[tuple[str, str], float | None]
 ) -> EffortTable:

@@ -109,9 +109,11 @@ def _row(result: Mapping[str, Any], scale: charts.ForestScale | None) -> DeltaRo
 
 
 def delta_tables(document: Mapping[str, Any]) -> list[tuple[str, list[DeltaRow], list[DeltaRow]]]:
-    """Every metric of every whole dataset: its name, the rows of what matters, those of minor metrics."""
+    """Every metric of every whole dataset that has rows in common: its name, the rows of what matters, those of minor metrics."""
     tables: dict[str, tuple[list[DeltaRow], list[DeltaRow]]] = {}
     for result in whole_results(document, details=True):
+        if not result["n"]:
+            continue
         minor = bool(result["detail"]) and not result["verdict"]
         tables.setdefault(result["dataset"], ([], []))[minor].append(_row(result, None))
     return [(dataset, *rows) for dataset, rows in tables.items()]
@@ -121,7 +123,7 @@ def subset_delta_tables(document: Mapping[str, Any]) -> list[tuple[str, str, boo
     """Categories and subsets by the judged metrics: a title, the metric, whether it is unfolded, its rows, the axis, its unit."""
     groups: dict[tuple[str, bool, str], list[Mapping[str, Any]]] = {}
     for result in document["results"]:
-        if result["subset"] != WHOLE:
+        if result["subset"] != WHOLE and result["n"]:
             place = result["dataset"], result["subset"].startswith(CATEGORY), result["metric"]
             groups.setdefault(place, []).append(result)
     tables = []
@@ -166,6 +168,8 @@ def signature_pairs(document: Mapping[str, Any]) -> list[tuple[str, str, str, st
 
 
 def forests(document: Mapping[str, Any]) -> list[tuple[list[DeltaRow], str, str]]:
-    """What is judged, as forest plots: the rows that share an axis, the axis, its unit."""
-    judged = [result for result in whole_results(document) if result["verdict"]]
+    """What is judged and can be drawn, as forest plots: the rows that share an axis, the axis, its unit."""
+    judged = [
+        result for result in whole_results(document) if result["verdict"] and result["delta"] is not None
+    ]
     return [_forest(results) for results in _by_scale(judged)]

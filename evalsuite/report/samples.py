@@ -119,7 +119,9 @@ def body_of(sample: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(extracted, Mapping) and "action" in extracted:
         found["call"] = _call(sample, extracted)
     else:
-        found["read"] = _kept(extracted)
+        read = texts.as_text(extracted)
+        # Of a free answer that is the whole reply, which stands beside it.
+        found["read"] = "" if read == texts.as_text(reply.get("text")).strip() else _kept(read)
     return {name: value for name, value in found.items() if value}
 
 

@@ -15,6 +15,7 @@ MOST_SHOWN = 5
 """More verdicts than that are not read one by one: those without a difference are folded."""
 FEWEST_TALLIED = 3
 KINDS = {"better": "better", "worse": "worse"}
+"""Classes of the verdicts that say something changed."""
 _TOGETHER = (" = ", " < ", " > ", " %", "≥ ", " points", " point", " won", " lost", " rows")
 """Not to be torn apart at the end of a line."""
 
@@ -41,7 +42,7 @@ def verdict_list(document: Mapping[str, Any]) -> VerdictList:
     judged = [result for result in document["results"] if result["verdict"]]
     judged.sort(key=lambda result: str(result["verdict"]) == NO_DIFFERENCE)
     shown = [_shown(result, document["baseline"]) for result in judged]
-    changed = sum(one.kind != "neither" for one in shown)
+    changed = sum(one.kind in KINDS for one in shown)
     kept = len(shown) if len(shown) <= MOST_SHOWN else changed
     title = f"{counted(len(shown) - kept, 'verdict')} of no detectable difference"
     return VerdictList(_tally(shown), tuple(shown[:kept]), tuple(shown[kept:]), title)
@@ -51,14 +52,15 @@ def _shown(result: Mapping[str, Any], baseline: str) -> VerdictShown:
     said, because = verdict_parts(result, baseline)
     for words in _TOGETHER:
         because = because.replace(words, words.replace(" ", NO_BREAK))
-    return VerdictShown(said, because, KINDS.get(str(result["verdict"]), "neither"))
+    kind = KINDS.get(str(result["verdict"]), "neither")
+    return VerdictShown(said, because, "untold" if result["p"] is None else kind)
 
 
 def _tally(shown: list[VerdictShown]) -> tuple[tuple[str, str], ...]:
     if len(shown) < FEWEST_TALLIED:
         return ()
     counts = Counter(one.kind for one in shown)
-    words = {"better": "better", "worse": "worse", "neither": NO_DIFFERENCE}
+    words = {"better": "better", "worse": "worse", "neither": NO_DIFFERENCE, "untold": "too few rows"}
     return tuple(
         (kind, f"{format_count(counts[kind])} {said}") for kind, said in words.items() if counts[kind]
     )

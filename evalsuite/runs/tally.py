@@ -234,5 +234,11 @@ def _unbounded(metric: Metric, parts: Mapping[str, Scores]) -> Interval:
         clusters = clusters if max(clusters, default=-1) >= 0 else None
     elif isinstance(values, Together):
         clusters = values.clusters()
-    interval = stats.score_interval if metric.unit == "proportion" else stats.mean_interval
-    return interval(values, clusters)
+    share = metric.unit == "proportion" or (metric.unit == "score" and _all_at_one_end(values))
+    return (stats.score_interval if share else stats.mean_interval)(values, clusters)
+
+
+def _all_at_one_end(values: Collection[float]) -> bool:
+    """Whether scores of 0 to 1 are all 0 or all 1: they have no spread, and an interval without width claims certainty."""
+    first = next(iter(values), None)
+    return first in (0, 1) and all(value == first for value in values)

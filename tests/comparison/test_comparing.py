@@ -83,7 +83,7 @@ def test_one_row_is_not_enough(tmp_path):
     runs = [scored(tmp_path, name, qa_rows([text]), "qa") for name, text in said.items()]
     found = evalsuite.compare(*runs, metrics=["bleu"])
     assert found.verdicts == [
-        "Too few rows to tell a difference between b and a on exam: bleu of 1 row in common."
+        "Too few rows to tell a difference between b and a on exam: 1 row in common with bleu."
     ]
 
 
@@ -586,3 +586,38 @@ def test_a_variant_with_a_colon_in_its_name_is_found(better, tmp_path):
     colons = scored(tmp_path, "qwen2:7b", mcq_rows(replies(8, 22)))
     found = evalsuite.compare(f"{better[0].path}:base", f"{colons.path}:qwen2:7b")
     assert found.document["sides"][1]["label"] == "qwen2:7b"
+
+
+def test_what_each_side_took_stands_beside_its_score(server: MockServer, tmp_path: Path) -> None:
+    data = write_qa(tmp_path / "qa.jsonl", numbered(8))
+    priced = {"price": "1,2"}
+    runs = [
+        evalsuite.evaluate(config(server, tmp_path / name, data, name=name, seed=seed, **priced))
+        for name, seed in (("a", 1), ("b", 2))
+    ]
+    page = text_of(evalsuite.compare(*runs).html())
+    quality = page[page.index("Beside the first metric") : page.index("Values of both sides")]
+    for head in ("seconds a reply", "reply tokens", "prompt tokens", "cost"):
+        assert head in quality
+    files = [scored(tmp_path, name, mcq_rows(replies(5, 5))) for name in ("c", "d")]
+    assert "Beside the first metric" not in evalsuite.compare(*files).html()
+
+
+def test_a_dataset_without_a_row_in_common_is_said_and_not_drawn(tmp_path):
+    runs = []
+    for name, rows in (("base", mcq_rows(replies(6, 6))), ("sft", mcq_rows(replies(10, 2)))):
+        other = [row | {"id": f"{name}{row['id']}"} for row in rows]
+        paths = [
+            write_rows(tmp_path / name / f"{file}.jsonl", of)
+            for file, of in (("exam", rows), ("rest", other))
+        ]
+        config_of = {"datasets": [f"mcq:{path}" for path in paths], "name": name, "out": tmp_path / "runs"}
+        runs.append(score(build_score_config(config_of)))
+    found = evalsuite.compare(*runs)
+    assert (
+        found.verdicts[1]
+        == "Too few rows to tell a difference between sft and base on rest: no row in common with accuracy."
+    )
+    page = text_of(found.html())
+    assert "1 too few rows" not in page  # two verdicts need no tally
+    assert "rest accuracy" not in " ".join(page[page.index("Variant minus") :].split())

@@ -68,7 +68,7 @@ def result(**changes):
         ),
         (
             {"delta": None, "p": None, "n": 0, "verdict": NEITHER},
-            "Too few rows to tell a difference between sft and base on exam: accuracy of 0 rows in common.",
+            "Too few rows to tell a difference between sft and base on exam: no row in common with accuracy.",
         ),
         (
             {"noise_floor": 0.3},

@@ -368,3 +368,13 @@ def test_tries_that_all_say_the_same_tell_a_corpus_metric_no_more_than_one():
     assert (several.interval.low, several.interval.high) == pytest.approx(
         (single.interval.low, single.interval.high)
     )
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_scores_that_all_stand_at_one_end_do_not_claim_certainty(value: float) -> None:
+    tally = Tally((Metric("f1", unit="score"),), "fail")
+    for _ in range(10):
+        tally.add("s", "scored", {"f1": value}, {})
+    interval = next(result.interval for result in tally.results() if result.subset == ALL)
+    known = stats.wilson(10 * value, 10)
+    assert (interval.value, interval.low, interval.high) == (value, known.low, known.high)

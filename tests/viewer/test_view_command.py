@@ -11,7 +11,7 @@ from subprocess import Popen
 from urllib.parse import urlencode
 
 import pytest
-from comparison_helpers import RIGHT, SILENT, WRONG, mcq_rows, scored
+from comparison_helpers import RIGHT, SILENT, WRONG, mcq_rows, scored, text_of
 from mock_server import WAIT_SECONDS
 from run_helpers import KEY, call, start
 
@@ -100,7 +100,7 @@ def test_reports_and_files_are_those_of_the_folder(port: int, folder: Path) -> N
 def test_ticked_variants_are_compared_as_the_command_does(port: int, folder: Path, tmp_path: Path) -> None:
     status, page = compared(port, "sft:sft", "base:base", baseline="base:base")
     assert status == 200
-    assert "sft is better than base on exam: accuracy +46.7 points" in page
+    assert "sft is better than base on exam: accuracy +46.7 points" in text_of(page)
     file = tmp_path / "page.html"
     call(
         [
@@ -116,7 +116,7 @@ def test_ticked_variants_are_compared_as_the_command_does(port: int, folder: Pat
     assert page == file.read_text(encoding="utf-8")
     assert "base is worse than sft" in compared(port, "base:base", "sft:sft", baseline="sft:sft")[1]
     status, page = compared(port, "base:base", "qwen2:7b:qwen2:7b")
-    assert (status, "both score the same on all 30 rows" in page) == (200, True)
+    assert (status, "both score the same on all 30 rows" in text_of(page)) == (200, True)
 
 
 @pytest.mark.parametrize(

@@ -82,7 +82,7 @@ async function detailOf(row, variants) {
     make("h4", "", prompts.size > 1 ? `Prompt of ${cells[0].variant}; another one differs` : "Prompt"),
     ...conversation(messages),
     ...pictures.map((src) => Object.assign(make("img", "picture"), { src, alt: "picture" })),
-    make("h4", "", cells.length > 1 ? "Replies, differences marked" : "Reply"),
+    make("h4", "", cells.length > 1 ? "Replies" : "Reply"),
     make("div", "sides", ...cells.map((cell, at) => sideNode(cell, bodies[at], at ? parts[at][1] : parts.find((found) => found.length)?.[0]))),
   ];
 }

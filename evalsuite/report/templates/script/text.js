@@ -81,7 +81,7 @@ function difference(first, second) {
 
 function bubble(role, text, className = "", parts = null) {
   const node = make("div", `bubble ${className || role.replace(/[^a-z]/g, "")}`, make("div", "role", role), textNode(text, "text", parts));
-  if (size(text) > FOLD) {
+  if (size(text) > (role === "system" ? 400 : FOLD)) {
     const button = make("button", "unfold", `Show all ${count(size(text))} characters`);
     node.classList.add("folded");
     button.onclick = () => { node.classList.remove("folded"); button.remove(); };
