@@ -55,7 +55,8 @@ unit: $(VENV)/.dev
 test-browser: $(VENV)/.dev
 	$(BIN)/python -m pytest -m browser
 
-# What `make test` skips for want of torch, and nothing that it runs already.
+# What `make test` skips for want of torch, and nothing that it runs already. Threads that wait for each other sleep soon.
+test-models test-vllm demo-training: export GOMP_SPINCOUNT ?= 1000
 test-models: $(MODELS_VENV)/.models
 	$(MODELS_VENV)/bin/python -m pytest tests/backends/test_transformers_backend.py tests/backends/test_real_adapter.py \
 		tests/test_variant_runs.py tests/test_exports.py tests/training tests/test_training_import.py tests/test_examples.py
