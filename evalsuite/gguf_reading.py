@@ -15,7 +15,7 @@ from evalsuite.workshop import Worker
 
 TIMEOUT_SECONDS = 600.0
 NAME = "made"
-PLAIN_TOKEN = "a"
+PLAIN_LETTER = "a"
 """Forced upon each reply, whose probabilities are those before that: of a token that is part of a character llama.cpp tells none."""
 FORCE = 1e4
 
@@ -68,7 +68,7 @@ def _asked(text: str) -> dict[str, Any]:
         "n_probs": CANDIDATES,
         "temperature": 0.0,
         "cache_prompt": False,
-        "logit_bias": [[PLAIN_TOKEN, FORCE]],
+        "logit_bias": [[PLAIN_LETTER, FORCE]],
     }
 
 
