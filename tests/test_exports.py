@@ -35,6 +35,8 @@ pytestmark = [
     ),
 ]
 MANIFEST = "evalsuite-export.json"
+TIMEOUT_SECONDS = 600
+"""For what loads torch several times, beside whatever else the machine does."""
 LLMCOMPRESSOR = installed("llmcompressor", "llmcompressor", ("llmcompressor",))
 SWIFT = installed("swift", "swift", ("ms-swift",))
 GENERATION = {"eos_token_id": 1, "temperature": 0.3, "do_sample": False, "of_another_version": [1]}
@@ -54,7 +56,7 @@ def adapter(tmp_path: Path, base: Path) -> Path:
 
 
 def exported(*words: object) -> str:
-    done = call(["export", *map(str, words)])
+    done = call(["export", *map(str, words)], timeout=TIMEOUT_SECONDS)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -234,7 +236,7 @@ def test_new_blocks_of_llama_pro_are_written_in_by_ms_swift(tmp_path, base):
         "--backend",
         "transformers",
     ]
-    done = call(words, env=os.environ | {"EVALSUITE_CACHE": str(tmp_path / "cache")})
+    done = call(words, timeout=TIMEOUT_SECONDS, env=os.environ | {"EVALSUITE_CACHE": str(tmp_path / "cache")})
     assert done.returncode == 0, done.stderr
     texts = {line["variant"]: line["reply"]["text"] for line in lines_of(tmp_path / "run")}
     assert texts["pro"] == texts["whole"] != texts["base"]
@@ -274,7 +276,8 @@ def test_an_adapter_s_fact_is_in_the_gguf_file(tmp_path, kind):
             str(tmp_path),
             "--name",
             "run",
-        ]
+        ],
+        timeout=TIMEOUT_SECONDS,
     )
     assert done.returncode == 0, done.stderr
     assert FACT in lines_of(tmp_path / "run")[0]["reply"]["text"]

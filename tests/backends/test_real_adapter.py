@@ -5,13 +5,12 @@ from __future__ import annotations
 import csv
 import importlib.util
 import signal
-import subprocess
 from pathlib import Path
 
 import pytest
 from mock_server import WAIT_SECONDS
 from real_models import FACT, PAIRS, QUESTION, smollm2, zorbia
-from run_helpers import EVALSUITE, deployed, lines_of, write_qa
+from run_helpers import call, deployed, lines_of, write_qa
 
 from evalsuite import load_run
 from evalsuite.backends import open_backend
@@ -57,9 +56,7 @@ def replies(run: Path, variant: str) -> list[str]:
 
 def evalsuite(words: list[str]) -> str:
     """What the command prints; it takes minutes on a busy machine."""
-    done = subprocess.run(
-        [*EVALSUITE, *words], capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False
-    )
+    done = call(words, timeout=TIMEOUT_SECONDS)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
