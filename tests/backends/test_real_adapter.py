@@ -88,12 +88,11 @@ def check_three_variants(run: Path) -> None:
 
 def score(run: Path, variant: str) -> float:
     """How near the replies of a variant come to the right ones, from 0 to 1."""
-    (found,) = [
-        float(row["value"])
-        for row in csv.DictReader((run / "summary.csv").open(encoding="utf-8"))
-        if (row["variant"], row["subset"], row["metric"]) == (variant, "all", "rouge_l")
-    ]
-    return found
+    with (run / "summary.csv").open(encoding="utf-8", newline="") as table:
+        rows = list(csv.DictReader(table))
+    wanted = (variant, "all", "rouge_l")
+    (found,) = [row for row in rows if (row["variant"], row["subset"], row["metric"]) == wanted]
+    return float(found["value"])
 
 
 def test_transformers_serves_base_adapter_and_merged(words):
