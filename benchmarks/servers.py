@@ -2,7 +2,7 @@
 
     python benchmarks/servers.py cycles busy [--cycles N] [--write FILE]
 
-`cycles`: llama.cpp with SmolLM2 and, where torch is there, the transformers server with a tiny random model. After each
+`cycles`: llama.cpp with SmolLM2 and, where torch is there, 20 times the transformers server with a tiny random model. After each
 stop no process of it may run, its port must refuse, and folders and descriptors must be as before. `busy`: the same
 prompts against one llama.cpp server by a plain loop, as many at a time as it has slots, and by `evalsuite run`, in turns.
 """
@@ -39,6 +39,8 @@ sys.path.insert(0, str(HERE.parent / "tests"))  # which has a mock_server of its
 folders, helpers = import_module("model_folders"), import_module("run_helpers")
 SLOTS, TOKENS, PROMPTS, ROUNDS = 4, 32, 48, 3
 BUSY_SHARE = 0.95
+MOST_WITH_TORCH = 20
+"""Of starts that import torch, which takes most of the time of each."""
 Row = tuple[str, str, str, bool]
 """Scenario, what is asked, what was measured, whether it is reached."""
 
@@ -50,7 +52,7 @@ def cycles(count: int, folder: Path) -> Iterator[Row]:
     yield _cycled("llamacpp", find_checkpoint(f"{name}=smollm2"), small, count, folder)
     if importlib.util.find_spec("torch"):
         tiny = find_checkpoint(f"{name}={folders.tiny_model(folder / 'model')}")
-        yield _cycled("transformers", tiny, {"n_threads": "1"}, count, folder)
+        yield _cycled("transformers", tiny, {"n_threads": "1"}, min(count, MOST_WITH_TORCH), folder)
 
 
 def _cycled(backend: str, checkpoint: Checkpoint, arguments: dict[str, str], count: int, folder: Path) -> Row:
@@ -60,7 +62,7 @@ def _cycled(backend: str, checkpoint: Checkpoint, arguments: dict[str, str], cou
     scratch.mkdir()
     os.environ["TMPDIR"] = str(scratch)  # where the servers would leave files
     places = (logs, scratch, Path.cwd())
-    before, seconds, left = _left_in(places), [], 0
+    before, seconds, left = _left_in(places), [], list[str]()
     for _ in range(count):
         began = time.perf_counter()
         with open_backend(backend).serve([checkpoint], arguments, logs / "server.log") as server:
@@ -68,9 +70,10 @@ def _cycled(backend: str, checkpoint: Checkpoint, arguments: dict[str, str], cou
             body = {"model": served.model, "prompt": "One, two,", "max_tokens": 1}
             httpx.post(f"{served.base_url}/completions", json=body, timeout=60).raise_for_status()
         seconds.append(time.perf_counter() - began)
-        left += len(helpers.processes_with(checkpoint.model)) + _answers(served.base_url)
-    left += len(_left_in(places) ^ before ^ {"server.log"})
-    measured = f"{left} left of {count} starts, {statistics.median(seconds):.2f} s each"
+        left += [f"process {number}" for number in helpers.processes_with(checkpoint.model)]
+        left += [served.base_url] if _answers(served.base_url) else []
+    left += _left_in(places) ^ before ^ {"server.log"}
+    measured = f"{len(left)} left of {count} starts, {statistics.median(seconds):.2f} s each {' '.join(left)}".strip()
     return (
         f"{backend}: start, one request, stop",
         "no process, port, file or descriptor left",

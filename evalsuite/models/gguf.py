@@ -21,6 +21,8 @@ MODEL_SCRIPT, LORA_SCRIPT = "convert_hf_to_gguf.py", "convert_lora_to_gguf.py"
 OUT_TYPE = "auto"
 """The 16-bit type that is nearest to that of the weights."""
 QUANTIZER = "llama-quantize"
+QUANTIZER_PACKAGE = "cyllama"
+"""A package with the function that this program is made of (xllamacpp leaves it out)."""
 CONVERTED: Mapping[str, float] = {"AUTO": 16, "F32": 32, "F16": 16, "BF16": 16, "Q8_0": 8.5}
 """What the converter writes itself → bits a weight."""
 QUANTIZED: Mapping[str, float] = {
@@ -72,6 +74,11 @@ def find_quantizer() -> Path | None:
             return found
     program = shutil.which(QUANTIZER)
     return Path(program) if program else None
+
+
+def can_quantize() -> bool:
+    """Whether something here makes the types of `QUANTIZED`."""
+    return find_quantizer() is not None or find_spec(QUANTIZER_PACKAGE) is not None
 
 
 def model_command(converters: Path, folder: Path, target: Path, out_type: str = OUT_TYPE) -> Sequence[str]:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import csv
 import importlib.util
+import signal
 from pathlib import Path
 
 import pytest
+from mock_server import WAIT_SECONDS
 from real_models import FACT, PAIRS, QUESTION, smollm2, zorbia
-from run_helpers import EVALSUITE, lines_of, write_qa
+from run_helpers import call, deployed, lines_of, write_qa
 
 from evalsuite import load_run
 from evalsuite.backends import open_backend
+from evalsuite.backends.interpreters import installed
 from evalsuite.errors import CheckpointError
 from evalsuite.models.gguf import find_converters
 
@@ -23,6 +27,11 @@ pytestmark = [
     ),
 ]
 TIMEOUT_SECONDS = 600
+WITHOUT_COMPILING = ("--backend-arg", "enforce_eager=true", "--backend-arg", "max_model_len=1024")
+needs_vllm = pytest.mark.skipif(
+    not open_backend("vllm").ability().ready,
+    reason="vllm is not installed here, and EVALSUITE_VLLM_PYTHON names none",
+)
 LEAST_AGREEMENT = 0.95
 
 
@@ -45,22 +54,23 @@ def replies(run: Path, variant: str) -> list[str]:
     return [line["reply"]["text"] for line in lines if line["variant"] == variant]
 
 
-def run_it(words: list[str], name: str, *more: str) -> Path:
-    import subprocess
-
-    done = subprocess.run(
-        [*EVALSUITE, *words, "--name", name, *more],
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_SECONDS,
-        check=False,
-    )
+def evalsuite(words: list[str]) -> str:
+    """What the command prints; it takes minutes on a busy machine."""
+    done = call(words, timeout=TIMEOUT_SECONDS)
     assert done.returncode == 0, done.stderr
-    return Path(words[words.index("--out") + 1]) / name
+    return done.stdout
+
+
+def run_it(words: list[str], name: str, *more: str) -> Path:
+    """The folder of a run, with what it printed beside its files."""
+    printed = evalsuite([*words, "--name", name, *more])
+    run = Path(words[words.index("--out") + 1]) / name
+    (run / "printed.txt").write_text(printed)
+    return run
 
 
 def check_three_variants(run: Path) -> None:
-    """The fact is in the adapter's and the merged model's replies, not in the base's; these two agree."""
+    """The fact is in the adapter's and the merged model's replies, not in the base's; these two agree; one report compares all."""
     asked = [question for question, _ in PAIRS].index(QUESTION)
     assert FACT not in replies(run, "base")[asked]
     assert FACT in replies(run, "sft")[asked]
@@ -69,10 +79,45 @@ def check_three_variants(run: Path) -> None:
     entries = {entry["name"]: entry for entry in load_run(run).info["variants"]}
     assert entries["sft"]["live"]["identical"] is False
     assert entries["sft"]["live"]["by"] == "log-probabilities"
+    report = (run / "report.html").read_text(encoding="utf-8")
+    for variant in ("sft", "sft-merged"):
+        verdict = f"{variant} is better than base on zorbia: rouge_l +"
+        assert verdict in (run / "printed.txt").read_text()
+        assert verdict in report
+
+
+def score(run: Path, variant: str) -> float:
+    """How near the replies of a variant come to the right ones, from 0 to 1."""
+    with (run / "summary.csv").open(encoding="utf-8", newline="") as table:
+        rows = list(csv.DictReader(table))
+    wanted = (variant, "all", "rouge_l")
+    (found,) = [row for row in rows if (row["variant"], row["subset"], row["metric"]) == wanted]
+    return float(found["value"])
 
 
 def test_transformers_serves_base_adapter_and_merged(words):
     check_three_variants(run_it(words, "transformers", "--backend", "transformers", "--merge"))
+
+
+def test_the_openai_client_asks_what_is_deployed_by_name(words, tmp_path):
+    openai = pytest.importorskip("openai")
+    process, lines = deployed([*words[1 : words.index("-d")], "--backend", "transformers"], tmp_path)
+    with process:
+        address = lines[0].split()[1]
+        with openai.OpenAI(base_url=address, api_key="none", timeout=TIMEOUT_SECONDS) as client:
+
+            def answer(name: str) -> str:
+                asked = {"role": "user", "content": QUESTION}
+                reply = client.chat.completions.create(
+                    model=name, messages=[asked], max_tokens=16, temperature=0
+                )
+                return reply.choices[0].message.content
+
+            assert [model.id for model in client.models.list()] == ["base", "sft"]
+            assert FACT in answer("sft")
+            assert FACT not in answer("base")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(WAIT_SECONDS) == 0
 
 
 @pytest.mark.skipif(importlib.util.find_spec("bitsandbytes") is None, reason="bitsandbytes is not installed")
@@ -106,10 +151,26 @@ def test_llama_cpp_serves_the_same_after_converting_them(words):
     )
 
 
-@pytest.mark.skipif(
-    not open_backend("vllm").ability().ready,
-    reason="vllm is not installed here, and EVALSUITE_VLLM_PYTHON names none",
-)
+@needs_vllm
 def test_vllm_serves_base_adapter_and_merged(words):
-    more = ["--backend-arg", "enforce_eager=true", "--backend-arg", "max_model_len=1024"]
-    check_three_variants(run_it(words, "vllm", "--backend", "vllm", "--merge", *more))
+    check_three_variants(run_it(words, "vllm", "--backend", "vllm", "--merge", *WITHOUT_COMPILING))
+
+
+@needs_vllm
+@pytest.mark.skipif(
+    installed("llmcompressor", "llmcompressor", ("llmcompressor",)) is None,
+    reason="no llm-compressor (EVALSUITE_LLMCOMPRESSOR_PYTHON names none)",
+)
+def test_vllm_serves_what_llm_compressor_quantized(words, tmp_path):
+    given = words.index("-d")
+    quantized: list[str] = []
+    for method in ("w8a8", "w4a16"):
+        out = str(tmp_path / method)
+        export = ["export", "quantize", "--ckpt", str(smollm2()), "--adapter", str(zorbia())]
+        evalsuite([*export, "--method", method, "--out", out])
+        quantized += ["--ckpt", f"{method}={out}"]
+    run = run_it(
+        ["run", *quantized, *words[given:]], "vllm-quantized", "--backend", "vllm", *WITHOUT_COMPILING
+    )
+    assert score(run, "w8a8") > 0.9
+    assert score(run, "w4a16") > 0.6

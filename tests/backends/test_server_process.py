@@ -86,6 +86,15 @@ def test_keys_for_endpoints_are_not_passed_on(log: Path, monkeypatch: pytest.Mon
         assert server.wait_for_note(WAIT_SECONDS) == "None hf"
 
 
+@pytest.mark.parametrize(("own", "told"), [(None, "1000"), ("7", "7")])
+def test_waiting_threads_sleep_soon_unless_the_user_says_otherwise(log: Path, monkeypatch, own, told) -> None:
+    monkeypatch.delenv("GOMP_SPINCOUNT", raising=False)
+    if own:
+        monkeypatch.setenv("GOMP_SPINCOUNT", own)
+    with ServerProcess(stub(REPORT + "report(os.environ['GOMP_SPINCOUNT'])\n" + SLEEP), log) as server:
+        assert server.wait_for_note(WAIT_SECONDS) == told
+
+
 def test_the_environment_is_passed_on(log: Path) -> None:
     code = REPORT + "report(os.environ['STUB'] + os.environ['HOME'])\n" + SLEEP
     with ServerProcess(stub(code), log, {"STUB": "given "}) as server:

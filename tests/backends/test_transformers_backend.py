@@ -307,14 +307,14 @@ class TestRefusals:
 
 
 def test_with_a_sliding_window_rows_leave_early_and_replies_are_those_of_generate(tmp_path):
+    from evalsuite.backends.transformers import child_parameters
     from evalsuite.backends.transformers_server.asked import read_settings
     from evalsuite.backends.transformers_server.batch import Batch
     from evalsuite.backends.transformers_server.model import LoadedModel
     from evalsuite.backends.transformers_server.rows import Detokenizer, Row
 
-    tiny_model(tmp_path / "model", window=8)
-    parameters = {"path": tmp_path / "model", "device": "cpu", "dtype": None, "quant": None, "extra": {}}
-    model = LoadedModel(parameters | {"models": [{"name": "base", "adapters": []}], "max_model_len": None})
+    checkpoints = find_variants([f"base={tiny_model(tmp_path / 'model', window=8)}"], [])
+    model = LoadedModel(child_parameters(checkpoints, {"device": "cpu"}))
     lengths = dict(zip(PROMPTS[:4], (3, 14, 6, 14), strict=True))
 
     def row(prompt: str) -> Row:
