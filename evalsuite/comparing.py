@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,7 +59,7 @@ class Comparison:
 
         flips = list(self.findings.flips())
         return render_comparison(
-            self.document, flips, paired_lines(self.findings), self.command(), self._costs()
+            self.document, flips, partial(paired_lines, self.findings), self.command(), self._costs()
         )
 
     def csv(self) -> bytes:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from typing import Any
 
 from evalsuite._version import __version__
@@ -207,7 +208,7 @@ def report_page(
 ) -> bytes:
     """report.html."""
     shown = {**info, "command": command} if command else info
-    return render(shown, summary, read_journal(directory.journal)).encode("utf-8", "replace")
+    return render(shown, summary, partial(read_journal, directory.journal)).encode("utf-8", "replace")
 
 
 def made_summary(

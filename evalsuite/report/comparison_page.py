@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -14,7 +14,7 @@ from evalsuite.report.comparison_tables import whole_results
 from evalsuite.report.effort import efforts_of_comparison
 from evalsuite.report.explorer import explorer_context
 from evalsuite.report.numbers import format_count
-from evalsuite.report.packing import Pack
+from evalsuite.report.packing import Pack, Read
 from evalsuite.report.samples import Metrics
 from evalsuite.report.tally import Tally
 from evalsuite.report.training_charts import training_charts
@@ -24,31 +24,32 @@ from evalsuite.report.verdict_list import verdict_list
 def render_comparison(
     document: Mapping[str, Any],
     flips: Sequence[Flips],
-    samples: Iterable[Mapping[str, Any]],
+    read: Read,
     command: str,
     costs: Mapping[tuple[str, str], float | None] = MappingProxyType({}),
 ) -> str:
     """The page as text; it can be written as UTF-8 whatever the samples hold.
 
-    `samples` are journal lines of the rows in common, under the names the comparison has for variants and datasets;
+    `read` gives journal lines of the rows in common, under the names the comparison has for variants and datasets;
     `costs` are what a side paid for a dataset, by (label, dataset), where that is known.
     """
     from evalsuite.report.page import assemble
 
-    pack = Pack(_metrics(document))
+    pack = Pack(_metrics(document), baseline=document["baseline"])
     tally = Tally()
-    for sample in samples:
+    for sample in read():
         tally.add(sample)
         pack.add(sample)
+    pack = pack.fitting(read)
     return assemble(
         "comparison.html.j2",
         _context(document, flips, command)
-        | explorer_context(pack, document["baseline"])
+        | explorer_context(pack)
         | {
             "samples_sentence": _sentence(document, pack),
             "efforts": efforts_of_comparison(document, tally, costs),
         },
-        data=pack.data(document["baseline"]),
+        data=pack.data(),
     )
 
 
@@ -65,7 +66,8 @@ def _metrics(document: Mapping[str, Any]) -> dict[tuple[str, str], Metrics]:
 def _sentence(document: Mapping[str, Any], pack: Pack) -> str:
     """Which rows are here."""
     if len(pack) < pack.seen or any(one["matched"] > MOST_ROWS for one in document["rows"]):
-        return "A part of the rows in common, those that changed most. The others are in the runs' samples.jsonl."
+        chosen = f"{pack.chosen()} " if pack.chosen() else ""
+        return f"A part of the rows in common, those that changed most. {chosen}The others are in the runs' samples.jsonl."
     return "The rows in common, those that changed first."
 
 

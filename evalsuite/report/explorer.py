@@ -27,20 +27,21 @@ class Filter(Struct, frozen=True):
     hidden: bool
 
 
-def explorer_context(pack: Pack, baseline: str | None) -> dict[str, Any]:
+def explorer_context(pack: Pack) -> dict[str, Any]:
     """What the explorer's template shows."""
     return {
         "samples_shown": len(pack),
         "samples_sentence": pack.sentence(),
         "text_limit": format_count(TEXT_LIMIT),
-        "filters": filters(pack, baseline),
+        "filters": filters(pack),
     }
 
 
-def filters(pack: Pack, baseline: str | None) -> list[Filter]:
+def filters(pack: Pack) -> list[Filter]:
     """All filters; those with nothing to choose are hidden, but there for an address that names them."""
     answers = pack.words("answer")
     several = len(pack.words("variant")) > 1
+    baseline = pack.baseline
     partly = "partial" in answers
     found = [_of_words(pack, "variant"), _of_words(pack, "dataset")]
     found += [_of_words(pack, "category", "categories"), _of_words(pack, "subset")]

@@ -9,9 +9,7 @@
 share: {"messages": [[role, text], …], "samples": [{…, "messages": [number, …]}]}. A text is a string or [beginning, end,
 characters left out].
 
-A page of more samples than the limit, or of more characters, is thinned: the same questions stay for every variant,
-drawn by a hash of dataset, subset and id, so that rendering twice shows the same. Samples set apart (unparsed, truncated,
-error) are thinned only once they fill half the page.
+Where there are more samples than the limit, or more characters, the page shows some of the questions: see `choosing`.
 """
 
 from __future__ import annotations
@@ -19,13 +17,19 @@ from __future__ import annotations
 import base64
 import zlib
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from hashlib import blake2b
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
+from evalsuite.compact import short_hash
 from evalsuite.report import numbers, texts
 from evalsuite.report.samples import Entry, Message, Metrics, body_of, entry_of, messages_of
+
+if TYPE_CHECKING:
+    from evalsuite.report.choosing import Choice, Questions
+
+Read: TypeAlias = Callable[[], Iterable[Mapping[str, Any]]]
+"""Reads all samples once more."""
 
 MOST_SAMPLES = 100_000
 """The explorer of so many opens within a second; twice 50,000 rows."""
@@ -40,17 +44,35 @@ LEVEL = 5
 """Of zlib: a tenth larger than its best, in a quarter of the time."""
 
 
-class Pack:
-    """Takes samples one by one and holds them deflated; `metrics` by (variant, dataset)."""
+TEXT_SHARE = 0.9
+"""Of the samples whose texts filled a page, so many are chosen: bad ones may be longer."""
 
-    def __init__(self, metrics: Mapping[tuple[str, str], Metrics], limit: int = MOST_SAMPLES) -> None:
+
+class Pack:
+    """Takes samples one by one and holds them deflated; `metrics` by (variant, dataset).
+
+    `baseline` is the variant the others are held against; `aliases` are other names of its datasets. Samples that do not
+    fit are seen, and `fitting` is the pack that has some of them.
+    """
+
+    def __init__(
+        self,
+        metrics: Mapping[tuple[str, str], Metrics],
+        limit: int = MOST_SAMPLES,
+        *,
+        baseline: str | None = None,
+        aliases: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self.limit = max(0, limit)
         self.seen = 0
-        self.seen_apart = 0
         self._metrics = metrics
         self._primary = {place: next(iter(found.values()), {}) for place, found in metrics.items()}
-        self._most_characters = PAGE_CHARACTERS
-        self._share = {True: 1.0, False: 1.0}
+        self.baseline = baseline
+        self._aliases = aliases
+        self._questions: Questions | None = None
+        self._choice: Choice | None = None
+        self._room: int | None = None
+        """For how many samples there is room, once there were too many."""
         self._clear()
 
     def _clear(self) -> None:
@@ -58,7 +80,6 @@ class Pack:
         self._starts: list[int] = []
         self._chunks: list[str] = []
         self._characters = 0
-        self._apart = 0
         self._open()
 
     def _open(self) -> None:
@@ -71,29 +92,60 @@ class Pack:
         return len(self._entries)
 
     def add(self, sample: Mapping[str, Any]) -> None:
-        """Takes a journal line, unless the draw leaves it out."""
+        """Takes a journal line, if it is one of those that are chosen."""
         place = sample.get("variant", ""), sample.get("dataset", "")
         entry = entry_of(sample, self._primary.get(place, {}))
-        self.seen += 1
-        self.seen_apart += entry.apart
-        if self._drawn(entry):
+        if self._choice is None:
+            self.seen += 1
+        elif self._number_of(entry) not in self._choice:
+            return
+        if self._room is None:
             self._put(entry, body_of(sample), messages_of(sample))
-        while len(self._entries) > self.limit or self._characters > self._most_characters:
-            self._thin()
+            if len(self._entries) > self.limit or self._characters > PAGE_CHARACTERS:
+                self._overflow()
+        elif self._questions is not None and self._choice is None:
+            self._questions.add(self._number_of(entry), entry)
 
-    def _drawn(self, entry: Entry) -> bool:
-        share = self._share[entry.apart]
-        if share >= 1:
-            return True
-        asked = f"{entry.dataset}\0{entry.subset}\0{entry.id}".encode("utf-8", "replace")
-        return int.from_bytes(blake2b(asked, digest_size=8).digest(), "big") < share * 2**64
+    def _overflow(self) -> None:
+        """Lets go of all texts; which samples stay is decided once all are known."""
+        from evalsuite.report.choosing import Questions  # for large runs alone
+
+        texts_fill_it = self._characters > PAGE_CHARACTERS
+        self._room = int(TEXT_SHARE * len(self._entries)) if texts_fill_it else self.limit
+        if self._questions is None:
+            self._questions = Questions(several=len({variant for variant, _ in self._metrics}) > 1)
+            for entry in self._entries:
+                self._questions.add(self._number_of(entry), entry)
+        self._clear()
+
+    def _number_of(self, entry: Entry) -> int:
+        """The same for what all variants were asked."""
+        names = (self._aliases.get(name, name) for name in (entry.dataset, entry.subset))
+        return short_hash("\0".join((*names, entry.id)))
+
+    def fitting(self, read: Read) -> Pack:
+        """This pack, or, where not all samples fitted, one with those chosen of all that `read` gives."""
+        pack = self
+        while pack._room is not None and pack._questions is not None:
+            pack = pack._of_chosen(pack._questions, pack._room)
+            for sample in read():
+                pack.add(sample)
+        return pack
+
+    def _of_chosen(self, questions: Questions, room: int) -> Pack:
+        from evalsuite.report.choosing import Choice
+
+        chosen = Pack(self._metrics, room, baseline=self.baseline, aliases=self._aliases)
+        chosen.seen = self.seen
+        chosen._questions = questions
+        chosen._choice = Choice(questions, room)
+        return chosen
 
     def _put(self, entry: Entry, body: dict[str, Any], messages: list[Message]) -> None:
         body["messages"] = [self._number(message) for message in messages]
         written = texts.dump_bytes(body)
         self._bodies.append(written)
         self._entries.append(entry)
-        self._apart += entry.apart
         self._bytes += len(written)
         if self._bytes >= CHUNK_BYTES:
             self._close()
@@ -114,20 +166,6 @@ class Pack:
         self._characters += len(self._chunks[-1])
         self._open()
 
-    def _thin(self) -> None:
-        """Halves the share of what fills more than half the page, and draws again."""
-        self._share[2 * self._apart > len(self._entries)] /= 2
-        self._close()
-        entries, chunks = iter(self._entries), self._chunks
-        self._clear()
-        for chunk in chunks:
-            opened = inflated(chunk)
-            table = [_message(role, text) for role, text in opened["messages"]]
-            for body in opened["samples"]:
-                entry = next(entries)
-                if self._drawn(entry):
-                    self._put(entry, body, [table[number] for number in body["messages"]])
-
     @property
     def entries(self) -> Sequence[Entry]:
         """The samples that are here, in the journal's order."""
@@ -146,11 +184,8 @@ class Pack:
             body = opened["samples"][number - self._starts[chunk]]
             yield self._entries[number], body, [_message(*opened["messages"][at]) for at in body["messages"]]
 
-    def data(self, baseline: str | None = None, aliases: Mapping[str, str] = MappingProxyType({})) -> str:
-        """The JSON text; empty without samples.
-
-        `baseline` is the variant the others are held against; `aliases` are other names of its datasets.
-        """
+    def data(self) -> str:
+        """The JSON text; empty without samples."""
         self._close()
         if not self._entries:
             return ""
@@ -159,8 +194,8 @@ class Pack:
             metrics.setdefault(dataset, [_described(name, metric) for name, metric in found.items()])
         return texts.dump(
             {
-                "baseline": baseline,
-                "aliases": dict(aliases),
+                "baseline": self.baseline,
+                "aliases": dict(self._aliases),
                 "variants": len(self.words("variant")),
                 "metrics": metrics,
                 "index": deflated(texts.dump_bytes(self._columns())),
@@ -186,16 +221,11 @@ class Pack:
         if len(self) == self.seen:
             return f"All {numbers.counted(self.seen, 'sample')} of the run." if self.seen > 1 else ""
         count = numbers.format_count
-        every = "all " if self._apart == self.seen_apart else f"{count(self._apart)} of the "
-        apart = (
-            f"{every}{count(self.seen_apart)} that ended unparsed, truncated or in an error, and "
-            if self.seen_apart
-            else ""
-        )
-        return (
-            f"Showing {count(len(self))} of {count(self.seen)} samples: {apart}an even draw of the others, "
-            "the same questions for every variant. The rest is in samples.jsonl."
-        )
+        return f"Showing {count(len(self))} of {count(self.seen)} samples. {self.chosen()} The rest is in samples.jsonl."
+
+    def chosen(self) -> str:
+        """Which samples are here, in a sentence; empty where all are."""
+        return self._choice.words() if self._choice else ""
 
 
 def deflated(content: bytes) -> str:

@@ -36,21 +36,26 @@ def predictions(folder):
     return (score(build_score_config(config)).path / "report.html").read_text(encoding="utf-8")
 
 
+def rendered(run, summary, samples):
+    lines = list(samples)
+    return render(run, summary, lambda: lines)
+
+
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pages")
     pages = {
-        "full": render(examples.run(), examples.summary(), examples.samples()),
-        "two": render(
+        "full": rendered(examples.run(), examples.summary(), examples.samples()),
+        "two": rendered(
             examples.run(TWO),
             examples.summary(TWO, complete=False, owed=37) | {"comparison": compared(folder)},
             examples.flipping_samples(TWO),
         ),
-        "agents": render(
+        "agents": rendered(
             examples.run(), examples.summary_with_breakdowns(), [examples.agent_step(at) for at in range(3)]
         ),
         "predictions": predictions(folder),
-        "hidden": render(
+        "hidden": rendered(
             examples.run(),
             examples.summary(),
             [
@@ -58,11 +63,11 @@ def files(tmp_path_factory):
                 examples.sample(1, labels=["</script>"], reply={"text": "word " * 200_000}),
             ],
         ),
-        "repeats": render(examples.run(), examples.summary(), [examples.sample(0) for _ in range(3)]),
-        "large": render(examples.run(), examples.summary(), examples.mcq_samples(2000)),
-        "one": render(examples.run(), examples.summary(), [examples.sample(0)]),
-        "empty": render({}, examples.nothing(), []),
-        "categories": render(
+        "repeats": rendered(examples.run(), examples.summary(), [examples.sample(0) for _ in range(3)]),
+        "large": rendered(examples.run(), examples.summary(), examples.mcq_samples(2000)),
+        "one": rendered(examples.run(), examples.summary(), [examples.sample(0)]),
+        "empty": rendered({}, examples.nothing(), []),
+        "categories": rendered(
             examples.run(), examples.summary_with_categories(), examples.samples_with_categories()
         ),
     }

@@ -145,15 +145,16 @@ def test_replies_that_nobody_measured_have_no_table_of_what_they_took():
 
 
 def test_filters_offer_what_occurs_and_hide_where_there_is_no_choice():
-    pack = Pack({})
+    pack = Pack({}, baseline=TWO[0])
     for line in examples.flipping_samples(TWO):
         pack.add(line)
-    found = {one.name: one for one in filters(pack, TWO[0])}
+    found = {one.name: one for one in filters(pack)}
     assert [value for value, _ in found["variant"].choices] == list(TWO)
     assert [value for value, _ in found["label"].choices] == ["off_by_one", "wrong_unit"]
     assert found["dataset"].hidden
     assert not found["flip"].hidden
-    assert {one.name: one for one in filters(pack, None)}["flip"].hidden
+    pack.baseline = None
+    assert {one.name: one for one in filters(pack)}["flip"].hidden
 
 
 # ---- training ---------------------------------------------------------------------------------------------
