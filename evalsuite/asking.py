@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, AsyncExitStack, ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from evalsuite.backends.base import Say, Served, Server
+from evalsuite.backends.base import Say, Served, Server, StandingServer
 from evalsuite.backends.memory import Placed, side_by_side
 from evalsuite.caching import NOT_DECIDED, Wrap, opened_cache, put_before
 from evalsuite.endpoint.client import Endpoint
@@ -30,12 +30,14 @@ from evalsuite.types import Party
 
 if TYPE_CHECKING:
     from evalsuite.endpoint.reply_store import ReplyStore
+    from evalsuite.recalling import Told
 
 Display = Callable[[Meter], AbstractContextManager[object]]
 DEATH_SECONDS = 3.0
 """How long after requests failed a server is given to turn out dead: longer than its supervisor takes to clear up."""
 ONCE_MORE = "It is started once more; what is finished is kept."
 TWICE = "It had been started once more already. What is finished is kept: the same command resumes."
+IN_CACHE = "{name}: every reply is in the cache, so its server is not started."
 LETTER_ALONE = (
     "The server does not go on with a turn of the assistant that was begun for it: "
     "--mcq-mode logprob asks for the letter as the whole reply (logprob:letter in signatures)."
@@ -81,6 +83,7 @@ class Asking:
         with self._stack:
             if self.ledger.meter.owed:
                 self._open_cache()
+            self._from_cache_alone()
             for group in self._groups():
                 self._in_spite_of_a_death(group)
 
@@ -103,6 +106,48 @@ class Asking:
         )
         if self._cache and drawn:
             self.notify(NOT_DECIDED)
+
+    def _from_cache_alone(self) -> None:
+        """Answer those variants whose every reply is in the cache: for them no server is started."""
+        if self._cache is None:
+            return
+        from evalsuite.recalling import NotKept, recalled  # not what a run without a cache should load
+
+        found: dict[str, Told] = {}
+        for checkpoint in self.ledger.serving.checkpoints:
+            told = recalled(self._cache, self.ledger, checkpoint)
+            if told:
+                found[checkpoint.name] = told
+                self.notify(IN_CACHE.format(name=checkpoint.name))
+        if not found:
+            return
+        self._show()
+        known = [one for one in self.ledger.serving.checkpoints if one.name in found]
+        try:
+            run_to_end(self._recall([(one, found[one.name]) for one in known]))
+        except NotKept:
+            self.ledger.reconcile()  # the rest is asked
+        else:
+            for checkpoint in known:
+                self.ledger.settle(checkpoint)
+
+    async def _recall(self, known: Sequence[tuple[Checkpoint, Told]]) -> None:
+        async with AsyncExitStack() as stack:
+            desks = [await self._recalled_desk(*one, stack) for one in known]
+            with Journal(self.ledger.directory.journal) as journal, self.stopwatch.working():
+                await self._in_turn(desks, journal)
+        self.ledger.meter.pace.pause()
+
+    async def _recalled_desk(self, checkpoint: Checkpoint, told: Told, stack: AsyncExitStack) -> Desk:
+        server = StandingServer({checkpoint.name: told.served(checkpoint)})
+        served = server.served[checkpoint.name]
+        endpoint = await stack.enter_async_context(model_endpoint(self.ledger.config, served))
+        endpoint.told = told.models
+        for warning in self.ledger.recall(checkpoint, told.facts):
+            self.notify(warning)
+        work = self.ledger.work(checkpoint)
+        parties = await self._parties(work.judge, endpoint, stack)
+        return Desk(checkpoint, server, parties, self._through_cache(work, checkpoint, served, parties))
 
     async def _reach(self, judge: Judge) -> None:
         async with judge_endpoint(self.ledger.config, judge) as endpoint:
@@ -140,7 +185,7 @@ class Asking:
         try:
             if any(self.ledger.owes_rows(one) for of_server in running for one in of_server.owed):
                 self._show()
-                run_to_end(self._ask(running))
+                run_to_end(self._ask(running), self.ledger.meter.owed)
             self._ask_suites(running)
         except ServerDied:
             raise
@@ -192,6 +237,10 @@ class Asking:
         for warning in await self.ledger.prove(checkpoint, served):
             self.notify(warning)
         await self._settle_form(checkpoint, endpoint, continues=served.continues_turns)
+        if self._cache:
+            from evalsuite.recalling import leave
+
+            leave(self._cache, self.ledger, checkpoint, endpoint)
         work = self.ledger.work(checkpoint)
         return Desk(checkpoint, server, parties, self._through_cache(work, checkpoint, served, parties))
 

@@ -51,6 +51,12 @@ def put_before(
         return None
     from evalsuite.endpoint.cached import through_cache
 
-    who = [fingerprint, dict(engine or {}), dict(endpoint.fields), dict(endpoint.told)]
-    identity = json.dumps(who, sort_keys=True, default=str)
+    identity = identity_of(fingerprint, engine or {}, endpoint.fields, endpoint.told)
     return partial(through_cache, store=store, identity=identity)
+
+
+def identity_of(
+    fingerprint: str, engine: Mapping[str, Any], fields: Mapping[str, Any], told: Mapping[str, Any]
+) -> str:
+    """Who is asked, in one text; see `put_before`."""
+    return json.dumps([fingerprint, dict(engine), dict(fields), dict(told)], sort_keys=True, default=str)

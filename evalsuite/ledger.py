@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -112,10 +112,30 @@ class Ledger:
         live = await liveness(served, owed, completions=self.config.completions)
         chat = any(prompt.messages is not None for prompt in first_prompts(owed))
         warnings = self._facts.add(checkpoint, served, live, chat=chat)
+        self._note(checkpoint)
+        return warnings
+
+    def facts(self, checkpoint: Checkpoint) -> dict[str, Any]:
+        """What `prove` recorded."""
+        return self._facts.by_variant[checkpoint.name]
+
+    def recall(self, checkpoint: Checkpoint, facts: Mapping[str, Any]) -> list[str]:
+        """Record of a variant that needs no server what `prove` recorded of it before; what is to be said of it."""
+        self._facts.by_variant[checkpoint.name] = dict(facts)
+        self._note(checkpoint)
+        return list(facts.get("warnings", ()))
+
+    def _note(self, checkpoint: Checkpoint) -> None:
+        work = self._works[checkpoint.name]
         variant = replace(work.variant, warning=self._warning(checkpoint))
         self._works[checkpoint.name] = replace(work, variant=variant)
         self.record()
-        return warnings
+
+    def settle(self, checkpoint: Checkpoint) -> None:
+        """Nothing is owed of a variant any more: all of it was finished since it was counted."""
+        work = self._works[checkpoint.name]
+        nothing = {plan.name: bytearray(plan.rows) for plan in work.plans}
+        self._works[checkpoint.name] = replace(work, owed=nothing)
 
     def proved(self, checkpoint: Checkpoint) -> bool:
         """Whether this start has recorded what answers for the variant."""

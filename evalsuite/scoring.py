@@ -125,7 +125,8 @@ def _scored(
                 judged = [work for work in works if work.judge]
                 with opened_cache(config.cache if judged else None, notify) as cache:
                     for work in judged:
-                        run_to_end(_ask_judge(config, work, directory, journal, meter, cache))
+                        asked = _ask_judge(config, work, directory, journal, meter, cache)
+                        run_to_end(asked, work.all_owed)
     except KeyboardInterrupt:
         problem = RunIncomplete("interrupted. Run the same command again: it goes on where it was.")
     except EvalsuiteError as error:

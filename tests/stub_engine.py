@@ -1,6 +1,7 @@
 """A stand-in for the Python of vLLM, LMDeploy or SGLang: takes their command line, speaks their protocol, misbehaves on demand.
 
     stub_engine.py -I -c PROBE MODULE…       says that the engine is installed
+    stub_engine.py -c SCRIPT                 says what is installed beside it: `STUB_PACKAGES`
     stub_engine.py -m MODULE [WORDS…]        serves
 
 `STUB` says how: `` (well), `crash`, `stubborn` (it and its worker ignore SIGTERM), `silent` (never answers), `other`
@@ -117,7 +118,9 @@ def serve(words: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1] == "-I":
+    if sys.argv[1] == "-c":
+        print(os.environ.get("STUB_PACKAGES", "vllm 9.9"))
+    elif sys.argv[1] == "-I":
         print(sys.argv[5], "9.9")
     else:
         serve(sys.argv[2:])

@@ -51,6 +51,8 @@ SECRET_CHARACTERS = 16
 CONTROL_TIMEOUT_SECONDS = 30.0
 OVERLOAD_STATUSES = frozenset({429, 503, 529})
 """Too many requests, service unavailable, and what some providers say for overloaded."""
+REFUSED_TO_ALL = frozenset({402, 403, 404, 405, 407, 410})
+"""Payment required, forbidden, not found and the like: about who asks or what is asked, whatever the row."""
 JSON_TYPE = "application/json"
 MAX_LISTED_MODELS = 20
 TELLING_FIELDS = ("root", "parent", "meta")
@@ -89,6 +91,11 @@ class RequestFailure(Exception):
     def repeatable(self) -> bool:
         """Whether the same request would fail in the same way again (the server read it and said no)."""
         return self.failure == "rejected"
+
+    @property
+    def of_its_row(self) -> bool:
+        """Whether it says nothing of the other rows: no key that was withdrawn, no model that is gone, no bill unpaid."""
+        return self.repeatable and self.status not in REFUSED_TO_ALL
 
 
 @dataclass(frozen=True, slots=True)

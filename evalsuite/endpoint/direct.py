@@ -6,7 +6,7 @@ import asyncio
 import os
 import socket
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -17,6 +17,8 @@ from evalsuite.endpoint.transport import CHECK_SECONDS, Address, Hung, Piece, Re
 IDLE_SECONDS = 4.0
 """A connection idle for longer is not used again: uvicorn, and vLLM with it, closes them after 5 seconds."""
 HTTP_PORT = 80
+NEXT_ADDRESS_SECONDS = 0.25
+"""For an address of a host to answer before the next one is tried as well (RFC 8305)."""
 OK = 200
 COMPRESSED = frozenset({"gzip", "x-gzip", "deflate"})
 """Asked for by nobody, but some proxies compress all the same."""
@@ -179,15 +181,12 @@ class _Outbox:
             connection.write(request)
 
 
-def _at_a_time(host: str, loop: asyncio.AbstractEventLoop) -> dict[str, Any]:
-    """How a name with several addresses is tried: the next one 250 ms after the last, as RFC 8305 has it.
+def _is_name(host: str) -> bool:
+    """Whether there may be several addresses behind it: whichever answers first is taken.
 
-    Not for an address, which has none beside it: asyncio loses the socket of a race that is cancelled as it is
-    won. Nor on a loop that the user's program has chosen (uvloop), which may not know how.
+    No race for a single one: asyncio loses the socket of a race that is cancelled as it is won.
     """
-    if ":" in host or host.replace(".", "").isdecimal() or not isinstance(loop, asyncio.BaseEventLoop):
-        return {}
-    return {"happy_eyeballs_delay": 0.25}
+    return not (":" in host or host.replace(".", "").isdecimal())
 
 
 def _inflated(inflate: Callable[[bytes], bytes], piece: bytes) -> bytes:
@@ -213,7 +212,11 @@ class DirectTransport:
         self._idle: list[_Connection] = []
         self._busy: set[_Connection] = set()
         lines = {"Host": address.authority, "Accept": "*/*", "Accept-Encoding": "identity", **headers}
-        self._at_a_time = _at_a_time(address.host, self._loop)
+        races = isinstance(self._loop, asyncio.BaseEventLoop)  # uvloop tries one address after the other
+        self._one_at_a_time = _is_name(address.host) and not races
+        self._at_a_time: dict[str, Any] = (
+            {"happy_eyeballs_delay": NEXT_ADDRESS_SECONDS} if _is_name(address.host) and races else {}
+        )
         self._head = "".join(f"{name}: {value}\r\n" for name, value in lines.items()).encode("latin-1")
 
     async def send(
@@ -275,9 +278,26 @@ class DirectTransport:
     async def _connect(self, connection: _Connection) -> None:
         host, port = self._address.host, self._address.port or HTTP_PORT
         try:
-            await self._loop.create_connection(lambda: connection, host, port, **self._at_a_time)
+            if self._one_at_a_time and len(found := await self._found(host, port)) > 1:
+                await self._connect_to_first(found, connection)
+            else:
+                await self._loop.create_connection(lambda: connection, host, port, **self._at_a_time)
         except OSError as error:
             raise TransportError(spoken(error)) from error
+
+    async def _found(self, host: str, port: int) -> Sequence[Any]:
+        return await self._loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+
+    async def _connect_to_first(self, found: Sequence[Any], connection: _Connection) -> None:
+        """Connect to whichever of a name's addresses answers first."""
+        from aiohappyeyeballs import start_connection
+
+        reached = await start_connection(found, happy_eyeballs_delay=NEXT_ADDRESS_SECONDS)
+        try:
+            await self._loop.create_connection(lambda: connection, sock=reached)
+        except BaseException:
+            reached.close()
+            raise
 
 
 def _ended_in_time(task: asyncio.Task[None]) -> None:

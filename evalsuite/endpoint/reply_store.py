@@ -1,6 +1,7 @@
 """Replies kept between runs (`--cache DIR`): one SQLite file that several processes may read and write at once.
 
-An entry is a reply under a hash of what was asked of whom (`endpoint.cached`). It holds no prompt, no address and no key.
+An entry is a reply under a hash of what was asked of whom (`endpoint.cached`), or what a server told of itself
+(`recalling`). It holds no prompt, no address and no key.
 Entries carry a checksum, since SQLite has none: one that does not fit is passed over, counted, and replaced by the reply
 to the request that is sent instead. Whatever else is wrong with the file (not a database, locked, disk full) costs the
 use of the cache, never the run: `complaints` says so.
@@ -20,6 +21,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from queue import SimpleQueue
+from typing import Any
 
 import orjson
 
@@ -52,7 +54,7 @@ class ReplyStore:
         self._fault: str | None = None
         self._unwritten: str | None = None
         self._reader: sqlite3.Connection | None = None
-        self._waiting: SimpleQueue[tuple[bytes, Reply] | None] = SimpleQueue()
+        self._waiting: SimpleQueue[tuple[bytes, Reply | dict[str, Any]] | None] = SimpleQueue()
         self._writer: threading.Thread | None = None
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -71,6 +73,19 @@ class ReplyStore:
 
     def find(self, key: bytes) -> Reply | None:
         """The reply under a key; None where there is none, or none that can be read."""
+        fields = self._fields(key)
+        try:
+            reply = _reply(fields) if fields else None
+        except (TypeError, AttributeError):
+            self.damaged += 1
+            return None
+        return reply
+
+    def facts(self, key: bytes) -> dict[str, Any] | None:
+        """What `keep_facts` kept under a key, likewise."""
+        return self._fields(key)
+
+    def _fields(self, key: bytes) -> dict[str, Any] | None:
         if self._reader is None or self._fault:
             return None
         try:
@@ -81,14 +96,19 @@ class ReplyStore:
             return None
         if found is None:
             return None
-        reply = _unpacked(key, *found)
-        self.damaged += reply is None
-        return reply
+        fields = _unpacked(key, *found)
+        self.damaged += fields is None
+        return fields
 
     def keep(self, key: bytes, reply: Reply) -> None:
         """Have a reply written, soon."""
         if self._writer and not self._unwritten:
             self._waiting.put((key, reply))
+
+    def keep_facts(self, key: bytes, facts: dict[str, Any]) -> None:
+        """Have what a server told written, soon: anything that JSON holds."""
+        if self._writer and not self._unwritten:
+            self._waiting.put((key, facts))
 
     def close(self) -> None:
         """Write what waits and close the file."""
@@ -163,24 +183,27 @@ def _is_busy(error: sqlite3.Error) -> bool:
     return isinstance(error, sqlite3.OperationalError) and "locked" in str(error)
 
 
-def _packed(key: bytes, reply: Reply) -> tuple[bytes, bytes, bytes]:
-    fields = reply.to_json() | {
-        "prompt_tokens": reply.prompt_tokens,
-        "completion_tokens": reply.completion_tokens,
-    }
-    content = dumps(fields)
+def _packed(key: bytes, kept: Reply | dict[str, Any]) -> tuple[bytes, bytes, bytes]:
+    if isinstance(kept, Reply):
+        counts = {"prompt_tokens": kept.prompt_tokens, "completion_tokens": kept.completion_tokens}
+        kept = kept.to_json() | counts
+    content = dumps(kept)
     return key, content, _checksum(key, content)
 
 
-def _unpacked(key: bytes, content: object, checksum: object) -> Reply | None:
+def _unpacked(key: bytes, content: object, checksum: object) -> dict[str, Any] | None:
     if not isinstance(content, bytes) or checksum != _checksum(key, content):
         return None
     try:
         fields = orjson.loads(content)
-        measured = fields.pop("measured", None)
-        return Reply(**fields, measured=Measured.from_json(measured) if measured else None)
-    except (orjson.JSONDecodeError, TypeError, AttributeError):
+    except orjson.JSONDecodeError:
         return None
+    return fields if isinstance(fields, dict) else None
+
+
+def _reply(fields: dict[str, Any]) -> Reply:
+    measured = fields.pop("measured", None)
+    return Reply(**fields, measured=Measured.from_json(measured) if measured else None)
 
 
 def _checksum(key: bytes, content: bytes) -> bytes:

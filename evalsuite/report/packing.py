@@ -93,8 +93,7 @@ class Pack:
 
     def add(self, sample: Mapping[str, Any]) -> None:
         """Takes a journal line, if it is one of those that are chosen."""
-        place = sample.get("variant", ""), sample.get("dataset", "")
-        entry = entry_of(sample, self._primary.get(place, {}))
+        entry = self._entry_of(sample)
         if self._choice is None:
             self.seen += 1
         elif self._number_of(entry) not in self._choice:
@@ -103,20 +102,27 @@ class Pack:
             self._put(entry, body_of(sample), messages_of(sample))
             if len(self._entries) > self.limit or self._characters > PAGE_CHARACTERS:
                 self._overflow()
-        elif self._questions is not None and self._choice is None:
+        elif self._questions is not None:
             self._questions.add(self._number_of(entry), entry)
+
+    def _entry_of(self, sample: Mapping[str, Any]) -> Entry:
+        place = sample.get("variant", ""), sample.get("dataset", "")
+        return entry_of(sample, self._primary.get(place, {}))
 
     def _overflow(self) -> None:
         """Lets go of all texts; which samples stay is decided once all are known."""
-        from evalsuite.report.choosing import Questions  # for large runs alone
-
         texts_fill_it = self._characters > PAGE_CHARACTERS
         self._room = int(TEXT_SHARE * len(self._entries)) if texts_fill_it else self.limit
-        if self._questions is None:
-            self._questions = Questions(several=len({variant for variant, _ in self._metrics}) > 1)
+        if self._choice is None:
+            self._questions = self._no_questions()
             for entry in self._entries:
                 self._questions.add(self._number_of(entry), entry)
         self._clear()
+
+    def _no_questions(self) -> Questions:
+        from evalsuite.report.choosing import Questions  # for large runs alone
+
+        return Questions(several=len({variant for variant, _ in self._metrics}) > 1)
 
     def _number_of(self, entry: Entry) -> int:
         """The same for what all variants were asked."""
@@ -126,18 +132,26 @@ class Pack:
     def fitting(self, read: Read) -> Pack:
         """This pack, or, where not all samples fitted, one with those chosen of all that `read` gives."""
         pack = self
-        while pack._room is not None and pack._questions is not None:
-            pack = pack._of_chosen(pack._questions, pack._room)
+        while pack._room is not None:
+            pack = pack._chosen_from(pack._questions or self._all_questions(read), pack._room)
+            self._questions = None  # as large as all that is chosen
             for sample in read():
                 pack.add(sample)
         return pack
 
-    def _of_chosen(self, questions: Questions, room: int) -> Pack:
+    def _all_questions(self, read: Read) -> Questions:
+        """Once more, where the texts of those that were chosen first turned out too long."""
+        questions = self._no_questions()
+        for sample in read():
+            entry = self._entry_of(sample)
+            questions.add(self._number_of(entry), entry)
+        return questions
+
+    def _chosen_from(self, questions: Questions, room: int) -> Pack:
         from evalsuite.report.choosing import Choice
 
         chosen = Pack(self._metrics, room, baseline=self.baseline, aliases=self._aliases)
         chosen.seen = self.seen
-        chosen._questions = questions
         chosen._choice = Choice(questions, room)
         return chosen
 

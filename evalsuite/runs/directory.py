@@ -70,14 +70,21 @@ class RunDirectory:
         """Replace a file atomically. Raises `RunDirectoryError` (disk full, no permission)."""
         return self.write_with(file, lambda temporary: temporary.write_bytes(content))
 
-    def write_with(self, file: str, fill: Callable[[Path], object]) -> Path:
-        """Replace a file atomically by one that `fill` writes."""
+    def write_with(self, file: str, fill: Callable[[Path], object], *, lasting: bool = False) -> Path:
+        """Replace a file atomically by one that `fill` writes.
+
+        Without `lasting` a power cut in the next half minute may leave an empty file in its place, with some file systems.
+        """
         target = self.path / file
         temporary = target.with_name(f".{file}.tmp")
         try:
             temporary.unlink(missing_ok=True)
             fill(temporary)
+            if lasting:
+                _bring_to_disk(temporary)
             temporary.replace(target)
+            if lasting:
+                _bring_to_disk(self.path)
         except OSError as error:
             temporary.unlink(missing_ok=True)
             raise write_failed(target, error) from error
@@ -90,10 +97,11 @@ class RunDirectory:
         )
 
     def read_json(self, file: str) -> Any:
-        """A JSON file of the run; None when it is not there. Raises `RunDirectoryError` when it is broken."""
+        """A JSON file of the run; None when it is not there, or empty. Raises `RunDirectoryError` when it is broken."""
         path = self.path / file
         try:
-            return orjson.loads(path.read_bytes())
+            content = path.read_bytes().strip(b"\0")
+            return orjson.loads(content) if content else None  # what a power cut may leave of a new file
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -102,6 +110,14 @@ class RunDirectory:
             raise RunDirectoryError(
                 f"{path}: not JSON ({error}). Delete it and run the same command again: the journal is kept."
             ) from error
+
+
+def _bring_to_disk(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def run_directory_of(text: str) -> Path | None:

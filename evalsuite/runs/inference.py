@@ -311,7 +311,7 @@ class Inference:
         )
 
     def _count_failure(self, failure: RequestFailure, of: Party) -> None:
-        if failure.repeatable or failure.failure == "missing_prediction":
+        if failure.of_its_row or failure.failure == "missing_prediction":
             return
         if failure.failure == "connection" and of == "model":
             self.server_check()

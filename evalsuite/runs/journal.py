@@ -244,11 +244,13 @@ def compact(directory: RunDirectory, *, move: OffsetSet, drop: OffsetSet, taken_
     """Take lines out of the journal, by offset: `move` to `superseded.jsonl`, `drop` for good.
 
     `taken_back` are the offsets in `superseded.jsonl` whose lines stand in the journal again. A crash between
-    the two replacements leaves lines twice, never nowhere.
+    the two replacements, or a power cut after them, leaves lines twice, never nowhere.
     """
     if move or taken_back:
         directory.write_with(
-            SUPERSEDED_FILE, lambda temporary: _write_superseded(directory, temporary, move, taken_back)
+            SUPERSEDED_FILE,
+            lambda temporary: _write_superseded(directory, temporary, move, taken_back),
+            lasting=True,
         )
     if move or drop:
         directory.write_with(
@@ -256,6 +258,7 @@ def compact(directory: RunDirectory, *, move: OffsetSet, drop: OffsetSet, taken_
             lambda temporary: _copy_lines(
                 directory.journal, temporary, lambda at: at not in move and at not in drop
             ),
+            lasting=True,
         )
 
 

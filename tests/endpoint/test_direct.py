@@ -10,10 +10,10 @@ import subprocess
 import sys
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -413,3 +413,47 @@ def test_a_program_that_has_chosen_another_event_loop_can_run_an_evaluation(tmp_
             [sys.executable, "-c", program, *words], capture_output=True, text=True, check=False
         )
     assert done.returncode == 0, done.stderr
+
+
+def loop_with_two_addresses(kind: type[Any], first: str) -> asyncio.AbstractEventLoop:
+    """A loop of a kind, to which each name in `example` has two addresses."""
+
+    class Resolving(kind):  # type: ignore[misc]
+        async def getaddrinfo(self, host: Any, port: Any, **more: Any) -> list[Any]:
+            if not str(host).endswith(".example"):
+                return list(await super().getaddrinfo(host, port, **more))
+            return [
+                (socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (address, port))
+                for address in (first, "127.0.0.1")
+            ]
+
+    found: asyncio.AbstractEventLoop = Resolving()
+    return found
+
+
+@pytest.mark.parametrize("name", ["asyncio", "uvloop"])
+@pytest.mark.parametrize("first", ["silent", "refusing"])
+def test_a_host_whose_first_address_does_not_answer_is_reached_by_the_second(name: str, first: str) -> None:
+    kind = asyncio.SelectorEventLoop if name == "asyncio" else pytest.importorskip("uvloop").Loop
+    script = Script([[PLAIN]])
+
+    async def run() -> bytes:
+        async with serving(script.talk) as plain_one:
+            port = plain_one._address.port
+            assert port
+            with ExitStack() as stack:
+                if first == "silent":  # its queue is full, so what wants to connect is left waiting
+                    silent = stack.enter_context(socket.create_server(("127.0.0.2", port), backlog=0))
+                    stack.enter_context(socket.create_connection(silent.getsockname()))
+                named = DirectTransport(Address.of(f"http://two.example:{port}"), {})
+                try:
+                    return (await ask(named, timeout=5)).body
+                finally:
+                    await named.close()
+
+    loop = loop_with_two_addresses(kind, "127.0.0.2")
+    try:
+        assert loop.run_until_complete(run()) == b"hello"
+        loop.run_until_complete(loop.shutdown_asyncgens())
+    finally:
+        loop.close()

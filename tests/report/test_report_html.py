@@ -386,6 +386,24 @@ def test_a_page_that_grows_too_large_holds_fewer_samples(monkeypatch):
     assert 300_000 < len(fitting.data()) <= 500_000
 
 
+def test_bad_samples_with_longer_texts_than_others_fill_a_page_with_fewer(monkeypatch):
+    monkeypatch.setattr(packing, "PAGE_CHARACTERS", 400_000)
+    noise = random.Random(1)
+    lines = [examples.sample(index, reply={"text": noise.randbytes(500).hex()}) for index in range(900)]
+    long = [noise.randbytes(9000).hex() for _ in range(100)]
+    lines += [
+        examples.sample(900 + at, reply={"text": text}, outcome="truncated") for at, text in enumerate(long)
+    ]
+    pack = Pack({})
+    for line in lines:
+        pack.add(line)
+    fitting = pack.fitting(lambda: lines)
+    assert len(fitting.data()) <= 500_000
+    assert fitting.words("outcome") == ["scored", "truncated"]
+    assert fitting.seen == 1000
+    assert len(fitting) > 30
+
+
 @pytest.mark.parametrize("limit", [None, 100])
 def test_a_stream_is_never_held(limit):
     class Watched(dict):

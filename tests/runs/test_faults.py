@@ -160,8 +160,11 @@ def test_an_empty_reply_is_told_from_a_wrong_one_and_asked_once(
         (truncated_json(), "not JSON"),
         (dropped(), "closed the connection"),
         (hanging(), "no answer within 0.5 s"),
+        (failing(402, "the quota is used up"), "HTTP 402: the quota is used up"),
+        (failing(403, "the key was withdrawn"), "HTTP 403: the key was withdrawn"),
+        (failing(404, "no such model any more"), "HTTP 404: no such model any more"),
     ],
-    ids=["500", "truncated JSON", "drop", "hang"],
+    ids=["500", "truncated JSON", "drop", "hang", "payment", "key", "model"],
 )
 def test_many_equal_failures_in_a_row_end_the_run_with_what_is_known(
     server: MockServer, tmp_path: Path, fault: Answer, said: str
@@ -182,6 +185,20 @@ def test_many_equal_failures_in_a_row_end_the_run_with_what_is_known(
     server.forget()
     assert evaluate(config(server, tmp_path / "out", data)).complete
     assert server.total == rows - 8
+
+
+@pytest.mark.parametrize("status", [400, 413, 422])
+def test_rows_that_a_server_will_not_read_do_not_end_the_run(
+    server: MockServer, tmp_path: Path, status: int
+) -> None:
+    """Prompts too long for the model, one after the other: each is lost by itself, and the others are asked."""
+    data = write_qa(tmp_path / "qa.jsonl", numbered(60))
+    known = {f"question {number}" for number in (0, 59)} | {PROBE}
+    too_long = failing(status, "the prompt is too long")
+    server.behave = lambda asked: ordinary(asked) if asked.prompt in known else too_long
+    run = evaluate(config(server, tmp_path / "out", data, on_error="skip"))
+    assert Counter(line["outcome"] for line in lines_of(run.path)) == {"error": 58, "scored": 2}
+    assert run.complete
 
 
 def test_the_breaker_ends_the_command_with_3_and_says_what_to_do(server: MockServer, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
@@ -86,6 +87,46 @@ def test_any_prefix_cut_at_any_byte_resumes_to_the_same_result(
     assert content(run) == before
     assert results_of(run) == results
     assert asked == Counter(query for query, _ in ROWS) - kept
+
+
+@pytest.mark.parametrize("file", ["run.json", "summary.json", "summary.csv", "report.html"])
+@pytest.mark.parametrize("left", [b"", b"\0" * 4096], ids=["empty", "zeros"])
+def test_files_that_a_power_cut_emptied_are_written_again_and_nothing_is_asked(
+    server: MockServer, finished: Path, file: str, left: bytes
+) -> None:
+    run = finished / "out" / "run"
+    before, results = content(run), results_of(run)
+    (run / file).write_bytes(left)
+    run, asked = resume_with(server, finished, (run / "samples.jsonl").read_bytes())
+    assert not asked
+    assert (content(run), results_of(run)) == (before, results)
+    assert (run / file).read_bytes().strip(b"\0")
+
+
+def test_a_journal_that_is_replaced_is_on_the_disk_before_the_old_one_goes(
+    server: MockServer, finished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a power cut in the next half minute may cost every line of it, with some file systems."""
+    done: list[str] = []
+    synced, replaced = os.fsync, Path.replace
+
+    def fsync(descriptor: int) -> None:
+        done.append(f"sync {Path(f'/proc/self/fd/{descriptor}').readlink().name}")
+        synced(descriptor)
+
+    def replace(source: Path, target: Path) -> Path:
+        done.append(f"replace {target.name}")
+        return replaced(source, target)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(Path, "replace", replace)
+    whole = (finished / "out" / "run" / "samples.jsonl").read_bytes()
+    first = json.loads(whole.partition(b"\n")[0]) | {"key": "of nobody"}
+    run, asked = resume_with(server, finished, json.dumps(first).encode() + b"\n" + whole)
+    assert not asked
+    moved = [f"sync .{name}.tmp|replace {name}|sync run" for name in ("superseded.jsonl", "samples.jsonl")]
+    assert "|".join(moved) in "|".join(done)
+    assert (run / "superseded.jsonl").read_bytes().count(b"\n") == 1
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,37 @@
+"""What of this machine decides how an engine answers, told without starting it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+from evalsuite.backends.interpreters import interpreter
+from evalsuite.commands import output_of
+
+TIMEOUT_SECONDS = 30
+INSTALLED = """
+import platform, sys
+sys.path[:] = filter(None, sys.path)
+from importlib.metadata import distributions
+found = sorted(f"{one.metadata['Name']} {one.version}" for one in distributions())
+sys.stdout.write("\\n".join([sys.version, platform.platform(), *found]))
+"""
+GPUS = ("nvidia-smi", "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader")
+TELLING = (
+    "CUDA_", "GGML_", "HF_", "HIP_", "LD_", "LLAMA_", "LMDEPLOY_", "OMP_", "PYTORCH_", "ROCR_", "SGLANG_", "TORCH", "TRANSFORMERS_",
+    "VLLM_",
+)  # fmt: skip
+"""How variables of the environment begin that engines and their libraries read."""
+
+
+def machine_of(engine: str) -> str | None:
+    """Python and every package beside the engine, the system, the GPUs with their driver, the variables engines read.
+
+    None where that cannot be told. Takes a start of the engine's Python.
+    """
+    packages = output_of([interpreter(engine), "-c", INSTALLED], TIMEOUT_SECONDS)
+    gpus = output_of(GPUS, TIMEOUT_SECONDS) if shutil.which(GPUS[0]) else ""
+    if not packages or gpus is None:
+        return None
+    variables = sorted(f"{name}={value}" for name, value in os.environ.items() if name.startswith(TELLING))
+    return "\n".join([packages, gpus, *variables])
