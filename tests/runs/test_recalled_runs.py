@@ -135,12 +135,18 @@ def test_replies_drawn_at_random_need_the_server(bench: Bench) -> None:
     assert [bench.run("--temperature", "0.5"), bench.run("--temperature", "0.5")] == [1, 1]
 
 
-def test_changed_weights_need_the_server(bench: Bench) -> None:
-    bench.run()
-    weights = next(bench.model.glob("*.safetensors"))
+def train(model: Path) -> Path:
+    """Other weights than before."""
+    weights = next(model.glob("*.safetensors"))
     content = bytearray(weights.read_bytes())
     content[-1] ^= 1
     weights.write_bytes(content)
+    return model
+
+
+def test_changed_weights_need_the_server(bench: Bench) -> None:
+    bench.run()
+    train(bench.model)
     assert bench.run() == 1
 
 
@@ -157,7 +163,7 @@ def test_an_interrupted_run_is_finished_from_the_cache(bench: Bench) -> None:
 
 def test_of_two_variants_only_the_unknown_one_starts_a_server(bench: Bench, tmp_path: Path) -> None:
     bench.run()
-    other = hf_folder(tmp_path / "other")
+    other = train(hf_folder(tmp_path / "other"))
     assert bench.run("--ckpt", f"other={other}") == 1
     assert f"one: {KNOWN}" in bench.said
     assert f"other: {KNOWN}" not in bench.said
