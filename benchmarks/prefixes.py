@@ -1,10 +1,9 @@
 """What it is worth to a real server that rows which begin alike are sent next to each other (`evalsuite.runs.neighbours`).
 
-    python benchmarks/prefixes.py [--backend llamacpp|vllm] [--ckpt smollm2] [--prefixes 8] [--rows 96] [--rounds 3] [--at-a-time 4]
-
 Rows with a few long beginnings (tool lists) in common, in the order of a shuffled file, are asked by `evalsuite run`
 twice a round, of the same server in turns: as they stand, and arranged. Every round has other tool lists, so that
-nothing is in the server's cache. The prompts' tokens of which the server did not have to think are what it says.
+nothing is in the server's cache. What the server had to read of the prompts, it says itself (llama.cpp in its log, vLLM in
+its metrics); unlike the time, that does not depend on what else the machine does.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import re
 import statistics
 import subprocess
 import sys
@@ -25,8 +25,7 @@ from evalsuite.backends.base import Served
 from evalsuite.models.recognise import find_checkpoint
 
 TOKENS = 4
-TOOLS = 12
-"""Of a list: some 500 tokens."""
+READ_BY_LLAMACPP = re.compile(r"prompt eval time =.*?/ +(\d+) tokens")
 AS_THEY_STAND = (
     "import evalsuite.runs.inference as inference; inference.arranged = iter; "
     "from evalsuite.cli.app import main; main()"
@@ -35,7 +34,7 @@ ARRANGED = "from evalsuite.cli.app import main; main()"
 WORDS = ("river", "market", "engine", "letter", "garden", "signal", "winter", "copper", "island", "doctor")
 
 
-def tool_list(chosen: random.Random) -> str:
+def tool_list(chosen: random.Random, tools: int) -> str:
     """As a system prompt would have it."""
     return "\n".join(
         json.dumps(
@@ -45,14 +44,14 @@ def tool_list(chosen: random.Random) -> str:
                 "parameters": {word: {"type": "string"} for word in chosen.sample(WORDS, 2)},
             }
         )
-        for number in range(TOOLS)
+        for number in range(tools)
     )
 
 
-def write_rows(path: Path, prefixes: int, rows: int, seed: str) -> Path:
-    """Questions, each under one of the tool lists, in random order."""
-    chosen = random.Random(seed)
-    lists = [tool_list(chosen) for _ in range(prefixes)]
+def write_rows(path: Path, prefixes: int, tools: int, rows: int) -> Path:
+    """Questions, each under one of the tool lists, in random order; another file has other lists."""
+    chosen = random.Random(path.stem)
+    lists = [tool_list(chosen, tools) for _ in range(prefixes)]
     asked = [
         f"{lists[number % prefixes]}\n\nWhich of these tools finds thing {number}?" for number in range(rows)
     ]
@@ -89,12 +88,19 @@ def seconds(served: Served, data: Path, program: str, at_a_time: int) -> float:
     return wall
 
 
-def kept_tokens(served: Served) -> float | None:
-    """Tokens of prompts that the server found in its cache so far, where it counts them (vLLM)."""
-    reply = httpx.get(f"{served.base_url.removesuffix('/v1')}/metrics", timeout=30)
-    lines = reply.text.splitlines() if reply.is_success else []
-    found = [line.split()[-1] for line in lines if line.startswith("vllm:prefix_cache_hits_total")]
-    return float(found[0]) if found else None
+def read_tokens(served: Served, log: Path) -> int:
+    """How many tokens of prompts the server has read so far, those of its cache not counted: by its log or its metrics."""
+    told = [
+        int(count) for count in READ_BY_LLAMACPP.findall(log.read_text(encoding="utf-8", errors="replace"))
+    ]
+    if told:
+        return sum(told)
+    lines = httpx.get(f"{served.base_url.removesuffix('/v1')}/metrics", timeout=30).text.splitlines()
+    queries, hits = (
+        sum(float(line.split()[-1]) for line in lines if line.startswith(f"vllm:prefix_cache_{name}_total"))
+        for name in ("queries", "hits")
+    )
+    return int(queries - hits)
 
 
 def main() -> None:
@@ -106,35 +112,32 @@ def main() -> None:
     parser.add_argument("--backend-arg", action="append", default=[])
     parser.add_argument("--ckpt", default="smollm2")
     parser.add_argument("--prefixes", type=int, default=8)
+    parser.add_argument("--tools", type=int, default=12, help="of a list; some 60 tokens each")
     parser.add_argument("--rows", type=int, default=96)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--at-a-time", type=int, default=4)
     given = parser.parse_args()
     arguments = dict(pair.split("=", 1) for pair in given.backend_arg)
     programs = {"as they stand": AS_THEY_STAND, "arranged": ARRANGED}
-    took: dict[str, list[float]] = {name: [] for name in programs}
+    took: dict[str, list[tuple[float, int]]] = {name: [] for name in programs}
     with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary)
+        log = Path(temporary, "server.log")
         checkpoint = find_checkpoint(f"model={given.ckpt}")
-        with open_backend(given.backend).serve([checkpoint], arguments, folder / "server.log") as server:
+        with open_backend(given.backend).serve([checkpoint], arguments, log) as server:
             (served,) = server.served.values()
             for number in range(given.rounds):
                 for name, program in programs.items():
-                    data = folder / f"{name.replace(' ', '-')}-{number}.jsonl"
-                    write_rows(data, given.prefixes, given.rows, data.stem)
-                    before = kept_tokens(served)
-                    took[name].append(seconds(served, data, program, given.at_a_time))
-                    after = kept_tokens(served)
-                    kept = (
-                        ""
-                        if before is None or after is None
-                        else f", {after - before:,.0f} tokens from its cache"
-                    )
-                    print(f"{name}: {took[name][-1]:.2f} s{kept}", flush=True)
-    before_s, after_s = (statistics.median(times) for times in took.values())
-    print(
-        f"medians: {before_s:.2f} s as they stand, {after_s:.2f} s arranged: {before_s / after_s:.2f} × faster"
-    )
+                    data = Path(temporary, f"{name.replace(' ', '-')}-{number}.jsonl")
+                    write_rows(data, given.prefixes, given.tools, given.rows)
+                    before = read_tokens(served, log)
+                    wall = seconds(served, data, program, given.at_a_time)
+                    took[name].append((wall, read_tokens(served, log) - before))
+                    print(f"{name}: {wall:.2f} s, {took[name][-1][1]:,} tokens of prompts read", flush=True)
+    for name, found in took.items():
+        walls, tokens = zip(*found, strict=True)
+        print(
+            f"{name}, medians: {statistics.median(walls):.2f} s, {statistics.median(tokens):,.0f} tokens read"
+        )
 
 
 if __name__ == "__main__":

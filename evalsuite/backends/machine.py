@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from functools import cache
 
 from evalsuite.backends.interpreters import interpreter
 from evalsuite.commands import output_of
@@ -27,11 +28,20 @@ TELLING = (
 def machine_of(engine: str) -> str | None:
     """Python and every package beside the engine, the system, the GPUs with their driver, the variables engines read.
 
-    None where that cannot be told. Takes a start of the engine's Python.
+    None where that cannot be told. Takes a start of the engine's Python, once a process.
     """
-    packages = output_of([interpreter(engine), "-c", INSTALLED], TIMEOUT_SECONDS)
-    gpus = output_of(GPUS, TIMEOUT_SECONDS) if shutil.which(GPUS[0]) else ""
+    packages, gpus = _packages(interpreter(engine)), _gpus()
     if not packages or gpus is None:
         return None
     variables = sorted(f"{name}={value}" for name, value in os.environ.items() if name.startswith(TELLING))
     return "\n".join([packages, gpus, *variables])
+
+
+@cache
+def _packages(python: str) -> str | None:
+    return output_of([python, "-c", INSTALLED], TIMEOUT_SECONDS)
+
+
+@cache
+def _gpus() -> str | None:
+    return output_of(GPUS, TIMEOUT_SECONDS) if shutil.which(GPUS[0]) else ""

@@ -168,11 +168,12 @@ class Choice:
 
     def words(self) -> str:
         """Which ones they are, in a sentence."""
+        others = "others " if self._all[APART] or self._all[DIFFERENT] else ""
         ended = "with a reply that ended" if self._several else "that ended"
         found = [
             self._words_of(APART, f"{ended} unparsed, truncated or in an error"),
             self._words_of(DIFFERENT, "that variants scored differently", "the largest differences"),
-            self._words_of(LOW, "that scored below full marks", "the lowest scores"),
+            self._words_of(LOW, f"{others}that scored below full marks", "the lowest scores"),
             f"{format_count(self._drawn)} drawn evenly from all others" if self._drawn else "",
         ]
         which = "; ".join(words for words in found if words)

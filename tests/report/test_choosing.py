@@ -105,7 +105,7 @@ def test_every_kind_gets_its_share_and_the_words_say_so():
     _, shown, choice = chosen(("base",), lines, 100)
     assert len(shown) == 100
     assert choice.words() == (
-        "These: 45 of 400 that ended unparsed, truncated or in an error; all 30 that scored below full marks; "
+        "These: 45 of 400 that ended unparsed, truncated or in an error; all 30 others that scored below full marks; "
         "25 drawn evenly from all others."
     )
 
