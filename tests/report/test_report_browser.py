@@ -36,9 +36,9 @@ def predictions(folder):
     return (score(build_score_config(config)).path / "report.html").read_text(encoding="utf-8")
 
 
-def rendered(run, summary, samples):
+def rendered(run, summary, samples, **options):
     lines = list(samples)
-    return render(run, summary, lambda: lines)
+    return render(run, summary, lambda: lines, **options)
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +65,7 @@ def files(tmp_path_factory):
         ),
         "repeats": rendered(examples.run(), examples.summary(), [examples.sample(0) for _ in range(3)]),
         "large": rendered(examples.run(), examples.summary(), examples.mcq_samples(2000)),
+        "part": rendered(examples.run(), examples.summary(), examples.mcq_samples(2000), max_samples=200),
         "one": rendered(examples.run(), examples.summary(), [examples.sample(0)]),
         "empty": rendered({}, examples.nothing(), []),
         "categories": rendered(
@@ -510,3 +511,15 @@ def test_drawings_of_a_comparison_and_of_agents_are_there(visit):
     assert agents.locator("#breakdowns svg.curves").count() == 4
     cells = agents.locator(".matrix tbody tr").first.locator("td").all_inner_texts()
     assert cells == ["6", "", "3"]
+
+
+def test_of_a_part_of_the_samples_the_worst_stand_first(visit):
+    tab = visit("part")
+    assert tab.locator("#sort").input_value() == "worst"
+    marks = tab.locator("#list .marks").all_inner_texts()
+    apart = [words not in ("right", "wrong") for words in marks]
+    assert apart[0]
+    assert apart == sorted(apart, reverse=True)
+    tab.click("#clear")
+    assert tab.locator("#sort").input_value() == ""
+    assert visit("large").locator("#sort").input_value() == ""

@@ -1,7 +1,9 @@
 // ---- explorer: filters, list, keys; state lives in the address: #samples?dataset=…&row=… ----------------
 const PAGE = 50; // rows in the list at once: enough to skim, few enough to build in a frame
+// What ended in no score at all comes before the lowest scores.
+const badness = (cell) => (cell.outcome === "scored" ? (cell.score ?? Number.MAX_VALUE) : -Number.MAX_VALUE);
 const SORTS = {
-  worst: (a, b) => (a.score ?? Infinity) - (b.score ?? Infinity),
+  worst: (a, b) => badness(a) - badness(b),
   best: (a, b) => (b.score ?? -Infinity) - (a.score ?? -Infinity),
   slowest: (a, b) => b.latency - a.latency,
   longest: (a, b) => b.length - a.length,
@@ -157,6 +159,7 @@ async function startExplorer() {
   byId("plain-rows").hidden = true;
   byId("explorer").hidden = false;
   if (rows.some(({ cells }) => [...cells.values()].some((cell) => CHECKS.flip(cell, "changed")))) state = { flip: "changed" };
+  else if (data.part) state = { sort: "worst" };
   refresh();
   onAddress();
 }
