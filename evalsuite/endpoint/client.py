@@ -58,6 +58,8 @@ MAX_LISTED_MODELS = 20
 TELLING_FIELDS = ("root", "parent", "meta")
 """vLLM and SGLang name the folder or hub id they loaded, and an adapter's base; llama.cpp sizes and shapes. `created` is
 the time of the request with some servers, so it tells nothing."""
+LLAMACPP = "llamacpp"
+"""What llama.cpp's server says that its models are owned by."""
 NO_LOGPROBS = "the response has no log-probabilities of tokens"
 REDACTED = "[key]"
 NEWER_LIMIT: TokenLimit = "max_completion_tokens"
@@ -157,6 +159,8 @@ class Endpoint:
     """Some judges take none but their own; see `endpoints.check_judge`."""
     told: Mapping[str, Any] = field(default_factory=dict)
     """What `/models` says of the model besides its name, where that tells one checkpoint from another; see `check_model`."""
+    cache_per_slot: bool = False
+    """Whether requests under way at the same time share no cache of prompts; see `check_model`."""
     option_prefix: str = "--"
     """Of the options that name it, for advice: `--model`, `--judge-model`."""
     transport: Transport | None = None
@@ -382,6 +386,7 @@ class Endpoint:
         if names and self.model in names:
             entry = names[self.model]
             self.told = {name: entry[name] for name in TELLING_FIELDS if entry.get(name)}
+            self.cache_per_slot = entry.get("owned_by") == LLAMACPP
         elif names:
             listed = ", ".join(list(names)[:MAX_LISTED_MODELS]) + (
                 ", …" if len(names) > MAX_LISTED_MODELS else ""

@@ -25,7 +25,7 @@ from evalsuite.errors import RunIncomplete
 from evalsuite.runs.journal import Journal
 from evalsuite.runs.lines import failed_score, journal_line, seconds
 from evalsuite.runs.meter import Meter
-from evalsuite.runs.neighbours import arranged
+from evalsuite.runs.neighbours import Lanes, arranged
 from evalsuite.runs.plan import DatasetPlan
 from evalsuite.runs.resume import FirstReplies
 from evalsuite.runs.work import Job, Step, Work
@@ -182,6 +182,7 @@ class Inference:
     _ask_of: dict[Party, Ask] = field(init=False)
     _endpoints: tuple[Endpoint, ...] = field(init=False)
     _concurrency: Concurrency = field(init=False)
+    _lanes: Lanes[Job] | None = field(init=False)
     _streak: int = 0
     _counted: Counter[str] = field(default_factory=Counter)
     """Requests and retries that the meter has been told of."""
@@ -190,6 +191,9 @@ class Inference:
         self._endpoints = tuple({id(endpoint): endpoint for endpoint in self.parties.values()}.values())
         alone = len(self._endpoints) == 1
         self._concurrency = self._endpoints[0].concurrency if alone else TogetherConcurrency(self._endpoints)
+        model = self.parties.get("model")
+        slots = model is not None and model.cache_per_slot
+        self._lanes = Lanes(lambda: self._concurrency.limit) if slots else None
         self._ask_of = {"model": _nobody}
         for party, endpoint in self.parties.items():
             self._ask_of[party] = endpoint.ask if alone else Lane(endpoint).ask
@@ -208,7 +212,9 @@ class Inference:
         with Scribe(self.journal, self.meter, owed) as scribe:
             watcher = asyncio.ensure_future(self._watch(scribe))
             asking = asyncio.ensure_future(
-                run_pool(self._jobs(), lambda job: self._ask(job, scribe), self._concurrency)
+                run_pool(self._jobs(), lambda job: self._ask_in_lane(job, scribe), self._concurrency)
+                if self._lanes
+                else run_pool(self._jobs(), lambda job: self._ask(job, scribe), self._concurrency)
             )
             try:
                 await asyncio.wait({watcher, asking}, return_when=asyncio.FIRST_COMPLETED)
@@ -227,7 +233,7 @@ class Inference:
             if number:
                 for endpoint in self._endpoints:
                     endpoint.renew()
-            yield from arranged(self.work.jobs_of(plan))
+            yield from arranged(self.work.jobs_of(plan), self._lanes)
 
     def _traffic(self, name: TrafficCount) -> int:
         return sum(getattr(endpoint.traffic, name) for endpoint in self._endpoints)
@@ -251,6 +257,13 @@ class Inference:
             setattr(self.meter, name, getattr(self.meter, name) + now - self._counted[name])
             self._counted[name] = now
         self.meter.concurrency = self._concurrency.limit
+
+    async def _ask_in_lane(self, job: Job, scribe: Scribe) -> None:
+        assert self._lanes
+        try:
+            await self._ask(job, scribe)
+        finally:
+            self._lanes.finished(job)
 
     async def _ask(self, job: Job, scribe: Scribe) -> None:
         scribe.check()

@@ -2,14 +2,24 @@
 
 A file may name its subjects, its few-shot examples, its tool lists in any order; engines keep what they computed of a prompt
 only until other prompts push it out. So a window of the rows to come is put in order of their text, in which prompts with
-a long beginning in common are neighbours. Where the file's own order is nearly as good (one set of examples for all rows,
+a long beginning in common are neighbours.
+
+Engines with one cache for all requests (vLLM, SGLang) let requests under way at the same time share it. llama.cpp has one
+for each of its slots: neighbours sent at the same time would each be read from the start. There the rows in order are
+cut into as many lanes as requests are under way at a time, and each lane sends its next row when its last one is answered:
+that finds the slot free whose cache begins alike.
+
+Where the file's own order is nearly as good (one set of examples for all rows,
 steps of a dialogue one after the other) it is left as it is.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import Generic, Protocol, TypeVar
 
 FIRST_WINDOW = 64
@@ -69,8 +79,10 @@ class _Window(Generic[OwedT]):
                 self._bytes += len(job.request.asked)
 
 
-def arranged(jobs: Iterator[OwedT | None]) -> Iterator[OwedT | None]:
+def arranged(jobs: Iterator[OwedT | None], lanes: Lanes[OwedT] | None = None) -> Iterator[OwedT | None]:
     """The same jobs, each window in the better order; None ("nothing yet") is passed on.
+
+    `lanes`: for a server with a cache for each slot.
 
     While a window is sent the next one is filled, two rows for each that leaves, so that the event loop never waits long.
     """
@@ -80,7 +92,7 @@ def arranged(jobs: Iterator[OwedT | None]) -> Iterator[OwedT | None]:
     while window.rows:
         most = min(2 * most, MOST_ROWS)
         ahead = _Window[OwedT](most)
-        for job in in_better_order(window.rows):
+        for job in lanes.dealt(window.rows) if lanes else in_better_order(window.rows):
             yield job
             yield from ahead.fill(jobs, 2)
         window = ahead
@@ -88,17 +100,62 @@ def arranged(jobs: Iterator[OwedT | None]) -> Iterator[OwedT | None]:
 
 def in_better_order(window: Sequence[OwedT]) -> Sequence[OwedT]:
     """The rows by their text, unless the order they have does as well."""
+    return _in_better_order(window) or window
+
+
+def _in_better_order(window: Sequence[OwedT], at_a_time: int = 1) -> list[OwedT] | None:
+    """None where the order they have, sent so many at a time, does as well."""
     texts = [job.request.tools_json + job.request.asked for job in window]
     places = sorted(range(len(window)), key=texts.__getitem__)
-    gain = _shared([texts[place] for place in places]) - _shared(texts)
-    return [window[place] for place in places] if gain > WORTHWHILE_BYTES else window
+    gain = _shared([texts[place] for place in places]) - _shared(texts, at_a_time)
+    return [window[place] for place in places] if gain > WORTHWHILE_BYTES else None
 
 
-def _shared(texts: Sequence[bytes]) -> float:
-    """The bytes that a text has in common with the one before, from the start, on average; of many, drawn ones are read."""
-    later = range(1, len(texts))
+class Lanes(Generic[OwedT]):
+    """Deals rows out to lanes, as many as `limit` says at the start of a window; `finished` is told of each that is answered."""
+
+    def __init__(self, limit: Callable[[], int]) -> None:
+        self._limit = limit
+        self._lane_of: dict[int, _Lane[OwedT]] = {}
+        """By the identity of a row that is under way."""
+
+    def dealt(self, window: Sequence[OwedT]) -> Iterator[OwedT]:
+        """The rows, each from the lane of which the fewest are under way."""
+        count = max(1, min(self._limit(), len(window)))
+        rows = _in_better_order(window, count)
+        if rows is None:
+            yield from window
+            return
+        borders = [len(rows) * number // count for number in range(count + 1)]
+        lanes = [_Lane(deque(rows[start:end])) for start, end in pairwise(borders)]
+        while lanes := [lane for lane in lanes if lane.rows]:
+            lane = min(lanes, key=lambda one: (one.under_way, -len(one.rows)))
+            # where rows of all lanes are under way, one from the end begins like none of them
+            job = lane.rows.pop() if lane.under_way else lane.rows.popleft()
+            lane.under_way += 1
+            self._lane_of[id(job)] = lane
+            yield job
+
+    def finished(self, job: OwedT) -> None:
+        """Its lane may send the next one."""
+        lane = self._lane_of.pop(id(job), None)
+        if lane:
+            lane.under_way -= 1
+
+
+@dataclass(slots=True)
+class _Lane(Generic[OwedT]):
+    rows: deque[OwedT]
+    under_way: int = 0
+
+
+def _shared(texts: Sequence[bytes], distance: int = 1) -> float:
+    """The bytes that a text has in common with the one so far before it, from the start, on average; of many, drawn ones are read."""
+    later = range(distance, len(texts))
     looked_at = later if len(later) <= MOST_PAIRS else random.Random(0).sample(later, MOST_PAIRS)
-    return sum(_shared_by(texts[place - 1], texts[place]) for place in looked_at) / max(1, len(looked_at))
+    return sum(_shared_by(texts[place - distance], texts[place]) for place in looked_at) / max(
+        1, len(looked_at)
+    )
 
 
 def _shared_by(one: bytes, other: bytes) -> int:

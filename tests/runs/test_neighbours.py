@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
@@ -10,12 +11,12 @@ from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
-from mock_server import PROBE, MockServer
+from mock_server import MODEL, PROBE, MockServer, document
 from run_helpers import config
 
 from evalsuite.endpoint.wire import Request
 from evalsuite.evaluation import evaluate
-from evalsuite.runs.neighbours import MOST_BYTES, MOST_ROWS, arranged
+from evalsuite.runs.neighbours import MOST_BYTES, MOST_ROWS, Lanes, arranged
 
 
 @dataclass(frozen=True)
@@ -114,3 +115,75 @@ def test_the_server_is_asked_subject_by_subject_and_resuming_does_not_mind(tmp_p
         )
         assert evaluate(options).complete
         assert server.total == 30
+
+
+# ---------------------------------------------------------------- a cache for each slot
+
+
+def asked_in_lanes(rows: list[Row], slots: int, seed: int) -> tuple[list[Row], int]:
+    """The rows as a server with so many slots is sent them, and how many prefixes it has to read.
+
+    A slot keeps the last prompt alone. A request takes the free slot whose prompt begins as its own, as llama.cpp does;
+    which of the requests under way is answered next is drawn.
+    """
+    chosen, lanes = random.Random(seed), Lanes[Row](lambda: slots)
+    jobs = (one for one in arranged(iter(rows), lanes) if one is not None)
+    free, busy = [""] * slots, list[Row]()
+    order, read = [], 0
+    for job in jobs:
+        order.append(job)
+        prefix = job.request.asked[:1].decode()
+        known = prefix in free
+        free.remove(prefix if known else free[0])
+        read += not known
+        busy.append(job)
+        if not free:
+            answered = busy.pop(chosen.randrange(len(busy)))
+            free.append(answered.request.asked[:1].decode())
+            lanes.finished(answered)
+    return order, read
+
+
+@given(st.lists(st.sampled_from("abcdefgh"), max_size=300), st.integers(1, 6), st.integers(0, 99))
+def test_in_lanes_every_row_is_sent_once(kinds: list[str], slots: int, seed: int) -> None:
+    rows = [row(number, kind * 600) for number, kind in enumerate(kinds)]
+    order, _ = asked_in_lanes(rows, slots, seed)
+    assert sorted(one.number for one in order) == list(range(len(rows)))
+
+
+@given(st.integers(2, 10), st.integers(2, 6), st.integers(0, 99))
+def test_in_lanes_a_prefix_is_read_about_once_whatever_is_answered_first(
+    prefixes: int, slots: int, seed: int
+) -> None:
+    kinds = [chr(97 + number % prefixes) for number in range(60)]
+    random.Random(seed).shuffle(kinds)
+    rows = [row(number, kind * 3000) for number, kind in enumerate(kinds)]
+    _, read = asked_in_lanes(rows, slots, seed)
+    # more at the borders of lanes, and while the last rows are shared out
+    assert read <= prefixes + 5 * slots
+
+
+def test_a_file_in_good_order_keeps_it_in_lanes_too() -> None:
+    rows = [row(number, "examples " * 500) for number in range(300)]
+    assert [one.number for one in arranged(iter(rows), Lanes(lambda: 4)) if one] == list(range(300))
+
+
+def test_rows_under_way_at_a_time_at_llama_cpp_begin_differently(tmp_path: Path) -> None:
+    """Three at a time, each of another subject: as `/models` says whose server it is."""
+    subjects = ["anatomy", "law", "physics"]
+    long = "Read this first. " * 60
+    data = tmp_path / "exam.jsonl"
+    lines = [{"query": f"{subjects[number % 3]}: {long}, {number}?", "response": "x"} for number in range(60)]
+    data.write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    found = {}
+    for owner in ("llamacpp", "vllm"):
+        with MockServer() as server:
+            entry = {"id": MODEL, "object": "model", "owned_by": owner}
+            server.models_answer = document({"object": "list", "data": [entry]})
+            evaluate(config(server, tmp_path / owner, data, concurrency=3))
+            asked = [one.prompt for one in server.requests if one.prompt not in ("", PROBE)]
+        named = [next(name for name in subjects if name in prompt) for prompt in asked]
+        found[owner] = changes(named)
+        assert sorted(asked) == sorted(line["query"] for line in lines)
+    assert found["vllm"] <= 12
+    assert found["llamacpp"] >= 30
