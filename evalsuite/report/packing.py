@@ -1,7 +1,7 @@
 """All samples of a page as compressed data inside it, so that a long run stays one file and the tab stays quick.
 
     {"baseline", "aliases": {dataset: what the baseline calls it}, "variants": how many,
-     "part": whether other samples were left out, "metrics": {dataset: [[name, unit, whether higher is better], …]},
+     "sort": how the list begins, "metrics": {dataset: [[name, unit, whether higher is better], …]},
      "index": "…", "starts": [first sample of each chunk], "chunks": ["…"]}
 
 `index` and each of `chunks` are JSON, deflated (raw) and in base64. The index has a list for each field of
@@ -211,7 +211,7 @@ class Pack:
                 "baseline": self.baseline,
                 "aliases": dict(self._aliases),
                 "variants": len(self.words("variant")),
-                "part": self._choice is not None,
+                "sort": "worst" if self._choice else "",
                 "metrics": metrics,
                 "index": deflated(texts.dump_bytes(self._columns())),
                 "starts": self._starts,

@@ -517,9 +517,8 @@ def test_of_a_part_of_the_samples_the_worst_stand_first(visit):
     tab = visit("part")
     assert tab.locator("#sort").input_value() == "worst"
     marks = tab.locator("#list .marks").all_inner_texts()
-    apart = [words not in ("right", "wrong") for words in marks]
-    assert apart[0]
-    assert apart == sorted(apart, reverse=True)
+    assert len(marks) == 50
+    assert "right" not in marks
     tab.click("#clear")
     assert tab.locator("#sort").input_value() == ""
     assert visit("large").locator("#sort").input_value() == ""

@@ -1,9 +1,7 @@
 // ---- explorer: filters, list, keys; state lives in the address: #samples?dataset=…&row=… ----------------
 const PAGE = 50; // rows in the list at once: enough to skim, few enough to build in a frame
-// What ended in no score at all comes before the lowest scores.
-const badness = (cell) => (cell.outcome === "scored" ? (cell.score ?? Number.MAX_VALUE) : -Number.MAX_VALUE);
 const SORTS = {
-  worst: (a, b) => badness(a) - badness(b),
+  worst: (a, b) => (a.score ?? Infinity) - (b.score ?? Infinity),
   best: (a, b) => (b.score ?? -Infinity) - (a.score ?? -Infinity),
   slowest: (a, b) => b.latency - a.latency,
   longest: (a, b) => b.length - a.length,
@@ -18,7 +16,7 @@ const CHECKS = {
 const selects = [...document.querySelectorAll("#filters select")];
 const list = byId("list");
 const detail = byId("detail");
-let state = {};
+let state = { sort: data?.sort };
 let found = []; // [row, the cell that matched]
 let matching = null; // the rows that hold the words searched for
 let searches = 0;
@@ -159,7 +157,6 @@ async function startExplorer() {
   byId("plain-rows").hidden = true;
   byId("explorer").hidden = false;
   if (rows.some(({ cells }) => [...cells.values()].some((cell) => CHECKS.flip(cell, "changed")))) state = { flip: "changed" };
-  else if (data.part) state = { sort: "worst" };
   refresh();
   onAddress();
 }
