@@ -544,7 +544,7 @@ def test_importing_the_module_imports_nothing_heavy():
 
 
 def test_a_report_of_one_variant_loads_nothing_of_comparing():
-    code = "import sys; from evalsuite.report.html import render; render({}, {}, [{'id': '1'}]); print('evalsuite.comparison' in sys.modules)"
+    code = "import sys; from evalsuite.report.html import render; render({}, {}, lambda: [{'id': '1'}]); print('evalsuite.comparison' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
 
