@@ -134,6 +134,10 @@ def compare(
     gates = tuple(RegressionGate.parse(text) for text in fail_on_regression)
     gated = tuple(gate.metric for gate in gates if gate.metric)
     findings = compare_sides(find_sides(runs), Question(baseline, tuple(metrics), gated))
+    for one in findings.contrasts:
+        for gate in gates:
+            if one.judged and gate.metric in (None, one.metric.name):
+                gate.check(one.metric.name, one.metric.highest)
     return Comparison(comparison_document(findings), findings, gates)
 
 

@@ -40,6 +40,7 @@ class RegressionGate:
 
     metric: str | None = None
     margin: float = 0.0
+    percent: bool = False
 
     def __str__(self) -> str:
         return (self.metric or "") + (f":{self.margin:g}" if self.margin else "")
@@ -53,4 +54,15 @@ class RegressionGate:
                 f"--fail-on-regression {text!r}: write METRIC or METRIC:MARGIN, for instance accuracy or accuracy:0.01 or accuracy:1%"
             )
         margin = float(match["margin"] or 0) / (100 if match["percent"] else 1)
-        return cls(metric=match["metric"] or None, margin=margin)
+        return cls(match["metric"] or None, margin, bool(match["percent"]))
+
+    def check(self, metric: str, highest: float) -> None:
+        """Raise `ConfigError` where no difference of a metric that goes up to `highest` could exceed the margin."""
+        place = f"--fail-on-regression {self}: {metric}"
+        if self.percent and highest != 1.0:
+            raise ConfigError(f"{place} is no share, so write the margin in its own unit, without %.")
+        if self.margin >= highest:
+            form = "0.02 or 2%" if highest == 1.0 else f"{highest / 50:g}"
+            raise ConfigError(
+                f"{place} lies between 0 and {highest:g}, so nothing could fail; write {form}, for instance."
+            )

@@ -395,6 +395,26 @@ def test_a_gate_that_cannot_be_read_is_refused(better):
             evalsuite.compare(*better, fail_on_regression=[text])
 
 
+@pytest.mark.parametrize(
+    ("gate", "said"),
+    [
+        ("accuracy:2", "accuracy lies between 0 and 1, so nothing could fail; write 0.02 or 2%"),
+        (":100%", "accuracy lies between 0 and 1, so nothing could fail"),
+    ],
+)
+def test_a_margin_that_nothing_can_exceed_is_refused(better, gate, said):
+    with pytest.raises(ConfigError, match=said):
+        evalsuite.compare(*better, fail_on_regression=[gate])
+
+
+def test_a_margin_of_what_is_no_share_is_in_its_own_unit(tmp_path):
+    said = {"a": "the cat sat on the mat", "b": "the dog"}
+    runs = [scored(tmp_path, name, qa_rows([text] * 8), "qa") for name, text in said.items()]
+    with pytest.raises(ConfigError, match="bleu is no share, so write the margin in its own unit, without %"):
+        evalsuite.compare(*runs, fail_on_regression=["bleu:1%"])
+    evalsuite.compare(*runs, fail_on_regression=["bleu:1"])
+
+
 def test_a_gated_metric_is_judged_beside_the_primary_ones(better):
     found = evalsuite.compare(*better, fail_on_regression=["accuracy_macro"])
     assert [one["metric"] for one in found.document["verdicts"]] == ["accuracy", "accuracy_macro"]
