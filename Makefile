@@ -81,6 +81,7 @@ bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/overlap.py
 	$(BIN)/python benchmarks/compare.py
 	$(BIN)/python benchmarks/report.py
+	$(BIN)/python benchmarks/intervals.py
 	$(BIN)/python benchmarks/paired_statistics.py
 
 clean:

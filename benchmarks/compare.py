@@ -37,7 +37,9 @@ WORDS = [
 
 
 def run_directory(folder: Path, name: str, rows: int, skill: float) -> Path:
-    """A run directory as `evalsuite score` leaves it: each row right with a chance of `skill`, told by its question."""
+    """A run directory as `evalsuite score` leaves it, made once: each row right with a chance of `skill`, told by its question."""
+    if (folder / name / "summary.json").exists():
+        return folder / name
     shown = random.Random(name)
     path = folder / f"{name}.jsonl"
     with path.open("w", encoding="utf-8") as stream:
@@ -66,16 +68,20 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, nargs="+", default=[1000, 100_000])
+    parser.add_argument("--folder", type=Path, help="where the runs are kept, for a second measurement")
+    parser.add_argument("--make", action="store_true", help="only make the runs")
     options: Any = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+        folder = options.folder or Path(name)
+        folder.mkdir(exist_ok=True)
         for rows in options.rows:
             runs = [
                 run_directory(folder, f"{side}{rows}", rows, skill)
                 for side, skill in (("a", 0.5), ("b", 0.52))
             ]
-            seconds, megabytes = measured(runs, folder / "page.html")
-            print(f"{rows:8} rows x 2   {seconds:6.2f} s   peak {megabytes:5.0f} MB", flush=True)
+            if not options.make:
+                seconds, megabytes = measured(runs, folder / "page.html")
+                print(f"{rows:8} rows x 2   {seconds:6.2f} s   peak {megabytes:5.0f} MB", flush=True)
 
 
 if __name__ == "__main__":
