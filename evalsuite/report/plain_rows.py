@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from evalsuite.report import texts
-from evalsuite.report.comparison_tables import WHOLE
 from evalsuite.report.numbers import format_value
 from evalsuite.report.samples import Entry, Message
+from evalsuite.report.summary_parts import WHOLE
 
 PAGE_BYTES = 100_000
 """Of a page, for all such rows: a third of what it may take besides its compressed samples."""
@@ -64,12 +64,7 @@ class RowShown:
         found = [self.lead, self.asked, self.gold]
         for side in self.sides:
             found += [side.extracted, side.text, *side.labels]
-        return sum(
-            len(escape(texts.visible(part)).encode())
-            for text in found
-            for part in (text if isinstance(text, str) else text[:2],)
-            for part in ((part,) if isinstance(part, str) else part)
-        )
+        return sum(len(escape(texts.visible(_flat(text))).encode()) for text in found)
 
 
 class Room:

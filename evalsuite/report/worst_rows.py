@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
+from heapq import nsmallest
 from types import MappingProxyType
+from typing import TypeAlias
 
 from msgspec import Struct
 
@@ -12,6 +15,8 @@ from evalsuite.report.packing import Pack
 from evalsuite.report.plain_rows import Cell, Room, RowShown, row_shown
 from evalsuite.report.samples import Entry
 
+Ranked: TypeAlias = tuple[float, int, float, tuple[int, ...]]
+"""Less the further its samples are apart, then by the outcome and the score of the worst; and its samples' places."""
 ROWS_OF_A_PAGE = 20
 WORST_RANKS: Mapping[str, int] = MappingProxyType({"scored": 0, "unparsed": 1, "truncated": 1})
 """What can be learned from first: a wrong reply, one that could not be read, and last none at all."""
@@ -37,10 +42,10 @@ def worst_rows(
     room = Room()
     found = []
     for dataset, rows in datasets.items():
-        ordered = sorted((_Row.of(pack.entries, numbers, baseline) for numbers in rows.values()), key=_first)
-        wanted = [row for row in ordered if row.change or not row.fine][:most]
+        ranked = (_ranked(pack.entries, numbers, baseline) for numbers in rows.values())
+        wanted = nsmallest(most, (row for row in ranked if row is not None))
         shown = tuple(room.fill(_shown(pack, wanted)))
-        changed = sum(row.change > 0 for row in wanted[: len(shown)])
+        changed = sum(change < 0 for change, *_ in wanted[: len(shown)])
         which = (
             f"{counted(changed, 'row')} that changed most"
             if changed
@@ -51,46 +56,37 @@ def worst_rows(
     return found
 
 
-class _Row(Struct, frozen=True):
-    """A row: its samples to show, how far apart they are, how bad the worst is."""
-
-    numbers: tuple[int, ...]
-    change: float
-    rank: int
-    score: float
-    fine: bool
-
-    @classmethod
-    def of(cls, entries: Sequence[Entry], numbers: Sequence[int], baseline: str | None) -> _Row:
-        """From the places of its samples."""
-        base = next((number for number in numbers if entries[number].variant == baseline), None)
-        others = [number for number in numbers if number != base]
-        furthest = max(others, key=lambda number: _change(entries, base, number), default=None)
-        shown = tuple(number for number in (base, furthest) if number is not None)
-        worst = min((entries[number] for number in shown), key=_badness)
-        rank, score = _badness(worst)
-        return cls(shown, _change(entries, base, furthest), rank, score, worst.answer == "right")
+def _ranked(entries: Sequence[Entry], numbers: Sequence[int], baseline: str | None) -> Ranked | None:
+    """A row as what it is sorted by and the places of its samples to show; None where all is right."""
+    if len(numbers) == 1:
+        entry = entries[numbers[0]]
+        return None if entry.answer == "right" else (0.0, *_badness(entry), (numbers[0],))
+    base = next((number for number in numbers if entries[number].variant == baseline), None)
+    others = [number for number in numbers if number != base]
+    furthest = max(others, key=lambda number: _change(entries, base, number))
+    shown = (furthest,) if base is None else (base, furthest)
+    change = _change(entries, base, furthest)
+    rank, score = min(_badness(entries[number]) for number in shown)
+    if not change and all(entries[number].answer == "right" for number in shown):
+        return None
+    return -change, rank, score, shown
 
 
-def _change(entries: Sequence[Entry], base: int | None, other: int | None) -> float:
-    scores = [None if number is None else entries[number].score for number in (base, other)]
-    return 0.0 if scores[0] is None or scores[1] is None else abs(scores[1] - scores[0])
+def _change(entries: Sequence[Entry], base: int | None, other: int) -> float:
+    before, after = None if base is None else entries[base].score, entries[other].score
+    return 0.0 if before is None or after is None else abs(after - before)
 
 
 def _badness(entry: Entry) -> tuple[int, float]:
-    return WORST_RANKS.get(entry.outcome, 2), float("inf") if entry.score is None else entry.score
+    return WORST_RANKS.get(entry.outcome, 2), math.inf if entry.score is None else entry.score
 
 
-def _first(row: _Row) -> tuple[float, int, float]:
-    return -row.change, row.rank, row.score
-
-
-def _shown(pack: Pack, rows: Sequence[_Row]) -> Iterator[RowShown]:
+def _shown(pack: Pack, rows: Sequence[Ranked]) -> Iterator[RowShown]:
     """Each row's text; samples are opened a row at a time, since the first ones may fill the page."""
-    for row in rows:
+    for *_, numbers in rows:
         yield row_shown(
             [
                 Cell(entry, body, messages, pack.primary(entry), entry.variant)
-                for entry, body, messages in pack.read(row.numbers)
+                for entry, body, messages in pack.read(numbers)
             ]
         )
