@@ -517,6 +517,12 @@ def test_importing_the_module_imports_nothing_heavy():
     assert done.stdout.strip() == ""
 
 
+def test_a_report_of_one_variant_loads_nothing_of_comparing():
+    code = "import sys; from evalsuite.report.html import render; render({}, {}, [{'id': '1'}]); print('evalsuite.comparison' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
 def test_how_probable_each_letter_was_is_a_fact_of_the_sample():
     logprobs = {"labels": {"A": -2.0, "B": -0.1625, "C": None}, "floor": -7.0}
     (shown,) = samples_of(page([examples.sample(0, logprobs=logprobs)]))
