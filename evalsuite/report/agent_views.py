@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from evalsuite.metrics.finite import finite
 from evalsuite.report.curves import Line, Point, line_chart
-from evalsuite.report.numbers import format_count, format_value, scaled
+from evalsuite.report.numbers import axis_unit, format_count, format_value, scaled
 from evalsuite.report.summary_parts import Part
 
 MOST_TOOLS = 12
@@ -110,7 +110,8 @@ def _grouped(tables: Sequence[tuple[Part, Mapping[str, Any]]]) -> GroupedCurves:
             lines, title=f"{metric} {described.get('title', '')}", ticks=ticks, bounds=(0.0, 100.0)
         )
         if chart:
-            charts.append((metric, chart))
+            unit = axis_unit(dict(tables[0][0].metrics()).get(metric, {}))
+            charts.append((metric + unit, chart))
     axis = str((described.get("columns") or [""])[0])
     return GroupedCurves(
         str(described.get("title", "")), axis, tuple(part.variant for part, _ in tables), tuple(charts)

@@ -209,6 +209,11 @@ def format_compact(value: Any) -> str:
     return f"{number:.4g}"
 
 
+def axis_unit(metric: Mapping[str, Any]) -> str:
+    """What an axis counts, as the end of its title: of shares percent, of other points nothing that needs a word."""
+    return ", %" if metric.get("unit") == "proportion" else ""
+
+
 def format_duration(seconds: Any) -> str:
     """A time a person can compare: the two largest units, milliseconds below one second.
 

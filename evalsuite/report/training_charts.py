@@ -10,13 +10,13 @@ from msgspec import Struct
 from evalsuite.report.curves import Line, Point, line_chart
 from evalsuite.report.numbers import (
     POINT_UNITS,
+    axis_unit,
     format_compact,
     format_interval,
     format_value,
     scaled,
 )
 
-UNITS = {"proportion": ", %", "score": ", points", "bleu": ", points"}
 ANY = (float("-inf"), float("inf"))
 
 
@@ -42,7 +42,7 @@ def _chart(curve: Mapping[str, Any]) -> TrainingChart:
     words = f"{title} at {len(steps)} steps"
     names = tuple(line.name for line in lines if line.name)
     chart = line_chart(lines, title=words, ticks=ticks, across="step", bounds=bounds)
-    return TrainingChart(title + UNITS.get(str(curve["unit"]), ""), names, chart)
+    return TrainingChart(title + axis_unit(curve), names, chart)
 
 
 def _points(curve: Mapping[str, Any], line: Mapping[str, Any]) -> list[Point]:

@@ -100,7 +100,7 @@ def test_scores_by_depth_are_a_chart_a_metric_with_a_line_a_variant():
     summary["variants"]["other"] = summary["variants"]["smollm2"]
     depth, tools = grouped_curves(wholes(summary))
     assert depth.names == ("smollm2", "other")
-    assert [metric for metric, _ in depth.charts] == ["strict/plan_em", "strict/act_em"]
+    assert [metric for metric, _ in depth.charts] == ["strict/plan_em, %", "strict/act_em, %"]
     assert depth.charts[0][1].count('class="way"') == 2
     assert tools.axis == "tools offered"
 
