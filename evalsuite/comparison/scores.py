@@ -128,11 +128,11 @@ class ScoreTable:
         scores = line["scores"]
         layout = self._scores.setdefault(tuple(scores), _Layout())
         layout.rows.append(row)
-        layout.values.extend(math.nan if value is None else value for value in scores.values())
+        layout.values.fromlist([math.nan if value is None else value for value in scores.values()])
         for name, values in (line.get("statistics") or {}).items():
             layout = self._statistics.setdefault(name, {}).setdefault(len(values), _Layout())
             layout.rows.append(row)
-            layout.values.extend(values)
+            layout.values.fromlist(values)
 
     def _begin(self, line: Mapping[str, Any], row: int, offset: int) -> None:
         """What all tries of a row share."""
@@ -240,10 +240,11 @@ def read_tables(sides: Sequence[Side]) -> Tables:
             if side.run.path == path
             for name in side.plans
         }
-        for offset, line in journal_lines(path / JOURNAL_FILE):
-            table = of_run.get((line["variant"], line["dataset"])) if line else None
-            if line and table is not None:
-                with refusing_foreign_lines(path / JOURNAL_FILE):
+        journal = path / JOURNAL_FILE
+        with refusing_foreign_lines(journal):
+            for offset, line in journal_lines(journal):
+                table = of_run.get((line["variant"], line["dataset"])) if line else None
+                if line and table is not None:
                     table.add(line, offset)
     _check_whole(sides, tables)
     return tables
