@@ -165,6 +165,8 @@ def _add_rows(
 ) -> None:
     """A block of rows; names and counts, which all its rows share, stand in the first."""
     counts = [_count(subset[outcome]) for outcome in ("n_unparsed", "n_truncated", "n_error")]
+    if not subset["metrics"]:
+        table.add_row(*names, "—", "—", "—", "0", *counts)
     for name, metric in subset["metrics"].items():
         if metric["detail"] or (only_primary and not metric["primary"]):
             continue
