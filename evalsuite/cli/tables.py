@@ -55,6 +55,8 @@ def print_results(run: Run) -> None:
 
 def _missing(run: Run) -> str:
     totals = run.summary["totals"]
+    if not totals["owed"]:
+        return "a benchmark of another suite has no results."
     owed, samples = format_count(totals["owed"]), format_count(totals["samples"])
     return f"{owed} of {samples} samples are missing."
 

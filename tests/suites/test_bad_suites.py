@@ -67,6 +67,7 @@ def test_what_goes_wrong_in_a_suite_ends_with_3_and_keeps_what_is_ours(
     assert done.returncode == 3
     one_paragraph(done.stderr, said)
     assert "rouge_l" in done.stdout
+    assert "INCOMPLETE: a benchmark of another suite has no results" in done.stdout
     run = tmp_path / "out" / "run"
     assert summary_of(run)["variants"]["mock-model"]["datasets"].keys() == {"qa"}
     assert {line["dataset"] for line in lines_of(run)} == {"qa"}
@@ -102,5 +103,7 @@ def test_samples_without_a_score_are_shown_and_the_suites_number_is_said(server,
     assert len(lines_of(run)) == 3
     found = summary_of(run)["variants"]["mock-model"]["datasets"]["quiz"]["subsets"]["all"]
     assert (found["samples"], found["metrics"]) == (3, {})
-    assert "wrote no score of single samples" in (run / "report.html").read_text(encoding="utf-8")
+    page = (run / "report.html").read_text(encoding="utf-8")
+    assert "wrote no score of single samples" in page
+    assert "No sample of it has a score." in page
     assert call(["rescore", str(run)]).returncode == 0
