@@ -13,7 +13,7 @@ help:
 	@echo "make test-browser  of them those that open pages in chromium (two minutes)"
 	@echo "make test-models  the tests with torch: a tiny model, SmolLM2 and a LoRA on it (3 GB, an environment of its own); optional"
 	@echo "make test-vllm  the same weights served by the vLLM that EVALSUITE_VLLM_PYTHON names, quantized ones where EVALSUITE_LLMCOMPRESSOR_PYTHON is set; optional"
-	@echo "make test-suites  EvalScope, OpenCompass and VLMEvalKit, each in an environment of its own (11 GB, ten minutes); optional"
+	@echo "make test-suites  EvalScope, OpenCompass and VLMEvalKit, each in an environment of its own (11 GB, under twenty minutes); optional"
 	@echo "make oracles  the other harnesses that comparison profiles are tested against, and make bench times (3 GB, three minutes); optional"
 	@echo "make bench  what the client costs over the bare requests, memory against rows, how fast answers are scored and compared, how quick the report is, what servers leave behind"
 	@echo "make clean  remove the virtual environments and caches of this folder"

@@ -55,6 +55,8 @@ def print_results(run: Run) -> None:
 
 def _missing(run: Run) -> str:
     totals = run.summary["totals"]
+    if not totals["owed"]:
+        return "a benchmark of another suite has no results."
     owed, samples = format_count(totals["owed"]), format_count(totals["samples"])
     return f"{owed} of {samples} samples are missing."
 
@@ -165,6 +167,8 @@ def _add_rows(
 ) -> None:
     """A block of rows; names and counts, which all its rows share, stand in the first."""
     counts = [_count(subset[outcome]) for outcome in ("n_unparsed", "n_truncated", "n_error")]
+    if not subset["metrics"]:
+        table.add_row(*names, "—", "—", "—", "0", *counts)
     for name, metric in subset["metrics"].items():
         if metric["detail"] or (only_primary and not metric["primary"]):
             continue

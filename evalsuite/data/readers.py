@@ -2,7 +2,7 @@
 
 CSV, TSV, JSONL and Parquet are streamed; JSON is one document and is held as a whole. Column names
 are lower-cased and stripped, an unnamed index column is dropped, a UTF-8 byte-order mark is skipped, and so are
-blank lines and rows of nothing but empty cells, which spreadsheets leave behind.
+blank lines and rows of nothing but empty cells, which spreadsheets leave behind. MMLU's own CSV has no header.
 A row that cannot be read becomes a `Problem` in the stream, so that one pass finds every bad row.
 """
 
@@ -13,7 +13,7 @@ import json
 import re
 import shlex
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
@@ -23,6 +23,11 @@ import orjson
 from evalsuite.errors import DataError, InputError, Problem
 from evalsuite.mending import mended
 
+MMLU_COLUMNS = ("question", "a", "b", "c", "d", "answer")
+COMMON_NAMES = frozenset(
+    {"id", "index", "question", "query", "instruction", "input", "response", "answer", "target"}
+)
+"""One of them in a first row makes it a header."""
 MAX_FIELD_CHARACTERS = 64 * 1024 * 1024
 """The csv module stops at 131,072 characters a field, less than one long tool list."""
 PARQUET_BUFFER_BYTES = 1 << 20
@@ -84,6 +89,9 @@ def _read_delimited(path: Path, delimiter: str, mend: bool) -> Reading:
             yield row
             if columns is None:
                 return  # without its header no row can be read
+        elif columns is None and delimiter == "," and _of_mmlu(row.fields):
+            columns = list(MMLU_COLUMNS)
+            yield Record(file, row.line, _named(columns, row.fields))
         elif columns is None:
             columns = _column_names(row.fields)
             yield from _header_problems(file, row.line, columns)
@@ -92,6 +100,13 @@ def _read_delimited(path: Path, delimiter: str, mend: bool) -> Reading:
             yield Problem(file, row.line, what, f"{len(columns)} fields as in the header")
         else:
             yield Record(file, row.line, _named(columns, row.fields))
+
+
+def _of_mmlu(fields: Sequence[str]) -> bool:
+    """Whether a first row is a question of MMLU as it is published, whose files have no header."""
+    names = {field.strip().lower() for field in fields}
+    answered = len(fields) == len(MMLU_COLUMNS) and fields[-1].strip() in ("A", "B", "C", "D")
+    return answered and not names & COMMON_NAMES
 
 
 class _Row(NamedTuple):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +32,7 @@ class Found:
 def read_json(path: Path) -> Any:
     """A JSON file. Raises `InputError`."""
     try:
-        return orjson.loads(path.read_bytes())
+        return parsed(path.read_bytes())
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}).") from error
     except ValueError as error:
@@ -46,7 +48,7 @@ def read_lines(path: Path) -> list[Mapping[str, Any]]:
                 if not raw.strip():
                     continue
                 try:
-                    line = orjson.loads(raw)
+                    line = parsed(raw)
                 except ValueError as error:
                     raise InputError(f"{path}:{number}: not JSON ({error}). {LAST_WORDS}") from error
                 if not isinstance(line, dict):
@@ -57,6 +59,14 @@ def read_lines(path: Path) -> list[Mapping[str, Any]]:
     return found
 
 
+def parsed(content: bytes) -> Any:
+    """JSON, and what Python's own `json` writes beside it: NaN and Infinity. Raises `ValueError`."""
+    try:
+        return orjson.loads(content)
+    except ValueError:
+        return json.loads(content)
+
+
 def number(value: Any) -> float | None:
     """A score as a number; None for what is none."""
-    return float(value) if isinstance(value, int | float) else None
+    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None

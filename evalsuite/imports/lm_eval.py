@@ -4,20 +4,24 @@
     DIR/MODEL/samples_TASK_TIME.jsonl  a line a sample and filter: {"doc_id", "target", "arguments", "resps",
                                        "filtered_resps", "filter", "metrics": [NAME, …], NAME: value}
 
-A metric is called as in its tables, `exact_match,strict-match`. Source: `lm_eval/loggers/evaluation_tracker.py`.
+`--output_path NAME.json` gives NAME_TIME.json and the samples beside it. A metric is called as in its tables,
+`exact_match,strict-match`; what it computes of the whole (BLEU, perplexity) has no number in a sample.
+Source: `lm_eval/loggers/evaluation_tracker.py`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import orjson
 
 from evalsuite.errors import InputError
 from evalsuite.imports.found import Found, number, read_json, read_lines
 from evalsuite.runs.imported import ImportedSample, ReportedScore, Source
-from evalsuite.types import Reply
+from evalsuite.types import Message, Reply
 
 HARNESS = "lm_eval"
 DECIMALS = 9
@@ -25,14 +29,33 @@ DECIMALS = 9
 PLAIN_FIELDS = frozenset(
     {"doc_id", "doc", "target", "arguments", "resps", "filtered_resps", "filter", "metrics"}
 )
+UNREAD: tuple[Any, ...] = ("[invalid]", "", [], None)
+"""What its filters leave where they find nothing."""
+BEGINNING = 64
+_RESULTS = re.compile(r".+_(?P<time>\d{4}-\d\d-\d\dT[-.\d]+)\.json")
 _SAMPLES = re.compile(r"samples_(?P<task>.+)_(?P<time>\d{4}-\d\d-\d\dT.+)\.jsonl")
 
 
 def results_of(path: Path) -> list[Path]:
     """The results files of a path: itself, in it, or in the folders of models in it."""
     if path.is_file():
-        return [path] if path.name.startswith("results_") and path.suffix == ".json" else []
-    return sorted([*path.glob("results_*.json"), *path.glob("*/results_*.json")])
+        return [path] if path.suffix == ".json" and _time_of(path) and _is_results(path) else []
+    found = [*path.glob("*.json"), *path.glob("*/results_*.json")]
+    return sorted(file for file in found if _time_of(file) and _is_results(file))
+
+
+def _time_of(file: Path) -> str:
+    """When it was written, as its name says: `results_TIME.json`, or `NAME_TIME.json` for `--output_path NAME.json`."""
+    match = _RESULTS.fullmatch(file.name)
+    return match["time"] if match else ""
+
+
+def _is_results(file: Path) -> bool:
+    """By its name, or by its beginning where its name is the user's."""
+    if file.name.startswith("results_"):
+        return True
+    with file.open("rb") as stream:
+        return stream.read(BEGINNING).lstrip(b"{ \r\n\t").startswith(b'"results"')
 
 
 def recognises(path: Path) -> bool:
@@ -41,41 +64,45 @@ def recognises(path: Path) -> bool:
 
 
 def read(path: Path, _: Path | None) -> list[Found]:
-    """Every task of the latest results of each model. Raises `InputError`."""
-    latest = {file.parent: file for file in results_of(path)}
-    found: list[Found] = []
-    for file in latest.values():
+    """Every task of each model, of several results the latest. Raises `InputError`."""
+    found: dict[tuple[str, str], Found] = {}
+    for file in sorted(results_of(path), key=_time_of, reverse=True):
         content = read_json(file)
         if not isinstance(content, dict) or not isinstance(content.get("results"), dict):
             raise InputError(f"{file}: not a results file of lm-eval (it has no 'results').")
-        found += _tasks(file, content)
-    return found
+        model = plain_name(str(content.get("model_name") or file.parent.name))
+        known = {task for variant, task in found if variant == model}
+        for one in _tasks(file, content, model, known):
+            found[model, one.dataset] = one
+    return [found[key] for key in sorted(found)]
 
 
-def _tasks(file: Path, content: Mapping[str, Any]) -> Iterator[Found]:
-    time = file.stem.removeprefix("results_")
+def _tasks(file: Path, content: Mapping[str, Any], model: str, known: Collection[str]) -> Iterator[Found]:
+    """The tasks that have samples and are not known from later results."""
+    time = _time_of(file)
     version = str(content.get("lm_eval_version") or content.get("git_hash") or "unknown")
-    model = str(content.get("model_name") or file.parent.name)
     logged = {
         match["task"]: entry
         for entry in file.parent.glob("samples_*.jsonl")
         if (match := _SAMPLES.fullmatch(entry.name)) and match["time"] == time
     }
-    if not logged:
+    if not logged and not known >= content["results"].keys():
         raise InputError(
             f"{file}: no samples_*_{time}.jsonl beside it, so there is nothing to count or compare: lm-eval writes them with --log_samples."
         )
     for task, samples_file in sorted(logged.items()):
+        if task in known:
+            continue
         tuned = str((content.get("versions") or {}).get(task, "?"))
         shots = (content.get("n-shot") or {}).get(task)
-        conditions = [
+        conditions = (
             f"benchmark:{task}",
             f"task:v{tuned}",
             *([f"shots:{shots}"] if shots is not None else []),
-        ]
+        )
         samples = _samples(task, samples_file)
         reported = list(_reported(content, task))
-        yield Found(plain_name(model), task, Source(HARNESS, version, tuple(conditions)), samples, reported)
+        yield Found(model, task, Source(HARNESS, version, conditions), samples, reported)
 
 
 def _samples(task: str, file: Path) -> list[ImportedSample]:
@@ -84,7 +111,8 @@ def _samples(task: str, file: Path) -> list[ImportedSample]:
     for place, line in enumerate(read_lines(file), start=1):
         if "doc_id" not in line:
             raise InputError(f"{file}:{place}: lacks 'doc_id'.")
-        kept = found.setdefault(line["doc_id"], {"line": line, "scores": {}})
+        kept = found.setdefault(line["doc_id"], {"line": line, "scores": {}, "answers": []})
+        kept["answers"].append(line.get("filtered_resps"))
         names = line.get("metrics") or [
             name for name in line if name not in PLAIN_FIELDS and not name.endswith("_hash")
         ]
@@ -92,35 +120,91 @@ def _samples(task: str, file: Path) -> list[ImportedSample]:
             value = number(line.get(name))
             if value is not None:
                 kept["scores"][f"{name},{line.get('filter', 'none')}"] = value
-    return [_sample(task, index, kept) for index, kept in enumerate(found.values())]
+    return [_sample(task, index, found[place]) for index, place in enumerate(found)]
 
 
 def _sample(task: str, index: int, kept: Mapping[str, Any]) -> ImportedSample:
     line = kept["line"]
-    replies = line.get("resps") or []
-    text = replies[0][0] if replies and isinstance(replies[0], list) and replies[0] else None
-    answer = line.get("filtered_resps")
-    shown = text if isinstance(text, str) else str(answer)
+    asked = _requests(line.get("arguments"))
+    likelihoods = _likelihoods(line.get("filtered_resps"), asked)
+    if likelihoods:
+        best = max(likelihoods, key=lambda option: option[1])[0]
+        shown = "\n".join(f"{text!r}: log-likelihood {value:.4f}" for text, value in likelihoods)
+        answer, gold = best.strip(), _option(line.get("target"), likelihoods)
+    else:
+        shown, answer, gold = _first(line.get("resps")), _read(kept["answers"]), line.get("target")
     return ImportedSample(
         subset=task,
         id=str(line["doc_id"]),
         index=index,
-        prompt=_prompt(line.get("arguments")),
+        prompt=_prompt(asked),
         reply=Reply(shown),
-        gold=line.get("target"),
+        gold=gold,
         scores=kept["scores"],
-        extracted=answer[0] if isinstance(answer, list) and len(answer) == 1 else answer,
+        extracted=answer,
     )
 
 
-def _prompt(arguments: Any) -> str:
-    """The first request's context."""
-    if isinstance(arguments, dict) and arguments:
-        first = next(iter(arguments.values()))
-        return str(first.get("arg_0", "")) if isinstance(first, dict) else str(first)
-    if isinstance(arguments, list) and arguments:
-        return str(arguments[0][0] if isinstance(arguments[0], list) and arguments[0] else arguments[0])
-    return ""
+def _requests(arguments: Any) -> list[list[Any]]:
+    """The arguments of each request: its context, and the continuation or the settings of the generation."""
+    if isinstance(arguments, dict):
+        arguments = list(arguments.values())
+    listed = arguments if isinstance(arguments, list) else []
+    return [
+        list(one.values()) if isinstance(one, dict) else one for one in listed if isinstance(one, dict | list)
+    ]
+
+
+def _likelihoods(answers: Any, asked: Sequence[Sequence[Any]]) -> list[tuple[str, float]]:
+    """The options of a multiple choice with their log-likelihoods; none where something was generated.
+
+    Each answer is [log-likelihood, whether the option is what greedy decoding gives], both written as text.
+    """
+    options = [one[1] for one in asked if len(one) > 1 and isinstance(one[1], str)]
+    values = [_logarithm(one[0]) for one in answers or [] if isinstance(one, list) and len(one) == 2]
+    if not options or len(options) != len(values):
+        return []
+    return [(text, value) for text, value in zip(options, values, strict=True) if value is not None]
+
+
+def _logarithm(text: Any) -> float | None:
+    try:
+        return number(float(text))
+    except (TypeError, ValueError):
+        return None
+
+
+def _option(target: Any, likelihoods: Sequence[tuple[str, float]]) -> Any:
+    """The option that a target names by its place."""
+    text = str(target)
+    place = int(text) if text.isdecimal() else len(likelihoods)
+    return likelihoods[place][0].strip() if place < len(likelihoods) else target
+
+
+def _first(replies: Any) -> str:
+    """The first reply to the first request."""
+    while isinstance(replies, list) and replies:
+        replies = replies[0]
+    return "" if replies == [] else str(replies)
+
+
+def _read(answers: Sequence[Any]) -> Any:
+    """What the first filter that read something read; None where none did."""
+    listed = (one[0] if isinstance(one, list) and len(one) == 1 else one for one in answers)
+    return next((one for one in listed if one not in UNREAD), None)
+
+
+def _prompt(asked: Sequence[Sequence[Any]]) -> str | list[Message]:
+    """The first request's context; chat models are given the turns as JSON in a list of one."""
+    context = asked[0][0] if asked and asked[0] else ""
+    if isinstance(context, list) and len(context) == 1 and isinstance(context[0], str):
+        try:
+            turns = orjson.loads(context[0])
+        except ValueError:
+            turns = None
+        if isinstance(turns, list) and turns and all(isinstance(turn, dict) for turn in turns):
+            return [{"role": turn.get("role"), "content": turn.get("content")} for turn in turns]
+    return context if isinstance(context, str) else str(context)
 
 
 def _reported(content: Mapping[str, Any], task: str) -> Iterator[ReportedScore]:

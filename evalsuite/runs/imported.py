@@ -49,6 +49,10 @@ class ImportedSample:
     labels: tuple[str, ...] = ()
     latency_s: float | None = None
     category: str | None = None
+    cluster: str | None = None
+    """What samples of a subset share that are not independent, such as the tries of a row."""
+    repeat: int = 0
+    """Which try of its row it is; tries have the same `id` and `index`."""
 
     @property
     def outcome(self) -> Outcome:
@@ -212,12 +216,15 @@ def imported_line(
         "attempts": 1,
         "error": error,
     }
-    return line | ({"categories": [sample.category]} if sample.category else {})
+    more = {"cluster": sample.cluster, "repeat": sample.repeat}
+    categories = {"categories": [sample.category]} if sample.category else {}
+    return line | {name: value for name, value in more.items() if value} | categories
 
 
 def sample_key(job: str, sample: ImportedSample) -> str:
     """32 hexadecimal digits: 16 of the job, 16 of the sample's place."""
-    place = f"{sample.subset}\n{sample.index}\n{sample.id}".encode("utf-8", "surrogatepass")
+    tried = f"\n{sample.repeat}" if sample.repeat else ""
+    place = f"{sample.subset}\n{sample.index}\n{sample.id}{tried}".encode("utf-8", "surrogatepass")
     return job + hashlib.blake2b(place, digest_size=KEY_BYTES).hexdigest()
 
 

@@ -123,6 +123,8 @@ def nested(rows: Sequence[Mapping[str, Any]], datasets: Sequence[DatasetResults]
                     "higher_is_better": metric.higher_is_better,
                     "detail": metric.detail,
                 }
+        if not entry["subsets"]:  # nothing of it was measured, and its samples are there all the same
+            entry["subsets"][WHOLE_DATASET] = _subset(found.tally, WHOLE_DATASET)
     return variants
 
 

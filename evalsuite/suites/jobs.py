@@ -9,6 +9,7 @@ finds the suite's cache again.
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 import re
@@ -135,7 +136,7 @@ def plan_suites(texts: Sequence[str], config: RunConfig, taken: Sequence[str]) -
         name = _unique(_plain(spec), names)
         names.add(name)
         settings = _settings(config, sandbox="sandbox" in benchmark.needs if benchmark else False)
-        jobs.append(SuiteJob(spec, name, environment, settings, _data_hash(spec.data)))
+        jobs.append(SuiteJob(spec, name, environment, settings, _data_hash(spec)))
     return tuple(jobs)
 
 
@@ -229,18 +230,28 @@ def _settings(config: RunConfig, *, sandbox: bool) -> dict[str, Any]:
     }
 
 
-def _data_hash(data: Path | None) -> str:
+def _data_hash(spec: SuiteSpec) -> str:
     """Of the user's own file or folder; empty where the suite has the data."""
+    data = spec.data
     if data is None:
         return ""
     if data.is_file():
-        return file_sha256(data)
+        digests = [file_sha256(file) for file in (data, *_examples_beside(spec, data))]
+        return digests[0] if len(digests) == 1 else hashlib.sha256("\n".join(digests).encode()).hexdigest()
     files = sorted(file for file in data.rglob("*") if file.is_file())
     digest = hashlib.sha256()
     for file in files:
         known = file_sha256(file) if len(files) <= HASHED_FILES else str(file.stat().st_size)
         digest.update(f"{file.relative_to(data)}\n{known}\n".encode("utf-8", "surrogateescape"))
     return digest.hexdigest()
+
+
+def _examples_beside(spec: SuiteSpec, data: Path) -> list[Path]:
+    """`NAME_dev.csv`, which EvalScope takes few-shot examples from, beside `NAME_val.csv`."""
+    if spec.benchmark not in GENERAL:
+        return []
+    name = data.stem.removesuffix("_val").removesuffix("_test")
+    return sorted(file for file in data.parent.glob(f"{glob.escape(name)}_dev.*") if file != data)
 
 
 def _word(value: Any) -> str:

@@ -53,6 +53,20 @@ class TestDelimited:
             (9, "4"),
         ]
 
+    def test_mmlus_own_csv_has_no_header(self, tmp_path):
+        found = records(written(tmp_path, "law_test.csv", 'Who?,"x, y",z,u,v,B\nAnd?,1,2,3,4,A\n'))
+        assert [(record.line, record.values["question"]) for record in found] == [(1, "Who?"), (2, "And?")]
+        assert found[0].values == {
+            "question": "Who?",
+            "a": "x, y",
+            "b": "z",
+            "c": "u",
+            "d": "v",
+            "answer": "B",
+        }
+        with_header = written(tmp_path, "a.csv", "question,w,x,y,z,A\nq,1,2,3,4,5\n")
+        assert records(with_header)[0].values["a"] == "5"
+
     @pytest.mark.parametrize("content", ["\n\nq,a\n1,2\n", "q,a\n\n  \n\n1,2\n\n", "q,a\n,\n,,,\n1,2\n , \n"])
     def test_blank_lines_and_rows_of_empty_cells_are_no_rows(self, tmp_path, content):
         found = records(written(tmp_path, "a.csv", content))

@@ -271,3 +271,22 @@ def test_the_command_prints_the_table(tmp_path):
     assert "mt_bench/score" in done.stdout
     assert (tmp_path / "out" / "gpt-4_single-imported" / "report.html").is_file()
     assert call(["import", str(tmp_path / "none")]).returncode == 2
+
+
+@pytest.mark.parametrize("form", ["mmlu", "cmmlu"])
+def test_the_other_data_that_llamafactory_asks(tmp_path, form):
+    """MMLU's files have no header; CMMLU's have an unnamed first column and are called by the subject alone."""
+    saved, _ = llamafactory(tmp_path)
+    folder = tmp_path / form / "test"
+    folder.mkdir(parents=True)
+    for subject, golds in (("law", "AB"), ("physics", "CCD")):
+        if form == "mmlu":
+            rows = "".join(f'"q{place}, and",1,2,3,4,{gold}\n' for place, gold in enumerate(golds))
+            (folder / f"{subject}_test.csv").write_text(rows)
+        else:
+            rows = "".join(f"{place},q{place},1,2,3,4,{gold}\n" for place, gold in enumerate(golds))
+            (folder / f"{subject}.csv").write_text(",Question,A,B,C,D,Answer\n" + rows)
+    run = import_results(saved, out=tmp_path / "out", data=tmp_path / form)
+    assert run.metric("llamafactory/accuracy") == pytest.approx(0.6)
+    assert run.metric("llamafactory/accuracy", subset="physics") == pytest.approx(2 / 3)
+    assert not run.summary["warnings"]

@@ -228,3 +228,11 @@ def test_the_catalogue_has_every_benchmark_with_its_facts(tmp_path, monkeypatch)
     assert found["humaneval"].needs == ("sandbox",)
     assert found["mmlu_pro"].size == 12032
     assert json.dumps(found["general_mcq"].metric) == '"accuracy"'
+
+
+@needs("opencompass")
+def test_a_configuration_under_a_shorter_name_says_where_its_data_is(tmp_path, monkeypatch):
+    monkeypatch.setenv("EVALSUITE_CACHE", str(tmp_path))
+    found = {benchmark.name: benchmark for benchmark in catalogue(find_environment(SUITES["opencompass"]))}
+    assert "ceval" in found["ceval_gen"].hub
+    assert len(found) > 1000

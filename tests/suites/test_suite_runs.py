@@ -73,6 +73,19 @@ def test_another_setting_asks_again_and_the_first_one_is_found_again(server, sui
     assert len(list(back.samples())) == 3
 
 
+def test_other_examples_beside_a_file_are_other_data(server, suite, tmp_path):
+    path = tmp_path / "x_val.csv"
+    path.write_text("question,A,B,answer\nq,1,2,A\n")
+    examples = tmp_path / "x_dev.csv"
+    asked = []
+    for content in ("a", "b", "b"):
+        examples.write_text(content)
+        server.forget()
+        evaluate(with_suite(server, tmp_path / "out", texts=[f"evalscope:general_mcq={path}"]))
+        asked.append(server.total)
+    assert asked == [3, 3, 0]
+
+
 def test_the_key_goes_by_environment_and_is_in_no_file(suite, tmp_path, monkeypatch):
     monkeypatch.setenv("MY_KEY", KEY)
     with MockServer(key=KEY) as server:

@@ -51,9 +51,17 @@ def catalogue() -> Iterator[dict[str, Any]]:
             "modality": "llm",
             "metric": "",
             "size": None,
-            "hub": next(iter(re.findall(r"path\s*=\s*['\"]([^'\"]+)['\"]", text)), ""),
+            "hub": _hub(file, text),
             "needs": ["judge"] if judged else [],
         }
+
+
+def _hub(file: Path, text: str) -> str:
+    """Where its data is; many a configuration is another one under a shorter name: `from .NAME import …`."""
+    for other in re.findall(r"from\s+\.(\w+)\s+import", text):
+        path = file.with_name(f"{other}.py")
+        text += path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    return next(iter(re.findall(r"path\s*=\s*['\"]([^'\"]+)['\"]", text)), "")
 
 
 def run(job: Mapping[str, Any]) -> None:
