@@ -101,8 +101,8 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--out", type=Path, default=Path("reports/demo-training"))
-    parser.add_argument("--steps", type=int, default=60)
-    parser.add_argument("--check-every", type=int, default=10)
+    parser.add_argument("--steps", type=int, default=48)
+    parser.add_argument("--check-every", type=int, default=12)
     parser.add_argument("--limit", type=int, default=64)
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)

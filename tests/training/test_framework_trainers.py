@@ -2,6 +2,7 @@
 
     EVALSUITE_SWIFT_PYTHON          a Python with ms-swift 4 and evalsuite's dependencies
     EVALSUITE_LLAMAFACTORY_PYTHON   the same with llamafactory
+    EVALSUITE_AXOLOTL_PYTHON        one in which axolotl.integrations can be imported; without CUDA Axolotl itself cannot be run
 
 evalsuite itself is taken from here. Without them the tests are skipped; `test_framework_examples.py` reads the frameworks' source.
 """
@@ -181,5 +182,16 @@ class TestLlamaFactory:
         sums = write_sums(tmp_path / "sums.jsonl", 8)
         words = ["train.yaml", "--check", f"gsm8k:{sums}", "--options", json.dumps(CHECK_OPTIONS)]
         told = run([python, str(EXAMPLES / "with_llamafactory.py"), *words], tmp_path)
+        check_runs(tmp_path / "out", [1, 2])
+        assert "evalsuite: step 2: sums accuracy" in told
+
+
+class TestAxolotl:
+    def test_its_plugin_manager_adds_the_check(self, folder, tmp_path):
+        python = python_of("AXOLOTL", "axolotl.integrations.base")
+        child = Path(__file__).with_name("axolotl_child.py")
+        sums = write_sums(tmp_path / "sums.jsonl", 8)
+        words = [folder, tmp_path / "out", f"gsm8k:{sums}", json.dumps(CHECK_OPTIONS)]
+        told = run([python, child, *words], tmp_path)
         check_runs(tmp_path / "out", [1, 2])
         assert "evalsuite: step 2: sums accuracy" in told
