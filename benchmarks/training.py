@@ -172,7 +172,7 @@ def trained(folder: str, out: Path, clock: Clock, *callbacks: TrainerCallback) -
     tokenizer = AutoTokenizer.from_pretrained(folder)
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
     model = get_peft_model(model, LoraConfig(r=8, target_modules=["q_proj", "v_proj"], task_type="CAUSAL_LM"))
-    ids = torch.randint(0, 1000, (STEP_TOKENS,)).tolist()
+    ids = torch.randint(0, 200, (STEP_TOKENS,)).tolist()
     arguments = TrainingArguments(
         output_dir=str(out),
         max_steps=MOST_STEPS,

@@ -1,6 +1,7 @@
 """The examples of frameworks in their own environments: real trainings of a tiny model, where such an environment is named.
 
     EVALSUITE_SWIFT_PYTHON          a Python with ms-swift 4 and evalsuite's dependencies
+    EVALSUITE_SWIFT3_PYTHON         the same with ms-swift 3
     EVALSUITE_LLAMAFACTORY_PYTHON   the same with llamafactory
     EVALSUITE_AXOLOTL_PYTHON        one in which axolotl.integrations can be imported; without CUDA Axolotl itself cannot be run
 
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -92,12 +94,32 @@ def check_runs(out: Path, steps: list[int]) -> None:
         assert found.summary["totals"]["samples"] == CHECK_OPTIONS["limit"]
 
 
+SWIFT_WORDS = (
+    *("--model_type", "llama", "--template", "dummy", "--torch_dtype", "float32"),
+    *("--max_steps", 2, "--save_steps", 1, "--logging_steps", 1, "--per_device_train_batch_size", 2),
+    *("--use_cpu", "true", "--report_to", "none", "--dataloader_num_workers", 0, "--output_dir", "out"),
+)
+
+
+def conversations() -> list[dict]:
+    """Rows as ms-swift takes them."""
+    return [
+        {"messages": [{"role": "user", "content": f"{n} + 1?"}, {"role": "assistant", "content": str(n + 1)}]}
+        for n in range(ROWS)
+    ]
+
+
 class TestMsSwift4:
     WORDS = (
-        *("--model_type", "llama", "--template", "dummy", "--tuner_type", "lora", "--torch_dtype", "float32"),
-        *("--external_plugins", EXAMPLES / "ms_swift_v4.py", "--callbacks", "evalsuite"),
-        *("--max_steps", 2, "--save_steps", 1, "--logging_steps", 1, "--per_device_train_batch_size", 2),
-        *("--use_cpu", "true", "--report_to", "none", "--dataloader_num_workers", 0, "--output_dir", "out"),
+        *SWIFT_WORDS,
+        *(
+            "--tuner_type",
+            "lora",
+            "--external_plugins",
+            EXAMPLES / "ms_swift_v4.py",
+            "--callbacks",
+            "evalsuite",
+        ),
     )
 
     def trained(
@@ -144,17 +166,8 @@ class TestMsSwift4:
         ],
     )
     def test_sft_with_checks_and_metrics(self, folder, tmp_path, metric, more, names):
-        rows = [
-            {
-                "messages": [
-                    {"role": "user", "content": f"{n} + 1?"},
-                    {"role": "assistant", "content": str(n + 1)},
-                ]
-            }
-            for n in range(ROWS)
-        ]
         words = ("--eval_metric", metric, "--eval_steps", 1, "--split_dataset_ratio", 0.25, *more)
-        self.trained(folder, tmp_path, ["sft"], rows, *words)
+        self.trained(folder, tmp_path, ["sft"], conversations(), *words)
         assert len(self.logged(tmp_path, "eval_sums_accuracy")) == 2
         for name in names:
             assert self.logged(tmp_path, name), name
@@ -170,6 +183,27 @@ class TestMsSwift4:
         names = [f"rewards/Evalsuite{kind}/mean" for kind in ("Math", "Format")]
         for name in names:
             assert len(self.logged(tmp_path, name)) == 2, name
+
+
+class TestMsSwift3:
+    def test_sft_with_checks(self, folder, tmp_path):
+        python = python_of("SWIFT3", "swift.plugin")
+        model = shutil.copytree(folder, tmp_path / "model")
+        of_transformers_5 = model / "tokenizer_config.json"
+        told = json.loads(of_transformers_5.read_text()) | {"tokenizer_class": "PreTrainedTokenizerFast"}
+        of_transformers_5.write_text(json.dumps(told))
+        rows = "".join(json.dumps(row) + "\n" for row in conversations())
+        (tmp_path / "rows.jsonl").write_text(rows)
+        words = ["--train_type", "lora", "--external_plugins", EXAMPLES / "ms_swift_v3.py", *SWIFT_WORDS]
+        command = [python, "-m", "swift.cli.main", "sft", "--model", model, "--dataset", "rows.jsonl"]
+        said = run(
+            [*command, "--split_dataset_ratio", 0, *words],
+            tmp_path,
+            CHECK=f"gsm8k:{write_sums(tmp_path / 'sums.jsonl', 8)}",
+            CHECK_OPTIONS=json.dumps(CHECK_OPTIONS),
+        )
+        check_runs(tmp_path / "out", [1, 2])
+        assert "evalsuite: step 2: sums accuracy" in said
 
 
 class TestLlamaFactory:
