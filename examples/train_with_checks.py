@@ -49,7 +49,7 @@ def problems(dice: random.Random) -> Iterator[dict[str, str]]:
     """Problems without end, each once: two gifts and a loss, small numbers."""
     seen = set()
     while True:
-        first, second, third = dice.randint(2, 12), dice.randint(2, 12), dice.randint(1, 5)
+        first, second, third = dice.randint(2, 20), dice.randint(2, 20), dice.randint(1, 9)
         thing, name = dice.choice(THINGS), dice.choice(NAMES)
         question = (
             f"{name} has {first} {thing} and gets {second} more. Then {name} gives away {third}. "
@@ -101,8 +101,8 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--out", type=Path, default=Path("reports/demo-training"))
-    parser.add_argument("--steps", type=int, default=40)
-    parser.add_argument("--check-every", type=int, default=10)
+    parser.add_argument("--steps", type=int, default=48)
+    parser.add_argument("--check-every", type=int, default=12)
     parser.add_argument("--limit", type=int, default=64)
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
