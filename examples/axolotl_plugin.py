@@ -3,7 +3,7 @@
 plugins:
   - axolotl_plugin.EvalsuitePlugin
 evalsuite_check: gsm8k
-evalsuite_limit: 200
+evalsuite_options: {limit: 200}
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class EvalsuiteArguments(BaseModel):
     """The keys that the plugin adds to the YAML."""
 
     evalsuite_check: str | None = None
-    evalsuite_limit: int | None = None
+    evalsuite_options: dict[str, Any] | None = None
 
 
 class EvalsuitePlugin(BasePlugin):
@@ -34,4 +34,4 @@ class EvalsuitePlugin(BasePlugin):
         """The check."""
         if not cfg.evalsuite_check:
             return []
-        return [EvalCallback(cfg.evalsuite_check, every="save", limit=cfg.evalsuite_limit)]
+        return [EvalCallback(cfg.evalsuite_check, **(cfg.evalsuite_options or {}))]

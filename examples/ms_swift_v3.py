@@ -3,23 +3,21 @@
     swift sft --external_plugins examples/ms_swift_v3.py --save_steps 100 …
     swift rlhf --rlhf_type grpo --external_plugins examples/ms_swift_v3.py --reward_funcs evalsuite_math evalsuite_format …
 
-What is checked is said by environment variables, since a plugin file gets no arguments: CHECK (gsm8k), CHECK_LIMIT (200),
-REWARD_URL and REWARD_MODEL for process rewards.
+What is checked is said by environment variables, since a plugin file gets no arguments: CHECK (gsm8k), CHECK_OPTIONS
+('{"limit": 200}': what EvalCallback takes, as JSON), REWARD_URL and REWARD_MODEL for process rewards.
 """
 
 from __future__ import annotations
 
+import json
 import os
 
 from swift.plugin import extra_callbacks, orms, prms
 
 from evalsuite.training import EvalCallback, StepRewards, rewards
 
-extra_callbacks.append(
-    EvalCallback(
-        os.environ.get("CHECK", "gsm8k"), every="save", limit=int(os.environ.get("CHECK_LIMIT", "200"))
-    )
-)
+options = json.loads(os.environ.get("CHECK_OPTIONS", '{"limit": 200}'))
+extra_callbacks.append(EvalCallback(os.environ.get("CHECK", "gsm8k"), **options))
 
 orms["evalsuite_math"] = rewards.as_orm(rewards.math)
 orms["evalsuite_choice"] = rewards.as_orm(rewards.choice)

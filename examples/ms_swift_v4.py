@@ -3,20 +3,22 @@
     swift sft --external_plugins examples/ms_swift_v4.py --callbacks evalsuite --eval_metric evalsuite_acc --save_steps 100 …
     swift rlhf --rlhf_type grpo --external_plugins examples/ms_swift_v4.py --reward_funcs evalsuite_math evalsuite_format …
 
-What is checked is said by environment variables, since a plugin file gets no arguments: CHECK (gsm8k), CHECK_LIMIT (200),
-REWARD_URL and REWARD_MODEL for process rewards.
+What is checked is said by environment variables, since a plugin file gets no arguments: CHECK (gsm8k), CHECK_OPTIONS
+('{"limit": 200}': what EvalCallback takes, as JSON), REWARD_URL and REWARD_MODEL for process rewards.
 """
 
 from __future__ import annotations
 
+import json
 import os
 from typing import Any
 
 from swift.callbacks import callbacks_map
 from swift.metrics import eval_metrics_map
 from swift.rewards import orms, prms
+from swift.utils import Serializer
 
-from evalsuite.training import EvalCallback, StepRewards, compute_metrics, rewards
+from evalsuite.training import EvalCallback, StepRewards, compute_metrics, rewards, text_metrics
 
 
 class Check(EvalCallback):
@@ -24,8 +26,8 @@ class Check(EvalCallback):
 
     def __init__(self, args: Any, trainer: Any) -> None:
         """The trainer finds its callbacks' events; nothing of it is needed."""
-        limit = int(os.environ.get("CHECK_LIMIT", "200"))
-        super().__init__(os.environ.get("CHECK", "gsm8k"), every="save", limit=limit)
+        options = json.loads(os.environ.get("CHECK_OPTIONS", '{"limit": 200}'))
+        super().__init__(os.environ.get("CHECK", "gsm8k"), **options)
 
 
 class Accuracy:
@@ -41,12 +43,20 @@ class Texts:
     """`--eval_metric evalsuite_nlg --predict_with_generate true`."""
 
     def __init__(self, args: Any, trainer: Any) -> None:
-        """Texts are compared with the trainer's tokenizer."""
-        self.compute_metrics = compute_metrics("nlg", trainer.template.tokenizer)
+        """Take what ms-swift gives."""
+
+    @staticmethod
+    def compute_metrics(predictions: Any) -> dict[str, float]:
+        """Where others have token ids, ms-swift has the texts themselves, as bytes."""
+        replies, references = (
+            [Serializer.from_tensor(row) for row in rows]
+            for rows in (predictions.predictions, predictions.label_ids)
+        )
+        return text_metrics(replies, references)
 
     @staticmethod
     def preprocess_logits_for_metrics(logits: Any, labels: Any) -> Any:  # noqa: ARG004 - ms-swift gives both
-        """Generated ids are kept as they are."""
+        """Replies are kept as they are."""
         return logits
 
 

@@ -14,6 +14,7 @@ import json
 import os
 import random
 import time
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ from transformers import (
     Trainer,
     TrainingArguments,
 )
+from transformers.utils import logging
 
 import evalsuite
 from evalsuite.models.weights import fetch_weights
@@ -87,7 +89,7 @@ def smollm2() -> tuple[Any, Any]:
     model = AutoModelForCausalLM.from_pretrained(
         weights.parent,
         gguf_file=weights.name,
-        dtype=torch.float32,
+        dtype=torch.bfloat16,
         quantization_config=GgufConfig(dequantize=True),
     )
     return model, AutoTokenizer.from_pretrained(weights.parent, gguf_file=weights.name)
@@ -99,15 +101,20 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--out", type=Path, default=Path("reports/demo-training"))
-    parser.add_argument("--steps", type=int, default=40)
-    parser.add_argument("--check-every", type=int, default=10)
+    parser.add_argument("--steps", type=int, default=48)
+    parser.add_argument("--check-every", type=int, default=12)
     parser.add_argument("--limit", type=int, default=64)
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
+    logging.disable_progress_bar()
+    # Of peft: the base's folder has a GGUF file, not the config.json it would look into; and a name it still calls.
+    warnings.filterwarnings("ignore", message="Could not find a config file")
+    warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated")
     began = time.monotonic()
     torch.manual_seed(0)
     source = problems(random.Random(0))
-    test = written(given.out / "sums_test.jsonl", [next(source) for _ in range(given.limit)])
+    held_out = [next(source) for _ in range(given.limit)]
+    test = written(given.out / "sums_test.jsonl", held_out)
     train = [next(source) for _ in range(given.steps * 8)]
     written(given.out / "sums_train.jsonl", train)
     model, tokenizer = smollm2()
@@ -116,7 +123,7 @@ def main() -> None:
         model, LoraConfig(r=16, lora_alpha=32, target_modules=PROJECTIONS, task_type="CAUSAL_LM")
     )
     check = EvalCallback(
-        f"gsm8k:{test}", every="evaluate", shots=0, max_tokens=64, batch_size=32, timeout=600
+        f"gsm8k:{test}", every="evaluate", shots=0, max_tokens=160, batch_size=32, timeout=600
     )
     trainer = Trainer(
         model=model,
@@ -143,7 +150,7 @@ def main() -> None:
             disable_tqdm=True,
         ),
         train_dataset=rows,
-        eval_dataset=rows[:8],
+        eval_dataset=[tokens(tokenizer, row) for row in held_out[:8]],
         processing_class=tokenizer,
         data_collator=DataCollatorForSeq2Seq(tokenizer),
         callbacks=[check],

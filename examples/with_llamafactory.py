@@ -1,6 +1,6 @@
 """LLaMA-Factory: its training with a check at every checkpoint.
 
-    python examples/with_llamafactory.py train.yaml --check gsm8k --limit 200
+    python examples/with_llamafactory.py train.yaml --check gsm8k --options '{"limit": 200}'
 
 train.yaml is what `llamafactory-cli train` takes. A process a GPU: start this file with torchrun.
 """
@@ -8,6 +8,7 @@ train.yaml is what `llamafactory-cli train` takes. A process a GPU: start this f
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 
 import yaml
@@ -23,9 +24,9 @@ def main() -> None:
     )
     parser.add_argument("config", type=Path)
     parser.add_argument("--check", default="gsm8k")
-    parser.add_argument("--limit", type=int, default=200)
+    parser.add_argument("--options", type=json.loads, default={"limit": 200}, help="of EvalCallback, as JSON")
     given = parser.parse_args()
-    check = EvalCallback(given.check, every="save", limit=given.limit)
+    check = EvalCallback(given.check, **given.options)
     run_exp(args=yaml.safe_load(given.config.read_text(encoding="utf-8")), callbacks=[check])
 
 

@@ -1,6 +1,6 @@
-"""TRL: checks in SFT, and in GRPO with the rewards that the checks measure.
+"""TRL: checks in SFT and DPO, and in GRPO with the rewards that the checks measure.
 
-    python examples/with_trl.py sft|grpo MODEL_FOLDER SUMS.jsonl OUTPUT_FOLDER [--steps N]
+    python examples/with_trl.py sft|dpo|grpo MODEL_FOLDER SUMS.jsonl OUTPUT_FOLDER [--steps N]
 
 SUMS.jsonl is in the form of gsm8k: {"question": …, "answer": "… #### 12"}.
 """
@@ -16,6 +16,14 @@ from datasets import Dataset
 
 from evalsuite.training import EvalCallback, rewards
 
+REJECTED = "I do not know."
+"""What DPO is to prefer the right answer to."""
+COLUMNS = {
+    "sft": ["prompt", "completion"],
+    "dpo": ["prompt", "chosen", "rejected"],
+    "grpo": ["prompt", "solution"],
+}
+
 
 def conversations(path: Path) -> Dataset:
     """Prompts and completions as TRL takes them; `solution` is what rewards read."""
@@ -25,6 +33,8 @@ def conversations(path: Path) -> Dataset:
             {
                 "prompt": [{"role": "user", "content": row["question"]}],
                 "completion": [{"role": "assistant", "content": row["answer"]}],
+                "chosen": [{"role": "assistant", "content": row["answer"]}],
+                "rejected": [{"role": "assistant", "content": REJECTED}],
                 "solution": row["answer"],
             }
             for row in rows
@@ -37,7 +47,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("method", choices=["sft", "grpo"])
+    parser.add_argument("method", choices=sorted(COLUMNS))
     parser.add_argument("model")
     parser.add_argument("data", type=Path)
     parser.add_argument("out")
@@ -46,7 +56,7 @@ def main() -> None:
     parser.add_argument("--max-tokens", type=int, default=256)
     given = parser.parse_args()
 
-    data = conversations(given.data)
+    data = conversations(given.data).select_columns(COLUMNS[given.method])
     check = EvalCallback(
         f"gsm8k:{given.data}",
         every=max(1, given.steps // 4),
@@ -68,7 +78,16 @@ def main() -> None:
         trainer = SFTTrainer(
             model=given.model,
             args=SFTConfig(**common),
-            train_dataset=data.remove_columns("solution"),
+            train_dataset=data,
+            callbacks=[check],
+        )
+    elif given.method == "dpo":
+        from trl import DPOConfig, DPOTrainer
+
+        trainer = DPOTrainer(
+            model=given.model,
+            args=DPOConfig(**common),
+            train_dataset=data,
             callbacks=[check],
         )
     else:
@@ -83,7 +102,7 @@ def main() -> None:
                 max_completion_length=given.max_tokens,
             ),
             reward_funcs=[rewards.math, rewards.format],
-            train_dataset=data.remove_columns("completion"),
+            train_dataset=data,
             callbacks=[check],
         )
     trainer.train()

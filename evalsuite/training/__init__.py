@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from evalsuite.training import rewards
     from evalsuite.training.callback import EvalCallback
     from evalsuite.training.early_stop import EarlyStop
-    from evalsuite.training.metrics import compute_metrics
+    from evalsuite.training.metrics import compute_metrics, text_metrics
     from evalsuite.training.step_rewards import StepRewards, split_steps
 
 if absent := [name for name in ("torch", "transformers") if importlib.util.find_spec(name) is None]:
@@ -43,8 +43,17 @@ _PLACES = {
     "StepRewards": "step_rewards",
     "compute_metrics": "metrics",
     "split_steps": "step_rewards",
+    "text_metrics": "metrics",
 }
-__all__ = ["EarlyStop", "EvalCallback", "StepRewards", "compute_metrics", "rewards", "split_steps"]
+__all__ = [
+    "EarlyStop",
+    "EvalCallback",
+    "StepRewards",
+    "compute_metrics",
+    "rewards",
+    "split_steps",
+    "text_metrics",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -77,17 +77,7 @@ class Texts:
 
     def __call__(self, predictions: Any) -> Floats:
         """`predictions`: generated ids and labels."""
-        replies = self._texts(predictions.predictions)
-        references = self._texts(predictions.label_ids)
-        scores = [
-            qa_profiles.swift(reference, reply) for reference, reply in zip(references, replies, strict=True)
-        ]
-        found: Floats = {}
-        for name in qa_profiles.SWIFT:
-            values = [value for score in scores if (value := score[name]) is not None]
-            if values:
-                found[name] = float(np.mean(values))
-        return found
+        return text_metrics(self._texts(predictions.predictions), self._texts(predictions.label_ids))
 
     def _texts(self, ids: Any) -> list[str]:
         ids = _first(ids)
@@ -95,6 +85,19 @@ class Texts:
         padding = self.tokenizer.eos_token_id if padding is None else padding
         known = np.where(ids < 0, 0 if padding is None else padding, ids)
         return list(self.tokenizer.batch_decode(known, skip_special_tokens=True))
+
+
+def text_metrics(replies: Sequence[str], references: Sequence[str]) -> Floats:
+    """`nlg` of texts, where a framework has them as texts already. What no row has a value of is left out."""
+    scores = [
+        qa_profiles.swift(reference, reply) for reference, reply in zip(references, replies, strict=True)
+    ]
+    found: Floats = {}
+    for name in qa_profiles.SWIFT:
+        values = [value for score in scores if (value := score[name]) is not None]
+        if values:
+            found[name] = float(np.mean(values))
+    return found
 
 
 def _first(values: Any) -> Any:

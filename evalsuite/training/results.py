@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -33,18 +34,22 @@ def logged_name(dataset: str, metric: str) -> str:
 
 
 def logged_metrics(run: Run) -> dict[str, float]:
-    """The headline metrics of every dataset with their standard error, number of samples and how many were cut off.
+    """The headline metrics of every dataset with their standard error, number of samples and how many replies were cut off.
 
-    A value that is not defined is left out.
+    Cut off is every reply that `max_tokens` ended, also one that was scored by what it has. A value that is not defined is
+    left out.
     """
     found: dict[str, float] = {}
+    cut_off = Counter(
+        line["dataset"] for line in run.samples() if (line["reply"] or {}).get("finish_reason") == "length"
+    )
     for dataset, metric, numbers in _headlines(run):
         name = logged_name(dataset, metric)
         values = {
             name: numbers["value"],
             f"{name}_stderr": numbers["stderr"],
             f"{name}_n": numbers["n"],
-            f"{name}_truncated": numbers["n_truncated"],
+            f"{name}_truncated": cut_off[dataset],
         }
         found |= {key: value for key, value in values.items() if value is not None and math.isfinite(value)}
     return found

@@ -70,11 +70,14 @@ class StepRewards:
     api_key_env: str = "OPENAI_API_KEY"
 
     def __call__(self, infer_requests: Sequence[Any], **_: Any) -> list[list[float]]:
-        """One list a request: a reward a step. Raises `EndpointError`, `ServerError`, `RequestFailure`."""
-        return self.rate([_messages(request) for request in infer_requests])
+        """One list a request: a reward a step, and 0 for a reply without one, since ms-swift takes the least of each list.
+
+        Raises `EndpointError`, `ServerError`, `RequestFailure`.
+        """
+        return [found or [0.0] for found in self.rate([_messages(request) for request in infer_requests])]
 
     def rate(self, conversations: Sequence[Sequence[Message]]) -> list[list[float]]:
-        """The same for conversations."""
+        """One list a conversation, a reward a step of its last message; empty where that has no step."""
         steps = [split_steps(str(messages[-1].get("content") or "")) for messages in conversations]
         prefixes = [
             Prompt(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import json
 import socket
 import threading
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from trainings import checks, equal, make_trainer, weights
+from transformers import TrainerCallback
 
 from evalsuite import compare, load_run
 from evalsuite.training import EvalCallback
@@ -129,6 +131,67 @@ class TestSubprocess:
         told = capsys.readouterr().err
         assert "step 4: waiting for the checkpoint to be whole" in told
         assert "step 4: no result." in told
+
+    def test_a_checkpoint_that_becomes_whole_is_checked(self, folder, plain, sums, tmp_path, capsys):
+        whole = []
+
+        class Late(TrainerCallback):
+            """The last bytes of the checkpoint of step 2 are written at step 3."""
+
+            def on_save(self, args, state, control, **more):
+                file = tmp_path / "out/checkpoint-2/model.safetensors"
+                if state.global_step == 2:
+                    whole.append(file.read_bytes())
+                    file.write_bytes(whole[0][:1000])
+
+            def on_step_end(self, args, state, control, **more):
+                if state.global_step == 3:
+                    (tmp_path / "out/checkpoint-2/model.safetensors").write_bytes(whole[0])
+
+        callback = EvalCallback(sums, limit=2, **BY_TRANSFORMERS)
+        saves = {"save_strategy": "steps", "save_steps": 2}
+        trainer = make_trainer(folder, tmp_path / "out", [Late(), callback], **saves)
+        trainer.train()
+        assert equal(weights(trainer), plain)
+        assert list(checks(trainer, METRIC)) == [2]
+        assert "step 2: waiting for the checkpoint to be whole" in capsys.readouterr().err
+
+    def test_a_full_disk(self, folder, plain, sums, tmp_path, capsys):
+        (tmp_path / "out").mkdir()
+        (tmp_path / "out/evalsuite").symlink_to("/dev/full")
+        callback = EvalCallback(sums, **BY_TRANSFORMERS)
+        trainer = make_trainer(folder, tmp_path / "out", [callback], save_strategy="steps", save_steps=4)
+        trainer.train()
+        assert equal(weights(trainer), plain)
+        assert "step 4: no result." in capsys.readouterr().err
+
+    def test_ctrl_c_while_the_last_check_is_waited_for(self, folder, plain, sums, tmp_path, capsys):
+        ended, over = threading.Event(), threading.Event()
+
+        class Ended(TrainerCallback):
+            def on_train_end(self, args, state, control, **more):
+                ended.set()
+
+        callbacks = [Ended(), EvalCallback(sums, **BY_TRANSFORMERS)]
+        trainer = make_trainer(folder, tmp_path / "out", callbacks, save_strategy="steps", save_steps=4)
+        begun = tmp_path / "out/evalsuite/step-4/run.json"
+
+        def interrupt():
+            while not over.wait(0.01):
+                if ended.is_set() and begun.exists():
+                    _thread.interrupt_main()
+                    return
+
+        watcher = threading.Thread(target=interrupt)
+        watcher.start()
+        try:
+            trainer.train()
+        finally:
+            over.set()
+            watcher.join()
+        assert equal(weights(trainer), plain)
+        assert checks(trainer, METRIC) == {}
+        assert "step 4: no result. interrupted" in capsys.readouterr().err
 
     def test_one_whose_process_fails_quotes_its_last_words(self, folder, plain, sums, tmp_path, capsys):
         callback = EvalCallback(sums, **(BY_TRANSFORMERS | {"backend_arg": {"dtype": "float7"}}))

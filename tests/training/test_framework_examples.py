@@ -63,7 +63,7 @@ def test_transformers(folder, tmp_path):
     find_spec("trl") is None or find_spec("datasets") is None,
     reason="trl is not installed (make test-models)",
 )
-@pytest.mark.parametrize("method", ["sft", "grpo"])
+@pytest.mark.parametrize("method", ["sft", "dpo", "grpo"])
 def test_trl(folder, tmp_path, method):
     sums = write_sums(tmp_path / "sums.jsonl")
     words = ["--steps", "4", "--limit", "3", "--max-tokens", "4"]

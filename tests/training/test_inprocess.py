@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import _thread
 import json
-import math
 import random
-import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from trainings import STEPS, checks, equal, make_trainer, model_folder, weights, write_sums
+from trainings import STEPS, checks, equal, make_trainer, model_folder, weights
 from transformers import EarlyStoppingCallback, TrainerCallback
 
 from evalsuite import compare, load_run
@@ -139,6 +136,15 @@ class TestWhatTheTrainerSees:
         assert found[0][1][f"{METRIC}_n"] == 4
         assert any("loss" in logs for step, logs in told if step == 2), "the trainer's own log is not lost"
 
+    def test_replies_that_were_cut_off_are_counted_also_where_they_are_scored(self, folder, sums, tmp_path):
+        callback = EvalCallback(sums, every=STEPS, max_tokens=2, shots=0)
+        trainer = make_trainer(folder, tmp_path / "out", [callback])
+        trainer.train()
+        lines = load_run(tmp_path / f"out/evalsuite/step-{STEPS}").samples()
+        cut = sum(line["reply"]["finish_reason"] == "length" for line in lines)
+        assert cut > 0
+        assert checks(trainer, f"{METRIC}_truncated") == {STEPS: cut}
+
     def test_each_save_and_each_epoch(self, folder, sums, tmp_path):
         saved = make_trainer(
             folder, tmp_path / "a", [EvalCallback(sums, **SHORT)], save_strategy="steps", save_steps=3
@@ -209,126 +215,29 @@ class TestRefusedAtOnce:
         assert equal(weights(trainer), before)
 
 
-class TestFaults:
-    """Each leaves a line with the step, and the weights of a training without checks."""
-
-    def trained(self, folder, tmp_path, callback, **more):
-        trainer = make_trainer(folder, tmp_path / "out", [callback], **more)
-        trainer.train()
-        return trainer
-
-    def test_a_tokenizer_without_a_chat_template(self, folder, plain, sums, tmp_path, capsys):
-        def without(_, tokenizer):
-            tokenizer.chat_template = None
-
-        trainer = self.trained(folder, tmp_path, EvalCallback(sums, every=2, **SHORT), change=without)
-        assert equal(weights(trainer), plain)
-        told = capsys.readouterr().err
-        assert "step 2: no result." in told
-        assert "chat template" in told
-        flat = self.trained(
-            folder, tmp_path / "flat", EvalCallback(sums, every=4, completions=True, **SHORT), change=without
-        )
-        assert list(checks(flat, METRIC)) == [4], "a base model is asked flat texts"
-
-    def test_no_tokenizer(self, folder, plain, sums, tmp_path, capsys):
-        trainer = make_trainer(folder, tmp_path / "out", [EvalCallback(sums, every=4, **SHORT)])
-        trainer.callback_handler.processing_class = None
-        trainer.train()
-        assert equal(weights(trainer), plain)
-        assert "EvalCallback(tokenizer=" in capsys.readouterr().err
-
-    def test_weights_that_became_nan(self, folder, sums, tmp_path, capsys):
-        def broken(model, _):
-            model.model.layers[0].mlp.down_proj.weight.data[0, 0] = math.nan
-
-        callback = EvalCallback(sums, every="evaluate", **SHORT)
-        trainer = self.trained(
-            folder,
-            tmp_path,
-            callback,
-            change=broken,
-            eval_strategy="steps",
-            eval_steps=2,
-            save_strategy="best",
-            metric_for_best_model="sums_accuracy",
-        )
-        assert trainer.state.global_step == STEPS
-        assert "NaN: its weights are broken" in capsys.readouterr().err
-        assert not list((tmp_path / "out").glob("checkpoint-*")), "a check that failed is never the best"
-
-    def test_a_full_disk(self, folder, plain, sums, tmp_path, capsys):
-        (tmp_path / "out").mkdir()
-        (tmp_path / "out/evalsuite").symlink_to("/dev/full")
-        trainer = self.trained(folder, tmp_path, EvalCallback(sums, every=2, **SHORT))
-        assert equal(weights(trainer), plain)
-        assert "step 4: no result." in capsys.readouterr().err
-
-    def test_data_that_went_away_meanwhile(self, folder, plain, tmp_path, capsys):
-        data = write_sums(tmp_path / "sums.jsonl")
-        callback = EvalCallback(f"gsm8k:{data}", every=2, **SHORT)
-        data.unlink()
-        assert equal(weights(self.trained(folder, tmp_path, callback)), plain)
-        assert "no such file" in capsys.readouterr().err
-
-    def test_a_check_out_of_time(self, folder, plain, sums, tmp_path, capsys):
-        callback = EvalCallback(sums, every=2, timeout=0.001, **SHORT)
-        assert equal(weights(self.trained(folder, tmp_path, callback)), plain)
-        assert "step 2: no result." in capsys.readouterr().err
-
-    def test_ctrl_c_in_the_middle(self, folder, plain, tmp_path, capsys):
-        data = write_sums(tmp_path / "sums.jsonl", 40)
-        callback = EvalCallback(f"gsm8k:{data}", every=STEPS, batch_size=1, max_tokens=60, shots=0)
-        journal = tmp_path / f"out/evalsuite/step-{STEPS}/samples.jsonl"
-        over = threading.Event()
-
-        def interrupt():
-            while not over.wait(0.01):
-                if journal.exists() and journal.stat().st_size:
-                    _thread.interrupt_main()
-                    return
-
-        watcher = threading.Thread(target=interrupt)
-        watcher.start()
-        try:
-            trainer = self.trained(folder, tmp_path, callback)
-        finally:
-            over.set()
-            watcher.join()
-        assert equal(weights(trainer), plain)
-        assert trainer.model.training
-        assert "interrupted" in capsys.readouterr().err
-        assert not load_run(journal.parent).complete
-
-    def test_asked_for_a_problem_is_raised(self, folder, tmp_path):
-        data = write_sums(tmp_path / "sums.jsonl")
-        callback = EvalCallback(f"gsm8k:{data}", every=2, on_error="raise", **SHORT)
-        data.unlink()
-        with pytest.raises(ConfigError, match="no such file"):
-            self.trained(folder, tmp_path, callback)
-
-
 def test_after_a_resume_nothing_is_asked_twice(folder, sums, tmp_path):
-    def trainer(steps):
-        callback = EvalCallback(sums, every=2, **SHORT)
+    def trainer(steps, *callbacks):
         return make_trainer(
             folder,
             tmp_path / "out",
-            [callback],
+            callbacks,
             save_strategy="steps",
             save_steps=2,
             max_steps=steps,
             lr_scheduler_type="constant",
         )
 
-    trainer(4).train()
+    trainer(4, EvalCallback(sums, every=2, **SHORT)).train()
     first = {step: Path(tmp_path / f"out/evalsuite/step-{step}/summary.json").stat() for step in (2, 4)}
-    resumed = trainer(6)
+    resumed = trainer(6, EvalCallback(sums, every=2, **SHORT))
     resumed.train(resume_from_checkpoint=str(tmp_path / "out/checkpoint-2"))
     assert list(checks(resumed, METRIC)) == [2, 4, 6]
     again = load_run(tmp_path / "out/evalsuite/step-4")
     assert again.summary["totals"]["reused"] == 6, "the same weights at step 4: read, not asked"
     assert Path(tmp_path / "out/evalsuite/step-2/summary.json").stat() == first[2]
+    plain = trainer(6)
+    plain.train(resume_from_checkpoint=str(tmp_path / "out/checkpoint-2"))
+    assert equal(weights(resumed), weights(plain))
 
 
 def test_another_training_in_the_same_folder_is_asked_anew(folder, sums, tmp_path):

@@ -82,8 +82,10 @@ def weights(trainer: Trainer) -> dict[str, torch.Tensor]:
 
 
 def equal(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> bool:
-    """To the last bit."""
-    return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
+    """To the last bit, those of NaN included."""
+    return first.keys() == second.keys() and all(
+        torch.equal(first[name].view(torch.uint8), second[name].view(torch.uint8)) for name in first
+    )
 
 
 def checks(trainer: Trainer, name: str) -> dict[int, float]:
