@@ -96,7 +96,9 @@ def _leaves_out_zero(result: Mapping[str, Any]) -> bool:
 
 
 def undetectable(result: Mapping[str, Any]) -> bool:
-    """Whether a difference would have to be larger than any can be before such data shows it."""
+    """Whether a difference would have to be larger than any can be before such data shows it, or one row or dialogue is all."""
+    if result["delta"] is not None and result["ci_low"] is None:
+        return True
     size, largest = scaled(result, result["detectable"]), LARGEST.get(str(result["unit"]))
     return size is not None and largest is not None and size > largest
 

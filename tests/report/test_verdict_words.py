@@ -67,6 +67,11 @@ def result(**changes):
             "+100.0, p = 0.5, 2 won, 0 lost, n = 4); so few rows could not have shown any difference."),
         ),
         (
+            {"n": 2, "delta": -0.5, "ci_low": None, "ci_high": None, "detectable": None, "p": 1.0, "p_adjusted": 1.0, "wins": 0, "losses": 1, "ties": 1, "verdict": NEITHER},
+            ("No detectable difference between sft and base on exam: accuracy −50.0 points (p = 1, 0 won, 1 lost, n = 2); "
+            "so few rows could not have shown any difference."),
+        ),
+        (
             {"delta": None, "p": None, "n": 0, "verdict": NEITHER},
             "Too few rows to tell a difference between sft and base on exam: no row in common with accuracy.",
         ),
