@@ -9,6 +9,8 @@ from typing import Any, Literal, TypeAlias
 
 from evalsuite.comparison.alignment import dataset_label
 from evalsuite.comparison.sides import Side
+from evalsuite.runs.imported import ImportedPlan
+from evalsuite.runs.plan import DatasetPlan
 from evalsuite.runs.predictions import PredictionPlan
 from evalsuite.tasks.base import Style
 
@@ -18,6 +20,18 @@ EXPECTED = frozenset({"model", "chance", "versions"})
 """What may differ without a warning: the question is what it does to the scores."""
 CHANCE_FIELDS = ("seed", "repeats")
 """Which replies are drawn, and how many: they favour no side."""
+HARNESS_CONDITIONS: Mapping[str, tuple[Kind, str]] = {
+    "t": ("generation", "temperature"),
+    "max_tokens": ("generation", "max_tokens"),
+    "top_p": ("generation", "top_p"),
+    "seed": ("chance", "seed"),
+    "shots": ("prompts", "shots"),
+    "task": ("prompts", "task version"),
+    "benchmark": ("data", "benchmark"),
+    "data": ("data", "data"),
+    "judge": ("scorers", "judge"),
+}
+"""What is known of how another harness asked, as its signatures have it; a limit matters to no row that both have."""
 MODEL_FIELDS = ("source", "model", "form", "backend", "engine", "fingerprint")
 
 
@@ -64,7 +78,7 @@ def dataset_differences(before: Side, after: Side, names: tuple[str, str]) -> It
     label = dataset_label(names)
     plans = before.plans[names[0]], after.plans[names[1]]
     entries = before.entries[names[0]], after.entries[names[1]]
-    predicted = [isinstance(plan, PredictionPlan) for plan in plans]
+    predicted = [isinstance(plan, PredictionPlan | ImportedPlan) for plan in plans]
     yield from _fields("prompts", _asked(plans[0].style), _asked(plans[1].style), label)
     scorers = [dict(entry.get("scorers") or {}) for entry in entries]
     versions = [found.pop("task", None) for found in scorers]
@@ -78,14 +92,34 @@ def dataset_differences(before: Side, after: Side, names: tuple[str, str]) -> It
         chance = [{name: found.pop(name, None) for name in CHANCE_FIELDS} for found in settings]
         yield from _fields("generation", settings[0], settings[1], label)
         yield from _fields("chance", chance[0], chance[1], label)
+    elif isinstance(plans[0], ImportedPlan) and isinstance(plans[1], ImportedPlan):
+        yield from _harness_differences(plans[0], plans[1], label)
     elif not all(predicted):
-        first, second = (
-            "predictions, settings not known" if known else "asked by evalsuite" for known in predicted
-        )
-        yield Difference("generation", "replies", first, second, label)
+        yield Difference("generation", "replies", _who_asked(plans[0]), _who_asked(plans[1]), label)
     common = [name for name in scorers[0] if name in scorers[1] and name != "multiple"]  # a part of the style
     judged = [{name: found[name] for name in common} for found in scorers]
     yield from _fields("scorers", judged[0], judged[1], label)
+
+
+def _who_asked(plan: DatasetPlan) -> str:
+    if isinstance(plan, ImportedPlan):
+        return f"asked by {plan.source.harness}"
+    return "predictions, settings not known" if isinstance(plan, PredictionPlan) else "asked by evalsuite"
+
+
+def _harness_differences(before: ImportedPlan, after: ImportedPlan, label: str) -> Iterator[Difference]:
+    """What two harnesses, or one twice, say of how they asked."""
+    harnesses = [plan.source.harness for plan in (before, after)]
+    if harnesses[0] != harnesses[1]:
+        yield Difference("generation", "replies", _who_asked(before), _who_asked(after), label)
+        return
+    first, second = (
+        dict(condition.partition(":")[::2] for condition in plan.source.conditions)
+        for plan in (before, after)
+    )
+    for name, (kind, what) in HARNESS_CONDITIONS.items():
+        if first.get(name) != second.get(name):
+            yield Difference(kind, what, first.get(name), second.get(name), label)
 
 
 def _fields(

@@ -105,6 +105,15 @@ def test_compare_and_rescore_take_a_suites_samples(server, suite, data, tmp_path
     assert rescore(first.path).summary["variants"] == before
 
 
+def test_a_comparison_says_that_a_suite_was_told_something_else(server, suite, tmp_path):
+    first = evaluate(with_suite(server, tmp_path / "out"))
+    second = evaluate(with_suite(server, tmp_path / "out", name="second", temperature=0.8, seed=3))
+    notes = compare(first, second).warnings
+    assert any("generation settings are not the same (temperature 0 → 0.8)" in note for note in notes), notes
+    third = evaluate(with_suite(server, tmp_path / "out", name="third", limit=3))
+    assert not any("not the same" in note for note in compare(first, third).warnings)
+
+
 @pytest.mark.parametrize("how", ["crash", "no result", "half", "no samples"])
 def test_what_goes_wrong_in_a_suite_keeps_the_native_results(server, suite, data, tmp_path, monkeypatch, how):
     monkeypatch.setenv("FAKE_SUITE", how)
