@@ -154,7 +154,7 @@ def advice(datasets: Sequence[DatasetResults], rows: Sequence[Mapping[str, Any]]
             found.append(f"{place}: {_why_no_value(metric, replies, dataset.plan.task.why_without_value)}")
         if total and outcomes["unparsed"] > ATTENTION_SHARE * total:
             found.append(
-                f"{place}: {outcomes['unparsed']} of {total} replies held no answer that could be read and count as wrong; look at them in report.html."
+                f"{place}: {outcomes['unparsed']} of {total} replies held no answer that could be read and count as wrong; the report's samples can be filtered to them."
             )
         found.extend(_advice_on_judge(dataset))
         if not varied(dataset.plan):
@@ -206,7 +206,7 @@ def _advice_on_judge(dataset: DatasetResults) -> Iterator[str]:
     if unreadable.value and unreadable.value > ATTENTION_SHARE:
         yield (
             f"{place}: {unreadable.value * unreadable.n:.0f} of {unreadable.n} verdicts could not be read and are left out of the scores; "
-            "look at them in report.html. Cut off: raise --judge-max-tokens; no JSON: take a stronger judge."
+            "the report shows them. Cut off: raise --judge-max-tokens; no JSON: take a stronger judge."
         )
 
 
