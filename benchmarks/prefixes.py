@@ -62,28 +62,17 @@ def write_rows(path: Path, prefixes: int, tools: int, rows: int) -> Path:
 
 def seconds(served: Served, data: Path, program: str, at_a_time: int) -> float:
     """Of a run, from the first request to the last line of its journal."""
-    words = [
-        "evalsuite",
-        "run",
-        "--base-url",
-        served.base_url,
-        "--model",
-        served.model,
-        "-d",
-        f"qa:{data}",
-        "--max-tokens",
-    ]
-    words += [
-        str(TOKENS),
-        "--concurrency",
-        str(at_a_time),
-        "--out",
-        str(data.parent),
-        "--name",
-        data.stem,
-        "--json",
-    ]
-    done = subprocess.run([sys.executable, "-c", program, *words[1:]], check=True, capture_output=True)
+    options = {
+        "--base-url": served.base_url,
+        "--model": served.model,
+        "-d": f"qa:{data}",
+        "--max-tokens": str(TOKENS),
+        "--concurrency": str(at_a_time),
+        "--out": str(data.parent),
+        "--name": data.stem,
+    }
+    words = ["run", *(word for pair in options.items() for word in pair), "--json"]
+    done = subprocess.run([sys.executable, "-c", program, *words], check=True, capture_output=True)
     wall: float = json.loads(done.stdout)["totals"]["wall_s"]
     return wall
 

@@ -9,10 +9,11 @@ import torch
 from evalsuite.models.checkpoint import fingerprint_of
 
 AT_ONCE = 1 << 22
-"""Numbers that are widened to 64 bits together: 32 MB."""
+"""Words of 64 bits that are summed together: 32 MB."""
 PERIOD = 65_521
-"""Numbers are weighted by their place, up to this prime, so that two that change places are seen."""
+"""Words are weighted by their place, up to this prime, so that two that change places are seen."""
 BITS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
+WORD_BYTES = 8
 
 
 def weights_fingerprint(model: Any) -> str:
@@ -22,18 +23,41 @@ def weights_fingerprint(model: Any) -> str:
     """
     named = list(model.named_parameters())
     trained = [(name, one) for name, one in named if one.requires_grad] or named
-    sums = [(name, one, _sums(one.detach())) for name, one in trained]
+    places = _Places(max((one.numel() for _, one in trained), default=0))
+    sums = [(name, one, _sums(one.detach(), places)) for name, one in trained]
     parts = [f"{name} {tuple(one.shape)} {one.dtype} {found.tolist()}" for name, one, found in sums]
     return fingerprint_of(str(getattr(model.config, "_name_or_path", "")), *parts)
 
 
-def _sums(tensor: torch.Tensor) -> torch.Tensor:
+class _Places(dict[torch.device, torch.Tensor]):
+    """The weights of places, made once a device: for many small tensors making them would take longer than the sums."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self._most = min(most, AT_ONCE)
+
+    def __missing__(self, device: torch.device) -> torch.Tensor:
+        self[device] = torch.arange(1, self._most + 1, device=device).remainder_(PERIOD)
+        return self[device]
+
+
+def _sums(tensor: torch.Tensor, places: _Places) -> torch.Tensor:
     """Two sums over the bits, plain and weighted by place; 64-bit integers that wrap."""
-    bits = tensor.contiguous().flatten().view(BITS[tensor.element_size()])
-    weights = torch.arange(1, AT_ONCE + 1, device=tensor.device).remainder_(PERIOD)
+    weights = places[tensor.device]
     found = torch.zeros(2, dtype=torch.int64, device=tensor.device)
-    for number, piece in enumerate(torch.split(bits, AT_ONCE)):
+    for number, piece in enumerate(torch.split(_words(tensor), AT_ONCE)):
         wide = piece.to(torch.int64)
         found[0] += wide.sum()
         found[1] += (wide * weights[: len(wide)]).sum() * (number + 1)
     return found
+
+
+def _words(tensor: torch.Tensor) -> torch.Tensor:
+    """A tensor's bits as integers: several numbers to one of 64 bits where they come out even, else each by itself."""
+    flat = tensor.contiguous().flatten()
+    size = flat.element_size()
+    if not flat.numel() or flat.numel() * size % WORD_BYTES:
+        return flat.view(BITS[size])
+    if flat.storage_offset() * size % WORD_BYTES:
+        flat = flat.clone()  # a piece of something larger begins between two words
+    return flat.view(torch.int64)
