@@ -8,10 +8,10 @@ BIN := $(VENV)/bin
 
 help:
 	@echo "make demo   evaluate SmolLM2-135M, a small real model, on the example data (about 4 minutes on two cores)"
-	@echo "make demo-training  SmolLM2-135M learns sums while checks watch (3 GB to install)"
+	@echo "make demo-training  SmolLM2-135M learns sums while checks watch (3 GB to install, then five minutes)"
 	@echo "make test   lint, types, tests"
 	@echo "make test-browser  of them those that open pages in chromium (two minutes)"
-	@echo "make test-models  the tests with torch: a tiny model, SmolLM2 and a LoRA on it (3 GB, an environment of its own); optional"
+	@echo "make test-models  the tests with torch: a tiny model, SmolLM2 and a LoRA on it (3 GB, an environment of its own, ten minutes); optional"
 	@echo "make test-vllm  the same weights served by the vLLM that EVALSUITE_VLLM_PYTHON names, quantized ones where EVALSUITE_LLMCOMPRESSOR_PYTHON is set; optional"
 	@echo "make test-suites  EvalScope, OpenCompass and VLMEvalKit, each in an environment of its own (11 GB, under twenty minutes); optional"
 	@echo "make oracles  the other harnesses that comparison profiles are tested against, and make bench times (3 GB, three minutes); optional"
