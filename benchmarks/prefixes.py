@@ -1,4 +1,4 @@
-"""What it is worth to a real server that rows which begin alike are sent next to each other (`evalsuite.runs.neighbours`).
+"""What it is worth to a real server that rows which begin alike are sent next to each other (`evalsuite.runs.prefix_order`).
 
 Rows with a few long beginnings (tool lists) in common, in the order of a shuffled file, are asked by `evalsuite run`
 twice a round, of the same server in turns: as they stand, and arranged. Every round has other tool lists, so that

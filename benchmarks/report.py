@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 from compare import WORDS
 
-from evalsuite.report.html import render
+from evalsuite.report.run_page import render
 
 FIXED_BYTES, PER_COMPRESSED_BYTE = 300_000, 1.2
 """What a page may take besides its samples, and for each byte of the compressed journal."""

@@ -27,8 +27,8 @@ from evalsuite.runs.meter import Meter
 from evalsuite.runs.work import Variant
 from evalsuite.suites.environments import find_environment
 from evalsuite.suites.jobs import SuiteJob, parse_suite_spec
-from evalsuite.suites.running import SuiteRuns
-from evalsuite.suites.suite import SUITES
+from evalsuite.suites.registry import SUITES
+from evalsuite.suites.suite_runs import SuiteRuns
 
 IMPORTED = 10_000
 DIRECT = """

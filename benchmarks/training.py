@@ -38,8 +38,8 @@ from transformers import (
 from evalsuite.config import build_live_config
 from evalsuite.runs.plan import plan_spec
 from evalsuite.training import EvalCallback
+from evalsuite.training.distributed import Ranks
 from evalsuite.training.inprocess import check_in_process
-from evalsuite.training.ranks import Ranks
 
 DATA = "gsm8k_style"
 EVENTS = 20_000

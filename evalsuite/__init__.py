@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, Any
 from evalsuite._version import __version__
 
 if TYPE_CHECKING:
-    from evalsuite.comparing import Comparison, compare
     from evalsuite.config import RunConfig
-    from evalsuite.evaluation import evaluate
+    from evalsuite.evaluation.compare import Comparison, compare
+    from evalsuite.evaluation.evaluate import evaluate
     from evalsuite.runs.run import Run, load_run
 
 __all__ = ["Comparison", "Run", "RunConfig", "__version__", "compare", "evaluate", "load_run"]
 
 _HOMES = {
-    "Comparison": "evalsuite.comparing",
+    "Comparison": "evalsuite.evaluation.compare",
     "Run": "evalsuite.runs.run",
     "RunConfig": "evalsuite.config",
-    "compare": "evalsuite.comparing",
-    "evaluate": "evalsuite.evaluation",
+    "compare": "evalsuite.evaluation.compare",
+    "evaluate": "evalsuite.evaluation.evaluate",
     "load_run": "evalsuite.runs.run",
 }
 

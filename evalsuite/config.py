@@ -15,10 +15,7 @@ from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeAlias, TypeVar
 
-from evalsuite.addresses import complete_url
-from evalsuite.errors import ConfigError
-from evalsuite.gates import Gate
-from evalsuite.options import (
+from evalsuite._util.conversion import (
     Count,
     CountOrNone,
     NotNegative,
@@ -30,6 +27,9 @@ from evalsuite.options import (
     default_of,
     plain,
 )
+from evalsuite.endpoint.base_url import complete_url
+from evalsuite.errors import ConfigError
+from evalsuite.metrics.gates import Gate
 from evalsuite.types import AgentFormat
 
 Backend: TypeAlias = Literal["auto", "remote", "llamacpp", "transformers", "vllm", "lmdeploy", "sglang"]

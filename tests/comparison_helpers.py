@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from evalsuite.config import build_score_config
+from evalsuite.evaluation.score import score
 from evalsuite.runs.run import Run
-from evalsuite.scoring import score
 
 RIGHT, WRONG, SILENT = "Answer: A", "Answer: B", "I would rather not say"
 

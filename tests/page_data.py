@@ -3,7 +3,7 @@
 import json
 import re
 
-from evalsuite.report.packing import inflated
+from evalsuite.report.sample_store import inflated
 
 
 def data_of(html):

@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from evalsuite.cache import cache_folder
+from evalsuite._util.user_cache import cache_folder
 from evalsuite.models.weights import fetch_weights
 
 RECIPE = "1"

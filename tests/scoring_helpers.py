@@ -49,7 +49,7 @@ MEASURED_ROWS: Mapping[str, list[dict[str, Any]]] = {
 }  # fmt: skip
 """The same of kinds that hold something else in a prediction's place."""
 HEADLINE = {"mcq": "accuracy", "qa": "rouge_l", "gsm8k": "accuracy", "toolbench": "strict/plan_em"}
-FROZEN = Path(__file__).parent / "frozen"
+FROZEN = Path(__file__).parent / "metrics" / "frozen"
 CORPORA = sorted(FROZEN.glob("*.jsonl"))
 """See `test_frozen_scores`."""
 

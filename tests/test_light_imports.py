@@ -57,4 +57,6 @@ def test_help_needs_no_settings_model_and_no_http_client():
 
 
 def test_a_run_without_a_cache_loads_no_database():
-    assert "sqlite3" not in loaded_by("import evalsuite.evaluation, evalsuite.scoring, evalsuite.cli.execute")
+    assert "sqlite3" not in loaded_by(
+        "import evalsuite.evaluation.evaluate, evalsuite.evaluation.score, evalsuite.cli.execute"
+    )

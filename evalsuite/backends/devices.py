@@ -6,7 +6,7 @@ import os
 import shutil
 from pathlib import Path
 
-from evalsuite.commands import output_of
+from evalsuite._util.processes import output_of
 
 QUERY_TIMEOUT_SECONDS = 10
 

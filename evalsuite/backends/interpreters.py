@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 
-from evalsuite.commands import output_of
+from evalsuite._util.processes import output_of
 
 PROBE_TIMEOUT_SECONDS = 30
 PROBE = """

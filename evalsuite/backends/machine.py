@@ -6,8 +6,8 @@ import os
 import shutil
 from functools import cache
 
+from evalsuite._util.processes import output_of
 from evalsuite.backends.interpreters import interpreter
-from evalsuite.commands import output_of
 
 TIMEOUT_SECONDS = 30
 INSTALLED = """

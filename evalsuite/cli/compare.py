@@ -55,7 +55,7 @@ def compare(
       evalsuite compare reports/base reports/sft
       evalsuite compare reports/both:q8 reports/both:q4 --html difference.html --fail-on-regression
     """  # noqa: D301 - the formatter wants the real character
-    from evalsuite.cli.comparing import execute_compare
+    from evalsuite.cli.compare_output import execute_compare
 
     files = {"html": html, "csv": csv, "md": md, "junit": junit, "json": Path(json) if json else None}
     execute_compare(

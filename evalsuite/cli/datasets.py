@@ -51,7 +51,7 @@ def datasets(
 def _show_suites() -> None:
     from evalsuite.suites.catalogue import catalogue
     from evalsuite.suites.environments import find_environment
-    from evalsuite.suites.suite import SUITES
+    from evalsuite.suites.registry import SUITES
 
     print("\nBenchmarks of other suites (-d SUITE:NAME, -d SUITE:NAME=PATH for data of your own):")
     for suite in SUITES.values():
@@ -67,7 +67,7 @@ def _show_benchmarks(words: list[str]) -> None:
     """The benchmarks of a suite, or of all that are ready, whose line holds every word."""
     from evalsuite.suites.catalogue import catalogue
     from evalsuite.suites.environments import find_environment, ready_environment
-    from evalsuite.suites.suite import SUITES
+    from evalsuite.suites.registry import SUITES
 
     named = words[0] in SUITES
     wanted = [word.lower() for word in words[named:]]

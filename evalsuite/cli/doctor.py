@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
-    from evalsuite.backends.table import Way
+    from evalsuite.backends.compatibility import Way
     from evalsuite.models.checkpoint import Form
 
 
@@ -22,11 +22,11 @@ def doctor() -> None:
 
     And what to install for the rest.
     """
+    from evalsuite._util.user_cache import cache_folder
     from evalsuite.backends import BACKENDS, open_backend
-    from evalsuite.backends.table import TABLE
-    from evalsuite.cache import cache_folder
+    from evalsuite.backends.compatibility import TABLE
+    from evalsuite.conversion.produce import abilities
     from evalsuite.models.weights import BUILTIN_WEIGHTS
-    from evalsuite.producing import abilities
     from evalsuite.runs.provenance import machine, versions
 
     found = versions()

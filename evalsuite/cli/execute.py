@@ -17,14 +17,14 @@ from evalsuite.backends.base import Served
 from evalsuite.cli.progress import display
 from evalsuite.config import build_config, build_deploy_config, build_score_config, read_config_file
 from evalsuite.errors import EvalsuiteError, ServerError
-from evalsuite.evaluation import Prepared, evaluate, prepare
-from evalsuite.report.texts import dump, message_text
+from evalsuite.evaluation.evaluate import Prepared, evaluate, prepare
+from evalsuite.formatting.texts import dump, message_text
 from evalsuite.runs.directory import REPORT_FILE, SUMMARY_JSON, run_directory_of
 from evalsuite.runs.run import Run, load_run
 from evalsuite.types import Prompt, Reply
 
 if TYPE_CHECKING:
-    from evalsuite.exporting import Exported, Place
+    from evalsuite.evaluation.export import Exported, Place
 
 EXPORT_LOG_PREFIX = "evalsuite-export-"
 STAND_IN = "(the model's reply)"
@@ -45,7 +45,7 @@ def execute_run(given: Mapping[str, Any], *, config_file: Path | None, dry_run: 
 
 def execute_deploy(given: Mapping[str, Any], show: Callable[[Sequence[tuple[str, Served]]], None]) -> None:
     """Serve and hold; being interrupted once everything answers is how it is meant to end. Raises `EvalsuiteError`."""
-    from evalsuite.deploying import deploy
+    from evalsuite.serving.deploy import deploy
 
     config = build_deploy_config(given)
     _end_like_interrupt(signal.SIGTERM)
@@ -72,7 +72,7 @@ def execute_export(
     show: Callable[[Exported], None],
 ) -> None:
     """Make it, and show what was made. The log is kept only where something failed, which its error names. Raises `EvalsuiteError`."""
-    from evalsuite.exporting import Place
+    from evalsuite.evaluation.export import Place
 
     replace_what_cannot_be_shown()
     _end_like_interrupt(signal.SIGTERM)
@@ -91,7 +91,7 @@ def execute_export(
 
 def execute_score(given: Mapping[str, Any], *, config_file: Path | None, as_json: bool) -> None:
     """The same for predictions that are there already."""
-    from evalsuite.scoring import score
+    from evalsuite.evaluation.score import score
 
     replace_what_cannot_be_shown()
     config = build_score_config(*_values(given, config_file))
@@ -104,7 +104,7 @@ def execute_rescore(
     run: Path, *, out: Path | None, name: str | None, profiles: Sequence[str], as_json: bool
 ) -> None:
     """Judge a run again, in place or beside, and say what changed."""
-    from evalsuite.rescoring import rescore
+    from evalsuite.evaluation.rescore import rescore
 
     replace_what_cannot_be_shown()
     _end_like_interrupt(signal.SIGTERM)
@@ -115,7 +115,7 @@ def execute_rescore(
 
 def execute_report(run: Path, *, as_json: bool) -> None:
     """Render a run again and show its results."""
-    from evalsuite.rendering import render_again
+    from evalsuite.evaluation.rebuild import render_again
 
     replace_what_cannot_be_shown()
     rendered = render_again(run)
@@ -143,7 +143,7 @@ def execute_import(
     path: Path, *, data: Path | None, out: Path, name: str | None, fresh: bool, as_json: bool
 ) -> None:
     """Make a run of what another tool left."""
-    from evalsuite.importing import import_results
+    from evalsuite.evaluation.import_results import import_results
 
     replace_what_cannot_be_shown()
     _show_whatever_there_is(

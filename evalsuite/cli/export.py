@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from evalsuite.exporting import Exported
+    from evalsuite.evaluation.export import Exported
 
 GIBIBYTE, MEBIBYTE = 2**30, 2**20
 Ckpt = Annotated[str, typer.Option(metavar="PATH|HUB_ID", help="The checkpoint, as for `evalsuite run`: a Hugging Face folder, or an adapter that names its base.")]  # fmt: skip
@@ -41,7 +41,7 @@ def merge(
     """  # noqa: D301 - the formatter wants the real character
 
     def work(place: Any, log: Path, say: Callable[[str], None]) -> Exported:
-        from evalsuite.exporting import export_merge
+        from evalsuite.evaluation.export import export_merge
 
         return export_merge(ckpt, adapter, place, log, say)
 
@@ -65,7 +65,7 @@ def quantize(
     """  # noqa: D301 - the formatter wants the real character
 
     def work(place: Any, log: Path, say: Callable[[str], None]) -> Exported:
-        from evalsuite.exporting import export_quantized
+        from evalsuite.evaluation.export import export_quantized
 
         return export_quantized(
             ckpt, adapter, method, place, log, say, calibration=calibration, rows=calibration_rows
@@ -89,7 +89,7 @@ def gguf(
     """  # noqa: D301 - the formatter wants the real character
 
     def work(place: Any, log: Path, say: Callable[[str], None]) -> Exported:
-        from evalsuite.exporting import export_gguf
+        from evalsuite.evaluation.export import export_gguf
 
         return export_gguf(ckpt, adapter, quant, place, log, say)
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from evalsuite.report.numbers import format_duration, format_rate
+from evalsuite.formatting.numbers import format_duration, format_rate
 from evalsuite.runs.meter import Meter
 
 REPAINTS_PER_SECOND = 4

@@ -26,8 +26,8 @@ def install(
 ) -> None:
     """Make an environment for a suite: its tested version, apart from everything else."""
     from evalsuite.errors import ConfigError
-    from evalsuite.suites.installing import install as make
-    from evalsuite.suites.suite import SUITES
+    from evalsuite.suites.install import install as make
+    from evalsuite.suites.registry import SUITES
 
     for name in names:
         if name not in SUITES:
@@ -40,7 +40,7 @@ def install(
 def show() -> None:
     """Say which suites are ready, and what is wrong with the others."""
     from evalsuite.suites.environments import find_environment
-    from evalsuite.suites.suite import SUITES
+    from evalsuite.suites.registry import SUITES
 
     for suite in SUITES.values():
         found = find_environment(suite)

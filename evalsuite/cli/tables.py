@@ -12,10 +12,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from evalsuite.comparison.tables import HEADLINES, headline_rows, swift_tables
 from evalsuite.data.dataset import WHOLE_DATASET
-from evalsuite.report.comparison_tables import HEADLINES, headline_rows, swift_tables
-from evalsuite.report.numbers import format_count, format_interval, format_speed, format_value
-from evalsuite.report.took import took_notes, took_table
+from evalsuite.formatting.numbers import format_count, format_interval, format_speed, format_value
+from evalsuite.report.usage_table import took_notes, took_table
 from evalsuite.runs.run import IDENTICAL, Run, identical_variants
 
 LEAST_WIDTH = 110

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from evalsuite.comparison.scores import ScoreTable
+from evalsuite.comparison.row_scores import ScoreTable
 from evalsuite.comparison.sides import Side
 from evalsuite.runs.directory import JOURNAL_FILE
 from evalsuite.runs.journal import lines_at

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from evalsuite.comparison.alignment import Alignment, align, dataset_label
 from evalsuite.comparison.conditions import same_wording
-from evalsuite.comparison.scores import ScoreTable, Tables
+from evalsuite.comparison.row_scores import ScoreTable, Tables
 from evalsuite.comparison.sides import Side
 from evalsuite.data.dataset import CATEGORY_PREFIX, WHOLE_DATASET
 from evalsuite.metrics.paired import Paired, holm, paired_corpus, paired_mean

@@ -15,7 +15,7 @@ from evalsuite.comparison.contrasts import (
     with_noise_floor,
 )
 from evalsuite.comparison.flips import Flips, find_flips
-from evalsuite.comparison.scores import read_tables
+from evalsuite.comparison.row_scores import read_tables
 from evalsuite.comparison.sides import Side, choose_baseline, did_you_mean
 from evalsuite.errors import InputError
 

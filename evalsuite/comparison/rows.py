@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from evalsuite.comparison.contrasts import DatasetContrast
 from evalsuite.comparison.findings import Findings
 from evalsuite.comparison.flips import gains
-from evalsuite.comparison.scores import ScoreTable
+from evalsuite.comparison.row_scores import ScoreTable
 from evalsuite.comparison.sides import Side
 from evalsuite.runs.directory import JOURNAL_FILE
 from evalsuite.runs.journal import line_at

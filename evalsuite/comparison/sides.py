@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from evalsuite.errors import InputError
+from evalsuite.runs.dataset_info import recorded_plan
 from evalsuite.runs.directory import RUN_FILE, run_directory_of
 from evalsuite.runs.plan import DatasetPlan
-from evalsuite.runs.recorded import recorded_plan
 from evalsuite.runs.run import Run, load_run
 
 

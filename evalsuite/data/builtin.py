@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from evalsuite.cache import cache_folder, filling
+from evalsuite._util.user_cache import cache_folder, filling
 from evalsuite.errors import ConfigError, InputError
 
 _PACKAGED = Path(__file__).parent / "examples"

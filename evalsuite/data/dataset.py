@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
-from evalsuite.cache import file_sha256
-from evalsuite.compact import HashSet, short_hash
+from evalsuite._util.compact import HashSet, short_hash
+from evalsuite._util.user_cache import file_sha256
 from evalsuite.data import pictures
 from evalsuite.data.layout import DataFile
 from evalsuite.data.readers import Reading, Record, read_records

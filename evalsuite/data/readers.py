@@ -20,8 +20,8 @@ from typing import Any, NamedTuple, TypeAlias
 
 import orjson
 
+from evalsuite._util.json_values import mended
 from evalsuite.errors import DataError, InputError, Problem
-from evalsuite.mending import mended
 
 MMLU_COLUMNS = ("question", "a", "b", "c", "d", "answer")
 COMMON_NAMES = frozenset(

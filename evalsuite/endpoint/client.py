@@ -16,7 +16,7 @@ from typing import Any, Literal, NoReturn, TypeAlias
 import orjson
 
 from evalsuite.endpoint.concurrency import Concurrency
-from evalsuite.endpoint.measures import CLASSIFY_PATH, Unmeasured, read_measured
+from evalsuite.endpoint.likelihood_requests import CLASSIFY_PATH, Unmeasured, read_measured
 from evalsuite.endpoint.retries import Patience, RetryPolicy, retry_after_seconds
 from evalsuite.endpoint.transport import Address, Response, Transport, TransportError, open_transport
 from evalsuite.endpoint.wire import (

@@ -1,6 +1,6 @@
 """Replies kept between runs (`--cache DIR`): one SQLite file that several processes may read and write at once.
 
-An entry is a reply under a hash of what was asked of whom (`endpoint.cached`), or what a server told of itself
+An entry is a reply under a hash of what was asked of whom (`endpoint.cache_policy`), or what a server told of itself
 (`recalling`). It holds no prompt, no address and no key.
 Entries carry a checksum, since SQLite has none: one that does not fit is passed over, counted, and replaced by the reply
 to the request that is sent instead. Whatever else is wrong with the file (not a database, locked, disk full) costs the

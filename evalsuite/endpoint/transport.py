@@ -98,10 +98,10 @@ def open_transport(address: Address, headers: Mapping[str, str], connections: in
     `headers` go with every request; `connections` is how many requests may be under way at a time.
     """
     if address.scheme == "http" and not _is_behind_proxy(address.host):
-        from evalsuite.endpoint.direct import DirectTransport
+        from evalsuite.endpoint.socket_transport import DirectTransport
 
         return DirectTransport(address, headers)
-    from evalsuite.endpoint.general import GeneralTransport
+    from evalsuite.endpoint.aiohttp_transport import GeneralTransport
 
     return GeneralTransport(address, headers, connections, trust_env=address.host not in LOCAL_HOSTS)
 

@@ -18,7 +18,7 @@ from typing import Any, Literal, TypeAlias
 
 import orjson
 
-from evalsuite.mending import mended
+from evalsuite._util.json_values import mended
 from evalsuite.types import Measure, Prompt, Reply, TokenCounts
 
 Api: TypeAlias = Literal["chat", "completions", "classify"]
@@ -76,7 +76,7 @@ class Request:
     tools_json: bytes = b""
     """Empty where the request names no tools."""
     measure: Measure | None = None
-    """Set where no reply is asked for; see `endpoint.measures`."""
+    """Set where no reply is asked for; see `endpoint.likelihood_requests`."""
     logprobs: bool = False
     """A reply without log-probabilities is of no use."""
     decided: bool = False

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from evalsuite.errors import InputError
-from evalsuite.imports.found import Found, read_lines
+from evalsuite.imports.imported_results import Found, read_lines
 from evalsuite.runs.imported import ImportedSample, Source
 from evalsuite.types import Reply
 

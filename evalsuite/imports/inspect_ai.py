@@ -18,7 +18,7 @@ from typing import Any
 
 from evalsuite.errors import InputError
 from evalsuite.imports.archives import Archive
-from evalsuite.imports.found import Found, number, parsed, read_json
+from evalsuite.imports.imported_results import Found, number, parsed, read_json
 from evalsuite.imports.lm_eval import plain_name
 from evalsuite.runs.imported import ImportedSample, ReportedScore, Source
 from evalsuite.types import Message, Reply

@@ -17,7 +17,7 @@ from typing import Any
 from evalsuite.data.dataset import load_dataset
 from evalsuite.data.layout import find_files
 from evalsuite.errors import InputError
-from evalsuite.imports.found import Found, read_json
+from evalsuite.imports.imported_results import Found, read_json
 from evalsuite.runs.imported import ImportedSample, ReportedScore, Source
 from evalsuite.tasks.mcq import McqTask
 from evalsuite.types import Reply

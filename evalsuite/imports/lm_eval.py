@@ -19,7 +19,7 @@ from typing import Any
 import orjson
 
 from evalsuite.errors import InputError
-from evalsuite.imports.found import Found, number, read_json, read_lines
+from evalsuite.imports.imported_results import Found, number, read_json, read_lines
 from evalsuite.runs.imported import ImportedSample, ReportedScore, Source
 from evalsuite.types import Message, Reply
 

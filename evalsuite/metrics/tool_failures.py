@@ -38,7 +38,7 @@ from typing import Any
 
 from rapidfuzz import fuzz, process
 
-from evalsuite.metrics.lenient_json import mended_object
+from evalsuite.metrics.json_repair import mended_object
 from evalsuite.metrics.tool_schemas import Parameter, ToolSchema
 from evalsuite.metrics.tool_steps import (
     FINISH,

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from evalsuite.cache import cache_folder, filling
+from evalsuite._util.user_cache import cache_folder, filling
 from evalsuite.errors import CheckpointError
 
 DOWNLOAD_TIMEOUT_SECONDS = 900

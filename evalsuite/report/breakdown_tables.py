@@ -7,8 +7,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from evalsuite.report.agent_views import GroupedCurves, Matrix, grouped_curves, matrices
-from evalsuite.report.numbers import counted, format_count, format_value
+from evalsuite.formatting.numbers import counted, format_count, format_value
+from evalsuite.report.agent_tables import GroupedCurves, Matrix, grouped_curves, matrices
 from evalsuite.report.summary_parts import WHOLE, Part, parts
 
 BREAKDOWN_LINES = 25

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from evalsuite.comparison.flips import Flips
-from evalsuite.report.numbers import counted, format_count
-from evalsuite.report.plain_rows import Cell, Room, RowShown, row_shown
+from evalsuite.formatting.numbers import counted, format_count
 from evalsuite.report.samples import body_of, entry_of, messages_of
+from evalsuite.report.static_samples import Cell, Room, RowShown, row_shown
 
 ROWS_OF_A_GROUP = 8
 ROWS_OF_A_PAGE = 60

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from evalsuite.report.numbers import MINUS, counted, format_compact
+from evalsuite.formatting.numbers import MINUS, counted, format_compact
 
 MOST_BARS = 28
 """At 360 units of width a bar stays wide enough to point at."""

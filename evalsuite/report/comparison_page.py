@@ -8,15 +8,16 @@ from typing import Any
 
 from evalsuite.comparison.flips import Flips
 from evalsuite.comparison.rows import MOST_ROWS
-from evalsuite.report import forests, texts
+from evalsuite.comparison.tables import whole_results
+from evalsuite.formatting import texts
+from evalsuite.formatting.numbers import format_count
+from evalsuite.report import forest_plot as forests
 from evalsuite.report.changed_rows import changed_rows
-from evalsuite.report.comparison_tables import whole_results
-from evalsuite.report.effort import efforts_of_comparison
 from evalsuite.report.explorer import explorer_context
-from evalsuite.report.numbers import format_count
-from evalsuite.report.packing import Pack, Read
+from evalsuite.report.quality_cost import efforts_of_comparison
+from evalsuite.report.reply_statistics import Tally
+from evalsuite.report.sample_store import Pack, Read
 from evalsuite.report.samples import Metrics
-from evalsuite.report.tally import Tally
 from evalsuite.report.training_charts import training_charts
 from evalsuite.report.verdict_list import verdict_list
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from evalsuite.report.numbers import format_count
-from evalsuite.report.packing import Pack
+from evalsuite.formatting.numbers import format_count
+from evalsuite.report.sample_store import Pack
 from evalsuite.report.samples import TEXT_LIMIT
 
 FLIPS = (

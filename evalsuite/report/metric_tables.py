@@ -7,9 +7,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from evalsuite.metrics.finite import finite
-from evalsuite.report import charts
-from evalsuite.report.numbers import (
+from evalsuite.formatting.numbers import (
     MISSING,
     counted,
     format_count,
@@ -17,6 +15,8 @@ from evalsuite.report.numbers import (
     format_value,
     scaled,
 )
+from evalsuite.metrics.finite import finite
+from evalsuite.report import charts
 from evalsuite.report.summary_parts import WHOLE, Part, outcomes_shown, parts
 
 

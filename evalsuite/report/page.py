@@ -19,8 +19,8 @@ from typing import Any
 import jinja2
 from markupsafe import Markup, escape
 
-from evalsuite.cache import cache_folder
-from evalsuite.report.texts import INVISIBLE, encodable, visible
+from evalsuite._util.user_cache import cache_folder
+from evalsuite.formatting.texts import INVISIBLE, encodable, visible
 
 TEMPLATES = Path(__file__).parent / "templates"
 

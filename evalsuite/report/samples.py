@@ -11,8 +11,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple, TypeAlias
 
+from evalsuite.formatting import numbers, texts
 from evalsuite.metrics.finite import finite
-from evalsuite.report import numbers, texts
 
 Answer: TypeAlias = Literal["right", "partial", "wrong", "none"]
 Metrics: TypeAlias = Mapping[str, Mapping[str, Any]]

@@ -7,8 +7,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from evalsuite.report.curves import Line, Point, line_chart
-from evalsuite.report.numbers import (
+from evalsuite.formatting.numbers import (
     POINT_UNITS,
     axis_unit,
     format_compact,
@@ -16,6 +15,7 @@ from evalsuite.report.numbers import (
     format_value,
     scaled,
 )
+from evalsuite.report.line_charts import Line, Point, line_chart
 
 ANY = (float("-inf"), float("inf"))
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from evalsuite.report.comparison_words import NO_DIFFERENCE, verdict_parts
-from evalsuite.report.numbers import NO_BREAK, counted, format_count
+from evalsuite.comparison.wording import NO_DIFFERENCE, verdict_parts
+from evalsuite.formatting.numbers import NO_BREAK, counted, format_count
 
 MOST_SHOWN = 5
 """More verdicts than that are not read one by one: those without a difference are folded."""

@@ -10,10 +10,10 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
-from evalsuite.report.numbers import counted
-from evalsuite.report.packing import Pack
-from evalsuite.report.plain_rows import Cell, Room, RowShown, row_shown
+from evalsuite.formatting.numbers import counted
+from evalsuite.report.sample_store import Pack
 from evalsuite.report.samples import Entry
+from evalsuite.report.static_samples import Cell, Room, RowShown, row_shown
 
 Ranked: TypeAlias = tuple[float, int, float, tuple[int, ...]]
 """Less the further its samples are apart, then by the outcome and the score of the worst; and its samples' places."""

@@ -17,8 +17,8 @@ from typing import Any
 from evalsuite.data.dataset import WHOLE_DATASET, Dataset
 from evalsuite.data.spec import DatasetSpec
 from evalsuite.endpoint.wire import Generation
+from evalsuite.runs.aggregate import Tally
 from evalsuite.runs.plan import DatasetPlan
-from evalsuite.runs.tally import Tally
 from evalsuite.tasks.base import Metric, Style
 from evalsuite.tasks.benchmark import BenchmarkTask
 from evalsuite.types import Message, Outcome, Reply, Sample

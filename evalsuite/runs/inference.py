@@ -18,15 +18,15 @@ from typing import Literal, TypeAlias, get_args
 
 from evalsuite.endpoint.client import Answer, Ask, Endpoint, FailureClass, RequestFailure
 from evalsuite.endpoint.concurrency import Concurrency
-from evalsuite.endpoint.lane import Lane, TogetherConcurrency
-from evalsuite.endpoint.pool import run_pool
+from evalsuite.endpoint.limiter import Lane, TogetherConcurrency
 from evalsuite.endpoint.wire import Request
+from evalsuite.endpoint.worker_pool import run_pool
 from evalsuite.errors import RunIncomplete
 from evalsuite.runs.journal import Journal
-from evalsuite.runs.lines import failed_score, journal_line, seconds
 from evalsuite.runs.meter import Meter
-from evalsuite.runs.neighbours import Lanes, arranged
 from evalsuite.runs.plan import DatasetPlan
+from evalsuite.runs.prefix_order import Lanes, arranged
+from evalsuite.runs.records import failed_score, journal_line, seconds
 from evalsuite.runs.resume import FirstReplies
 from evalsuite.runs.work import Job, Step, Work
 from evalsuite.types import Further, Party, Score

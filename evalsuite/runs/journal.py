@@ -38,7 +38,7 @@ from typing import Any, BinaryIO
 
 import orjson
 
-from evalsuite.compact import HashTable, OffsetSet, short_hash
+from evalsuite._util.compact import HashTable, OffsetSet, short_hash
 from evalsuite.errors import InputError
 from evalsuite.runs.directory import JOURNAL_FILE, SUPERSEDED_FILE, RunDirectory, read_failed, write_failed
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from evalsuite.runs.accounts import Accounts
-from evalsuite.runs.pace import Pace
+from evalsuite.runs.throughput import Pace
+from evalsuite.runs.usage import Accounts
 
 
 @dataclass(slots=True)

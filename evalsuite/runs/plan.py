@@ -15,10 +15,10 @@ from evalsuite.data.dataset import Dataset, load_dataset
 from evalsuite.data.layout import DataFile, dataset_name, find_files
 from evalsuite.data.readers import first_record
 from evalsuite.data.spec import DatasetSpec, names_suite, parse_spec
-from evalsuite.endpoint.measures import MEASURING, request_for
+from evalsuite.endpoint.likelihood_requests import MEASURING, request_for
 from evalsuite.endpoint.wire import Generation, Request
 from evalsuite.errors import CORRECT_ROWS, ConfigError, DataError, InputError, Problem
-from evalsuite.gates import Gate
+from evalsuite.metrics.gates import Gate
 from evalsuite.tasks import KINDS, recognise, task_class
 from evalsuite.tasks.base import (
     PAIR_TRAIT,
@@ -31,9 +31,9 @@ from evalsuite.tasks.base import (
     language_of,
     names_categories,
 )
-from evalsuite.tasks.exams import CEVAL, exam_name
+from evalsuite.tasks.exam_groups import CEVAL, exam_name
 from evalsuite.tasks.profiles import check_profiles
-from evalsuite.tasks.tries import metrics_of_tries
+from evalsuite.tasks.repeats import metrics_of_tries
 from evalsuite.types import LogprobForm, Prompt, Reply, Sample
 
 PlannedT = TypeVar("PlannedT")

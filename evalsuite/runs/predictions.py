@@ -39,7 +39,7 @@ from evalsuite.tasks.base import (
     language_of,
     names_categories,
 )
-from evalsuite.tasks.exams import CEVAL, exam_name
+from evalsuite.tasks.exam_groups import CEVAL, exam_name
 from evalsuite.tasks.profiles import check_profiles
 from evalsuite.types import Reply, RowT, Sample
 

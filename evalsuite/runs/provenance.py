@@ -8,8 +8,8 @@ import re
 from importlib.metadata import PackageNotFoundError, distribution
 from typing import Any
 
+from evalsuite._util.processes import output_of
 from evalsuite._version import __version__
-from evalsuite.commands import output_of
 
 PACKAGES = (
     "aiohttp",

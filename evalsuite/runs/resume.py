@@ -6,14 +6,14 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from evalsuite.compact import OffsetSet
+from evalsuite._util.compact import OffsetSet
 from evalsuite.endpoint.client import Answer
 from evalsuite.endpoint.wire import dumps
 from evalsuite.runs.directory import RUN_FILE, RunDirectory
 from evalsuite.runs.journal import FinishedLine, Journal, LineIndex, compact
-from evalsuite.runs.lines import answer_of_line, failed_score, judged_again, kept_score, reply_of_line
 from evalsuite.runs.meter import Earlier, Meter
 from evalsuite.runs.plan import DatasetPlan
+from evalsuite.runs.records import answer_of_line, failed_score, judged_again, kept_score, reply_of_line
 from evalsuite.runs.work import Job, Work, make_job
 
 

@@ -73,7 +73,7 @@ class Run:
         return frame_of(sample_rows(self.samples()))
 
     def _repr_html_(self) -> str:
-        from evalsuite.report.notebook import run_html  # what a notebook shows is a report
+        from evalsuite.formatting.notebook import run_html  # what a notebook shows is a report
 
         return run_html(self.summary)
 

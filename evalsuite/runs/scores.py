@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from evalsuite.compact import Values
+from evalsuite._util.compact import Values
 
 if TYPE_CHECKING:
     import numpy as np

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from evalsuite.data.dataset import CATEGORY_PREFIX, WHOLE_DATASET
+from evalsuite.runs.aggregate import Result, Tally
 from evalsuite.runs.plan import DatasetPlan
-from evalsuite.runs.tally import Result, Tally
 
 COLUMNS = (
     "run", "variant", "dataset", "subset", "metric", "value", "stderr", "ci_low", "ci_high",

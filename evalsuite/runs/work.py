@@ -10,9 +10,9 @@ from typing import Any
 from evalsuite.config import OnError
 from evalsuite.endpoint.client import Answer
 from evalsuite.endpoint.wire import Request
+from evalsuite.runs.aggregate import Tally
 from evalsuite.runs.journal import sample_key
 from evalsuite.runs.plan import DatasetPlan, Judge
-from evalsuite.runs.tally import Tally
 from evalsuite.types import Party, Prompt, Reply, Sample, Score
 
 YIELD_EVERY = 200

@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from evalsuite.cache import cache_folder
+from evalsuite._util.user_cache import cache_folder
 from evalsuite.errors import ConfigError, InputError
 from evalsuite.suites.environments import Environment
 

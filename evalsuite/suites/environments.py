@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
+from evalsuite._util.user_cache import cache_folder
 from evalsuite.backends.interpreters import variable
-from evalsuite.cache import cache_folder
 from evalsuite.errors import InputError
-from evalsuite.suites.suite import Suite
+from evalsuite.suites.registry import Suite
 
 State: TypeAlias = Literal["ready", "missing", "wrong version", "broken"]
 FOLDER_VARIABLE = "EVALSUITE_SUITES"

@@ -18,16 +18,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from evalsuite._util.user_cache import file_sha256
 from evalsuite.backends.base import Served
-from evalsuite.cache import file_sha256
 from evalsuite.config import RunConfig
 from evalsuite.errors import ConfigError, InputError
-from evalsuite.gates import Gate
+from evalsuite.metrics.gates import Gate
 from evalsuite.runs.imported import Source, imported_plan
 from evalsuite.runs.plan import DatasetPlan, check_gates
 from evalsuite.suites.catalogue import Benchmark, find_benchmark
 from evalsuite.suites.environments import Environment, ready_environment
-from evalsuite.suites.suite import SUITES, Suite
+from evalsuite.suites.registry import SUITES, Suite
 
 HASH_DIGITS = 16
 SHOWN_DIGITS = 8

@@ -25,7 +25,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from evalsuite.metrics.lenient_json import mended_object
+from evalsuite.metrics.json_repair import mended_object
 from evalsuite.metrics.tool_schemas import UNKNOWN, stated_parameters, tool_description, tool_schema
 from evalsuite.metrics.tool_steps import FINISH, NO_ACTION, parse_step, strict_json, tool_name, tool_names
 from evalsuite.tasks.dialogues import system_message

@@ -5,7 +5,7 @@ Columns `question` (or `query`; optional `system`, `history`; or `messages`), op
 `subject` or `category`, and `prediction_b`: another answer, with which the reply is compared instead of being given a score.
 
 The model answers first. Then the judge is asked: once for a score, twice for a pair, the answers' places swapped the
-second time. Contract and reading: `evalsuite.metrics.judgement`. What stands in a prompt for the judge is fenced by tags
+second time. Contract and reading: `evalsuite.metrics.judge_verdicts`. What stands in a prompt for the judge is fenced by tags
 that carry a hash of it, so that no answer can close its own tag and speak to the judge. A reply that is empty, or never
 ends its reasoning, is not shown to the judge: it has the lowest score, and loses against any other answer.
 
@@ -24,7 +24,7 @@ from hashlib import blake2b
 from typing import Any, ClassVar
 
 from evalsuite.data.dataset import RowError
-from evalsuite.metrics import judgement
+from evalsuite.metrics import judge_verdicts as judgement
 from evalsuite.metrics.text import has_cjk
 from evalsuite.tasks.base import (
     CHINESE_TRAIT,

@@ -37,7 +37,7 @@ from evalsuite.tasks.base import (
     text_value,
 )
 from evalsuite.tasks.ceval import CEVAL_SUBJECTS
-from evalsuite.tasks.exams import CEVAL, subject_groups
+from evalsuite.tasks.exam_groups import CEVAL, subject_groups
 from evalsuite.types import Message, Prompt, Reply, Score
 
 MULTIPLE_TRAIT = "multiple"

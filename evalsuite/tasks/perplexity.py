@@ -1,7 +1,7 @@
 """How likely a model finds given texts (`perplexity`).
 
 Column `text`; optional `id`, `subject` or `category`. Nothing is generated: the server is asked for the
-log-probabilities of the text's own tokens (`endpoint.measures`), the text as it is, without a chat template. Scores:
+log-probabilities of the text's own tokens (`endpoint.likelihood_requests`), the text as it is, without a chat template. Scores:
 `evalsuite.metrics.likelihood`. Data that is only scored holds them itself: `logprobs`, a list with one number a token
 (null for a first one that has none), optional `tokens` of equal length.
 """

@@ -18,12 +18,12 @@ from evalsuite.config import RunConfig, build_config, build_live_config
 from evalsuite.errors import ConfigError, InputError
 from evalsuite.runs.plan import plan_datasets
 from evalsuite.runs.run import Run, load_run
-from evalsuite.training.background import Background, Finished, Overlap, Wanted, run_command
+from evalsuite.training.adapter_server import adapter_command, served_name
+from evalsuite.training.background_checks import Background, Finished, Overlap, Wanted, run_command
+from evalsuite.training.distributed import Ranks, find_ranks
 from evalsuite.training.inprocess import NoTokenizer, check_in_process, refuse_sharded_weights
-from evalsuite.training.ranks import Ranks, find_ranks
 from evalsuite.training.results import PREFIX, logged_metrics, metric_names, sentences
 from evalsuite.training.schedule import MODES, Event, Mode, read_every
-from evalsuite.training.serving_adapter import adapter_command, served_name
 from evalsuite.training.trainer_log import before_early_stopping, find_handler, log, say
 
 OnProblem: TypeAlias = Literal["warn", "raise"]

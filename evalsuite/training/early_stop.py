@@ -8,12 +8,12 @@ from typing import Any
 
 from transformers.trainer_callback import TrainerCallback
 
-from evalsuite.comparing import compare
 from evalsuite.data.dataset import WHOLE_DATASET
 from evalsuite.errors import ConfigError, EvalsuiteError
-from evalsuite.report.numbers import format_delta, format_delta_interval
+from evalsuite.evaluation.compare import compare
+from evalsuite.formatting.numbers import format_delta, format_delta_interval
 from evalsuite.training.callback import FOLDER
-from evalsuite.training.ranks import Ranks, find_ranks
+from evalsuite.training.distributed import Ranks, find_ranks
 from evalsuite.training.results import PREFIX, logged_name
 from evalsuite.training.trainer_log import say
 

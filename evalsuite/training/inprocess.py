@@ -7,13 +7,13 @@ from typing import Any
 
 from evalsuite.config import RunConfig
 from evalsuite.errors import ConfigError
-from evalsuite.evaluation import evaluate
+from evalsuite.evaluation.evaluate import evaluate
 from evalsuite.runs.run import Run
+from evalsuite.training.decode_rounds import Rounds
+from evalsuite.training.distributed import Ranks
 from evalsuite.training.fingerprint import weights_fingerprint
-from evalsuite.training.keeping import left_as_it_was
-from evalsuite.training.live import LiveModel, LiveTransport, live_serving
-from evalsuite.training.ranks import Ranks
-from evalsuite.training.rounds import Rounds
+from evalsuite.training.live_model import LiveModel, LiveTransport, live_serving
+from evalsuite.training.state_guard import left_as_it_was
 
 INSTEAD = 'Use mode="subprocess", which asks the saved checkpoint, or mode="server".'
 

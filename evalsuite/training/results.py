@@ -8,10 +8,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from evalsuite.comparing import compare
 from evalsuite.data.dataset import WHOLE_DATASET
 from evalsuite.errors import InputError
-from evalsuite.report.numbers import format_delta, format_delta_interval, format_interval, format_value
+from evalsuite.evaluation.compare import compare
+from evalsuite.formatting.numbers import format_delta, format_delta_interval, format_interval, format_value
 from evalsuite.runs.run import Run
 
 PREFIX = "eval_"

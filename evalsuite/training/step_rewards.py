@@ -13,10 +13,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from evalsuite._util.event_loop import run_to_end
 from evalsuite.endpoint.client import Endpoint, RequestFailure
 from evalsuite.endpoint.concurrency import FixedConcurrency
-from evalsuite.endpoint.loop import run_to_end
-from evalsuite.endpoint.measures import MEASURING, request_for
+from evalsuite.endpoint.likelihood_requests import MEASURING, request_for
 from evalsuite.endpoint.retries import RetryPolicy
 from evalsuite.types import Message, Prompt
 

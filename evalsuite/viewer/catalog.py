@@ -16,7 +16,7 @@ from typing import Any, Literal, TypeAlias
 
 from evalsuite.data.dataset import WHOLE_DATASET
 from evalsuite.errors import EvalsuiteError
-from evalsuite.results import utc
+from evalsuite.evaluation.results import utc
 from evalsuite.runs.directory import (
     JOURNAL_FILE,
     REPORT_FILE,

@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 from urllib.parse import parse_qs, quote, urlsplit
 
 from evalsuite.errors import EvalsuiteError
-from evalsuite.report.numbers import MISSING, counted, format_count, format_interval, format_value
+from evalsuite.formatting.numbers import MISSING, counted, format_count, format_interval, format_value
 from evalsuite.runs.directory import REPORT_FILE, SUMMARY_CSV, SUMMARY_JSON, RunDirectory
 from evalsuite.viewer.catalog import Catalog, Headline, ListedRun
 
@@ -71,7 +71,7 @@ def _report(catalog: Catalog, query: Query) -> Response:
         return _problem("There is no such run in this folder.", HTTPStatus.NOT_FOUND)
     if run.reported:
         return Response((run.path / REPORT_FILE).read_bytes())
-    from evalsuite.rendering import read_rendered
+    from evalsuite.evaluation.rebuild import read_rendered
 
     return Response(read_rendered(RunDirectory(run.path)).page)
 
@@ -84,7 +84,7 @@ def _file(catalog: Catalog, query: Query) -> Response:
 
 
 def _compare(catalog: Catalog, query: Query) -> Response:
-    from evalsuite.comparing import compare
+    from evalsuite.evaluation.compare import compare
 
     known = {
         variant.side: f"{run.path}:{variant.name}"

@@ -36,7 +36,7 @@ from evalsuite.backends.base import Server
 from evalsuite.backends.llamacpp import LlamaCppBackend, child_parameters
 from evalsuite.endpoint.client import Endpoint
 from evalsuite.endpoint.concurrency import FixedConcurrency
-from evalsuite.endpoint.logprobs import find_logprob_form
+from evalsuite.endpoint.logprob_probe import find_logprob_form
 from evalsuite.endpoint.retries import RetryPolicy
 from evalsuite.endpoint.wire import Generation, encode
 from evalsuite.errors import CheckpointError, ConfigError, ServerError

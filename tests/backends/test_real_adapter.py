@@ -15,8 +15,8 @@ from run_helpers import call, deployed, lines_of, write_qa
 from evalsuite import load_run
 from evalsuite.backends import open_backend
 from evalsuite.backends.interpreters import installed
+from evalsuite.conversion.llama_cpp import find_converters
 from evalsuite.errors import CheckpointError
-from evalsuite.models.gguf import find_converters
 
 pytestmark = [
     pytest.mark.model,

@@ -308,9 +308,9 @@ class TestRefusals:
 
 def test_with_a_sliding_window_rows_leave_early_and_replies_are_those_of_generate(tmp_path):
     from evalsuite.backends.transformers import child_parameters
-    from evalsuite.backends.transformers_server.asked import read_settings
     from evalsuite.backends.transformers_server.batch import Batch
     from evalsuite.backends.transformers_server.model import LoadedModel
+    from evalsuite.backends.transformers_server.request_parser import read_settings
     from evalsuite.backends.transformers_server.rows import Detokenizer, Row
 
     checkpoints = find_variants([f"base={tiny_model(tmp_path / 'model', window=8)}"], [])

@@ -6,8 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalsuite.backends.transformers_server.asked import Refused, read_messages, read_prompt, read_settings
 from evalsuite.backends.transformers_server.replies import read_tool_calls
+from evalsuite.backends.transformers_server.request_parser import (
+    Refused,
+    read_messages,
+    read_prompt,
+    read_settings,
+)
 from evalsuite.backends.transformers_server.rows import Detokenizer, StopWatch
 
 

@@ -10,7 +10,7 @@ import pytest
 from model_folders import adapter_folder, hf_folder, llama_pro
 from run_helpers import call
 
-from evalsuite.models.gguf import can_quantize
+from evalsuite.conversion.llama_cpp import can_quantize
 
 without_torch = pytest.mark.skipif(importlib.util.find_spec("torch") is not None, reason="torch is installed")
 

@@ -10,8 +10,8 @@ from run_helpers import lines_of
 from scoring_helpers import CALL, ROWS, TOOLS, scoring, write_rows
 
 from evalsuite.errors import DataError, InputError, RunIncomplete
-from evalsuite.rescoring import rescore
-from evalsuite.scoring import score
+from evalsuite.evaluation.rescore import rescore
+from evalsuite.evaluation.score import score
 
 
 def predicted(index: int, reply: Any, stop_reason: str = "stop", **fields: Any) -> dict[str, Any]:

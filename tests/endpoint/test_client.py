@@ -35,11 +35,12 @@ from mock_server import (
     truncated_json,
 )
 
-from evalsuite.endpoint import direct, retries
+from evalsuite.endpoint import retries
+from evalsuite.endpoint import socket_transport as direct
+from evalsuite.endpoint.aiohttp_transport import GeneralTransport
 from evalsuite.endpoint.client import Answer as Answered
 from evalsuite.endpoint.client import Endpoint, RequestFailure
 from evalsuite.endpoint.concurrency import AdaptiveConcurrency, FixedConcurrency
-from evalsuite.endpoint.general import GeneralTransport
 from evalsuite.endpoint.retries import RetryPolicy, retry_after_seconds
 from evalsuite.endpoint.transport import Address, Transport
 from evalsuite.endpoint.wire import Generation, encode

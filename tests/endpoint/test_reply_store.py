@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mock_server import WAIT_SECONDS
 
-from evalsuite.endpoint.cached import cache_key, is_whole
-from evalsuite.endpoint.measures import request_for
+from evalsuite.endpoint.cache_policy import cache_key, is_whole
+from evalsuite.endpoint.likelihood_requests import request_for
 from evalsuite.endpoint.reply_store import STORE_FILE, ReplyStore
 from evalsuite.endpoint.wire import Generation, Request
 from evalsuite.errors import ConfigError

@@ -18,9 +18,9 @@ from run_helpers import call
 
 from evalsuite import compare
 from evalsuite.errors import InputError
-from evalsuite.importing import import_results
+from evalsuite.evaluation.import_results import import_results
+from evalsuite.evaluation.rescore import rescore
 from evalsuite.imports.archives import Archive
-from evalsuite.rescoring import rescore
 from evalsuite.runs.run import Run
 
 LOGS = Path(__file__).parent / "logs"

@@ -7,8 +7,8 @@ import json
 import pytest
 from model_folders import adapter_folder, hf_folder, llama_pro, write_safetensors
 
+from evalsuite.conversion.llama_cpp import as_gguf
 from evalsuite.errors import CheckpointError, ConfigError
-from evalsuite.models.gguf import as_gguf
 from evalsuite.models.recognise import find_checkpoint
 from evalsuite.models.variants import find_variants, parse_adapter
 

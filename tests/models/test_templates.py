@@ -17,7 +17,7 @@ from evalsuite.models.gguf_metadata import TEMPLATE_KEY, NotReadable, texts_in
 from evalsuite.models.recognise import find_checkpoint
 from evalsuite.models.templates import read_template, template_hash, template_of
 from evalsuite.models.variants import find_variants
-from evalsuite.serving import base_through_chat
+from evalsuite.serving.variants import base_through_chat
 
 
 def gguf_text(text: str) -> bytes:

@@ -6,8 +6,8 @@ from comparison_helpers import RIGHT, WRONG, mcq_rows, scored, write_rows
 
 import evalsuite
 from evalsuite.config import build_score_config
-from evalsuite.report.html import render
-from evalsuite.scoring import score
+from evalsuite.evaluation.score import score
+from evalsuite.report.run_page import render
 
 pytestmark = pytest.mark.browser
 

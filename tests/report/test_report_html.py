@@ -11,12 +11,12 @@ import pytest
 import report_examples as examples
 from page_data import data_of, samples_of
 
-from evalsuite.report import packing
-from evalsuite.report.html import render
-from evalsuite.report.packing import Pack
+from evalsuite.formatting.texts import Cut, as_text, cut, dump, encodable, message_text, visible
+from evalsuite.report import sample_store as packing
 from evalsuite.report.page import data_block
+from evalsuite.report.run_page import render
+from evalsuite.report.sample_store import Pack
 from evalsuite.report.samples import entry_of
-from evalsuite.report.texts import Cut, as_text, cut, dump, encodable, message_text, visible
 from evalsuite.report.worst_rows import worst_rows
 
 TWO = ("smollm2", "smollm2-sft")
@@ -538,13 +538,13 @@ def test_joiners_that_scripts_and_emoji_need_are_left_alone():
 
 
 def test_importing_the_module_imports_nothing_heavy():
-    code = "import sys, evalsuite.report.html; print(*(m for m in ('jinja2','orjson','numpy','msgspec','pandas') if m in sys.modules))"
+    code = "import sys, evalsuite.report.run_page; print(*(m for m in ('jinja2','orjson','numpy','msgspec','pandas') if m in sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
 
 
 def test_a_report_of_one_variant_loads_nothing_of_comparing():
-    code = "import sys; from evalsuite.report.html import render; render({}, {}, lambda: [{'id': '1'}]); print('evalsuite.comparison' in sys.modules)"
+    code = "import sys; from evalsuite.report.run_page import render; render({}, {}, lambda: [{'id': '1'}]); print('evalsuite.comparison' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
 

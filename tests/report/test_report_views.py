@@ -9,14 +9,14 @@ from comparison_helpers import mcq_rows, replies, scored
 
 import evalsuite
 from evalsuite.comparison.rows import paired_lines
-from evalsuite.report.agent_views import grouped_curves, matrices
-from evalsuite.report.curves import Line, Point, line_chart
-from evalsuite.report.effort import efforts
+from evalsuite.report.agent_tables import grouped_curves, matrices
 from evalsuite.report.explorer import filters
+from evalsuite.report.line_charts import Line, Point, line_chart
 from evalsuite.report.metric_tables import panels, subset_tables
-from evalsuite.report.packing import Pack
+from evalsuite.report.quality_cost import efforts
+from evalsuite.report.reply_statistics import Tally
+from evalsuite.report.sample_store import Pack
 from evalsuite.report.summary_parts import parts
-from evalsuite.report.tally import Tally
 
 TWO = ("smollm2", "smollm2-sft")
 TICKS = [(0.0, "0"), (1.0, "1")]

@@ -11,7 +11,7 @@ from mock_server import PROBE, Answer, Asked, MockServer, failing, reply
 from page_data import samples_of
 from run_helpers import config, lines_of, summary_of
 
-from evalsuite.evaluation import evaluate
+from evalsuite.evaluation.evaluate import evaluate
 
 TOOLS = [
     {"name": "forecast", "parameters": {"day": "integer, required"}},

@@ -27,8 +27,8 @@ from scoring_helpers import write_rows
 
 from evalsuite.config import build_config
 from evalsuite.errors import ConfigError, RunIncomplete
-from evalsuite.evaluation import evaluate
-from evalsuite.rescoring import rescore
+from evalsuite.evaluation.evaluate import evaluate
+from evalsuite.evaluation.rescore import rescore
 
 STORE = "replies.sqlite"
 

@@ -18,10 +18,10 @@ from scoring_helpers import scoring, write_rows
 
 from evalsuite.config import build_config
 from evalsuite.data.dataset import WHOLE_DATASET as ALL
-from evalsuite.evaluation import evaluate
-from evalsuite.rescoring import rescore
-from evalsuite.runs.tally import Tally
-from evalsuite.scoring import score
+from evalsuite.evaluation.evaluate import evaluate
+from evalsuite.evaluation.rescore import rescore
+from evalsuite.evaluation.score import score
+from evalsuite.runs.aggregate import Tally
 from evalsuite.tasks.base import Metric
 
 METRICS = (Metric("accuracy", primary=True), Metric("accuracy_macro", aggregate="macro", of="accuracy"))

@@ -31,7 +31,7 @@ from mock_server import (
 from run_helpers import arguments, call, config, lines_of, numbered, summary_of, write_qa
 
 from evalsuite.errors import RunIncomplete
-from evalsuite.evaluation import evaluate
+from evalsuite.evaluation.evaluate import evaluate
 
 ROWS = 12
 TIMEOUT_SECONDS = 1.5

@@ -33,8 +33,8 @@ from scoring_helpers import write_rows
 
 from evalsuite.config import RunConfig, build_config
 from evalsuite.errors import ConfigError, EndpointError, RunIncomplete
-from evalsuite.evaluation import evaluate
-from evalsuite.rescoring import rescore
+from evalsuite.evaluation.evaluate import evaluate
+from evalsuite.evaluation.rescore import rescore
 
 JUDGE = "mock-judge"
 ROWS = [{"question": f"question {number}", "rubric": "Be strict."} for number in range(6)]

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evalsuite.data.dataset import WHOLE_DATASET
+from evalsuite.runs.aggregate import Tally
 from evalsuite.runs.imported import (
     ImportedSample,
     ImportedScores,
@@ -19,7 +20,6 @@ from evalsuite.runs.imported import (
     imported_plan,
     recorded_import,
 )
-from evalsuite.runs.tally import Tally
 from evalsuite.types import Reply
 
 SOURCE = Source("helm", "1.2", ("benchmark:quiz",))

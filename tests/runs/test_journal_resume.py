@@ -18,7 +18,7 @@ from mock_server import PROBE, Answer, Asked, MockServer, failing, ordinary, rep
 from run_helpers import config, lines_of, numbered, summary_of, write_qa
 
 from evalsuite.errors import RunIncomplete
-from evalsuite.evaluation import evaluate
+from evalsuite.evaluation.evaluate import evaluate
 from evalsuite.runs.journal import Journal, cut_torn_line, read_journal
 
 ROWS = [*numbered(6), ("twice", "twice"), ("twice", "twice"), ("wrong", "never said")]

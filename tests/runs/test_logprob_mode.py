@@ -13,10 +13,10 @@ from run_helpers import call, lines_of, numbered, summary_of, write_qa
 from scoring_helpers import write_rows
 
 from evalsuite.config import RunConfig, build_config
-from evalsuite.endpoint.logprobs import FLAT_PROMPT, WORD_TO_REPEAT
+from evalsuite.endpoint.logprob_probe import FLAT_PROMPT, WORD_TO_REPEAT
 from evalsuite.errors import ConfigError, EndpointError, InputError, RunIncomplete
-from evalsuite.evaluation import evaluate, prepare
-from evalsuite.rescoring import rescore
+from evalsuite.evaluation.evaluate import evaluate, prepare
+from evalsuite.evaluation.rescore import rescore
 
 SURE = {" B": -0.1, " A": -3.0, "The": -6.0}
 """Of the tokens after a question that begins with `sure`; the rest of `MOODS` likewise."""

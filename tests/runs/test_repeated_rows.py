@@ -13,10 +13,10 @@ from run_helpers import call, lines_of, summary_of
 
 import evalsuite
 from evalsuite.config import RunConfig, build_config
-from evalsuite.evaluation import evaluate
+from evalsuite.evaluation.evaluate import evaluate
+from evalsuite.evaluation.rescore import rescore
 from evalsuite.metrics.repeats import pass_at_k, pass_hat_k
 from evalsuite.metrics.stats import mean_interval, score_interval
-from evalsuite.rescoring import rescore
 
 ROWS, TRIES, SEED = 6, 4, 100
 

@@ -11,7 +11,7 @@ from run_helpers import arguments, call, config, lines_of, summary_of
 
 from evalsuite import evaluate
 from evalsuite.errors import RunIncomplete
-from evalsuite.suites import driving
+from evalsuite.suites import driver_process as driving
 
 QUIZ = "evalscope:quiz"
 SKY = "the sky fell"

@@ -9,8 +9,8 @@ from run_helpers import call
 
 from evalsuite.errors import EvalsuiteError, InputError
 from evalsuite.suites.environments import MADE, find_environment, ready_environment
-from evalsuite.suites.installing import install
-from evalsuite.suites.suite import SUITES, Suite
+from evalsuite.suites.install import install
+from evalsuite.suites.registry import SUITES, Suite
 
 
 class Small(Suite):

@@ -27,7 +27,7 @@ from evalsuite.metrics import choices_profiles, qa_profiles
 from evalsuite.runs.run import Run
 from evalsuite.suites.catalogue import catalogue
 from evalsuite.suites.environments import find_environment
-from evalsuite.suites.suite import SUITES
+from evalsuite.suites.registry import SUITES
 from evalsuite.tasks.base import Style
 from evalsuite.tasks.toolbench import ToolBenchRow, ToolBenchTask
 from evalsuite.types import Reply

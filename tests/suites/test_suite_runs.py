@@ -14,7 +14,7 @@ from run_helpers import KEY, arguments, call, config, lines_of, start, summary_o
 from evalsuite import compare, evaluate, load_run
 from evalsuite.config import build_config
 from evalsuite.errors import ConfigError, GateFailed, InputError, RunIncomplete
-from evalsuite.rescoring import rescore
+from evalsuite.evaluation.rescore import rescore
 
 QUIZ = "evalscope:quiz"
 

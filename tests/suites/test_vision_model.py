@@ -14,7 +14,7 @@ from small_pictures import png
 from evalsuite import evaluate
 from evalsuite.config import build_config
 from evalsuite.suites.environments import find_environment
-from evalsuite.suites.suite import SUITES
+from evalsuite.suites.registry import SUITES
 
 SERVER = Path(__file__).with_name("tiny_vision_server.py")
 NAME = "tiny-random-llava"

@@ -12,7 +12,7 @@ from evalsuite.data.dataset import RowError
 from evalsuite.tasks.base import Style
 from evalsuite.tasks.ceval import CEVAL_GROUPS, CEVAL_SUBJECTS
 from evalsuite.tasks.cmmlu import CMMLU_GROUPS
-from evalsuite.tasks.exams import subject_groups
+from evalsuite.tasks.exam_groups import subject_groups
 from evalsuite.tasks.mcq import WORDINGS, McqRow, McqTask
 from evalsuite.types import Reply
 

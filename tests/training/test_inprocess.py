@@ -14,9 +14,9 @@ from transformers import EarlyStoppingCallback, TrainerCallback
 
 from evalsuite import compare, load_run
 from evalsuite.errors import ConfigError, DataError
-from evalsuite.rescoring import rescore
+from evalsuite.evaluation.rescore import rescore
 from evalsuite.training import EvalCallback
-from evalsuite.training.keeping import left_as_it_was
+from evalsuite.training.state_guard import left_as_it_was
 
 pytestmark = pytest.mark.filterwarnings("default")
 SHORT = {"max_tokens": 6, "shots": 0}

@@ -9,13 +9,13 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from evalsuite.backends.transformers_server.asked import (
+from evalsuite.backends.transformers_server.engine import Engine
+from evalsuite.backends.transformers_server.model import LoadedModel
+from evalsuite.backends.transformers_server.request_parser import (
     HTTP_BAD_REQUEST,
     HTTP_NOT_FOUND,
     Refused,
 )
-from evalsuite.backends.transformers_server.engine import Engine
-from evalsuite.backends.transformers_server.model import LoadedModel
 from evalsuite.backends.transformers_server.requests import Asked, read_asked, read_body
 from evalsuite.backends.transformers_server.rows import Piece
 

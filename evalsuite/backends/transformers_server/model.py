@@ -13,8 +13,8 @@ from typing import Any
 import torch
 import transformers
 
-from evalsuite.backends.transformers_server.asked import Refused
-from evalsuite.models.load_time import load_time_config
+from evalsuite.backends.transformers_server.request_parser import Refused
+from evalsuite.models.load_time_quantization import load_time_config
 from evalsuite.models.templates import template_hash
 
 CONTEXT_KEYS = ("max_position_embeddings", "n_positions", "max_sequence_length", "seq_length", "n_ctx")

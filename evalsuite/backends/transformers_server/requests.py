@@ -8,7 +8,9 @@ from typing import Any
 
 import orjson
 
-from evalsuite.backends.transformers_server.asked import (
+from evalsuite.backends.transformers_server.model import NamedModel
+from evalsuite.backends.transformers_server.replies import Writer
+from evalsuite.backends.transformers_server.request_parser import (
     HTTP_NOT_FOUND,
     Refused,
     Settings,
@@ -16,8 +18,6 @@ from evalsuite.backends.transformers_server.asked import (
     read_prompt,
     read_settings,
 )
-from evalsuite.backends.transformers_server.model import NamedModel
-from evalsuite.backends.transformers_server.replies import Writer
 from evalsuite.backends.transformers_server.rows import Detokenizer, Piece, Row
 
 

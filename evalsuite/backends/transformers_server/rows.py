@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from evalsuite.backends.transformers_server.asked import Settings
+from evalsuite.backends.transformers_server.request_parser import Settings
 
 INCOMPLETE = "\ufffd"
 """What a tokenizer gives for a character whose bytes are not all there yet."""

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from evalsuite.backends.transformers_server.asked import Settings
+from evalsuite.backends.transformers_server.request_parser import Settings
 
 LEAST_TEMPERATURE = 1e-5
 """Below it a reply is greedy; dividing by less would overflow."""

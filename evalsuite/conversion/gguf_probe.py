@@ -1,0 +1,82 @@
+"""The reading of a GGUF file: llama.cpp serves it and is asked what `makers.reading` asks, as text, so that its tokenizer is held against the original's as well."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from evalsuite.backends.llamacpp import INSTALL, LlamaCppBackend
+from evalsuite.conversion.fidelity import Reading
+from evalsuite.conversion.scripts.reading import ANSWER_TOKENS, CANDIDATES, QUESTION, TEXTS
+from evalsuite.conversion.staging import Worker
+from evalsuite.errors import ServerError
+from evalsuite.models.checkpoint import Checkpoint
+
+TIMEOUT_SECONDS = 600.0
+NAME = "made"
+PLAIN_LETTER = "a"
+"""Forced upon each reply, whose probabilities are those before that: of a token that is part of a character llama.cpp tells none."""
+FORCE = 1e4
+
+
+def refuse_without_llama_cpp() -> None:
+    """Raise `ServerError` where nothing here can load a GGUF file."""
+    if find_spec("xllamacpp") is None:
+        raise ServerError(
+            f"a GGUF file is loaded and asked before it is called good, which takes xllamacpp; run: {INSTALL}"
+        )
+
+
+def read_gguf(file: Path, worker: Worker) -> Reading:
+    """Serve it and ask. Raises `ServerError`."""
+    import httpx
+
+    checkpoint = Checkpoint(NAME, NAME, str(file), "gguf", "", file)
+    worker.say("loading what was saved …")
+    with LlamaCppBackend().serve([checkpoint], {"n_ctx": "1024", "n_parallel": "1"}, worker.log) as server:
+        address = server.served[NAME].base_url.removesuffix("/v1")
+        try:
+            with httpx.Client(base_url=address, timeout=TIMEOUT_SECONDS, trust_env=False) as client:
+                tokens = [
+                    _post(client, "/tokenize", {"content": text, "add_special": True}) for text in TEXTS
+                ]
+                following = [_post(client, "/completion", _asked(text)) for text in TEXTS]
+                answer = _post(client, "/v1/chat/completions", _question())
+            return Reading(
+                tuple(tuple(one["tokens"]) for one in tokens),
+                tuple(_following(one) for one in following),
+                str(answer["choices"][0]["message"]["content"] or "").strip(),
+            )
+        except (httpx.HTTPError, ValueError, LookupError, TypeError) as error:
+            server.check()
+            raise ServerError(
+                f"llama.cpp loads {file.name} and does not answer ({error}). See {worker.log}."
+            ) from error
+
+
+def _post(client: Any, path: str, body: dict[str, Any]) -> Any:
+    reply = client.post(path, json=body)
+    reply.raise_for_status()
+    return reply.json()
+
+
+def _asked(text: str) -> dict[str, Any]:
+    return {
+        "prompt": text,
+        "n_predict": 1,
+        "n_probs": CANDIDATES,
+        "temperature": 0.0,
+        "cache_prompt": False,
+        "logit_bias": [[PLAIN_LETTER, FORCE]],
+    }
+
+
+def _question() -> dict[str, Any]:
+    messages = [{"role": "user", "content": QUESTION}]
+    return {"model": NAME, "messages": messages, "max_tokens": ANSWER_TOKENS, "temperature": 0.0}
+
+
+def _following(reply: Any) -> dict[int, float]:
+    listed = reply["completion_probabilities"][0]["top_logprobs"]
+    return {int(one["id"]): float(one["logprob"]) for one in listed}

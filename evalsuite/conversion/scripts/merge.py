@@ -1,0 +1,59 @@
+"""Adapters written into their base by peft: one Hugging Face folder that every engine serves.
+
+The job: `base`, `adapters`, `target` (a folder that is there and empty), `files` (name → path of the small files that go along).
+On the CPU, since a server of ours may hold the GPU. Reports three readings: of the base, of the base with the adapters on,
+and of what was saved, loaded again from the disk.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from evalsuite.conversion.scripts import carry_over, report, say, told
+from evalsuite.conversion.scripts.reading import read_model
+
+KEPT = frozenset({"generation_config.json"})
+"""As it was: what transformers would write of it drops what that version does not know."""
+
+
+def main() -> None:
+    """Merge as the job says. The numbers keep the type they have in the base."""
+    job = told()
+    import peft
+    import torch
+    import transformers
+
+    target = Path(job["target"])
+    say("loading the base")
+    model: Any = transformers.AutoModelForCausalLM.from_pretrained(
+        job["base"], dtype="auto", local_files_only=True
+    )
+    carry_over(job["files"], target)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(target, local_files_only=True)
+    readings = {"base": read_model(model.eval(), tokenizer)}
+    for number, adapter in enumerate(job["adapters"], start=1):
+        say(f"merging adapter {number} of {len(job['adapters'])}")
+        adapted: Any = peft.PeftModel.from_pretrained(model, adapter, local_files_only=True)
+        if number == len(job["adapters"]):
+            readings["source"] = read_model(adapted.eval(), tokenizer)
+        model = adapted.merge_and_unload(safe_merge=True)
+    say("saving")
+    model.generation_config = transformers.GenerationConfig()  # one that contradicts itself cannot be saved
+    with torch.inference_mode():
+        model.save_pretrained(target)
+    carry_over(job["files"], target, instead=KEPT)
+    del model, adapted
+    say("loading it again")
+    again: Any = transformers.AutoModelForCausalLM.from_pretrained(
+        target, dtype="auto", local_files_only=True
+    )
+    readings["result"] = read_model(
+        again.eval(), transformers.AutoTokenizer.from_pretrained(target, local_files_only=True), answers=True
+    )
+    versions = {
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+        "peft": peft.__version__,
+    }
+    report({"made_with": versions, "readings": readings})

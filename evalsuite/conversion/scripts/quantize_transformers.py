@@ -1,0 +1,46 @@
+"""Quantize while loading, by bitsandbytes or torchao through transformers, and save that.
+
+The job: `source`, `target` (an empty folder), `method`, `files` (name → path of the small files that go along). Nothing is
+asked of the model before it is saved: bitsandbytes repacks 4-bit weights for the CPU at the first token, and what is saved
+after that is noise.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from evalsuite.conversion.scripts import carry_over, report, say, told
+from evalsuite.models.load_time_quantization import load_time_config
+
+KEPT = frozenset({"generation_config.json"})
+
+
+def main() -> None:
+    """Quantize as the job says."""
+    job = told()
+    import torch
+    import transformers
+
+    config = transformers.AutoConfig.from_pretrained(job["source"], local_files_only=True)
+    dtype = getattr(config, "dtype", None) or torch.float32
+    say(f"loading and quantizing ({job['method']})")
+    model: Any = transformers.AutoModelForCausalLM.from_pretrained(
+        job["source"],
+        dtype=dtype,
+        local_files_only=True,
+        quantization_config=load_time_config(job["method"], dtype),
+        **({"device_map": "auto"} if torch.cuda.is_available() else {}),
+    )
+    say("saving")
+    target = Path(job["target"])
+    model.generation_config = transformers.GenerationConfig()  # one that contradicts itself cannot be saved
+    model.save_pretrained(target)
+    carry_over(job["files"], target, instead=KEPT)
+    report(
+        {
+            "made_with": {name: version(name) for name in ("torch", "transformers", *job["packages"])},
+            "settings": {},
+        }
+    )

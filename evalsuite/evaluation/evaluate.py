@@ -1,0 +1,162 @@
+"""serve → infer → score → report: the one function behind the command line, YAML files and Python."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from evalsuite._util.event_loop import run_to_end
+from evalsuite.backends.base import Served
+from evalsuite.config import RunConfig
+from evalsuite.data.spec import names_suite
+from evalsuite.errors import EndpointError, EvalsuiteError, RunIncomplete
+from evalsuite.evaluation.executor import Asking, Display
+from evalsuite.evaluation.results import Stopwatch, check_baseline, conclude, dataset_results, missing
+from evalsuite.evaluation.run_state import Ledger
+from evalsuite.models.checkpoint import Checkpoint, served_checkpoint
+from evalsuite.runs.directory import RunDirectory, hold_run_directory
+from evalsuite.runs.plan import DatasetPlan, plan_datasets
+from evalsuite.runs.run import Run
+from evalsuite.serving.endpoints import model_endpoint
+from evalsuite.serving.variants import Serving, plan_serving, serving_of
+
+if TYPE_CHECKING:
+    from evalsuite.suites.jobs import SuiteJob
+
+SAME_SERVED_MODEL = (
+    "A served model is known by its address and name alone: if another checkpoint answers there now, "
+    "say which (--model-revision) or use --fresh."
+)
+ASK_AGAIN = (
+    "Run the same command again to ask for them, "
+    "or add --on-error skip (leave them out) or --on-error wrong (count them as wrong)."
+)
+
+Notify = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A checked run that has not sent anything yet."""
+
+    config: RunConfig
+    plans: tuple[DatasetPlan, ...]
+    serving: Serving
+    path: Path
+    suites: tuple[SuiteJob, ...] = ()
+    """Benchmarks that other suites are to ask."""
+
+    @property
+    def checkpoints(self) -> tuple[Checkpoint, ...]:
+        """Its variants."""
+        return self.serving.checkpoints
+
+
+def prepare(config: RunConfig, serving: Serving | None = None) -> Prepared:
+    """Check everything that can be checked without a request to a model: data, checkpoints, gates.
+
+    Raises `InputError`. Only where `--model` is left out is the endpoint asked what it serves.
+    """
+    plans = plan_datasets(config)
+    suites = _suites(config, plans)
+    serving = serving or _serving(config)
+    names = [checkpoint.name for checkpoint in serving.checkpoints]
+    check_baseline(config.baseline, names)
+    label = "+".join(names)
+    name = config.name or f"{label}-{config.identity()}"
+    return Prepared(config, plans, serving, config.out / name, suites)
+
+
+def _suites(config: RunConfig, plans: Sequence[DatasetPlan]) -> tuple[SuiteJob, ...]:
+    """The benchmarks of other suites that are named; what only they need is imported for them alone."""
+    texts = [text for text in config.datasets if names_suite(text)]
+    if not texts:
+        return ()
+    from evalsuite.suites.jobs import check_suite_gates, plan_suites
+
+    jobs = plan_suites(texts, config, [plan.name for plan in plans])
+    check_suite_gates(config.gates, plans, jobs)
+    return jobs
+
+
+def evaluate(
+    config: RunConfig,
+    *,
+    display: Display | None = None,
+    notify: Notify | None = None,
+    serving: Serving | None = None,
+) -> Run:
+    """Run an evaluation, or resume it, and return it with its results.
+
+    `display` shows a `Meter` while requests go on; `notify` takes sentences about what happens; `serving` is who
+    answers, where the configuration does not name it (a model in memory). Raises
+    `EvalsuiteError`; where results were written all the same (`RunIncomplete`, `ServerError`, `GateFailed`), the
+    error's `run_directory` names them, and the same call resumes.
+    """
+    prepared = prepare(config, serving)
+    with hold_run_directory(prepared.path, fresh=config.fresh) as directory:
+        return _Evaluation(
+            prepared, directory, display or (lambda _: nullcontext()), notify or (lambda _: None)
+        ).run()
+
+
+class _Evaluation:
+    """One pass over all variants of a prepared run."""
+
+    def __init__(self, prepared: Prepared, directory: RunDirectory, display: Display, notify: Notify) -> None:
+        self._config = prepared.config
+        self._directory = directory
+        self._notify = notify
+        self._stopwatch = Stopwatch()
+        self._ledger = Ledger(
+            prepared.config, prepared.serving, prepared.plans, directory, prepared.suites, notify
+        )
+        self._asking = Asking(self._ledger, notify, display, self._stopwatch)
+
+    def run(self) -> Run:
+        meter = self._ledger.meter
+        unknown = self._config.base_url and not self._config.model_revision
+        if meter.reused:
+            self._notify(
+                f"{meter.reused} of {meter.total} samples are finished already; {meter.owed} are asked."
+                + (f" {SAME_SERVED_MODEL}" if unknown else "")
+            )
+        problem: EvalsuiteError | None = None
+        try:
+            self._asking.everything()
+        except KeyboardInterrupt:
+            problem = RunIncomplete("interrupted. Run the same command again: it resumes.")
+        except EvalsuiteError as error:
+            problem = error
+        ledger = self._ledger
+        results = dataset_results(ledger.works, self._config.on_error)
+        if ledger.suites:
+            results += ledger.suites.results()
+            problem = problem or ledger.suites.problem()
+            ledger.record()
+        if problem and not (meter.done or meter.reused or meter.imported):
+            self._directory.discard_empty()
+            raise problem
+        problem = problem or missing(results, meter, ASK_AGAIN)
+        return conclude(self._directory, results, meter, self._stopwatch, self._config, problem)
+
+
+def _serving(config: RunConfig) -> Serving:
+    if not config.base_url:
+        return plan_serving(config)
+    model = config.model or run_to_end(_only_model(config))
+    return serving_of([served_checkpoint(config.base_url, model, config.model_revision)], "remote", {})
+
+
+async def _only_model(config: RunConfig) -> str:
+    """What the endpoint serves, where it serves one model."""
+    assert config.base_url
+    async with model_endpoint(config, Served(config.base_url, "")) as endpoint:
+        names = await endpoint.served_models()
+    if names and len(names) == 1:
+        return names[0]
+    listed = f"It serves: {', '.join(names)}." if names else "It does not list its models."
+    raise EndpointError(f"{config.base_url}: which model? Give --model NAME. {listed}")

@@ -1,0 +1,256 @@
+"""`evalsuite export`: what a run makes for itself, and more, made for the user under a name of theirs.
+
+Everything that can be known before (names, forms, libraries, calibration data, space) is checked before anything is loaded. What
+is made stands under its name only when it was loaded again and found near its source.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from evalsuite.backends.base import Say
+from evalsuite.backends.devices import has_gpu
+from evalsuite.conversion.gguf_probe import refuse_without_llama_cpp
+from evalsuite.conversion.llama_cpp import CONVERTED, QUANTIZED
+from evalsuite.conversion.prepare import MERGES, is_whole, merged_folder, weights_bytes
+from evalsuite.conversion.produce import (
+    MERGE_NEEDS,
+    READ_NEEDS,
+    Made,
+    convert_into,
+    library_of,
+    merge_into,
+    quantize_into,
+    refuse_absent,
+    refuse_without_quantizer,
+    refuse_without_swift,
+)
+from evalsuite.conversion.staging import Worker, check_space, publish, workbench, write_manifest
+from evalsuite.errors import CheckpointError, ConfigError, ServerError
+from evalsuite.models.adapters import GGUF_MAGIC
+from evalsuite.models.checkpoint import Checkpoint
+from evalsuite.models.folder import MANIFEST
+from evalsuite.models.quantization import EXPORTED
+from evalsuite.models.recognise import find_checkpoint
+from evalsuite.models.variants import find_variants, merged
+
+ANOTHER_PLACE = "name a place on a larger disk with --out, that can be written."
+BITS_OF_SOURCE = 16
+GGUF_SUFFIX = ".gguf"
+MOST_CALIBRATION_TOKENS = 2048
+"""Of one prompt: what is longer says little more of the weights."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What was made."""
+
+    path: Path
+    size: int
+    """In bytes."""
+    source_size: int
+    seconds: float
+    made: Made
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where it shall stand."""
+
+    out: Path
+    force: bool = False
+
+
+def export_merge(ckpt: str, adapter: str | None, place: Place, log: Path, say: Say) -> Exported:
+    """Write a base with its adapters merged into it. Raises `InputError` before anything is made, `ServerError`, `BadResult`."""
+    source = _source(ckpt, adapter)
+    if not source.recipe:
+        raise ConfigError(
+            f"--ckpt {ckpt}: there is no adapter to merge; name one with --adapter PATH, or give an adapter's folder as --ckpt."
+        )
+    _refuse_place(place, source, file=False)
+    _refuse_unmergeable(source)
+    assert source.path
+    size = weights_bytes(source.path)
+    check_space(place.out, size, ANOTHER_PLACE)
+    began = time.monotonic()
+    with workbench(place.out, ANOTHER_PLACE) as bench:
+        result = bench / place.out.name
+        facts = merge_into(source, result, Worker(log, say))
+        return _published(result, "merge", source, facts, place, size, began)
+
+
+def export_quantized(
+    ckpt: str,
+    adapter: str | None,
+    method: str,
+    place: Place,
+    log: Path,
+    say: Say,
+    *,
+    calibration: str | None = None,
+    rows: int,
+) -> Exported:
+    """Write a checkpoint quantized by a method of `EXPORTED`; of an adapter, merged first. Raises as `export_merge` does."""
+    if method not in EXPORTED:
+        known = "\n".join(f"  {name:<14}{how.says}" for name, how in EXPORTED.items())
+        raise ConfigError(f"--method {method}: not one of the methods:\n{known}")
+    how = EXPORTED[method]
+    if how.calibrated and calibration is None:
+        raise ConfigError(
+            f"--method {method} is calibrated by prompts: give --calibration [KIND:]PATH, any file that `evalsuite run -d` takes."
+        )
+    if calibration is not None and not how.calibrated:
+        fit = ", ".join(name for name, one in EXPORTED.items() if one.calibrated)
+        raise ConfigError(
+            f"--method {method} takes no calibration data; leave out --calibration, or take one of {fit}."
+        )
+    source = _source(ckpt, adapter)
+    _refuse_place(place, source, file=False)
+    if how.without_gpu and not has_gpu():
+        raise ServerError(
+            f"--method {method} is made on a GPU only, and there is none here. Take {how.without_gpu}, which is made anywhere."
+        )
+    library_of(method)
+    refuse_absent(READ_NEEDS, "export", "transformers")
+    _refuse_unmergeable(source)
+    data: dict[str, Any] = {}
+    prompts: Sequence[Mapping[str, Any]] = ()
+    if calibration is not None:
+        from evalsuite.evaluation.calibration import calibration_prompts
+
+        prompts, data = calibration_prompts(calibration, rows)
+        say(f"calibration: {len(prompts)} prompts of {calibration}")
+    assert source.path
+    size = weights_bytes(source.path)
+    check_space(place.out, size * (how.share + (1 if source.recipe else 0)), ANOTHER_PLACE)
+    began = time.monotonic()
+    with workbench(place.out, ANOTHER_PLACE) as bench:
+        worker = Worker(log, say)
+        result = bench / place.out.name
+        folder = _plain_folder(source, bench, worker)
+        facts = quantize_into(folder, method, result, worker, prompts, MOST_CALIBRATION_TOKENS)
+        settings = {"method": method, **facts.settings, **data}
+        return _published(result, "quantize", source, replace(facts, settings=settings), place, size, began)
+
+
+def export_gguf(ckpt: str, adapter: str | None, kind: str, place: Place, log: Path, say: Say) -> Exported:
+    """Write a checkpoint as one GGUF file; of an adapter, merged first. Raises as `export_merge` does."""
+    kind = kind.upper()
+    known = [name for name in (*CONVERTED, *QUANTIZED) if name != "AUTO"]
+    if kind not in known:
+        raise ConfigError(f"--quant {kind}: not one of the types: {', '.join(known)}.")
+    if place.out.suffix != GGUF_SUFFIX:
+        raise ConfigError(
+            f"--out {place.out}: one file is written; give it a name that ends in {GGUF_SUFFIX}."
+        )
+    source = _source(ckpt, adapter)
+    _refuse_place(place, source, file=True)
+    refuse_without_quantizer(kind)
+    refuse_without_llama_cpp()
+    refuse_absent(READ_NEEDS, "export", "gguf")
+    _refuse_unmergeable(source)
+    assert source.path
+    size = weights_bytes(source.path)
+    bits = {**CONVERTED, **QUANTIZED}[kind] + (BITS_OF_SOURCE if kind in QUANTIZED else 0)
+    check_space(place.out, size * (bits / BITS_OF_SOURCE + (1 if source.recipe else 0)), ANOTHER_PLACE)
+    began = time.monotonic()
+    with workbench(place.out, ANOTHER_PLACE) as bench:
+        worker = Worker(log, say)
+        result = bench / place.out.name
+        facts = convert_into(_plain_folder(source, bench, worker), kind, result, worker)
+        return _published(result, "gguf", source, facts, place, size, began)
+
+
+def manifest_of(path: Path) -> Path:
+    """Where the manifest of an export stands: in its folder, or beside its file."""
+    return path.with_name(f"{path.name}.{MANIFEST}") if path.suffix == GGUF_SUFFIX else path / MANIFEST
+
+
+def _source(ckpt: str, adapter: str | None) -> Checkpoint:
+    """An original, or an original with what has to be merged into it as its recipe."""
+    found = find_variants([ckpt], [adapter] if adapter else [])[-1]
+    if found.adapters and not found.recipe:
+        found = merged(found)
+    if found.form != "original":
+        raise CheckpointError(
+            f"--ckpt {ckpt}: it is of the form '{found.form}'; exports are made of an original Hugging Face folder, with or without adapters. "
+            "Give what this was made from."
+        )
+    return found
+
+
+def _refuse_unmergeable(source: Checkpoint) -> None:
+    """Where there is something to merge: what that takes."""
+    if "llama-pro" in source.recipe:
+        refuse_without_swift(source)
+    elif source.recipe:
+        refuse_absent(MERGE_NEEDS, "merging", "transformers")
+
+
+def _refuse_place(place: Place, source: Checkpoint, *, file: bool) -> None:
+    """Nothing of the user's is overwritten unless they say so, and no folder that was not made here."""
+    out = place.out
+    paths = [source.path, *(adapter.path for adapter in source.adapters)]
+    here = out.resolve()
+    for path in paths:
+        there = path.resolve() if path else here
+        if here == there or here in there.parents:
+            raise ConfigError(
+                f"--out {out}: that is where {path} stands, of which it is to be made; name another place."
+            )
+    if not out.exists() and not out.is_symlink():
+        return
+    if not place.force:
+        raise ConfigError(
+            f"--out {out}: it is there already; name another place, or add --force to replace it."
+        )
+    replaceable = _is_gguf(out) if file else out.is_dir() and (is_whole(out) or not any(out.iterdir()))
+    if not replaceable or out.is_symlink():
+        raise ConfigError(
+            f"--out {out}: --force replaces what `evalsuite export` made, and this is something else; remove it yourself or name another place."
+        )
+
+
+def _is_gguf(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    with path.open("rb") as stream:
+        return stream.read(len(GGUF_MAGIC)) == GGUF_MAGIC
+
+
+def _plain_folder(source: Checkpoint, bench: Path, worker: Worker) -> Path:
+    """A Hugging Face folder without adapters: the source's own, the cache's merged one, or one that is merged now."""
+    assert source.path
+    if not MERGES & set(source.recipe):
+        return source.path
+    kept = merged_folder(source)
+    if is_whole(kept):
+        return kept
+    folder = bench / "merged"
+    merge_into(source, folder, worker)
+    return folder
+
+
+def _published(
+    result: Path, made_by: str, source: Checkpoint, facts: Made, place: Place, size: int, began: float
+) -> Exported:
+    """Recognised as `run --ckpt` will, described, and given its name."""
+    found = find_checkpoint(str(result))
+    seconds = time.monotonic() - began
+    manifest = manifest_of(result)
+    about = {
+        **facts.recorded(),
+        "result": {"form": found.form, "fingerprint": found.fingerprint},
+        "seconds": round(seconds, 1),
+    }
+    write_manifest(manifest, made_by, source, about)
+    if manifest.parent != result:
+        publish(manifest, manifest_of(place.out))
+    publish(result, place.out)
+    files = [place.out] if place.out.is_file() else [file for file in place.out.iterdir() if file.is_file()]
+    return Exported(place.out, sum(file.stat().st_size for file in files), size, seconds, facts)

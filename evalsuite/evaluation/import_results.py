@@ -1,0 +1,150 @@
+"""`evalsuite import PATH`: results of other tools → a run directory, so that old numbers stand in the same comparison.
+
+Nothing is asked, nothing judged again, and PATH is never written to.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from evalsuite._version import __version__
+from evalsuite.data.evalscope import model_files
+from evalsuite.endpoint.wire import dumps
+from evalsuite.errors import InputError
+from evalsuite.evaluation.results import RUN_FORMAT, Stopwatch, write_results
+from evalsuite.imports.imported_results import Found
+from evalsuite.runs.aggregate import Tally
+from evalsuite.runs.directory import RUN_FILE, RunDirectory, hold_run_directory
+from evalsuite.runs.imported import ImportedPlan, ImportedScores, count_line, imported_line, imported_plan
+from evalsuite.runs.journal import Journal
+from evalsuite.runs.meter import Meter
+from evalsuite.runs.plan import unique_name
+from evalsuite.runs.provenance import surroundings
+from evalsuite.runs.run import Run, load_run
+from evalsuite.runs.summary import DatasetResults
+
+READERS: Mapping[str, str] = {
+    "LLaMA-Factory's evaluator": "evalsuite.imports.llamafactory",
+    "FastChat's MT-Bench judgments": "evalsuite.imports.fastchat",
+    "lm-evaluation-harness logs": "evalsuite.imports.lm_eval",
+    "inspect-ai logs": "evalsuite.imports.inspect_ai",
+}
+"""What is read, in the order it is tried, and by what."""
+READ = """\
+  LLaMA-Factory: a folder with results.json and results.log (and --data)
+  FastChat: model_judgment/JUDGE_single.jsonl
+  lm-eval: the --output_path of a run with --log_samples
+  inspect-ai: a .eval or .json log, or a folder of them"""
+IMPORTED = "imported"
+"""The `form` of a variant whose results another tool computed."""
+HASH_DIGITS = 16
+
+
+def import_results(
+    path: Path,
+    *,
+    out: Path = Path("reports"),
+    name: str | None = None,
+    data: Path | None = None,
+    fresh: bool = False,
+    say: Callable[[str], None] = lambda _: None,
+) -> Run:
+    """Read what a tool left at `path` and make a run of it. Raises `InputError` for what is not known or not whole.
+
+    `data` is the dataset it was evaluated on, for tools that keep no right answers; `name` is the run's.
+    """
+    if not path.exists():
+        raise InputError(f"{path}: no such file or folder.")
+    tool, found = _read(path, data)
+    say(f"{path}: {tool}, {sum(len(one.samples) for one in found)} samples of {len(found)} datasets")
+    with hold_run_directory(out / (name or f"{path.resolve().stem}-imported"), fresh=fresh) as directory:
+        before = directory.read_json(RUN_FILE) or {}
+        if any(variant.get("form") != IMPORTED for variant in before.get("variants", ())):
+            raise InputError(f"{directory.path}: holds another run. Choose another --name or --out.")
+        return _written(directory, path, data, found)
+
+
+def _read(path: Path, data: Path | None) -> tuple[str, list[Found]]:
+    for tool, module in READERS.items():
+        reader = import_module(module)
+        if reader.recognises(path):
+            return tool, reader.read(path, data)
+    hint = " These are EvalScope's files: evalsuite score reads them." if model_files(path) else ""
+    raise InputError(f"{path}: nothing that can be imported.{hint} Read are:\n{READ}")
+
+
+def _written(directory: RunDirectory, path: Path, data: Path | None, found: Sequence[Found]) -> Run:
+    directory.journal.unlink(missing_ok=True)
+    meter, stopwatch = Meter(), Stopwatch()
+    results: list[DatasetResults] = []
+    taken: dict[str, set[str]] = {}
+    for one in found:
+        names = taken.setdefault(one.variant, set())
+        name = unique_name(one.dataset, names)
+        names.add(name)
+        results.append(_taken(directory, one, name, meter))
+    command = ["evalsuite", "import", str(path), *(["--data", str(data)] if data else [])]
+    info = {
+        "format": RUN_FORMAT,
+        "evalsuite": __version__,
+        "command": shlex.join(command),
+        "config": {"on_error": "skip", "baseline": None, "profile": []},
+        "variants": [_variant(variant, path, found) for variant in taken],
+        "datasets": [result.plan.described() for result in results],
+        **surroundings(),
+    }
+    directory.write_json(RUN_FILE, info)
+    write_results(directory, results, meter, stopwatch.times(meter, None), None, {})
+    return load_run(directory.path)
+
+
+def _taken(directory: RunDirectory, found: Found, name: str, meter: Meter) -> DatasetResults:
+    """The journal lines of one dataset, and its numbers."""
+    source = found.source
+    job = hashlib.blake2b(
+        f"{found.variant}\n{name}\n{source}".encode(), digest_size=HASH_DIGITS // 2
+    ).hexdigest()
+    kept = ImportedScores(source)
+    for sample in found.samples:
+        kept.add(sample)
+    notes = [*found.notes, *kept.notes(found.reported)]
+    plan: ImportedPlan = imported_plan(
+        f"{source.harness}:{name}",
+        name,
+        found.variant,
+        kept.counts,
+        source,
+        kept.metrics(found.reported),
+        notes,
+    )
+    tally = Tally(plan.metrics, "skip")
+    with Journal(directory.journal) as journal:
+        for sample in found.samples:
+            line = imported_line(sample, found.variant, name, source, job)
+            count_line(tally, line)
+            meter.earlier.add(line)
+            journal.append(dumps(line) + b"\n")
+    meter.total += len(found.samples)
+    meter.imported += len(found.samples)
+    return DatasetResults(found.variant, plan, tally, 0)
+
+
+def _variant(name: str, path: Path, found: Sequence[Found]) -> dict[str, Any]:
+    """A variant's entry in run.json, known by the content of its samples."""
+    digest = hashlib.sha256()
+    for one in found:
+        for sample in one.samples if one.variant == name else ():
+            digest.update(dumps([one.dataset, sample.subset, sample.id, dict(sample.scores)]))
+    return {
+        "name": name,
+        "model": None,
+        "source": str(path),
+        "form": IMPORTED,
+        "backend": None,
+        "fingerprint": digest.hexdigest()[:HASH_DIGITS],
+    }

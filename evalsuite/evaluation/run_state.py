@@ -1,0 +1,168 @@
+"""What a run owes: its variants' works, matched with the journal, and run.json, which says who was asked what."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from evalsuite.backends.base import Served, silent
+from evalsuite.config import RunConfig
+from evalsuite.evaluation.results import run_file
+from evalsuite.models.checkpoint import Checkpoint
+from evalsuite.runs.directory import RUN_FILE, RunDirectory
+from evalsuite.runs.meter import Meter
+from evalsuite.runs.plan import DatasetPlan
+from evalsuite.runs.provenance import surroundings
+from evalsuite.runs.resume import reconcile
+from evalsuite.runs.run import IDENTICAL
+from evalsuite.runs.work import Variant, Work, new_work
+from evalsuite.serving.server_plan import ServerPlan
+from evalsuite.serving.variants import ServedFacts, Serving, first_prompts, liveness
+from evalsuite.types import LogprobForm
+
+if TYPE_CHECKING:
+    from evalsuite.suites.jobs import SuiteJob
+    from evalsuite.suites.suite_runs import SuiteRuns
+
+
+class Ledger:
+    """The works of a run, by variant, and what was served. `meter` counts what is done."""
+
+    def __init__(
+        self,
+        config: RunConfig,
+        serving: Serving,
+        plans: Sequence[DatasetPlan],
+        directory: RunDirectory,
+        jobs: Sequence[SuiteJob] = (),
+        say: Callable[[str], None] = silent,
+    ) -> None:
+        self.config = config
+        self.serving = serving
+        self.directory = directory
+        self.meter = Meter()
+        self._plans = tuple(plans)
+        self._surroundings = surroundings()
+        before = directory.read_json(RUN_FILE)
+        self._facts = ServedFacts(serving, before)
+        if _recorded_form(before or {}) == "letter":
+            self._plan_in_form("letter")
+        self._works: dict[str, Work] = {}
+        self._proved: set[str] = set()
+        self.suites = self._suite_runs(jobs, say) if jobs else None
+        """Benchmarks that other suites ask."""
+        self.reconcile()
+
+    def _suite_runs(self, jobs: Sequence[SuiteJob], say: Callable[[str], None]) -> SuiteRuns:
+        from evalsuite.suites.suite_runs import SuiteRuns  # what only they need
+
+        return SuiteRuns(jobs, self._variants(), self.directory, self.config, say)
+
+    @property
+    def works(self) -> list[Work]:
+        """Of all variants, in their order."""
+        return list(self._works.values())
+
+    def work(self, checkpoint: Checkpoint) -> Work:
+        """What is asked of a variant."""
+        return self._works[checkpoint.name]
+
+    def owed(self, plan: ServerPlan) -> list[Checkpoint]:
+        """The variants of a server that are owed something."""
+        return [one for one in plan.checkpoints if self.owes_rows(one) or self.owes_benchmarks(one)]
+
+    def owes_rows(self, checkpoint: Checkpoint) -> bool:
+        """Whether a variant is owed samples that are asked here."""
+        return bool(self._works[checkpoint.name].all_owed)
+
+    def owes_benchmarks(self, checkpoint: Checkpoint) -> bool:
+        """Whether a variant is owed benchmarks of other suites."""
+        return self.suites is not None and self.suites.owed(checkpoint.name)
+
+    def reconcile(self) -> None:
+        """Count what is in the journal, whoever wrote it; the rest is owed. Writes run.json."""
+        self.meter.begin_again()
+        works = [new_work(variant, self._plans, self.config.on_error) for variant in self._variants()]
+        works = reconcile(
+            works,
+            self.directory,
+            self.meter,
+            keep_errors=self.config.on_error != "fail",
+            passed_over=self.suites.names if self.suites else (),
+        )
+        self._works = {work.variant.name: work for work in works}
+        self.meter.total = sum(plan.rows for work in works for plan in work.plans)
+        self.meter.reused = self.meter.total - sum(work.all_owed for work in works)
+        if self.suites:
+            self.suites.reconcile(self.meter)
+        self.record()
+
+    def _variants(self) -> list[Variant]:
+        return [
+            Variant(checkpoint.name, self.serving.fingerprint(checkpoint), self._warning(checkpoint))
+            for checkpoint in self.serving.checkpoints
+        ]
+
+    async def prove(self, checkpoint: Checkpoint, served: Served) -> list[str]:
+        """Record what answers, and whether its adapter makes a difference; what is to be said of it."""
+        work = self._works[checkpoint.name]
+        owed = [plan for plan in work.plans if work.owed_rows(plan)]
+        self._proved.add(checkpoint.name)
+        live = await liveness(served, owed, completions=self.config.completions)
+        chat = any(prompt.messages is not None for prompt in first_prompts(owed))
+        warnings = self._facts.add(checkpoint, served, live, chat=chat)
+        self._note(checkpoint)
+        return warnings
+
+    def facts(self, checkpoint: Checkpoint) -> dict[str, Any]:
+        """What `prove` recorded."""
+        return self._facts.by_variant[checkpoint.name]
+
+    def recall(self, checkpoint: Checkpoint, facts: Mapping[str, Any]) -> list[str]:
+        """Record of a variant that needs no server what `prove` recorded of it before; what is to be said of it."""
+        self._facts.by_variant[checkpoint.name] = dict(facts)
+        self._note(checkpoint)
+        return list(facts.get("warnings", ()))
+
+    def _note(self, checkpoint: Checkpoint) -> None:
+        work = self._works[checkpoint.name]
+        variant = replace(work.variant, warning=self._warning(checkpoint))
+        self._works[checkpoint.name] = replace(work, variant=variant)
+        self.record()
+
+    def settle(self, checkpoint: Checkpoint) -> None:
+        """Nothing is owed of a variant any more: all of it was finished since it was counted."""
+        work = self._works[checkpoint.name]
+        nothing = {plan.name: bytearray(plan.rows) for plan in work.plans}
+        self._works[checkpoint.name] = replace(work, owed=nothing)
+
+    def proved(self, checkpoint: Checkpoint) -> bool:
+        """Whether this start has recorded what answers for the variant."""
+        return checkpoint.name in self._proved
+
+    def ask_in_form(self, form: LogprobForm) -> None:
+        """Plan the probabilities of letters in a form that the servers can be asked in."""
+        self._plan_in_form(form)
+        self.reconcile()
+
+    def _plan_in_form(self, form: LogprobForm) -> None:
+        self._plans = tuple(plan.in_form(form) for plan in self._plans)
+
+    def _warning(self, checkpoint: Checkpoint) -> str:
+        return IDENTICAL if self._facts.identical(checkpoint) else ""
+
+    def record(self) -> None:
+        """Write run.json: nothing secret, nothing that differs between two starts of the same run."""
+        described = run_file(
+            self.config, self.serving.described(self._facts.by_variant), self._plans, self._surroundings
+        )
+        if self.suites:
+            described["datasets"] += self.suites.described()
+        self.directory.write_json(RUN_FILE, described)
+
+
+def _recorded_form(before: dict[str, Any]) -> LogprobForm | None:
+    """The form in which an earlier start of the run asked for letters' probabilities."""
+    forms = (entry.get("style", {}).get("logprob") for entry in before.get("datasets", ()))
+    return next((form for form in forms if form), None)

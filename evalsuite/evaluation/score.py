@@ -1,0 +1,211 @@
+"""Predictions that exist → scores, report: what `evaluation` does, without a model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from evalsuite._util.event_loop import run_to_end
+from evalsuite.config import ScoreConfig
+from evalsuite.data.spec import parse_spec
+from evalsuite.endpoint.reply_cache import Wrap, opened_cache, put_before
+from evalsuite.errors import ConfigError, EvalsuiteError, InputError, RunIncomplete
+from evalsuite.evaluation.rescore import rescore
+from evalsuite.evaluation.results import (
+    Stopwatch,
+    check_baseline,
+    conclude,
+    dataset_results,
+    missing,
+    run_file,
+)
+from evalsuite.runs.directory import RUN_FILE, RunDirectory, hold_run_directory, run_directory_of
+from evalsuite.runs.inference import NO_PREDICTION, Inference
+from evalsuite.runs.journal import Journal
+from evalsuite.runs.meter import Meter
+from evalsuite.runs.predictions import PredictedSample, PredictionPlan, plan_predictions
+from evalsuite.runs.provenance import surroundings
+from evalsuite.runs.records import failed_score, sample_line
+from evalsuite.runs.resume import FirstReplies, reconcile
+from evalsuite.runs.run import Run
+from evalsuite.runs.work import Job, Work, new_work
+from evalsuite.serving.endpoints import check_judge, judge_endpoint
+from evalsuite.tasks import KINDS
+from evalsuite.types import Party
+
+if TYPE_CHECKING:
+    from evalsuite.endpoint.reply_store import ReplyStore
+
+MISSING = "missing_prediction"
+FILL_IN = (
+    "Add the predictions and run the command again, "
+    "or add --on-error skip (leave the rows out) or --on-error wrong (count them as wrong)."
+)
+SCORED = "predictions"
+"""The `form` of a variant whose replies were read from files."""
+
+
+@dataclass(frozen=True)
+class PreparedScoring:
+    """Checked predictions; nothing has been written yet."""
+
+    config: ScoreConfig
+    plans: tuple[PredictionPlan, ...]
+    path: Path
+
+
+def prepare_scoring(config: ScoreConfig) -> PreparedScoring:
+    """Check every row of every file. Raises `InputError`."""
+    plans = plan_predictions(config)
+    check_baseline(config.baseline, list(dict.fromkeys(plan.variant.name for plan in plans)))
+    label = "+".join(dict.fromkeys(plan.variant.name for plan in plans))
+    return PreparedScoring(config, plans, config.out / (config.name or f"{label}-{config.identity()}"))
+
+
+def score(
+    config: ScoreConfig,
+    *,
+    display: Callable[[Meter], AbstractContextManager[object]] = lambda _: nullcontext(),
+    notify: Callable[[str], None] = lambda _: None,
+) -> Run:
+    """Score predictions into a run directory and return the run. Raises `EvalsuiteError`, as `evaluate` does.
+
+    Named the directory or the journal of a run, it judges that again, into a directory of its own.
+    """
+    run = _named_run(config)
+    if run:
+        policy = config.on_error if "on_error" in config.given else None
+        beside = config.out / (config.name or f"{run.resolve().name}-rescored")
+        return rescore(run, beside=beside, on_error=policy, profiles=config.profile, gates=config.gates)
+    prepared = prepare_scoring(config)
+    for plan in prepared.plans:
+        told = ", told from the columns" if plan.recognised else ""
+        notify(f"{plan.spec.target}: {plan.rows} rows of kind {plan.task.kind}, {plan.layout} layout{told}")
+    with hold_run_directory(prepared.path, fresh=config.fresh) as directory:
+        _refuse_run_of_a_model(directory)
+        return _scored(prepared, directory, display, notify)
+
+
+def _named_run(config: ScoreConfig) -> Path | None:
+    """The run whose journal is to be scored; it stands alone, and whole."""
+    targets = [parse_spec(text, list(KINDS)).target for text in config.datasets]
+    runs = [run for target in targets if (run := run_directory_of(target))]
+    if runs and len(targets) > 1:
+        raise ConfigError(f"{runs[0]}: the journal of a run is scored by itself; leave out the other files.")
+    if runs and (config.limit or config.lang != "auto" or config.fresh):
+        raise ConfigError(
+            f"{runs[0]}: the journal of a run is scored as it is; leave out --limit, --lang and --fresh."
+        )
+    return runs[0] if runs else None
+
+
+def _refuse_run_of_a_model(directory: RunDirectory) -> None:
+    """Its replies cost requests; they are not pushed aside by a scoring of the same name."""
+    before = directory.read_json(RUN_FILE) or {}
+    if any(variant.get("form") != SCORED for variant in before.get("variants", ())):
+        raise InputError(f"{directory.path}: holds the run of a model. Choose another --name or --out.")
+
+
+def _scored(
+    prepared: PreparedScoring,
+    directory: RunDirectory,
+    display: Callable[[Meter], AbstractContextManager[object]],
+    notify: Callable[[str], None],
+) -> Run:
+    config, meter, stopwatch = prepared.config, Meter(), Stopwatch()
+    works = [new_work(plan.variant, [plan], config.on_error) for plan in prepared.plans]
+    works = reconcile(works, directory, meter, keep_errors=config.on_error != "fail")
+    directory.write_json(
+        RUN_FILE, run_file(config, _variants(prepared.plans), prepared.plans, surroundings())
+    )
+    meter.total = sum(plan.rows for plan in prepared.plans)
+    meter.reused = meter.total - sum(work.all_owed for work in works)
+    problem: EvalsuiteError | None = None
+    try:
+        if meter.owed:
+            with display(meter), Journal(directory.journal) as journal, stopwatch.working():
+                for job in _jobs(work for work in works if not work.judge):
+                    journal.append(_judged(job, meter))
+                judged = [work for work in works if work.judge]
+                with opened_cache(config.cache if judged else None, notify) as cache:
+                    for work in judged:
+                        asked = _ask_judge(config, work, directory, journal, meter, cache)
+                        run_to_end(asked, work.all_owed)
+    except KeyboardInterrupt:
+        problem = RunIncomplete("interrupted. Run the same command again: it goes on where it was.")
+    except EvalsuiteError as error:
+        problem = error
+    if problem and not meter.done and not meter.reused:
+        directory.discard_empty()
+        raise problem
+    results = dataset_results(works, config.on_error)
+    problem = problem or missing(results, meter, FILL_IN)
+    return conclude(directory, results, meter, stopwatch, config, problem)
+
+
+async def _ask_judge(
+    config: ScoreConfig,
+    work: Work,
+    directory: RunDirectory,
+    journal: Journal,
+    meter: Meter,
+    cache: ReplyStore | None,
+) -> None:
+    """Have the answers of a file judged."""
+    assert work.judge
+    async with judge_endpoint(config, work.judge) as endpoint:
+        await check_judge(endpoint)
+        wrap = put_before(cache, endpoint, work.judge.fingerprint)
+        through: dict[Party, Wrap] = {"judge": wrap} if wrap else {}
+        with FirstReplies(directory) as replies:
+            inference = Inference(
+                work, {"judge": endpoint}, journal, meter, first_replies=replies, through=through
+            )
+            await inference.run()
+    meter.pace.pause()
+
+
+def _jobs(works: Iterable[Work]) -> Iterator[Job]:
+    return (job for work in works for job in work.jobs() if job is not None)
+
+
+def _judged(job: Job, meter: Meter) -> bytes:
+    """Count a sample's score; its journal line."""
+    assert isinstance(job.sample, PredictedSample)
+    reply = job.sample.reply
+    if reply is None:
+        judgement = failed_score(job)
+        error = {"class": MISSING, "message": NO_PREDICTION, "status": None}
+        meter.failures[MISSING, NO_PREDICTION] += 1
+    else:
+        judgement = job.plan.task.score(job.sample.row, reply, job.plan.style)
+        error = None
+    job.count(judgement)
+    meter.done += 1
+    meter.outcomes[judgement.outcome] += 1
+    return sample_line(job, reply, judgement, error=error)
+
+
+def _variants(plans: Sequence[PredictionPlan]) -> list[dict[str, Any]]:
+    """The variants of run.json: each set of predictions, with its files."""
+    found: dict[str, dict[str, Any]] = {}
+    for plan in plans:
+        source = plan.spec.target
+        known = found.setdefault(
+            plan.variant.name,
+            {
+                "name": plan.variant.name,
+                "model": None,
+                "source": source,
+                "form": SCORED,
+                "backend": None,
+                "fingerprint": plan.variant.fingerprint,
+            },
+        )
+        if known["source"] != source:
+            known["source"] += f", {source}"
+            known["fingerprint"] += f"+{plan.variant.fingerprint}"
+    return list(found.values())

@@ -1,0 +1,131 @@
+"""What the breakdowns of agent steps look like: the tools that were confused as a matrix, scores by group as curves."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from evalsuite.formatting.numbers import axis_unit, format_count, format_value, scaled
+from evalsuite.metrics.finite import finite
+from evalsuite.report.line_charts import Line, Point, line_chart
+from evalsuite.report.summary_parts import Part
+
+MOST_TOOLS = 12
+"""Rows and columns of a matrix; one of more tools is not drawn, since most of it would be empty."""
+HEATS = 5
+GROUPED = ("by_depth", "by_tools")
+MATRICES = ("choices", "confusion")
+
+
+class Cell(Struct, frozen=True):
+    """How often one tool was called in place of another; `heat` from 0 to `HEATS` is the share of its row."""
+
+    number: str
+    heat: int
+    right: bool
+
+
+class Matrix(Struct, frozen=True):
+    """Gold steps down, replies across, the most frequent first."""
+
+    title: str
+    variant: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, tuple[Cell, ...]], ...]
+
+
+class GroupedCurves(Struct, frozen=True):
+    """One breakdown as a chart a metric; `names` are the variants, in the order of their colours."""
+
+    title: str
+    axis: str
+    names: tuple[str, ...]
+    charts: tuple[tuple[str, str], ...]
+
+
+def matrices(wholes: Sequence[Part]) -> list[Matrix]:
+    """A matrix a table of pairs and variant, in the same order for all; none of pairs that are too many to be all told."""
+    found = []
+    for name in MATRICES:
+        tables = [
+            (part.variant, table)
+            for part in wholes
+            if (table := (part.content.get("breakdowns") or {}).get(name))
+        ]
+        down, across = _order([table for _, table in tables])
+        if len(across) <= MOST_TOOLS and not any(table.get("n_unlisted") for _, table in tables):
+            found += [_matrix(variant, table, down, across) for variant, table in tables]
+    return found
+
+
+def _order(tables: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[str]]:
+    """The gold steps, most frequent first, and the same with what else was replied."""
+    counts: tuple[Counter[str], Counter[str]] = (Counter(), Counter())
+    for table in tables:
+        for line in table["lines"]:
+            for counter, word in zip(counts, line["key"], strict=True):
+                counter[str(word)] += int(line["n"])
+    down, said = ([word for word, _ in counter.most_common()] for counter in counts)
+    return down, [*down, *(word for word in said if word not in counts[0])]
+
+
+def _matrix(variant: str, table: Mapping[str, Any], down: Sequence[str], across: Sequence[str]) -> Matrix:
+    counts = {(str(line["key"][0]), str(line["key"][1])): int(line["n"]) for line in table["lines"]}
+    rows = []
+    for gold in down:
+        row = [counts.get((gold, said), 0) for said in across]
+        cells = (_cell(count, sum(row), gold == said) for count, said in zip(row, across, strict=True))
+        rows.append((gold, tuple(cells)))
+    return Matrix(str(table.get("title", "")), variant, tuple(across), tuple(rows))
+
+
+def _cell(count: int, of: int, right: bool) -> Cell:
+    return Cell(format_count(count) if count else "", -(-HEATS * count // max(1, of)), right)
+
+
+def grouped_curves(wholes: Sequence[Part]) -> list[GroupedCurves]:
+    """Scores by depth and by the number of tools: a chart a metric, a line a variant."""
+    found = []
+    for name in GROUPED:
+        tables = [
+            (part, table) for part in wholes if (table := (part.content.get("breakdowns") or {}).get(name))
+        ]
+        if any(len(table.get("lines") or ()) > 1 for _, table in tables):
+            found.append(_grouped(tables))
+    return found
+
+
+def _grouped(tables: Sequence[tuple[Part, Mapping[str, Any]]]) -> GroupedCurves:
+    described = tables[0][1]
+    groups = list(dict.fromkeys(str(line["key"][0]) for _, table in tables for line in table["lines"]))
+    groups.sort(key=lambda group: int("".join(filter(str.isdigit, group.split("–")[0])) or 0))
+    ticks = [(float(place), group) for place, group in enumerate(groups)]
+    charts = []
+    for metric in map(str, described.get("averages") or ()):
+        lines = [Line(part.variant, tuple(_points(part, table, metric, groups))) for part, table in tables]
+        chart = line_chart(
+            lines, title=f"{metric} {described.get('title', '')}", ticks=ticks, bounds=(0.0, 100.0)
+        )
+        if chart:
+            unit = axis_unit(dict(tables[0][0].metrics()).get(metric, {}))
+            charts.append((metric + unit, chart))
+    axis = str((described.get("columns") or [""])[0])
+    return GroupedCurves(
+        str(described.get("title", "")), axis, tuple(part.variant for part, _ in tables), tuple(charts)
+    )
+
+
+def _points(part: Part, table: Mapping[str, Any], name: str, groups: Sequence[str]) -> list[Point]:
+    metric = dict(part.metrics()).get(name, {})
+    points = []
+    for line in table["lines"]:
+        held = (line.get("values") or {}).get(name) or {}
+        value = scaled(metric, held.get("value"))
+        if finite(value) is not None and value is not None:
+            group = str(line["key"][0])
+            words = f"{part.variant}, {group}: {format_value(metric, held['value'])}, n = {format_count(held.get('n'))}"
+            points.append(Point(float(groups.index(group)), value, words=words))
+    return sorted(points, key=lambda point: point.place)

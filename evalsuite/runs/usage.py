@@ -1,0 +1,233 @@
+"""What replies took: requests, tokens, time, money; by variant and dataset, in room that does not grow with rows.
+
+All of it is in the journal's lines, so that a run which is read again, resumed or rescored says the same as before.
+Tokens are as the server's `usage` says. Three kinds are kept apart: those of replies that are there (paid), those of
+replies that were thrown away and asked for again (wasted: paid as well, as far as anyone told), and those of replies
+that came from the cache (not paid).
+
+    latency_s   from the first byte sent to the last received, of the attempt that was answered
+    ttft_s      from the first byte sent to the first piece of the reply; known of streams alone
+    token_s     a token after the first: (latency_s - ttft_s) / (completion tokens - 1)
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from evalsuite.endpoint.client import Answer
+from evalsuite.runs.records import wasted_of_line
+from evalsuite.types import Further, Party, TokenCounts
+
+GROWTH = 1.02
+"""Each bucket of a `Spread` is by so much wider than the one before: quantiles are off by 1 % at most."""
+LOG_GROWTH = math.log(GROWTH)
+LEAST = 1e-6
+"""Seconds; what is shorter is counted as this."""
+MILLION = 1e6
+
+
+@dataclass(slots=True)
+class Spread:
+    """How positive numbers spread: mean and quantiles from counts in buckets, not from the numbers."""
+
+    count: int = 0
+    total: float = 0.0
+    buckets: dict[int, int] = field(default_factory=dict)
+
+    def add(self, value: float) -> None:
+        """Count a number."""
+        self.count += 1
+        self.total += value
+        bucket = math.ceil(math.log(max(value, LEAST)) / LOG_GROWTH)
+        self.buckets[bucket] = self.buckets.get(bucket, 0) + 1
+
+    def merge(self, other: Spread) -> None:
+        """Count the other's numbers too."""
+        self.count += other.count
+        self.total += other.total
+        for bucket, count in other.buckets.items():
+            self.buckets[bucket] = self.buckets.get(bucket, 0) + count
+
+    def quantile(self, share: float) -> float:
+        """The nearest-rank quantile, the middle of its bucket. There must be a number."""
+        rank = max(1, math.ceil(share * self.count))
+        seen = 0
+        for bucket in sorted(self.buckets):
+            seen += self.buckets[bucket]
+            if seen >= rank:
+                return math.exp((bucket - 0.5) * LOG_GROWTH)
+        raise ValueError("a spread of nothing has no quantiles")
+
+    def described(self) -> dict[str, float] | None:
+        """For summary.json; None where there is nothing."""
+        if not self.count:
+            return None
+        middle, high = (round(self.quantile(share), 6) for share in (0.5, 0.95))
+        total = round(self.total, 9)  # the same in whatever order the numbers came
+        return {"mean": round(total / self.count, 6), "median": middle, "p95": high}
+
+
+@dataclass(slots=True)
+class Account:
+    """What the replies of one variant to one dataset took. A judge's tokens are counted apart."""
+
+    replies: int = 0
+    """Replies that were paid, of the model and the judge."""
+    from_cache: int = 0
+    requests: int = 0
+    retries: int = 0
+    without_usage: int = 0
+    """Paid replies whose tokens the server did not tell."""
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    judge_prompt_tokens: int = 0
+    judge_completion_tokens: int = 0
+    wasted_prompt_tokens: int = 0
+    wasted_completion_tokens: int = 0
+    cached_prompt_tokens: int = 0
+    cached_completion_tokens: int = 0
+    latency: Spread = field(default_factory=Spread)
+    ttft: Spread = field(default_factory=Spread)
+    token: Spread = field(default_factory=Spread)
+
+    def add_line(self, line: Mapping[str, Any]) -> None:
+        """Count what a journal line says."""
+        self._add_entry("model", line)
+        for further in line.get("further") or ():
+            self._add_entry(further["of"], further)
+        if line.get("reply") is not None and line.get("latency_s") is not None:
+            completion = (line.get("usage") or {}).get("completion_tokens")
+            self.add_times(line["latency_s"], line.get("ttft_s"), completion)
+
+    def _add_entry(self, of: Party, entry: Mapping[str, Any]) -> None:
+        """A line without what is further in it, or an entry of its `further`."""
+        usage, attempts = entry.get("usage") or {}, int(entry.get("attempts") or 0)
+        self.add_sent(attempts, wasted_of_line(entry))
+        if entry.get("from_cache"):
+            self.add_cached(usage.get("prompt_tokens"), usage.get("completion_tokens"))
+        elif attempts and entry.get("reply") is not None:
+            self.add_paid(of, usage.get("prompt_tokens"), usage.get("completion_tokens"))
+
+    def add_answer(self, of: Party, answer: Answer | Further) -> None:
+        """The same of an answer, its times apart. A reply that a file held took no attempt, and nobody paid it here."""
+        reply = answer.reply
+        self.add_sent(answer.attempts, answer.wasted)
+        if answer.from_cache:
+            self.add_cached(reply.prompt_tokens, reply.completion_tokens)
+        elif answer.attempts:
+            self.add_paid(of, reply.prompt_tokens, reply.completion_tokens)
+
+    def add_sent(self, attempts: int, wasted: TokenCounts) -> None:
+        """Count the requests that a reply, or a failure, took, and the tokens of those that came to nothing."""
+        self.requests += attempts
+        self.retries += max(0, attempts - 1)
+        self.wasted_prompt_tokens += wasted[0]
+        self.wasted_completion_tokens += wasted[1]
+
+    def add_cached(self, prompt: int | None, completion: int | None) -> None:
+        """Count a reply that came from the cache."""
+        self.from_cache += 1
+        self.cached_prompt_tokens += prompt or 0
+        self.cached_completion_tokens += completion or 0
+
+    def add_paid(self, of: Party, prompt: int | None, completion: int | None) -> None:
+        """Count a reply that was asked for."""
+        self.replies += 1
+        self.without_usage += prompt is None and completion is None
+        if of == "judge":
+            self.judge_prompt_tokens += prompt or 0
+            self.judge_completion_tokens += completion or 0
+        else:
+            self.prompt_tokens += prompt or 0
+            self.completion_tokens += completion or 0
+
+    def add_times(self, latency_s: float, ttft_s: float | None, completion: int | None) -> None:
+        """Count how long a reply took."""
+        self.latency.add(latency_s)
+        if ttft_s is not None:
+            self.ttft.add(ttft_s)
+            if completion and completion > 1:
+                self.token.add(max(0.0, latency_s - ttft_s) / (completion - 1))
+
+    def merge(self, other: Account) -> None:
+        """Count the other's too."""
+        for one in fields(self):
+            mine, others = getattr(self, one.name), getattr(other, one.name)
+            if isinstance(mine, Spread):
+                mine.merge(others)
+            else:
+                setattr(self, one.name, mine + others)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was asked and nothing came from the cache."""
+        return not (self.requests or self.from_cache)
+
+    def cost(self, prices: tuple[float, float] | None) -> float | None:
+        """What the model's tokens cost, wasted ones included, in the prices' currency; None where that is not known."""
+        if prices is None or (self.replies and self.without_usage == self.replies):
+            return None
+        prompt = self.prompt_tokens + self.wasted_prompt_tokens
+        completion = self.completion_tokens + self.wasted_completion_tokens
+        return (prompt * prices[0] + completion * prices[1]) / MILLION
+
+    def counts(self) -> dict[str, int]:
+        """Everything that is a number."""
+        return {
+            one.name: getattr(self, one.name)
+            for one in fields(self)
+            if not isinstance(getattr(self, one.name), Spread)
+        }
+
+    def described(self, prices: tuple[float, float] | None) -> dict[str, Any]:
+        """For summary.json."""
+        cost = self.cost(prices)
+        return {
+            **self.counts(),
+            "latency_s": self.latency.described(),
+            "ttft_s": self.ttft.described(),
+            "token_s": self.token.described(),
+            "cost": None if cost is None else round(cost, 9),
+        }
+
+
+@dataclass(slots=True)
+class Accounts:
+    """One account for each dataset of each variant."""
+
+    by_place: dict[tuple[str, str], Account] = field(default_factory=dict)
+
+    def of(self, variant: str, dataset: str) -> Account:
+        """The account of a dataset of a variant."""
+        found = self.by_place.get((variant, dataset))
+        if found is None:
+            found = self.by_place[variant, dataset] = Account()
+        return found
+
+    def add_line(self, line: Mapping[str, Any]) -> None:
+        """Count a journal line."""
+        self.of(line["variant"], line["dataset"]).add_line(line)
+
+    def with_those_of(self, other: Accounts) -> Accounts:
+        """Both together."""
+        both = Accounts()
+        for accounts in (self, other):
+            for (variant, dataset), account in accounts.by_place.items():
+                both.of(variant, dataset).merge(account)
+        return both
+
+    def whole(self) -> Account:
+        """All of them together."""
+        found = Account()
+        for account in self.by_place.values():
+            found.merge(account)
+        return found
+
+    def described(self, prices: tuple[float, float] | None) -> Iterator[dict[str, Any]]:
+        """The entries of summary.json's `accounts`: datasets that were asked, or answered from the cache."""
+        for (variant, dataset), account in self.by_place.items():
+            if not account.is_empty:
+                yield {"variant": variant, "dataset": dataset, **account.described(prices)}

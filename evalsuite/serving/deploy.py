@@ -1,0 +1,74 @@
+"""`evalsuite deploy`: the servers of a run, started and held, all at the same time."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from evalsuite._util.event_loop import run_to_end
+from evalsuite.backends.base import Say, Served, Server
+from evalsuite.config import DeployConfig
+from evalsuite.endpoint.likelihood_requests import request_for
+from evalsuite.endpoint.wire import Generation
+from evalsuite.errors import ConfigError
+from evalsuite.serving.endpoints import check_model, model_endpoint
+from evalsuite.serving.variants import Serving, plan_serving, start
+from evalsuite.tasks.base import GREETING
+from evalsuite.types import Prompt
+
+LOOK_SECONDS = 0.5
+LOG_FOLDER_PREFIX = "evalsuite-deploy-"
+
+
+def deploy(config: DeployConfig, say: Say, ready: Callable[[Sequence[tuple[str, Served]]], None]) -> None:
+    """Serve every variant until this is interrupted; `ready` gets (variant, how it is asked) once each has answered.
+
+    Raises `InputError` before anything starts, `ServerError` when a server does not start or ends by itself; its log
+    is kept then, and removed otherwise.
+    """
+    serving = plan_serving(config)
+    if "port" in config.backend_arg and len(serving.servers) > 1:
+        raise ConfigError(
+            f"--backend-arg port=: these variants take {len(serving.servers)} servers, which cannot have one port; leave it out."
+        )
+    logs = Path(tempfile.mkdtemp(prefix=LOG_FOLDER_PREFIX))
+    try:
+        _hold(config, serving, logs, say, ready)
+    except KeyboardInterrupt:
+        shutil.rmtree(logs, ignore_errors=True)
+        raise
+
+
+def _hold(
+    config: DeployConfig,
+    serving: Serving,
+    logs: Path,
+    say: Say,
+    ready: Callable[[Sequence[tuple[str, Served]]], None],
+) -> None:
+    with ExitStack() as stack:
+        servers: list[Server] = []
+        answering: list[tuple[str, Served]] = []
+        for plan in serving.servers:
+            log = logs / f"server-{plan.name}.log"
+            server = stack.enter_context(start(plan, plan.checkpoints, config.backend_arg, log, say))
+            servers.append(server)
+            for checkpoint in plan.checkpoints:
+                run_to_end(_check(config, server.served[checkpoint.name]))
+                answering.append((checkpoint.name, server.served[checkpoint.name]))
+        ready(answering)
+        never = threading.Event()
+        while not never.wait(LOOK_SECONDS):
+            for server in servers:
+                server.check()
+
+
+async def _check(config: DeployConfig, served: Served) -> None:
+    """Its name is listed and one token comes; of a flat text, since a base model may have no chat template."""
+    async with model_endpoint(config, served) as endpoint:
+        await check_model(endpoint, ())
+        await endpoint.probe(request_for(Prompt(text=GREETING), Generation(1)))

@@ -1,0 +1,143 @@
+"""Which servers of a run fit side by side: what they take, estimated from their weights, against what is free.
+
+An estimate, not a promise: activations and caches depend on what is asked. So a server that does not fit even alone is
+started all the same, and only what would stand beside it is held back.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from evalsuite.backends.base import Say
+from evalsuite.serving.server_plan import ServerPlan
+
+GIB = 1 << 30
+WEIGHT_FACTOR = {"transformers": 2.0}
+"""On a CPU it holds 16-bit weights in float32."""
+OVERHEAD_GIB = {"llamacpp": 0.5, "transformers": 1.0, "vllm": 3.0}
+"""Besides the weights and, with vLLM, its cache: SmolLM2 (0.25 GiB) took 0.4, 1.2 and 4.7 GiB, 2 of these cache."""
+OTHER_OVERHEAD_GIB = 3.0
+VLLM_CACHE = "VLLM_CPU_KVCACHE_SPACE"
+DEFAULT_VLLM_CACHE_GIB = 2.0
+SPARE = 1.2
+"""So many times what is estimated must be free for a further server."""
+SPREADING = frozenset(
+    {"tensor_parallel_size", "pipeline_parallel_size", "data_parallel_size", "tp", "tp_size", "dp_size"}
+)
+"""Arguments by which a server takes several GPUs."""
+WEIGHTS = ("*.safetensors", "*.bin")
+QUERY = ("nvidia-smi", "--query-gpu=memory.free", "--format=csv,noheader,nounits")
+QUERY_TIMEOUT_SECONDS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A server and, where it has one to itself, the GPU that it is to see."""
+
+    plan: ServerPlan
+    gpu: str | None = None
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What its process is told besides."""
+        return {} if self.gpu is None else {"CUDA_VISIBLE_DEVICES": self.gpu}
+
+
+def side_by_side(
+    plans: Sequence[ServerPlan], servers: int | None, arguments: Sequence[str], say: Say
+) -> list[list[Placed]]:
+    """The servers of a run in groups that run at the same time, in their order.
+
+    `servers` is how many at most; None for as many as have a GPU to themselves, and one after another without: servers
+    that share cores only slow each other down. `arguments` are the names of `--backend-arg`.
+    """
+    if len(plans) == 1 or servers == 1 or all(plan.backend.name == "remote" for plan in plans):
+        return [[Placed(plan)] for plan in plans]
+    gpus = {} if SPREADING & {name.replace("-", "_") for name in arguments} else free_gpus()
+    if len(gpus) > 1:
+        return _on_gpus(plans, min(servers or len(gpus), len(gpus)), gpus)
+    if servers is None:
+        return [[Placed(plan)] for plan in plans]
+    return _in_memory(plans, servers, say)
+
+
+def _on_gpus(plans: Sequence[ServerPlan], most: int, gpus: dict[str, int]) -> list[list[Placed]]:
+    """A GPU for each; what no single GPU holds has the machine to itself."""
+    groups: list[list[Placed]] = []
+    for plan in plans:
+        group = groups[-1] if groups else []
+        taken = {placed.gpu for placed in group}
+        own = next(
+            (name for name, free in gpus.items() if name not in taken and needed(plan) * SPARE <= free), None
+        )
+        if own is not None and group and len(group) < most and None not in taken:
+            group.append(Placed(plan, own))
+        else:
+            alone = next((name for name, free in gpus.items() if needed(plan) * SPARE <= free), None)
+            groups.append([Placed(plan, alone)])
+    return groups
+
+
+def _in_memory(plans: Sequence[ServerPlan], most: int, say: Say) -> list[list[Placed]]:
+    free, groups = free_memory(), [[Placed(plans[0])]]
+    for plan in plans[1:]:
+        together = sum(needed(placed.plan) for placed in groups[-1]) + needed(plan)
+        if len(groups[-1]) >= most:
+            groups.append([Placed(plan)])
+        elif together * SPARE > free:
+            say(
+                f"--servers {most}: {plan.name} waits, since it would take about {together / GIB:.1f} GiB with those before it "
+                f"and {free / GIB:.1f} GiB are free"
+            )
+            groups.append([Placed(plan)])
+        else:
+            groups[-1].append(Placed(plan))
+    return groups
+
+
+def needed(plan: ServerPlan) -> int:
+    """Bytes that a server takes, roughly."""
+    name = plan.backend.name
+    weights = _weight_bytes(plan.checkpoints[0].path) * WEIGHT_FACTOR.get(name, 1.0)
+    cache = DEFAULT_VLLM_CACHE_GIB * GIB if name == "vllm" else 0.0
+    if name == "vllm" and os.environ.get(VLLM_CACHE, "").isdecimal():
+        cache = float(os.environ[VLLM_CACHE]) * GIB
+    adapters = sum(_weight_bytes(adapter.path) for one in plan.checkpoints for adapter in one.adapters)
+    return int(weights + adapters + cache + OVERHEAD_GIB.get(name, OTHER_OVERHEAD_GIB) * GIB)
+
+
+def _weight_bytes(path: Path | None) -> int:
+    if path is None:
+        return 0
+    files = [path] if path.is_file() else [file for pattern in WEIGHTS for file in path.glob(pattern)]
+    return sum(file.stat().st_size for file in files)
+
+
+def free_memory() -> int:
+    """Bytes that new processes can have without swapping."""
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
+    except (OSError, StopIteration, ValueError):
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+
+
+def free_gpus() -> dict[str, int]:
+    """Free bytes by the name CUDA_VISIBLE_DEVICES has for a GPU, of those that this process may see; empty without any."""
+    try:
+        done = subprocess.run(
+            QUERY, capture_output=True, text=True, timeout=QUERY_TIMEOUT_SECONDS, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return {}
+    found = {
+        str(number): int(text) * (1 << 20)
+        for number, text in enumerate(done.stdout.split())
+        if text.isdecimal()
+    }
+    seen = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return found if seen is None else {name: found[name] for name in seen.split(",") if name in found}

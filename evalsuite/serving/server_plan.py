@@ -1,0 +1,113 @@
+"""`--backend auto`: which engine serves which checkpoint, and why; which of them share a server."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from evalsuite.backends import BACKENDS, open_backend
+from evalsuite.backends.base import Backend
+from evalsuite.backends.compatibility import TABLE, obstacle
+from evalsuite.errors import CheckpointError, ServerError
+from evalsuite.models.checkpoint import Checkpoint
+
+ON_GPU = ("vllm", "sglang", "lmdeploy", "transformers", "llamacpp")
+ON_CPU = ("llamacpp", "transformers", "vllm", "sglang", "lmdeploy")
+"""In the order they are asked. With a GPU what serves many at once comes first, without one what starts in seconds."""
+
+MOST_NAMES = 3
+"""Of the variants on a server, in the name of its log."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerPlan:
+    """One server to be started: by what, for which variants, and why by that."""
+
+    backend: Backend
+    checkpoints: tuple[Checkpoint, ...]
+    why: str
+
+    @property
+    def name(self) -> str:
+        """Of its variants, fit for a file: `base`, `base+sft`, `base+sft+7-more`."""
+        names = [checkpoint.name for checkpoint in self.checkpoints]
+        more = len(names) - MOST_NAMES
+        return "+".join([*names[:MOST_NAMES], *([f"{more}-more"] if more > 0 else [])])
+
+
+def plan_servers(checkpoints: Sequence[Checkpoint], wanted: str, *, gpu: bool) -> tuple[ServerPlan, ...]:
+    """A server for every checkpoint, in their order; those that can share one do.
+
+    `wanted` is a backend's name or `auto`. Raises `CheckpointError` for a form that the engine does not serve,
+    `ServerError` for an engine that is not installed; both say what to do.
+    """
+    if all(checkpoint.form == "served" for checkpoint in checkpoints):
+        chosen = [("remote", "")] * len(checkpoints)
+    elif wanted != "auto":
+        _refuse_absent(wanted)
+        for checkpoint in checkpoints:
+            _refuse(wanted, checkpoint, gpu=gpu)
+        chosen = [(wanted, "as asked for")] * len(checkpoints)
+    else:
+        chosen = _chosen(checkpoints, gpu=gpu)
+    plans: list[ServerPlan] = []
+    for checkpoint, (name, why) in zip(checkpoints, chosen, strict=True):
+        place = next((number for number, plan in enumerate(plans) if _joins(plan, name, checkpoint)), None)
+        if place is None:
+            plans.append(ServerPlan(open_backend(name), (checkpoint,), why))
+        else:
+            shared = plans[place]
+            plans[place] = ServerPlan(shared.backend, (*shared.checkpoints, checkpoint), shared.why)
+    return tuple(plans)
+
+
+def _joins(plan: ServerPlan, name: str, checkpoint: Checkpoint) -> bool:
+    return plan.backend.name == name and plan.backend.shares(plan.checkpoints[0], checkpoint)
+
+
+def _chosen(checkpoints: Sequence[Checkpoint], *, gpu: bool) -> list[tuple[str, str]]:
+    """One engine for all where there is one, so that variants differ in nothing else; else the first for each."""
+    order = [name for name in (ON_GPU if gpu else ON_CPU) if name in BACKENDS]
+    ready = [name for name in order if open_backend(name).ability().ready]
+    serves = partial(obstacle, gpu=gpu)
+    for name in ready:
+        if not any(serves(name, checkpoint) for checkpoint in checkpoints):
+            forms = " and ".join(dict.fromkeys(checkpoint.form for checkpoint in checkpoints))
+            return [(name, f"the first ready engine that serves {forms} on this machine")] * len(checkpoints)
+    chosen: list[tuple[str, str]] = []
+    for checkpoint in checkpoints:
+        able = [name for name in ready if not serves(name, checkpoint)]
+        if not able:
+            raise _no_engine(checkpoint, order, ready, gpu=gpu)
+        chosen.append((able[0], f"no ready engine serves all variants; this one serves {checkpoint.form}"))
+    return chosen
+
+
+def _no_engine(
+    checkpoint: Checkpoint, order: Sequence[str], ready: Sequence[str], *, gpu: bool
+) -> CheckpointError | ServerError:
+    """Why none will do: an engine to install where that is all that is missing, else every engine's reason."""
+    absent = [name for name in order if name not in ready and not obstacle(name, checkpoint, gpu=gpu)]
+    if absent:
+        details = "; ".join(f"{name}: {open_backend(name).ability().detail}" for name in absent)
+        return ServerError(
+            f"{checkpoint.name} ({checkpoint.source}) is of the form '{checkpoint.form}', and no engine that serves it is installed. {details}"
+        )
+    reasons = dict.fromkeys(str(obstacle(name, checkpoint, gpu=gpu)) for name in order)
+    listing = "\n".join(f"  {reason}" for reason in reasons)
+    return CheckpointError(
+        f"--ckpt {checkpoint.source}: no engine here serves the form '{checkpoint.form}':\n{listing}\n"
+        "Or serve it yourself and give --base-url URL --model NAME."
+    )
+
+
+def _refuse_absent(name: str) -> None:
+    ability = open_backend(name).ability()
+    if not ability.ready:
+        raise ServerError(f"--backend {name}: {ability.detail}")
+
+
+def _refuse(name: str, checkpoint: Checkpoint, *, gpu: bool) -> None:
+    if name in TABLE and (reason := obstacle(name, checkpoint, gpu=gpu)):
+        raise CheckpointError(f"{checkpoint.name} ({checkpoint.source}): {reason}")

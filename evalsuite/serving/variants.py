@@ -1,0 +1,219 @@
+"""Who is served by what: the variants of a configuration, the servers that they need, and what was really served.
+
+What only servers of ours need is imported where it is used: a run against an address should not wait for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from evalsuite.backends.base import NOTHING, Say, Served, Server
+from evalsuite.config import RunConfig
+from evalsuite.errors import ConfigError
+from evalsuite.models.checkpoint import Checkpoint, served_fingerprint
+from evalsuite.runs.plan import DatasetPlan
+from evalsuite.runs.run import IDENTICAL
+from evalsuite.serving.server_plan import ServerPlan, plan_servers
+from evalsuite.types import Prompt
+
+if TYPE_CHECKING:
+    from evalsuite.endpoint.adapter_probe import Liveness
+
+SERVED_KEYS = ("served", "live", "warnings")
+OWN_PROMPTS = 3
+GENERAL = ("Hello! Who are you?", "The capital of France is")
+NO_TEMPLATE = "none"
+"""What backends record where a checkpoint has no chat template; see `models.templates`."""
+GGUF_FORMS = frozenset({"gguf", "gguf-lora", "served"})
+
+
+@dataclass(frozen=True)
+class Serving:
+    """The variants of a run and the servers they need."""
+
+    checkpoints: tuple[Checkpoint, ...]
+    servers: tuple[ServerPlan, ...]
+    arguments: Mapping[str, str]
+
+    def plan_of(self, checkpoint: Checkpoint) -> ServerPlan:
+        """The server that a variant is served by."""
+        return next(plan for plan in self.servers if checkpoint in plan.checkpoints)
+
+    def fingerprint(self, checkpoint: Checkpoint) -> str:
+        """Of what answers under a variant's name."""
+        return served_fingerprint(checkpoint, self.plan_of(checkpoint).backend.name, self.arguments)
+
+    def described(self, served: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """The variants' entries in run.json, with what is known of those that were served."""
+        return [
+            {**self._described(checkpoint), **served.get(checkpoint.name, {})}
+            for checkpoint in self.checkpoints
+        ]
+
+    def _described(self, checkpoint: Checkpoint) -> dict[str, Any]:
+        plan = self.plan_of(checkpoint)
+        found: dict[str, Any] = {
+            "name": checkpoint.name,
+            "model": checkpoint.model,
+            "source": checkpoint.source,
+            "form": checkpoint.form,
+            "backend": plan.backend.name,
+            "fingerprint": checkpoint.fingerprint,
+        }
+        more = {
+            "details": dict(checkpoint.details),
+            "adapters": [
+                {"path": str(adapter.path), "fingerprint": adapter.fingerprint}
+                for adapter in checkpoint.adapters
+            ],
+            "made_by": list(checkpoint.recipe),
+            "why": plan.why,
+        }
+        return found | {key: value for key, value in more.items() if value}
+
+
+class ServedFacts:
+    """What was really served, by variant: `served` (the engine's facts), `live` (see `Liveness`), `warnings`.
+
+    A start that has nothing to ask of a variant keeps what the start before recorded of the same fingerprint.
+    """
+
+    def __init__(self, serving: Serving, before: Mapping[str, Any] | None) -> None:
+        now = {checkpoint.name: checkpoint.fingerprint for checkpoint in serving.checkpoints}
+        self.by_variant: dict[str, dict[str, Any]] = {
+            entry["name"]: {key: entry[key] for key in SERVED_KEYS if key in entry}
+            for entry in (before or {}).get("variants", ())
+            if now.get(entry.get("name")) == entry.get("fingerprint")
+        }
+
+    def add(self, checkpoint: Checkpoint, served: Served, live: Liveness | None, *, chat: bool) -> list[str]:
+        """Record a variant that answers; what is to be said of it. `chat`: messages are asked, not flat texts."""
+        facts: dict[str, Any] = {"served": dict(served.engine)}
+        warnings = [base_through_chat(checkpoint, served)] if chat else []
+        if live is not None:
+            facts["live"] = live.recorded()
+            if live.identical:
+                warnings.append(identical_to_base(checkpoint, live))
+        if found := [warning for warning in warnings if warning]:
+            facts["warnings"] = found
+        self.by_variant[checkpoint.name] = facts
+        return found
+
+    def identical(self, checkpoint: Checkpoint) -> bool:
+        """Whether a variant's adapter is known to make no difference."""
+        live = self.by_variant.get(checkpoint.name, {}).get("live") or {}
+        return bool(live.get("identical"))
+
+
+def identical_to_base(checkpoint: Checkpoint, live: Liveness) -> str:
+    """The warning, with what may be the cause."""
+    sure = (
+        ""
+        if live.by == "log-probabilities"
+        else " (the server gives no log-probabilities, so equal texts are all that is known)"
+    )
+    return (
+        f"WARNING: {checkpoint.name} is {IDENTICAL}: {live.prompts} prompts were answered with the adapter as without it, by {live.by}{sure}. "
+        f"Either {checkpoint.source} was saved before it learned anything (its B matrices are zero), or the server does not apply it; "
+        f"what {checkpoint.name} scored here are the base's scores."
+    )
+
+
+def base_through_chat(checkpoint: Checkpoint, served: Served) -> str:
+    """A warning where a model is asked through chat that has not learned it, as far as its files tell; else empty."""
+    template = served.engine.get("chat_template", "")
+    if checkpoint.chat_template is not None:
+        return ""
+    if template.startswith(NO_TEMPLATE):
+        why = f"has no chat template{template.removeprefix(NO_TEMPLATE)}, as base models have none"
+    elif checkpoint.looks_like_base:
+        why = f"is a base model by its name ({Path(checkpoint.source).name})"
+    else:
+        return ""
+    return (
+        f"WARNING: {checkpoint.name} {why}, and is asked through chat: its replies may say little of what it knows. "
+        "Ask it with --completions (and --stop TEXT to end replies), or give the template it was trained with by --chat-template FILE."
+    )
+
+
+def plan_serving(config: RunConfig) -> Serving:
+    """Recognise every variant and choose its engine. Raises `CheckpointError`, `ConfigError`, `ServerError`."""
+    from evalsuite.backends.devices import has_gpu
+    from evalsuite.conversion.llama_cpp import as_gguf, find_converters
+    from evalsuite.conversion.prepare import check_can_be_made
+    from evalsuite.models.templates import read_template
+    from evalsuite.models.variants import find_variants
+
+    checkpoints = find_variants(config.ckpt, config.adapter, merge=config.merge, quants=config.quant)
+    if config.backend == "llamacpp" and find_converters():
+        checkpoints = tuple(as_gguf(checkpoint) for checkpoint in checkpoints)
+    for checkpoint in checkpoints:
+        check_can_be_made(checkpoint)
+    if config.chat_template is not None:
+        template = read_template(config.chat_template)
+        checkpoints = tuple(replace(checkpoint, chat_template=template) for checkpoint in checkpoints)
+    gpu = any(checkpoint.form not in GGUF_FORMS for checkpoint in checkpoints) and has_gpu()
+    return serving_of(checkpoints, config.backend, config.backend_arg, gpu=gpu)
+
+
+def serving_of(
+    checkpoints: Sequence[Checkpoint], backend: str, arguments: Mapping[str, str], *, gpu: bool = False
+) -> Serving:
+    """The servers of checkpoints that are known."""
+    servers = plan_servers(checkpoints, backend, gpu=gpu)
+    if arguments and len({plan.backend.name for plan in servers}) > 1:
+        names = " and ".join(dict.fromkeys(plan.backend.name for plan in servers))
+        raise ConfigError(
+            f"--backend-arg: the variants are served by {names}, which have different arguments; evaluate them in two runs."
+        )
+    return Serving(tuple(checkpoints), servers, arguments)
+
+
+def start(
+    plan: ServerPlan,
+    checkpoints: Sequence[Checkpoint],
+    arguments: Mapping[str, str],
+    log: Path,
+    say: Say,
+    environment: Mapping[str, str] = NOTHING,
+) -> AbstractContextManager[Server]:
+    """Start a plan's server for those of its variants that are owed something; what has to be made first is made."""
+    ready = list(checkpoints)
+    if plan.backend.name != "remote":
+        from evalsuite.conversion.prepare import made
+
+        ready = [made(checkpoint, log, say) for checkpoint in checkpoints]
+        say(f"starting {plan.backend.name} for {', '.join(checkpoint.name for checkpoint in checkpoints)} …")
+    return plan.backend.serve(ready, arguments, log, say, environment)
+
+
+async def liveness(served: Served, plans: Sequence[DatasetPlan], *, completions: bool) -> Liveness | None:
+    """Whether an adapter makes a difference, on questions of this run and others; None where there is no adapter."""
+    if served.without_adapter is None:
+        return None
+    from evalsuite.endpoint.adapter_probe import Voice, compare
+
+    base = served.without_adapter
+    return await compare(
+        Voice(served.base_url, served.model, served.fields),
+        Voice(base.base_url, base.model, base.fields),
+        [
+            *first_prompts(plans[:OWN_PROMPTS]),
+            *(_general_prompt(text, completions=completions) for text in GENERAL),
+        ],
+    )
+
+
+def first_prompts(plans: Sequence[DatasetPlan]) -> Iterator[Prompt]:
+    """What the first sample of each dataset asks."""
+    for plan in plans:
+        sample, shots = next(plan.samples())
+        yield plan.request(sample, shots)[0]
+
+
+def _general_prompt(text: str, *, completions: bool) -> Prompt:
+    return Prompt(text=text) if completions else Prompt(messages=[{"role": "user", "content": text}])

@@ -1,0 +1,104 @@
+"""`evalsuite suites install NAME`: a suite's own environment, made by uv where it is there, else by venv and pip."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from evalsuite.errors import EvalsuiteError
+from evalsuite.suites.environments import MADE, Environment, find_environment, home
+from evalsuite.suites.registry import TORCH, Suite
+
+LAST_LINES = 12
+LOG = "install.log"
+CHECK_TIMEOUT_SECONDS = 600
+
+
+def install(suite: Suite, *, fresh: bool, say: Callable[[str], None]) -> Environment:
+    """Make a suite's environment, or say that it is there. Raises `EvalsuiteError` with the installer's last lines."""
+    found = find_environment(suite)
+    if found.own:
+        raise EvalsuiteError(
+            f"{suite.title} runs in an interpreter of yours, {found.python}; unset its variable to have one made."
+        )
+    if found.state == "ready" and not fresh:
+        say(f"{suite.title} {found.version} is there: {found.detail}")
+        return found
+    folder = home(suite)
+    began = time.monotonic()
+    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise EvalsuiteError(
+            f"{folder}: cannot be made ({error.strerror}); set EVALSUITE_SUITES to a folder that can be written."
+        ) from error
+    _make(suite, folder, say)
+    say(f"{suite.title}: made in {time.monotonic() - began:.0f} s")
+    return find_environment(suite)
+
+
+def _make(suite: Suite, folder: Path, say: Callable[[str], None]) -> None:
+    log = folder / LOG
+    python = folder / "bin" / "python"
+    uv = shutil.which("uv")
+    if uv:
+        say(f"{suite.title}: making {folder} with uv …")
+        _run(
+            [uv, "venv", "--quiet", "--allow-existing", "--seed", "--python", sys.executable, str(folder)],
+            log,
+        )
+    else:
+        say(f"{suite.title}: making {folder} with venv and pip …")
+        _run([sys.executable, "-m", "venv", str(folder)], log)
+    for requirements in ([_torch()] if suite.torch else []), list(suite.requirements):
+        if requirements:
+            say(f"  {' '.join(requirements)}")
+            _install(requirements, python, uv, log)
+    if suite.alone:
+        _install(["--no-deps", *suite.alone], python, uv, log)
+    say("  trying it …")
+    _run([str(python), "-B", str(suite.driver), "check"], log, timeout=CHECK_TIMEOUT_SECONDS)
+    made = {"suite": suite.name, "requirements": list(suite.requirements), "python": sys.version.split()[0]}
+    (folder / MADE).write_text(json.dumps(made) + "\n", encoding="utf-8")
+
+
+def _torch() -> str:
+    """The version beside evalsuite, whose download is likely to be in the cache; else the tested one."""
+    try:
+        return f"torch=={version('torch').partition('+')[0]}"
+    except PackageNotFoundError:
+        return TORCH
+
+
+def _install(requirements: Sequence[str], python: Path, uv: str | None, log: Path) -> None:
+    """By uv, and by pip where uv does not find what pip is set up to find (an index of its own)."""
+    if uv:
+        try:
+            _run([uv, "pip", "install", "--quiet", "--python", str(python), *requirements], log)
+        except EvalsuiteError:
+            uv = None
+    if not uv:
+        pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        _run([*pip, *requirements], log)
+
+
+def _run(command: Sequence[str], log: Path, timeout: float | None = None) -> None:
+    with log.open("ab") as output:
+        try:
+            done = subprocess.run(command, stdout=output, stderr=output, timeout=timeout, check=False)
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise EvalsuiteError(f"{command[0]}: {error}. The log: {log}") from error
+    if done.returncode:
+        lines = log.read_text("utf-8", "replace").strip().splitlines()[-LAST_LINES:]
+        listing = "\n".join(f"  {line}" for line in lines)
+        raise EvalsuiteError(
+            f"{' '.join(command[:4])} … ended with {done.returncode}; its last lines (all in {log}):\n{listing}\n"
+            "Without network, set pip up for a mirror (PIP_INDEX_URL) and run the command again."
+        )

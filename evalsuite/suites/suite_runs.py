@@ -1,0 +1,227 @@
+"""The suites' part of a run: what is owed, run it, take its samples into the journal, results beside the native ones."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from evalsuite._util.compact import OffsetSet
+from evalsuite.backends.base import Served
+from evalsuite.config import RunConfig
+from evalsuite.endpoint.wire import dumps
+from evalsuite.errors import EvalsuiteError, RunIncomplete
+from evalsuite.runs.aggregate import Tally
+from evalsuite.runs.directory import RunDirectory, write_failed
+from evalsuite.runs.imported import ImportedPlan, ImportedScores, count_line, imported_line, imported_plan
+from evalsuite.runs.journal import Journal, compact, journal_lines
+from evalsuite.runs.meter import Earlier, Meter
+from evalsuite.runs.summary import DatasetResults
+from evalsuite.runs.work import Variant
+from evalsuite.suites.driver_process import Driver
+from evalsuite.suites.jobs import SHOWN_DIGITS, SuiteJob
+from evalsuite.suites.results import RESULT_FILE, SAMPLES_FILE, SuiteResult, read_result, read_samples
+
+SUITES_FOLDER = "suites"
+APPEND_LINES = 500
+"""Journal lines that are written at once."""
+
+
+@dataclass
+class _Piece:
+    """One job for one variant."""
+
+    job: SuiteJob
+    variant: Variant
+    identity: str
+    folder: Path
+    results: DatasetResults | None = None
+    problem: EvalsuiteError | None = None
+
+    @property
+    def log(self) -> Path:
+        return self.folder.with_name(f"{self.folder.name}.log")
+
+
+class SuiteRuns:
+    """All jobs of a run, for all its variants."""
+
+    def __init__(
+        self,
+        jobs: Sequence[SuiteJob],
+        variants: Sequence[Variant],
+        directory: RunDirectory,
+        config: RunConfig,
+        say: Callable[[str], None],
+    ) -> None:
+        self._directory = directory
+        self._config = config
+        self._say = say
+        self._pieces = [self._piece(job, variant) for variant in variants for job in jobs]
+        self.names = frozenset(job.name for job in jobs)
+        """The datasets whose journal lines are these jobs'."""
+
+    def _piece(self, job: SuiteJob, variant: Variant) -> _Piece:
+        identity = job.identity(variant.fingerprint)
+        name = f"{re.sub(r'[^A-Za-z0-9._-]', '_', job.name)}-{identity[:SHOWN_DIGITS]}"
+        folder = self._directory.path / SUITES_FOLDER / re.sub(r"[/\\]", "_", variant.name) / name
+        return _Piece(job, variant, identity, folder)
+
+    def reconcile(self, meter: Meter) -> None:
+        """Take what earlier starts imported as it is; import what a suite finished; the rest is owed."""
+        if not self._pieces:
+            return
+        lines, stale = self._lines()
+        for piece in self._pieces:
+            result = read_result(piece.folder)
+            if result is None:
+                continue
+            offsets = lines.get((piece.variant.name, piece.job.name), set())
+            if len(offsets) != _count_lines(piece.folder / SAMPLES_FILE):
+                stale |= offsets
+                offsets = set()
+            try:
+                self._take(piece, result, meter, write=not offsets)
+            except RunIncomplete as error:
+                self._say(f"{error} It is run again.")
+        if stale:
+            self._drop(stale)
+
+    def _lines(self) -> tuple[dict[tuple[str, str], set[int]], set[int]]:
+        """Where the lines of each piece stand in the journal, and which belong to none of them any more."""
+        wanted = {(piece.variant.name, piece.job.name): piece.identity for piece in self._pieces}
+        found: dict[tuple[str, str], set[int]] = {}
+        keys: set[str] = set()
+        stale: set[int] = set()
+        for offset, line in journal_lines(self._directory.journal):
+            if line is None or line["dataset"] not in self.names:
+                continue
+            place, key = (line["variant"], line["dataset"]), str(line["key"])
+            if key.startswith(wanted.get(place, "-")) and key not in keys:
+                found.setdefault(place, set()).add(offset)
+                keys.add(key)
+            else:
+                stale.add(offset)
+        return found, stale
+
+    def _drop(self, offsets: set[int]) -> None:
+        """Lines of an import that was cut off, or of another job of the same name."""
+        compact(self._directory, move=OffsetSet(), drop=OffsetSet(offsets), taken_back=OffsetSet())
+
+    def owed(self, variant: str) -> bool:
+        """Whether a variant still has a benchmark to run."""
+        return any(piece.results is None for piece in self._pieces if piece.variant.name == variant)
+
+    @property
+    def any_results(self) -> bool:
+        """Whether any benchmark's results are there."""
+        return any(piece.results for piece in self._pieces)
+
+    def run(self, variant: str, served: Served, check: Callable[[], None], meter: Meter) -> None:
+        """Run what a variant owes, one benchmark after another. What fails is kept for `problem`; the others go on."""
+        for piece in self._pieces:
+            if piece.variant.name == variant and piece.results is None:
+                try:
+                    self._run(piece, served, check, meter)
+                except RunIncomplete as error:
+                    piece.problem = error
+
+    def _run(self, piece: _Piece, served: Served, check: Callable[[], None], meter: Meter) -> None:
+        spec = piece.job.spec
+        self._say(
+            f"{spec.text}: {spec.suite.title} {piece.job.environment.version} asks {piece.variant.name} …"
+        )
+        for left in (SAMPLES_FILE, RESULT_FILE):
+            (piece.folder / left).unlink(missing_ok=True)
+        try:
+            piece.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise write_failed(piece.folder, error) from error
+        told = piece.job.told(served, piece.folder)
+        Driver(piece.job, self._config, piece.log, piece.folder, self._say).run(told, check)
+        result = read_result(piece.folder)
+        if result is None:
+            raise RunIncomplete(
+                f"{spec.text}: {spec.suite.title} ended well and left no result ({piece.folder / RESULT_FILE}). See {piece.log}."
+            )
+        self._take(piece, result, meter, write=True)
+
+    def _take(self, piece: _Piece, result: SuiteResult, meter: Meter, *, write: bool) -> None:
+        """Count a benchmark's samples; with `write`, their journal lines are appended."""
+        job, variant, source = piece.job, piece.variant.name, piece.job.source
+        kept = ImportedScores(source)
+        counted: list[dict[str, Any]] = []
+        taken = Earlier()
+        for sample in read_samples(piece.folder):
+            kept.add(sample)
+            line = imported_line(sample, variant, job.name, source, piece.identity)
+            counted.append({name: line.get(name) for name in COUNTED})
+            taken.add(line)
+        if not counted:
+            raise RunIncomplete(_without_samples(piece, result))
+        if write:
+            self._append(piece)
+        notes = [*result.notes, *kept.notes(result.reported)]
+        plan = imported_plan(
+            job.spec.text, job.name, variant, kept.counts, source, kept.metrics(result.reported), notes
+        )
+        tally = Tally(plan.metrics, self._config.on_error)
+        for line in counted:
+            count_line(tally, line)
+        meter.earlier.take(taken)
+        meter.total += len(counted)
+        if write:
+            meter.imported += len(counted)
+        else:
+            meter.reused += len(counted)
+        piece.results = DatasetResults(variant, plan, tally, 0)
+
+    def _append(self, piece: _Piece) -> None:
+        """The journal lines of a benchmark, once all its samples have been read."""
+        job, batch = piece.job, []
+        with Journal(self._directory.journal) as journal:
+            for sample in read_samples(piece.folder):
+                line = imported_line(sample, piece.variant.name, job.name, job.source, piece.identity)
+                batch.append(dumps(line) + b"\n")
+                if len(batch) >= APPEND_LINES:
+                    journal.append(b"".join(batch))
+                    batch.clear()
+            journal.append(b"".join(batch))
+
+    def results(self) -> list[DatasetResults]:
+        """What was had, one entry a variant and benchmark."""
+        return [piece.results for piece in self._pieces if piece.results]
+
+    def described(self) -> list[Mapping[str, Any]]:
+        """Their entries in run.json."""
+        return [
+            {**found.plan.described(), "folder": str(piece.folder.relative_to(self._directory.path))}
+            for piece in self._pieces
+            if (found := piece.results) and isinstance(found.plan, ImportedPlan)
+        ]
+
+    def problem(self) -> EvalsuiteError | None:
+        """Why benchmarks have no results; None where all have."""
+        problems = [str(piece.problem) for piece in self._pieces if piece.problem]
+        return RunIncomplete("\n".join(problems)) if problems else None
+
+
+COUNTED = ("subset", "outcome", "scores", "cluster", "categories")
+
+
+def _without_samples(piece: _Piece, result: SuiteResult) -> str:
+    said = ", ".join(f"{score.metric} = {score.value:g}" for score in result.reported) or "no score either"
+    return (
+        f"{piece.job.spec.text}: {piece.job.spec.suite.title} wrote no samples ({said}), so there is nothing to count, compare or look at. "
+        f"Its own files are in {piece.folder}, its log is {piece.log}."
+    )
+
+
+def _count_lines(path: Path) -> int:
+    try:
+        with path.open("rb") as stream:
+            return sum(1 for _ in stream)
+    except FileNotFoundError:
+        return 0

@@ -1,0 +1,98 @@
+"""A saved adapter on a running vLLM, for the length of one check. Run as a child process of the training.
+
+vLLM takes adapters while it serves where it was started with `--enable-lora` and VLLM_ALLOW_RUNTIME_LORA_UPDATING=1:
+`POST /v1/load_lora_adapter {"lora_name", "lora_path"}`, `POST /v1/unload_lora_adapter {"lora_name"}` (vLLM's documentation of
+LoRA). The path is one that the server can read.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from evalsuite.config import RunConfig, build_config
+from evalsuite.errors import EvalsuiteError, ServerError
+
+CHILD = "import sys; sys.path[:] = filter(None, sys.path); from evalsuite.training import serving_adapter; serving_adapter.main()"
+CONTROL_TIMEOUT_SECONDS = 120.0
+"""Reading an adapter from a network disk takes a while."""
+NOT_TAKEN = (
+    "vLLM loads adapters while it serves when it is started with --enable-lora --max-lora-rank N and the environment variable "
+    "VLLM_ALLOW_RUNTIME_LORA_UPDATING=1, and can read the folder."
+)
+FULL_WEIGHTS = (
+    'it is no adapter, and a running server cannot be given whole weights: take mode="subprocess", or name with model=… what '
+    "an endpoint serves already."
+)
+
+
+def served_name(step: int) -> str:
+    """What a step's adapter is called on the server."""
+    return f"evalsuite-step-{step}"
+
+
+def adapter_command(config: RunConfig, checkpoint: Path | None) -> list[str]:
+    """The child that loads the adapter, runs the check, and takes the adapter off again. Raises `ServerError`."""
+    assert checkpoint
+    if not (checkpoint / "adapter_config.json").is_file():
+        raise ServerError(f"{checkpoint}: {FULL_WEIGHTS}")
+    landing = {"out": str(config.out), "name": config.name, "fresh": config.fresh}
+    told = {"config": config.recorded() | landing, "adapter": str(checkpoint.resolve())}
+    return [sys.executable, "-c", CHILD, json.dumps(told)]
+
+
+def main() -> None:
+    """In the child: exit code as `evalsuite run`."""
+    told = json.loads(sys.argv[1])
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    config = build_config(told["config"])
+    from evalsuite.evaluation.evaluate import evaluate
+
+    try:
+        with adapter_on(config, Path(told["adapter"])):
+            evaluate(config, notify=_note)
+    except EvalsuiteError as error:
+        _note(str(error))
+        sys.exit(error.exit_code)
+
+
+@contextmanager
+def adapter_on(config: RunConfig, adapter: Path) -> Iterator[None]:
+    """The adapter is served under the configuration's model name inside. Raises `ServerError`."""
+    import httpx
+
+    key = os.environ.get(config.api_key_env, "").strip()
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    with httpx.Client(timeout=CONTROL_TIMEOUT_SECONDS, headers=headers) as client:
+
+        def control(verb: str, **body: str) -> httpx.Response:
+            return client.post(f"{config.base_url}/{verb}", json={"lora_name": config.model, **body})
+
+        try:
+            control("unload_lora_adapter")  # what a check that was killed left behind
+            answer = control("load_lora_adapter", lora_path=str(adapter))
+        except httpx.HTTPError as error:
+            raise ServerError(
+                f"{config.base_url} cannot be reached ({error}). Is the server running?"
+            ) from error
+        if answer.status_code != httpx.codes.OK:
+            words = answer.text.strip()[:300].replace(key, "[key]") if key else answer.text.strip()[:300]
+            raise ServerError(
+                f"{config.base_url} does not load {adapter}: HTTP {answer.status_code}: {words} {NOT_TAKEN}"
+            )
+        try:
+            yield
+        finally:
+            try:
+                control("unload_lora_adapter")
+            except httpx.HTTPError as error:
+                _note(f"{config.model} could not be unloaded: {error}")
+
+
+def _note(sentence: str) -> None:
+    sys.stderr.write(f"{sentence}\n")

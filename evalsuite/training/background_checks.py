@@ -1,0 +1,245 @@
+"""Checks beside the training: a process each, looked at between two steps, never waited for before the training ends.
+
+What runs is `evalsuite run`, or `evalsuite.training.adapter_server` where an adapter has to be put onto a server before. It ends with
+the training process, however that ends (see `backends.supervisor`).
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from evalsuite.backends.process import ServerProcess
+from evalsuite.config import RunConfig
+from evalsuite.errors import CheckpointError, EvalsuiteError
+from evalsuite.models.adapters import read_adapter
+from evalsuite.models.folder import read_folder
+from evalsuite.runs.directory import write_failed
+from evalsuite.runs.run import Run, load_run
+
+Overlap: TypeAlias = Literal["skip", "queue"]
+POLL_SECONDS = 0.2
+"""Between two looks once there is nothing else to do."""
+WHOLE_POLL_SECONDS = 1.0
+"""Between two looks at a checkpoint that is not whole yet."""
+ADAPTER_FILE = "adapter_config.json"
+DISTRIBUTED_VARIABLES = (
+    *("RANK", "LOCAL_RANK", "GROUP_RANK", "ROLE_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "GROUP_WORLD_SIZE"),
+    *("ROLE_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT", "TORCHELASTIC_RUN_ID", "ACCELERATE_USE_FSDP"),
+    "ACCELERATE_USE_DEEPSPEED",
+)
+"""Of a launcher of several processes: what is started here is none of them."""
+NOT_WEIGHTS = ("optimizer", "scheduler", "rng_state", "global_step")
+HELD_FOLDER = ".held"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A check that is due. `checkpoint` is None where an endpoint serves the new weights already."""
+
+    step: int
+    epoch: float | None
+    checkpoint: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A check that ended: with a whole run, or with a problem in words."""
+
+    wanted: Wanted
+    run: Run | None
+    problem: str = ""
+
+
+@dataclass(slots=True)
+class _Running:
+    wanted: Wanted
+    process: ServerProcess
+    deadline: float
+    held: Path | None
+    late: bool = False
+
+
+@dataclass(slots=True)
+class Background:
+    """One check at a time. `configure` makes the run of a wanted check, given the folder its checkpoint is in.
+
+    `devices` is what CUDA_VISIBLE_DEVICES is set to ("cpu" for none of them); None leaves it. With `hold` a checkpoint's
+    weights stay on the disk until its check is over, should the trainer delete it meanwhile.
+    """
+
+    folder: Path
+    configure: Callable[[Wanted, Path | None], RunConfig]
+    command: Callable[[RunConfig, Path | None], list[str]]
+    timeout: float
+    overlap: Overlap
+    say: Callable[[str], None]
+    devices: str | None = None
+    hold: bool = False
+    _running: _Running | None = None
+    _waiting: deque[Wanted] = field(default_factory=deque)
+    _since: float = 0.0
+    _looked: float = 0.0
+    _told: str = ""
+
+    def want(self, wanted: Wanted) -> None:
+        """Start a check, now or once the one before is over; with `overlap="skip"` not at all while one runs."""
+        busy = self._running.wanted if self._running else self._waiting[0] if self._waiting else None
+        if busy and self.overlap == "skip":
+            self.say(
+                f'step {wanted.step}: skipped, the check of step {busy.step} is still running (overlap="queue" keeps it)'
+            )
+            return
+        if not self._waiting:
+            self._since = time.monotonic()
+        self._waiting.append(wanted)
+        self._looked = 0.0
+
+    @property
+    def busy(self) -> bool:
+        """Whether a check runs or waits."""
+        return self._running is not None or bool(self._waiting)
+
+    def poll(self) -> Iterator[Finished]:
+        """What ended since the last look; starts what waits."""
+        if self._running is not None and (ended := self._ended(self._running)):
+            self._running, self._since = None, time.monotonic()
+            yield ended
+        if self._running is None and self._waiting and (failed := self._start()):
+            yield failed
+
+    def finish(self) -> Iterator[Finished]:
+        """Wait for all of them, `timeout` seconds at most, then give up what is left."""
+        deadline = time.monotonic() + self.timeout
+        while self.busy and time.monotonic() < deadline:
+            yield from self.poll()
+            if self.busy:
+                time.sleep(POLL_SECONDS)
+        yield from self.give_up(f"the training ended, and {self.timeout:g} s later it was still running")
+
+    def give_up(self, why: str) -> Iterator[Finished]:
+        """End what runs, forget what waits."""
+        if self._running is not None:
+            running, self._running = self._running, None
+            self._close(running)
+            yield Finished(running.wanted, None, why)
+        while self._waiting:
+            yield Finished(self._waiting.popleft(), None, why)
+
+    def _start(self) -> Finished | None:
+        now = time.monotonic()
+        if now - self._looked < WHOLE_POLL_SECONDS:
+            return None
+        self._looked = now
+        wanted = self._waiting[0]
+        try:
+            if wanted.checkpoint:
+                check_whole(wanted.checkpoint)
+        except CheckpointError as error:
+            if now - self._since < self.timeout:
+                self._tell_once(f"step {wanted.step}: waiting for the checkpoint to be whole ({error})")
+                return None
+            self._waiting.popleft()
+            return Finished(
+                wanted, None, f"after {self.timeout:g} s the checkpoint is still not whole: {error}"
+            )
+        self._waiting.popleft()
+        try:
+            self._running = self._started(wanted)
+        except EvalsuiteError as error:
+            return Finished(wanted, None, str(error))
+        return None
+
+    def _tell_once(self, sentence: str) -> None:
+        if sentence != self._told:
+            self._told = sentence
+            self.say(sentence)
+
+    def _started(self, wanted: Wanted) -> _Running:
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            held = self._held(wanted.checkpoint) if self.hold and wanted.checkpoint else None
+        except OSError as error:
+            raise write_failed(self.folder, error) from error
+        source = held or wanted.checkpoint
+        config = self.configure(wanted, source)
+        process = ServerProcess(
+            ["env", *(f"-u{name}" for name in DISTRIBUTED_VARIABLES), *self.command(config, source)],
+            self.folder / f"step-{wanted.step}.log",
+            self._environment(config),
+            what=f"the check of step {wanted.step}",
+        )
+        try:
+            process.__enter__()
+        except OSError as error:
+            raise write_failed(process.log, error) from error
+        return _Running(wanted, process, time.monotonic() + self.timeout, held)
+
+    def _environment(self, config: RunConfig) -> Mapping[str, str]:
+        names = (config.api_key_env, config.judge_api_key_env)
+        found = {name: os.environ[name] for name in names if name in os.environ}
+        if self.devices is not None:
+            found["CUDA_VISIBLE_DEVICES"] = "" if self.devices == "cpu" else self.devices
+        return found
+
+    def _held(self, checkpoint: Path) -> Path:
+        """A folder with links to the checkpoint's weights; the checkpoint itself where links cannot be made."""
+        target = self.folder / HELD_FOLDER / checkpoint.name
+        shutil.rmtree(target, ignore_errors=True)
+        target.mkdir(parents=True)
+        try:
+            for file in checkpoint.iterdir():
+                if file.is_file() and not file.name.startswith(NOT_WEIGHTS):
+                    os.link(file, target / file.name)
+        except OSError:
+            shutil.rmtree(target, ignore_errors=True)
+            return checkpoint
+        return target
+
+    def _ended(self, running: _Running) -> Finished | None:
+        code = running.process.exit_code()
+        if code is None:
+            if time.monotonic() >= running.deadline and not running.late:
+                running.late = True
+                running.process.cut()
+            return None
+        last_words = running.process.log_tail()
+        self._close(running)
+        if running.late:
+            return Finished(running.wanted, None, f"it took longer than timeout={self.timeout:g} s")
+        if code != 0:
+            return Finished(
+                running.wanted,
+                None,
+                f"exit code {code}; its last words in {running.process.log}:\n{last_words}",
+            )
+        try:
+            return Finished(running.wanted, load_run(self.folder / f"step-{running.wanted.step}"))
+        except EvalsuiteError as error:
+            return Finished(running.wanted, None, str(error))
+
+    def _close(self, running: _Running) -> None:
+        running.process.__exit__(None, None, None)
+        if running.held and running.held.parent.name == HELD_FOLDER:
+            shutil.rmtree(running.held, ignore_errors=True)
+
+
+def run_command(config: RunConfig, _: Path | None) -> list[str]:
+    """`evalsuite run` with the options of a configuration."""
+    return [sys.executable, "-m", *shlex.split(config.command(landing=True))]
+
+
+def check_whole(checkpoint: Path) -> None:
+    """Whether all of a checkpoint is on the disk. Raises `CheckpointError`."""
+    if (checkpoint / ADAPTER_FILE).is_file():
+        read_adapter(checkpoint, str(checkpoint))
+    else:
+        read_folder(checkpoint, str(checkpoint))

@@ -1,0 +1,210 @@
+"""The model that is being trained, as a server that a run can ask: requests are decoded here, in this process.
+
+`LiveTransport` stands where the network would: it takes the OpenAI requests of the run's own client and gives them back
+answered, so that a check is a run like any other. Requests that wait are decoded in batches of similar length, the longest
+first, padded on the left, with a cache and greedily unless the request says otherwise; the model's generation_config has no
+say in it. In a distributed training every process decodes its share of the rows (see `rounds`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import orjson
+import torch
+
+from evalsuite.backends.base import NOTHING, Ability, Say, Served, Server, StandingServer, silent
+from evalsuite.backends.transformers_server.model import NamedModel
+from evalsuite.backends.transformers_server.request_parser import HTTP_BAD_REQUEST, Refused
+from evalsuite.backends.transformers_server.requests import Asked, read_asked, read_body
+from evalsuite.backends.transformers_server.rows import Piece, Row
+from evalsuite.endpoint.transport import Hung, Response
+from evalsuite.endpoint.transport import Piece as BodyPiece
+from evalsuite.models.checkpoint import Checkpoint
+from evalsuite.serving.server_plan import ServerPlan
+from evalsuite.serving.variants import Serving
+from evalsuite.training.decode_rounds import Rounds
+
+SLOTS = 512
+"""Requests that wait at a time: enough for rows of similar length to find each other."""
+SETTLING_SECONDS = 0.002
+"""Requests arrive in one go; so long after the last one they are taken for complete."""
+NOT_A_NUMBER = (
+    "the model gives NaN: its weights are broken. Look at the learning rate and the gradients' norm; "
+    "the checkpoints before are not touched."
+)
+
+
+class LiveModel(NamedModel):
+    """A model in training. Its own tokenizer is left alone: a copy is used."""
+
+    guard = staticmethod(torch.no_grad)
+    """Not inference_mode, whose tensors a model may keep and then not train with."""
+
+    def __init__(self, model: Any, tokenizer: Any, name: str) -> None:
+        super().__init__(model, copy.deepcopy(tokenizer), name, device=str(model.device), path="")
+
+    @property
+    def defaults(self) -> dict[str, Any]:
+        """Nothing: what a request does not say is neutral."""
+        return {}
+
+    def forward(self, *, last_only: bool, **inputs: Any) -> Any:
+        """See `NamedModel.forward`. Raises `FloatingPointError` where a prompt leads to NaN."""
+        output = super().forward(last_only=last_only, **inputs)
+        if inputs["input_ids"].shape[-1] > 1 and bool(torch.isnan(output.logits[:, -1]).any()):
+            raise FloatingPointError(NOT_A_NUMBER)
+        return output
+
+
+class _Failed(Exception):
+    """A row that could not be decoded."""
+
+
+class LiveTransport:
+    """Answers the requests of one run (see `Transport`). `deadline` is in seconds of `time.monotonic`."""
+
+    def __init__(self, model: LiveModel, rounds: Rounds, deadline: float) -> None:
+        self._model = model
+        self._rounds = rounds
+        self._deadline = deadline
+        self._waiting: list[Row] = []
+        self._worker: asyncio.Task[None] | None = None
+
+    async def send(
+        self,
+        method: str,
+        path: str,
+        body: bytes,
+        timeout: float,
+        on_piece: BodyPiece | None = None,
+        hung: Hung | None = None,
+    ) -> Response:
+        """See `Transport.send`. Nothing is streamed, and nothing is ever taken for hung."""
+        if method == "GET":
+            return _response(200, {"data": [{"id": name} for name in self._model.names]})
+        try:
+            asked = self._asked(path, body)
+        except Refused as refused:
+            return _response(refused.status, {"error": {"message": str(refused)}})
+        ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def tell(piece: Piece | None) -> None:
+            if piece is None and not ended.done():
+                ended.set_result(None)
+
+        def fail(words: str) -> None:
+            if not ended.done():
+                ended.set_exception(_Failed(words))
+
+        row = asked.row(self._model, tell, fail)
+        self._waiting.append(row)
+        if self._worker is None or self._worker.done():
+            self._worker = asyncio.ensure_future(self._work())
+        try:
+            await asyncio.wait_for(ended, min(timeout, max(0.0, self._deadline - time.monotonic())))
+        except _Failed as failed:
+            return _response(HTTP_BAD_REQUEST, {"error": {"message": str(failed)}})
+        finally:
+            row.cancelled = True
+        return _response(200, asked.writer(self._model, row).whole())
+
+    def _asked(self, path: str, body: bytes) -> Asked:
+        if path.endswith("/classify"):
+            raise Refused("the model in training is no classifier.")
+        asked = read_asked(self._model, read_body(body), chat=path.endswith("/chat/completions"))
+        if asked.settings.stream:
+            raise Refused("the model in training does not stream its replies; leave out 'stream'.")
+        return asked
+
+    async def close(self) -> None:
+        """Stop decoding."""
+        if self._worker:
+            self._worker.cancel()
+            await asyncio.gather(self._worker, return_exceptions=True)
+
+    async def _work(self) -> None:
+        """Decode what waits, until nothing does."""
+        while await self._settled():
+            self._waiting = [row for row in self._waiting if not row.done]
+            self._waiting.sort(key=lambda row: len(row.prompt))
+            most = self._rounds.most_rows
+            taken, self._waiting = self._waiting[-most:], self._waiting[:-most]
+            try:
+                await self._rounds.decode(taken, self._deadline)
+            except Exception as error:  # noqa: BLE001 - told to those who wait for these rows
+                for row in taken:
+                    row.fail(f"{type(error).__name__}: {error}")
+
+    async def _settled(self) -> int:
+        """How many rows wait, once no more arrive."""
+        found = -1
+        while found != len(self._waiting):
+            found = len(self._waiting)
+            await asyncio.sleep(SETTLING_SECONDS)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class LiveBackend:
+    """The `Backend` of a model in memory: nothing is started."""
+
+    model: LiveModel
+    transport: LiveTransport
+    most_rows: int
+    name: str = "inprocess"
+
+    def ability(self) -> Ability:
+        """Always there."""
+        return Ability(self.name, ready=True, detail="the model that is being trained")
+
+    def shares(self, first: Checkpoint, second: Checkpoint) -> bool:
+        """See `Backend.shares`."""
+        return first == second
+
+    @contextmanager
+    def serve(
+        self,
+        checkpoints: Sequence[Checkpoint],
+        arguments: Mapping[str, str],
+        log: Path,
+        say: Say = silent,
+        environment: Mapping[str, str] = NOTHING,
+    ) -> Iterator[Server]:
+        """Yield the model as it is."""
+        name = checkpoints[0].name
+        engine = {
+            "name": self.name,
+            "package": f"transformers {version('transformers')}, torch {version('torch')}",
+            "dtype": self.model.dtype,
+            "device": self.model.device,
+            "chat_template": self.model.template_hash(name),
+            "rows_at_a_time": str(self.most_rows),
+        }
+        address = checkpoints[0].address
+        yield StandingServer(
+            {name: Served(address, name, engine, SLOTS, continues_turns=True, transport=self.transport)}
+        )
+
+
+def live_serving(
+    model: LiveModel, transport: LiveTransport, *, name: str, fingerprint: str, source: str, most_rows: int
+) -> Serving:
+    """The model in training as the one variant of a run."""
+    checkpoint = Checkpoint(name, name, source, "served", fingerprint, address=f"inprocess://{name}/v1")
+    backend = LiveBackend(model, transport, most_rows)
+    return Serving(
+        (checkpoint,), (ServerPlan(backend, (checkpoint,), "the model that is being trained"),), {}
+    )
+
+
+def _response(status: int, content: Mapping[str, Any]) -> Response:
+    return Response(status, {"content-type": "application/json"}, orjson.dumps(content))

@@ -1,0 +1,67 @@
+"""The cache: nothing half-written, nothing unchecked."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from evalsuite._util.user_cache import cache_folder, file_sha256, filling
+from evalsuite.errors import InputError
+
+CONTENT = b"weights"
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
+
+
+def test_where_it_is(monkeypatch):
+    monkeypatch.setenv("EVALSUITE_CACHE", "/own")
+    monkeypatch.setenv("XDG_CACHE_HOME", "/xdg")
+    assert cache_folder("a", "b") == Path("/own/a/b")
+    monkeypatch.delenv("EVALSUITE_CACHE")
+    assert cache_folder("a") == Path("/xdg/evalsuite/a")
+    monkeypatch.setenv("XDG_CACHE_HOME", "")
+    monkeypatch.setenv("HOME", "/home/me")
+    assert cache_folder() == Path("/home/me/.cache/evalsuite")
+
+
+def test_checked_and_renamed(tmp_path):
+    target = tmp_path / "deep" / "file.bin"
+    with filling(target, SHA256) as temporary:
+        temporary.write_bytes(CONTENT)
+        assert not target.exists()
+    assert file_sha256(target) == SHA256
+    assert list(target.parent.iterdir()) == [target]
+
+
+def test_another_content_leaves_nothing_and_keeps_what_was_there(tmp_path):
+    target = tmp_path / "file.bin"
+    target.write_bytes(b"before")
+    with pytest.raises(InputError, match="not the pinned file"), filling(target, SHA256) as temporary:
+        temporary.write_bytes(b"other")
+    assert target.read_bytes() == b"before"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+@pytest.mark.parametrize("failure", [KeyboardInterrupt(), ValueError("mine")])
+def test_an_interruption_leaves_nothing(tmp_path, failure):
+    with pytest.raises(type(failure)), filling(tmp_path / "file.bin", SHA256):
+        raise failure
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_written_names_the_variable(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="set EVALSUITE_CACHE"), filling(tmp_path / "file" / "x", SHA256):
+        pytest.fail("nothing to fill")
+
+
+def test_a_full_disk_is_one_sentence(tmp_path):
+    full = OSError(errno.ENOSPC, "No space left on device")
+    with (
+        pytest.raises(InputError, match=r"No space left on device\); set EVALSUITE_CACHE"),
+        filling(tmp_path / "x", SHA256),
+    ):
+        raise full
+    assert list(tmp_path.iterdir()) == []

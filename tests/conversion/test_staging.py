@@ -1,0 +1,93 @@
+"""Where models are made: nothing looks finished that is not, nothing of the user's is touched."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import pytest
+
+from evalsuite.conversion.staging import Worker, check_space, publish, workbench
+from evalsuite.errors import CheckpointError, ServerError
+
+NOBODY = 999_999_999
+
+
+def test_a_bench_stands_beside_its_place_and_is_gone_whatever_happens(tmp_path):
+    target = tmp_path / "deep" / "out"
+    with workbench(target, "advice.") as bench:
+        (bench / "out").mkdir()
+        assert bench.parent == target.parent
+        assert bench.name.startswith(".")
+    with pytest.raises(KeyboardInterrupt), workbench(target, "advice."):
+        raise KeyboardInterrupt
+    assert not list(target.parent.iterdir())
+
+
+def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path):
+    left, file = tmp_path / f".out.{NOBODY}", tmp_path / f".out.before.{NOBODY}"
+    (left / "half").mkdir(parents=True)
+    file.touch()
+    kept = [
+        tmp_path / name
+        for name in (".out.backup", f".outer.{NOBODY}", f".out.{os.getppid()}", f"out.{NOBODY}")
+    ]
+    for path in kept:
+        path.mkdir()
+    with workbench(tmp_path / "out", "advice."):
+        pass
+    assert sorted(tmp_path.iterdir()) == sorted(kept)
+
+
+@pytest.mark.parametrize("name", ["out", "[o]ut*", "out.gguf"])
+def test_a_result_takes_the_place_of_the_one_before(tmp_path, name):
+    target = tmp_path / name
+    target.mkdir()
+    (target / "old").touch()
+    with workbench(target, "advice.") as bench:
+        (bench / name).mkdir()
+        (bench / name / "new").touch()
+        publish(bench / name, target)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert [path.name for path in target.iterdir()] == ["new"]
+
+
+def test_no_space_says_how_much_and_what_to_do(tmp_path, monkeypatch):
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=2**30))
+    check_space(tmp_path / "not" / "there" / "out", 2**29, "advice.")
+    assert not (tmp_path / "not").exists()
+    with pytest.raises(
+        CheckpointError, match=r"no space for .*: 2\.2 GiB are needed and 1\.0 GiB are free.*advice\."
+    ):
+        check_space(tmp_path / "out", 2**31, "advice.")
+
+
+def test_a_place_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").touch()
+    with (
+        pytest.raises(CheckpointError, match=r"cannot write there \(.+\); advice\."),
+        workbench(tmp_path / "file" / "out", "advice."),
+    ):
+        pass
+
+
+def test_a_program_that_is_not_there_or_fails_says_so_and_is_named(tmp_path):
+    worker = Worker(tmp_path / "log", lambda _: None)
+    with pytest.raises(
+        ServerError,
+        match=r"the try ended by itself(.|\n)*No module named 'evalsuite.conversion.scripts.nosuch'",
+    ):
+        worker.make("nosuch", {}, tmp_path, "the try")
+
+
+def test_a_program_s_progress_is_said_while_it_works(tmp_path):
+    import sys
+
+    said: list[str] = []
+    script = (
+        "import os; print('evalsuite: half way', flush=True); print('noise', flush=True); print('evalsuite: done', flush=True)\n"
+        "os.write(int(os.environ['EVALSUITE_NOTE_FD']), b'done\\n')"
+    )
+    assert Worker(tmp_path / "log", said.append).run([sys.executable, "-c", script], "the try") == "done"
+    assert said == ["half way …", "done …"]

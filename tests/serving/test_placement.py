@@ -1,0 +1,209 @@
+"""Several servers of one run: one after another or at the same time, each with the memory and the GPU it needs."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import pytest
+from mock_server import WAIT_SECONDS
+from model_folders import TEMPLATE, hf_folder
+from run_helpers import call, lines_of, start, summary_of, wait_gone, wait_until, write_qa
+from stub_engine import interpreter
+
+from evalsuite import load_run
+from evalsuite.backends import open_backend
+from evalsuite.models.checkpoint import Checkpoint
+from evalsuite.models.templates import template_hash
+from evalsuite.serving.placement import GIB, needed, side_by_side
+from evalsuite.serving.server_plan import ServerPlan
+from evalsuite.serving.variants import placement as memory
+
+
+@pytest.fixture
+def notes(tmp_path, monkeypatch):
+    """vLLM is the stub, which writes down here what it was started with."""
+    path = tmp_path / "notes"
+    monkeypatch.setenv("EVALSUITE_VLLM_PYTHON", str(interpreter(tmp_path)))
+    monkeypatch.setenv("STUB_NOTES", str(path))
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    return path
+
+
+def read(notes):
+    return [json.loads(line) for line in notes.read_text().splitlines()]
+
+
+def words(tmp_path, rows=3):
+    """A run of two models that share no server."""
+    data = write_qa(tmp_path / "qa.jsonl", [(f"{number}: who are you?", "I am") for number in range(rows)])
+    one, other = (hf_folder(tmp_path / name) for name in ("one", "other"))
+    given = ["run", "--backend", "vllm", "--ckpt", f"one={one}", "--ckpt", f"other={other}"]
+    return [*given, "-d", f"qa:{data}", "--out", str(tmp_path), "--name", "run"]
+
+
+def plan(name, size=0.0, tmp_path=None, backend="transformers"):
+    """A server whose weights take so many GiB, as a file that takes no space."""
+    path = None
+    if tmp_path is not None:
+        path = tmp_path / name
+        path.mkdir()
+        with (path / "model.safetensors").open("wb") as weights:
+            weights.truncate(int(size * GIB))
+    return ServerPlan(open_backend(backend), (Checkpoint(name, name, name, "original", name, path),), "")
+
+
+def names(groups):
+    return [[placed.plan.name for placed in group] for group in groups]
+
+
+@pytest.mark.parametrize(("more", "beside"), [([], 0), (["--servers", "2"], 1), (["--servers", "1"], 0)])
+def test_two_servers_run_at_the_same_time_when_asked_for(notes, tmp_path, more, beside):
+    done = call([*words(tmp_path), *more])
+    assert done.returncode == 0, done.stderr
+    assert [note["beside"] for note in read(notes)] == [0, beside]
+    assert len(lines_of(tmp_path / "run")) == 6
+    summary = summary_of(tmp_path / "run")
+    assert summary["totals"]["samples"] == summary["totals"]["requests"] == 6
+    for variant in ("one", "other"):
+        assert summary["variants"][variant]["speed"]["samples"] == 3
+        assert (tmp_path / "run" / f"server-{variant}.log").exists()
+    assert "speed: one " in done.stdout
+    assert "speed</th>" in (tmp_path / "run" / "report.html").read_text()
+    wait_gone(pid for note in read(notes) for pid in note["pids"])
+
+
+def test_the_series_of_the_pace_holds_every_sample_also_after_the_first_server_is_done(
+    notes, tmp_path, monkeypatch
+):
+    """The second variant has four times the rows left: its samples come when nobody else asks any more."""
+    monkeypatch.setenv("STUB_SECONDS", "0.1")
+    given = [*words(tmp_path, rows=24), "--servers", "2", "--concurrency", "2"]
+    assert call(given).returncode == 0
+    journal = tmp_path / "run" / "samples.jsonl"
+    kept = [
+        line
+        for line in journal.read_bytes().splitlines(keepends=True)
+        if json.loads(line)["variant"] == "one"
+    ]
+    journal.write_bytes(b"".join(kept[:18]))  # six are owed to one, all to the other
+    assert call(given).returncode == 0
+    pace = summary_of(tmp_path / "run")["totals"]["throughput"]
+    width = pace["seconds_a_point"]
+    widths = [min(width, pace["seconds"] - point * width) for point in range(len(pace["samples_per_s"]))]
+    done = sum(rate * seconds for rate, seconds in zip(pace["samples_per_s"], widths, strict=True))
+    assert done == pytest.approx(6 + 24, abs=0.5)
+
+
+def test_the_death_of_one_of_two_starts_both_once_more(notes, tmp_path, monkeypatch):
+    monkeypatch.setenv("STUB_SECONDS", "0.2")
+    with start([*words(tmp_path, rows=40), "--servers", "2", "--concurrency", "2"]) as process:
+        journal = tmp_path / "run" / "samples.jsonl"
+        wait_until(lambda: journal.exists() and journal.read_bytes().count(b"\n") > 3, "some samples")
+        os.kill(read(notes)[0]["pids"][0], signal.SIGKILL)
+        _, errors = process.communicate(timeout=2 * WAIT_SECONDS)
+    assert process.returncode == 0, errors
+    assert len(read(notes)) == 4
+    assert sorted((line["variant"], line["index"]) for line in lines_of(tmp_path / "run")) == [
+        (variant, row) for variant in ("one", "other") for row in range(40)
+    ]
+    summary = summary_of(tmp_path / "run")
+    assert (summary["complete"], summary["totals"]["samples"]) == (True, 80)
+    assert {entry["speed"]["samples"] for entry in summary["variants"].values()} == {40}
+
+
+def test_a_template_that_is_given_reaches_the_server_and_is_named_in_run_json(notes, tmp_path):
+    template = TEMPLATE + "中文"
+    (tmp_path / "mine.jinja").write_text(template, encoding="utf-8")
+    done = call([*words(tmp_path), "--chat-template", str(tmp_path / "mine.jinja")])
+    assert done.returncode == 0, done.stderr
+    for note in read(notes):
+        (path,) = (
+            after
+            for word, after in zip(note["words"], note["words"][1:], strict=False)
+            if word == "--chat-template"
+        )
+        assert Path(path).read_text(encoding="utf-8") == template
+    run = load_run(tmp_path / "run")
+    assert {entry["served"]["chat_template"] for entry in run.info["variants"]} == {template_hash(template)}
+    before = [entry["fingerprint"] for entry in run.info["variants"]]
+    again = call([*words(tmp_path), "--chat-template", template])
+    assert "6 of 6 samples are finished already" in again.stderr, "the same template by another way"
+    other = call([*words(tmp_path), "--chat-template", TEMPLATE])
+    assert "finished already" not in other.stderr, "another template is another question"
+    assert [entry["fingerprint"] for entry in load_run(tmp_path / "run").info["variants"]] == before
+
+
+def test_the_folders_own_template_is_named_too(notes, tmp_path):
+    given = words(tmp_path)
+    (tmp_path / "one" / "chat_template.jinja").write_text(TEMPLATE)
+    done = call(given)
+    assert done.returncode == 0, done.stderr
+    found = {
+        entry["name"]: entry["served"]["chat_template"]
+        for entry in load_run(tmp_path / "run").info["variants"]
+    }
+    assert found == {"one": template_hash(TEMPLATE), "other": "none"}
+    assert "WARNING: other has no chat template, as base models have none" in done.stderr
+    assert "note: WARNING: other has no chat template" in done.stdout
+    assert "one has no chat template" not in done.stderr
+    flat = call([*given[:-1], "flat", "--completions"])
+    assert flat.returncode == 0, flat.stderr
+    assert "WARNING" not in flat.stderr
+
+
+def test_without_gpus_they_come_one_after_another_unless_more_are_asked_for(monkeypatch):
+    monkeypatch.setattr(memory, "free_gpus", dict)
+    plans = [plan("a"), plan("b"), plan("c")]
+    assert names(side_by_side(plans, None, (), print)) == [["a"], ["b"], ["c"]]
+    monkeypatch.setattr(memory, "free_memory", lambda: 100 * GIB)
+    assert names(side_by_side(plans, 2, (), print)) == [["a", "b"], ["c"]]
+
+
+def test_what_does_not_fit_waits_and_is_said(tmp_path, monkeypatch):
+    monkeypatch.setattr(memory, "free_gpus", dict)
+    monkeypatch.setattr(memory, "free_memory", lambda: 20 * GIB)
+    plans = [plan("small", 1, tmp_path), plan("large", 8, tmp_path), plan("tiny", 0, tmp_path)]
+    said = []
+    assert names(side_by_side(plans, 3, (), said.append)) == [["small"], ["large"], ["tiny"]]
+    assert said[0].startswith(
+        "--servers 3: large waits, since it would take about 20.0 GiB with those before it and 20.0"
+    )
+
+
+def test_float32_on_a_cpu_takes_twice_the_weights(tmp_path):
+    assert needed(plan("a", 2, tmp_path)) == 5 * GIB
+    assert needed(plan("b", 2, tmp_path, "llamacpp")) == int(2.5 * GIB)
+
+
+def test_each_gets_a_gpu_of_its_own_and_what_no_single_one_holds_is_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr(memory, "free_gpus", lambda: {"2": 20 * GIB, "5": 20 * GIB})
+    sizes = {"a": 1, "b": 2, "c": 1, "vast": 30}
+    plans = [plan(name, size, tmp_path) for name, size in sizes.items()]
+    groups = side_by_side(plans, None, (), print)
+    assert names(groups) == [["a", "b"], ["c"], ["vast"]]
+    assert [[placed.environment.get("CUDA_VISIBLE_DEVICES") for placed in group] for group in groups] == [
+        ["2", "5"], ["2"], [None],
+    ]  # fmt: skip
+    assert names(side_by_side(plans, None, ("tensor-parallel-size",), print)) == [
+        ["a"],
+        ["b"],
+        ["c"],
+        ["vast"],
+    ]
+
+
+def test_the_gpu_of_a_server_is_told_to_its_process(notes, tmp_path):
+    checkpoint = Checkpoint("base", "base", "", "original", "f", hf_folder(tmp_path / "model"))
+    seen = {"CUDA_VISIBLE_DEVICES": "3"}
+    with open_backend("vllm").serve([checkpoint], {}, tmp_path / "log", environment=seen):
+        assert read(notes)[0]["CUDA_VISIBLE_DEVICES"] == "3"
+
+
+def test_logs_are_named_after_all_who_share_a_server():
+    many = tuple(Checkpoint(name, name, "", "lora", name) for name in "abcde")
+    assert ServerPlan(open_backend("vllm"), many[:1], "").name == "a"
+    assert ServerPlan(open_backend("vllm"), many[:3], "").name == "a+b+c"
+    assert ServerPlan(open_backend("vllm"), many, "").name == "a+b+c+2-more"
