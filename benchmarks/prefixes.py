@@ -21,7 +21,7 @@ from pathlib import Path
 import httpx
 
 from evalsuite.backends import open_backend
-from evalsuite.backends.base import Served
+from evalsuite.backends.base import ServedModel
 from evalsuite.models.recognise import find_checkpoint
 
 TOKENS = 4
@@ -60,7 +60,7 @@ def write_rows(path: Path, prefixes: int, tools: int, rows: int) -> Path:
     return path
 
 
-def seconds(served: Served, data: Path, program: str, at_a_time: int) -> float:
+def seconds(served: ServedModel, data: Path, program: str, at_a_time: int) -> float:
     """Of a run, from the first request to the last line of its journal."""
     options = {
         "--base-url": served.base_url,
@@ -77,7 +77,7 @@ def seconds(served: Served, data: Path, program: str, at_a_time: int) -> float:
     return wall
 
 
-def read_tokens(served: Served, log: Path) -> int:
+def read_tokens(served: ServedModel, log: Path) -> int:
     """How many tokens of prompts the server has read so far, those of its cache not counted: by its log or its metrics."""
     told = [
         int(count) for count in READ_BY_LLAMACPP.findall(log.read_text(encoding="utf-8", errors="replace"))

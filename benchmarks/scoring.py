@@ -146,7 +146,7 @@ def score_default(pairs: Sequence[Pair], lang: Language) -> None:
     """All default scores of `qa` for each pair, then the corpus scores."""
     task, style = QaTask(), Style(lang, 0, data_lang=lang)
     scores = [
-        task.score(task.from_gold(reference, style), Reply(prediction), style)
+        task.score(task.row_from_gold(reference, style), Reply(prediction), style)
         for reference, prediction in pairs
     ]
     bleu.bleu_from_statistics(bleu.add_statistics(score.statistics["bleu"] for score in scores))

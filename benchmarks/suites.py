@@ -23,7 +23,7 @@ from pathlib import Path
 
 from evalsuite.config import build_config
 from evalsuite.runs.directory import RunDirectory
-from evalsuite.runs.meter import Meter
+from evalsuite.runs.meter import RunProgress
 from evalsuite.runs.work import Variant
 from evalsuite.suites.environments import find_environment
 from evalsuite.suites.jobs import SuiteJob, parse_suite_spec
@@ -182,7 +182,7 @@ def imported() -> None:
             json.dumps({"version": "1.14.1", "reported": reported, "notes": []})
         )
         began = time.perf_counter()
-        runs.reconcile(Meter())
+        runs.reconcile(RunProgress())
         results = runs.results()[0].results()
         seconds = time.perf_counter() - began
         assert results[0].interval.n == IMPORTED

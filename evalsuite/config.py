@@ -17,15 +17,15 @@ from typing import Any, ClassVar, Literal, TypeAlias, TypeVar
 
 from evalsuite._util.conversion import (
     Count,
-    CountOrNone,
-    NotNegative,
-    Positive,
+    CountOrZero,
+    NonEmptyText,
+    NonNegativeNumber,
+    PositiveNumber,
     Probability,
-    Text,
-    annotations_of,
-    converted,
-    default_of,
-    plain,
+    convert_value,
+    field_annotations,
+    field_default,
+    to_plain,
 )
 from evalsuite.endpoint.base_url import complete_url
 from evalsuite.errors import ConfigError
@@ -37,40 +37,40 @@ OnError: TypeAlias = Literal["fail", "skip", "wrong"]
 McqMode: TypeAlias = Literal["generate", "logprob"]
 LangOption: TypeAlias = Literal["auto", "zh", "en"]
 PreferenceMode: TypeAlias = Literal["logprob", "reward"]
-JUDGE_ITSELF = "self"
+SELF_JUDGE = "self"
 """`--judge-model self`: the model under test judges its own replies, because the user said so."""
 
-OPENAI_KEY = "OPENAI_API_KEY"
+OPENAI_KEY_VARIABLE = "OPENAI_API_KEY"
 """The variable that every client of such endpoints reads."""
 
-ALL_RUNS = Path("reports")
+DEFAULT_OUT = Path("reports")
 """The folder of all runs."""
 
-LANDING_FIELDS = frozenset({"out", "name", "fresh"})
+OUTPUT_FIELDS = frozenset({"out", "name", "fresh"})
 """Where results land: not part of what was run, so not in run.json."""
-PACE_FIELDS = (
-    LANDING_FIELDS
+NON_IDENTITY_FIELDS = (
+    OUTPUT_FIELDS
     | {"api_key_env", "judge_api_key_env", "concurrency", "timeout", "stream"}
     | {"on_error", "fail_under", "profile", "baseline", "cache", "price", "servers", "suite_timeout", "step"}
 )
 """What may change between two starts of the same run without making it another one: nothing else is asked."""
-LATER_FIELDS = frozenset({"model_revision", "judge_revision", "chat_template", "repeats"})
+OMITTED_AT_DEFAULT_FIELDS = frozenset({"model_revision", "judge_revision", "chat_template", "repeats"})
 """With their defaults they leave a run's name what it was before there were such options."""
-SOURCE_FIELDS = frozenset(
+MODEL_FIELDS = frozenset(
     {"ckpt", "adapter", "merge", "quant", "backend", "backend_arg", "base_url", "model", "api_key_env"}
 )
 """Who is asked."""
-ASKING_FIELDS = frozenset(
-    SOURCE_FIELDS
+REQUEST_FIELDS = frozenset(
+    MODEL_FIELDS
     | {"chat_template", "model_revision", "cache", "price"}
     | {"shots", "cot", "mcq_mode", "preference_mode", "repeats"}
     | {"temperature", "max_tokens", "top_p", "seed", "stop", "completions"}
     | {"concurrency", "timeout", "stream", "servers", "suite_timeout"}
 )
 """Who is asked and how: of no use where predictions are there already."""
-JUDGE_PACE_FIELDS = frozenset({"concurrency", "timeout", "cache"})
+JUDGE_REQUEST_FIELDS = frozenset({"concurrency", "timeout", "cache"})
 """Those of them that a judge of predictions needs as well."""
-UNSHOWN_FIELDS = frozenset({"api_key_env", "backend_arg", "base_url", "judge_api_key_env", "judge_base_url"})
+UNQUOTED_FIELDS = frozenset({"api_key_env", "backend_arg", "base_url", "judge_api_key_env", "judge_base_url"})
 """A wrong value may be a key, or hold one, so an error does not repeat it."""
 FLAG_FIELDS = frozenset({"merge", "cot", "completions", "stream", "fresh"})
 _SECRET = re.compile(r"api_?key|password|secret|(^|_)(token|auth|authorization|bearer)$")
@@ -86,7 +86,7 @@ class RunConfig:
     """
 
     command_name: ClassVar[str] = "run"
-    no_datasets: ClassVar[str] = (
+    no_datasets_message: ClassVar[str] = (
         "no dataset: give at least one -d [kind:]name-or-path (`evalsuite datasets` lists the built-in ones)"
     )
 
@@ -101,11 +101,11 @@ class RunConfig:
     servers: Count | Literal["auto"] = "auto"
     base_url: str | None = None
     model: str | None = None
-    model_revision: Text | None = None
-    api_key_env: str = OPENAI_KEY
+    model_revision: NonEmptyText | None = None
+    api_key_env: str = OPENAI_KEY_VARIABLE
 
     limit: Count | None = None
-    shots: CountOrNone | None = None
+    shots: CountOrZero | None = None
     cot: bool = False
     lang: LangOption = "auto"
     repeats: Count = 1
@@ -113,7 +113,7 @@ class RunConfig:
     mcq_mode: McqMode = "generate"
     agent_format: AgentFormat = "react"
 
-    temperature: NotNegative = 0.0
+    temperature: NonNegativeNumber = 0.0
     max_tokens: Count | None = None
     top_p: Probability | None = None
     seed: int | None = None
@@ -123,20 +123,20 @@ class RunConfig:
 
     judge_base_url: str | None = None
     judge_model: str | None = None
-    judge_revision: Text | None = None
-    judge_api_key_env: str = OPENAI_KEY
+    judge_revision: NonEmptyText | None = None
+    judge_api_key_env: str = OPENAI_KEY_VARIABLE
     judge_max_tokens: Count = 2048
 
     concurrency: Count | Literal["auto"] = "auto"
-    timeout: Positive = 600.0
+    timeout: PositiveNumber = 600.0
     on_error: OnError = "fail"
     stream: bool = False
     cache: Path | None = None
     price: str | None = None
-    suite_timeout: Positive | None = None
-    step: CountOrNone | None = None
+    suite_timeout: PositiveNumber | None = None
+    step: CountOrZero | None = None
 
-    out: Path = ALL_RUNS
+    out: Path = DEFAULT_OUT
     name: str | None = None
     fresh: bool = False
     fail_under: tuple[str, ...] = ()
@@ -148,32 +148,32 @@ class RunConfig:
     def __post_init__(self) -> None:
         if faults := list(self._convert()):
             raise ConfigError("\n".join(faults))
-        changed = {one.name for one in self.options() if getattr(self, one.name) != default_of(one)}
+        changed = {one.name for one in self.options() if getattr(self, one.name) != field_default(one)}
         object.__setattr__(self, "given", self.given | changed)
         self._check_source()
         self._check_judge()
         _ = self.gates
-        self._refuse_undecodable()
+        self._check_encoding()
 
     def _convert(self) -> Iterator[str]:
         """Make every option what its annotation says; yields what is wrong with those that cannot be."""
-        annotations = annotations_of(type(self))
+        annotations = field_annotations(type(self))
         for option in self.options():
             value = getattr(self, option.name)
             try:
-                value = self._checked(option.name, converted(annotations[option.name], value))
+                value = self._check_value(option.name, convert_value(annotations[option.name], value))
                 object.__setattr__(self, option.name, value)
             except ValueError as error:
-                yield _refusal(option.name, value, str(error))
-        if self.no_datasets and self.datasets == ():
-            yield self.no_datasets
+                yield _value_error(option.name, value, str(error))
+        if self.no_datasets_message and self.datasets == ():
+            yield self.no_datasets_message
 
     @classmethod
     def options(cls) -> tuple[Field[Any], ...]:
         """The fields that are options of the command, in the order of run.json."""
         return tuple(option for option in fields(cls) if option.compare)
 
-    def _checked(self, name: str, value: Any) -> Any:
+    def _check_value(self, name: str, value: Any) -> Any:
         """A value of the right type, completed, and refused by `ValueError` where it cannot be meant."""
         if name in ("base_url", "judge_base_url") and value is not None:
             return complete_url(value)
@@ -191,7 +191,7 @@ class RunConfig:
             raise ValueError(
                 "two prices for a million tokens, of prompts and of replies, such as 0.15,0.6 (in any currency)"
             )
-        if name == "name" and value is not None and _is_no_folder_name(value):
+        if name == "name" and value is not None and _is_bad_folder_name(value):
             raise ValueError("a run's name is one folder's name; use --out for the folder above it")
         return value
 
@@ -253,19 +253,19 @@ class RunConfig:
             raise ConfigError(
                 "--judge-revision tells apart what is served at --judge-base-url; name that too"
             )
-        itself = self.judge_model == JUDGE_ITSELF
+        itself = self.judge_model == SELF_JUDGE
         if self.judge_base_url and (not self.judge_model or itself):
             raise ConfigError(
                 "--judge-base-url is where a judge is: name it with --judge-model NAME"
-                + (f"; '{JUDGE_ITSELF}' is the model under test" if itself else "")
+                + (f"; '{SELF_JUDGE}' is the model under test" if itself else "")
             )
         if self.judge_model and not itself and not self.judge_base_url:
             raise ConfigError(
                 f"--judge-model {self.judge_model}: where is it? Add --judge-base-url URL, "
-                f"or say --judge-model {JUDGE_ITSELF} to let the model under test judge its own replies"
+                f"or say --judge-model {SELF_JUDGE} to let the model under test judge its own replies"
             )
 
-    def _refuse_undecodable(self) -> None:
+    def _check_encoding(self) -> None:
         """Command lines and folder names may hold bytes that are not UTF-8; requests and files cannot."""
         for option in self.options():
             value = getattr(self, option.name)
@@ -273,7 +273,7 @@ class RunConfig:
                 if not str(text).isprintable() and any(
                     "\ud800" <= letter <= "\udfff" for letter in str(text)
                 ):
-                    raise ConfigError(f"{_option(option.name)}: it holds bytes that are not UTF-8")
+                    raise ConfigError(f"{_option_name(option.name)}: it holds bytes that are not UTF-8")
 
     @property
     def gates(self) -> tuple[Gate, ...]:
@@ -282,31 +282,31 @@ class RunConfig:
 
     def identity(self) -> str:
         """Eight hexadecimal digits that name what is asked of whom: the same for a resumed run."""
-        later = (one for one in self.options() if one.name in LATER_FIELDS)
-        unset = {one.name for one in later if getattr(self, one.name) == default_of(one)}
-        asked = self._plain_without(PACE_FIELDS | unset)
+        later = (one for one in self.options() if one.name in OMITTED_AT_DEFAULT_FIELDS)
+        unset = {one.name for one in later if getattr(self, one.name) == field_default(one)}
+        asked = self._values_without(NON_IDENTITY_FIELDS | unset)
         return hashlib.blake2b(json.dumps(asked, sort_keys=True).encode(), digest_size=4).hexdigest()
 
     def recorded(self) -> dict[str, Any]:
         """The configuration as run.json holds it. It has no secret in it: a key is only ever named."""
-        return self._plain_without(LANDING_FIELDS)
+        return self._values_without(OUTPUT_FIELDS)
 
-    def _plain_without(self, left_out: Collection[str]) -> dict[str, Any]:
+    def _values_without(self, left_out: Collection[str]) -> dict[str, Any]:
         names = (option.name for option in self.options() if option.name not in left_out)
-        return {name: plain(getattr(self, name)) for name in names}
+        return {name: to_plain(getattr(self, name)) for name in names}
 
-    def command(self, *, landing: bool = False) -> str:
-        """The command line that gives this configuration; with `landing`, in the same folder."""
-        left_out = {"fresh"} if landing else LANDING_FIELDS
+    def command(self, *, with_output: bool = False) -> str:
+        """The command line that gives this configuration; with `with_output`, in the same folder."""
+        left_out = {"fresh"} if with_output else OUTPUT_FIELDS
         words = (shlex.quote(word) for word in self._words(left_out))
         return " ".join([f"evalsuite {self.command_name}", *words])
 
     def _words(self, left_out: Collection[str]) -> Iterator[str]:
         for declared in self.options():
             name, value = declared.name, getattr(self, declared.name)
-            if name in left_out or value == default_of(declared):
+            if name in left_out or value == field_default(declared):
                 continue
-            option = "-d" if name == "datasets" else _option(name)
+            option = "-d" if name == "datasets" else _option_name(name)
             if name == "datasets" and self.command_name == "score":
                 yield from value
             elif name in FLAG_FIELDS:
@@ -325,29 +325,31 @@ class ScoreConfig(RunConfig):
     """The same for predictions that are there already: the fields that say what is asked of a model are refused."""
 
     command_name: ClassVar[str] = "score"
-    no_datasets: ClassVar[str] = "no predictions: name at least one [kind:]path, such as qa:answers.jsonl"
+    no_datasets_message: ClassVar[str] = (
+        "no predictions: name at least one [kind:]path, such as qa:answers.jsonl"
+    )
 
     def _check_source(self) -> None:
         """No model is named, and nothing that one would be asked."""
-        needed = JUDGE_PACE_FIELDS if self.judge_model else frozenset()
-        if self.judge_model == JUDGE_ITSELF:
+        needed = JUDGE_REQUEST_FIELDS if self.judge_model else frozenset()
+        if self.judge_model == SELF_JUDGE:
             raise ConfigError(
-                f"--judge-model {JUDGE_ITSELF}: no model is asked here; name a judge with --judge-base-url URL --judge-model NAME"
+                f"--judge-model {SELF_JUDGE}: no model is asked here; name a judge with --judge-base-url URL --judge-model NAME"
             )
-        if asked := sorted(ASKING_FIELDS & self.given - needed):
-            options = " ".join(map(_option, asked))
+        if asked := sorted(REQUEST_FIELDS & self.given - needed):
+            options = " ".join(map(_option_name, asked))
             raise ConfigError(f"{options}: predictions are scored as they are; no model is asked")
 
     def recorded(self) -> dict[str, Any]:
         """See `RunConfig.recorded`."""
-        return self._plain_without(LANDING_FIELDS | ASKING_FIELDS)
+        return self._values_without(OUTPUT_FIELDS | REQUEST_FIELDS)
 
 
 class DeployConfig(RunConfig):
     """Models to serve, and nothing to ask them."""
 
     command_name: ClassVar[str] = "deploy"
-    no_datasets: ClassVar[str] = ""
+    no_datasets_message: ClassVar[str] = ""
 
 
 class ValidateConfig(RunConfig):
@@ -364,7 +366,7 @@ class LiveConfig(RunConfig):
 
     def _check_source(self) -> None:
         """Nothing says who is asked."""
-        if named := sorted(SOURCE_FIELDS & self.given):
+        if named := sorted(MODEL_FIELDS & self.given):
             raise ConfigError(f"{', '.join(named)}: the model that is being trained is asked; leave it out")
 
 
@@ -373,25 +375,25 @@ ConfigT = TypeVar("ConfigT", bound=RunConfig)
 
 def build_config(values: Mapping[str, Any], source: str = "") -> RunConfig:
     """A `RunConfig` from option values; raises `ConfigError` that names every wrong one."""
-    return _built(RunConfig, values, source)
+    return _build(RunConfig, values, source)
 
 
 def build_score_config(values: Mapping[str, Any], source: str = "") -> ScoreConfig:
     """A `ScoreConfig` from option values; raises `ConfigError` that names every wrong one."""
-    return _built(ScoreConfig, values, source)
+    return _build(ScoreConfig, values, source)
 
 
 def build_live_config(values: Mapping[str, Any]) -> LiveConfig:
     """A `LiveConfig` from option values; raises `ConfigError` that names every wrong one."""
-    return _built(LiveConfig, values, "")
+    return _build(LiveConfig, values, "")
 
 
 def build_deploy_config(values: Mapping[str, Any]) -> DeployConfig:
     """A `DeployConfig` from option values; raises `ConfigError` that names every wrong one."""
-    return _built(DeployConfig, values, "")
+    return _build(DeployConfig, values, "")
 
 
-def _built(form: type[ConfigT], values: Mapping[str, Any], source: str) -> ConfigT:
+def _build(form: type[ConfigT], values: Mapping[str, Any], source: str) -> ConfigT:
     """Accepts `dataset` and `max-tokens` as well."""
     named = {str(key).replace("-", "_"): value for key, value in values.items()}
     if "dataset" in named:
@@ -399,14 +401,14 @@ def _built(form: type[ConfigT], values: Mapping[str, Any], source: str) -> Confi
     if isinstance(named.get("price"), list | tuple):
         named["price"] = ",".join(map(str, named["price"]))
     names = [option.name for option in form.options()]
-    unknown = [_unknown(name, names) for name in named if name not in names]
+    unknown = [_unknown_option(name, names) for name in named if name not in names]
     known = {name: value for name, value in named.items() if name in names}
     try:
         config = form(**known, given=frozenset(known))
     except ConfigError as error:
-        raise _refused([*unknown, str(error)], source) from error
+        raise _config_error([*unknown, str(error)], source) from error
     if unknown:
-        raise _refused(unknown, source)
+        raise _config_error(unknown, source)
     return config
 
 
@@ -416,27 +418,27 @@ def parse_price(text: str | None) -> tuple[float, float] | None:
     return (float(match[1]), float(match[2])) if match else None
 
 
-def _refused(faults: list[str], source: str) -> ConfigError:
+def _config_error(faults: list[str], source: str) -> ConfigError:
     return ConfigError((f"{source}: " if source else "") + "\n".join(faults))
 
 
-def _unknown(name: str, names: list[str]) -> str:
+def _unknown_option(name: str, names: list[str]) -> str:
     close = difflib.get_close_matches(name, names, n=1)
     hint = f" Did you mean '{close[0]}'?" if close else f" The keys are: {', '.join(names)}."
     return f"'{name}' is not an option.{hint}"
 
 
-def _refusal(name: str, given: Any, why: str) -> str:
-    shown = "" if name in UNSHOWN_FIELDS else f" {given!r}"
-    return f"{_option(name)}{shown}: {why}"
+def _value_error(name: str, given: Any, why: str) -> str:
+    shown = "" if name in UNQUOTED_FIELDS else f" {given!r}"
+    return f"{_option_name(name)}{shown}: {why}"
 
 
-def _option(name: str) -> str:
+def _option_name(name: str) -> str:
     """A field as it is written on the command line."""
     return f"--{name.replace('_', '-')}"
 
 
-def _is_no_folder_name(name: str) -> bool:
+def _is_bad_folder_name(name: str) -> bool:
     return not name.strip() or name in (".", "..") or any(character in name for character in "/\\\0")
 
 

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-CORRECT_ROWS = "Correct the rows and run the command again."
+FIX_ROWS_ADVICE = "Correct the rows and run the command again."
 
 
 class EvalsuiteError(Exception):
@@ -62,7 +62,7 @@ class Problem:
 class DataError(InputError):
     """Data files hold rows that cannot be asked or judged."""
 
-    def __init__(self, problems: Sequence[Problem], advice: str = CORRECT_ROWS) -> None:
+    def __init__(self, problems: Sequence[Problem], advice: str = FIX_ROWS_ADVICE) -> None:
         self.problems = tuple(problems)
         count = f"{len(self.problems)} problems" if len(self.problems) > 1 else "1 problem"
         listing = "\n".join(f"  {problem}" for problem in self.problems)
@@ -95,7 +95,7 @@ class ServerError(EvalsuiteError):
     exit_code = 4
 
 
-class BadResult(EvalsuiteError):
+class FidelityError(EvalsuiteError):
     """A model that was made of another was loaded again, and does not say what its source says."""
 
     exit_code = 4

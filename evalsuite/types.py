@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
 Outcome: TypeAlias = Literal["scored", "unparsed", "truncated", "error"]
-LogprobForm: TypeAlias = Literal["marker", "letter"]
+LogprobPrompt: TypeAlias = Literal["marker", "letter"]
 """How a letter's probability is asked for: right after an answer marker that is begun for the model, or as the reply."""
 AgentFormat: TypeAlias = Literal["react", "toolbench", "openai-tools"]
 Message: TypeAlias = dict[str, Any]
@@ -21,7 +21,7 @@ Party: TypeAlias = Literal["model", "judge"]
 """Of whom a request is: the model under test, or another one that judges its replies."""
 TokenCounts: TypeAlias = tuple[int, int]
 """Tokens of prompts, tokens of replies."""
-NOTHING: TokenCounts = (0, 0)
+NO_TOKENS: TokenCounts = (0, 0)
 RowT = TypeVar("RowT")
 
 
@@ -60,7 +60,7 @@ class Prompt:
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class Measurement:
     """What a server said of a text it was given.
 
     `tokens` and `logprobs` are of equal length, or `tokens` is empty where nobody knows them. Log-probabilities are
@@ -78,7 +78,7 @@ class Measured:
         return {"tokens": self.tokens, "logprobs": self.logprobs}
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Measured:
+    def from_json(cls, value: Mapping[str, Any]) -> Measurement:
         """The same from a journal line."""
         return cls(tuple(value.get("tokens", ())), tuple(value.get("logprobs", ())), value.get("reward"))
 
@@ -101,8 +101,8 @@ class Reply:
     """What the first token could have been, most probable first: pairs of its text and its natural log-probability;
     None where nothing is known of it."""
 
-    measured: Measured | None = None
-    further: tuple[Further, ...] = ()
+    measured: Measurement | None = None
+    further: tuple[FollowUpReply, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The `reply` object of a journal line; `further` replies stand beside it."""
@@ -118,7 +118,7 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
-class Further:
+class FollowUpReply:
     """The reply to one of a sample's further requests, by whom, and what it took.
 
     `key` is a hash of what was asked of whom; empty where a file held the reply.
@@ -130,7 +130,7 @@ class Further:
     latency_s: float | None = None
     attempts: int = 0
     from_cache: bool = False
-    wasted: TokenCounts = NOTHING
+    wasted: TokenCounts = NO_TOKENS
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 import json
 import re
 
-from evalsuite.report.sample_store import inflated
+from evalsuite.report.sample_store import inflate
 
 
 def data_of(html):
@@ -15,10 +15,10 @@ def data_of(html):
 def samples_of(html):
     """Its samples in order: entries and bodies in one, messages as [role, text]."""
     data = data_of(html)
-    index = inflated(data["index"])
+    index = inflate(data["index"])
     found = []
     for packed in data["chunks"]:
-        chunk = inflated(packed)
+        chunk = inflate(packed)
         for body in chunk["samples"]:
             entry = {name: column[len(found)] for name, column in index.items()}
             found.append({**entry, **body, "messages": [chunk["messages"][at] for at in body["messages"]]})

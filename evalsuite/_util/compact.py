@@ -18,7 +18,7 @@ _GROUP_BITS = 14
 """Of a hash: a million of them make 16,384 arrays of sixty."""
 _BLOCK_BITS = 16
 """Of an offset: what is left of it fits two bytes."""
-FEW = 32
+MAX_COUNTED = 32
 """Right and wrong, tenths, parts of a few steps: so many different scores are common, more are not."""
 
 
@@ -108,10 +108,10 @@ class OffsetSet:
 
 
 @dataclass(slots=True)
-class Values(Collection[float]):
+class CompactValues(Collection[float]):
     """Numbers, of which the order is not kept: how often each occurred, or, where too many differ, one by one."""
 
-    most: int = FEW
+    most: int = MAX_COUNTED
     """Different values that are counted; those further ones are listed."""
     counted: dict[float, int] = field(default_factory=dict)
     listed: array[float] = field(default_factory=lambda: array("d"))
@@ -126,7 +126,7 @@ class Values(Collection[float]):
         else:
             self.listed.append(value)
 
-    def extend(self, other: Values) -> None:
+    def extend(self, other: CompactValues) -> None:
         """Take all of another's."""
         for value, count in other.counted.items():
             if value in self.counted or len(self.counted) < self.most:

@@ -15,16 +15,16 @@ from typing import Annotated, Any, Literal, TypeAlias, get_args, get_origin, get
 import msgspec
 
 Count: TypeAlias = Annotated[int, msgspec.Meta(ge=1, description="a whole number of at least 1")]
-CountOrNone: TypeAlias = Annotated[int, msgspec.Meta(ge=0, description="a whole number of at least 0")]
-Positive: TypeAlias = Annotated[float, msgspec.Meta(gt=0.0, description="a number above 0")]
-NotNegative: TypeAlias = Annotated[float, msgspec.Meta(ge=0.0, description="a number of at least 0")]
+CountOrZero: TypeAlias = Annotated[int, msgspec.Meta(ge=0, description="a whole number of at least 0")]
+PositiveNumber: TypeAlias = Annotated[float, msgspec.Meta(gt=0.0, description="a number above 0")]
+NonNegativeNumber: TypeAlias = Annotated[float, msgspec.Meta(ge=0.0, description="a number of at least 0")]
 Probability: TypeAlias = Annotated[
     float, msgspec.Meta(gt=0.0, le=1.0, description="a number above 0 and at most 1")
 ]
 
-Text: TypeAlias = Annotated[str, msgspec.Meta(min_length=1, description="some text")]
+NonEmptyText: TypeAlias = Annotated[str, msgspec.Meta(min_length=1, description="some text")]
 
-_WORDS: dict[Any, str] = {
+_TYPE_NAMES: dict[Any, str] = {
     int: "a whole number",
     float: "a number",
     bool: "true or false",
@@ -35,12 +35,12 @@ _WORDS: dict[Any, str] = {
 }
 
 
-def annotations_of(form: type) -> dict[str, Any]:
+def field_annotations(form: type) -> dict[str, Any]:
     """The annotation of every field of a dataclass, resolved."""
     return get_type_hints(form, include_extras=True)
 
 
-def converted(annotation: Any, value: Any) -> Any:
+def convert_value(annotation: Any, value: Any) -> Any:
     """The value as the annotation wants it: one text where a list is meant, numbers in words, paths of the home folder.
 
     Raises `ValueError` that says what is expected.
@@ -48,9 +48,9 @@ def converted(annotation: Any, value: Any) -> Any:
     if get_origin(annotation) is tuple and isinstance(value, str):
         value = (value,)
     if get_origin(annotation) is dict and isinstance(value, Mapping):
-        value = {str(key): _as_word(item) for key, item in value.items()}
+        value = {str(key): _to_text(item) for key, item in value.items()}
     try:
-        found = msgspec.convert(value, annotation, strict=False, dec_hook=_path)
+        found = msgspec.convert(value, annotation, strict=False, dec_hook=_decode_path)
     except msgspec.ValidationError:
         raise ValueError(f"{_expected(annotation)} is expected") from None
     if isinstance(found, float) and not math.isfinite(found):
@@ -58,27 +58,27 @@ def converted(annotation: Any, value: Any) -> Any:
     return found
 
 
-def plain(value: Any) -> Any:
+def to_plain(value: Any) -> Any:
     """A field's value as JSON has it."""
     if isinstance(value, tuple):
         return list(value)
     return str(value) if isinstance(value, Path) else value
 
 
-def default_of(field: dataclasses.Field[Any]) -> Any:
+def field_default(field: dataclasses.Field[Any]) -> Any:
     """What a field holds where nothing is said."""
     if field.default_factory is not dataclasses.MISSING:
         return field.default_factory()
     return field.default
 
 
-def _path(wanted: type, value: Any) -> Path:
+def _decode_path(wanted: type, value: Any) -> Path:
     if wanted is Path and isinstance(value, str | Path):
         return Path(value).expanduser()
     raise ValueError(value)
 
 
-def _as_word(value: Any) -> str:
+def _to_text(value: Any) -> str:
     """A YAML value as it is written on the command line."""
     return str(value).lower() if isinstance(value, bool) else str(value)
 
@@ -95,8 +95,8 @@ def _expectations(annotation: Any) -> Iterator[str]:
         yield next(str(note.description) for note in inner if isinstance(note, msgspec.Meta))
     elif origin is Literal:
         yield from map(str, inner)
-    elif origin in _WORDS or annotation in _WORDS:
-        yield _WORDS[origin or annotation]
+    elif origin in _TYPE_NAMES or annotation in _TYPE_NAMES:
+        yield _TYPE_NAMES[origin or annotation]
     else:
         for one in inner:
             if one is not type(None):

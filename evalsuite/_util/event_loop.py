@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 ResultT = TypeVar("ResultT")
 
 
-MANY_REQUESTS = 5_000
+UVLOOP_MIN_REQUESTS = 5_000
 """From so many on uvloop, where it is installed, saves more than it takes to be loaded (4 ms, and 6 µs a request)."""
 
 
@@ -51,7 +51,7 @@ def run_to_end(coroutine: Coroutine[Any, Any, ResultT], requests: int = 1) -> Re
 
 
 def _run(coroutine: Coroutine[Any, Any, ResultT], requests: int) -> ResultT:
-    if requests >= MANY_REQUESTS:
+    if requests >= UVLOOP_MIN_REQUESTS:
         try:
             import uvloop
         except ImportError:

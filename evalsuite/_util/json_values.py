@@ -8,7 +8,7 @@ MAX_DEPTH = 200
 """Of what is written as JSON; orjson refuses to write more than 254 levels."""
 
 
-def mended(value: Any, depth: int = MAX_DEPTH) -> Any:
+def to_valid_json(value: Any, depth: int = MAX_DEPTH) -> Any:
     """The value with every lone surrogate as U+FFFD, integers of more than 64 bits and deep nesting as text."""
     if isinstance(value, str):
         return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
@@ -17,9 +17,9 @@ def mended(value: Any, depth: int = MAX_DEPTH) -> Any:
     if isinstance(value, dict | list | tuple) and not depth:
         return "…"
     if isinstance(value, dict):
-        return {mended(str(key), 0): mended(item, depth - 1) for key, item in value.items()}
+        return {to_valid_json(str(key), 0): to_valid_json(item, depth - 1) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [mended(item, depth - 1) for item in value]
+        return [to_valid_json(item, depth - 1) for item in value]
     return value
 
 

@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Sequence
 
 
-def output_of(words: Sequence[str], seconds: float) -> str | None:
+def read_output(words: Sequence[str], seconds: float) -> str | None:
     """What a command prints, without white space around it; None where it is absent, fails or takes longer."""
     try:
         done = subprocess.run(words, capture_output=True, text=True, timeout=seconds, check=True)

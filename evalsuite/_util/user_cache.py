@@ -33,7 +33,7 @@ def file_sha256(path: Path) -> str:
 
 
 @contextmanager
-def filling(target: Path, sha256: str) -> Iterator[Path]:
+def verified_download(target: Path, sha256: str) -> Iterator[Path]:
     """Give a temporary path to write to; rename it to `target` when its content has the pinned SHA-256.
 
     Raises `InputError` when the content is another one (nothing is kept) or the folder cannot be written.

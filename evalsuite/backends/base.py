@@ -19,7 +19,7 @@ from evalsuite.models.checkpoint import Checkpoint, short_name
 
 Say: TypeAlias = Callable[[str], None]
 """Takes sentences about how starting goes on."""
-NOTHING: Mapping[str, str] = MappingProxyType({})
+NO_VARIABLES: Mapping[str, str] = MappingProxyType({})
 
 
 def silent(sentence: str) -> None:
@@ -27,7 +27,7 @@ def silent(sentence: str) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
+class ServedModel:
     """A model that answers: where, under which name, how many requests at once, by which engine."""
 
     base_url: str
@@ -39,7 +39,7 @@ class Served:
     """Requests the server works on at the same time; None when it does not say."""
     fields: Mapping[str, Any] = field(default_factory=dict)
     """What each request carries besides, where the name alone does not choose the adapter."""
-    without_adapter: Served | None = None
+    without_adapter: ServedModel | None = None
     """How the same server is asked for the base, where an adapter is on: both must differ."""
     continues_turns: bool = False
     """Whether it is known to go on with a turn of the assistant that was begun for it, whatever the model."""
@@ -51,7 +51,7 @@ class Server(Protocol):
     """A running server."""
 
     @property
-    def served(self) -> Mapping[str, Served]:
+    def served(self) -> Mapping[str, ServedModel]:
         """Where and what, by the checkpoint's name."""
 
     def check(self, patience: float = 0.0) -> None:
@@ -59,17 +59,17 @@ class Server(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class StandingServer:
+class ExistingServer:
     """A `Server` that was there before and stays afterwards: an address, a model in memory."""
 
-    served: Mapping[str, Served]
+    served: Mapping[str, ServedModel]
 
     def check(self, patience: float = 0.0) -> None:
         """Nothing to look at but its answers."""
 
 
 @dataclass(frozen=True, slots=True)
-class Ability:
+class Availability:
     """What this machine can serve with a backend, for `evalsuite doctor` and `--backend auto`."""
 
     backend: str
@@ -85,7 +85,7 @@ class Backend(Protocol):
     def name(self) -> str:
         """As `--backend` calls it."""
 
-    def ability(self) -> Ability:
+    def availability(self) -> Availability:
         """Whether its engine is installed; imports nothing heavy."""
 
     def shares(self, first: Checkpoint, second: Checkpoint) -> bool:
@@ -97,7 +97,7 @@ class Backend(Protocol):
         arguments: Mapping[str, str],
         log: Path,
         say: Say = silent,
-        environment: Mapping[str, str] = NOTHING,
+        environment: Mapping[str, str] = NO_VARIABLES,
     ) -> AbstractContextManager[Server]:
         """Start one server for all of them (each `shares` with the first), wait until it is ready, stop it at the end.
 
@@ -107,7 +107,7 @@ class Backend(Protocol):
         """
 
 
-def same_base(first: Checkpoint, second: Checkpoint) -> bool:
+def have_same_base(first: Checkpoint, second: Checkpoint) -> bool:
     """Whether two checkpoints are one set of weights with different adapters, or none."""
     if first.recipe or second.recipe:
         return False

@@ -1,6 +1,6 @@
 """Servers that are a command of someone else: started on a port that is held for them, ready when they list their names.
 
-What differs between vLLM, LMDeploy and SGLang is an `Engine`: its command line and how an adapter is asked for.
+What differs between vLLM, LMDeploy and SGLang is an `EngineCommand`: its command line and how an adapter is asked for.
 """
 
 from __future__ import annotations
@@ -15,13 +15,22 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from evalsuite.backends.base import NOTHING, Ability, Say, Served, Server, base_name, same_base, silent
+from evalsuite.backends.base import (
+    NO_VARIABLES,
+    Availability,
+    Say,
+    ServedModel,
+    Server,
+    base_name,
+    have_same_base,
+    silent,
+)
 from evalsuite.backends.interpreters import installed, interpreter, variable
 from evalsuite.backends.ports import HOST, LAST_PORT, reserved_port
 from evalsuite.backends.process import ProcessServer, ServerProcess
 from evalsuite.errors import CheckpointError, ConfigError, ServerError
 from evalsuite.models.checkpoint import Checkpoint
-from evalsuite.models.templates import TEMPLATE_FILE, template_hash, template_of
+from evalsuite.models.templates import TEMPLATE_FILE, find_template, template_hash
 
 START_TIMEOUT_SECONDS = 3600.0
 """Shards of a large model on a network disk, then compiling; a child that dies ends the wait at once."""
@@ -47,7 +56,7 @@ PLAIN_METHOD = "LORA"
 
 
 @dataclass(frozen=True, slots=True)
-class Launch:
+class LaunchSpec:
     """What a command line is made of."""
 
     path: Path
@@ -63,30 +72,30 @@ class Launch:
 
 
 @dataclass(frozen=True, slots=True)
-class Engine:
+class EngineCommand:
     """Someone's server: what it is called, how it is started and asked."""
 
     name: str
     """As `--backend` calls it; also the module that is imported."""
     title: str
     distributions: tuple[str, ...]
-    words: Callable[[Launch], list[str]]
+    words: Callable[[LaunchSpec], list[str]]
     """The command line after the interpreter."""
-    ours: frozenset[str]
+    reserved_options: frozenset[str]
     """Arguments that evalsuite sets, so that nobody else may."""
-    quantizes: frozenset[str] = frozenset()
+    quantization_methods: frozenset[str] = frozenset()
     """Methods of `--quant` that it has."""
     environment: Mapping[str, str] = field(default_factory=dict)
     """What is set where the user has not set it."""
-    less_memory: str = ""
+    memory_advice: str = ""
     """A sentence: which of its options lower what it needs."""
-    most_rank: int | None = None
+    max_rank: int | None = None
     adapter_field: str | None = None
     """The request's field that names an adapter; None where the model's name does."""
     slots_argument: str | None = None
-    takes_jinja: bool = True
+    accepts_jinja: bool = True
     """Whether it renders messages by the checkpoint's own Jinja template, or another one that is given."""
-    negates: bool = False
+    has_negated_flags: bool = False
     """Whether `--no-KEY` stands for `KEY=false`."""
 
 
@@ -94,21 +103,21 @@ class Engine:
 class CommandBackend:
     """Starts an engine's own server for one base and the adapters on it."""
 
-    engine: Engine
+    engine: EngineCommand
 
     @property
     def name(self) -> str:
         """See `Backend.name`."""
         return self.engine.name
 
-    def ability(self) -> Ability:
+    def availability(self) -> Availability:
         """Whether it is installed, here or where the environment says."""
         found = self._installed()
-        return Ability(self.name, found is not None, found or self._absent())
+        return Availability(self.name, found is not None, found or self._absent())
 
     def shares(self, first: Checkpoint, second: Checkpoint) -> bool:
         """One base with its adapters, which are chosen by each request."""
-        return same_base(first, second)
+        return have_same_base(first, second)
 
     @contextmanager
     def serve(
@@ -117,33 +126,37 @@ class CommandBackend:
         arguments: Mapping[str, str],
         log: Path,
         say: Say = silent,
-        environment: Mapping[str, str] = NOTHING,
+        environment: Mapping[str, str] = NO_VARIABLES,
     ) -> Iterator[Server]:
         """See `Backend.serve`. `arguments`: `port`, or any option of the engine's server: `KEY=VALUE` is its `--KEY=VALUE`."""
         package = self._installed()
         if package is None:
             raise ServerError(f"--backend {self.name}: {self._absent()}")
-        options = option_words(self.engine, arguments)
+        options = option_arguments(self.engine, arguments)
         defaults = OFFLINE | dict(self.engine.environment)
         told = {name: os.environ.get(name, value) for name, value in defaults.items()} | dict(environment)
         began = time.monotonic()
         with reserved_port(_port(arguments)) as port:
             template = _template_file(self.engine, checkpoints[0], log.parent)
-            launch = launch_of(self.engine, checkpoints, port, template)
+            launch = build_launch(self.engine, checkpoints, port, template)
             command = [interpreter(self.name), *self.engine.words(launch), *options]
             url = f"http://{HOST}:{port}/v1"
             with ServerProcess(
-                command, log, told, what=self.engine.title, less_memory=self.engine.less_memory
+                command, log, told, what=self.engine.title, memory_advice=self.engine.memory_advice
             ) as process:
                 stages = _Stages(process, say)
                 names = {launch.name, *(() if self.engine.adapter_field else launch.adapters)}
-                process.wait_until(lambda: stages.told() or names <= listed_names(url), START_TIMEOUT_SECONDS)
+                process.wait_until(
+                    lambda: stages.told() or names <= list_served_names(url), START_TIMEOUT_SECONDS
+                )
                 stages.told()
                 say(f"ready in {time.monotonic() - began:.0f} s: {package}")
                 facts = {"name": self.engine.title, "package": package} | stages.facts
                 facts["chat_template"] = _template_hash(self.engine, checkpoints[0])
-                base = Served(url, launch.name, facts, _slots(self.engine, arguments))
-                yield ProcessServer(process, {one.name: asked(self.engine, one, base) for one in checkpoints})
+                base = ServedModel(url, launch.name, facts, _slots(self.engine, arguments))
+                yield ProcessServer(
+                    process, {one.name: build_served(self.engine, one, base) for one in checkpoints}
+                )
 
     def _installed(self) -> str | None:
         return installed(self.name, self.name, self.engine.distributions)
@@ -159,9 +172,9 @@ class CommandBackend:
         )
 
 
-def launch_of(
-    engine: Engine, checkpoints: Sequence[Checkpoint], port: int, template: Path | None = None
-) -> Launch:
+def build_launch(
+    engine: EngineCommand, checkpoints: Sequence[Checkpoint], port: int, template: Path | None = None
+) -> LaunchSpec:
     """What is to be started for checkpoints of one base. Raises `CheckpointError` for what the engine does not serve."""
     first = checkpoints[0]
     assert first.path
@@ -170,7 +183,7 @@ def launch_of(
     for one in adapted:
         _refuse_adapter(engine, one)
     ranks = [adapter.rank or 0 for one in adapted for adapter in one.adapters]
-    return Launch(
+    return LaunchSpec(
         first.path,
         base_name(checkpoints),
         port,
@@ -181,11 +194,11 @@ def launch_of(
     )
 
 
-def _template_file(engine: Engine, checkpoint: Checkpoint, folder: Path) -> Path | None:
+def _template_file(engine: EngineCommand, checkpoint: Checkpoint, folder: Path) -> Path | None:
     """The chat template that is given, written into the folder, since engines take it as a file."""
     if checkpoint.chat_template is None:
         return None
-    if not engine.takes_jinja:
+    if not engine.accepts_jinja:
         raise CheckpointError(
             f"{checkpoint.name}: {engine.title} takes no Jinja template; leave out --chat-template, or take another --backend."
         )
@@ -194,20 +207,20 @@ def _template_file(engine: Engine, checkpoint: Checkpoint, folder: Path) -> Path
     return path
 
 
-def _template_hash(engine: Engine, checkpoint: Checkpoint) -> str:
+def _template_hash(engine: EngineCommand, checkpoint: Checkpoint) -> str:
     """Of the template that the engine takes: what is given, else what the base's folder brings."""
     if checkpoint.chat_template is not None:
         return template_hash(checkpoint.chat_template)
     assert checkpoint.path
-    return template_hash(template_of(checkpoint.path)) if engine.takes_jinja else "not told"
+    return template_hash(find_template(checkpoint.path)) if engine.accepts_jinja else "not told"
 
 
-def option_words(engine: Engine, arguments: Mapping[str, str]) -> list[str]:
+def option_arguments(engine: EngineCommand, arguments: Mapping[str, str]) -> list[str]:
     """`KEY=VALUE` as options of a command line; `true` and `false` are flags. Raises `ConfigError` for one of ours."""
     words: list[str] = []
     for key, text in arguments.items():
         option = key.replace("_", "-").lstrip("-")
-        if option in engine.ours:
+        if option in engine.reserved_options:
             raise ConfigError(f"--backend-arg {key}: evalsuite sets that itself; leave it out.")
         if option == "port":
             continue
@@ -215,12 +228,12 @@ def option_words(engine: Engine, arguments: Mapping[str, str]) -> list[str]:
             words.append(f"--{option}")
         elif text.lower() != "false":
             words.append(f"--{option}={text}")
-        elif engine.negates:
+        elif engine.has_negated_flags:
             words.append(f"--no-{option}")
     return words
 
 
-def asked(engine: Engine, checkpoint: Checkpoint, base: Served) -> Served:
+def build_served(engine: EngineCommand, checkpoint: Checkpoint, base: ServedModel) -> ServedModel:
     """How a checkpoint is asked for on the server of its base."""
     facts = dict(base.engine)
     if checkpoint.quant or "quantization" in checkpoint.details:
@@ -236,7 +249,7 @@ def asked(engine: Engine, checkpoint: Checkpoint, base: Served) -> Served:
     )
 
 
-def listed_names(url: str) -> frozenset[str]:
+def list_served_names(url: str) -> frozenset[str]:
     """The names in a server's `/models`; none while it does not answer."""
     import httpx
 
@@ -261,7 +274,7 @@ class _Stages:
     def told(self) -> bool:
         """Say a stage that is new; never true, so that it can stand before what is waited for."""
         with suppress(OSError):
-            words = self._process.last_words()
+            words = self._process.log_text()
             stage = next((stage for stage, pattern in STAGES if pattern.search(words)), "")
             if stage and stage != self._said:
                 self._said = stage
@@ -271,16 +284,16 @@ class _Stages:
         return False
 
 
-def _refuse_method(engine: Engine, checkpoint: Checkpoint) -> None:
-    if checkpoint.quant and checkpoint.quant not in engine.quantizes:
-        known = ", ".join(sorted(engine.quantizes)) or "none"
+def _refuse_method(engine: EngineCommand, checkpoint: Checkpoint) -> None:
+    if checkpoint.quant and checkpoint.quant not in engine.quantization_methods:
+        known = ", ".join(sorted(engine.quantization_methods)) or "none"
         raise CheckpointError(
             f"{checkpoint.name}: {engine.title} does not quantize by {checkpoint.quant} while it loads (it has: {known}). "
             "Take --backend transformers."
         )
 
 
-def _refuse_adapter(engine: Engine, checkpoint: Checkpoint) -> None:
+def _refuse_adapter(engine: EngineCommand, checkpoint: Checkpoint) -> None:
     """What these engines would leave out in silence or fail at: more than one LoRA, DoRA, modules saved whole."""
     adapter = checkpoint.adapters[0]
     odd = sorted({"DoRA", "saved whole"} & set(adapter.details))
@@ -294,9 +307,9 @@ def _refuse_adapter(engine: Engine, checkpoint: Checkpoint) -> None:
             f"{checkpoint.name}: {engine.title} serves plain LoRA adapters, and {adapter.path} is not one ({what}). "
             "Take --merge, or --backend transformers."
         )
-    if engine.most_rank and (adapter.rank or 0) > engine.most_rank:
+    if engine.max_rank and (adapter.rank or 0) > engine.max_rank:
         raise CheckpointError(
-            f"{checkpoint.name}: {adapter.path} has rank {adapter.rank}, and {engine.title} serves {engine.most_rank} at most. "
+            f"{checkpoint.name}: {adapter.path} has rank {adapter.rank}, and {engine.title} serves {engine.max_rank} at most. "
             "Take --merge, or --backend transformers."
         )
 
@@ -308,7 +321,7 @@ def _port(arguments: Mapping[str, str]) -> int:
     return int(text)
 
 
-def _slots(engine: Engine, arguments: Mapping[str, str]) -> int | None:
+def _slots(engine: EngineCommand, arguments: Mapping[str, str]) -> int | None:
     given = {key.replace("_", "-"): text for key, text in arguments.items()}
     text = given.get(engine.slots_argument or "", "")
     return int(text) if text.isascii() and text.isdecimal() and int(text) else None

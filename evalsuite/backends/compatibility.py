@@ -19,7 +19,7 @@ Verb: TypeAlias = Literal["serves", "merge", "convert", "no"]
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class FormSupport:
     """How an engine gets along with a form."""
 
     verb: Verb
@@ -37,31 +37,33 @@ class Way:
         return f"{self.verb} ({', '.join(marks)})" if marks else self.verb
 
 
-SERVES = Way("serves")
-ON_GPU = Way("serves", gpu=True)
-MERGE = Way("merge", "Merge the adapter into its base: add --merge, or export the merged model first.")
-TO_GGUF = Way(
+SERVES = FormSupport("serves")
+SERVES_ON_GPU = FormSupport("serves", gpu=True)
+MERGE = FormSupport(
+    "merge", "Merge the adapter into its base: add --merge, or export the merged model first."
+)
+TO_GGUF = FormSupport(
     "convert",
     "llama.cpp serves GGUF files. With its converters installed (pip install 'evalsuite[gguf]', or EVALSUITE_LLAMA_CPP=FOLDER of a checkout "
     "of llama.cpp) evalsuite converts base, adapters and merged models itself; otherwise give .gguf files, or take --backend transformers.",
 )
-GGUF_ELSEWHERE = Way("no", "A GGUF file is llama.cpp's: take --backend llamacpp.")
-UNQUANTIZE = Way(
+GGUF_ELSEWHERE = FormSupport("no", "A GGUF file is llama.cpp's: take --backend llamacpp.")
+UNQUANTIZE = FormSupport(
     "no", "llama.cpp has quantizations of its own: convert the original checkpoint to GGUF and quantize that."
 )
-ELSEWHERE = Way("no", "Take --backend transformers or vllm.")
-BY_TRANSFORMERS = Way("no", "Take --backend transformers.")
-HAS_ITS_OWN = Way(
+ELSEWHERE = FormSupport("no", "Take --backend transformers or vllm.")
+BY_TRANSFORMERS = FormSupport("no", "Take --backend transformers.")
+HAS_ITS_OWN = FormSupport(
     "no", "--quant is for Hugging Face folders; of GGUF there are quantized files: give one with --ckpt."
 )
 
 
-def with_package(package: str, *, gpu: bool = False) -> Way:
+def with_package(package: str, *, gpu: bool = False) -> FormSupport:
     """Served where a package is there as well."""
-    return Way("serves", package=package, gpu=gpu)
+    return FormSupport("serves", package=package, gpu=gpu)
 
 
-TABLE: Mapping[str, Mapping[Form, Way]] = {
+COMPATIBILITY: Mapping[str, Mapping[Form, FormSupport]] = {
     "llamacpp": {
         "gguf": SERVES,
         "gguf-lora": SERVES,
@@ -86,12 +88,12 @@ TABLE: Mapping[str, Mapping[Form, Way]] = {
         "hqq": with_package("hqq"),
         "eetq": with_package("kernels", gpu=True),
         "aqlm": with_package("aqlm", gpu=True),
-        "fp8": ON_GPU,
+        "fp8": SERVES_ON_GPU,
         "compressed-tensors": with_package("compressed_tensors"),
         "torchao": with_package("torchao"),
         "load-bitsandbytes": with_package("bitsandbytes"),
         "load-torchao": with_package("torchao"),
-        "load-fp8": ON_GPU,
+        "load-fp8": SERVES_ON_GPU,
     },
     "vllm": {
         "gguf": GGUF_ELSEWHERE,
@@ -105,50 +107,50 @@ TABLE: Mapping[str, Mapping[Form, Way]] = {
         "hqq": BY_TRANSFORMERS,
         "eetq": BY_TRANSFORMERS,
         "aqlm": BY_TRANSFORMERS,
-        "fp8": ON_GPU,
+        "fp8": SERVES_ON_GPU,
         "compressed-tensors": SERVES,
         "torchao": with_package("torchao"),
         "load-bitsandbytes": with_package("bitsandbytes", gpu=True),
         "load-torchao": BY_TRANSFORMERS,
-        "load-fp8": ON_GPU,
+        "load-fp8": SERVES_ON_GPU,
     },
     "lmdeploy": {
         "gguf": GGUF_ELSEWHERE,
         "gguf-lora": GGUF_ELSEWHERE,
-        "original": ON_GPU,
-        "lora": ON_GPU,
+        "original": SERVES_ON_GPU,
+        "lora": SERVES_ON_GPU,
         "stacked": MERGE,
-        "gptq": ON_GPU,
-        "awq": ON_GPU,
-        "fp8": ON_GPU,
+        "gptq": SERVES_ON_GPU,
+        "awq": SERVES_ON_GPU,
+        "fp8": SERVES_ON_GPU,
         **dict.fromkeys(("bitsandbytes", "hqq", "eetq", "aqlm", "compressed-tensors", "torchao"), ELSEWHERE),
         **dict.fromkeys(("load-bitsandbytes", "load-torchao", "load-fp8"), ELSEWHERE),
     },
     "sglang": {
         "gguf": GGUF_ELSEWHERE,
         "gguf-lora": GGUF_ELSEWHERE,
-        "original": ON_GPU,
-        "lora": ON_GPU,
+        "original": SERVES_ON_GPU,
+        "lora": SERVES_ON_GPU,
         "stacked": MERGE,
         "bitsandbytes": with_package("bitsandbytes", gpu=True),
-        "gptq": ON_GPU,
-        "awq": ON_GPU,
-        "fp8": ON_GPU,
-        "compressed-tensors": ON_GPU,
+        "gptq": SERVES_ON_GPU,
+        "awq": SERVES_ON_GPU,
+        "fp8": SERVES_ON_GPU,
+        "compressed-tensors": SERVES_ON_GPU,
         "torchao": with_package("torchao", gpu=True),
         **dict.fromkeys(("hqq", "eetq", "aqlm"), BY_TRANSFORMERS),
         "load-bitsandbytes": with_package("bitsandbytes", gpu=True),
         "load-torchao": BY_TRANSFORMERS,
-        "load-fp8": ON_GPU,
+        "load-fp8": SERVES_ON_GPU,
     },
 }
 """Engine → form → way. A model that someone else serves (`served`) has no engine of ours."""
 
 
-def obstacle(engine: str, checkpoint: Checkpoint, *, gpu: bool) -> str | None:
+def find_obstacle(engine: str, checkpoint: Checkpoint, *, gpu: bool) -> str | None:
     """Why an engine cannot serve a checkpoint on this machine, as sentences with what to do; None where it can."""
     for form in checkpoint.needed:
-        way = TABLE[engine][form]
+        way = COMPATIBILITY[engine][form]
         if way.verb != "serves":
             return f"{engine} does not serve the form '{form}'. {way.advice}"
         if way.package and runs_here(engine) and find_spec(way.package) is None:

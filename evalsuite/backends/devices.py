@@ -6,7 +6,7 @@ import os
 import shutil
 from pathlib import Path
 
-from evalsuite._util.processes import output_of
+from evalsuite._util.processes import read_output
 
 QUERY_TIMEOUT_SECONDS = 10
 
@@ -19,4 +19,4 @@ def has_gpu() -> bool:
         return True
     if shutil.which("nvidia-smi") is None:
         return False
-    return "GPU" in (output_of(["nvidia-smi", "--list-gpus"], QUERY_TIMEOUT_SECONDS) or "")
+    return "GPU" in (read_output(["nvidia-smi", "--list-gpus"], QUERY_TIMEOUT_SECONDS) or "")

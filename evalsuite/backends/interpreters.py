@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 
-from evalsuite._util.processes import output_of
+from evalsuite._util.processes import read_output
 
 PROBE_TIMEOUT_SECONDS = 30
 PROBE = """
@@ -50,7 +50,7 @@ def installed(engine: str, module: str, distributions: Sequence[str]) -> str | N
             return None
         return next(filter(None, map(_here, distributions)), None)
     probe = [interpreter(engine), "-I", "-c", PROBE, module, *distributions]
-    return output_of(probe, PROBE_TIMEOUT_SECONDS) or None
+    return read_output(probe, PROBE_TIMEOUT_SECONDS) or None
 
 
 def _here(distribution: str) -> str | None:

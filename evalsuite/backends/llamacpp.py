@@ -19,12 +19,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from evalsuite.backends.base import NOTHING, Ability, Say, Served, Server, silent
+from evalsuite.backends.base import NO_VARIABLES, Availability, Say, ServedModel, Server, silent
 from evalsuite.backends.ports import HOST, LAST_PORT, refuse_taken_port
 from evalsuite.backends.process import ProcessServer, ServerProcess
 from evalsuite.errors import ConfigError, ServerError
 from evalsuite.models.checkpoint import Checkpoint
-from evalsuite.models.gguf_metadata import TEMPLATE_KEY, NotReadable, texts_in
+from evalsuite.models.gguf_metadata import TEMPLATE_KEY, UnreadableGguf, read_texts
 from evalsuite.models.templates import NO_TEMPLATE, template_hash
 
 START_TIMEOUT_SECONDS = 900.0
@@ -48,11 +48,11 @@ class LlamaCppBackend:
 
     name: str = "llamacpp"
 
-    def ability(self) -> Ability:
+    def availability(self) -> Availability:
         """Whether xllamacpp is there."""
         ready = importlib.util.find_spec("xllamacpp") is not None
         version = f"xllamacpp {importlib.metadata.version('xllamacpp')}" if ready else ""
-        return Ability(self.name, ready, version or f"xllamacpp is not installed; run: {INSTALL}")
+        return Availability(self.name, ready, version or f"xllamacpp is not installed; run: {INSTALL}")
 
     def shares(self, first: Checkpoint, second: Checkpoint) -> bool:
         """Never: see the module's words on adapters."""
@@ -65,16 +65,16 @@ class LlamaCppBackend:
         arguments: Mapping[str, str],
         log: Path,
         say: Say = silent,
-        environment: Mapping[str, str] = NOTHING,
+        environment: Mapping[str, str] = NO_VARIABLES,
     ) -> Iterator[Server]:
         """See `Backend.serve`. `arguments`: `n_ctx` (tokens a request), `n_parallel`, `n_threads`, `n_threads_batch`, `port`, or any parameter of llama.cpp."""
         (checkpoint,) = checkpoints
-        if not self.ability().ready:
-            raise ServerError(f"--backend llamacpp: {self.ability().detail}")
+        if not self.availability().ready:
+            raise ServerError(f"--backend llamacpp: {self.availability().detail}")
         parameters = child_parameters(checkpoint, arguments)
         refuse_taken_port(parameters["port"])
         command = [sys.executable, "-c", CHILD, json.dumps(parameters)]
-        with ServerProcess(command, log, environment, less_memory=LESS_MEMORY) as process:
+        with ServerProcess(command, log, environment, memory_advice=LESS_MEMORY) as process:
             template = _template_hash(checkpoint)  # while the child loads
             note = json.loads(process.wait_for_note(START_TIMEOUT_SECONDS))
             if "error" in note:
@@ -83,7 +83,7 @@ class LlamaCppBackend:
             engine["chat_template"] = template
             if checkpoint.adapters:
                 engine["adapter"] = " + ".join(adapter.path.name for adapter in checkpoint.adapters)
-            served = Served(
+            served = ServedModel(
                 f"{note['address']}/v1",
                 checkpoint.model,
                 engine,
@@ -98,13 +98,13 @@ def _template_hash(checkpoint: Checkpoint) -> str:
     assert checkpoint.path
     if checkpoint.chat_template is not None:
         return template_hash(checkpoint.chat_template)
-    with contextlib.suppress(OSError, NotReadable):  # the server says what is wrong with it
-        found = template_hash(texts_in(checkpoint.path, {TEMPLATE_KEY}).get(TEMPLATE_KEY))
+    with contextlib.suppress(OSError, UnreadableGguf):  # the server says what is wrong with it
+        found = template_hash(read_texts(checkpoint.path, {TEMPLATE_KEY}).get(TEMPLATE_KEY))
         return found if found != NO_TEMPLATE else OWN_TEMPLATE
     return NO_TEMPLATE
 
 
-def _with_adapters(served: Served, count: int) -> Served:
+def _with_adapters(served: ServedModel, count: int) -> ServedModel:
     """Every request says whether adapters are on: without that word llama.cpp reuses the cache of the request before."""
     if not count:
         return served

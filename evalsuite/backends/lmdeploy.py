@@ -5,11 +5,11 @@ Options: LMDeploy 0.18's documentation. Adapters take its PyTorch engine; TurboM
 
 from __future__ import annotations
 
-from evalsuite.backends.command import CommandBackend, Engine, Launch
+from evalsuite.backends.command import CommandBackend, EngineCommand, LaunchSpec
 from evalsuite.backends.ports import HOST
 
 
-def words(launch: Launch) -> list[str]:
+def words(launch: LaunchSpec) -> list[str]:
     """The command line after the interpreter."""
     found = ["-m", "lmdeploy", "serve", "api_server", str(launch.path)]
     found += ["--model-name", launch.name, "--server-name", HOST, "--server-port", str(launch.port)]
@@ -19,15 +19,15 @@ def words(launch: Launch) -> list[str]:
     return found
 
 
-ENGINE = Engine(
+ENGINE = EngineCommand(
     name="lmdeploy",
     title="LMDeploy",
     distributions=("lmdeploy",),
     words=words,
-    ours=frozenset({"server-name", "server-port", "model-name", "adapters"}),
-    less_memory="Lower --backend-arg session_len=N, max_batch_size=N or cache_max_entry_count=0.5.",
+    reserved_options=frozenset({"server-name", "server-port", "model-name", "adapters"}),
+    memory_advice="Lower --backend-arg session_len=N, max_batch_size=N or cache_max_entry_count=0.5.",
     slots_argument="max-batch-size",
-    takes_jinja=False,
+    accepts_jinja=False,
 )
 
 

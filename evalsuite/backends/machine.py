@@ -6,7 +6,7 @@ import os
 import shutil
 from functools import cache
 
-from evalsuite._util.processes import output_of
+from evalsuite._util.processes import read_output
 from evalsuite.backends.interpreters import interpreter
 
 TIMEOUT_SECONDS = 30
@@ -18,14 +18,14 @@ found = sorted(f"{one.metadata['Name']} {one.version}" for one in distributions(
 sys.stdout.write("\\n".join([sys.version, platform.platform(), *found]))
 """
 GPUS = ("nvidia-smi", "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader")
-TELLING = (
+ENGINE_VARIABLE_PREFIXES = (
     "CUDA_", "GGML_", "HF_", "HIP_", "LD_", "LLAMA_", "LMDEPLOY_", "OMP_", "PYTORCH_", "ROCR_", "SGLANG_", "TORCH", "TRANSFORMERS_",
     "VLLM_",
 )  # fmt: skip
 """How variables of the environment begin that engines and their libraries read."""
 
 
-def machine_of(engine: str) -> str | None:
+def describe_machine(engine: str) -> str | None:
     """Python and every package beside the engine, the system, the GPUs with their driver, the variables engines read.
 
     None where that cannot be told. Takes a start of the engine's Python, once a process.
@@ -33,15 +33,17 @@ def machine_of(engine: str) -> str | None:
     packages, gpus = _packages(interpreter(engine)), _gpus()
     if not packages or gpus is None:
         return None
-    variables = sorted(f"{name}={value}" for name, value in os.environ.items() if name.startswith(TELLING))
+    variables = sorted(
+        f"{name}={value}" for name, value in os.environ.items() if name.startswith(ENGINE_VARIABLE_PREFIXES)
+    )
     return "\n".join([packages, gpus, *variables])
 
 
 @cache
 def _packages(python: str) -> str | None:
-    return output_of([python, "-c", INSTALLED], TIMEOUT_SECONDS)
+    return read_output([python, "-c", INSTALLED], TIMEOUT_SECONDS)
 
 
 @cache
 def _gpus() -> str | None:
-    return output_of(GPUS, TIMEOUT_SECONDS) if shutil.which(GPUS[0]) else ""
+    return read_output(GPUS, TIMEOUT_SECONDS) if shutil.which(GPUS[0]) else ""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from evalsuite.backends.base import Served
+from evalsuite.backends.base import ServedModel
 from evalsuite.errors import ServerDied, ServerError
 
 SUPERVISOR = Path(__file__).with_name("supervisor.py")
@@ -23,7 +23,7 @@ STOP_TIMEOUT_SECONDS = 15.0
 READY_POLL_SECONDS = 0.25
 KEY_SUFFIX = "_API_KEY"
 """Variables with such names are for endpoints that are asked, not for servers of ours: vLLM would demand VLLM_API_KEY."""
-SHARING = {"GOMP_SPINCOUNT": "1000"}
+OPENMP_VARIABLES = {"GOMP_SPINCOUNT": "1000"}
 """How long OpenMP's threads (of torch, of llama.cpp) turn in a loop before they sleep. By default for milliseconds, which
 a core that another process wants too does not have: SmolLM2 on two busy cores made 2.4 tokens/s so, and 23 with this."""
 LOG_TAIL_LINES = 12
@@ -34,7 +34,7 @@ LONGEST_ERROR = 400
 _ERROR = re.compile(r"(?:^|\] )(?P<error>(?:\w+\.)*\w*(?:Error|Exception): .+)$", re.MULTILINE)
 """The last line of a traceback, also behind a logger's prefix: a worker's error is the cause of its server's."""
 
-KNOWN_WORDS: Sequence[tuple[re.Pattern[str], str]] = (
+KNOWN_FAILURES: Sequence[tuple[re.Pattern[str], str]] = (
     (
         re.compile(
             r"CUDA out of memory|OutOfMemoryError|No available memory for the cache blocks|Not enough memory\."
@@ -51,11 +51,11 @@ KNOWN_WORDS: Sequence[tuple[re.Pattern[str], str]] = (
         "The model brings code of its own. If you trust its author, add --backend-arg trust_remote_code=true.",
     ),
 )
-"""What servers print when they end → what to do; `less_memory` is what lowers an engine's needs."""
+"""What servers print when they end → what to do; `memory_advice` is what lowers an engine's needs."""
 
 
 class ServerProcess:
-    """Runs `command` with its output in `log`; errors call it `what`, and say how it needs `less_memory`, as a sentence.
+    """Runs `command` with its output in `log`; errors call it `what`, and say how it needs `memory_advice`, as a sentence.
 
     Used as a context manager.
 
@@ -70,12 +70,12 @@ class ServerProcess:
         environment: Mapping[str, str] | None = None,
         *,
         what: str = "the model server",
-        less_memory: str = "",
+        memory_advice: str = "",
     ) -> None:
         self.command = tuple(command)
         self.log = log
         self._what = what
-        self._less_memory = f"{less_memory} " if less_memory else ""
+        self._less_memory = f"{memory_advice} " if memory_advice else ""
         self._environment = dict(environment or {})
 
     def __enter__(self) -> ServerProcess:
@@ -91,7 +91,9 @@ class ServerProcess:
             *self.command,
         ]
         inherited = {name: value for name, value in os.environ.items() if not name.endswith(KEY_SUFFIX)}
-        environment = SHARING | inherited | self._environment | {"EVALSUITE_NOTE_FD": str(note_write)}
+        environment = (
+            OPENMP_VARIABLES | inherited | self._environment | {"EVALSUITE_NOTE_FD": str(note_write)}
+        )
         try:
             with self.log.open("ab") as output:
                 self._log_start = output.tell()
@@ -123,11 +125,11 @@ class ServerProcess:
             self._process.wait()
 
     def _close_pipes(self) -> None:
-        self.cut()
+        self.request_stop()
         with contextlib.suppress(OSError):
             os.close(self._note)
 
-    def cut(self) -> None:
+    def request_stop(self) -> None:
         """Have the process ended, without waiting until it is."""
         if self._life is not None:
             os.close(self._life)
@@ -192,12 +194,12 @@ class ServerProcess:
     def log_tail(self) -> str:
         """The last lines that this start wrote to the log, indented."""
         try:
-            lines = self.last_words().splitlines()
+            lines = self.log_text().splitlines()
         except OSError:
             return "  (no log)"
         return "\n".join(f"  {line}" for line in lines[-LOG_TAIL_LINES:]) or "  (an empty log)"
 
-    def last_words(self) -> str:
+    def log_text(self) -> str:
         """The end of what this start wrote to the log. Raises `OSError` where there is none."""
         with self.log.open("rb") as stream:
             stream.seek(max(self._log_start, self.log.stat().st_size - LOG_TAIL_BYTES))
@@ -206,7 +208,7 @@ class ServerProcess:
     def _earlier_errors(self) -> str:
         """The first errors in the log that the last lines do not show."""
         try:
-            before = "\n".join(self.last_words().splitlines()[:-LOG_TAIL_LINES])
+            before = "\n".join(self.log_text().splitlines()[:-LOG_TAIL_LINES])
         except OSError:
             return ""
         found = dict.fromkeys(match["error"][:LONGEST_ERROR] for match in _ERROR.finditer(before))
@@ -216,10 +218,10 @@ class ServerProcess:
     def _advice(self) -> str:
         """What to do, where the log has words that are known."""
         try:
-            text = self.last_words()
+            text = self.log_text()
         except OSError:
             return ""
-        found = [advice for pattern, advice in KNOWN_WORDS if pattern.search(text)]
+        found = [advice for pattern, advice in KNOWN_FAILURES if pattern.search(text)]
         return "".join("\n" + advice.replace("{less_memory}", self._less_memory) for advice in found)
 
 
@@ -228,7 +230,7 @@ class ProcessServer:
     """A `Server` that is a process of ours."""
 
     process: ServerProcess
-    served: Mapping[str, Served]
+    served: Mapping[str, ServedModel]
 
     def check(self, patience: float = 0.0) -> None:
         """See `Server.check`."""

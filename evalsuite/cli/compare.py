@@ -9,7 +9,7 @@ import typer
 
 from evalsuite.cli.help import SectionedCommand
 
-ALONE = {"--fail-on-regression": "", "--json": "-"}
+OPTIONAL_VALUES = {"--fail-on-regression": "", "--json": "-"}
 """Options that may stand without a value, and what they mean then."""
 
 
@@ -20,8 +20,8 @@ class CompareCommand(SectionedCommand):
         """Give those that stand alone their value: what follows is another option, a run, or nothing."""
         words = []
         for word, following in zip(args, [*args, "--"][1:], strict=True):
-            alone = word in ALONE and (following.startswith("--") or _is_run(following))
-            words.append(f"{word}={ALONE[word]}" if alone else word)
+            alone = word in OPTIONAL_VALUES and (following.startswith("--") or _is_run(following))
+            words.append(f"{word}={OPTIONAL_VALUES[word]}" if alone else word)
         return super().parse_args(ctx, words)
 
 

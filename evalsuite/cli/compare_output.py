@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from evalsuite.cli.execute import replace_what_cannot_be_shown
+from evalsuite.cli.execute import replace_unencodable_output
 from evalsuite.cli.tables import print_comparison
 from evalsuite.endpoint.wire import dumps
 from evalsuite.errors import InputError
@@ -25,7 +25,7 @@ def execute_compare(
     style: str | None,
 ) -> None:
     """Compare, write, print. Raises `EvalsuiteError`: `GateFailed` with everything written and printed."""
-    replace_what_cannot_be_shown()
+    replace_unencodable_output()
     printed = [name for name, path in files.items() if path == STANDARD_OUTPUT]
     if len(printed) > 1:
         options = " and ".join(f"--{name}" for name in printed)

@@ -37,7 +37,7 @@ def datasets(
 
     print("By name (-d NAME):")
     for dataset in BUILTIN_DATASETS:
-        print(f"  {dataset.name:<16} {dataset.kind:<10} {dataset.about}")
+        print(f"  {dataset.name:<16} {dataset.kind:<10} {dataset.description}")
     print(f"\nYour own files (-d PATH or -d KIND:PATH; {' '.join(READERS)}; case of columns is ignored):")
     for kind in KINDS:
         print(f"  {kind:<16} columns {task_class(kind).columns}")

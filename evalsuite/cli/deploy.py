@@ -10,7 +10,7 @@ import typer
 from evalsuite.cli.run import backend_arguments
 
 if TYPE_CHECKING:
-    from evalsuite.backends.base import Served
+    from evalsuite.backends.base import ServedModel
 
 
 def register(app: typer.Typer) -> None:
@@ -49,15 +49,17 @@ def deploy(
     execute_deploy({key: value for key, value in given.items() if value or value == ""}, show_served)
 
 
-def show_served(answering: Sequence[tuple[str, Served]]) -> None:
+def show_served(answering: Sequence[tuple[str, ServedModel]]) -> None:
     """Base URL and names, and a program that asks the last of them."""
     print("\n".join(served_lines(answering)), flush=True)
 
 
-def served_lines(answering: Sequence[tuple[str, Served]]) -> list[str]:
+def served_lines(answering: Sequence[tuple[str, ServedModel]]) -> list[str]:
     """What is shown; a variant that is chosen by a field of the request has it in `extra_body`."""
     width = max(len(name) for name, _ in answering)
-    lines = [f"{name:<{width}}  {served.base_url}  {_asked(served)}" for name, served in answering]
+    lines = [
+        f"{name:<{width}}  {served.base_url}  {_request_arguments(served)}" for name, served in answering
+    ]
     _, served = answering[-1]
     return [
         *lines,
@@ -66,7 +68,7 @@ def served_lines(answering: Sequence[tuple[str, Served]]) -> list[str]:
         "",
         f'client = OpenAI(base_url="{served.base_url}", api_key="none")',
         "reply = client.chat.completions.create(",
-        f"    {_asked(served)},",
+        f"    {_request_arguments(served)},",
         '    messages=[{"role": "user", "content": "Hello!"}],',
         ")",
         "print(reply.choices[0].message.content)",
@@ -75,5 +77,5 @@ def served_lines(answering: Sequence[tuple[str, Served]]) -> list[str]:
     ]
 
 
-def _asked(served: Served) -> str:
+def _request_arguments(served: ServedModel) -> str:
     return f'model="{served.model}"' + (f", extra_body={dict(served.fields)!r}" if served.fields else "")

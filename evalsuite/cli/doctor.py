@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
-    from evalsuite.backends.compatibility import Way
+    from evalsuite.backends.compatibility import FormSupport
     from evalsuite.models.checkpoint import Form
 
 
@@ -24,8 +24,8 @@ def doctor() -> None:
     """
     from evalsuite._util.user_cache import cache_folder
     from evalsuite.backends import BACKENDS, open_backend
-    from evalsuite.backends.compatibility import TABLE
-    from evalsuite.conversion.produce import abilities
+    from evalsuite.backends.compatibility import COMPATIBILITY
+    from evalsuite.conversion.produce import conversion_tools
     from evalsuite.models.weights import BUILTIN_WEIGHTS
     from evalsuite.runs.provenance import machine, versions
 
@@ -34,14 +34,14 @@ def doctor() -> None:
     print(f"{machine()}\n")
     print("Servers (--backend):")
     for name in BACKENDS:
-        ability = open_backend(name).ability()
-        print(f"  {'ready ' if ability.ready else 'absent'} {name:<12} {ability.detail}")
-    columns = [_column(name, TABLE[name]) for name in BACKENDS if name in TABLE]
+        availability = open_backend(name).availability()
+        print(f"  {'ready ' if availability.ready else 'absent'} {name:<12} {availability.detail}")
+    columns = [_column(name, COMPATIBILITY[name]) for name in BACKENDS if name in COMPATIBILITY]
     print("\nForms of a checkpoint (in brackets: what it takes besides the engine):")
     for cells in zip(["", *_table_forms()], *columns, strict=True):
         print(f"  {cells[0]:<19}{'  '.join(cells[1:]).rstrip()}")
     print("\nExports (evalsuite export):")
-    for what, detail in abilities():
+    for what, detail in conversion_tools():
         print(f"  {what:<25} {detail}")
     print("\nBuilt-in weights (--ckpt):")
     for name, weights in BUILTIN_WEIGHTS.items():
@@ -61,7 +61,7 @@ def _table_forms() -> list[Form]:
     return [form for form in FORMS if form != "served"]
 
 
-def _column(engine: str, row: Mapping[Form, Way]) -> list[str]:
+def _column(engine: str, row: Mapping[Form, FormSupport]) -> list[str]:
     """The engine's name and its cells, all as wide as the widest."""
     cells = [engine, *(row[form].word for form in _table_forms())]
     width = max(map(len, cells))

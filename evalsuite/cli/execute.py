@@ -13,45 +13,47 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from evalsuite.backends.base import Served
+from evalsuite.backends.base import ServedModel
 from evalsuite.cli.progress import display
 from evalsuite.config import build_config, build_deploy_config, build_score_config, read_config_file
 from evalsuite.errors import EvalsuiteError, ServerError
 from evalsuite.evaluation.evaluate import Prepared, evaluate, prepare
 from evalsuite.formatting.texts import dump, message_text
-from evalsuite.runs.directory import REPORT_FILE, SUMMARY_JSON, run_directory_of
+from evalsuite.runs.directory import REPORT_FILE, SUMMARY_JSON, find_run_directory
 from evalsuite.runs.run import Run, load_run
 from evalsuite.types import Prompt, Reply
 
 if TYPE_CHECKING:
-    from evalsuite.evaluation.export import Exported, Place
+    from evalsuite.evaluation.export import Destination, ExportResult
 
 EXPORT_LOG_PREFIX = "evalsuite-export-"
-STAND_IN = "(the model's reply)"
+PLACEHOLDER_REPLY = "(the model's reply)"
 """For what a judge would read, in a dry run."""
 
 
 def execute_run(given: Mapping[str, Any], *, config_file: Path | None, dry_run: bool, as_json: bool) -> None:
     """Build the configuration, run it, print. Raises `EvalsuiteError` after having printed what there is."""
-    replace_what_cannot_be_shown()
+    replace_unencodable_output()
     config = build_config(*_values(given, config_file))
     if dry_run:
-        _show_plan(prepare(config))
+        _print_plan(prepare(config))
         return
-    _end_like_interrupt(signal.SIGTERM)
+    _handle_as_interrupt(signal.SIGTERM)
     gc.freeze()
-    _show_whatever_there_is(lambda: evaluate(config, display=display, notify=_note), as_json=as_json)
+    _print_run(lambda: evaluate(config, display=display, notify=_note), as_json=as_json)
 
 
-def execute_deploy(given: Mapping[str, Any], show: Callable[[Sequence[tuple[str, Served]]], None]) -> None:
+def execute_deploy(
+    given: Mapping[str, Any], show: Callable[[Sequence[tuple[str, ServedModel]]], None]
+) -> None:
     """Serve and hold; being interrupted once everything answers is how it is meant to end. Raises `EvalsuiteError`."""
     from evalsuite.serving.deploy import deploy
 
     config = build_deploy_config(given)
-    _end_like_interrupt(signal.SIGTERM)
+    _handle_as_interrupt(signal.SIGTERM)
     holding = False
 
-    def ready(answering: Sequence[tuple[str, Served]]) -> None:
+    def ready(answering: Sequence[tuple[str, ServedModel]]) -> None:
         nonlocal holding
         holding = True
         show(answering)
@@ -65,21 +67,21 @@ def execute_deploy(given: Mapping[str, Any], show: Callable[[Sequence[tuple[str,
 
 
 def execute_export(
-    work: Callable[[Place, Path, Callable[[str], None]], Exported],
+    work: Callable[[Destination, Path, Callable[[str], None]], ExportResult],
     out: Path,
     *,
     force: bool,
-    show: Callable[[Exported], None],
+    show: Callable[[ExportResult], None],
 ) -> None:
     """Make it, and show what was made. The log is kept only where something failed, which its error names. Raises `EvalsuiteError`."""
-    from evalsuite.evaluation.export import Place
+    from evalsuite.evaluation.export import Destination
 
-    replace_what_cannot_be_shown()
-    _end_like_interrupt(signal.SIGTERM)
+    replace_unencodable_output()
+    _handle_as_interrupt(signal.SIGTERM)
     folder = Path(tempfile.mkdtemp(prefix=EXPORT_LOG_PREFIX))
     keep = False
     try:
-        exported = work(Place(out.expanduser(), force), folder / "export.log", _note)
+        exported = work(Destination(out.expanduser(), force), folder / "export.log", _note)
     except ServerError:
         keep = (folder / "export.log").exists()
         raise
@@ -93,11 +95,11 @@ def execute_score(given: Mapping[str, Any], *, config_file: Path | None, as_json
     """The same for predictions that are there already."""
     from evalsuite.evaluation.score import score
 
-    replace_what_cannot_be_shown()
+    replace_unencodable_output()
     config = build_score_config(*_values(given, config_file))
-    _end_like_interrupt(signal.SIGTERM)
+    _handle_as_interrupt(signal.SIGTERM)
     gc.freeze()
-    _show_whatever_there_is(lambda: score(config, display=display, notify=_note), as_json=as_json)
+    _print_run(lambda: score(config, display=display, notify=_note), as_json=as_json)
 
 
 def execute_rescore(
@@ -106,20 +108,20 @@ def execute_rescore(
     """Judge a run again, in place or beside, and say what changed."""
     from evalsuite.evaluation.rescore import rescore
 
-    replace_what_cannot_be_shown()
-    _end_like_interrupt(signal.SIGTERM)
-    source = run_directory_of(str(run)) or run
+    replace_unencodable_output()
+    _handle_as_interrupt(signal.SIGTERM)
+    source = find_run_directory(str(run)) or run
     beside = (out or source.parent) / (name or source.resolve().name) if out or name else None
-    _show_whatever_there_is(lambda: rescore(source, beside=beside, profiles=profiles), as_json=as_json)
+    _print_run(lambda: rescore(source, beside=beside, profiles=profiles), as_json=as_json)
 
 
 def execute_report(run: Path, *, as_json: bool) -> None:
     """Render a run again and show its results."""
-    from evalsuite.evaluation.rebuild import render_again
+    from evalsuite.evaluation.rebuild import rebuild
 
-    replace_what_cannot_be_shown()
-    rendered = render_again(run)
-    _show_results(rendered.path, as_json=as_json)
+    replace_unencodable_output()
+    rendered = rebuild(run)
+    _print_results(rendered.path, as_json=as_json)
     if not rendered.complete:
         _note(f"incomplete: {rendered.summary['problem']}")
 
@@ -128,7 +130,7 @@ def execute_view(folder: Path, port: int | None) -> None:
     """Serve the page; being interrupted is how it is meant to end. Raises `EvalsuiteError`."""
     from evalsuite.viewer.server import view
 
-    _end_like_interrupt(signal.SIGTERM)
+    _handle_as_interrupt(signal.SIGTERM)
 
     def ready(address: str) -> None:
         print(f"{address}  shows the runs of {folder}. Ctrl-C ends it.", flush=True)
@@ -145,8 +147,8 @@ def execute_import(
     """Make a run of what another tool left."""
     from evalsuite.evaluation.import_results import import_results
 
-    replace_what_cannot_be_shown()
-    _show_whatever_there_is(
+    replace_unencodable_output()
+    _print_run(
         lambda: import_results(path, out=out, name=name, data=data, fresh=fresh, say=_note), as_json=as_json
     )
 
@@ -159,7 +161,7 @@ def _values(given: Mapping[str, Any], config_file: Path | None) -> tuple[dict[st
     return {**from_file, **given}, str(config_file) if config_file and not given else ""
 
 
-def _show_whatever_there_is(work: Callable[[], Run], *, as_json: bool) -> None:
+def _print_run(work: Callable[[], Run], *, as_json: bool) -> None:
     """Print the results of a run, also of one that ends in an error."""
     path: Path | None = None
     try:
@@ -169,10 +171,10 @@ def _show_whatever_there_is(work: Callable[[], Run], *, as_json: bool) -> None:
         raise
     finally:
         if path:
-            _show_results(path, as_json=as_json)
+            _print_results(path, as_json=as_json)
 
 
-def replace_what_cannot_be_shown() -> None:
+def replace_unencodable_output() -> None:
     """A terminal without UTF-8 shows question marks; it is no reason to lose the results."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
@@ -182,16 +184,16 @@ def _note(sentence: str) -> None:
     print(sentence, file=sys.stderr, flush=True)
 
 
-def _show_results(path: Path, *, as_json: bool) -> None:
+def _print_results(path: Path, *, as_json: bool) -> None:
     if as_json:
         sys.stdout.buffer.write((path / SUMMARY_JSON).read_bytes())
         sys.stdout.flush()
         return
-    from evalsuite.cli.tables import print_changes, print_results, print_speeds, print_took
+    from evalsuite.cli.tables import print_changes, print_results, print_speeds, print_usage
 
     run = load_run(path)
     print_results(run)
-    print_took(run)
+    print_usage(run)
     print_changes(run)
     print_speeds(run)
     for verdict in (run.summary.get("comparison") or {}).get("verdicts", ()):
@@ -201,7 +203,7 @@ def _show_results(path: Path, *, as_json: bool) -> None:
     print(f"report: {path / REPORT_FILE}")
 
 
-def _show_plan(prepared: Prepared) -> None:
+def _print_plan(prepared: Prepared) -> None:
     """The dry run: what would be asked of whom, and one prompt a dataset."""
     for checkpoint in prepared.checkpoints:
         print(f"model {checkpoint.name}: {checkpoint.source} (fingerprint {checkpoint.fingerprint})")
@@ -216,14 +218,14 @@ def _show_plan(prepared: Prepared) -> None:
         )
         sample, shots = next(plan.samples())
         prompt, _ = plan.request(sample, shots)
-        _show_prompt(prompt)
-        for ask in plan.task.further(sample.row, Reply(STAND_IN), style):
+        _print_prompt(prompt)
+        for ask in plan.task.further(sample.row, Reply(PLACEHOLDER_REPLY), style):
             print(f"  then, of {'the judge' if ask.of == 'judge' else 'the model'}:")
-            _show_prompt(ask.prompt)
+            _print_prompt(ask.prompt)
     print(f"\nNothing was sent. Results would land in {prepared.path}")
 
 
-def _show_prompt(prompt: Prompt) -> None:
+def _print_prompt(prompt: Prompt) -> None:
     if prompt.measure:
         print(f"  [measured: {prompt.measure}]")
     if prompt.tools is not None:
@@ -232,7 +234,7 @@ def _show_prompt(prompt: Prompt) -> None:
         print(f"  [{message['role']}] {message_text(message).replace(chr(10), chr(10) + '    ')}")
 
 
-def _end_like_interrupt(number: signal.Signals) -> None:
+def _handle_as_interrupt(number: signal.Signals) -> None:
     """A polite kill ends a run as Ctrl-C does: servers stopped, results so far written."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from evalsuite.evaluation.export import Exported
+    from evalsuite.evaluation.export import ExportResult
 
 GIBIBYTE, MEBIBYTE = 2**30, 2**20
 Ckpt = Annotated[str, typer.Option(metavar="PATH|HUB_ID", help="The checkpoint, as for `evalsuite run`: a Hugging Face folder, or an adapter that names its base.")]  # fmt: skip
@@ -40,7 +40,7 @@ def merge(
       evalsuite export merge --ckpt models/Qwen3-8B --adapter out/checkpoint-500 --out merged
     """  # noqa: D301 - the formatter wants the real character
 
-    def work(place: Any, log: Path, say: Callable[[str], None]) -> Exported:
+    def work(place: Any, log: Path, say: Callable[[str], None]) -> ExportResult:
         from evalsuite.evaluation.export import export_merge
 
         return export_merge(ckpt, adapter, place, log, say)
@@ -64,7 +64,7 @@ def quantize(
       evalsuite export quantize --ckpt merged --method w4a16-gptq --calibration qa.csv --out merged-w4a16
     """  # noqa: D301 - the formatter wants the real character
 
-    def work(place: Any, log: Path, say: Callable[[str], None]) -> Exported:
+    def work(place: Any, log: Path, say: Callable[[str], None]) -> ExportResult:
         from evalsuite.evaluation.export import export_quantized
 
         return export_quantized(
@@ -88,7 +88,7 @@ def gguf(
       evalsuite export gguf --ckpt models/Qwen3-8B --adapter out/checkpoint-500 --quant Q4_K_M --out sft.gguf
     """  # noqa: D301 - the formatter wants the real character
 
-    def work(place: Any, log: Path, say: Callable[[str], None]) -> Exported:
+    def work(place: Any, log: Path, say: Callable[[str], None]) -> ExportResult:
         from evalsuite.evaluation.export import export_gguf
 
         return export_gguf(ckpt, adapter, quant, place, log, say)
@@ -101,20 +101,22 @@ def register(app: typer.Typer) -> None:
     app.add_typer(export)
 
 
-def _execute(work: Callable[[Any, Path, Callable[[str], None]], Exported], out: Path, *, force: bool) -> None:
+def _execute(
+    work: Callable[[Any, Path, Callable[[str], None]], ExportResult], out: Path, *, force: bool
+) -> None:
     from evalsuite.cli.execute import execute_export
 
     execute_export(work, out, force=force, show=show_exported)
 
 
-def show_exported(exported: Exported) -> None:
+def show_exported(exported: ExportResult) -> None:
     """What was made, how near it came, and how it is evaluated."""
     print("\n".join(exported_lines(exported)), flush=True)
 
 
-def exported_lines(exported: Exported) -> list[str]:
+def exported_lines(exported: ExportResult) -> list[str]:
     """What is shown."""
-    near, changed = exported.made.closeness, exported.made.changed
+    near, changed = exported.made.fidelity, exported.made.changed
     lines = [
         f"{exported.path}: {_size(exported.size)} (weights of the source: {_size(exported.source_size)}), made in {exported.seconds:.0f} s",
         f"loaded again and held against its source: {near}",

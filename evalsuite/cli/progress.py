@@ -9,14 +9,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from evalsuite.formatting.numbers import format_duration, format_rate
-from evalsuite.runs.meter import Meter
+from evalsuite.runs.meter import RunProgress
 
 REPAINTS_PER_SECOND = 4
 PLAIN_LINE_SECONDS = 10.0
 
 
 @contextmanager
-def display(meter: Meter) -> Iterator[None]:
+def display(meter: RunProgress) -> Iterator[None]:
     """Show the meter until the block ends."""
     started = time.perf_counter()
     done_before = meter.done
@@ -25,7 +25,7 @@ def display(meter: Meter) -> Iterator[None]:
         yield
 
 
-def progress_line(meter: Meter, seconds: float, done_before: int = 0) -> str:
+def progress_line(meter: RunProgress, seconds: float, done_before: int = 0) -> str:
     """`120/400 samples · 31.2/s · 2,100 tokens/s · 9 s left · 32 at a time · 2 errors · 1 retry`."""
     rate = (meter.done - done_before) / seconds if seconds > 0 else 0.0
     parts = [f"{meter.reused + meter.done}/{meter.total} samples", format_rate(rate)]

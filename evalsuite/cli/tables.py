@@ -15,12 +15,12 @@ from rich.table import Table
 from evalsuite.comparison.tables import HEADLINES, headline_rows, swift_tables
 from evalsuite.data.dataset import WHOLE_DATASET
 from evalsuite.formatting.numbers import format_count, format_interval, format_speed, format_value
-from evalsuite.report.usage_table import took_notes, took_table
+from evalsuite.report.usage_table import usage_notes, usage_table
 from evalsuite.runs.run import IDENTICAL, Run, identical_variants
 
-LEAST_WIDTH = 110
+MIN_WIDTH = 110
 """On a narrower terminal lines wrap, which is better than names cut away."""
-MOST_SUBSETS = 12
+MAX_SUBSETS = 12
 """More are listed in the report only."""
 PART_MARK = "· "
 """Before the name of a part of the dataset above it."""
@@ -28,7 +28,7 @@ COLUMN_GAP = 3
 """Between two columns, their padding included."""
 PLAIN_WIDTH = 120
 """Where standard output is no terminal a table is as wide as it needs, up to this."""
-LESS_NEEDED = ("detectable", "won / lost", "baseline", "n")
+OPTIONAL_COLUMNS = ("detectable", "won / lost", "baseline", "n")
 """Columns of a comparison that go, in this order, where there is no room: the sentences above it say them, --csv has all."""
 
 
@@ -38,7 +38,7 @@ def print_results(run: Run) -> None:
     Under a dataset stand its categories, with every metric, and its subsets, where they are few, with the headline.
     """
     if not run.complete:
-        print(f"INCOMPLETE: {_missing(run)} These numbers cover only what is finished.")
+        print(f"INCOMPLETE: {_missing_text(run)} These numbers cover only what is finished.")
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name in ("model", "dataset"):
         table.add_column(name, overflow="fold")
@@ -53,7 +53,7 @@ def print_results(run: Run) -> None:
     _print(table)
 
 
-def _missing(run: Run) -> str:
+def _missing_text(run: Run) -> str:
     totals = run.summary["totals"]
     if not totals["owed"]:
         return "a benchmark of another suite has no results."
@@ -78,19 +78,19 @@ def print_comparison(document: Mapping[str, Any], style: str | None = None) -> N
     judged = {(one["variant"], one["dataset"], one["metric"]) for one in document["verdicts"]}
     lines = list(headline_rows(document))
     bold = [(line[2], line[0], line[1].removesuffix(" ↓")) in judged for line in lines]
-    fitting, lines_fitting = _that_fit(HEADLINES[:-1], [line[:-1] for line in lines], _width())
+    fitting, lines_fitting = _fitting_columns(HEADLINES[:-1], [line[:-1] for line in lines], _width())
     _print_table(fitting, lines_fitting, names=3, bold=bold)
     if left_out := [name for name in HEADLINES[:-1] if name not in fitting]:
         print(f"left out here for want of room: {', '.join(left_out)}; --csv FILE and --html FILE have all.")
 
 
-def _that_fit(
+def _fitting_columns(
     heads: Sequence[str], rows: Sequence[Sequence[str]], width: int
 ) -> tuple[list[str], list[Sequence[str]]]:
     """The columns that have room side by side."""
     kept = list(range(len(heads)))
     widths = [max(cell_len(line[column]) for line in (heads, *rows)) for column in kept]
-    for name in LESS_NEEDED:
+    for name in OPTIONAL_COLUMNS:
         if sum(widths[column] + COLUMN_GAP for column in kept) <= width:
             break
         kept.remove(heads.index(name))
@@ -117,15 +117,15 @@ def _print(table: Table) -> None:
 def _width() -> int:
     """The terminal's columns."""
     console = Console()
-    return max(console.width, LEAST_WIDTH) if console.is_terminal else PLAIN_WIDTH
+    return max(console.width, MIN_WIDTH) if console.is_terminal else PLAIN_WIDTH
 
 
-def print_took(run: Run) -> None:
+def print_usage(run: Run) -> None:
     """Tokens, time and cost; nothing where nothing was asked."""
-    took = took_table(run.summary)
+    took = usage_table(run.summary)
     if took:
         _print_table(took.heads, took.rows, names=2)
-        for note in took_notes(run.summary):
+        for note in usage_notes(run.summary):
             print(note)
 
 
@@ -154,7 +154,7 @@ def _add_dataset(table: Table, variant: str, dataset: str, subsets: Mapping[str,
     _add_rows(table, [variant, dataset], subsets[WHOLE_DATASET])
     for name, part in categories:
         _add_rows(table, ["", PART_MARK + name], part)
-    if 1 < len(plain) <= MOST_SUBSETS:
+    if 1 < len(plain) <= MAX_SUBSETS:
         for name, part in plain:
             _add_rows(table, ["", PART_MARK + name], part, only_primary=True)
     elif plain[1:]:

@@ -59,10 +59,10 @@ def _describe(plan: DatasetPlan) -> None:
 
 
 def _warn(plan: DatasetPlan) -> None:
-    oddities = list(plan.dataset.oddities())
-    for oddity in oddities:
+    row_warnings = list(plan.dataset.row_warnings())
+    for oddity in row_warnings:
         print(f"warning: {oddity}")
-    if oddities:
+    if row_warnings:
         print(
-            f"  {len(oddities)} warning{'s' if len(oddities) > 1 else ''}; these rows are asked all the same"
+            f"  {len(row_warnings)} warning{'s' if len(row_warnings) > 1 else ''}; these rows are asked all the same"
         )

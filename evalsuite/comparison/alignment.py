@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from evalsuite.comparison.row_scores import ScoreTable
 from evalsuite.comparison.sides import Side
 from evalsuite.runs.directory import JOURNAL_FILE
-from evalsuite.runs.journal import lines_at
+from evalsuite.runs.journal import read_lines_at
 from evalsuite.runs.plan import DatasetPlan
 from evalsuite.runs.predictions import PredictionPlan
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     Rows: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
 
-ROWS_LISTED = 20
+MAX_LISTED_ROWS = 20
 """Of unmatched rows; their number is always told."""
 
 
@@ -41,14 +41,14 @@ class Alignment:
     different_replies: int
 
 
-def align(before: ScoreTable, after: ScoreTable, *, same_wording: bool) -> Alignment:
+def align(before: ScoreTable, after: ScoreTable, *, has_same_wording: bool) -> Alignment:
     """Pair the rows of two tables; pairs are in an order that does not depend on the journals'."""
     import numpy as np
 
     places = np.array(before.places), np.array(after.places)
     _, first, second = np.intersect1d(*places, assume_unique=True, return_indices=True)
     same = np.array(before.golds)[first] == np.array(after.golds)[second]
-    if same_wording:
+    if has_same_wording:
         same &= np.array(before.questions)[first] == np.array(after.questions)[second]
     pairs = first[same], second[same]
     return Alignment(
@@ -57,8 +57,8 @@ def align(before: ScoreTable, after: ScoreTable, *, same_wording: bool) -> Align
         only_before=np.setdiff1d(np.arange(len(before)), first),
         only_after=np.setdiff1d(np.arange(len(after)), second),
         changed=np.sort(first[~same]),
-        different_prompts=_differing(before.prompts, after.prompts, pairs),
-        different_replies=_differing(before.replies, after.replies, pairs),
+        different_prompts=_count_different(before.prompts, after.prompts, pairs),
+        different_replies=_count_different(before.replies, after.replies, pairs),
     )
 
 
@@ -68,9 +68,9 @@ def dataset_pairs(before: Side, after: Side) -> Iterator[tuple[str, str]]:
     The latter where a side's are predictions, which are called after their file, and the languages are the same.
     """
     for name, plan in before.plans.items():
-        if _has(after, name, plan):
+        if _has_dataset(after, name, plan):
             yield name, name
-    left = _left(before, after), _left(after, before)
+    left = _unmatched_names(before, after), _unmatched_names(after, before)
     for kind, names in left[0].items():
         others = left[1].get(kind, [])
         if len(names) == len(others) == 1:
@@ -80,15 +80,15 @@ def dataset_pairs(before: Side, after: Side) -> Iterator[tuple[str, str]]:
                 yield names[0], others[0]
 
 
-def _has(side: Side, name: str, plan: DatasetPlan) -> bool:
+def _has_dataset(side: Side, name: str, plan: DatasetPlan) -> bool:
     return name in side.plans and side.plans[name].task.kind == plan.task.kind
 
 
-def _left(side: Side, other: Side) -> dict[str, list[str]]:
+def _unmatched_names(side: Side, other: Side) -> dict[str, list[str]]:
     """The names of a side's datasets that the other has not, by kind."""
     kinds: dict[str, list[str]] = {}
     for name, plan in side.plans.items():
-        if not _has(other, name, plan):
+        if not _has_dataset(other, name, plan):
             kinds.setdefault(plan.task.kind, []).append(name)
     return kinds
 
@@ -109,16 +109,16 @@ def unpaired_datasets(before: Side, after: Side) -> tuple[list[str], list[str]]:
 
 def named_rows(side: Side, table: ScoreTable, rows: Sequence[int]) -> list[dict[str, str]]:
     """Subset and id of the first of some rows, as the journal has them."""
-    offsets = [table.offsets[int(row)] for row in rows[:ROWS_LISTED]]
-    lines = lines_at(side.run.path / JOURNAL_FILE, offsets)
-    return [_named(lines[offset]) for offset in offsets if offset in lines]
+    offsets = [table.offsets[int(row)] for row in rows[:MAX_LISTED_ROWS]]
+    lines = read_lines_at(side.run.path / JOURNAL_FILE, offsets)
+    return [_row_name(lines[offset]) for offset in offsets if offset in lines]
 
 
-def _named(line: Mapping[str, Any]) -> dict[str, str]:
+def _row_name(line: Mapping[str, Any]) -> dict[str, str]:
     return {"subset": str(line["subset"]), "id": str(line["id"])}
 
 
-def _differing(before: Any, after: Any, pairs: tuple[Rows, Rows]) -> int:
+def _count_different(before: Any, after: Any, pairs: tuple[Rows, Rows]) -> int:
     import numpy as np
 
     return int((np.array(before)[pairs[0]] != np.array(after)[pairs[1]]).sum())

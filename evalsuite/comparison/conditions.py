@@ -15,12 +15,14 @@ from evalsuite.runs.predictions import PredictionPlan
 from evalsuite.tasks.base import Style
 
 SCORING_FIELDS = frozenset({"profiles", "categories"})
-Kind: TypeAlias = Literal["model", "prompts", "data", "generation", "scorers", "policy", "chance", "versions"]
-EXPECTED = frozenset({"model", "chance", "versions"})
+DifferenceKind: TypeAlias = Literal[
+    "model", "prompts", "data", "generation", "scorers", "policy", "chance", "versions"
+]
+EXPECTED_KINDS = frozenset({"model", "chance", "versions"})
 """What may differ without a warning: the question is what it does to the scores."""
 CHANCE_FIELDS = ("seed", "repeats")
 """Which replies are drawn, and how many: they favour no side."""
-HARNESS_CONDITIONS: Mapping[str, tuple[Kind, str]] = {
+HARNESS_CONDITIONS: Mapping[str, tuple[DifferenceKind, str]] = {
     "t": ("generation", "temperature"),
     "max_tokens": ("generation", "max_tokens"),
     "top_p": ("generation", "top_p"),
@@ -39,7 +41,7 @@ MODEL_FIELDS = ("source", "model", "form", "backend", "engine", "fingerprint")
 class Difference:
     """One thing that is not the same; `dataset` is empty where it is the whole run's."""
 
-    kind: Kind
+    kind: DifferenceKind
     what: str
     baseline: Any
     variant: Any
@@ -48,13 +50,15 @@ class Difference:
     @property
     def warns(self) -> bool:
         """Whether numbers may differ because of it and not of the model."""
-        return self.kind not in EXPECTED
+        return self.kind not in EXPECTED_KINDS
 
 
-def same_wording(before: Side, after: Side, names: tuple[str, str]) -> bool:
+def has_same_wording(before: Side, after: Side, names: tuple[str, str]) -> bool:
     """Whether a dataset's questions are written alike on both sides; the number of examples apart, in chats."""
     first, second = before.entries[names[0]], after.entries[names[1]]
-    styles = [_asked(side.plans[name].style) for side, name in zip((before, after), names, strict=True)]
+    styles = [
+        _prompt_settings(side.plans[name].style) for side, name in zip((before, after), names, strict=True)
+    ]
     versions = [(entry.get("scorers") or {}).get("task") for entry in (first, second)]
     if not styles[0]["completions"]:
         for style in styles:
@@ -70,7 +74,7 @@ def run_differences(before: Side, after: Side) -> Iterator[Difference]:
             yield Difference("model", field, values[0], values[1])
     if before.on_error != after.on_error:
         yield Difference("policy", "on_error", before.on_error, after.on_error)
-    yield from _fields("versions", _versions(before), _versions(after))
+    yield from _field_differences("versions", _versions(before), _versions(after))
 
 
 def dataset_differences(before: Side, after: Side, names: tuple[str, str]) -> Iterator[Difference]:
@@ -79,7 +83,9 @@ def dataset_differences(before: Side, after: Side, names: tuple[str, str]) -> It
     plans = before.plans[names[0]], after.plans[names[1]]
     entries = before.entries[names[0]], after.entries[names[1]]
     predicted = [isinstance(plan, PredictionPlan | ImportedPlan) for plan in plans]
-    yield from _fields("prompts", _asked(plans[0].style), _asked(plans[1].style), label)
+    yield from _field_differences(
+        "prompts", _prompt_settings(plans[0].style), _prompt_settings(plans[1].style), label
+    )
     scorers = [dict(entry.get("scorers") or {}) for entry in entries]
     versions = [found.pop("task", None) for found in scorers]
     if versions[0] != versions[1]:
@@ -87,21 +93,21 @@ def dataset_differences(before: Side, after: Side, names: tuple[str, str]) -> It
     if not any(predicted):
         hashes = _hashes(entries[0]), _hashes(entries[1])
         if sorted(hashes[0].values()) != sorted(hashes[1].values()):
-            yield from _fields("data", hashes[0], hashes[1], label)
+            yield from _field_differences("data", hashes[0], hashes[1], label)
         settings = [plan.generation.fields() | {"repeats": plan.repeats} for plan in plans]
         chance = [{name: found.pop(name, None) for name in CHANCE_FIELDS} for found in settings]
-        yield from _fields("generation", settings[0], settings[1], label)
-        yield from _fields("chance", chance[0], chance[1], label)
+        yield from _field_differences("generation", settings[0], settings[1], label)
+        yield from _field_differences("chance", chance[0], chance[1], label)
     elif isinstance(plans[0], ImportedPlan) and isinstance(plans[1], ImportedPlan):
         yield from _harness_differences(plans[0], plans[1], label)
     elif not all(predicted):
-        yield Difference("generation", "replies", _who_asked(plans[0]), _who_asked(plans[1]), label)
+        yield Difference("generation", "replies", _reply_source(plans[0]), _reply_source(plans[1]), label)
     common = [name for name in scorers[0] if name in scorers[1] and name != "multiple"]  # a part of the style
     judged = [{name: found[name] for name in common} for found in scorers]
-    yield from _fields("scorers", judged[0], judged[1], label)
+    yield from _field_differences("scorers", judged[0], judged[1], label)
 
 
-def _who_asked(plan: DatasetPlan) -> str:
+def _reply_source(plan: DatasetPlan) -> str:
     if isinstance(plan, ImportedPlan):
         return f"asked by {plan.source.harness}"
     return "predictions, settings not known" if isinstance(plan, PredictionPlan) else "asked by evalsuite"
@@ -111,7 +117,7 @@ def _harness_differences(before: ImportedPlan, after: ImportedPlan, label: str) 
     """What two harnesses, or one twice, say of how they asked."""
     harnesses = [plan.source.harness for plan in (before, after)]
     if harnesses[0] != harnesses[1]:
-        yield Difference("generation", "replies", _who_asked(before), _who_asked(after), label)
+        yield Difference("generation", "replies", _reply_source(before), _reply_source(after), label)
         return
     first, second = (
         dict(condition.partition(":")[::2] for condition in plan.source.conditions)
@@ -122,8 +128,8 @@ def _harness_differences(before: ImportedPlan, after: ImportedPlan, label: str) 
             yield Difference(kind, what, first.get(name), second.get(name), label)
 
 
-def _fields(
-    kind: Kind, before: Mapping[str, Any], after: Mapping[str, Any], dataset: str = ""
+def _field_differences(
+    kind: DifferenceKind, before: Mapping[str, Any], after: Mapping[str, Any], dataset: str = ""
 ) -> Iterator[Difference]:
     for name in dict.fromkeys([*before, *after]):
         if before.get(name) != after.get(name):
@@ -141,6 +147,6 @@ def _versions(side: Side) -> dict[str, Any]:
     return {"evalsuite": judged or side.run.info.get("evalsuite"), **packages}
 
 
-def _asked(style: Style) -> dict[str, Any]:
+def _prompt_settings(style: Style) -> dict[str, Any]:
     """What of a style is in the prompts: profiles and categories only add numbers about the same replies."""
     return {name: value for name, value in asdict(style).items() if name not in SCORING_FIELDS}

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from evalsuite.comparison.alignment import Alignment, align, dataset_label
-from evalsuite.comparison.conditions import same_wording
+from evalsuite.comparison.conditions import has_same_wording
 from evalsuite.comparison.row_scores import ScoreTable, Tables
 from evalsuite.comparison.sides import Side
 from evalsuite.data.dataset import CATEGORY_PREFIX, WHOLE_DATASET
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 Verdict: TypeAlias = Literal["better", "worse", "no detectable difference"]
 SIGNIFICANT = 0.05
-ONE_POINT = {"proportion": 0.01, "score": 0.01, "bleu": 1.0}
+POINT_SIZE = {"proportion": 0.01, "score": 0.01, "bleu": 1.0}
 """What a point is in a metric's unit."""
 
 
@@ -57,12 +57,12 @@ class Contrast:
     @property
     def rows_for_one_point(self) -> int | None:
         """How many rows such as these it takes to detect a difference of one point."""
-        point = ONE_POINT.get(self.metric.unit)
-        return self.paired.rows_for(point) if point else None
+        point = POINT_SIZE.get(self.metric.unit)
+        return self.paired.rows_to_detect(point) if point else None
 
 
 @dataclass(frozen=True)
-class DatasetContrast:
+class DatasetComparison:
     """Everything about one variant and the baseline on one dataset."""
 
     names: tuple[str, str]
@@ -79,13 +79,13 @@ class DatasetContrast:
         return dataset_label(self.names)
 
 
-def contrast_dataset(
+def compare_dataset(
     before: Side, after: Side, names: tuple[str, str], tables: Tables, wanted: Collection[str]
-) -> DatasetContrast:
+) -> DatasetComparison:
     """Hold one dataset of a variant against the baseline's. `wanted` metrics are judged, or the primary one."""
     table_before, table_after = tables[before.label, names[0]], tables[after.label, names[1]]
-    alignment = align(table_before, table_after, same_wording=same_wording(before, after, names))
-    pairs = _Pairs(before, after, table_before, table_after, alignment)
+    alignment = align(table_before, table_after, has_same_wording=has_same_wording(before, after, names))
+    pairs = _PairedRows(before, after, table_before, table_after, alignment)
     known = {metric.name for metric in before.plans[names[0]].metrics}
     found = []
     for metric in after.plans[names[1]].metrics:
@@ -103,10 +103,10 @@ def contrast_dataset(
                 found.append(
                     Contrast(after.label, dataset_label(names), subset, metric, paired, one_sided, whole)
                 )
-    return DatasetContrast(names, (table_before, table_after), alignment, tuple(found), pairs.errors)
+    return DatasetComparison(names, (table_before, table_after), alignment, tuple(found), pairs.errors)
 
 
-def with_holm(contrasts: Sequence[Contrast], repeats: Collection[str]) -> list[Contrast]:
+def adjust_p_values(contrasts: Sequence[Contrast], repeats: Collection[str]) -> list[Contrast]:
     """The same, the p-values of all that are judged adjusted together; the baseline run again is no question asked."""
     adjusted = iter(holm([one.paired.p for one in contrasts if one.judged and one.variant not in repeats]))
     return [
@@ -117,7 +117,7 @@ def with_holm(contrasts: Sequence[Contrast], repeats: Collection[str]) -> list[C
     ]
 
 
-def with_noise_floor(contrasts: Sequence[Contrast], repeats: Collection[str]) -> list[Contrast]:
+def add_noise_floor(contrasts: Sequence[Contrast], repeats: Collection[str]) -> list[Contrast]:
     """The same, with the distance between the baseline and the variants that are the baseline again."""
     floors: dict[tuple[str, str, str], float] = {}
     for contrast in contrasts:
@@ -135,7 +135,7 @@ def with_noise_floor(contrasts: Sequence[Contrast], repeats: Collection[str]) ->
     ]
 
 
-def _within(paired: Paired, highest: float) -> Paired:
+def _clip_interval(paired: Paired, highest: float) -> Paired:
     """The same, the interval no wider than a difference of the metric can be."""
     delta = paired.delta
     if delta.low is None or delta.high is None:
@@ -143,7 +143,7 @@ def _within(paired: Paired, highest: float) -> Paired:
     return replace(paired, delta=replace(delta, low=max(-highest, delta.low), high=min(highest, delta.high)))
 
 
-class _Pairs:
+class _PairedRows:
     """The paired rows of one dataset, and any metric of them."""
 
     def __init__(
@@ -169,7 +169,7 @@ class _Pairs:
         self._corpora: dict[str, tuple[list[Floats], list[Mask]]] = {}
         self._failures = [np.array(table.failures)[rows] for _, table, rows in self._sides]
         self._failed = [
-            failures == np.array(table.tries)[rows]
+            failures == np.array(table.repeats)[rows]
             for failures, (_, table, rows) in zip(self._failures, self._sides, strict=True)
         ]
 
@@ -210,18 +210,18 @@ class _Pairs:
             clusters=self._clusters[both] if self._clusters is not None else None,
             macro=metric.aggregate == "macro",
         )
-        return _within(found, metric.highest), int(one_sided.sum())
+        return _clip_interval(found, metric.highest), int(one_sided.sum())
 
     def _values(self, metric: Metric) -> list[Floats]:
         """Scores of both sides. An error counts where its run says so, and where the metric applies to the row."""
-        tried = [table.tried(metric.score).of(rows) for _, table, rows in self._sides]
-        applies = (tried[0].known > 0) | (tried[1].known > 0)
-        counts_failures = metric.of_failure(1.0) is not None
+        repeated_scores = [table.repeated_scores(metric.score).of(rows) for _, table, rows in self._sides]
+        applies = (repeated_scores[0].known > 0) | (repeated_scores[1].known > 0)
+        counts_failures = metric.failure_value(1.0) is not None
         counted = [
-            one.with_wrong(failures * applies) if counts_failures and side.on_error == "wrong" else one
-            for one, failures, (side, _, _) in zip(tried, self._failures, self._sides, strict=True)
+            one.add_wrong(failures * applies) if counts_failures and side.on_error == "wrong" else one
+            for one, failures, (side, _, _) in zip(repeated_scores, self._failures, self._sides, strict=True)
         ]
-        return [one.chance(metric.aggregate, metric.drawn) if metric.drawn else one.mean() for one in counted]
+        return [one.chance(metric.aggregate, metric.k) if metric.k else one.mean() for one in counted]
 
     def _corpus(self, metric: Metric, mask: Mask | None) -> tuple[Paired, int]:
         assert metric.from_statistics is not None

@@ -27,8 +27,8 @@ from typing import Any
 from evalsuite.comparison import wording as words
 from evalsuite.comparison.alignment import named_rows
 from evalsuite.comparison.conditions import Difference
-from evalsuite.comparison.contrasts import SIGNIFICANT, Contrast, DatasetContrast
-from evalsuite.comparison.findings import Against, Findings
+from evalsuite.comparison.contrasts import SIGNIFICANT, Contrast, DatasetComparison
+from evalsuite.comparison.findings import Findings, VariantComparison
 from evalsuite.comparison.sides import Side
 from evalsuite.comparison.training import training_curves
 from evalsuite.data.dataset import WHOLE_DATASET
@@ -49,7 +49,7 @@ def comparison_document(findings: Findings) -> dict[str, Any]:
     ]
     rows = [_rows(baseline, other.side, dataset) for other in findings.others for dataset in other.datasets]
     differences = [
-        _described(other.side.label, one) for other in findings.others for one in other.differences
+        _difference_entry(other.side.label, one) for other in findings.others for one in other.differences
     ]
     repeats = {other.side.label for other in findings.others if other.repeats}
     return {
@@ -72,7 +72,7 @@ def _verdict(result: dict[str, Any], baseline: str) -> dict[str, Any]:
     return named | {"sentence": words.verdict_sentence(result, baseline)}
 
 
-def _unpaired(other: Against) -> dict[str, Any]:
+def _unpaired(other: VariantComparison) -> dict[str, Any]:
     return {"variant": other.side.label, "baseline": other.unpaired[0], "of_variant": other.unpaired[1]}
 
 
@@ -156,7 +156,7 @@ def _signature(side: Side, dataset: str, contrast: Contrast) -> str | None:
     return signature
 
 
-def _rows(baseline: Side, side: Side, dataset: DatasetContrast) -> dict[str, Any]:
+def _rows(baseline: Side, side: Side, dataset: DatasetComparison) -> dict[str, Any]:
     alignment = dataset.alignment
     listed = {
         "changed": (baseline, dataset.tables[0], alignment.changed),
@@ -177,7 +177,7 @@ def _rows(baseline: Side, side: Side, dataset: DatasetContrast) -> dict[str, Any
     }
 
 
-def _described(label: str, one: Difference) -> dict[str, Any]:
+def _difference_entry(label: str, one: Difference) -> dict[str, Any]:
     return {
         "variant": label,
         "dataset": one.dataset,

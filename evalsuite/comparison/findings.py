@@ -9,10 +9,10 @@ from evalsuite.comparison.alignment import dataset_pairs, unpaired_datasets
 from evalsuite.comparison.conditions import Difference, dataset_differences, run_differences
 from evalsuite.comparison.contrasts import (
     Contrast,
-    DatasetContrast,
-    contrast_dataset,
-    with_holm,
-    with_noise_floor,
+    DatasetComparison,
+    add_noise_floor,
+    adjust_p_values,
+    compare_dataset,
 )
 from evalsuite.comparison.flips import Flips, find_flips
 from evalsuite.comparison.row_scores import read_tables
@@ -21,7 +21,7 @@ from evalsuite.errors import InputError
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class ComparisonRequest:
     """What is to be found out: which side is the `baseline` (the first by default), which `metrics` are judged (the
     primary ones by default), and which `gated` ones are judged beside them.
     """
@@ -32,11 +32,11 @@ class Question:
 
 
 @dataclass(frozen=True)
-class Against:
+class VariantComparison:
     """One side held against the baseline. `repeats`: it is the baseline again, the same model asked the same."""
 
     side: Side
-    datasets: tuple[DatasetContrast, ...]
+    datasets: tuple[DatasetComparison, ...]
     differences: tuple[Difference, ...]
     unpaired: tuple[list[str], list[str]]
     """Datasets that only the baseline has, and those that only the side has."""
@@ -47,10 +47,10 @@ class Against:
 class Findings:
     """All that was found. `contrasts` are those of all datasets, with their adjusted p-values."""
 
-    question: Question
+    question: ComparisonRequest
     baseline: Side
     sides: tuple[Side, ...]
-    others: tuple[Against, ...]
+    others: tuple[VariantComparison, ...]
     contrasts: tuple[Contrast, ...]
 
     def flips(self) -> Iterator[Flips]:
@@ -61,37 +61,39 @@ class Findings:
                     yield flips
 
 
-def compare_sides(sides: Sequence[Side], question: Question) -> Findings:
+def compare_sides(sides: Sequence[Side], question: ComparisonRequest) -> Findings:
     """Hold every side against the baseline. Raises `InputError` where a side has no row in common with it."""
     baseline = choose_baseline(sides, question.baseline)
     _check_metrics(sides, question.metrics, "--metric")
     _check_metrics(sides, question.gated, "--fail-on-regression")
-    judged = _judged(sides, question)
+    judged = _judged_metrics(sides, question)
     tables = read_tables(sides)
     others = []
     for side in sides:
         if side is not baseline:
             datasets = [
-                contrast_dataset(baseline, side, names, tables, judged)
+                compare_dataset(baseline, side, names, tables, judged)
                 for names in dataset_pairs(baseline, side)
             ]
-            others.append(_against(baseline, side, datasets))
+            others.append(_compare_side(baseline, side, datasets))
     repeats = [other.side.label for other in others if other.repeats]
     contrasts = [one for other in others for dataset in other.datasets for one in dataset.contrasts]
-    contrasts = with_noise_floor(with_holm(contrasts, repeats), repeats)
+    contrasts = add_noise_floor(adjust_p_values(contrasts, repeats), repeats)
     return Findings(question, baseline, tuple(sides), tuple(others), tuple(contrasts))
 
 
-def _against(baseline: Side, side: Side, datasets: Sequence[DatasetContrast]) -> Against:
+def _compare_side(baseline: Side, side: Side, datasets: Sequence[DatasetComparison]) -> VariantComparison:
     differences = list(run_differences(baseline, side))
     for dataset in datasets:
         differences += dataset_differences(baseline, side, dataset.names)
-    _refuse_nothing(baseline, side, datasets, differences)
+    _require_common_rows(baseline, side, datasets, differences)
     repeats = _is_repeat(baseline, side, datasets, differences)
-    return Against(side, tuple(datasets), tuple(differences), unpaired_datasets(baseline, side), repeats)
+    return VariantComparison(
+        side, tuple(datasets), tuple(differences), unpaired_datasets(baseline, side), repeats
+    )
 
 
-def _judged(sides: Sequence[Side], question: Question) -> set[str]:
+def _judged_metrics(sides: Sequence[Side], question: ComparisonRequest) -> set[str]:
     """The metrics that carry a verdict; empty for the primary ones."""
     if question.metrics or not question.gated:
         return {*question.metrics, *question.gated}
@@ -108,8 +110,8 @@ def _check_metrics(sides: Sequence[Side], wanted: Sequence[str], option: str) ->
             raise InputError(f"{option} {name}: no dataset that is compared has that metric.{hint}")
 
 
-def _refuse_nothing(
-    baseline: Side, side: Side, datasets: Sequence[DatasetContrast], differences: Sequence[Difference]
+def _require_common_rows(
+    baseline: Side, side: Side, datasets: Sequence[DatasetComparison], differences: Sequence[Difference]
 ) -> None:
     """A side without one row in common with the baseline cannot be compared."""
     if any(len(dataset.alignment.before) for dataset in datasets):
@@ -136,7 +138,7 @@ def _refuse_nothing(
 
 
 def _is_repeat(
-    baseline: Side, side: Side, datasets: Sequence[DatasetContrast], differences: Sequence[Difference]
+    baseline: Side, side: Side, datasets: Sequence[DatasetComparison], differences: Sequence[Difference]
 ) -> bool:
     """The same fingerprint, asked the same in another run."""
     same_model = baseline.described.get("fingerprint") == side.described.get("fingerprint")

@@ -9,11 +9,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from evalsuite.comparison.contrasts import Contrast, DatasetContrast
+from evalsuite.comparison.contrasts import Contrast, DatasetComparison
 from evalsuite.comparison.sides import Side
 from evalsuite.data.dataset import WHOLE_DATASET
 from evalsuite.runs.directory import JOURNAL_FILE
-from evalsuite.runs.journal import lines_at
+from evalsuite.runs.journal import read_lines_at
 from evalsuite.tasks.base import Metric
 
 if TYPE_CHECKING:
@@ -49,23 +49,23 @@ class Flips:
     def read(self, group: FlipGroup, most: int) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
         """Both lines of the group's first rows."""
         offsets = group.offsets[:most]
-        before = lines_at(self.before.run.path / JOURNAL_FILE, (pair[0] for pair in offsets))
-        after = lines_at(self.after.run.path / JOURNAL_FILE, (pair[1] for pair in offsets))
+        before = read_lines_at(self.before.run.path / JOURNAL_FILE, (pair[0] for pair in offsets))
+        after = read_lines_at(self.after.run.path / JOURNAL_FILE, (pair[1] for pair in offsets))
         for first, second in offsets:
             if first in before and second in after:
                 yield before[first], after[second]
 
 
 @dataclass(frozen=True)
-class Gains:
+class RowGains:
     """How much each paired row got better by the metric that decides, and which rows are worst on both sides."""
 
     metric: Metric
-    gains: Floats
+    row_gains: Floats
     both_wrong: Mask
 
 
-def gains(after: Side, dataset: DatasetContrast, contrasts: Sequence[Contrast]) -> Gains | None:
+def row_gains(after: Side, dataset: DatasetComparison, contrasts: Sequence[Contrast]) -> RowGains | None:
     """None where no metric of single rows is judged."""
     metric = next(
         (
@@ -85,22 +85,22 @@ def gains(after: Side, dataset: DatasetContrast, contrasts: Sequence[Contrast]) 
     ]
     worst = 0.0 if metric.higher_is_better else 1.0
     found = (scores[1] - scores[0]) * (1 if metric.higher_is_better else -1)
-    return Gains(metric, found, (scores[0] == worst) & (scores[1] == worst))
+    return RowGains(metric, found, (scores[0] == worst) & (scores[1] == worst))
 
 
 def find_flips(
-    before: Side, after: Side, dataset: DatasetContrast, contrasts: Sequence[Contrast]
+    before: Side, after: Side, dataset: DatasetComparison, contrasts: Sequence[Contrast]
 ) -> Flips | None:
     """The rows that changed most first; none where no metric of single rows is judged."""
     import numpy as np
 
-    found = gains(after, dataset, contrasts)
+    found = row_gains(after, dataset, contrasts)
     if found is None:
         return None
-    order = np.argsort(-np.abs(found.gains), kind="stable")
+    order = np.argsort(-np.abs(found.row_gains), kind="stable")
     kinds: tuple[tuple[FlipKind, Any], ...] = (
-        ("won", found.gains > 0),
-        ("lost", found.gains < 0),
+        ("won", found.row_gains > 0),
+        ("lost", found.row_gains < 0),
         ("both wrong", found.both_wrong),
     )
     rows = dataset.alignment.before, dataset.alignment.after

@@ -21,7 +21,7 @@ from evalsuite.comparison.sides import Side
 from evalsuite.errors import InputError
 from evalsuite.metrics.repeats import pass_at_k, pass_hat_k
 from evalsuite.runs.directory import JOURNAL_FILE
-from evalsuite.runs.journal import journal_lines, refusing_foreign_lines
+from evalsuite.runs.journal import journal_lines, reject_foreign_lines
 from evalsuite.tasks.base import Aggregate
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class _Layout:
 
 
 @dataclass(frozen=True, slots=True)
-class Tried:
+class RepeatedScores:
     """A score of every row: over how many of its tries it is known, their sum, and how many of them are 1."""
 
     known: Floats
@@ -59,24 +59,24 @@ class Tried:
         found[there] = self.total[there] / self.known[there]
         return found
 
-    def of(self, rows: Rows) -> Tried:
+    def of(self, rows: Rows) -> RepeatedScores:
         """The same of some rows."""
-        return Tried(self.known[rows], self.total[rows], self.right[rows])
+        return RepeatedScores(self.known[rows], self.total[rows], self.right[rows])
 
-    def with_wrong(self, tries: Rows) -> Tried:
+    def add_wrong(self, repeats: Rows) -> RepeatedScores:
         """The same with so many more tries of each row, all of them wrong."""
-        return Tried(self.known + tries, self.total, self.right)
+        return RepeatedScores(self.known + repeats, self.total, self.right)
 
-    def chance(self, aggregate: Aggregate, drawn: int) -> Floats:
+    def chance(self, aggregate: Aggregate, k: int) -> Floats:
         """pass@k or pass^k of the rows; NaN where there are fewer than k tries."""
         import numpy as np
 
         estimate = pass_at_k if aggregate == "pass_at_k" else pass_hat_k
         found = np.full(len(self.known), np.nan)
         pairs = np.stack([self.known, self.right], axis=1).astype(np.int64)
-        for tries, right in np.unique(pairs, axis=0).tolist():
-            if tries >= drawn:
-                found[(pairs == (tries, right)).all(axis=1)] = estimate(tries, right, drawn)
+        for repeats, right in np.unique(pairs, axis=0).tolist():
+            if repeats >= k:
+                found[(pairs == (repeats, right)).all(axis=1)] = estimate(repeats, right, k)
         return found
 
 
@@ -95,7 +95,7 @@ class ScoreTable:
         self.subsets, self.categories = array("q"), array("q")
         self.failures = array("q")
         """How many tries of a row have no reply."""
-        self.tries = array("q")
+        self.repeats = array("q")
         self.subset_names: dict[str, int] = {}
         self.category_sets: dict[tuple[str, ...], int] = {}
         self.clustered = False
@@ -115,14 +115,14 @@ class ScoreTable:
         """Take a line of the journal; one that a crash left twice counts once."""
         row = self._row(line)
         repeat = int(line.get("repeat", 0))
-        if row == len(self.places) - 1 and not self.tries[row]:
+        if row == len(self.places) - 1 and not self.repeats[row]:
             self._begin(line, row, offset)
         elif self._seen[row] >> repeat & 1:
             return
         elif not repeat:
             self.offsets[row] = offset
         self._seen[row] |= 1 << repeat
-        self.tries[row] += 1
+        self.repeats[row] += 1
         self.failures[row] += line["outcome"] == "error"
         self._add_reply(line, row)
         scores = line["scores"]
@@ -147,9 +147,9 @@ class ScoreTable:
 
     def scores(self, name: str) -> Floats:
         """A score of every row, the mean of its tries; NaN where it does not apply."""
-        return self.tried(name).mean()
+        return self.repeated_scores(name).mean()
 
-    def tried(self, name: str) -> Tried:
+    def repeated_scores(self, name: str) -> RepeatedScores:
         """A score of every row's tries; those without a reply have none."""
         import numpy as np
 
@@ -162,7 +162,7 @@ class ScoreTable:
                 known += np.bincount(rows, minlength=len(self))
                 total += np.bincount(rows, values, minlength=len(self))
                 right += np.bincount(rows, values == 1, minlength=len(self))
-        return Tried(known, total, right)
+        return RepeatedScores(known, total, right)
 
     def statistics(self, name: str) -> tuple[Floats, np.ndarray[Any, np.dtype[np.bool_]]]:
         """A corpus metric's statistics of every row, the mean of its tries, and which rows have any."""
@@ -213,7 +213,7 @@ class ScoreTable:
             place = _hash(f"{subset}\n{line['id']}\n{nth}".encode("utf-8", "surrogatepass"))
             row = self._rows.setdefault(place, len(self))
             if row == len(self):
-                for column, first in ((self.places, place), (self._indexes, index), (self.tries, 0)):
+                for column, first in ((self.places, place), (self._indexes, index), (self.repeats, 0)):
                     column.append(first)
                 self.failures.append(0)
                 self._seen.append(0)
@@ -241,7 +241,7 @@ def read_tables(sides: Sequence[Side]) -> Tables:
             for name in side.plans
         }
         journal = path / JOURNAL_FILE
-        with refusing_foreign_lines(journal):
+        with reject_foreign_lines(journal):
             for offset, line in journal_lines(journal):
                 table = of_run.get((line["variant"], line["dataset"])) if line else None
                 if line and table is not None:
@@ -253,7 +253,7 @@ def read_tables(sides: Sequence[Side]) -> Tables:
 def _check_whole(sides: Iterable[Side], tables: Tables) -> None:
     for side in sides:
         for name in side.plans:
-            found, counted = sum(tables[side.label, name].tries), side.samples_counted(name)
+            found, counted = sum(tables[side.label, name].repeats), side.samples_counted(name)
             if found < counted:
                 raise InputError(
                     f"{side.run.path / JOURNAL_FILE}: the journal was cut short: it holds {found} of the {counted} samples of "

@@ -6,13 +6,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from evalsuite.comparison.contrasts import DatasetContrast
+from evalsuite.comparison.contrasts import DatasetComparison
 from evalsuite.comparison.findings import Findings
-from evalsuite.comparison.flips import gains
+from evalsuite.comparison.flips import row_gains
 from evalsuite.comparison.row_scores import ScoreTable
 from evalsuite.comparison.sides import Side
 from evalsuite.runs.directory import JOURNAL_FILE
-from evalsuite.runs.journal import line_at
+from evalsuite.runs.journal import read_line_at
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,7 +34,7 @@ def paired_lines(findings: Findings) -> Iterator[dict[str, Any]]:
     alone: dict[str, bool] = {}
     for other in findings.others:
         for dataset in other.datasets:
-            chosen = _chosen(findings, other.side, dataset)
+            chosen = _select_pairs(findings, other.side, dataset)
             rows = dataset.alignment.before, dataset.alignment.after
             pairs = zip(
                 *(
@@ -54,20 +54,20 @@ def paired_lines(findings: Findings) -> Iterator[dict[str, Any]]:
             subset = {"subset": name} if alone[name] else {}
             for before in sorted(of_dataset):
                 for side, offset in ((findings.baseline, before), *of_dataset[before]):
-                    line = line_at(journals[side.run.path], offset)
+                    line = read_line_at(journals[side.run.path], offset)
                     if line:
                         yield line | {"variant": side.label, "dataset": name} | subset
 
 
-def _chosen(findings: Findings, side: Side, dataset: DatasetContrast) -> Rows:
+def _select_pairs(findings: Findings, side: Side, dataset: DatasetComparison) -> Rows:
     """Which pairs of a dataset, by their place in the alignment."""
     import numpy as np
 
     pairs = len(dataset.alignment.before)
     if pairs <= MOST_ROWS:
         return np.arange(pairs)
-    found = gains(side, dataset, findings.contrasts)
-    change = np.zeros(pairs) if found is None else np.nan_to_num(np.abs(found.gains))
+    found = row_gains(side, dataset, findings.contrasts)
+    change = np.zeros(pairs) if found is None else np.nan_to_num(np.abs(found.row_gains))
     return np.sort(np.argsort(-change, kind="stable")[:MOST_ROWS])
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from evalsuite.errors import InputError
 from evalsuite.runs.dataset_info import recorded_plan
-from evalsuite.runs.directory import RUN_FILE, run_directory_of
+from evalsuite.runs.directory import RUN_FILE, find_run_directory
 from evalsuite.runs.plan import DatasetPlan
 from evalsuite.runs.run import Run, load_run
 
@@ -50,24 +50,24 @@ class Side:
         return int(found.get("subsets", {}).get("all", {}).get("samples") or 0)
 
 
-def find_sides(texts: Sequence[str | Path | Run]) -> list[Side]:
+def resolve_sides(texts: Sequence[str | Path | Run]) -> list[Side]:
     """The variants that are named, in order. Raises `InputError` for what is none, and for fewer than two."""
     chosen: list[tuple[Run, str]] = []
     for text in texts:
-        run, variant = (text, None) if isinstance(text, Run) else _found(str(text))
+        run, variant = (text, None) if isinstance(text, Run) else _parse_side(str(text))
         names = [str(entry["name"]) for entry in run.info.get("variants", ())]
         if variant is not None and variant not in names:
             raise InputError(f"{run.path}: the run has no variant '{variant}'.{did_you_mean(variant, names)}")
         chosen += [(run, name) for name in ([variant] if variant is not None else names)]
-    return sides_of(chosen)
+    return build_sides(chosen)
 
 
-def sides_of_run(run: Run) -> list[Side]:
+def sides_from_run(run: Run) -> list[Side]:
     """The variants of one run."""
-    return sides_of([(run, str(entry["name"])) for entry in run.info["variants"]])
+    return build_sides([(run, str(entry["name"])) for entry in run.info["variants"]])
 
 
-def sides_of(chosen: Sequence[tuple[Run, str]]) -> list[Side]:
+def build_sides(chosen: Sequence[tuple[Run, str]]) -> list[Side]:
     """Variants of runs with their labels. Raises `InputError` for fewer than two, or one that is named twice."""
     if len(chosen) < 2:
         raise InputError(
@@ -87,7 +87,7 @@ def choose_baseline(sides: Sequence[Side], wanted: str | None) -> Side:
     if wanted is None:
         return sides[0]
     exact = [side for side in sides if wanted == side.label]
-    named = exact or [side for side in sides if wanted in _names(side)]
+    named = exact or [side for side in sides if wanted in _all_names(side)]
     if len(named) == 1:
         return named[0]
     labels = [side.label for side in sides]
@@ -103,7 +103,7 @@ def did_you_mean(wrong: str, names: Collection[str]) -> str:
     return f" Did you mean {close[0]}?" if close else f" There are: {', '.join(names)}."
 
 
-def _names(side: Side) -> set[str]:
+def _all_names(side: Side) -> set[str]:
     """All a side may be called."""
     return {
         side.variant,
@@ -114,12 +114,12 @@ def _names(side: Side) -> set[str]:
     }
 
 
-def _found(text: str) -> tuple[Run, str | None]:
-    folder = run_directory_of(text)
+def _parse_side(text: str) -> tuple[Run, str | None]:
+    folder = find_run_directory(text)
     if folder:
         return load_run(folder), None
     for place in (place for place in reversed(range(1, len(text))) if text[place] == ":"):
-        if folder := run_directory_of(text[:place]):  # the names of folders and variants may have colons
+        if folder := find_run_directory(text[:place]):  # the names of folders and variants may have colons
             return load_run(folder), text[place + 1 :]
     head = text.partition(":")[0]
     raise InputError(f"{text}: not the directory of a finished run.{_nearest_run(Path(head or text))}")

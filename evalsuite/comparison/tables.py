@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from xml.etree import ElementTree as ET
 
-from evalsuite.comparison.wording import undetectable
+from evalsuite.comparison.wording import is_undetectable
 from evalsuite.formatting.numbers import (
     MISSING,
     format_count,
@@ -18,7 +18,7 @@ from evalsuite.formatting.numbers import (
     format_size,
     format_value,
 )
-from evalsuite.formatting.texts import encodable, visible
+from evalsuite.formatting.texts import replace_surrogates, visible
 from evalsuite.metrics.finite import finite
 
 WHOLE = "all"
@@ -51,7 +51,7 @@ def to_csv(document: Mapping[str, Any]) -> bytes:
         both = complete[document["baseline"]] and complete[result["variant"]]
         row = {"baseline": document["baseline"], **result, "complete": both}
         writer.writerow({name: _cell(row[name]) for name in CSV_COLUMNS})
-    return encodable(text.getvalue()).encode("utf-8")
+    return replace_surrogates(text.getvalue()).encode("utf-8")
 
 
 def headline_rows(document: Mapping[str, Any], *, details: bool = False) -> Iterator[tuple[str, ...]]:
@@ -106,7 +106,7 @@ def won_lost(result: Mapping[str, Any]) -> str:
 
 def detectable_text(result: Mapping[str, Any]) -> str:
     """The smallest difference these rows could probably have shown."""
-    if undetectable(result):
+    if is_undetectable(result):
         return "none"
     size = format_size(result, result["detectable"])
     return size if size == MISSING else f"≥ {size}"
@@ -131,7 +131,7 @@ def to_markdown(document: Mapping[str, Any], style: str | None = None) -> str:
     else:
         table = _markdown_table(HEADLINES, headline_rows(document))
         parts += ["", "<details><summary>All metrics</summary>", "", *table, "", "</details>"]
-    return encodable("\n".join(parts)) + "\n"
+    return replace_surrogates("\n".join(parts)) + "\n"
 
 
 def swift_tables(document: Mapping[str, Any]) -> Iterator[tuple[str, tuple[str, ...], list[tuple[str, ...]]]]:

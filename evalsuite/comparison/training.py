@@ -12,7 +12,7 @@ from evalsuite.data.dataset import WHOLE_DATASET
 _STEP = re.compile(r"(?:^|[-_])step-(\d+)$")
 
 
-def step_of(side: Side) -> int | None:
+def training_step(side: Side) -> int | None:
     """The training step a run is of: as run.json has it, else as its name ends in (`step-500`)."""
     stated = side.run.info.get("step")
     if isinstance(stated, int):
@@ -27,7 +27,7 @@ def training_curves(sides: Sequence[Side]) -> list[dict[str, Any]]:
     `[{"dataset", "metric", "unit", "lines": [{"name", "points": [{"step", "value", "ci_low", "ci_high", "n"}]}]}]`; a line
     is one variant's, and the only one, without a name, where no run has several.
     """
-    steps = {side.label: step for side in sides if (step := step_of(side)) is not None}
+    steps = {side.label: step for side in sides if (step := training_step(side)) is not None}
     if len(set(steps.values())) < 2:
         return []
     several = len({side.run.path for side in sides}) < len(sides)

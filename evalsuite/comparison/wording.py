@@ -20,10 +20,10 @@ from evalsuite.formatting.numbers import (
     format_size,
     scaled,
 )
-from evalsuite.formatting.texts import as_text
+from evalsuite.formatting.texts import value_text
 from evalsuite.metrics.finite import finite
 
-LISTED = 5
+MAX_ROWS_IN_SENTENCE = 5
 """Unmatched rows named in a sentence; the JSON has more."""
 NO_DIFFERENCE = "no detectable difference"
 LARGEST = dict.fromkeys(POINT_UNITS, 100.0)
@@ -49,14 +49,17 @@ def verdict_parts(result: Mapping[str, Any], baseline: str) -> tuple[str, str]:
         return f"Too few rows to tell a difference {pair}", why
     if result["verdict"] != NO_DIFFERENCE:
         said = f"{result['variant']} is {result['verdict']} than {baseline} {place}"
-        return said, f"{_numbers(result)}.{_noise(result)}"
+        return said, f"{_evidence(result)}.{_noise_clause(result)}"
     if not result["wins"] and not result["losses"] and result["ties"]:
         numbers = f"both score the same on all {counted(result['n'], 'row')} by {result['metric']}"
-        return f"No detectable difference {pair}", f"{numbers}{_could_have(result)}."
-    return f"No detectable difference {pair}", f"{_numbers(result)}{_could_have(result)}.{_noise(result)}"
+        return f"No detectable difference {pair}", f"{numbers}{_detectable_clause(result)}."
+    return (
+        f"No detectable difference {pair}",
+        f"{_evidence(result)}{_detectable_clause(result)}.{_noise_clause(result)}",
+    )
 
 
-def _numbers(result: Mapping[str, Any]) -> str:
+def _evidence(result: Mapping[str, Any]) -> str:
     lower = "" if result["higher_is_better"] else " (lower is better)"
     interval = format_delta_interval(result, result["ci_low"], result["ci_high"])
     ranged = f"95 % interval {interval}, " if interval != MISSING else ""
@@ -80,22 +83,22 @@ def _p(result: Mapping[str, Any]) -> str:
     return f"{format_p(adjusted)} by Holm{alone}"
 
 
-def _could_have(result: Mapping[str, Any]) -> str:
+def _detectable_clause(result: Mapping[str, Any]) -> str:
     """How small a difference such rows would have shown; and whether this one was nearly one."""
-    if undetectable(result):
+    if is_undetectable(result):
         return "; so few rows could not have shown any difference"
     size = format_size(result, result["detectable"])
-    close = "; too close to call" if _leaves_out_zero(result) else ""
+    close = "; too close to call" if _interval_excludes_zero(result) else ""
     return close if size == MISSING else f"{close}{',' if close else ';'} could have detected ≥ {size}"
 
 
-def _leaves_out_zero(result: Mapping[str, Any]) -> bool:
+def _interval_excludes_zero(result: Mapping[str, Any]) -> bool:
     """Whether the interval leaves out 0: it is of this metric alone and approximate, p is exact and adjusted."""
     low, high = finite(result["ci_low"]), finite(result["ci_high"])
     return low is not None and high is not None and not low <= 0 <= high
 
 
-def undetectable(result: Mapping[str, Any]) -> bool:
+def is_undetectable(result: Mapping[str, Any]) -> bool:
     """Whether a difference would have to be larger than any can be before such data shows it, or one row or dialogue is all."""
     if result["delta"] is not None and result["ci_low"] is None:
         return True
@@ -103,7 +106,7 @@ def undetectable(result: Mapping[str, Any]) -> bool:
     return size is not None and largest is not None and size > largest
 
 
-def _noise(result: Mapping[str, Any]) -> str:
+def _noise_clause(result: Mapping[str, Any]) -> str:
     floor = finite(result["noise_floor"])
     if floor is None:
         return ""
@@ -178,11 +181,11 @@ def repeated_from_cache_sentence(label: str) -> str:
 
 
 def _listed(entry: Mapping[str, Any]) -> str:
-    rows = entry["rows"][:LISTED]
+    rows = entry["rows"][:MAX_ROWS_IN_SENTENCE]
     names = ", ".join(f"{row['subset']}:{row['id']}" for row in rows)
     more = entry["count"] - len(rows)
     return f"{names} and {format_count(more)} more." if more else f"{names}."
 
 
 def _value(value: Any) -> str:
-    return "not set" if value is None else as_text(value)
+    return "not set" if value is None else value_text(value)

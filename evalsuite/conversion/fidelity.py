@@ -37,7 +37,7 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
-class Closeness:
+class Fidelity:
     """How a result compares with its source on the texts."""
 
     texts: int
@@ -74,12 +74,12 @@ class Closeness:
         )
 
 
-def closeness(source: Reading, result: Reading) -> Closeness:
+def compare_readings(source: Reading, result: Reading) -> Fidelity:
     """Hold a result against its source, both asked the same."""
     pairs = list(zip(source.following, result.following, strict=True))
     best = [max(one, key=one.__getitem__) for one in source.following]
     moved = [abs(one[token] - _value(other, token)) for token, (one, other) in zip(best, pairs, strict=True)]
-    return Closeness(
+    return Fidelity(
         len(pairs),
         sum(token == _best(other) for token, (_, other) in zip(best, pairs, strict=True)),
         sum(one == other for one, other in zip(source.tokens, result.tokens, strict=True)),

@@ -20,7 +20,7 @@ PLAIN_LETTER = "a"
 FORCE = 1e4
 
 
-def refuse_without_llama_cpp() -> None:
+def require_llama_cpp() -> None:
     """Raise `ServerError` where nothing here can load a GGUF file."""
     if find_spec("xllamacpp") is None:
         raise ServerError(

@@ -10,8 +10,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from evalsuite.errors import CheckpointError
-from evalsuite.models.adapters import OWN_SCALES
-from evalsuite.models.checkpoint import Checkpoint, Form, fingerprint_of
+from evalsuite.models.adapters import CUSTOM_SCALING
+from evalsuite.models.checkpoint import Checkpoint, Form, combine_fingerprints
 
 CHECKOUT_VARIABLE = "EVALSUITE_LLAMA_CPP"
 """A folder with llama.cpp's scripts in it, such as a checkout."""
@@ -30,7 +30,7 @@ QUANTIZED: Mapping[str, float] = {
     "Q4_0": 4.7, "IQ4_NL": 4.6, "IQ4_XS": 4.4, "Q3_K_L": 4.3, "Q3_K_M": 4.0, "Q3_K_S": 3.6, "Q2_K": 3.2,
 }  # fmt: skip
 """What llama.cpp's quantizer makes of a 16-bit file → bits a weight, of large models; small ones take more."""
-GGUF_FORMS: dict[Form, Form] = {"original": "gguf", "lora": "gguf-lora", "stacked": "gguf-lora"}
+FORM_AS_GGUF: dict[Form, Form] = {"original": "gguf", "lora": "gguf-lora", "stacked": "gguf-lora"}
 
 
 def find_converters() -> Path | None:
@@ -48,10 +48,10 @@ def as_gguf(checkpoint: Checkpoint) -> Checkpoint:
 
     Raises `CheckpointError` for an adapter that would be another one in a GGUF file.
     """
-    form = GGUF_FORMS.get(checkpoint.form)
+    form = FORM_AS_GGUF.get(checkpoint.form)
     if form is None or checkpoint.base_form not in (None, "original"):
         return checkpoint
-    if form == "gguf-lora" and OWN_SCALES in checkpoint.details:
+    if form == "gguf-lora" and CUSTOM_SCALING in checkpoint.details:
         raise CheckpointError(
             f"{checkpoint.name}: {checkpoint.adapters[0].path} scales its modules otherwise than by alpha / rank (alpha_pattern or rsLoRA), "
             "which a LoRA in a GGUF file cannot say. Take --merge, or --backend transformers."
@@ -62,7 +62,7 @@ def as_gguf(checkpoint: Checkpoint) -> Checkpoint:
         base_form="gguf" if form == "gguf-lora" else None,
         recipe=(*checkpoint.recipe, "gguf"),
         base_fingerprint=checkpoint.base_fingerprint or checkpoint.fingerprint,
-        fingerprint=fingerprint_of(checkpoint.fingerprint, "gguf", OUT_TYPE),
+        fingerprint=combine_fingerprints(checkpoint.fingerprint, "gguf", OUT_TYPE),
     )
 
 

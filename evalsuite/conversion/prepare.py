@@ -10,27 +10,27 @@ from typing import TYPE_CHECKING
 from evalsuite._util.user_cache import cache_folder
 from evalsuite.backends.base import Say
 from evalsuite.errors import CheckpointError
-from evalsuite.models.checkpoint import Adapter, Checkpoint, fingerprint_of
+from evalsuite.models.checkpoint import Adapter, Checkpoint, combine_fingerprints
 from evalsuite.models.folder import MANIFEST, read_folder
 
 if TYPE_CHECKING:
-    from evalsuite.conversion.produce import Made
+    from evalsuite.conversion.produce import ConversionResult
     from evalsuite.conversion.staging import Worker
 
-LARGER_DISK = "set EVALSUITE_CACHE to a folder on a larger disk, that can be written."
+DISK_ADVICE = "set EVALSUITE_CACHE to a folder on a larger disk, that can be written."
 MERGES = frozenset({"merge", "llama-pro"})
 
 
-def check_can_be_made(checkpoint: Checkpoint) -> None:
+def check_can_be_prepared(checkpoint: Checkpoint) -> None:
     """Raise `ServerError` where what makes it is not installed and it is not there yet."""
     if not MERGES & set(checkpoint.recipe) or is_whole(merged_folder(checkpoint)):
         return
-    from evalsuite.conversion.produce import MERGE_NEEDS, refuse_absent, refuse_without_swift
+    from evalsuite.conversion.produce import MERGE_PACKAGES, require_packages, require_swift
 
     if "llama-pro" in checkpoint.recipe:
-        refuse_without_swift(checkpoint)
+        require_swift(checkpoint)
     else:
-        refuse_absent(MERGE_NEEDS, f"--merge: {checkpoint.name}", "transformers")
+        require_packages(MERGE_PACKAGES, f"--merge: {checkpoint.name}", "transformers")
 
 
 def made(checkpoint: Checkpoint, log: Path, say: Say) -> Checkpoint:
@@ -50,7 +50,7 @@ def made(checkpoint: Checkpoint, log: Path, say: Say) -> Checkpoint:
 
 def merged_folder(checkpoint: Checkpoint) -> Path:
     """Where a merged model is kept: the fingerprints of what it is made of tell which."""
-    parts = fingerprint_of(
+    parts = combine_fingerprints(
         checkpoint.base_fingerprint, *(adapter.fingerprint for adapter in checkpoint.adapters)
     )
     return cache_folder("merged", parts)
@@ -78,14 +78,14 @@ class _Maker:
 
     def merged(self, checkpoint: Checkpoint) -> Checkpoint:
         from evalsuite.conversion.produce import merge_into
-        from evalsuite.conversion.staging import check_space, publish, workbench, write_manifest
+        from evalsuite.conversion.staging import check_space, publish, staging_folder, write_manifest
 
         folder = merged_folder(checkpoint)
         if not is_whole(folder):
             assert checkpoint.path
             self.worker.say(f"merging {checkpoint.name} into {folder} …")
-            check_space(folder, weights_bytes(checkpoint.path), LARGER_DISK)
-            with workbench(folder, LARGER_DISK) as bench:
+            check_space(folder, weights_bytes(checkpoint.path), DISK_ADVICE)
+            with staging_folder(folder, DISK_ADVICE) as bench:
                 result = bench / folder.name
                 facts = merge_into(checkpoint, result, self.worker)
                 write_manifest(result / MANIFEST, "merge", checkpoint, facts.recorded())
@@ -119,13 +119,13 @@ class _Maker:
 
         return replace(checkpoint, path=base, adapters=tuple(map(converted, checkpoint.adapters)))
 
-    def _convert(self, target: Path, size: int, write: Callable[[Path], Made | None]) -> None:
+    def _convert(self, target: Path, size: int, write: Callable[[Path], ConversionResult | None]) -> None:
         if target.exists():
             return
-        from evalsuite.conversion.staging import check_space, publish, workbench
+        from evalsuite.conversion.staging import check_space, publish, staging_folder
 
         self.worker.say(f"converting into {target} …")
-        check_space(target, size, LARGER_DISK)
-        with workbench(target, LARGER_DISK) as bench:
+        check_space(target, size, DISK_ADVICE)
+        with staging_folder(target, DISK_ADVICE) as bench:
             write(bench / target.name)
             publish(bench / target.name, target)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from evalsuite.backends.interpreters import installed, interpreter, variable
-from evalsuite.conversion.fidelity import Closeness, Reading, closeness
+from evalsuite.conversion.fidelity import Fidelity, Reading, compare_readings
 from evalsuite.conversion.gguf_probe import read_gguf
 from evalsuite.conversion.llama_cpp import (
     CONVERTED,
@@ -27,13 +27,13 @@ from evalsuite.conversion.llama_cpp import (
     model_command,
 )
 from evalsuite.conversion.staging import Worker
-from evalsuite.errors import BadResult, ServerError
+from evalsuite.errors import FidelityError, ServerError
 from evalsuite.models.checkpoint import Checkpoint
 from evalsuite.models.folder import ADAPTER_CONFIG, text_files
-from evalsuite.models.quantization import EXPORTED, LIBRARIES, Library
+from evalsuite.models.quantization import EXPORT_METHODS, LIBRARIES, Library
 
-MERGE_NEEDS = ("torch", "transformers", "peft")
-READ_NEEDS = ("torch", "transformers")
+MERGE_PACKAGES = ("torch", "transformers", "peft")
+READ_PACKAGES = ("torch", "transformers")
 SWIFT = "swift"
 SWIFT_DISTRIBUTIONS = ("ms-swift",)
 SCRIPT_CHILD = (
@@ -54,27 +54,27 @@ MERGE_SHARE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class ConversionResult:
     """What a library made, with what, and how near it came."""
 
     made_with: Mapping[str, str]
     settings: Mapping[str, Any]
-    closeness: Closeness
-    changed: Closeness | None = None
+    fidelity: Fidelity
+    changed: Fidelity | None = None
     """How what was merged compares with its base, where there is one."""
 
     def recorded(self) -> dict[str, Any]:
         """For the manifest."""
         found: dict[str, Any] = {"settings": dict(self.settings), "made_with": dict(self.made_with)}
-        found["probe"] = self.closeness.recorded()
+        found["probe"] = self.fidelity.recorded()
         if self.changed:
             found["probe_against_base"] = self.changed.recorded()
         return found
 
 
-def abilities() -> tuple[tuple[str, str], ...]:
+def conversion_tools() -> tuple[tuple[str, str], ...]:
     """What can be made here: (what, with which versions or how to get them), for `evalsuite doctor`."""
-    absent = [package for package in MERGE_NEEDS if find_spec(package) is None]
+    absent = [package for package in MERGE_PACKAGES if find_spec(package) is None]
     merge = (
         f"{', '.join(absent)} not installed; run: pip install 'evalsuite[transformers]'"
         if absent
@@ -85,7 +85,7 @@ def abilities() -> tuple[tuple[str, str], ...]:
         there = (library.elsewhere or find_spec(library.module)) and installed(
             name, library.module, library.distributions
         )
-        methods = ", ".join(method for method, how in EXPORTED.items() if how.library == name)
+        methods = ", ".join(method for method, how in EXPORT_METHODS.items() if how.library == name)
         found.append((f"quantize ({name})", f"{methods}: {there or f'not installed. {library.get}'}"))
     lacking = "llama.cpp's converters not installed; run: pip install 'evalsuite[gguf]'"
     smaller = (
@@ -104,7 +104,7 @@ def abilities() -> tuple[tuple[str, str], ...]:
     return tuple(found)
 
 
-def refuse_absent(packages: Sequence[str], what: str, extra: str) -> None:
+def require_packages(packages: Sequence[str], what: str, extra: str) -> None:
     """Raise `ServerError` where packages are not installed here, with the extra that brings them."""
     absent = [package for package in packages if find_spec(package) is None]
     if absent:
@@ -114,7 +114,7 @@ def refuse_absent(packages: Sequence[str], what: str, extra: str) -> None:
         )
 
 
-def refuse_without_swift(checkpoint: Checkpoint) -> None:
+def require_swift(checkpoint: Checkpoint) -> None:
     """Raise `ServerError` where ms-swift, which alone can read its LLaMA-Pro, is not installed."""
     if installed(SWIFT, SWIFT, SWIFT_DISTRIBUTIONS) is None:
         given = checkpoint.adapters[0].path
@@ -127,9 +127,9 @@ def refuse_without_swift(checkpoint: Checkpoint) -> None:
         )
 
 
-def library_of(method: str) -> tuple[Library, str]:
-    """The library of a method of `EXPORTED` and its Python. Raises `ServerError` where it is not installed."""
-    name = EXPORTED[method].library
+def find_library(method: str) -> tuple[Library, str]:
+    """The library of a method of `EXPORT_METHODS` and its Python. Raises `ServerError` where it is not installed."""
+    name = EXPORT_METHODS[method].library
     library = LIBRARIES[name]
     python = interpreter(name) if library.elsewhere else sys.executable
     there = (
@@ -143,7 +143,7 @@ def library_of(method: str) -> tuple[Library, str]:
     return library, python
 
 
-def refuse_without_quantizer(kind: str) -> None:
+def require_gguf_tools(kind: str) -> None:
     """Raise `ServerError` where llama.cpp's converters, or what a type takes besides, are not installed."""
     if find_converters() is None:
         raise ServerError(
@@ -157,8 +157,8 @@ def refuse_without_quantizer(kind: str) -> None:
         )
 
 
-def merge_into(checkpoint: Checkpoint, target: Path, worker: Worker) -> Made:
-    """Write a checkpoint's adapters (or the new blocks of LLaMA-Pro) into its base. Raises `ServerError`, `BadResult`."""
+def merge_into(checkpoint: Checkpoint, target: Path, worker: Worker) -> ConversionResult:
+    """Write a checkpoint's adapters (or the new blocks of LLaMA-Pro) into its base. Raises `ServerError`, `FidelityError`."""
     assert checkpoint.path
     target.mkdir()
     job: dict[str, Any] = {"base": str(checkpoint.path), "target": str(target)}
@@ -172,21 +172,21 @@ def merge_into(checkpoint: Checkpoint, target: Path, worker: Worker) -> Made:
         job |= {"adapters": list(map(str, adapters)), "files": _small_files([checkpoint.path, *adapters])}
         found = worker.make("merge", job, target.parent, "the merge")
     base, source, result = (Reading.parse(found["readings"][name]) for name in ("base", "source", "result"))
-    near, moved = closeness(source, result), closeness(source, base)
+    near, moved = compare_readings(source, result), compare_readings(source, base)
     if not near.divergence <= max(MERGE_ROUNDING, MERGE_SHARE * moved.divergence):
-        raise BadResult(
+        raise FidelityError(
             f"the merged model does not say what {checkpoint.name} says ({near}; the base itself: {moved}). Nothing was kept. Base and adapter may "
             "not belong together, or this version of peft cannot merge this kind; serve the adapter unmerged, or try another version."
         )
-    return Made(found["made_with"], {}, near, closeness(base, result))
+    return ConversionResult(found["made_with"], {}, near, compare_readings(base, result))
 
 
 def quantize_into(
     source: Path, method: str, target: Path, worker: Worker, prompts: Sequence[Mapping[str, Any]], most: int
-) -> Made:
-    """Quantize a folder. `prompts` are for methods that are calibrated, `most` tokens of each. Raises `ServerError`, `BadResult`."""
-    how = EXPORTED[method]
-    library, python = library_of(method)
+) -> ConversionResult:
+    """Quantize a folder. `prompts` are for methods that are calibrated, `most` tokens of each. Raises `ServerError`, `FidelityError`."""
+    how = EXPORT_METHODS[method]
+    library, python = find_library(method)
     bench = target.parent
     before = _read(source, "the original", bench, worker, python)
     target.mkdir()
@@ -202,13 +202,13 @@ def quantize_into(
         "files": _small_files([source]),
     }
     found = worker.make(library.maker, job, bench, f"quantizing by {library.module}", python)
-    near = closeness(before, _read(target, "what was saved", bench, worker, python, answers=True))
+    near = compare_readings(before, _read(target, "what was saved", bench, worker, python, answers=True))
     _refuse_noise(near, method)
-    return Made(found["made_with"], found["settings"], near)
+    return ConversionResult(found["made_with"], found["settings"], near)
 
 
-def convert_into(source: Path, kind: str, target: Path, worker: Worker) -> Made:
-    """Write a folder as a GGUF file of a type, of `CONVERTED` or `QUANTIZED`. Raises `ServerError`, `BadResult`."""
+def convert_into(source: Path, kind: str, target: Path, worker: Worker) -> ConversionResult:
+    """Write a folder as a GGUF file of a type, of `CONVERTED` or `QUANTIZED`. Raises `ServerError`, `FidelityError`."""
     converters, bench = find_converters(), target.parent
     assert converters
     direct = kind in CONVERTED
@@ -221,9 +221,9 @@ def convert_into(source: Path, kind: str, target: Path, worker: Worker) -> Made:
         made_with |= _quantize_gguf(whole, kind, target, worker)
         whole.unlink()
     before = _read(source, "the original", bench, worker, sys.executable, device="cpu")
-    near = closeness(before, read_gguf(target, worker))
+    near = compare_readings(before, read_gguf(target, worker))
     _refuse_noise(near, kind)
-    return Made(made_with, {"type": kind}, near)
+    return ConversionResult(made_with, {"type": kind}, near)
 
 
 def convert_script(command: Callable[[Path], Sequence[str]], target: Path, worker: Worker) -> None:
@@ -260,9 +260,9 @@ def _read(
     return Reading.parse(worker.make("read", job, bench, f"reading {what}", python)["reading"])
 
 
-def _refuse_noise(near: Closeness, method: str) -> None:
+def _refuse_noise(near: Fidelity, method: str) -> None:
     if not near.divergence <= MOST_DIVERGENCE:
-        raise BadResult(
+        raise FidelityError(
             f"{method}: loaded again, the result does not say what the original says ({near}; it answers {near.answer!r}). Nothing was kept. "
             "Take more bits, or calibrate it with more rows."
         )

@@ -42,7 +42,7 @@ WHOLE = "100"
 
 
 @contextmanager
-def workbench(target: Path, advice: str) -> Iterator[Path]:
+def staging_folder(target: Path, advice: str) -> Iterator[Path]:
     """A folder beside `target` to work in, on the same disk; gone at the end, whatever happens. Raises `CheckpointError`."""
     bench = target.with_name(f".{target.name}.{os.getpid()}")
     try:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from evalsuite._util.user_cache import cache_folder, filling
+from evalsuite._util.user_cache import cache_folder, verified_download
 from evalsuite.errors import ConfigError, InputError
 
 _PACKAGED = Path(__file__).parent / "examples"
@@ -24,7 +24,7 @@ class BuiltinDataset:
 
     name: str
     kind: str
-    about: str
+    description: str
     file: str
     url: str | None = None
     sha256: str | None = None
@@ -82,7 +82,7 @@ def find_builtin(name: str) -> BuiltinDataset | None:
     return next((dataset for dataset in BUILTIN_DATASETS if dataset.name == name), None)
 
 
-def locate(target: str) -> tuple[Path, str | None]:
+def locate_dataset(target: str) -> tuple[Path, str | None]:
     """The path a SPEC's target stands for, and its kind when it is a built-in name.
 
     An existing file or folder comes before a name. Raises `ConfigError` for neither, `InputError` when a
@@ -103,13 +103,13 @@ def _unknown(target: str) -> str:
     names = [dataset.name for dataset in BUILTIN_DATASETS]
     close = [
         *difflib.get_close_matches(target, names, n=1),
-        *difflib.get_close_matches(target, _neighbours(target), n=1),
+        *difflib.get_close_matches(target, _sibling_paths(target), n=1),
     ]
     hint = f" Did you mean {' or '.join(close)}?" if close else ""
     return f"{target}: no such file, folder or built-in dataset.{hint} `evalsuite datasets` lists the names."
 
 
-def _neighbours(target: str) -> Iterator[str]:
+def _sibling_paths(target: str) -> Iterator[str]:
     folder = Path(target).expanduser().parent
     return (str(folder / entry.name) for entry in folder.iterdir()) if folder.is_dir() else iter(())
 
@@ -121,7 +121,7 @@ def _fetch(dataset: BuiltinDataset) -> None:
     assert dataset.url
     assert dataset.sha256
     try:
-        with filling(target, dataset.sha256) as temporary:
+        with verified_download(target, dataset.sha256) as temporary:
             answer = httpx.get(dataset.url, follow_redirects=True, timeout=FETCH_TIMEOUT_SECONDS)
             answer.raise_for_status()
             temporary.write_bytes(answer.content)

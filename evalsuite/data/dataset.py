@@ -27,11 +27,11 @@ WHOLE_DATASET = "all"
 """The subset under which results of all rows stand."""
 CATEGORY_PREFIX = "category:"
 """Begins the subset under which results of a category stand; no subject is called so."""
-UNIFORM_FORMATS = frozenset({".csv", ".tsv", ".parquet"})
+FORMATS_WITH_HEADER = frozenset({".csv", ".tsv", ".parquet"})
 """Formats with one header for all rows, where a missing column is said once."""
-KEEP_BYTES = 4 << 20
+CACHED_DATASET_BYTES = 4 << 20
 """Datasets whose files are no larger together are read once: their samples stay in memory."""
-CHANGED = "The file changed while the run was going on; start again."
+FILE_CHANGED_ADVICE = "The file changed while the run was going on; start again."
 
 
 class RowError(Exception):
@@ -67,10 +67,10 @@ class RowParser(Protocol[RowT]):
 class ReplyParser(RowParser[RowT], Protocol[RowT]):
     """What a task tells besides of rows that come with what was answered."""
 
-    def recorded(self, values: Mapping[str, Any]) -> Reply | None:
+    def recorded_reply(self, values: Mapping[str, Any]) -> Reply | None:
         """The reply in columns of the kind's own; None where there are none. Raises `RowError`."""
 
-    def recorded_traits(self, row: RowT, reply: Reply) -> Iterable[str]:
+    def recorded_reply_traits(self, row: RowT, reply: Reply) -> Iterable[str]:
         """Facts about a reply that matter for the whole dataset."""
 
 
@@ -103,7 +103,7 @@ class Dataset(Generic[RowT]):
         """How many rows of each subset are asked."""
         return spread_evenly(self.counts, limit)
 
-    def oddities(self) -> Iterator[Problem]:
+    def row_warnings(self) -> Iterator[Problem]:
         """What is odd about good rows, in file order; it keeps nothing from being asked."""
         return self.findings(self.parser.audit)
 
@@ -129,15 +129,15 @@ class Dataset(Generic[RowT]):
         gone = Problem(
             str(self.files[0].path), 0, f"rows that were there are gone ({missing})", "the same file"
         )
-        raise DataError([gone], CHANGED)
+        raise DataError([gone], FILE_CHANGED_ADVICE)
 
     def _read(self, file: DataFile) -> Iterator[Sample[RowT]]:
         if file.path in self.kept:
             yield from self.kept[file.path]
             return
-        for sample in _parsed(file, self.parser):
+        for sample in _parse_file(file, self.parser):
             if isinstance(sample, Problem):
-                raise DataError([sample], CHANGED)
+                raise DataError([sample], FILE_CHANGED_ADVICE)
             yield sample
 
 
@@ -165,11 +165,11 @@ def load_dataset(name: str, files: Sequence[DataFile], parser: RowParser[RowT]) 
     rows: Counter[Path] = Counter()
     pools: dict[Path, tuple[RowT, ...]] = {}
     kept: dict[Path, list[Sample[RowT]]] = {}
-    small = sum(file.path.stat().st_size for file in files) <= KEEP_BYTES
+    small = sum(file.path.stat().st_size for file in files) <= CACHED_DATASET_BYTES
     for file in files:
         if small:
             kept[file.path] = []
-        for sample in _validated(file, parser, problems):
+        for sample in _validate_file(file, parser, problems):
             rows[file.path] += 1
             counts[sample.subset] += 1
             traits.update(parser.traits(sample.row))
@@ -177,7 +177,7 @@ def load_dataset(name: str, files: Sequence[DataFile], parser: RowParser[RowT]) 
                 kept[file.path].append(sample)
         if file.dev and file.dev not in pools:
             dev = DataFile(file.dev, file.subject)
-            pools[file.dev] = tuple(sample.row for sample in _validated(dev, parser, problems))
+            pools[file.dev] = tuple(sample.row for sample in _validate_file(dev, parser, problems))
     if problems:
         raise DataError(problems)
     rows.update({path: len(pool) for path, pool in pools.items()})
@@ -185,13 +185,15 @@ def load_dataset(name: str, files: Sequence[DataFile], parser: RowParser[RowT]) 
     return Dataset(name, tuple(files), parser, facts, dict(counts), dict(traits), pools, kept)
 
 
-def _validated(file: DataFile, parser: RowParser[RowT], problems: list[Problem]) -> Iterator[Sample[RowT]]:
+def _validate_file(
+    file: DataFile, parser: RowParser[RowT], problems: list[Problem]
+) -> Iterator[Sample[RowT]]:
     """The good samples of a file; everything wrong with it goes to `problems`."""
     seen = False
     ids, repeated = HashSet(), set[int]()
     found: list[Problem] = []
     try:
-        for item in _parsed(file, parser):
+        for item in _parse_file(file, parser):
             seen = True
             if isinstance(item, Problem):
                 found.append(item)
@@ -200,27 +202,29 @@ def _validated(file: DataFile, parser: RowParser[RowT], problems: list[Problem])
             else:
                 repeated.add(short)
     except DataError as error:
-        problems += [*_in_order(found, file, parser, repeated), *error.problems]
+        problems += [*_in_line_order(found, file, parser, repeated), *error.problems]
         return
     if not seen:
         what = "no rows" if file.path.stat().st_size else "an empty file"
         found.append(Problem(str(file.path), 0, what, "at least one row"))
-    problems += _in_order(found, file, parser, repeated)
+    problems += _in_line_order(found, file, parser, repeated)
 
 
-def _in_order(
+def _in_line_order(
     found: list[Problem], file: DataFile, parser: RowParser[RowT], repeated: Collection[int]
 ) -> list[Problem]:
     """The problems of a file with those of ids that stand twice. Only then their lines are looked for."""
     if not repeated:
         return found
-    return sorted([*found, *_repetitions(file, parser, repeated)], key=lambda problem: problem.line)
+    return sorted([*found, *_duplicate_id_problems(file, parser, repeated)], key=lambda problem: problem.line)
 
 
-def _repetitions(file: DataFile, parser: RowParser[RowT], repeated: Collection[int]) -> Iterator[Problem]:
+def _duplicate_id_problems(
+    file: DataFile, parser: RowParser[RowT], repeated: Collection[int]
+) -> Iterator[Problem]:
     first_lines: dict[int, int] = {}
     try:
-        for item in _parsed(file, parser):
+        for item in _parse_file(file, parser):
             if isinstance(item, Problem) or (short := short_hash(item.id)) not in repeated:
                 continue
             if short in first_lines:
@@ -232,8 +236,8 @@ def _repetitions(file: DataFile, parser: RowParser[RowT], repeated: Collection[i
         return  # as far as it could be read
 
 
-def _parsed(file: DataFile, parser: RowParser[RowT]) -> Iterator[Sample[RowT] | Problem]:
-    uniform = file.path.suffix.lower() in UNIFORM_FORMATS
+def _parse_file(file: DataFile, parser: RowParser[RowT]) -> Iterator[Sample[RowT] | Problem]:
+    uniform = file.path.suffix.lower() in FORMATS_WITH_HEADER
     said = False
     known: dict[str, str] = {}
     for index, record in enumerate(_rows(file, parser)):
@@ -249,7 +253,7 @@ def _parsed(file: DataFile, parser: RowParser[RowT]) -> Iterator[Sample[RowT] | 
 
 def _rows(file: DataFile, parser: RowParser[RowT]) -> Reading:
     """The records of a file, those that hold several rows taken apart."""
-    for number, record in enumerate(read_records(file.path, mend=file.mend)):
+    for number, record in enumerate(read_records(file.path, lenient=file.lenient)):
         if isinstance(record, Problem):
             yield record
             continue
@@ -284,12 +288,12 @@ def _sample_or_problems(
     pictured = any(column in values for column in pictures.COLUMNS)
     if pictured:
         try:
-            found = pictures.pictures_of(values, file.path.parent, known)
-        except pictures.NoPictureError as error:
+            found = pictures.read_pictures(values, file.path.parent, known)
+        except pictures.PictureError as error:
             yield Problem(record.file, record.line, str(error), pictures.EXPECTED)
             return
         values = {**values, pictures.PICTURES: found}
-    if file.of_folder and not values.get(SUBJECT_COLUMN):
+    if file.in_subject_folder and not values.get(SUBJECT_COLUMN):
         values = {**values, SUBJECT_COLUMN: file.subject}
     try:
         row = parser.parse(values)

@@ -23,7 +23,7 @@ from evalsuite.errors import InputError
 
 COLUMNS = frozenset({"index", "model_output", "messages"})
 PREDICTIONS, REVIEWS = "predictions", "reviews"
-KINDS = {"general_qa": "qa", "gsm8k": "gsm8k", "tool_bench": "toolbench"}
+KIND_BY_BENCHMARK = {"general_qa": "qa", "gsm8k": "gsm8k", "tool_bench": "toolbench"}
 """Benchmarks whose files hold all that judging needs, and what they are here."""
 CUT_OFF = frozenset({"max_tokens", "model_length", "length"})
 TOOLBENCH_FIELDS = ("messages", "tools", "target")
@@ -47,13 +47,15 @@ def model_files(path: Path) -> list[tuple[str, Path]]:
 
 def kind_of(path: Path, wanted: str | None) -> str:
     """The kind of a file: the wanted one, else its benchmark's. Raises `InputError` where it cannot be judged."""
-    known = (kind for benchmark, kind in KINDS.items() if f"{path.stem}_".startswith(f"{benchmark}_"))
+    known = (
+        kind for benchmark, kind in KIND_BY_BENCHMARK.items() if f"{path.stem}_".startswith(f"{benchmark}_")
+    )
     kind = wanted or next(known, None)
-    if kind in KINDS.values():
+    if kind in KIND_BY_BENCHMARK.values():
         return str(kind)
     raise InputError(
         f"{path}: EvalScope's predictions of this benchmark do not hold what judging needs (multiple choice lacks the options). "
-        f"Scored are {', '.join(KINDS)}; others that have a free answer by a kind of your own: qa:{path}"
+        f"Scored are {', '.join(KIND_BY_BENCHMARK)}; others that have a free answer by a kind of your own: qa:{path}"
     )
 
 

@@ -31,9 +31,9 @@ class DataFile:
     path: Path
     subject: str
     dev: Path | None = None
-    mend: bool = False
+    lenient: bool = False
     """Whether it holds model text; see `readers.read_records`."""
-    of_folder: bool = False
+    in_subject_folder: bool = False
     """Whether it is one of a folder's, so that its name is the subject of rows that name none."""
 
 
@@ -62,7 +62,9 @@ def find_files(path: Path) -> tuple[DataFile, ...]:
         )
     dev = _by_subject(splits.get(DEV_SPLIT, ()))
     subjects = sorted(_by_subject(evaluated).items())
-    return tuple(DataFile(file, subject, dev.get(subject), of_folder=True) for subject, file in subjects)
+    return tuple(
+        DataFile(file, subject, dev.get(subject), in_subject_folder=True) for subject, file in subjects
+    )
 
 
 def dataset_name(path: Path) -> str:

@@ -32,7 +32,7 @@ EXPECTED = "a path inside the folder of the data, an http(s) address, a data: UR
 _BEGINNINGS = {b"\x89PNG": "png", b"\xff\xd8\xff": "jpeg", b"GIF8": "gif", b"BM": "bmp"}
 
 
-class NoPictureError(ValueError):
+class PictureError(ValueError):
     """What a column holds is no picture; the message says why."""
 
 
@@ -53,12 +53,12 @@ class Picture:
         return f"data:image/{picture_type(content)};base64,{base64.b64encode(content).decode()}"
 
 
-def pictures_of(
+def read_pictures(
     values: Mapping[str, Any], folder: Path, known: MutableMapping[str, str]
 ) -> tuple[Picture, ...]:
     """The pictures of a record. `known` collects base64 by row index, for rows that name another's picture.
 
-    Raises `NoPictureError`.
+    Raises `PictureError`.
     """
     found: list[Picture] = []
     for column in COLUMNS:
@@ -99,7 +99,7 @@ def _embedded(text: str) -> Picture:
     try:
         content = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:
-        raise NoPictureError("base64 that cannot be decoded") from error
+        raise PictureError("base64 that cannot be decoded") from error
     kind = _checked(content, len(content))
     digest = hashlib.sha256(content).hexdigest()[:12]
     return Picture(f"{digest}.{kind}", address=f"data:image/{kind};base64,{text}")
@@ -111,33 +111,33 @@ def _file(text: str, folder: Path) -> Picture:
         path = (root / text).resolve()
         inside = path.is_relative_to(root)
         if not inside:
-            raise NoPictureError(f"'{text}' leads out of the folder of the data")
+            raise PictureError(f"'{text}' leads out of the folder of the data")
         with path.open("rb") as stream:
             _checked(stream.read(16), path.stat().st_size)
     except (OSError, ValueError) as error:
-        if isinstance(error, NoPictureError):
+        if isinstance(error, PictureError):
             raise
         reason = getattr(error, "strerror", None) or str(error)
-        raise NoPictureError(f"'{text[:100]}' cannot be read ({reason})") from error
+        raise PictureError(f"'{text[:100]}' cannot be read ({reason})") from error
     return Picture(text, path=path)
 
 
 def _checked(beginning: bytes, size: int) -> str:
     if size > LARGEST_BYTES:
-        raise NoPictureError(
+        raise PictureError(
             f"a picture of {size / 1e6:.1f} MB (at most {LARGEST_BYTES / 1e6:.1f} MB are sent)"
         )
     return picture_type(beginning)
 
 
 def picture_type(content: bytes) -> str:
-    """`png`, `jpeg`, … by its first bytes. Raises `NoPictureError`."""
+    """`png`, `jpeg`, … by its first bytes. Raises `PictureError`."""
     if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
         return "webp"
     for beginning, kind in _BEGINNINGS.items():
         if content.startswith(beginning):
             return kind
-    raise NoPictureError("what is there is no picture that servers read")
+    raise PictureError("what is there is no picture that servers read")
 
 
 def with_pictures(text: str, pictures: Sequence[Picture]) -> str | list[dict[str, Any]]:

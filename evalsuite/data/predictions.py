@@ -1,7 +1,7 @@
 """Files that hold predictions already: which layout they have, and each record in our own.
 
     own             the task's columns and `prediction` (or `predictions`); optional `finish_reason`. Some kinds hold
-                    something else in its place: see `Task.recorded`.
+                    something else in its place: see `Task.recorded_reply`.
                     ToolBench-Static's predictions.json (messages, tools, target, predictions) is of this layout
     ms-swift        infer results: `response` and `labels`, the question in `messages` or `query`
     LLaMA-Factory   generated_predictions.jsonl: `prompt`, `label`, `predict`
@@ -30,9 +30,9 @@ from evalsuite.types import Reply, RowT
 PREDICTION = "prediction"
 PREDICTION_COLUMNS = (PREDICTION, "predictions")
 MEASURED_COLUMNS = ("judgement", "logprobs", "chosen_logprobs", "chosen_score")
-"""What kinds that ask for something else than a reply hold in its place; see `Task.recorded`."""
+"""What kinds that ask for something else than a reply hold in its place; see `Task.recorded_reply`."""
 FINISH_REASON = "finish_reason"
-RECORDS_LOOKED_AT = 1000
+SEARCHED_RECORDS = 1000
 """A row may lack its prediction; a file whose first thousand rows lack it has none."""
 UNKNOWN_QUESTION = "(the file does not say what was asked)"
 STEP_COLUMNS = frozenset({"tools", "target"})
@@ -83,7 +83,7 @@ class PredictionParser(Generic[RowT]):
 
     def parse(self, values: Values) -> PredictedRow[RowT]:
         """The typed row and its reply; raises `RowError`."""
-        return PredictedRow(self.task.parse(values), self.task.recorded(values) or _reply(values))
+        return PredictedRow(self.task.parse(values), self.task.recorded_reply(values) or _reply(values))
 
     def audit(self, row: PredictedRow[RowT]) -> Iterable[tuple[str, str]]:
         """What is odd about the row's gold."""
@@ -97,13 +97,13 @@ class PredictionParser(Generic[RowT]):
         """The row's and its reply's."""
         yield from self.task.traits(row.row)
         if row.reply is not None:
-            yield from self.task.recorded_traits(row.row, row.reply)
+            yield from self.task.recorded_reply_traits(row.row, row.reply)
 
 
 def find_layout(path: Path) -> tuple[Layout, Values]:
     """The layout of a file, and the first record that has it. Raises `InputError` when it holds no predictions."""
     columns: dict[str, None] = {}
-    for values in islice(_values(path), RECORDS_LOOKED_AT):
+    for values in islice(_values(path), SEARCHED_RECORDS):
         layout = next((layout for layout in (*LAYOUTS, _evalscope(path)) if layout.recognises(values)), None)
         if layout:
             return layout, values
@@ -130,7 +130,7 @@ def _evalscope(path: Path) -> Layout:
 
 
 def _values(path: Path) -> Iterator[Values]:
-    return (item.values for item in read_records(path, mend=True) if isinstance(item, Record))
+    return (item.values for item in read_records(path, lenient=True) if isinstance(item, Record))
 
 
 def _reply(values: Values) -> Reply | None:

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import orjson
 
-from evalsuite._util.json_values import mended
+from evalsuite._util.json_values import to_valid_json
 from evalsuite.errors import DataError, InputError, Problem
 
 MMLU_COLUMNS = ("question", "a", "b", "c", "d", "answer")
@@ -52,10 +52,10 @@ class Record:
 Reading: TypeAlias = Iterator[Record | Problem]
 
 
-def read_records(path: Path, *, mend: bool = False) -> Reading:
+def read_records(path: Path, *, lenient: bool = False) -> Reading:
     """Yield every record of a data file, and a `Problem` for every row that is not one.
 
-    With `mend`, model text that UTF-8 or strict JSON cannot hold (half of an emoji, `NaN`) is replaced, not
+    With `lenient`, model text that UTF-8 or strict JSON cannot hold (half of an emoji, `NaN`) is replaced, not
     refused. Raises `DataError` for a file that is missing, of an unknown format, or not readable at all.
     """
     reader = READERS.get(path.suffix.lower())
@@ -65,7 +65,7 @@ def read_records(path: Path, *, mend: bool = False) -> Reading:
             "Convert the file or give it the ending that says what it is.",
         )
     try:
-        yield from reader(path, mend)
+        yield from reader(path, lenient)
     except OSError as error:
         advice = "Check the path and its permissions."
         raise DataError(
@@ -73,18 +73,18 @@ def read_records(path: Path, *, mend: bool = False) -> Reading:
         ) from error
 
 
-def _read_csv(path: Path, mend: bool) -> Reading:
-    return _read_delimited(path, ",", mend)
+def _read_csv(path: Path, lenient: bool) -> Reading:
+    return _read_delimited(path, ",", lenient)
 
 
-def _read_tsv(path: Path, mend: bool) -> Reading:
-    return _read_delimited(path, "\t", mend)
+def _read_tsv(path: Path, lenient: bool) -> Reading:
+    return _read_delimited(path, "\t", lenient)
 
 
-def _read_delimited(path: Path, delimiter: str, mend: bool) -> Reading:
+def _read_delimited(path: Path, delimiter: str, lenient: bool) -> Reading:
     file = str(path)
     columns: list[str] | None = None
-    for row in _delimited_rows(path, delimiter, mend):
+    for row in _delimited_rows(path, delimiter, lenient):
         if isinstance(row, Problem):
             yield row
             if columns is None:
@@ -116,10 +116,10 @@ class _Row(NamedTuple):
     fields: list[str]
 
 
-def _delimited_rows(path: Path, delimiter: str, mend: bool) -> Iterator[_Row | Problem]:
+def _delimited_rows(path: Path, delimiter: str, lenient: bool) -> Iterator[_Row | Problem]:
     csv.field_size_limit(MAX_FIELD_CHARACTERS)
     faults: list[Problem] = []
-    rows = csv.reader(_decoded_lines(path, faults, mend), delimiter=delimiter, strict=True)
+    rows = csv.reader(_decoded_lines(path, faults, lenient), delimiter=delimiter, strict=True)
     while True:
         line, row = rows.line_num + 1, []
         try:
@@ -141,7 +141,7 @@ def _broken_row(file: str, line: int, why: str) -> Problem:
     return Problem(file, line, f"broken quoting ({why})", 'quotes closed, and doubled ("") inside a field')
 
 
-def _decoded_lines(path: Path, faults: list[Problem], mend: bool) -> Iterator[str]:
+def _decoded_lines(path: Path, faults: list[Problem], lenient: bool) -> Iterator[str]:
     """Lines as text; a line that is not UTF-8 adds a fault, unless it is to be mended, and has its bytes replaced.
 
     Raises `DataError` where the file as a whole is in another encoding.
@@ -156,7 +156,7 @@ def _decoded_lines(path: Path, faults: list[Problem], mend: bool) -> Iterator[st
                 if not suspected:
                     _refuse_gb18030(path)
                     suspected = True
-                if mend:
+                if lenient:
                     yield line.decode("utf-8", errors="replace")
                     continue
                 byte = f"byte 0x{line[error.start]:02x} at position {error.start + 1} is not UTF-8"
@@ -216,30 +216,30 @@ def _named(columns: Iterable[str], row: Iterable[Any]) -> dict[str, Any]:
     }
 
 
-def _read_jsonl(path: Path, mend: bool) -> Reading:
+def _read_jsonl(path: Path, lenient: bool) -> Reading:
     file = str(path)
     faults: list[Problem] = []
-    for number, line in enumerate(_decoded_lines(path, faults, mend), start=1):
+    for number, line in enumerate(_decoded_lines(path, faults, lenient), start=1):
         if faults:
             yield from faults
             faults.clear()
         elif line and not line.isspace():
             try:
-                yield _object_record(file, number, _loads(line.rstrip(), mend))
+                yield _object_record(file, number, _loads(line.rstrip(), lenient))
             except orjson.JSONDecodeError as error:
                 what = f"broken JSON ({error.msg}, column {error.colno})"
                 yield Problem(file, number, what, "one JSON object a line")
 
 
-def _loads(line: str, mend: bool) -> Any:
+def _loads(line: str, lenient: bool) -> Any:
     """A line of JSON; mended, also what Python writes although JSON forbids it. Raises `JSONDecodeError`."""
     try:
         return orjson.loads(line)
     except orjson.JSONDecodeError:
-        if not mend:
+        if not lenient:
             raise
     try:
-        return mended(json.loads(line))
+        return to_valid_json(json.loads(line))
     except RecursionError as error:
         raise orjson.JSONDecodeError("nested too deeply", line, 0) from error
     except json.JSONDecodeError as error:
@@ -259,16 +259,16 @@ def _json_type(value: object) -> str:
     return names.get(type(value), "number")
 
 
-def _read_json(path: Path, mend: bool) -> Reading:
+def _read_json(path: Path, lenient: bool) -> Reading:
     """An array of objects, or an object that holds exactly one such array (`{"data": [...]}`)."""
     file = str(path)
     faults: list[Problem] = []
-    text = "".join(_decoded_lines(path, faults, mend))
+    text = "".join(_decoded_lines(path, faults, lenient))
     if faults or not text.strip():
         yield from faults
         return
     try:
-        yield from _array_records(file, text, mend)
+        yield from _array_records(file, text, lenient)
     except json.JSONDecodeError as error:
         what = f"broken JSON ({error.msg}, column {error.colno})"
         yield Problem(file, error.lineno, what, "a JSON array of objects")
@@ -276,8 +276,8 @@ def _read_json(path: Path, mend: bool) -> Reading:
         yield Problem(file, 0, "JSON that is nested too deeply", "a JSON array of objects")
 
 
-def _array_records(file: str, text: str, mend: bool) -> Reading:
-    start = _array_start(text)
+def _array_records(file: str, text: str, lenient: bool) -> Reading:
+    start = _find_array(text)
     if start is None:
         expected = "an array of objects, or an object that holds exactly one (pandas: orient='records')"
         yield Problem(file, 1, "JSON without one list of records", expected)
@@ -286,8 +286,8 @@ def _array_records(file: str, text: str, mend: bool) -> Reading:
     for place, end, value in _elements(text, start):
         line += text.count("\n", counted, place)
         counted = place
-        if mend:
-            yield _object_record(file, line, mended(value))
+        if lenient:
+            yield _object_record(file, line, to_valid_json(value))
         else:
             yield _half_pair(file, line, text[place:end], value) or _object_record(file, line, value)
 
@@ -310,7 +310,7 @@ def _elements(text: str, start: int) -> Iterator[tuple[int, int, Any]]:
         raise json.JSONDecodeError("Extra data", text, behind)
 
 
-def _array_start(text: str) -> int | None:
+def _find_array(text: str) -> int | None:
     """Where the array of records begins: at the top, or as the only list of an object. None when there is none."""
     start = _skip_space(text, 0)
     if text[start] == "[":

@@ -50,7 +50,7 @@ def parse_spec(text: str, kinds: Sequence[str]) -> DatasetSpec:
     return DatasetSpec(text=text, kind=kind, target=target)
 
 
-def names_suite(text: str) -> bool:
+def is_suite_spec(text: str) -> bool:
     """Whether a SPEC is a benchmark of another suite."""
     return text.partition(":")[0] in SUITE_KINDS and ":" in text and not Path(text).exists()
 

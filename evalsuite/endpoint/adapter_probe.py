@@ -45,7 +45,7 @@ class Liveness:
 
 
 @dataclass(frozen=True, slots=True)
-class Voice:
+class RequestTarget:
     """One way to ask a server: the name, and the fields each request carries."""
 
     base_url: str
@@ -54,13 +54,13 @@ class Voice:
 
 
 @dataclass(frozen=True, slots=True)
-class _Heard:
+class _ProbeReply:
     text: str
     first: Mapping[str, float]
     """The first token's most probable candidates with their log-probabilities; empty where the server gives none."""
 
 
-async def compare(adapter: Voice, base: Voice, prompts: Sequence[Prompt]) -> Liveness:
+async def compare(adapter: RequestTarget, base: RequestTarget, prompts: Sequence[Prompt]) -> Liveness:
     """Ask both. Raises `ServerError` when the server does not answer."""
     import httpx
 
@@ -77,7 +77,7 @@ async def compare(adapter: Voice, base: Voice, prompts: Sequence[Prompt]) -> Liv
     return Liveness(same, "greedy text", len(prompts))
 
 
-async def _ask(client: httpx.AsyncClient, voice: Voice, prompt: Prompt) -> _Heard:
+async def _ask(client: httpx.AsyncClient, voice: RequestTarget, prompt: Prompt) -> _ProbeReply:
     import httpx
 
     request = encode(prompt, Generation(PROBE_TOKENS))
@@ -96,7 +96,7 @@ async def _ask(client: httpx.AsyncClient, voice: Voice, prompt: Prompt) -> _Hear
         raise ServerError(
             f"{voice.base_url}: '{voice.model}' did not answer when base and adapter were compared ({error}). See the server's log."
         ) from error
-    return _Heard(str(text or ""), _first_token(choice.get("logprobs"), chat=chat))
+    return _ProbeReply(str(text or ""), _first_token(choice.get("logprobs"), chat=chat))
 
 
 def _first_token(logprobs: Any, *, chat: bool) -> dict[str, float]:
@@ -110,7 +110,7 @@ def _first_token(logprobs: Any, *, chat: bool) -> dict[str, float]:
         return {}
 
 
-def _difference(one: _Heard, other: _Heard) -> float:
+def _difference(one: _ProbeReply, other: _ProbeReply) -> float:
     """The largest difference of candidates both have; of those only one has, at least how far they are apart is not known."""
     shared = one.first.keys() & other.first.keys()
     if not shared:

@@ -9,12 +9,19 @@ from collections.abc import Mapping
 import aiohttp
 from yarl import URL
 
-from evalsuite.endpoint.transport import CHECK_SECONDS, Address, Hung, Piece, Response, TransportError
+from evalsuite.endpoint.transport import (
+    CHECK_SECONDS,
+    Address,
+    ChunkCallback,
+    HungCheck,
+    Response,
+    TransportError,
+)
 
 OK = 200
 
 
-class GeneralTransport:
+class AiohttpTransport:
     """Keep-alive connections to one address; `trust_env` lets HTTP_PROXY and the like decide the way."""
 
     def __init__(
@@ -30,15 +37,15 @@ class GeneralTransport:
         path: str,
         body: bytes,
         timeout: float,
-        on_piece: Piece | None = None,
-        hung: Hung | None = None,
+        on_chunk: ChunkCallback | None = None,
+        hung: HungCheck | None = None,
     ) -> Response:
         """See `Transport.send`."""
-        sending = self._send(method, path, body, timeout, on_piece)
-        return await (_unless_hung(asyncio.ensure_future(sending), hung) if hung else sending)
+        sending = self._send(method, path, body, timeout, on_chunk)
+        return await (_send_unless_hung(asyncio.ensure_future(sending), hung) if hung else sending)
 
     async def _send(
-        self, method: str, path: str, body: bytes, timeout: float, on_piece: Piece | None
+        self, method: str, path: str, body: bytes, timeout: float, on_chunk: ChunkCallback | None
     ) -> Response:
         try:
             async with self._session.request(
@@ -48,20 +55,20 @@ class GeneralTransport:
                 timeout=aiohttp.ClientTimeout(total=timeout),
                 allow_redirects=False,
             ) as response:
-                whole = await _read(response, on_piece if response.status == OK else None)
+                whole = await _read(response, on_chunk if response.status == OK else None)
                 headers = {name.lower(): value for name, value in response.headers.items()}
                 return Response(response.status, headers, whole)
         except asyncio.TimeoutError:
             raise
         except (aiohttp.ClientError, OSError) as error:
-            raise TransportError(_spoken(error)) from error
+            raise TransportError(_describe_error(error)) from error
 
     async def close(self) -> None:
         """See `Transport.close`."""
         await self._session.close()
 
 
-async def _unless_hung(sending: asyncio.Future[Response], hung: Hung) -> Response:
+async def _send_unless_hung(sending: asyncio.Future[Response], hung: HungCheck) -> Response:
     try:
         while not sending.done():
             await asyncio.wait({sending}, timeout=CHECK_SECONDS)
@@ -74,17 +81,17 @@ async def _unless_hung(sending: asyncio.Future[Response], hung: Hung) -> Respons
             await asyncio.gather(sending, return_exceptions=True)
 
 
-async def _read(response: aiohttp.ClientResponse, on_piece: Piece | None) -> bytes:
-    if on_piece is None:
+async def _read(response: aiohttp.ClientResponse, on_chunk: ChunkCallback | None) -> bytes:
+    if on_chunk is None:
         return await response.read()
     pieces = []
     async for piece in response.content.iter_any():
-        on_piece(piece)
+        on_chunk(piece)
         pieces.append(piece)
     return b"".join(pieces)
 
 
-def _spoken(error: BaseException) -> str:
+def _describe_error(error: BaseException) -> str:
     """An exception in words: some have none of their own."""
     if isinstance(error, ssl.SSLError):
         return f"TLS failed ({error.reason})"

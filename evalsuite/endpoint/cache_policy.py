@@ -27,11 +27,11 @@ ENDED_BY_ITSELF = frozenset({"stop", "tool_calls", "function_call", "eos_token",
 """What `finish_reason` says of a reply that its model ended. `length`, `content_filter`, `abort` and silence are none."""
 
 
-def through_cache(ask: Ask, store: ReplyStore, identity: str) -> Ask:
+def with_cache(ask: Ask, store: ReplyStore, identity: str) -> Ask:
     """`ask`, with replies taken from the store where they are there. `identity` says who is asked, as exactly as is known."""
 
-    async def ask_or_find(request: Request) -> Answer:
-        if not request.decided:
+    async def ask_or_look_up(request: Request) -> Answer:
+        if not request.deterministic:
             return await ask(request)
         key = cache_key(identity, request)
         found = store.find(key)
@@ -40,10 +40,10 @@ def through_cache(ask: Ask, store: ReplyStore, identity: str) -> Ask:
             return Answer(found, from_cache=True)
         answer = await ask(request)
         if is_whole(answer.reply, request):
-            store.keep(key, answer.reply)
+            store.put(key, answer.reply)
         return answer
 
-    return ask_or_find
+    return ask_or_look_up
 
 
 def cache_key(identity: str, request: Request) -> bytes:

@@ -16,8 +16,8 @@ from typing import Any, Literal, NoReturn, TypeAlias
 import orjson
 
 from evalsuite.endpoint.concurrency import Concurrency
-from evalsuite.endpoint.likelihood_requests import CLASSIFY_PATH, Unmeasured, read_measured
-from evalsuite.endpoint.retries import Patience, RetryPolicy, retry_after_seconds
+from evalsuite.endpoint.likelihood_requests import CLASSIFY_PATH, MissingMeasurement, read_measurement
+from evalsuite.endpoint.retries import HangDetector, RetryPolicy, retry_after_seconds
 from evalsuite.endpoint.transport import Address, Response, Transport, TransportError, open_transport
 from evalsuite.endpoint.wire import (
     PATHS,
@@ -27,13 +27,13 @@ from evalsuite.endpoint.wire import (
     StreamReader,
     TokenLimit,
     dumps,
-    error_words,
-    quoted,
+    error_message,
+    find_token_counts,
+    quote_start,
     read_reply,
-    tokens_told,
 )
 from evalsuite.errors import EndpointError, RunIncomplete, ServerError
-from evalsuite.types import NOTHING, Reply, TokenCounts
+from evalsuite.types import NO_TOKENS, Reply, TokenCounts
 
 FailureClass: TypeAlias = Literal[
     "timeout",
@@ -46,23 +46,23 @@ FailureClass: TypeAlias = Literal[
     "interrupted",
 ]
 """`missing_prediction`: nothing was to be asked; `interrupted`: the run ended between a sample's requests."""
-SECRET_CHARACTERS = 16
+MIN_SECRET_LENGTH = 16
 """Providers' keys are longer."""
 CONTROL_TIMEOUT_SECONDS = 30.0
 OVERLOAD_STATUSES = frozenset({429, 503, 529})
 """Too many requests, service unavailable, and what some providers say for overloaded."""
-REFUSED_TO_ALL = frozenset({402, 403, 404, 405, 407, 410})
+STATUSES_FOR_EVERY_ROW = frozenset({402, 403, 404, 405, 407, 410})
 """Payment required, forbidden, not found and the like: about who asks or what is asked, whatever the row."""
 JSON_TYPE = "application/json"
 MAX_LISTED_MODELS = 20
-TELLING_FIELDS = ("root", "parent", "meta")
+MODEL_IDENTITY_FIELDS = ("root", "parent", "meta")
 """vLLM and SGLang name the folder or hub id they loaded, and an adapter's base; llama.cpp sizes and shapes. `created` is
 the time of the request with some servers, so it tells nothing."""
 LLAMACPP = "llamacpp"
 """What llama.cpp's server says that its models are owned by."""
 NO_LOGPROBS = "the response has no log-probabilities of tokens"
 REDACTED = "[key]"
-NEWER_LIMIT: TokenLimit = "max_completion_tokens"
+NEW_TOKEN_LIMIT: TokenLimit = "max_completion_tokens"  # noqa: S105 (a field name)
 TEMPERATURE = "temperature"
 PROBE_ADVICE = (
     "If it names an option, take that out or give it another value (many reasoning models want --temperature 1); "
@@ -78,7 +78,7 @@ class RequestFailure(Exception):
     """
 
     had: Answer | None = None
-    wasted: TokenCounts = NOTHING
+    wasted: TokenCounts = NO_TOKENS
 
     def __init__(
         self, failure: FailureClass, message: str, *, status: int | None = None, attempts: int = 1
@@ -95,9 +95,9 @@ class RequestFailure(Exception):
         return self.failure == "rejected"
 
     @property
-    def of_its_row(self) -> bool:
+    def concerns_one_row(self) -> bool:
         """Whether it says nothing of the other rows: no key that was withdrawn, no model that is gone, no bill unpaid."""
-        return self.repeatable and self.status not in REFUSED_TO_ALL
+        return self.repeatable and self.status not in STATUSES_FOR_EVERY_ROW
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ class Answer:
     ttft_s: float | None = None
     attempts: int = 0
     from_cache: bool = False
-    wasted: TokenCounts = NOTHING
+    wasted: TokenCounts = NO_TOKENS
     """Tokens of attempts that came to nothing, of prompts and of replies, as far as the server told or sent them."""
 
 
@@ -129,7 +129,7 @@ class Traffic:
     in_flight: int = 0
 
 
-class _Again(Exception):
+class _RetryableFailure(Exception):
     """An attempt failed in a way that may pass."""
 
     def __init__(self, failure: RequestFailure, retry_after: str | None = None) -> None:
@@ -173,8 +173,8 @@ class Endpoint:
             raise EndpointError(
                 f"{self.base_url}: not an address ({error}). Check {self.option_prefix}base-url."
             ) from error
-        self._welcome_from = 0.0
-        self._patience = Patience(self.policy.deadline)
+        self._paused_until = 0.0
+        self._patience = HangDetector(self.policy.deadline)
         self._paths: dict[Api, str] = {api: self._address.path + path for api, path in PATHS.items()}
         self._paths["classify"] = self._address.path.removesuffix("/v1") + CLASSIFY_PATH
 
@@ -206,7 +206,7 @@ class Endpoint:
         A short key is a placeholder for a local server ("none", "EMPTY", "x"): no secret, and part of ordinary
         answers, which must be judged as they are.
         """
-        if not self.api_key or len(self.api_key) < SECRET_CHARACTERS:
+        if not self.api_key or len(self.api_key) < MIN_SECRET_LENGTH:
             return reply
         if self.api_key not in f"{reply.text}{reply.reasoning}{reply.tool_calls}":
             return reply
@@ -225,18 +225,20 @@ class Endpoint:
             self.limit_field,
             temperature=self.sends_temperature,
         )
-        await self._until_welcome()
+        await self._wait_while_paused()
         deadline = perf_counter() + self.policy.deadline
-        attempt, hangs, wasted = 0, 0, NOTHING
+        attempt, hangs, wasted = 0, 0, NO_TOKENS
         while True:
             attempt += 1
             try:
-                answer = _usable(await self._attempt(request, body, deadline, attempt, hangs), request)
-                return answer if wasted is NOTHING else replace(answer, wasted=wasted)
+                answer = _require_logprobs(
+                    await self._attempt(request, body, deadline, attempt, hangs), request
+                )
+                return answer if wasted is NO_TOKENS else replace(answer, wasted=wasted)
             except RequestFailure as final:
                 final.wasted = _sum(wasted, final.wasted)
                 raise
-            except _Again as again:
+            except _RetryableFailure as again:
                 failure = again.failure
                 failure.attempts = attempt
                 failure.wasted = wasted = _sum(wasted, failure.wasted)
@@ -249,22 +251,22 @@ class Endpoint:
             self.traffic.retries += 1
             await asyncio.sleep(delay)
 
-    def renew(self) -> None:
+    def reset(self) -> None:
         """Other work begins: how fast requests were answered so far says nothing about it."""
-        self.concurrency.renew()
-        self._patience.renew(perf_counter())
+        self.concurrency.reset()
+        self._patience.reset(perf_counter())
 
-    async def _until_welcome(self) -> None:
+    async def _wait_while_paused(self) -> None:
         """Wait while the server has asked everyone to come back later; a sample's time has not begun yet."""
-        while (left := self._welcome_from - perf_counter()) > 0:
+        while (left := self._paused_until - perf_counter()) > 0:
             await asyncio.sleep(left)
 
     def _note_overload(self, failure: RequestFailure, retry_after: str | None) -> None:
         if failure.status in OVERLOAD_STATUSES:
-            self.concurrency.overloaded()
+            self.concurrency.record_overload()
             asked = retry_after_seconds(retry_after) or 0.0
             if asked < self.policy.deadline:  # else every sample fails by itself, and the run soon ends
-                self._welcome_from = max(self._welcome_from, perf_counter() + asked)
+                self._paused_until = max(self._paused_until, perf_counter() + asked)
 
     async def _attempt(
         self, request: Request, body: bytes, deadline: float, attempt: int, hangs: int
@@ -285,56 +287,56 @@ class Endpoint:
                 watch,
             )
             if response.status != 200:
-                self._refused(response, attempt)
+                self._raise_for_status(response, attempt)
             if stream and response.content_type != JSON_TYPE:
                 reply = stream.reply()
             elif request.measure:
-                reply = read_measured(response.body, request)
+                reply = read_measurement(response.body, request)
             else:
                 reply = read_reply(response.body)
-        except Unmeasured as error:
+        except MissingMeasurement as error:
             failure = RequestFailure("rejected", self.redact(str(error)), attempts=attempt)
-            failure.wasted = _spent(stream, response)
+            failure.wasted = _wasted_tokens(stream, response)
             raise failure from None
         except BadReply as error:
-            raise _again("bad_reply", self.redact(str(error)), stream, response) from None
+            raise _retryable("bad_reply", self.redact(str(error)), stream, response) from None
         except asyncio.TimeoutError:
             if watch.hung:
-                raise _again("timeout", "no answer for far longer than any other took", stream) from None
-            self.concurrency.overloaded()
+                raise _retryable("timeout", "no answer for far longer than any other took", stream) from None
+            self.concurrency.record_overload()
             message = f"no answer within {self.policy.deadline:g} s"
             failure = RequestFailure("timeout", message, attempts=attempt)
-            failure.wasted = _spent(stream)
+            failure.wasted = _wasted_tokens(stream)
             raise failure from None
         except TransportError as error:
-            raise _again("connection", self.redact(str(error)), stream) from None
+            raise _retryable("connection", self.redact(str(error)), stream) from None
         finally:
             self.traffic.in_flight -= 1
             self._patience.under_way -= 1
         now = perf_counter()
-        self.concurrency.finished(now)
+        self.concurrency.record_answer(now)
         if request.measure is None:  # far quicker than generating, so no measure for the others
             self._patience.note(watch, now)
         ttft = stream.ttft_s if stream else None
         return Answer(self._redact_reply(reply), now - start, ttft, attempt)
 
-    def _refused(self, response: Response, attempt: int) -> NoReturn:
+    def _raise_for_status(self, response: Response, attempt: int) -> NoReturn:
         raw, status = self._redact_bytes(response.body), response.status
-        words = f"HTTP {status}: {error_words(raw)}"
+        words = f"HTTP {status}: {error_message(raw)}"
         if self.policy.retries_status(status):
             told = retry_after_seconds(response.headers.get("retry-after"), response.headers.get("date"))
             again = RequestFailure("status", words, status=status)
-            raise _Again(again, None if told is None else str(told))
+            raise _RetryableFailure(again, None if told is None else str(told))
         if status in (401, 403, 404) or status < 400:
             if not self.proven:
-                raise EndpointError(self._fatal(response, raw))
+                raise EndpointError(self._fatal_message(response, raw))
             if status == 401:
                 raise RunIncomplete(
-                    f"{self._fatal(response, raw)} Then run the same command again: it resumes."
+                    f"{self._fatal_message(response, raw)} Then run the same command again: it resumes."
                 )
         raise RequestFailure("rejected", words, status=status, attempts=attempt)
 
-    def _fatal(self, response: Response, raw: bytes) -> str:
+    def _fatal_message(self, response: Response, raw: bytes) -> str:
         status, elsewhere = response.status, response.headers.get("location")
         prefix = self.option_prefix
         advice = {
@@ -346,7 +348,7 @@ class Endpoint:
         }.get(status, f"Check {prefix}base-url.")
         if elsewhere:
             advice = f"It redirects to {self.redact(elsewhere)}: give the address it redirects to as {prefix}base-url."
-        return f"{self.base_url} answered HTTP {status}: {error_words(raw).rstrip('.')}. {advice}"
+        return f"{self.base_url} answered HTTP {status}: {error_message(raw).rstrip('.')}. {advice}"
 
     async def served_models(self) -> list[str] | None:
         """The names in `/models`; None when the server has no such list. Raises as `_listed_models`."""
@@ -371,10 +373,10 @@ class Endpoint:
         raw, status = self._redact_bytes(response.body), response.status
         is_html = "html" in response.content_type or raw.lstrip()[:1] == b"<"
         if status in (401, 403) or 300 <= status < 400:
-            raise EndpointError(self._fatal(response, raw))
+            raise EndpointError(self._fatal_message(response, raw))
         if is_html:
             raise EndpointError(
-                f"{self.base_url} answers HTML (HTTP {status}: {quoted(raw)[:80]}), so it is not an OpenAI endpoint. {self.option_prefix}base-url usually ends in /v1."
+                f"{self.base_url} answers HTML (HTTP {status}: {quote_start(raw)[:80]}), so it is not an OpenAI endpoint. {self.option_prefix}base-url usually ends in /v1."
             )
         if status != 200:
             return None
@@ -385,7 +387,7 @@ class Endpoint:
         names = await self._listed_models()
         if names and self.model in names:
             entry = names[self.model]
-            self.told = {name: entry[name] for name in TELLING_FIELDS if entry.get(name)}
+            self.told = {name: entry[name] for name in MODEL_IDENTITY_FIELDS if entry.get(name)}
             self.cache_per_slot = entry.get("owned_by") == LLAMACPP
         elif names:
             listed = ", ".join(list(names)[:MAX_LISTED_MODELS]) + (
@@ -395,13 +397,13 @@ class Endpoint:
                 f"{self.base_url} does not serve the model '{self.model}'. It serves: {listed}. Give one of them with {self.option_prefix}model."
             )
 
-    async def _ask_by_either_name(self, request: Request) -> None:
+    async def _ask_with_either_limit_field(self, request: Request) -> None:
         try:
             await self.ask(request)
         except RequestFailure as failure:
-            if not (failure.repeatable and NEWER_LIMIT in failure.message and request.api == "chat"):
+            if not (failure.repeatable and NEW_TOKEN_LIMIT in failure.message and request.api == "chat"):
                 raise
-            self.limit_field = NEWER_LIMIT
+            self.limit_field = NEW_TOKEN_LIMIT
             await self.ask(request)
 
     async def probe(self, request: Request, advice: str = PROBE_ADVICE) -> None:
@@ -410,7 +412,7 @@ class Endpoint:
         `advice` is for a server that read the request and will not answer it.
         """
         try:
-            await self._ask_by_either_name(request)
+            await self._ask_with_either_limit_field(request)
             self.proven = True
         except RequestFailure as failure:
             message = f"{self.base_url} lists '{self.model}' but a one-token request failed: {failure.message.rstrip('.')}."
@@ -420,7 +422,7 @@ class Endpoint:
             raise ServerError(f"{message} {waiting}") from failure
 
 
-def _usable(answer: Answer, request: Request) -> Answer:
+def _require_logprobs(answer: Answer, request: Request) -> Answer:
     """The answer; raises `RequestFailure` when it lacks what the request was sent for."""
     if request.logprobs and answer.reply.alternatives is None:
         failure = RequestFailure("no_logprobs", NO_LOGPROBS, attempts=answer.attempts)
@@ -429,24 +431,24 @@ def _usable(answer: Answer, request: Request) -> Answer:
     return answer
 
 
-def _again(
+def _retryable(
     failure: FailureClass, message: str, stream: StreamReader | None, response: Response | None = None
-) -> _Again:
+) -> _RetryableFailure:
     """An attempt that may succeed when repeated, with what it has cost."""
     found = RequestFailure(failure, message)
-    found.wasted = _spent(stream, response)
-    return _Again(found)
+    found.wasted = _wasted_tokens(stream, response)
+    return _RetryableFailure(found)
 
 
-def _spent(stream: StreamReader | None, response: Response | None = None) -> TokenCounts:
+def _wasted_tokens(stream: StreamReader | None, response: Response | None = None) -> TokenCounts:
     """The tokens of an attempt that came to nothing."""
-    if stream and (stream.spent != NOTHING or response is None):
+    if stream and (stream.spent != NO_TOKENS or response is None):
         return stream.spent
-    return tokens_told(response.body) if response else NOTHING
+    return find_token_counts(response.body) if response else NO_TOKENS
 
 
 def _sum(one: TokenCounts, other: TokenCounts) -> TokenCounts:
-    return one if other == NOTHING else (one[0] + other[0], one[1] + other[1])
+    return one if other == NO_TOKENS else (one[0] + other[0], one[1] + other[1])
 
 
 def _models(raw: bytes) -> dict[str, Mapping[str, Any]] | None:

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 START = 32
-CEILING = 256
+DEFAULT_MAXIMUM = 256
 """What vLLM works on at a time unless told otherwise; beyond it requests only queue."""
-LEAST_MEASURED = 64
+MIN_MEASURED = 64
 """Finished requests that a throughput is taken from, at least: replies differ in length, so a rate is off by some per
 cent."""
 WORTHWHILE = 0.3
@@ -34,13 +34,13 @@ class Concurrency(Protocol):
     def most(self) -> int:
         """What `limit` never exceeds."""
 
-    def finished(self, now: float) -> None:
+    def record_answer(self, now: float) -> None:
         """A request was answered; `now` is in seconds of any steady clock."""
 
-    def overloaded(self) -> None:
+    def record_overload(self) -> None:
         """The server could not keep up."""
 
-    def renew(self) -> None:
+    def reset(self) -> None:
         """Other work begins: throughput so far says nothing about it."""
 
 
@@ -55,13 +55,13 @@ class FixedConcurrency:
         """See `Concurrency.most`."""
         return self.limit
 
-    def finished(self, now: float) -> None:
+    def record_answer(self, now: float) -> None:
         """Changes nothing."""
 
-    def overloaded(self) -> None:
+    def record_overload(self) -> None:
         """Changes nothing."""
 
-    def renew(self) -> None:
+    def reset(self) -> None:
         """Changes nothing."""
 
 
@@ -71,31 +71,31 @@ class AdaptiveConcurrency:
     The first `limit` answers of a round were asked for under the limit before, so they are not measured.
     """
 
-    def __init__(self, start: int = START, most: int = CEILING) -> None:
+    def __init__(self, start: int = START, most: int = DEFAULT_MAXIMUM) -> None:
         self.limit = min(start, most)
         self.most = most
         self._answers, self._since, self._is_cut = 0, 0.0, False
-        self.renew()
+        self.reset()
 
-    def renew(self) -> None:
-        """See `Concurrency.renew`."""
+    def reset(self) -> None:
+        """See `Concurrency.reset`."""
         self._proven, self._rate = self.limit, 0.0
         self._doubling = True
         self._recovering_to = 0
         self._rounds, self._patience = 0, 2
         self._begin(self.limit)
 
-    def finished(self, now: float) -> None:
-        """See `Concurrency.finished`."""
+    def record_answer(self, now: float) -> None:
+        """See `Concurrency.record_answer`."""
         self._answers += 1
         if self._answers == self.limit:
             self._since = now
         measured = self._answers - self.limit
-        if measured >= max(self.limit, LEAST_MEASURED) and now > self._since:
-            self._conclude(measured / (now - self._since))
+        if measured >= max(self.limit, MIN_MEASURED) and now > self._since:
+            self._end_round(measured / (now - self._since))
 
-    def overloaded(self) -> None:
-        """See `Concurrency.overloaded`. One cut a round: what was sent before the cut will complain as well."""
+    def record_overload(self) -> None:
+        """See `Concurrency.record_overload`. One cut a round: what was sent before the cut will complain as well."""
         if self._is_cut:
             return
         self._doubling, self._rate = False, 0.0
@@ -107,29 +107,29 @@ class AdaptiveConcurrency:
         self.limit = max(1, min(limit, self.most))
         self._answers, self._since, self._is_cut = 0, 0.0, False
 
-    def _conclude(self, rate: float) -> None:
+    def _end_round(self, rate: float) -> None:
         if self.limit < self._recovering_to:
             self._begin(min(self._recovering_to, self.limit + self._step(RECOVERY_SHARE)))
             self._proven = self.limit
         elif self.limit > self._proven:
-            self._judge_trial(rate)
+            self._evaluate_trial(rate)
         else:
             self._rounds += 1
             self._rate += (rate - self._rate) / self._rounds  # the mean of all rounds at this limit
             due = self._doubling or self._rounds >= self._patience
-            self._begin(self._larger() if due else self.limit)
+            self._begin(self._next_limit() if due else self.limit)
 
-    def _judge_trial(self, rate: float) -> None:
+    def _evaluate_trial(self, rate: float) -> None:
         growth = self.limit / self._proven - 1
         if rate >= self._rate * (1 + WORTHWHILE * growth):
             self._proven, self._rate, self._rounds = self.limit, rate, 1
-            self._begin(self._larger() if self._doubling else self.limit)
+            self._begin(self._next_limit() if self._doubling else self.limit)
         else:
             self._doubling = False
             self._patience = self._rounds + 2 * self._patience  # each trial in vain makes the next one rarer
             self._begin(self._proven)
 
-    def _larger(self) -> int:
+    def _next_limit(self) -> int:
         return 2 * self.limit if self._doubling else self.limit + self._step(STEP_SHARE)
 
     def _step(self, share: float) -> int:

@@ -10,7 +10,7 @@ assistant at their end is part of the text, otherwise the text ends where the an
 classifier with one class whose activation is left out, so that its logit is the reward.
 
 Many servers take these fields and ignore them (llama.cpp, `transformers serve`). A response without a value for every
-token is refused (`Unmeasured`), never filled up.
+token is refused (`MissingMeasurement`), never filled up.
 
 Sources: OpenAI's reference of `/completions`; vLLM 0.32 (`entrypoints/openai`, `entrypoints/pooling/classify`).
 """
@@ -32,10 +32,10 @@ from evalsuite.endpoint.wire import (
     first_choice,
     loads,
 )
-from evalsuite.types import Measured, Prompt, Reply
+from evalsuite.types import Measurement, Prompt, Reply
 
 CLASSIFY_PATH = "/classify"
-MEASURING = Generation(max_tokens=1)
+ONE_TOKEN = Generation(max_tokens=1)
 """One token, since servers refuse none; it is thrown away."""
 ECHO = {"echo": True, "logprobs": 1}
 LEAST_LOGPROB = -9999.0
@@ -45,71 +45,75 @@ ROUNDING = 1e-3
 UNDECODABLE = "\ufffd"
 
 
-class Unmeasured(BadReply):
+class MissingMeasurement(BadReply):
     """A response that does not hold what was asked for, and will not when asked again."""
 
 
-def request_for(prompt: Prompt, generation: Generation) -> Request:
+def build_request(prompt: Prompt, generation: Generation) -> Request:
     """Serialise a prompt, to be answered or to be measured."""
     if prompt.measure is None:
         return encode(prompt, generation)
     if prompt.messages is None:
         content = dumps(prompt.text)
-        fields = dumps({**MEASURING.fields(), **ECHO})
+        fields = dumps({**ONE_TOKEN.fields(), **ECHO})
         asked = b'{"prompt":' + content + b"," + fields[1:]
-        return Request("completions", asked, content, measure="logprobs", decided=True)
+        return Request("completions", asked, content, measure="logprobs", deterministic=True)
     content = dumps(prompt.messages)
     if prompt.measure == "reward":
         asked = b'{"messages":' + content + b',"use_activation":false}'
-        return Request("classify", asked, content, measure="reward", decided=True)
+        return Request("classify", asked, content, measure="reward", deterministic=True)
     to_answer = prompt.messages[-1].get("role") != "assistant"
-    fields = dumps({**MEASURING.fields(), "prompt_logprobs": 0, "add_generation_prompt": to_answer})
+    fields = dumps({**ONE_TOKEN.fields(), "prompt_logprobs": 0, "add_generation_prompt": to_answer})
     asked = b'{"messages":' + content + b"," + fields[1:]
-    return Request("chat", asked, content, measure="logprobs", decided=True)
+    return Request("chat", asked, content, measure="logprobs", deterministic=True)
 
 
-def read_measured(raw: bytes, request: Request) -> Reply:
-    """What the server says of the text. Raises `BadReply`, as `Unmeasured` where asking again is of no use."""
+def read_measurement(raw: bytes, request: Request) -> Reply:
+    """What the server says of the text. Raises `BadReply`, as `MissingMeasurement` where asking again is of no use."""
     document = loads(raw)
     usage = document.get("usage")
     usage = usage if isinstance(usage, Mapping) else {}
     prompt_tokens = count_or_none(usage.get("prompt_tokens"))
     if request.measure == "reward":
-        measured = Measured(reward=_reward(document))
+        measured = Measurement(reward=_reward(document))
     elif request.api == "chat":
-        measured = _of_chat(document)
+        measured = _read_chat(document)
     else:
-        measured = _of_echo(first_choice(document), prompt_tokens)
+        measured = _read_echo(first_choice(document), prompt_tokens)
     return Reply("", prompt_tokens=prompt_tokens, measured=measured)
 
 
-def _of_echo(choice: Mapping[str, Any], prompt_tokens: int | None) -> Measured:
+def _read_echo(choice: Mapping[str, Any], prompt_tokens: int | None) -> Measurement:
     """The prompt's part of an echoed completion. Without a count of its tokens it is all but the last one."""
     held = choice.get("logprobs")
     held = held if isinstance(held, Mapping) else {}
     tokens, logprobs = held.get("tokens"), held.get("token_logprobs")
     if not isinstance(tokens, list) or not isinstance(logprobs, list) or len(tokens) != len(logprobs):
-        raise Unmeasured("it ignores 'echo' with 'logprobs': no log-probabilities of the prompt came back")
+        raise MissingMeasurement(
+            "it ignores 'echo' with 'logprobs': no log-probabilities of the prompt came back"
+        )
     count = len(tokens) - 1 if prompt_tokens is None else prompt_tokens
     if not 0 < count <= len(tokens):
-        raise Unmeasured(
+        raise MissingMeasurement(
             f"it gives {len(tokens)} log-probabilities for a prompt of {count} tokens and the one after it"
         )
-    return _measured(list(map(str, tokens[:count])), logprobs[:count])
+    return _build_measurement(list(map(str, tokens[:count])), logprobs[:count])
 
 
-def _of_chat(document: Mapping[str, Any]) -> Measured:
+def _read_chat(document: Mapping[str, Any]) -> Measurement:
     """`prompt_logprobs`: for each token an object of its id, or null for the first."""
     listed = document.get("prompt_logprobs")
     if not isinstance(listed, list) or not listed:
-        raise Unmeasured("it ignores 'prompt_logprobs': no log-probabilities of the messages came back")
+        raise MissingMeasurement(
+            "it ignores 'prompt_logprobs': no log-probabilities of the messages came back"
+        )
     tokens: list[str] = []
     logprobs: list[Any] = []
     for entry in listed:
         token, logprob = _chat_token(entry)
         tokens.append(token)
         logprobs.append(logprob)
-    return _measured(tokens, logprobs)
+    return _build_measurement(tokens, logprobs)
 
 
 def _chat_token(entry: Any) -> tuple[str, Any]:
@@ -123,16 +127,16 @@ def _chat_token(entry: Any) -> tuple[str, Any]:
     return str(decoded) if readable else f"<{token_id}>", details.get("logprob")
 
 
-def _measured(tokens: Sequence[str], logprobs: Sequence[Any]) -> Measured:
+def _build_measurement(tokens: Sequence[str], logprobs: Sequence[Any]) -> Measurement:
     """Every token but the first has a value."""
     if any(value is None for value in islice(logprobs, 1, None)):
-        raise Unmeasured("it leaves out the log-probabilities of some of the prompt's tokens")
-    return Measured(tuple(tokens), tuple(None if value is None else _logprob(value) for value in logprobs))
+        raise MissingMeasurement("it leaves out the log-probabilities of some of the prompt's tokens")
+    return Measurement(tuple(tokens), tuple(None if value is None else _logprob(value) for value in logprobs))
 
 
 def _logprob(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value) or value > ROUNDING:
-        raise Unmeasured(f"it gives {value!r} for a log-probability")
+        raise MissingMeasurement(f"it gives {value!r} for a log-probability")
     return min(0.0, max(LEAST_LOGPROB, float(value)))
 
 
@@ -142,10 +146,10 @@ def _reward(document: Mapping[str, Any]) -> float:
     first = data[0] if isinstance(data, list) and data else None
     values = first.get("probs") if isinstance(first, Mapping) else None
     if not isinstance(values, list) or not values:
-        raise Unmeasured("it answers /classify without 'data' and 'probs'")
+        raise MissingMeasurement("it answers /classify without 'data' and 'probs'")
     if len(values) != 1:
-        raise Unmeasured(f"it is a classifier of {len(values)} classes; a reward model has one")
+        raise MissingMeasurement(f"it is a classifier of {len(values)} classes; a reward model has one")
     value = values[0]
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise Unmeasured(f"it gives {value!r} for a reward")
+        raise MissingMeasurement(f"it gives {value!r} for a reward")
     return float(value)

@@ -11,7 +11,7 @@ from evalsuite.endpoint.client import Answer, Endpoint
 from evalsuite.endpoint.wire import Request
 
 
-class Lane:
+class RequestLimiter:
     """An endpoint that gets as many requests at a time as its concurrency says, however many workers ask."""
 
     def __init__(self, endpoint: Endpoint) -> None:
@@ -50,7 +50,7 @@ class Lane:
 
 
 @dataclass(frozen=True, slots=True)
-class TogetherConcurrency:
+class CombinedConcurrency:
     """As many workers as all endpoints together take requests; each endpoint finds its own number (see `Concurrency`)."""
 
     endpoints: Sequence[Endpoint]
@@ -65,13 +65,13 @@ class TogetherConcurrency:
         """The sum of the endpoints'."""
         return sum(endpoint.concurrency.most for endpoint in self.endpoints)
 
-    def finished(self, now: float) -> None:
+    def record_answer(self, now: float) -> None:
         """The endpoints are told themselves."""
 
-    def overloaded(self) -> None:
+    def record_overload(self) -> None:
         """The endpoints are told themselves."""
 
-    def renew(self) -> None:
+    def reset(self) -> None:
         """Other work begins for all of them."""
         for endpoint in self.endpoints:
-            endpoint.concurrency.renew()
+            endpoint.concurrency.reset()

@@ -10,11 +10,11 @@ from dataclasses import replace
 from evalsuite.endpoint.client import Endpoint, RequestFailure
 from evalsuite.endpoint.wire import Generation, encode
 from evalsuite.errors import EndpointError, ServerError
-from evalsuite.types import LogprobForm, Message, Prompt
+from evalsuite.types import LogprobPrompt, Message, Prompt
 
 WORD_TO_REPEAT: Message = {"role": "user", "content": "Repeat this word: XylophoneQuartz"}
 WHOLE_TURN = Prompt(messages=[WORD_TO_REPEAT])
-BEGUN_TURN = Prompt(
+PREFILLED_TURN = Prompt(
     messages=[WORD_TO_REPEAT, {"role": "assistant", "content": "XylophoneQu"}], continues=True
 )
 REST_OF_WORD = "ar"
@@ -22,15 +22,15 @@ REST_OF_WORD = "ar"
 turn of its own begins like that."""
 MOST_PROBABLE = 3
 FLAT_PROMPT = Prompt(text="Answer:")
-WHO_GIVES_THEM = (
+SERVERS_WITH_LOGPROBS = (
     "vLLM, SGLang, LMDeploy, llama.cpp, Ollama and OpenAI's chat models give them, `transformers serve` does not. "
     "Serve the model with one of these, or let it answer in words: --mcq-mode generate."
 )
 
 
 async def find_logprob_form(
-    endpoint: Endpoint, generation: Generation, wanted: LogprobForm, *, completions: bool, continues: bool
-) -> LogprobForm:
+    endpoint: Endpoint, generation: Generation, wanted: LogprobPrompt, *, completions: bool, continues: bool
+) -> LogprobPrompt:
     """The form that can be asked for, `wanted` if it can be.
 
     `generation` is that of the requests to come. With `continues` the server is known to go on with begun turns. Raises
@@ -39,7 +39,7 @@ async def find_logprob_form(
     one_token = replace(generation, max_tokens=1)
     if wanted == "marker" and not (completions or continues):
         try:
-            tokens = await _most_probable(endpoint, BEGUN_TURN, one_token)
+            tokens = await _most_probable(endpoint, PREFILLED_TURN, one_token)
             return "marker" if any(token.startswith(REST_OF_WORD) for token in tokens) else "letter"
         except RequestFailure:  # perhaps for the begun turn only
             wanted = "letter"
@@ -61,7 +61,7 @@ def _refusal(endpoint: Endpoint, failure: RequestFailure) -> EndpointError | Ser
     if failure.failure in ("rejected", "no_logprobs"):
         return EndpointError(
             f"{endpoint.base_url}: --mcq-mode logprob reads the log-probabilities of tokens, "
-            f"and the server gives none for '{endpoint.model}' ({said}). {WHO_GIVES_THEM}"
+            f"and the server gives none for '{endpoint.model}' ({said}). {SERVERS_WITH_LOGPROBS}"
         )
     return ServerError(
         f"{endpoint.base_url}: cannot tell whether the server gives log-probabilities ({said}). See the server's log."

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from evalsuite.endpoint.reply_store import ReplyStore
 
 Wrap = Callable[[Ask], Ask]
-NOT_DECIDED = "--cache: replies are drawn at random at a temperature above 0, so those are neither taken from the cache nor kept."
+RANDOM_REPLIES_NOTE = "--cache: replies are drawn at random at a temperature above 0, so those are neither taken from the cache nor kept."
 
 
 @contextmanager
-def opened_cache(folder: Path | None, notify: Callable[[str], None]) -> Iterator[ReplyStore | None]:
+def open_cache(folder: Path | None, notify: Callable[[str], None]) -> Iterator[ReplyStore | None]:
     """The store in a folder; None where the user names none. What did not work is said at the end.
 
     Raises `ConfigError` for a folder that cannot be written.
@@ -35,11 +35,11 @@ def opened_cache(folder: Path | None, notify: Callable[[str], None]) -> Iterator
         yield store
     finally:
         store.close()
-        for sentence in store.complaints():
+        for sentence in store.problems():
             notify(f"note: {sentence}")
 
 
-def put_before(
+def wrap_with_cache(
     store: ReplyStore | None, endpoint: Endpoint, fingerprint: str, engine: Mapping[str, Any] | None = None
 ) -> Wrap | None:
     """The cache before an endpoint; None where there is none, or where its replies are no matter of what it is asked.
@@ -49,14 +49,14 @@ def put_before(
     """
     if store is None or not endpoint.sends_temperature:
         return None
-    from evalsuite.endpoint.cache_policy import through_cache
+    from evalsuite.endpoint.cache_policy import with_cache
 
-    identity = identity_of(fingerprint, engine or {}, endpoint.fields, endpoint.told)
-    return partial(through_cache, store=store, identity=identity)
+    identity = cache_identity(fingerprint, engine or {}, endpoint.fields, endpoint.told)
+    return partial(with_cache, store=store, identity=identity)
 
 
-def identity_of(
+def cache_identity(
     fingerprint: str, engine: Mapping[str, Any], fields: Mapping[str, Any], told: Mapping[str, Any]
 ) -> str:
-    """Who is asked, in one text; see `put_before`."""
+    """Who is asked, in one text; see `wrap_with_cache`."""
     return json.dumps([fingerprint, dict(engine), dict(fields), dict(told)], sort_keys=True, default=str)

@@ -4,7 +4,7 @@ An entry is a reply under a hash of what was asked of whom (`endpoint.cache_poli
 (`recalling`). It holds no prompt, no address and no key.
 Entries carry a checksum, since SQLite has none: one that does not fit is passed over, counted, and replaced by the reply
 to the request that is sent instead. Whatever else is wrong with the file (not a database, locked, disk full) costs the
-use of the cache, never the run: `complaints` says so.
+use of the cache, never the run: `problems` says so.
 
 Finding is a look-up in the caller's thread (some microseconds); writing is done by a thread of the store's own, many
 entries in a transaction, so that a lock held by another process delays no request.
@@ -27,7 +27,7 @@ import orjson
 
 from evalsuite.endpoint.wire import dumps
 from evalsuite.errors import ConfigError
-from evalsuite.types import Measured, Reply
+from evalsuite.types import Measurement, Reply
 
 STORE_FILE = "replies.sqlite"
 READ_WAIT_SECONDS = 0.2
@@ -36,7 +36,7 @@ WRITE_WAIT_SECONDS = 30.0
 MOST_AT_ONCE = 512
 """Entries in a transaction."""
 CHECK_BYTES = 8
-TABLE = (
+CREATE_TABLE = (
     "CREATE TABLE IF NOT EXISTS replies (key BLOB PRIMARY KEY, reply BLOB NOT NULL, checksum BLOB NOT NULL)"
 )
 FIND = "SELECT reply, checksum FROM replies WHERE key = ?"
@@ -44,7 +44,7 @@ KEEP = "INSERT OR REPLACE INTO replies VALUES (?, ?, ?)"
 
 
 class ReplyStore:
-    """See the module's docstring. `find` and `keep` are for one thread at a time; `close` writes what is left."""
+    """See the module's docstring. `find` and `put` are for one thread at a time; `close` writes what is left."""
 
     def __init__(self, folder: Path) -> None:
         """Open the store, made where there is none. Raises `ConfigError` for a folder that cannot be written."""
@@ -64,7 +64,7 @@ class ReplyStore:
                 f"--cache {folder}: cannot write there ({error.strerror}). Name a folder that can be written, or leave out --cache."
             ) from error
         try:
-            self._reader = _prepared(self.path)
+            self._reader = _open_reader(self.path)
         except sqlite3.Error as error:
             self._fault = str(error)
             return
@@ -82,7 +82,7 @@ class ReplyStore:
         return reply
 
     def facts(self, key: bytes) -> dict[str, Any] | None:
-        """What `keep_facts` kept under a key, likewise."""
+        """What `put_facts` kept under a key, likewise."""
         return self._fields(key)
 
     def _fields(self, key: bytes) -> dict[str, Any] | None:
@@ -100,12 +100,12 @@ class ReplyStore:
         self.damaged += fields is None
         return fields
 
-    def keep(self, key: bytes, reply: Reply) -> None:
+    def put(self, key: bytes, reply: Reply) -> None:
         """Have a reply written, soon."""
         if self._writer and not self._unwritten:
             self._waiting.put((key, reply))
 
-    def keep_facts(self, key: bytes, facts: dict[str, Any]) -> None:
+    def put_facts(self, key: bytes, facts: dict[str, Any]) -> None:
         """Have what a server told written, soon: anything that JSON holds."""
         if self._writer and not self._unwritten:
             self._waiting.put((key, facts))
@@ -118,7 +118,7 @@ class ReplyStore:
         if self._reader:
             self._reader.close()
 
-    def complaints(self) -> Iterator[str]:
+    def problems(self) -> Iterator[str]:
         """What did not work, in sentences for the user."""
         if self._fault:
             yield (
@@ -147,7 +147,7 @@ class ReplyStore:
             self._unwritten = str(error)
 
 
-def _prepared(path: Path) -> sqlite3.Connection:
+def _open_reader(path: Path) -> sqlite3.Connection:
     """The reader's connection, to a file that has the table and a write-ahead log.
 
     One process at a time: two that switch a new file to that log at once would refuse each other.
@@ -159,7 +159,7 @@ def _prepared(path: Path) -> sqlite3.Connection:
         try:
             # so that readers and the writer do not wait for each other
             connection.execute("PRAGMA journal_mode = WAL").fetchone()
-            connection.execute(TABLE)
+            connection.execute(CREATE_TABLE)
             connection.execute(f"PRAGMA busy_timeout = {READ_WAIT_SECONDS * 1000:.0f}")
         except sqlite3.Error:
             connection.close()
@@ -203,7 +203,7 @@ def _unpacked(key: bytes, content: object, checksum: object) -> dict[str, Any] |
 
 def _reply(fields: dict[str, Any]) -> Reply:
     measured = fields.pop("measured", None)
-    return Reply(**fields, measured=Measured.from_json(measured) if measured else None)
+    return Reply(**fields, measured=Measurement.from_json(measured) if measured else None)
 
 
 def _checksum(key: bytes, content: bytes) -> bytes:

@@ -47,7 +47,7 @@ class RetryPolicy:
         return own if asked is None else max(own, asked + JITTER.uniform(0.0, self.first_delay))
 
 
-class Patience:
+class HangDetector:
     """Which attempts are taken for hung: a lost request must not cost a sample all its time, nor the run its end.
 
     An attempt is hung when it takes ten times as long as the slowest answer so far, and also, at least,
@@ -66,40 +66,40 @@ class Patience:
         self.answered = 0
         self.under_way = 0
 
-    def begin(self, hangs: int, now: float) -> Watch:
+    def begin(self, hangs: int, now: float) -> AttemptWatch:
         """Watch an attempt sent `now` (seconds of a steady clock); `hangs` of the sample's before were hung."""
         overtaken_at = self.answered + self.under_way + OVERTAKEN_BY
         self.under_way += 1
-        return Watch(self, hangs, now, overtaken_at)
+        return AttemptWatch(self, hangs, now, overtaken_at)
 
-    def note(self, watch: Watch, now: float) -> None:
+    def note(self, watch: AttemptWatch, now: float) -> None:
         """A watched attempt was answered."""
         self.answered += 1
         if watch.start >= self._renewed:
             self._known += 1
             self._slowest = max(self._slowest, now - watch.start)
 
-    def renew(self, now: float) -> None:
+    def reset(self, now: float) -> None:
         """Other work begins: how long answers took so far says nothing about it."""
         self._renewed, self._known, self._slowest = now, 0, 0.0
 
-    def seconds(self, watch: Watch) -> float:
+    def seconds(self, watch: AttemptWatch) -> float:
         """How long an attempt is waited for at most; infinity where too little is known, and after two hangs."""
         if watch.hangs >= MOST_HANGS or self._known < KNOWN_AFTER_ANSWERS:
             return math.inf
         return max(min(self._least(watch), self._deadline / 3), HUNG_FACTOR * self._slowest)
 
-    def _least(self, watch: Watch) -> float:
+    def _least(self, watch: AttemptWatch) -> float:
         if self.answered >= watch.overtaken_at:
             return OVERTAKEN_PATIENCE_SECONDS
         return LEAST_PATIENCE_SECONDS if self.under_way <= FEW_UNDER_WAY else STALLED_PATIENCE_SECONDS
 
 
 @dataclass(slots=True)
-class Watch:
+class AttemptWatch:
     """One attempt; a transport asks it now and then whether it is hung."""
 
-    patience: Patience
+    patience: HangDetector
     hangs: int
     start: float
     overtaken_at: int

@@ -12,7 +12,14 @@ from typing import Any, cast
 
 import httptools
 
-from evalsuite.endpoint.transport import CHECK_SECONDS, Address, Hung, Piece, Response, TransportError
+from evalsuite.endpoint.transport import (
+    CHECK_SECONDS,
+    Address,
+    ChunkCallback,
+    HungCheck,
+    Response,
+    TransportError,
+)
 
 IDLE_SECONDS = 4.0
 """A connection idle for longer is not used again: uvicorn, and vLLM with it, closes them after 5 seconds."""
@@ -30,7 +37,7 @@ class _Exchange:
     """One request under way and what has arrived of its response."""
 
     done: asyncio.Future[Response]
-    on_piece: Piece | None
+    on_chunk: ChunkCallback | None
     status: int = 0
     headers: dict[str, str] = field(default_factory=dict)
     body: list[bytes] = field(default_factory=list)
@@ -53,10 +60,15 @@ class _Connection(asyncio.Protocol):
         self.is_open = True
 
     async def exchange(
-        self, outbox: _Outbox, request: bytes, timeout: float, on_piece: Piece | None, hung: Hung | None
+        self,
+        outbox: _Outbox,
+        request: bytes,
+        timeout: float,
+        on_chunk: ChunkCallback | None,
+        hung: HungCheck | None,
     ) -> Response:
         """Send a request and wait for its response; a connection that fails is closed."""
-        self._exchange = _Exchange(self._loop.create_future(), on_piece)
+        self._exchange = _Exchange(self._loop.create_future(), on_chunk)
         self._set_alarm(self._loop.time() + timeout, hung)
         outbox.put(self, request)
         try:
@@ -68,11 +80,11 @@ class _Connection(asyncio.Protocol):
             self._alarm.cancel()
             self._exchange = None
 
-    def _set_alarm(self, end: float, hung: Hung | None) -> None:
+    def _set_alarm(self, end: float, hung: HungCheck | None) -> None:
         left = end - self._loop.time()
         self._alarm = self._loop.call_later(min(left, CHECK_SECONDS) if hung else left, self._ring, end, hung)
 
-    def _ring(self, end: float, hung: Hung | None) -> None:
+    def _ring(self, end: float, hung: HungCheck | None) -> None:
         if self._loop.time() >= end or (hung and hung()):
             self._fail(asyncio.TimeoutError())
         else:
@@ -125,8 +137,8 @@ class _Connection(asyncio.Protocol):
         if exchange.inflate:
             piece = _inflated(exchange.inflate, piece)
         exchange.body.append(piece)
-        if exchange.on_piece and exchange.status == OK:
-            exchange.on_piece(piece)
+        if exchange.on_chunk and exchange.status == OK:
+            exchange.on_chunk(piece)
 
     def on_message_complete(self) -> None:
         exchange = self._exchange
@@ -147,7 +159,7 @@ class _Connection(asyncio.Protocol):
         if error is None and _ends_with_connection(exchange):
             self._finish(exchange)
         else:
-            self._fail(TransportError(spoken(error) if error else "the server closed the connection"))
+            self._fail(TransportError(describe_error(error) if error else "the server closed the connection"))
 
     def _finish(self, exchange: _Exchange) -> None:
         if not exchange.done.done():
@@ -202,7 +214,7 @@ def _ends_with_connection(exchange: _Exchange) -> bool:
     return exchange.status >= OK and not framed
 
 
-class DirectTransport:
+class SocketTransport:
     """Keep-alive connections to one `http://` address, as many as there are requests at a time."""
 
     def __init__(self, address: Address, headers: Mapping[str, str]) -> None:
@@ -225,8 +237,8 @@ class DirectTransport:
         path: str,
         body: bytes,
         timeout: float,
-        on_piece: Piece | None = None,
-        hung: Hung | None = None,
+        on_chunk: ChunkCallback | None = None,
+        hung: HungCheck | None = None,
     ) -> Response:
         """See `Transport.send`."""
         start = self._loop.time()
@@ -241,7 +253,7 @@ class DirectTransport:
         self._busy.add(connection)
         try:
             left = timeout - (self._loop.time() - start)
-            return await connection.exchange(self._outbox, request, left, on_piece, hung)
+            return await connection.exchange(self._outbox, request, left, on_chunk, hung)
         finally:
             self._busy.discard(connection)
             if connection.is_open:
@@ -283,7 +295,7 @@ class DirectTransport:
             else:
                 await self._loop.create_connection(lambda: connection, host, port, **self._at_a_time)
         except OSError as error:
-            raise TransportError(spoken(error)) from error
+            raise TransportError(describe_error(error)) from error
 
     async def _found(self, host: str, port: int) -> Sequence[Any]:
         return await self._loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -306,7 +318,7 @@ def _ended_in_time(task: asyncio.Task[None]) -> None:
     task.result()
 
 
-def spoken(error: OSError | Exception) -> str:
+def describe_error(error: OSError | Exception) -> str:
     """An exception in words: some have none of their own."""
     if isinstance(error, socket.gaierror):
         return f"the name does not resolve ({error.strerror})"

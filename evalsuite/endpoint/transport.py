@@ -14,9 +14,9 @@ from urllib.parse import quote, urlsplit
 
 LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
 
-Piece: TypeAlias = Callable[[bytes], None]
+ChunkCallback: TypeAlias = Callable[[bytes], None]
 """Takes a piece of a response's body the moment it arrives."""
-Hung: TypeAlias = Callable[[], bool]
+HungCheck: TypeAlias = Callable[[], bool]
 """Whether a request that is still unanswered is to be given up."""
 CHECK_SECONDS = 0.5
 """How often that is asked."""
@@ -77,14 +77,14 @@ class Transport(Protocol):
         path: str,
         body: bytes,
         timeout: float,
-        on_piece: Piece | None = None,
-        hung: Hung | None = None,
+        on_chunk: ChunkCallback | None = None,
+        hung: HungCheck | None = None,
     ) -> Response:
         """The response to one request, redirects not followed; `timeout` is in seconds and covers all of it.
 
         A request that is `hung` ends as one whose time is up.
 
-        `on_piece` sees the body of a response of status 200 as it arrives; what it raises ends the request.
+        `on_chunk` sees the body of a response of status 200 as it arrives; what it raises ends the request.
         Raises `TransportError` and `asyncio.TimeoutError`.
         """
 
@@ -98,12 +98,12 @@ def open_transport(address: Address, headers: Mapping[str, str], connections: in
     `headers` go with every request; `connections` is how many requests may be under way at a time.
     """
     if address.scheme == "http" and not _is_behind_proxy(address.host):
-        from evalsuite.endpoint.socket_transport import DirectTransport
+        from evalsuite.endpoint.socket_transport import SocketTransport
 
-        return DirectTransport(address, headers)
-    from evalsuite.endpoint.aiohttp_transport import GeneralTransport
+        return SocketTransport(address, headers)
+    from evalsuite.endpoint.aiohttp_transport import AiohttpTransport
 
-    return GeneralTransport(address, headers, connections, trust_env=address.host not in LOCAL_HOSTS)
+    return AiohttpTransport(address, headers, connections, trust_env=address.host not in LOCAL_HOSTS)
 
 
 def _is_behind_proxy(host: str) -> bool:

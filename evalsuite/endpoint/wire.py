@@ -18,7 +18,7 @@ from typing import Any, Literal, TypeAlias
 
 import orjson
 
-from evalsuite._util.json_values import mended
+from evalsuite._util.json_values import to_valid_json
 from evalsuite.types import Measure, Prompt, Reply, TokenCounts
 
 Api: TypeAlias = Literal["chat", "completions", "classify"]
@@ -79,7 +79,7 @@ class Request:
     """Set where no reply is asked for; see `endpoint.likelihood_requests`."""
     logprobs: bool = False
     """A reply without log-probabilities is of no use."""
-    decided: bool = False
+    deterministic: bool = False
     """Whether the reply is decided by what is asked: nothing is drawn at random."""
 
     def body(
@@ -103,17 +103,17 @@ class Request:
 def encode(prompt: Prompt, generation: Generation) -> Request:
     """Serialise a prompt with its generation settings."""
     chat, logprobs = prompt.messages is not None, generation.top_logprobs is not None
-    decided = generation.temperature == 0.0
+    deterministic = generation.temperature == 0.0
     fields = _settings(generation, prompt.stop, chat, prompt.continues)
     if prompt.messages is not None:
         content = dumps(prompt.messages)
         tools = b"" if prompt.tools is None else dumps(prompt.tools)
         named = b'"tools":' + tools + b"," if tools else b""
         asked = b'{"messages":' + content + b"," + named + fields[1:]
-        return Request("chat", asked, content, tools, logprobs=logprobs, decided=decided)
+        return Request("chat", asked, content, tools, logprobs=logprobs, deterministic=deterministic)
     content = dumps(prompt.text)
     asked = b'{"prompt":' + content + b"," + fields[1:]
-    return Request("completions", asked, content, logprobs=logprobs, decided=decided)
+    return Request("completions", asked, content, logprobs=logprobs, deterministic=deterministic)
 
 
 @lru_cache(maxsize=64)
@@ -140,7 +140,7 @@ def dumps(value: Any) -> bytes:
     try:
         return orjson.dumps(value)
     except TypeError:
-        return orjson.dumps(mended(value), default=str)
+        return orjson.dumps(to_valid_json(value), default=str)
 
 
 def read_reply(raw: bytes) -> Reply:
@@ -166,7 +166,7 @@ def loads(raw: bytes) -> dict[str, Any]:
     except orjson.JSONDecodeError as error:
         document = _loads_leniently(raw, error)
     if not isinstance(document, dict):
-        raise BadReply(f"the response is not a JSON object: {quoted(raw)}")
+        raise BadReply(f"the response is not a JSON object: {quote_start(raw)}")
     return document
 
 
@@ -175,9 +175,9 @@ def _loads_leniently(raw: bytes, error: orjson.JSONDecodeError) -> Any:
     import json
 
     try:
-        return mended(json.loads(raw))
+        return to_valid_json(json.loads(raw))
     except (ValueError, RecursionError):
-        raise BadReply(f"the response is not JSON ({error}): {quoted(raw)}") from error
+        raise BadReply(f"the response is not JSON ({error}): {quote_start(raw)}") from error
 
 
 def first_choice(document: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -185,7 +185,7 @@ def first_choice(document: Mapping[str, Any]) -> Mapping[str, Any]:
     choices = document.get("choices")
     if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
         raise BadReply(
-            f"the response has no choices: {server_words(document) or quoted(orjson.dumps(document))}"
+            f"the response has no choices: {server_message(document) or quote_start(orjson.dumps(document))}"
         )
     choice: Mapping[str, Any] = choices[0]
     return choice
@@ -253,7 +253,7 @@ def _objects(value: Any) -> list[dict[str, Any]]:
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
-def tokens_told(raw: bytes) -> TokenCounts:
+def find_token_counts(raw: bytes) -> TokenCounts:
     """What `usage` says in a response of no use, wherever it stands and whatever is broken around it; else nothing."""
     prompt, completion = (pattern.search(raw) for pattern in _USAGE)
     return (int(prompt[1]) if prompt else 0, int(completion[1]) if completion else 0)
@@ -308,7 +308,7 @@ class StreamReader:
             return False
         event = loads(data)
         if event.get("error"):
-            raise BadReply(f"the server broke off the stream: {server_words(event)}")
+            raise BadReply(f"the server broke off the stream: {server_message(event)}")
         self._usage = event.get("usage") or self._usage
         if not event.get("choices"):
             return False
@@ -354,7 +354,7 @@ class StreamReader:
             known["function"][name] += piece if isinstance(piece, str) else ""
 
 
-def server_words(document: Any) -> str:
+def server_message(document: Any) -> str:
     """The message inside an error response, in any of the usual forms."""
     if not isinstance(document, dict):
         return ""
@@ -367,15 +367,15 @@ def server_words(document: Any) -> str:
     return ""
 
 
-def error_words(raw: bytes) -> str:
+def error_message(raw: bytes) -> str:
     """What a server said in an error response, whatever its form."""
     try:
-        return server_words(orjson.loads(raw)) or quoted(raw)
+        return server_message(orjson.loads(raw)) or quote_start(raw)
     except orjson.JSONDecodeError:
-        return quoted(raw)
+        return quote_start(raw)
 
 
-def quoted(raw: bytes) -> str:
+def quote_start(raw: bytes) -> str:
     """The beginning of a response as one line."""
     return _shown(raw[: 4 * MAX_QUOTED_CHARACTERS].decode("utf-8", "replace")) or "(an empty response)"
 

@@ -22,11 +22,11 @@ async def run_pool(
     "nothing yet": the event loop gets a turn. The first exception cancels the other workers and is raised.
     """
     pool = _Pool(jobs, work, concurrency)
-    pool.hire()
+    pool.start_workers()
     try:
         await pool.ended
     finally:
-        await pool.dismiss()
+        await pool.cancel_workers()
 
 
 class _Pool(Generic[JobT]):
@@ -40,33 +40,33 @@ class _Pool(Generic[JobT]):
         self._work = work
         self._concurrency = concurrency
         self._workers: set[asyncio.Task[None]] = set()
-        self._at_work = 0
+        self._active = 0
         """Counted down the moment a worker decides to leave, so that two never leave for one place too many."""
         self._exhausted = False
 
-    def hire(self) -> None:
+    def start_workers(self) -> None:
         """Start as many workers as are missing."""
-        while self._at_work < self._concurrency.limit and not (self._exhausted or self.ended.done()):
-            self._at_work += 1
-            worker = asyncio.ensure_future(self._labour())
+        while self._active < self._concurrency.limit and not (self._exhausted or self.ended.done()):
+            self._active += 1
+            worker = asyncio.ensure_future(self._run_worker())
             self._workers.add(worker)
-            worker.add_done_callback(self._leave)
+            worker.add_done_callback(self._worker_done)
 
-    async def dismiss(self) -> None:
+    async def cancel_workers(self) -> None:
         """Cancel the workers and wait until they are gone."""
         left = list(self._workers)
         for worker in left:
             worker.cancel()
         await asyncio.gather(*left, return_exceptions=True)
 
-    async def _labour(self) -> None:
+    async def _run_worker(self) -> None:
         try:
-            await self._work_on()
+            await self._process_jobs()
         finally:
-            self._at_work -= 1
+            self._active -= 1
 
-    async def _work_on(self) -> None:
-        while self._at_work <= self._concurrency.limit:
+    async def _process_jobs(self) -> None:
+        while self._active <= self._concurrency.limit:
             try:
                 job = next(self._jobs)
             except StopIteration:
@@ -76,9 +76,9 @@ class _Pool(Generic[JobT]):
                 await asyncio.sleep(0)
             else:
                 await self._work(job)
-                self.hire()
+                self.start_workers()
 
-    def _leave(self, worker: asyncio.Task[None]) -> None:
+    def _worker_done(self, worker: asyncio.Task[None]) -> None:
         self._workers.discard(worker)
         if self.ended.done():
             return

@@ -14,15 +14,15 @@ from dataclasses import asdict, dataclass
 from typing import Any, NoReturn
 
 from evalsuite.backends import BACKENDS
-from evalsuite.backends.base import Served
-from evalsuite.backends.machine import machine_of
+from evalsuite.backends.base import ServedModel
+from evalsuite.backends.machine import describe_machine
 from evalsuite.endpoint.cache_policy import KEY_BYTES, cache_key
 from evalsuite.endpoint.client import Endpoint
-from evalsuite.endpoint.reply_cache import identity_of
+from evalsuite.endpoint.reply_cache import cache_identity
 from evalsuite.endpoint.reply_store import ReplyStore
 from evalsuite.endpoint.wire import Request
 from evalsuite.errors import ServerError
-from evalsuite.evaluation.run_state import Ledger
+from evalsuite.evaluation.run_state import RunState
 from evalsuite.models.checkpoint import Checkpoint
 from evalsuite.runs.work import Job, Step, Work
 from evalsuite.types import Reply
@@ -32,23 +32,23 @@ NOWHERE = "http://127.0.0.1:9/v1"
 """Stands for an address where nothing is sent to."""
 
 
-class NotKept(ServerError):
+class ReplyNotCached(ServerError):
     """A reply that was in the cache a moment ago is not there any more."""
 
 
-class _Nobody:
+class _UnusedTransport:
     """Carries no request: a `Transport` to a server that was not started."""
 
     async def send(self, *_: object) -> NoReturn:
         """Say that the reply is missing."""
-        raise NotKept("a reply is not in the cache any more. Run the same command again: it resumes.")
+        raise ReplyNotCached("a reply is not in the cache any more. Run the same command again: it resumes.")
 
     async def close(self) -> None:
         """Nothing is open."""
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ServerFacts:
     """What a live server told of a variant."""
 
     facts: Mapping[str, Any]
@@ -62,56 +62,60 @@ class Told:
 
     @property
     def engine(self) -> dict[str, str]:
-        """See `Served.engine`."""
+        """See `ServedModel.engine`."""
         return dict(self.facts["served"])
 
-    def served(self, checkpoint: Checkpoint) -> Served:
+    def served(self, checkpoint: Checkpoint) -> ServedModel:
         """The variant as it was served, by nobody now."""
-        return Served(NOWHERE, checkpoint.model, self.engine, fields=self.fields, transport=_Nobody())
-
-
-def leave(store: ReplyStore, ledger: Ledger, checkpoint: Checkpoint, endpoint: Endpoint) -> None:
-    """Keep what a live server told of a variant."""
-    place = _place(ledger, checkpoint)
-    if place:
-        plan = ledger.work(checkpoint).logprob_plan
-        told = Told(
-            ledger.facts(checkpoint), endpoint.fields, endpoint.told, plan.style.logprob if plan else None
+        return ServedModel(
+            NOWHERE, checkpoint.model, self.engine, fields=self.fields, transport=_UnusedTransport()
         )
-        store.keep_facts(place, asdict(told))
 
 
-def recalled(store: ReplyStore, ledger: Ledger, checkpoint: Checkpoint) -> Told | None:
+def store_server_facts(
+    store: ReplyStore, state: RunState, checkpoint: Checkpoint, endpoint: Endpoint
+) -> None:
+    """Keep what a live server told of a variant."""
+    place = _place(state, checkpoint)
+    if place:
+        plan = state.work(checkpoint).logprob_plan
+        told = ServerFacts(
+            state.facts(checkpoint), endpoint.fields, endpoint.told, plan.style.logprob if plan else None
+        )
+        store.put_facts(place, asdict(told))
+
+
+def find_server_facts(store: ReplyStore, state: RunState, checkpoint: Checkpoint) -> ServerFacts | None:
     """What the server told of a variant, where that and all that the variant owes is known; else None."""
-    if ledger.owes_benchmarks(checkpoint) or not ledger.owes_rows(checkpoint):
+    if state.has_owed_benchmarks(checkpoint) or not state.has_owed_rows(checkpoint):
         return None
-    place = _place(ledger, checkpoint)
+    place = _place(state, checkpoint)
     found = store.facts(place) if place else None
     if found is None:
         return None
-    told = Told(**found)
-    work = ledger.work(checkpoint)
+    told = ServerFacts(**found)
+    work = state.work(checkpoint)
     if (plan := work.logprob_plan) and plan.style.logprob != told.logprob:
         return None
-    fingerprint = ledger.serving.fingerprint(checkpoint)
-    identity = identity_of(fingerprint, told.engine, told.fields, told.models)
-    return told if _Kept(store, identity).all_of(work) else None
+    fingerprint = state.serving.fingerprint(checkpoint)
+    identity = cache_identity(fingerprint, told.engine, told.fields, told.models)
+    return told if _CacheLookup(store, identity).all_of(work) else None
 
 
-def _place(ledger: Ledger, checkpoint: Checkpoint) -> bytes | None:
+def _place(state: RunState, checkpoint: Checkpoint) -> bytes | None:
     """A hash of all that decides what the variant's server tells; None where that is not known."""
-    backend = ledger.serving.plan_of(checkpoint).backend.name
-    machine = machine_of(backend) if backend in BACKENDS and backend != "remote" else None
+    backend = state.serving.plan_of(checkpoint).backend.name
+    machine = describe_machine(backend) if backend in BACKENDS and backend != "remote" else None
     if machine is None:
         return None
     # names beside the fingerprint, since servers repeat them in what they tell
     adapters = [adapter.path.name for adapter in checkpoint.adapters]
-    whom = [FORMAT, backend, ledger.serving.fingerprint(checkpoint), checkpoint.model, *adapters, machine]
+    whom = [FORMAT, backend, state.serving.fingerprint(checkpoint), checkpoint.model, *adapters, machine]
     return hashlib.blake2b("\n".join(whom).encode(), digest_size=KEY_BYTES).digest()
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept:
+class _CacheLookup:
     """Whether requests to one party are answered in the cache."""
 
     store: ReplyStore
@@ -122,19 +126,19 @@ class _Kept:
         return all(
             self._has(job)
             for plan in work.plans
-            if work.owed_rows(plan)
-            for job in work.jobs_of(plan)
+            if work.count_owed(plan)
+            for job in work.owed_jobs(plan)
             if job is not None
         )
 
     def _has(self, job: Job) -> bool:
-        reply = job.in_hand.reply if job.in_hand else self._reply(job.request)
-        if reply is None or not job.plan.task.in_steps:
+        reply = job.existing_reply.reply if job.existing_reply else self._reply(job.request)
+        if reply is None or not job.plan.task.has_follow_ups:
             return reply is not None
         return all(self._reply(step.request) is not None for step in job.steps(reply) if _of_model(step, job))
 
     def _reply(self, request: Request) -> Reply | None:
-        return self.store.find(cache_key(self.identity, request)) if request.decided else None
+        return self.store.find(cache_key(self.identity, request)) if request.deterministic else None
 
 
 def _of_model(step: Step, job: Job) -> bool:

@@ -10,7 +10,7 @@ from evalsuite.errors import InputError
 from evalsuite.runs.plan import plan_spec
 
 
-def calibration_prompts(spec: str, rows: int) -> tuple[Sequence[Mapping[str, Any]], dict[str, Any]]:
+def read_calibration_prompts(spec: str, rows: int) -> tuple[Sequence[Mapping[str, Any]], dict[str, Any]]:
     """At most so many prompts, spread evenly over a dataset SPEC, and what to record of them. Raises `InputError`."""
     prompts: list[dict[str, Any]] = []
     plans = plan_spec(spec)

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evalsuite.comparison.document import comparison_document
-from evalsuite.comparison.findings import Findings, Question, compare_sides
-from evalsuite.comparison.sides import find_sides, sides_of_run
+from evalsuite.comparison.findings import ComparisonRequest, Findings, compare_sides
+from evalsuite.comparison.sides import resolve_sides, sides_from_run
 from evalsuite.comparison.wording import verdict_sentence
 from evalsuite.errors import GateFailed, InputError
 from evalsuite.metrics.gates import RegressionGate
@@ -82,9 +82,9 @@ class Comparison:
 
     def frame(self) -> pd.DataFrame:
         """Every result, one a row. Needs pandas."""
-        from evalsuite.runs.frames import frame_of
+        from evalsuite.runs.frames import to_frame
 
-        return frame_of(self.document["results"])
+        return to_frame(self.document["results"])
 
     def command(self) -> str:
         """The command line that compares the same."""
@@ -134,7 +134,7 @@ def compare(
     """
     gates = tuple(RegressionGate.parse(text) for text in fail_on_regression)
     gated = tuple(gate.metric for gate in gates if gate.metric)
-    findings = compare_sides(find_sides(runs), Question(baseline, tuple(metrics), gated))
+    findings = compare_sides(resolve_sides(runs), ComparisonRequest(baseline, tuple(metrics), gated))
     for one in findings.contrasts:
         for gate in gates:
             if one.judged and gate.metric in (None, one.metric.name):
@@ -147,7 +147,7 @@ def compare_run(run: Run, baseline: str | None = None) -> dict[str, Any] | None:
     if len(run.info["variants"]) < 2:
         return None
     try:
-        return comparison_document(compare_sides(sides_of_run(run), Question(baseline)))
+        return comparison_document(compare_sides(sides_from_run(run), ComparisonRequest(baseline)))
     except InputError:
         return None
 

@@ -9,28 +9,34 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evalsuite._util.event_loop import run_to_end
-from evalsuite.backends.base import Served
+from evalsuite.backends.base import ServedModel
 from evalsuite.config import RunConfig
-from evalsuite.data.spec import names_suite
+from evalsuite.data.spec import is_suite_spec
 from evalsuite.errors import EndpointError, EvalsuiteError, RunIncomplete
 from evalsuite.evaluation.executor import Asking, Display
-from evalsuite.evaluation.results import Stopwatch, check_baseline, conclude, dataset_results, missing
-from evalsuite.evaluation.run_state import Ledger
+from evalsuite.evaluation.results import (
+    Stopwatch,
+    check_baseline,
+    collect_results,
+    finish_run,
+    incomplete_error,
+)
+from evalsuite.evaluation.run_state import RunState
 from evalsuite.models.checkpoint import Checkpoint, served_checkpoint
-from evalsuite.runs.directory import RunDirectory, hold_run_directory
+from evalsuite.runs.directory import RunDirectory, lock_run_directory
 from evalsuite.runs.plan import DatasetPlan, plan_datasets
 from evalsuite.runs.run import Run
 from evalsuite.serving.endpoints import model_endpoint
-from evalsuite.serving.variants import Serving, plan_serving, serving_of
+from evalsuite.serving.variants import ServingPlan, build_serving, plan_serving
 
 if TYPE_CHECKING:
     from evalsuite.suites.jobs import SuiteJob
 
-SAME_SERVED_MODEL = (
+SERVED_MODEL_NOTE = (
     "A served model is known by its address and name alone: if another checkpoint answers there now, "
     "say which (--model-revision) or use --fresh."
 )
-ASK_AGAIN = (
+INCOMPLETE_ADVICE = (
     "Run the same command again to ask for them, "
     "or add --on-error skip (leave them out) or --on-error wrong (count them as wrong)."
 )
@@ -44,7 +50,7 @@ class Prepared:
 
     config: RunConfig
     plans: tuple[DatasetPlan, ...]
-    serving: Serving
+    serving: ServingPlan
     path: Path
     suites: tuple[SuiteJob, ...] = ()
     """Benchmarks that other suites are to ask."""
@@ -55,7 +61,7 @@ class Prepared:
         return self.serving.checkpoints
 
 
-def prepare(config: RunConfig, serving: Serving | None = None) -> Prepared:
+def prepare(config: RunConfig, serving: ServingPlan | None = None) -> Prepared:
     """Check everything that can be checked without a request to a model: data, checkpoints, gates.
 
     Raises `InputError`. Only where `--model` is left out is the endpoint asked what it serves.
@@ -72,7 +78,7 @@ def prepare(config: RunConfig, serving: Serving | None = None) -> Prepared:
 
 def _suites(config: RunConfig, plans: Sequence[DatasetPlan]) -> tuple[SuiteJob, ...]:
     """The benchmarks of other suites that are named; what only they need is imported for them alone."""
-    texts = [text for text in config.datasets if names_suite(text)]
+    texts = [text for text in config.datasets if is_suite_spec(text)]
     if not texts:
         return ()
     from evalsuite.suites.jobs import check_suite_gates, plan_suites
@@ -87,17 +93,17 @@ def evaluate(
     *,
     display: Display | None = None,
     notify: Notify | None = None,
-    serving: Serving | None = None,
+    serving: ServingPlan | None = None,
 ) -> Run:
     """Run an evaluation, or resume it, and return it with its results.
 
-    `display` shows a `Meter` while requests go on; `notify` takes sentences about what happens; `serving` is who
+    `display` shows a `RunProgress` while requests go on; `notify` takes sentences about what happens; `serving` is who
     answers, where the configuration does not name it (a model in memory). Raises
     `EvalsuiteError`; where results were written all the same (`RunIncomplete`, `ServerError`, `GateFailed`), the
     error's `run_directory` names them, and the same call resumes.
     """
     prepared = prepare(config, serving)
-    with hold_run_directory(prepared.path, fresh=config.fresh) as directory:
+    with lock_run_directory(prepared.path, fresh=config.fresh) as directory:
         return _Evaluation(
             prepared, directory, display or (lambda _: nullcontext()), notify or (lambda _: None)
         ).run()
@@ -111,50 +117,50 @@ class _Evaluation:
         self._directory = directory
         self._notify = notify
         self._stopwatch = Stopwatch()
-        self._ledger = Ledger(
+        self._state = RunState(
             prepared.config, prepared.serving, prepared.plans, directory, prepared.suites, notify
         )
-        self._asking = Asking(self._ledger, notify, display, self._stopwatch)
+        self._executor = Asking(self._state, notify, display, self._stopwatch)
 
     def run(self) -> Run:
-        meter = self._ledger.meter
+        meter = self._state.meter
         unknown = self._config.base_url and not self._config.model_revision
         if meter.reused:
             self._notify(
                 f"{meter.reused} of {meter.total} samples are finished already; {meter.owed} are asked."
-                + (f" {SAME_SERVED_MODEL}" if unknown else "")
+                + (f" {SERVED_MODEL_NOTE}" if unknown else "")
             )
         problem: EvalsuiteError | None = None
         try:
-            self._asking.everything()
+            self._executor.run_all()
         except KeyboardInterrupt:
             problem = RunIncomplete("interrupted. Run the same command again: it resumes.")
         except EvalsuiteError as error:
             problem = error
-        ledger = self._ledger
-        results = dataset_results(ledger.works, self._config.on_error)
-        if ledger.suites:
-            results += ledger.suites.results()
-            problem = problem or ledger.suites.problem()
-            ledger.record()
+        state = self._state
+        results = collect_results(state.works, self._config.on_error)
+        if state.suites:
+            results += state.suites.results()
+            problem = problem or state.suites.problem()
+            state.record()
         if problem and not (meter.done or meter.reused or meter.imported):
-            self._directory.discard_empty()
+            self._directory.remove_if_empty()
             raise problem
-        problem = problem or missing(results, meter, ASK_AGAIN)
-        return conclude(self._directory, results, meter, self._stopwatch, self._config, problem)
+        problem = problem or incomplete_error(results, meter, INCOMPLETE_ADVICE)
+        return finish_run(self._directory, results, meter, self._stopwatch, self._config, problem)
 
 
-def _serving(config: RunConfig) -> Serving:
+def _serving(config: RunConfig) -> ServingPlan:
     if not config.base_url:
         return plan_serving(config)
     model = config.model or run_to_end(_only_model(config))
-    return serving_of([served_checkpoint(config.base_url, model, config.model_revision)], "remote", {})
+    return build_serving([served_checkpoint(config.base_url, model, config.model_revision)], "remote", {})
 
 
 async def _only_model(config: RunConfig) -> str:
     """What the endpoint serves, where it serves one model."""
     assert config.base_url
-    async with model_endpoint(config, Served(config.base_url, "")) as endpoint:
+    async with model_endpoint(config, ServedModel(config.base_url, "")) as endpoint:
         names = await endpoint.served_models()
     if names and len(names) == 1:
         return names[0]

@@ -9,31 +9,31 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from evalsuite._util.event_loop import run_to_end
-from evalsuite.backends.base import Say, Served, Server, StandingServer
+from evalsuite.backends.base import ExistingServer, Say, ServedModel, Server
 from evalsuite.endpoint.client import Endpoint
 from evalsuite.endpoint.logprob_probe import find_logprob_form
-from evalsuite.endpoint.reply_cache import NOT_DECIDED, Wrap, opened_cache, put_before
+from evalsuite.endpoint.reply_cache import RANDOM_REPLIES_NOTE, Wrap, open_cache, wrap_with_cache
 from evalsuite.errors import RunIncomplete, ServerDied, ServerError
 from evalsuite.evaluation.results import Stopwatch
-from evalsuite.evaluation.run_state import Ledger
+from evalsuite.evaluation.run_state import RunState
 from evalsuite.models.checkpoint import Checkpoint
 from evalsuite.runs.inference import Inference
 from evalsuite.runs.journal import Journal
-from evalsuite.runs.meter import Meter
+from evalsuite.runs.meter import RunProgress
 from evalsuite.runs.plan import Judge
-from evalsuite.runs.resume import FirstReplies
+from evalsuite.runs.resume import PreviousReplies
 from evalsuite.runs.work import Work
 from evalsuite.serving.endpoints import check_judge, check_model, judge_endpoint, model_endpoint
-from evalsuite.serving.placement import Placed, side_by_side
+from evalsuite.serving.placement import PlacedServer, group_servers
 from evalsuite.serving.variants import start
 from evalsuite.types import Party
 
 if TYPE_CHECKING:
     from evalsuite.endpoint.reply_store import ReplyStore
-    from evalsuite.evaluation.cached_variants import Told
+    from evalsuite.evaluation.cached_variants import ServerFacts
 
-Display = Callable[[Meter], AbstractContextManager[object]]
-DEATH_SECONDS = 3.0
+Display = Callable[[RunProgress], AbstractContextManager[object]]
+EXIT_WAIT_SECONDS = 3.0
 """How long after requests failed a server is given to turn out dead: longer than its supervisor takes to clear up."""
 ONCE_MORE = "It is started once more; what is finished is kept."
 TWICE = "It had been started once more already. What is finished is kept: the same command resumes."
@@ -45,7 +45,7 @@ LETTER_ALONE = (
 
 
 @dataclass(frozen=True, slots=True)
-class Running:
+class RunningServer:
     """A server that is ready, and those of its variants that are owed something."""
 
     server: Server
@@ -53,13 +53,13 @@ class Running:
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class VariantSession:
     """A variant that has proved itself, and whom its samples ask."""
 
     checkpoint: Checkpoint
     server: Server
     parties: dict[Party, Endpoint]
-    through: dict[Party, Wrap]
+    cache_wrappers: dict[Party, Wrap]
     """The cache before each of them, where there is one."""
 
 
@@ -67,7 +67,7 @@ class Desk:
 class Asking:
     """Asks everything that a ledger owes; `display` shows its meter from the first server that is ready to the end."""
 
-    ledger: Ledger
+    state: RunState
     notify: Say
     display: Display
     stopwatch: Stopwatch
@@ -75,226 +75,248 @@ class Asking:
     _cache: ReplyStore | None = None
     _stack: ExitStack = field(default_factory=ExitStack)
 
-    def everything(self) -> None:
+    def run_all(self) -> None:
         """Ask all variants. Raises `EvalsuiteError`; what was finished by then is in the journal."""
-        judge = next((work.judge for work in self.ledger.works if work.judge), None)
-        if judge and judge.base_url and not self.ledger.config.base_url:
-            run_to_end(self._reach(judge))  # before minutes are spent on starting a server
+        judge = next((work.judge for work in self.state.works if work.judge), None)
+        if judge and judge.base_url and not self.state.config.base_url:
+            run_to_end(self._check_judge_reachable(judge))  # before minutes are spent on starting a server
         with self._stack:
-            if self.ledger.meter.owed:
+            if self.state.meter.owed:
                 self._open_cache()
-            self._from_cache_alone()
+            self._answer_from_cache()
             for group in self._groups():
-                self._in_spite_of_a_death(group)
+                self._run_with_restart(group)
 
-    def _groups(self) -> list[list[Placed]]:
+    def _groups(self) -> list[list[PlacedServer]]:
         """The servers that are needed, those together that run at the same time."""
-        config = self.ledger.config
-        plans = [plan for plan in self.ledger.serving.servers if self.ledger.owed(plan)]
+        config = self.state.config
+        plans = [plan for plan in self.state.serving.servers if self.state.owed(plan)]
         if len(plans) <= 1:
-            return [[Placed(plan)] for plan in plans]
+            return [[PlacedServer(plan)] for plan in plans]
         most = None if config.servers == "auto" else config.servers
-        return side_by_side(plans, most, tuple(config.backend_arg), self.notify)
+        return group_servers(plans, most, tuple(config.backend_arg), self.notify)
 
     def _open_cache(self) -> None:
-        self._cache = self._stack.enter_context(opened_cache(self.ledger.config.cache, self.notify))
+        self._cache = self._stack.enter_context(open_cache(self.state.config.cache, self.notify))
         drawn = any(
             plan.generation.temperature
-            for work in self.ledger.works
+            for work in self.state.works
             for plan in work.plans
-            if work.owed_rows(plan)
+            if work.count_owed(plan)
         )
         if self._cache and drawn:
-            self.notify(NOT_DECIDED)
+            self.notify(RANDOM_REPLIES_NOTE)
 
-    def _from_cache_alone(self) -> None:
+    def _answer_from_cache(self) -> None:
         """Answer those variants whose every reply is in the cache: for them no server is started."""
         if self._cache is None:
             return
         from evalsuite.evaluation.cached_variants import (  # not what a run without a cache should load
-            NotKept,
-            recalled,
+            ReplyNotCached,
+            find_server_facts,
         )
 
-        found: dict[str, Told] = {}
-        for checkpoint in self.ledger.serving.checkpoints:
-            told = recalled(self._cache, self.ledger, checkpoint)
+        found: dict[str, ServerFacts] = {}
+        for checkpoint in self.state.serving.checkpoints:
+            told = find_server_facts(self._cache, self.state, checkpoint)
             if told:
                 found[checkpoint.name] = told
                 self.notify(IN_CACHE.format(name=checkpoint.name))
         if not found:
             return
         self._show()
-        known = [one for one in self.ledger.serving.checkpoints if one.name in found]
+        known = [one for one in self.state.serving.checkpoints if one.name in found]
         try:
-            run_to_end(self._recall([(one, found[one.name]) for one in known]))
-        except NotKept:
-            self.ledger.reconcile()  # the rest is asked
+            run_to_end(self._ask_cache([(one, found[one.name]) for one in known]))
+        except ReplyNotCached:
+            self.state.reconcile()  # the rest is asked
         else:
             for checkpoint in known:
-                self.ledger.settle(checkpoint)
+                self.state.mark_finished(checkpoint)
 
-    async def _recall(self, known: Sequence[tuple[Checkpoint, Told]]) -> None:
+    async def _ask_cache(self, known: Sequence[tuple[Checkpoint, ServerFacts]]) -> None:
         async with AsyncExitStack() as stack:
-            desks = [await self._recalled_desk(*one, stack) for one in known]
-            with Journal(self.ledger.directory.journal) as journal, self.stopwatch.working():
-                await self._in_turn(desks, journal)
-        self.ledger.meter.pace.pause()
+            sessions = [await self._cached_session(*one, stack) for one in known]
+            with Journal(self.state.directory.journal) as journal, self.stopwatch.working():
+                await self._in_turn(sessions, journal)
+        self.state.meter.throughput.pause()
 
-    async def _recalled_desk(self, checkpoint: Checkpoint, told: Told, stack: AsyncExitStack) -> Desk:
-        server = StandingServer({checkpoint.name: told.served(checkpoint)})
+    async def _cached_session(
+        self, checkpoint: Checkpoint, told: ServerFacts, stack: AsyncExitStack
+    ) -> VariantSession:
+        server = ExistingServer({checkpoint.name: told.served(checkpoint)})
         served = server.served[checkpoint.name]
-        endpoint = await stack.enter_async_context(model_endpoint(self.ledger.config, served))
+        endpoint = await stack.enter_async_context(model_endpoint(self.state.config, served))
         endpoint.told = told.models
-        for warning in self.ledger.recall(checkpoint, told.facts):
+        for warning in self.state.record_cached(checkpoint, told.facts):
             self.notify(warning)
-        work = self.ledger.work(checkpoint)
-        parties = await self._parties(work.judge, endpoint, stack)
-        return Desk(checkpoint, server, parties, self._through_cache(work, checkpoint, served, parties))
+        work = self.state.work(checkpoint)
+        parties = await self._connect_parties(work.judge, endpoint, stack)
+        return VariantSession(
+            checkpoint, server, parties, self._cache_wrappers(work, checkpoint, served, parties)
+        )
 
-    async def _reach(self, judge: Judge) -> None:
-        async with judge_endpoint(self.ledger.config, judge) as endpoint:
+    async def _check_judge_reachable(self, judge: Judge) -> None:
+        async with judge_endpoint(self.state.config, judge) as endpoint:
             await check_judge(endpoint)
 
-    def _in_spite_of_a_death(self, group: Sequence[Placed]) -> None:
+    def _run_with_restart(self, group: Sequence[PlacedServer]) -> None:
         """Ask the variants of these servers; where one of them ends by itself, start all of them once more."""
         for first in (True, False):
             with ExitStack() as stack:
-                running = [self._started(placed, stack) for placed in group if self.ledger.owed(placed.plan)]
+                running = [
+                    self._start_server(placed, stack) for placed in group if self.state.owed(placed.plan)
+                ]
                 try:
-                    self._asked(running)
+                    self._ask_servers(running)
                 except ServerDied as death:
                     if not first:
                         raise ServerDied(f"{death}\n{TWICE}") from death
                     self.notify(f"{death}\n{ONCE_MORE}")
                 else:
                     return
-            self.ledger.reconcile()
+            self.state.reconcile()
 
-    def _started(self, placed: Placed, stack: ExitStack) -> Running:
+    def _start_server(self, placed: PlacedServer, stack: ExitStack) -> RunningServer:
         plan = placed.plan
-        owed = self.ledger.owed(plan)
-        log = self.ledger.directory.server_log(plan.name)
-        server = start(plan, owed, self.ledger.config.backend_arg, log, self.notify, placed.environment)
-        return Running(stack.enter_context(server), owed)
+        owed = self.state.owed(plan)
+        log = self.state.directory.server_log(plan.name)
+        server = start(plan, owed, self.state.config.backend_arg, log, self.notify, placed.environment)
+        return RunningServer(stack.enter_context(server), owed)
 
     def _show(self) -> None:
         if not self._shown:
             self._shown = True
-            self._stack.enter_context(self.display(self.ledger.meter))
+            self._stack.enter_context(self.display(self.state.meter))
 
-    def _asked(self, running: Sequence[Running]) -> None:
+    def _ask_servers(self, running: Sequence[RunningServer]) -> None:
         """Ask all of them. Raises `ServerDied` where that is why requests failed."""
         try:
-            if any(self.ledger.owes_rows(one) for of_server in running for one in of_server.owed):
+            if any(self.state.has_owed_rows(one) for of_server in running for one in of_server.owed):
                 self._show()
-                run_to_end(self._ask(running), self.ledger.meter.owed)
+                run_to_end(self._ask(running), self.state.meter.owed)
             self._ask_suites(running)
         except ServerDied:
             raise
         except (ServerError, RunIncomplete):
             for one in running:
-                one.server.check(DEATH_SECONDS)
+                one.server.check(EXIT_WAIT_SECONDS)
             raise
 
-    async def _ask(self, running: Sequence[Running]) -> None:
+    async def _ask(self, running: Sequence[RunningServer]) -> None:
         """Servers at the same time; the variants of each in turn, once all have proved themselves."""
         async with AsyncExitStack() as stack:
-            desks = [
+            sessions = [
                 [
-                    await self._desk(one.server, owed, stack)
+                    await self._open_session(one.server, owed, stack)
                     for owed in one.owed
-                    if self.ledger.owes_rows(owed)
+                    if self.state.has_owed_rows(owed)
                 ]
                 for one in running
             ]
-            with Journal(self.ledger.directory.journal) as journal, self.stopwatch.working():
-                await _together([self._in_turn(of_server, journal) for of_server in desks])
-        self.ledger.meter.pace.pause()
+            with Journal(self.state.directory.journal) as journal, self.stopwatch.working():
+                await _gather([self._in_turn(of_server, journal) for of_server in sessions])
+        self.state.meter.throughput.pause()
 
-    def _ask_suites(self, running: Sequence[Running]) -> None:
+    def _ask_suites(self, running: Sequence[RunningServer]) -> None:
         """Have other suites ask their benchmarks, one after another."""
-        suites = self.ledger.suites
+        suites = self.state.suites
         for of_server in running if suites else ():
-            for checkpoint in filter(self.ledger.owes_benchmarks, of_server.owed):
+            for checkpoint in filter(self.state.has_owed_benchmarks, of_server.owed):
                 assert suites
                 served = of_server.server.served[checkpoint.name]
-                run_to_end(self._greet(checkpoint, served))
-                suites.run(checkpoint.name, served, of_server.server.check, self.ledger.meter)
+                run_to_end(self._check_server(checkpoint, served))
+                suites.run(checkpoint.name, served, of_server.server.check, self.state.meter)
 
-    async def _greet(self, checkpoint: Checkpoint, served: Served) -> None:
+    async def _check_server(self, checkpoint: Checkpoint, served: ServedModel) -> None:
         """Whether the model is served at all, and by what."""
-        if self.ledger.proved(checkpoint):
+        if self.state.is_recorded(checkpoint):
             return
-        async with model_endpoint(self.ledger.config, served) as endpoint:
+        async with model_endpoint(self.state.config, served) as endpoint:
             await check_model(endpoint, ())
-        for warning in await self.ledger.prove(checkpoint, served):
+        for warning in await self.state.record_server(checkpoint, served):
             self.notify(warning)
 
-    async def _desk(self, server: Server, checkpoint: Checkpoint, stack: AsyncExitStack) -> Desk:
+    async def _open_session(
+        self, server: Server, checkpoint: Checkpoint, stack: AsyncExitStack
+    ) -> VariantSession:
         served = server.served[checkpoint.name]
-        endpoint = await stack.enter_async_context(model_endpoint(self.ledger.config, served))
-        work = self.ledger.work(checkpoint)
-        parties = await self._parties(work.judge, endpoint, stack)
-        await check_model(endpoint, [plan for plan in work.plans if work.owed_rows(plan)])
-        for warning in await self.ledger.prove(checkpoint, served):
+        endpoint = await stack.enter_async_context(model_endpoint(self.state.config, served))
+        work = self.state.work(checkpoint)
+        parties = await self._connect_parties(work.judge, endpoint, stack)
+        await check_model(endpoint, [plan for plan in work.plans if work.count_owed(plan)])
+        for warning in await self.state.record_server(checkpoint, served):
             self.notify(warning)
-        await self._settle_form(checkpoint, endpoint, continues=served.continues_turns)
+        await self._choose_logprob_form(checkpoint, endpoint, continues=served.continues_turns)
         if self._cache:
-            from evalsuite.evaluation.cached_variants import leave
+            from evalsuite.evaluation.cached_variants import store_server_facts
 
-            leave(self._cache, self.ledger, checkpoint, endpoint)
-        work = self.ledger.work(checkpoint)
-        return Desk(checkpoint, server, parties, self._through_cache(work, checkpoint, served, parties))
+            store_server_facts(self._cache, self.state, checkpoint, endpoint)
+        work = self.state.work(checkpoint)
+        return VariantSession(
+            checkpoint, server, parties, self._cache_wrappers(work, checkpoint, served, parties)
+        )
 
-    def _through_cache(
-        self, work: Work, checkpoint: Checkpoint, served: Served, parties: Mapping[Party, Endpoint]
+    def _cache_wrappers(
+        self, work: Work, checkpoint: Checkpoint, served: ServedModel, parties: Mapping[Party, Endpoint]
     ) -> dict[Party, Wrap]:
-        fingerprint = self.ledger.serving.fingerprint(checkpoint)
-        model = put_before(self._cache, parties["model"], fingerprint, served.engine)
+        fingerprint = self.state.serving.fingerprint(checkpoint)
+        model = wrap_with_cache(self._cache, parties["model"], fingerprint, served.engine)
         judge = model
         if work.judge and parties["judge"] is not parties["model"]:
-            judge = put_before(self._cache, parties["judge"], work.judge.fingerprint)
+            judge = wrap_with_cache(self._cache, parties["judge"], work.judge.fingerprint)
         found: dict[Party, Wrap | None] = {"model": model, "judge": judge}
         return {party: wrap for party, wrap in found.items() if wrap}
 
-    async def _in_turn(self, desks: Sequence[Desk], journal: Journal) -> None:
-        for desk in desks:
-            work = self.ledger.work(desk.checkpoint)
+    async def _in_turn(self, sessions: Sequence[VariantSession], journal: Journal) -> None:
+        for session in sessions:
+            work = self.state.work(session.checkpoint)
             with ExitStack() as stack:
-                replies = stack.enter_context(FirstReplies(self.ledger.directory)) if work.in_steps else None
+                replies = (
+                    stack.enter_context(PreviousReplies(self.state.directory))
+                    if work.has_follow_ups
+                    else None
+                )
                 await Inference(
-                    work, desk.parties, journal, self.ledger.meter, desk.server.check, replies, desk.through
+                    work,
+                    session.parties,
+                    journal,
+                    self.state.meter,
+                    session.server.check,
+                    replies,
+                    session.cache_wrappers,
                 ).run()
 
-    async def _parties(
+    async def _connect_parties(
         self, judge: Judge | None, endpoint: Endpoint, stack: AsyncExitStack
     ) -> dict[Party, Endpoint]:
         """Whom to ask: the model, and a judge that has been checked, unless the model is to judge itself."""
         parties: dict[Party, Endpoint] = {"model": endpoint, "judge": endpoint}
         if judge and judge.base_url:
-            parties["judge"] = await stack.enter_async_context(judge_endpoint(self.ledger.config, judge))
+            parties["judge"] = await stack.enter_async_context(judge_endpoint(self.state.config, judge))
             await check_judge(parties["judge"])
         return parties
 
-    async def _settle_form(self, checkpoint: Checkpoint, endpoint: Endpoint, *, continues: bool) -> None:
+    async def _choose_logprob_form(
+        self, checkpoint: Checkpoint, endpoint: Endpoint, *, continues: bool
+    ) -> None:
         """Where letters' probabilities are owed, plan them in a form that this server can be asked in."""
-        plan = self.ledger.work(checkpoint).logprob_plan
+        plan = self.state.work(checkpoint).logprob_plan
         if plan is None or plan.style.logprob is None:
             return
         form = await find_logprob_form(
             endpoint,
             plan.generation,
             plan.style.logprob,
-            completions=self.ledger.config.completions,
+            completions=self.state.config.completions,
             continues=continues,
         )
         if form != plan.style.logprob:
             self.notify(LETTER_ALONE)
-            self.ledger.ask_in_form(form)
+            self.state.set_logprob_form(form)
 
 
-async def _together(coroutines: Sequence[Coroutine[Any, Any, None]]) -> None:
+async def _gather(coroutines: Sequence[Coroutine[Any, Any, None]]) -> None:
     """Run all at the same time; the first that fails ends the others, and is raised once they have ended."""
     tasks = [asyncio.ensure_future(coroutine) for coroutine in coroutines]
     try:

@@ -14,39 +14,39 @@ from typing import Any
 
 from evalsuite.backends.base import Say
 from evalsuite.backends.devices import has_gpu
-from evalsuite.conversion.gguf_probe import refuse_without_llama_cpp
+from evalsuite.conversion.gguf_probe import require_llama_cpp
 from evalsuite.conversion.llama_cpp import CONVERTED, QUANTIZED
 from evalsuite.conversion.prepare import MERGES, is_whole, merged_folder, weights_bytes
 from evalsuite.conversion.produce import (
-    MERGE_NEEDS,
-    READ_NEEDS,
-    Made,
+    MERGE_PACKAGES,
+    READ_PACKAGES,
+    ConversionResult,
     convert_into,
-    library_of,
+    find_library,
     merge_into,
     quantize_into,
-    refuse_absent,
-    refuse_without_quantizer,
-    refuse_without_swift,
+    require_gguf_tools,
+    require_packages,
+    require_swift,
 )
-from evalsuite.conversion.staging import Worker, check_space, publish, workbench, write_manifest
+from evalsuite.conversion.staging import Worker, check_space, publish, staging_folder, write_manifest
 from evalsuite.errors import CheckpointError, ConfigError, ServerError
 from evalsuite.models.adapters import GGUF_MAGIC
 from evalsuite.models.checkpoint import Checkpoint
 from evalsuite.models.folder import MANIFEST
-from evalsuite.models.quantization import EXPORTED
+from evalsuite.models.quantization import EXPORT_METHODS
 from evalsuite.models.recognise import find_checkpoint
 from evalsuite.models.variants import find_variants, merged
 
 ANOTHER_PLACE = "name a place on a larger disk with --out, that can be written."
 BITS_OF_SOURCE = 16
 GGUF_SUFFIX = ".gguf"
-MOST_CALIBRATION_TOKENS = 2048
+MAX_CALIBRATION_TOKENS = 2048
 """Of one prompt: what is longer says little more of the weights."""
 
 
 @dataclass(frozen=True, slots=True)
-class Exported:
+class ExportResult:
     """What was made."""
 
     path: Path
@@ -54,19 +54,19 @@ class Exported:
     """In bytes."""
     source_size: int
     seconds: float
-    made: Made
+    made: ConversionResult
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Destination:
     """Where it shall stand."""
 
     out: Path
     force: bool = False
 
 
-def export_merge(ckpt: str, adapter: str | None, place: Place, log: Path, say: Say) -> Exported:
-    """Write a base with its adapters merged into it. Raises `InputError` before anything is made, `ServerError`, `BadResult`."""
+def export_merge(ckpt: str, adapter: str | None, place: Destination, log: Path, say: Say) -> ExportResult:
+    """Write a base with its adapters merged into it. Raises `InputError` before anything is made, `ServerError`, `FidelityError`."""
     source = _source(ckpt, adapter)
     if not source.recipe:
         raise ConfigError(
@@ -78,34 +78,34 @@ def export_merge(ckpt: str, adapter: str | None, place: Place, log: Path, say: S
     size = weights_bytes(source.path)
     check_space(place.out, size, ANOTHER_PLACE)
     began = time.monotonic()
-    with workbench(place.out, ANOTHER_PLACE) as bench:
+    with staging_folder(place.out, ANOTHER_PLACE) as bench:
         result = bench / place.out.name
         facts = merge_into(source, result, Worker(log, say))
-        return _published(result, "merge", source, facts, place, size, began)
+        return _publish_result(result, "merge", source, facts, place, size, began)
 
 
 def export_quantized(
     ckpt: str,
     adapter: str | None,
     method: str,
-    place: Place,
+    place: Destination,
     log: Path,
     say: Say,
     *,
     calibration: str | None = None,
     rows: int,
-) -> Exported:
-    """Write a checkpoint quantized by a method of `EXPORTED`; of an adapter, merged first. Raises as `export_merge` does."""
-    if method not in EXPORTED:
-        known = "\n".join(f"  {name:<14}{how.says}" for name, how in EXPORTED.items())
+) -> ExportResult:
+    """Write a checkpoint quantized by a method of `EXPORT_METHODS`; of an adapter, merged first. Raises as `export_merge` does."""
+    if method not in EXPORT_METHODS:
+        known = "\n".join(f"  {name:<14}{how.says}" for name, how in EXPORT_METHODS.items())
         raise ConfigError(f"--method {method}: not one of the methods:\n{known}")
-    how = EXPORTED[method]
+    how = EXPORT_METHODS[method]
     if how.calibrated and calibration is None:
         raise ConfigError(
             f"--method {method} is calibrated by prompts: give --calibration [KIND:]PATH, any file that `evalsuite run -d` takes."
         )
     if calibration is not None and not how.calibrated:
-        fit = ", ".join(name for name, one in EXPORTED.items() if one.calibrated)
+        fit = ", ".join(name for name, one in EXPORT_METHODS.items() if one.calibrated)
         raise ConfigError(
             f"--method {method} takes no calibration data; leave out --calibration, or take one of {fit}."
         )
@@ -115,30 +115,34 @@ def export_quantized(
         raise ServerError(
             f"--method {method} is made on a GPU only, and there is none here. Take {how.without_gpu}, which is made anywhere."
         )
-    library_of(method)
-    refuse_absent(READ_NEEDS, "export", "transformers")
+    find_library(method)
+    require_packages(READ_PACKAGES, "export", "transformers")
     _refuse_unmergeable(source)
     data: dict[str, Any] = {}
     prompts: Sequence[Mapping[str, Any]] = ()
     if calibration is not None:
-        from evalsuite.evaluation.calibration import calibration_prompts
+        from evalsuite.evaluation.calibration import read_calibration_prompts
 
-        prompts, data = calibration_prompts(calibration, rows)
+        prompts, data = read_calibration_prompts(calibration, rows)
         say(f"calibration: {len(prompts)} prompts of {calibration}")
     assert source.path
     size = weights_bytes(source.path)
     check_space(place.out, size * (how.share + (1 if source.recipe else 0)), ANOTHER_PLACE)
     began = time.monotonic()
-    with workbench(place.out, ANOTHER_PLACE) as bench:
+    with staging_folder(place.out, ANOTHER_PLACE) as bench:
         worker = Worker(log, say)
         result = bench / place.out.name
-        folder = _plain_folder(source, bench, worker)
-        facts = quantize_into(folder, method, result, worker, prompts, MOST_CALIBRATION_TOKENS)
+        folder = _merged_source(source, bench, worker)
+        facts = quantize_into(folder, method, result, worker, prompts, MAX_CALIBRATION_TOKENS)
         settings = {"method": method, **facts.settings, **data}
-        return _published(result, "quantize", source, replace(facts, settings=settings), place, size, began)
+        return _publish_result(
+            result, "quantize", source, replace(facts, settings=settings), place, size, began
+        )
 
 
-def export_gguf(ckpt: str, adapter: str | None, kind: str, place: Place, log: Path, say: Say) -> Exported:
+def export_gguf(
+    ckpt: str, adapter: str | None, kind: str, place: Destination, log: Path, say: Say
+) -> ExportResult:
     """Write a checkpoint as one GGUF file; of an adapter, merged first. Raises as `export_merge` does."""
     kind = kind.upper()
     known = [name for name in (*CONVERTED, *QUANTIZED) if name != "AUTO"]
@@ -150,20 +154,20 @@ def export_gguf(ckpt: str, adapter: str | None, kind: str, place: Place, log: Pa
         )
     source = _source(ckpt, adapter)
     _refuse_place(place, source, file=True)
-    refuse_without_quantizer(kind)
-    refuse_without_llama_cpp()
-    refuse_absent(READ_NEEDS, "export", "gguf")
+    require_gguf_tools(kind)
+    require_llama_cpp()
+    require_packages(READ_PACKAGES, "export", "gguf")
     _refuse_unmergeable(source)
     assert source.path
     size = weights_bytes(source.path)
     bits = {**CONVERTED, **QUANTIZED}[kind] + (BITS_OF_SOURCE if kind in QUANTIZED else 0)
     check_space(place.out, size * (bits / BITS_OF_SOURCE + (1 if source.recipe else 0)), ANOTHER_PLACE)
     began = time.monotonic()
-    with workbench(place.out, ANOTHER_PLACE) as bench:
+    with staging_folder(place.out, ANOTHER_PLACE) as bench:
         worker = Worker(log, say)
         result = bench / place.out.name
-        facts = convert_into(_plain_folder(source, bench, worker), kind, result, worker)
-        return _published(result, "gguf", source, facts, place, size, began)
+        facts = convert_into(_merged_source(source, bench, worker), kind, result, worker)
+        return _publish_result(result, "gguf", source, facts, place, size, began)
 
 
 def manifest_of(path: Path) -> Path:
@@ -187,12 +191,12 @@ def _source(ckpt: str, adapter: str | None) -> Checkpoint:
 def _refuse_unmergeable(source: Checkpoint) -> None:
     """Where there is something to merge: what that takes."""
     if "llama-pro" in source.recipe:
-        refuse_without_swift(source)
+        require_swift(source)
     elif source.recipe:
-        refuse_absent(MERGE_NEEDS, "merging", "transformers")
+        require_packages(MERGE_PACKAGES, "merging", "transformers")
 
 
-def _refuse_place(place: Place, source: Checkpoint, *, file: bool) -> None:
+def _refuse_place(place: Destination, source: Checkpoint, *, file: bool) -> None:
     """Nothing of the user's is overwritten unless they say so, and no folder that was not made here."""
     out = place.out
     paths = [source.path, *(adapter.path for adapter in source.adapters)]
@@ -223,7 +227,7 @@ def _is_gguf(path: Path) -> bool:
         return stream.read(len(GGUF_MAGIC)) == GGUF_MAGIC
 
 
-def _plain_folder(source: Checkpoint, bench: Path, worker: Worker) -> Path:
+def _merged_source(source: Checkpoint, bench: Path, worker: Worker) -> Path:
     """A Hugging Face folder without adapters: the source's own, the cache's merged one, or one that is merged now."""
     assert source.path
     if not MERGES & set(source.recipe):
@@ -236,9 +240,15 @@ def _plain_folder(source: Checkpoint, bench: Path, worker: Worker) -> Path:
     return folder
 
 
-def _published(
-    result: Path, made_by: str, source: Checkpoint, facts: Made, place: Place, size: int, began: float
-) -> Exported:
+def _publish_result(
+    result: Path,
+    made_by: str,
+    source: Checkpoint,
+    facts: ConversionResult,
+    place: Destination,
+    size: int,
+    began: float,
+) -> ExportResult:
     """Recognised as `run --ckpt` will, described, and given its name."""
     found = find_checkpoint(str(result))
     seconds = time.monotonic() - began
@@ -253,4 +263,4 @@ def _published(
         publish(manifest, manifest_of(place.out))
     publish(result, place.out)
     files = [place.out] if place.out.is_file() else [file for file in place.out.iterdir() if file.is_file()]
-    return Exported(place.out, sum(file.stat().st_size for file in files), size, seconds, facts)
+    return ExportResult(place.out, sum(file.stat().st_size for file in files), size, seconds, facts)

@@ -17,14 +17,14 @@ from evalsuite.data.evalscope import model_files
 from evalsuite.endpoint.wire import dumps
 from evalsuite.errors import InputError
 from evalsuite.evaluation.results import RUN_FORMAT, Stopwatch, write_results
-from evalsuite.imports.imported_results import Found
-from evalsuite.runs.aggregate import Tally
-from evalsuite.runs.directory import RUN_FILE, RunDirectory, hold_run_directory
+from evalsuite.imports.imported_results import ImportedResults
+from evalsuite.runs.aggregate import ScoreAggregate
+from evalsuite.runs.directory import RUN_FILE, RunDirectory, lock_run_directory
 from evalsuite.runs.imported import ImportedPlan, ImportedScores, count_line, imported_line, imported_plan
 from evalsuite.runs.journal import Journal
-from evalsuite.runs.meter import Meter
+from evalsuite.runs.meter import RunProgress
 from evalsuite.runs.plan import unique_name
-from evalsuite.runs.provenance import surroundings
+from evalsuite.runs.provenance import environment_info
 from evalsuite.runs.run import Run, load_run
 from evalsuite.runs.summary import DatasetResults
 
@@ -62,14 +62,14 @@ def import_results(
         raise InputError(f"{path}: no such file or folder.")
     tool, found = _read(path, data)
     say(f"{path}: {tool}, {sum(len(one.samples) for one in found)} samples of {len(found)} datasets")
-    with hold_run_directory(out / (name or f"{path.resolve().stem}-imported"), fresh=fresh) as directory:
+    with lock_run_directory(out / (name or f"{path.resolve().stem}-imported"), fresh=fresh) as directory:
         before = directory.read_json(RUN_FILE) or {}
         if any(variant.get("form") != IMPORTED for variant in before.get("variants", ())):
             raise InputError(f"{directory.path}: holds another run. Choose another --name or --out.")
         return _written(directory, path, data, found)
 
 
-def _read(path: Path, data: Path | None) -> tuple[str, list[Found]]:
+def _read(path: Path, data: Path | None) -> tuple[str, list[ImportedResults]]:
     for tool, module in READERS.items():
         reader = import_module(module)
         if reader.recognises(path):
@@ -78,9 +78,9 @@ def _read(path: Path, data: Path | None) -> tuple[str, list[Found]]:
     raise InputError(f"{path}: nothing that can be imported.{hint} Read are:\n{READ}")
 
 
-def _written(directory: RunDirectory, path: Path, data: Path | None, found: Sequence[Found]) -> Run:
+def _written(directory: RunDirectory, path: Path, data: Path | None, found: Sequence[ImportedResults]) -> Run:
     directory.journal.unlink(missing_ok=True)
-    meter, stopwatch = Meter(), Stopwatch()
+    meter, stopwatch = RunProgress(), Stopwatch()
     results: list[DatasetResults] = []
     taken: dict[str, set[str]] = {}
     for one in found:
@@ -96,14 +96,14 @@ def _written(directory: RunDirectory, path: Path, data: Path | None, found: Sequ
         "config": {"on_error": "skip", "baseline": None, "profile": []},
         "variants": [_variant(variant, path, found) for variant in taken],
         "datasets": [result.plan.described() for result in results],
-        **surroundings(),
+        **environment_info(),
     }
     directory.write_json(RUN_FILE, info)
     write_results(directory, results, meter, stopwatch.times(meter, None), None, {})
     return load_run(directory.path)
 
 
-def _taken(directory: RunDirectory, found: Found, name: str, meter: Meter) -> DatasetResults:
+def _taken(directory: RunDirectory, found: ImportedResults, name: str, meter: RunProgress) -> DatasetResults:
     """The journal lines of one dataset, and its numbers."""
     source = found.source
     job = hashlib.blake2b(
@@ -122,19 +122,19 @@ def _taken(directory: RunDirectory, found: Found, name: str, meter: Meter) -> Da
         kept.metrics(found.reported),
         notes,
     )
-    tally = Tally(plan.metrics, "skip")
+    aggregate = ScoreAggregate(plan.metrics, "skip")
     with Journal(directory.journal) as journal:
         for sample in found.samples:
             line = imported_line(sample, found.variant, name, source, job)
-            count_line(tally, line)
+            count_line(aggregate, line)
             meter.earlier.add(line)
             journal.append(dumps(line) + b"\n")
     meter.total += len(found.samples)
     meter.imported += len(found.samples)
-    return DatasetResults(found.variant, plan, tally, 0)
+    return DatasetResults(found.variant, plan, aggregate, 0)
 
 
-def _variant(name: str, path: Path, found: Sequence[Found]) -> dict[str, Any]:
+def _variant(name: str, path: Path, found: Sequence[ImportedResults]) -> dict[str, Any]:
     """A variant's entry in run.json, known by the content of its samples."""
     digest = hashlib.sha256()
     for one in found:

@@ -17,7 +17,7 @@ from typing import Any
 
 from evalsuite.config import OnError
 from evalsuite.errors import InputError, RunIncomplete
-from evalsuite.evaluation.results import Stopwatch, dataset_results, made_summary, report_page, speeds, utc
+from evalsuite.evaluation.results import Stopwatch, build_summary, collect_results, report_page, speeds, utc
 from evalsuite.runs import summary as summaries
 from evalsuite.runs.dataset_info import recorded_works, rows_from_files
 from evalsuite.runs.directory import (
@@ -27,30 +27,30 @@ from evalsuite.runs.directory import (
     SUMMARY_CSV,
     SUMMARY_JSON,
     RunDirectory,
-    hold_run_directory,
-    run_directory_of,
+    find_run_directory,
+    lock_run_directory,
 )
-from evalsuite.runs.journal import LineIndex, read_journal, refusing_foreign_lines
-from evalsuite.runs.meter import Meter
+from evalsuite.runs.journal import LineIndex, read_journal, reject_foreign_lines
+from evalsuite.runs.meter import RunProgress
 from evalsuite.runs.plan import DatasetPlan
-from evalsuite.runs.records import error_score, kept_score
-from evalsuite.runs.run import Run, command_of, load_run
-from evalsuite.runs.work import Work, count_kept, place_of_line, place_of_sample
+from evalsuite.runs.records import error_score, recorded_score
+from evalsuite.runs.run import Run, load_run, resume_command
+from evalsuite.runs.work import Work, count_line_score, line_place, sample_place
 from evalsuite.types import Score
 
 UNFINISHED = "{owed} of {total} samples are not there yet. The run's own command asks for them: {command}"
 
 
-def render_again(path: Path) -> Run:
+def rebuild(path: Path) -> Run:
     """Write summary.csv, summary.json and report.html of a run anew, and return it.
 
     Raises `InputError` for what is no run, `RunDirectoryError` where another process is writing it.
     """
-    source = run_directory_of(str(path))
+    source = find_run_directory(str(path))
     if source is None:
         raise InputError(f"{path}: not a run directory (it lacks {RUN_FILE} or {JOURNAL_FILE}).")
-    with hold_run_directory(source, fresh=False) as directory:
-        rendered = read_rendered(directory)
+    with lock_run_directory(source, fresh=False) as directory:
+        rendered = render_from_journal(directory)
         directory.write(SUMMARY_CSV, rendered.table)
         directory.write_json(SUMMARY_JSON, rendered.summary)
         directory.write(REPORT_FILE, rendered.page)
@@ -66,24 +66,24 @@ class Rendered:
     page: bytes
 
 
-def read_rendered(directory: RunDirectory) -> Rendered:
+def render_from_journal(directory: RunDirectory) -> Rendered:
     """Render a run from its journal, also one that another process is writing; writes nothing. Raises `InputError`."""
     info, before = directory.read_json(RUN_FILE), directory.read_json(SUMMARY_JSON)
     policy: OnError = info["config"].get("on_error", "fail")
     counting = _Counting(directory, recorded_works(info, policy), policy)
-    with refusing_foreign_lines(directory.journal):
+    with reject_foreign_lines(directory.journal):
         counting.count()
-    results = dataset_results(counting.works, counting.on_error)
+    results = collect_results(counting.works, counting.on_error)
     meter = counting.meter
     meter.total = sum(found.plan.rows for found in results)
     meter.reused = before["totals"]["reused"] if before and "totals" in before else 0
     owed = sum(found.owed for found in results)
     problem = None
     if owed:
-        said = UNFINISHED.format(owed=owed, total=meter.total, command=command_of(info, directory.path))
+        said = UNFINISHED.format(owed=owed, total=meter.total, command=resume_command(info, directory.path))
         problem = RunIncomplete((before or {}).get("problem") or said)
     rows = list(summaries.csv_rows(directory.name, results))
-    summary = made_summary(
+    summary = build_summary(
         directory,
         info,
         rows,
@@ -97,10 +97,12 @@ def read_rendered(directory: RunDirectory) -> Rendered:
     if before and "rescored" in before:
         summary["rescored"] = before["rescored"]
     table = summaries.to_csv(rows, results, summary["accounts"])
-    return Rendered(table, summary, report_page(directory, info, summary, command_of(info, directory.path)))
+    return Rendered(
+        table, summary, report_page(directory, info, summary, resume_command(info, directory.path))
+    )
 
 
-def _times(directory: RunDirectory, meter: Meter, before: Mapping[str, Any] | None) -> dict[str, Any]:
+def _times(directory: RunDirectory, meter: RunProgress, before: Mapping[str, Any] | None) -> dict[str, Any]:
     """As the summary before has them; without one, when the run's files were written."""
     if before and "totals" in before:
         return Stopwatch().times(meter, before)
@@ -125,7 +127,7 @@ class _Counting:
     directory: RunDirectory
     works: list[Work]
     on_error: OnError
-    meter: Meter = field(default_factory=Meter)
+    meter: RunProgress = field(default_factory=RunProgress)
     notes: list[str] = field(default_factory=list)
 
     def count(self) -> None:
@@ -136,7 +138,7 @@ class _Counting:
         need_rows: Counter[tuple[str, str]] = Counter()
         for line in self._lines():
             plan, _ = self._plans[line["variant"], line["dataset"]]
-            row = plan.task.from_gold(line["gold"], plan.style)
+            row = plan.task.row_from_gold(line["gold"], plan.style)
             if row is None and self._needs_row(plan, line):
                 need_rows[line["variant"], line["dataset"]] += 1
             else:
@@ -148,7 +150,7 @@ class _Counting:
         """The lines of what the run asks, each sample once: a crash may have left one twice."""
         seen: set[int] = set()
         for line in read_journal(self.directory.journal):
-            short = hash((line["variant"], line["dataset"], place_of_line(line)))
+            short = hash((line["variant"], line["dataset"], line_place(line)))
             if (line["variant"], line["dataset"]) in self._plans and short not in seen:
                 seen.add(short)
                 yield line
@@ -169,10 +171,10 @@ class _Counting:
         except InputError as error:
             self._count_without_rows(place, error)
             return
-        with LineIndex(self.directory.journal, place_of_line) as lines:
+        with LineIndex(self.directory.journal, line_place) as lines:
             for sample in chain((first,), samples):
                 for repeat in range(plan.repeats):
-                    own = place_of_sample(sample.subset, sample.index, sample.id, repeat)
+                    own = sample_place(sample.subset, sample.index, sample.id, repeat)
                     found = lines.take(*place, own)
                     if found and self._needs_row(plan, found.content):
                         self._count(found.content, sample.row)
@@ -190,8 +192,8 @@ class _Counting:
     def _count(self, line: dict[str, Any], row: Any) -> None:
         plan, work = self._plans[line["variant"], line["dataset"]]
         if line["outcome"] != "error":
-            score = kept_score(line)
+            score = recorded_score(line)
         else:
             score = error_score(plan, row) if row is not None else Score("error")
-        count_kept(plan, work.tallies[plan.name], line, score, row)
+        count_line_score(plan, work.aggregates[plan.name], line, score, row)
         self.meter.earlier.add(line)

@@ -24,30 +24,30 @@ from evalsuite.config import OnError
 from evalsuite.data.dataset import WHOLE_DATASET
 from evalsuite.endpoint.wire import dumps
 from evalsuite.errors import EvalsuiteError, InputError, RunIncomplete
-from evalsuite.evaluation.results import Stopwatch, dataset_results, judged_by_gates, speeds, write_results
+from evalsuite.evaluation.results import Stopwatch, apply_gates, collect_results, speeds, write_results
 from evalsuite.metrics.gates import Gate
-from evalsuite.runs.aggregate import Tally
+from evalsuite.runs.aggregate import ScoreAggregate
 from evalsuite.runs.dataset_info import recorded_plan, recorded_works, rows_from_files
 from evalsuite.runs.directory import (
     JOURNAL_FILE,
     REPORT_FILE,
     RUN_FILE,
-    SUMMARY_BEFORE,
+    SUMMARY_BACKUP,
     SUMMARY_CSV,
     SUMMARY_JSON,
     RunDirectory,
-    hold_run_directory,
-    run_directory_of,
-    write_failed,
+    find_run_directory,
+    lock_run_directory,
+    write_error,
 )
 from evalsuite.runs.imported import count_line
 from evalsuite.runs.journal import Journal, LineIndex, read_journal
-from evalsuite.runs.meter import Meter
+from evalsuite.runs.meter import RunProgress
 from evalsuite.runs.plan import DatasetPlan
 from evalsuite.runs.provenance import versions
-from evalsuite.runs.records import rescored, score_of_line
+from evalsuite.runs.records import judge_line, rescored
 from evalsuite.runs.run import Run, load_run
-from evalsuite.runs.work import Work, count_score, number_of_line, place_of_line, place_of_sample
+from evalsuite.runs.work import Work, count_score, line_place, line_row_number, sample_place
 from evalsuite.tasks.profiles import check_profiles
 
 STAGING = ".rescoring"
@@ -82,21 +82,21 @@ def rescore(
     there any more, both with the run as it was;
     `RunIncomplete` for a run that was, and `GateFailed`, with the results written.
     """
-    source = run_directory_of(str(path))
+    source = find_run_directory(str(path))
     if source is None:
         raise InputError(f"{path}: not a run directory (it lacks {RUN_FILE} or {JOURNAL_FILE}).")
     in_place = beside is None or beside.resolve() == source.resolve()
     with ExitStack() as stack:
-        held = stack.enter_context(hold_run_directory(source, fresh=False))
+        held = stack.enter_context(lock_run_directory(source, fresh=False))
         before = load_run(source)
         target = held
         if beside is not None and not in_place:
             _refuse_another(beside, source)
-            target = stack.enter_context(hold_run_directory(beside, fresh=False))
+            target = stack.enter_context(lock_run_directory(beside, fresh=False))
         with _staged(target, keep_summary=in_place) as staging:
             policy = on_error or _recorded_policy(before)
             problem = _Rescoring(before, staging, policy, in_place, tuple(profiles)).run()
-    return judged_by_gates(load_run(target.path), gates, problem)
+    return apply_gates(load_run(target.path), gates, problem)
 
 
 def _recorded_policy(run: Run) -> OnError:
@@ -120,11 +120,11 @@ def _staged(target: RunDirectory, *, keep_summary: bool) -> Iterator[RunDirector
         folder.mkdir()
         yield RunDirectory(folder, target.name)
         if keep_summary:
-            target.write(SUMMARY_BEFORE, (target.path / SUMMARY_JSON).read_bytes())
+            target.write(SUMMARY_BACKUP, (target.path / SUMMARY_JSON).read_bytes())
         for name in REPLACED:
             (folder / name).replace(target.path / name)
     except OSError as error:
-        raise write_failed(target.path, error) from error
+        raise write_error(target.path, error) from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -141,7 +141,7 @@ class _Rescoring:
     outcomes_changed: int = 0
     scores_changed: int = 0
     samples: int = 0
-    meter: Meter = field(default_factory=Meter)
+    meter: RunProgress = field(default_factory=RunProgress)
 
     def run(self) -> EvalsuiteError | None:
         works = _works(self.before.info, self.on_error, self.profiles)
@@ -163,10 +163,10 @@ class _Rescoring:
             if not self._is_new(line):
                 continue
             plan, work = self._plans[place]
-            if plan.task.judged_elsewhere:
-                yield self._keep(line, work.tallies[plan.name])
+            if plan.task.scored_elsewhere:
+                yield self._keep(line, work.aggregates[plan.name])
                 continue
-            row = plan.task.from_gold(line["gold"], plan.style)
+            row = plan.task.row_from_gold(line["gold"], plan.style)
             if row is None:
                 need_rows[place] += 1
             else:
@@ -174,25 +174,25 @@ class _Rescoring:
         if need_rows:
             yield from self._judged_by_rows(need_rows)
 
-    def _keep(self, line: dict[str, Any], tally: Tally) -> dict[str, Any]:
+    def _keep(self, line: dict[str, Any], aggregate: ScoreAggregate) -> dict[str, Any]:
         """A line whose scores are another harness's."""
-        count_line(tally, line)
+        count_line(aggregate, line)
         self.meter.earlier.add(line)
         self.samples += 1
         return line
 
     def _is_new(self, line: Mapping[str, Any]) -> bool:
         """A crash may have left a sample's line twice."""
-        return self._seen.add(short_hash(f"{line['variant']}\n{line['dataset']}\n{place_of_line(line)}"))
+        return self._seen.add(short_hash(f"{line['variant']}\n{line['dataset']}\n{line_place(line)}"))
 
     def _judged_by_rows(self, counts: Mapping[tuple[str, str], int]) -> Iterator[dict[str, Any]]:
-        with LineIndex(self.before.path / JOURNAL_FILE, place_of_line) as lines:
+        with LineIndex(self.before.path / JOURNAL_FILE, line_place) as lines:
             for (variant, dataset), count in counts.items():
                 plan, work = self._plans[variant, dataset]
                 judged = 0
                 for sample in rows_from_files(plan):
                     for repeat in range(plan.repeats):
-                        place = place_of_sample(sample.subset, sample.index, sample.id, repeat)
+                        place = sample_place(sample.subset, sample.index, sample.id, repeat)
                         found = lines.take(variant, dataset, place)
                         if found:
                             judged += 1
@@ -212,8 +212,8 @@ class _Rescoring:
         return f"{self.before.info['command']} {shlex.join(['--out', str(path.parent), '--name', path.name])}"
 
     def _judge(self, line: dict[str, Any], row: Any, plan: DatasetPlan, work: Work) -> dict[str, Any]:
-        score = score_of_line(line, plan, row)
-        count_score(plan, work.tallies[plan.name], line["subset"], row, score, number_of_line(line))
+        score = judge_line(line, plan, row)
+        count_score(plan, work.aggregates[plan.name], line["subset"], row, score, line_row_number(line))
         self.meter.earlier.add(line)
         self.samples += 1
         self.outcomes_changed += score.outcome != line["outcome"]
@@ -239,7 +239,7 @@ class _Rescoring:
         return {**info, "command": command, "config": config, "datasets": datasets, "rescored": note}
 
     def _write(self, works: Sequence[Work]) -> EvalsuiteError | None:
-        results = dataset_results(works, self.on_error)
+        results = collect_results(works, self.on_error)
         self.meter.total = sum(found.plan.rows for found in results)
         self.meter.reused = self.before.summary["totals"]["reused"]
         owed = sum(found.owed for found in results)
@@ -270,7 +270,7 @@ def _plan(entry: Mapping[str, Any], profiles: Sequence[str]) -> DatasetPlan:
     """A dataset's plan with further profiles beside its own."""
     plan = recorded_plan(entry)
     in_words = plan.style.logprob is None
-    wanted = plan.task.wanted_profiles({*plan.style.profiles, *profiles}, in_words=in_words)
+    wanted = plan.task.select_profiles({*plan.style.profiles, *profiles}, in_words=in_words)
     return replace(plan, style=replace(plan.style, profiles=wanted))
 
 

@@ -18,11 +18,11 @@ from evalsuite.report.run_page import render
 from evalsuite.runs import summary as summaries
 from evalsuite.runs.directory import REPORT_FILE, RUN_FILE, SUMMARY_CSV, SUMMARY_JSON, RunDirectory
 from evalsuite.runs.journal import read_journal
-from evalsuite.runs.meter import Meter
+from evalsuite.runs.meter import RunProgress
 from evalsuite.runs.plan import DatasetPlan
 from evalsuite.runs.run import Run, load_run
 from evalsuite.runs.summary import DatasetResults
-from evalsuite.runs.usage import Accounts
+from evalsuite.runs.usage import UsageTotals
 from evalsuite.runs.work import Work
 
 RUN_FORMAT = 1
@@ -45,7 +45,7 @@ class Stopwatch:
         finally:
             self._working_s += time.perf_counter() - began
 
-    def times(self, meter: Meter, before: Mapping[str, Any] | None) -> dict[str, Any]:
+    def times(self, meter: RunProgress, before: Mapping[str, Any] | None) -> dict[str, Any]:
         """When and how fast samples were had: by this start, or, where it had none to get, by the one `before`."""
         if before and "totals" in before and not (meter.requests or meter.done or meter.imported):
             totals = before["totals"]
@@ -69,41 +69,41 @@ class Stopwatch:
             "requests_per_s": round(_samples(meter) / seconds, 3) if seconds else None,
             "completion_tokens_per_s": round(_tokens(meter) / seconds, 2) if seconds else None,
             "concurrency": meter.concurrency,
-            "throughput": meter.pace.described(),
+            "throughput": meter.throughput.described(),
         }
 
 
-def _samples(meter: Meter) -> int:
+def _samples(meter: RunProgress) -> int:
     """Had by this start, whatever restarts of a server there were."""
-    return sum(pace.samples for pace in meter.speeds.values())
+    return sum(throughput.samples for throughput in meter.speeds.values())
 
 
-def _tokens(meter: Meter) -> int:
-    return sum(pace.completion_tokens for pace in meter.speeds.values())
+def _tokens(meter: RunProgress) -> int:
+    return sum(throughput.completion_tokens for throughput in meter.speeds.values())
 
 
-def speeds(meter: Meter, before: Mapping[str, Any] | None) -> dict[str, dict[str, Any]]:
+def speeds(meter: RunProgress, before: Mapping[str, Any] | None) -> dict[str, dict[str, Any]]:
     """How fast each variant answered: in this start, or, where it had nothing to be asked, in the one `before`."""
     earlier = (before or {}).get("variants") or {}
     found = {name: entry["speed"] for name, entry in earlier.items() if "speed" in entry}
-    for name, pace in meter.speeds.items():
-        if pace.samples and pace.seconds:
+    for name, throughput in meter.speeds.items():
+        if throughput.samples and throughput.seconds:
             found[name] = {
-                "samples": pace.samples,
-                "seconds": round(pace.seconds, 3),
-                "samples_per_s": round(pace.samples / pace.seconds, 3),
-                "completion_tokens_per_s": round(pace.completion_tokens / pace.seconds, 2),
+                "samples": throughput.samples,
+                "seconds": round(throughput.seconds, 3),
+                "samples_per_s": round(throughput.samples / throughput.seconds, 3),
+                "completion_tokens_per_s": round(throughput.completion_tokens / throughput.seconds, 2),
             }
     return found
 
 
-def run_file(
+def build_run_info(
     config: RunConfig,
     variants: Sequence[Mapping[str, Any]],
     plans: Sequence[DatasetPlan],
-    surroundings: Mapping[str, Any],
+    environment_info: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """run.json: what was asked of whom, by what and where (`provenance.surroundings`); no secret and no time."""
+    """run.json: what was asked of whom, by what and where (`provenance.environment_info`); no secret and no time."""
     return {
         "format": RUN_FORMAT,
         "evalsuite": __version__,
@@ -111,7 +111,7 @@ def run_file(
         "config": config.recorded(),
         "variants": list(variants),
         "datasets": [plan.described() for plan in plans],
-        **surroundings,
+        **environment_info,
         **({} if config.step is None else {"step": config.step}),
     }
 
@@ -124,18 +124,20 @@ def check_baseline(baseline: str | None, variants: Sequence[str]) -> None:
         )
 
 
-def dataset_results(works: Sequence[Work], on_error: OnError) -> list[DatasetResults]:
+def collect_results(works: Sequence[Work], on_error: OnError) -> list[DatasetResults]:
     """What each variant scored on each dataset, and how many samples it still owes."""
     found = []
     for work in works:
         for plan in work.plans:
-            outcomes = work.tallies[plan.name].outcomes()
+            outcomes = work.aggregates[plan.name].outcomes()
             had = sum(outcomes.values()) - (outcomes["error"] if on_error == "fail" else 0)
-            found.append(DatasetResults(work.variant.name, plan, work.tallies[plan.name], plan.rows - had))
+            found.append(DatasetResults(work.variant.name, plan, work.aggregates[plan.name], plan.rows - had))
     return found
 
 
-def missing(results: Sequence[DatasetResults], meter: Meter, advice: str) -> RunIncomplete | None:
+def incomplete_error(
+    results: Sequence[DatasetResults], meter: RunProgress, advice: str
+) -> RunIncomplete | None:
     """Samples that are owed although nothing broke: each of them failed by itself."""
     owed = sum(found.owed for found in results)
     if not owed:
@@ -144,10 +146,10 @@ def missing(results: Sequence[DatasetResults], meter: Meter, advice: str) -> Run
     return RunIncomplete(f"{owed} of {meter.total} samples could not be had ({causes}). {advice}")
 
 
-def conclude(
+def finish_run(
     directory: RunDirectory,
     results: Sequence[DatasetResults],
-    meter: Meter,
+    meter: RunProgress,
     stopwatch: Stopwatch,
     config: RunConfig,
     problem: EvalsuiteError | None,
@@ -157,10 +159,12 @@ def conclude(
         before = _summary_before(directory)
         times = stopwatch.times(meter, before)
         fast = speeds(meter, before)
-        write_results(directory, results, meter, times, problem, fast, command=config.command(landing=True))
+        write_results(
+            directory, results, meter, times, problem, fast, command=config.command(with_output=True)
+        )
     except RunDirectoryError as error:
         raise problem or error from error
-    return judged_by_gates(load_run(directory.path), config.gates, problem)
+    return apply_gates(load_run(directory.path), config.gates, problem)
 
 
 def _summary_before(directory: RunDirectory) -> dict[str, Any] | None:
@@ -172,7 +176,7 @@ def _summary_before(directory: RunDirectory) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def judged_by_gates(run: Run, gates: Sequence[Gate], problem: EvalsuiteError | None) -> Run:
+def apply_gates(run: Run, gates: Sequence[Gate], problem: EvalsuiteError | None) -> Run:
     """The run; raises the problem, or `GateFailed`, naming its directory."""
     problem = problem or _failed_gate(run, gates)
     if problem:
@@ -184,7 +188,7 @@ def judged_by_gates(run: Run, gates: Sequence[Gate], problem: EvalsuiteError | N
 def write_results(
     directory: RunDirectory,
     results: Sequence[DatasetResults],
-    meter: Meter,
+    meter: RunProgress,
     times: Mapping[str, Any],
     problem: EvalsuiteError | None,
     fast: Mapping[str, Mapping[str, Any]],
@@ -197,7 +201,7 @@ def write_results(
     """
     info = directory.read_json(RUN_FILE)
     rows = list(summaries.csv_rows(directory.name, results))
-    summary = made_summary(directory, info, rows, results, meter, times, problem, fast)
+    summary = build_summary(directory, info, rows, results, meter, times, problem, fast)
     directory.write(SUMMARY_CSV, summaries.to_csv(rows, results, summary["accounts"]))
     directory.write_json(SUMMARY_JSON, summary)
     directory.write(REPORT_FILE, report_page(directory, info, summary, command))
@@ -211,33 +215,33 @@ def report_page(
     return render(shown, summary, partial(read_journal, directory.journal)).encode("utf-8", "replace")
 
 
-def made_summary(
+def build_summary(
     directory: RunDirectory,
     info: dict[str, Any],
     rows: Sequence[Mapping[str, Any]],
     results: Sequence[DatasetResults],
-    meter: Meter,
+    meter: RunProgress,
     times: Mapping[str, Any],
     problem: EvalsuiteError | None,
     fast: Mapping[str, Mapping[str, Any]],
 ) -> dict[str, Any]:
     """summary.json: `rows`, the lines of summary.csv, nested, and what the run took; `fast`: see `speeds`."""
-    pace = dict(times)
+    throughput = dict(times)
     failures = meter.failures + meter.earlier.failures
-    accounts = meter.earlier.accounts.with_those_of(meter.accounts)
+    usage = meter.earlier.usage.merged_with(meter.usage)
     prices = parse_price(info["config"].get("price"))
-    took = list(accounts.described(prices))
+    took = list(usage.described(prices))
     summary = {
         "run": directory.name,
         "complete": problem is None,
         "problem": str(problem) if problem else None,
-        "started": pace.pop("started"),
-        "finished": pace.pop("finished"),
+        "started": throughput.pop("started"),
+        "finished": throughput.pop("finished"),
         "variants": {
             name: entry | ({"speed": fast[name]} if name in fast else {})
             for name, entry in summaries.nested(rows, results).items()
         },
-        "totals": _totals(results, meter, accounts, prices) | pace,
+        "totals": _totals(results, meter, usage, prices) | throughput,
         "accounts": took,
         "errors": [
             {"class": failure, "message": message, "count": count}
@@ -259,17 +263,20 @@ def _served_warnings(info: Mapping[str, Any]) -> list[str]:
 
 
 def _totals(
-    results: Sequence[DatasetResults], meter: Meter, accounts: Accounts, prices: tuple[float, float] | None
+    results: Sequence[DatasetResults],
+    meter: RunProgress,
+    usage: UsageTotals,
+    prices: tuple[float, float] | None,
 ) -> dict[str, Any]:
     """What the samples took, those of earlier starts included."""
-    found = accounts.whole().described(prices)
+    found = usage.whole().described(prices)
     if not (found["judge_prompt_tokens"] or found["judge_completion_tokens"]):
         del found["judge_prompt_tokens"], found["judge_completion_tokens"]
     return {
         "samples": meter.total,
         "reused": meter.reused,
         "owed": sum(found.owed for found in results),
-        "errors": sum(found.tally.outcomes()["error"] for found in results),
+        "errors": sum(found.aggregate.outcomes()["error"] for found in results),
         **found,
         "requests": meter.requests + meter.earlier.requests,  # those of no sample's included
         "retries": meter.retries + meter.earlier.retries,

@@ -6,33 +6,33 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from evalsuite.backends.base import Served, silent
+from evalsuite.backends.base import ServedModel, silent
 from evalsuite.config import RunConfig
-from evalsuite.evaluation.results import run_file
+from evalsuite.evaluation.results import build_run_info
 from evalsuite.models.checkpoint import Checkpoint
 from evalsuite.runs.directory import RUN_FILE, RunDirectory
-from evalsuite.runs.meter import Meter
+from evalsuite.runs.meter import RunProgress
 from evalsuite.runs.plan import DatasetPlan
-from evalsuite.runs.provenance import surroundings
+from evalsuite.runs.provenance import environment_info
 from evalsuite.runs.resume import reconcile
 from evalsuite.runs.run import IDENTICAL
 from evalsuite.runs.work import Variant, Work, new_work
 from evalsuite.serving.server_plan import ServerPlan
-from evalsuite.serving.variants import ServedFacts, Serving, first_prompts, liveness
-from evalsuite.types import LogprobForm
+from evalsuite.serving.variants import ServedFacts, ServingPlan, first_prompts, liveness
+from evalsuite.types import LogprobPrompt
 
 if TYPE_CHECKING:
     from evalsuite.suites.jobs import SuiteJob
     from evalsuite.suites.suite_runs import SuiteRuns
 
 
-class Ledger:
+class RunState:
     """The works of a run, by variant, and what was served. `meter` counts what is done."""
 
     def __init__(
         self,
         config: RunConfig,
-        serving: Serving,
+        serving: ServingPlan,
         plans: Sequence[DatasetPlan],
         directory: RunDirectory,
         jobs: Sequence[SuiteJob] = (),
@@ -41,13 +41,13 @@ class Ledger:
         self.config = config
         self.serving = serving
         self.directory = directory
-        self.meter = Meter()
+        self.meter = RunProgress()
         self._plans = tuple(plans)
-        self._surroundings = surroundings()
+        self._environment = environment_info()
         before = directory.read_json(RUN_FILE)
         self._facts = ServedFacts(serving, before)
-        if _recorded_form(before or {}) == "letter":
-            self._plan_in_form("letter")
+        if _recorded_logprob_form(before or {}) == "letter":
+            self._plan_with_logprob_form("letter")
         self._works: dict[str, Work] = {}
         self._proved: set[str] = set()
         self.suites = self._suite_runs(jobs, say) if jobs else None
@@ -70,30 +70,30 @@ class Ledger:
 
     def owed(self, plan: ServerPlan) -> list[Checkpoint]:
         """The variants of a server that are owed something."""
-        return [one for one in plan.checkpoints if self.owes_rows(one) or self.owes_benchmarks(one)]
+        return [one for one in plan.checkpoints if self.has_owed_rows(one) or self.has_owed_benchmarks(one)]
 
-    def owes_rows(self, checkpoint: Checkpoint) -> bool:
+    def has_owed_rows(self, checkpoint: Checkpoint) -> bool:
         """Whether a variant is owed samples that are asked here."""
-        return bool(self._works[checkpoint.name].all_owed)
+        return bool(self._works[checkpoint.name].owed_total)
 
-    def owes_benchmarks(self, checkpoint: Checkpoint) -> bool:
+    def has_owed_benchmarks(self, checkpoint: Checkpoint) -> bool:
         """Whether a variant is owed benchmarks of other suites."""
         return self.suites is not None and self.suites.owed(checkpoint.name)
 
     def reconcile(self) -> None:
         """Count what is in the journal, whoever wrote it; the rest is owed. Writes run.json."""
-        self.meter.begin_again()
+        self.meter.restart()
         works = [new_work(variant, self._plans, self.config.on_error) for variant in self._variants()]
         works = reconcile(
             works,
             self.directory,
             self.meter,
             keep_errors=self.config.on_error != "fail",
-            passed_over=self.suites.names if self.suites else (),
+            ignored_datasets=self.suites.names if self.suites else (),
         )
         self._works = {work.variant.name: work for work in works}
         self.meter.total = sum(plan.rows for work in works for plan in work.plans)
-        self.meter.reused = self.meter.total - sum(work.all_owed for work in works)
+        self.meter.reused = self.meter.total - sum(work.owed_total for work in works)
         if self.suites:
             self.suites.reconcile(self.meter)
         self.record()
@@ -104,10 +104,10 @@ class Ledger:
             for checkpoint in self.serving.checkpoints
         ]
 
-    async def prove(self, checkpoint: Checkpoint, served: Served) -> list[str]:
+    async def record_server(self, checkpoint: Checkpoint, served: ServedModel) -> list[str]:
         """Record what answers, and whether its adapter makes a difference; what is to be said of it."""
         work = self._works[checkpoint.name]
-        owed = [plan for plan in work.plans if work.owed_rows(plan)]
+        owed = [plan for plan in work.plans if work.count_owed(plan)]
         self._proved.add(checkpoint.name)
         live = await liveness(served, owed, completions=self.config.completions)
         chat = any(prompt.messages is not None for prompt in first_prompts(owed))
@@ -116,11 +116,11 @@ class Ledger:
         return warnings
 
     def facts(self, checkpoint: Checkpoint) -> dict[str, Any]:
-        """What `prove` recorded."""
+        """What `record_server` recorded."""
         return self._facts.by_variant[checkpoint.name]
 
-    def recall(self, checkpoint: Checkpoint, facts: Mapping[str, Any]) -> list[str]:
-        """Record of a variant that needs no server what `prove` recorded of it before; what is to be said of it."""
+    def record_cached(self, checkpoint: Checkpoint, facts: Mapping[str, Any]) -> list[str]:
+        """Record of a variant that needs no server what `record_server` recorded of it before; what is to be said of it."""
         self._facts.by_variant[checkpoint.name] = dict(facts)
         self._note(checkpoint)
         return list(facts.get("warnings", ()))
@@ -131,38 +131,38 @@ class Ledger:
         self._works[checkpoint.name] = replace(work, variant=variant)
         self.record()
 
-    def settle(self, checkpoint: Checkpoint) -> None:
+    def mark_finished(self, checkpoint: Checkpoint) -> None:
         """Nothing is owed of a variant any more: all of it was finished since it was counted."""
         work = self._works[checkpoint.name]
         nothing = {plan.name: bytearray(plan.rows) for plan in work.plans}
         self._works[checkpoint.name] = replace(work, owed=nothing)
 
-    def proved(self, checkpoint: Checkpoint) -> bool:
+    def is_recorded(self, checkpoint: Checkpoint) -> bool:
         """Whether this start has recorded what answers for the variant."""
         return checkpoint.name in self._proved
 
-    def ask_in_form(self, form: LogprobForm) -> None:
+    def set_logprob_form(self, form: LogprobPrompt) -> None:
         """Plan the probabilities of letters in a form that the servers can be asked in."""
-        self._plan_in_form(form)
+        self._plan_with_logprob_form(form)
         self.reconcile()
 
-    def _plan_in_form(self, form: LogprobForm) -> None:
-        self._plans = tuple(plan.in_form(form) for plan in self._plans)
+    def _plan_with_logprob_form(self, form: LogprobPrompt) -> None:
+        self._plans = tuple(plan.with_logprob_form(form) for plan in self._plans)
 
     def _warning(self, checkpoint: Checkpoint) -> str:
         return IDENTICAL if self._facts.identical(checkpoint) else ""
 
     def record(self) -> None:
         """Write run.json: nothing secret, nothing that differs between two starts of the same run."""
-        described = run_file(
-            self.config, self.serving.described(self._facts.by_variant), self._plans, self._surroundings
+        described = build_run_info(
+            self.config, self.serving.described(self._facts.by_variant), self._plans, self._environment
         )
         if self.suites:
             described["datasets"] += self.suites.described()
         self.directory.write_json(RUN_FILE, described)
 
 
-def _recorded_form(before: dict[str, Any]) -> LogprobForm | None:
+def _recorded_logprob_form(before: dict[str, Any]) -> LogprobPrompt | None:
     """The form in which an earlier start of the run asked for letters' probabilities."""
     forms = (entry.get("style", {}).get("logprob") for entry in before.get("datasets", ()))
     return next((form for form in forms if form), None)

@@ -11,25 +11,25 @@ from typing import TYPE_CHECKING, Any
 from evalsuite._util.event_loop import run_to_end
 from evalsuite.config import ScoreConfig
 from evalsuite.data.spec import parse_spec
-from evalsuite.endpoint.reply_cache import Wrap, opened_cache, put_before
+from evalsuite.endpoint.reply_cache import Wrap, open_cache, wrap_with_cache
 from evalsuite.errors import ConfigError, EvalsuiteError, InputError, RunIncomplete
 from evalsuite.evaluation.rescore import rescore
 from evalsuite.evaluation.results import (
     Stopwatch,
+    build_run_info,
     check_baseline,
-    conclude,
-    dataset_results,
-    missing,
-    run_file,
+    collect_results,
+    finish_run,
+    incomplete_error,
 )
-from evalsuite.runs.directory import RUN_FILE, RunDirectory, hold_run_directory, run_directory_of
+from evalsuite.runs.directory import RUN_FILE, RunDirectory, find_run_directory, lock_run_directory
 from evalsuite.runs.inference import NO_PREDICTION, Inference
 from evalsuite.runs.journal import Journal
-from evalsuite.runs.meter import Meter
+from evalsuite.runs.meter import RunProgress
 from evalsuite.runs.predictions import PredictedSample, PredictionPlan, plan_predictions
-from evalsuite.runs.provenance import surroundings
+from evalsuite.runs.provenance import environment_info
 from evalsuite.runs.records import failed_score, sample_line
-from evalsuite.runs.resume import FirstReplies, reconcile
+from evalsuite.runs.resume import PreviousReplies, reconcile
 from evalsuite.runs.run import Run
 from evalsuite.runs.work import Job, Work, new_work
 from evalsuite.serving.endpoints import check_judge, judge_endpoint
@@ -49,7 +49,7 @@ SCORED = "predictions"
 
 
 @dataclass(frozen=True)
-class PreparedScoring:
+class PreparedScore:
     """Checked predictions; nothing has been written yet."""
 
     config: ScoreConfig
@@ -57,18 +57,18 @@ class PreparedScoring:
     path: Path
 
 
-def prepare_scoring(config: ScoreConfig) -> PreparedScoring:
+def prepare_score(config: ScoreConfig) -> PreparedScore:
     """Check every row of every file. Raises `InputError`."""
     plans = plan_predictions(config)
     check_baseline(config.baseline, list(dict.fromkeys(plan.variant.name for plan in plans)))
     label = "+".join(dict.fromkeys(plan.variant.name for plan in plans))
-    return PreparedScoring(config, plans, config.out / (config.name or f"{label}-{config.identity()}"))
+    return PreparedScore(config, plans, config.out / (config.name or f"{label}-{config.identity()}"))
 
 
 def score(
     config: ScoreConfig,
     *,
-    display: Callable[[Meter], AbstractContextManager[object]] = lambda _: nullcontext(),
+    display: Callable[[RunProgress], AbstractContextManager[object]] = lambda _: nullcontext(),
     notify: Callable[[str], None] = lambda _: None,
 ) -> Run:
     """Score predictions into a run directory and return the run. Raises `EvalsuiteError`, as `evaluate` does.
@@ -80,11 +80,11 @@ def score(
         policy = config.on_error if "on_error" in config.given else None
         beside = config.out / (config.name or f"{run.resolve().name}-rescored")
         return rescore(run, beside=beside, on_error=policy, profiles=config.profile, gates=config.gates)
-    prepared = prepare_scoring(config)
+    prepared = prepare_score(config)
     for plan in prepared.plans:
         told = ", told from the columns" if plan.recognised else ""
         notify(f"{plan.spec.target}: {plan.rows} rows of kind {plan.task.kind}, {plan.layout} layout{told}")
-    with hold_run_directory(prepared.path, fresh=config.fresh) as directory:
+    with lock_run_directory(prepared.path, fresh=config.fresh) as directory:
         _refuse_run_of_a_model(directory)
         return _scored(prepared, directory, display, notify)
 
@@ -92,7 +92,7 @@ def score(
 def _named_run(config: ScoreConfig) -> Path | None:
     """The run whose journal is to be scored; it stands alone, and whole."""
     targets = [parse_spec(text, list(KINDS)).target for text in config.datasets]
-    runs = [run for target in targets if (run := run_directory_of(target))]
+    runs = [run for target in targets if (run := find_run_directory(target))]
     if runs and len(targets) > 1:
         raise ConfigError(f"{runs[0]}: the journal of a run is scored by itself; leave out the other files.")
     if runs and (config.limit or config.lang != "auto" or config.fresh):
@@ -110,19 +110,19 @@ def _refuse_run_of_a_model(directory: RunDirectory) -> None:
 
 
 def _scored(
-    prepared: PreparedScoring,
+    prepared: PreparedScore,
     directory: RunDirectory,
-    display: Callable[[Meter], AbstractContextManager[object]],
+    display: Callable[[RunProgress], AbstractContextManager[object]],
     notify: Callable[[str], None],
 ) -> Run:
-    config, meter, stopwatch = prepared.config, Meter(), Stopwatch()
+    config, meter, stopwatch = prepared.config, RunProgress(), Stopwatch()
     works = [new_work(plan.variant, [plan], config.on_error) for plan in prepared.plans]
     works = reconcile(works, directory, meter, keep_errors=config.on_error != "fail")
     directory.write_json(
-        RUN_FILE, run_file(config, _variants(prepared.plans), prepared.plans, surroundings())
+        RUN_FILE, build_run_info(config, _variants(prepared.plans), prepared.plans, environment_info())
     )
     meter.total = sum(plan.rows for plan in prepared.plans)
-    meter.reused = meter.total - sum(work.all_owed for work in works)
+    meter.reused = meter.total - sum(work.owed_total for work in works)
     problem: EvalsuiteError | None = None
     try:
         if meter.owed:
@@ -130,20 +130,20 @@ def _scored(
                 for job in _jobs(work for work in works if not work.judge):
                     journal.append(_judged(job, meter))
                 judged = [work for work in works if work.judge]
-                with opened_cache(config.cache if judged else None, notify) as cache:
+                with open_cache(config.cache if judged else None, notify) as cache:
                     for work in judged:
                         asked = _ask_judge(config, work, directory, journal, meter, cache)
-                        run_to_end(asked, work.all_owed)
+                        run_to_end(asked, work.owed_total)
     except KeyboardInterrupt:
         problem = RunIncomplete("interrupted. Run the same command again: it goes on where it was.")
     except EvalsuiteError as error:
         problem = error
     if problem and not meter.done and not meter.reused:
-        directory.discard_empty()
+        directory.remove_if_empty()
         raise problem
-    results = dataset_results(works, config.on_error)
-    problem = problem or missing(results, meter, FILL_IN)
-    return conclude(directory, results, meter, stopwatch, config, problem)
+    results = collect_results(works, config.on_error)
+    problem = problem or incomplete_error(results, meter, FILL_IN)
+    return finish_run(directory, results, meter, stopwatch, config, problem)
 
 
 async def _ask_judge(
@@ -151,28 +151,33 @@ async def _ask_judge(
     work: Work,
     directory: RunDirectory,
     journal: Journal,
-    meter: Meter,
+    meter: RunProgress,
     cache: ReplyStore | None,
 ) -> None:
     """Have the answers of a file judged."""
     assert work.judge
     async with judge_endpoint(config, work.judge) as endpoint:
         await check_judge(endpoint)
-        wrap = put_before(cache, endpoint, work.judge.fingerprint)
-        through: dict[Party, Wrap] = {"judge": wrap} if wrap else {}
-        with FirstReplies(directory) as replies:
+        wrap = wrap_with_cache(cache, endpoint, work.judge.fingerprint)
+        cache_wrappers: dict[Party, Wrap] = {"judge": wrap} if wrap else {}
+        with PreviousReplies(directory) as replies:
             inference = Inference(
-                work, {"judge": endpoint}, journal, meter, first_replies=replies, through=through
+                work,
+                {"judge": endpoint},
+                journal,
+                meter,
+                previous_replies=replies,
+                cache_wrappers=cache_wrappers,
             )
             await inference.run()
-    meter.pace.pause()
+    meter.throughput.pause()
 
 
 def _jobs(works: Iterable[Work]) -> Iterator[Job]:
     return (job for work in works for job in work.jobs() if job is not None)
 
 
-def _judged(job: Job, meter: Meter) -> bytes:
+def _judged(job: Job, meter: RunProgress) -> bytes:
     """Count a sample's score; its journal line."""
     assert isinstance(job.sample, PredictedSample)
     reply = job.sample.reply

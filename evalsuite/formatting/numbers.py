@@ -86,7 +86,7 @@ def format_plain(value: Any) -> str:
     return f"{number:,.{max(0, SIGNIFICANT_DIGITS - digits_before_the_point)}f}"
 
 
-def _without_unit(metric: Mapping[str, Any], number: float) -> str:
+def _format_bare(metric: Mapping[str, Any], number: float) -> str:
     unit = metric.get("unit")
     if unit == "proportion":
         return f"{number:.{PERCENT_DECIMALS}f}"
@@ -108,7 +108,7 @@ def format_value(metric: Mapping[str, Any], value: Any) -> str:
     number = scaled(metric, value)
     if number is None:
         return MISSING
-    return f"{_percent(number)} %" if metric.get("unit") == "proportion" else _without_unit(metric, number)
+    return f"{_percent(number)} %" if metric.get("unit") == "proportion" else _format_bare(metric, number)
 
 
 def format_interval(metric: Mapping[str, Any], low: Any, high: Any) -> str:
@@ -120,7 +120,7 @@ def format_interval(metric: Mapping[str, Any], low: Any, high: Any) -> str:
     ends = scaled(metric, low), scaled(metric, high)
     if ends[0] is None or ends[1] is None:
         return MISSING
-    return f"{_without_unit(metric, ends[0])} to {_without_unit(metric, ends[1])}"
+    return f"{_format_bare(metric, ends[0])} to {_format_bare(metric, ends[1])}"
 
 
 def format_delta(metric: Mapping[str, Any], delta: Any) -> str:
@@ -134,7 +134,7 @@ def format_delta(metric: Mapping[str, Any], delta: Any) -> str:
     '+0.02 points'
     """
     number = scaled(metric, delta)
-    return MISSING if number is None else _signed(metric, number) + _points(metric, number)
+    return MISSING if number is None else _signed(metric, number) + _points_suffix(metric, number)
 
 
 def format_delta_interval(metric: Mapping[str, Any], low: Any, high: Any) -> str:
@@ -152,7 +152,7 @@ def format_delta_interval(metric: Mapping[str, Any], low: Any, high: Any) -> str
 def format_size(metric: Mapping[str, Any], size: Any) -> str:
     """How large a difference is, without a sign: `4.2 points`."""
     number = scaled(metric, size)
-    return MISSING if number is None else _without_unit(metric, number) + _points(metric, number)
+    return MISSING if number is None else _format_bare(metric, number) + _points_suffix(metric, number)
 
 
 def format_p(p: Any) -> str:
@@ -174,7 +174,7 @@ def format_p(p: Any) -> str:
 
 def _signed(metric: Mapping[str, Any], number: float) -> str:
     """With the digits it takes to see which way it goes; a plain zero where even those show none."""
-    text = _without_unit(metric, abs(number))
+    text = _format_bare(metric, abs(number))
     if metric.get("unit") in POINT_UNITS and abs(number) >= SMALLEST_POINTS and not float(text):
         text = f"{abs(number):.{math.ceil(-math.log10(abs(number)))}f}"
     if not any(digit in text for digit in "123456789"):
@@ -182,10 +182,10 @@ def _signed(metric: Mapping[str, Any], number: float) -> str:
     return ("+" if number > 0 else MINUS) + text
 
 
-def _points(metric: Mapping[str, Any], number: float) -> str:
+def _points_suffix(metric: Mapping[str, Any], number: float) -> str:
     if metric.get("unit") not in POINT_UNITS:
         return ""
-    return " point" if _without_unit(metric, abs(number)) in ("1.0", "1.00") else " points"
+    return " point" if _format_bare(metric, abs(number)) in ("1.0", "1.00") else " points"
 
 
 def format_count(n: Any) -> str:

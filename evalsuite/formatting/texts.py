@@ -10,13 +10,13 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
-SHOWN_ADDRESS = 80
+MAX_ADDRESS_CHARACTERS = 80
 """Characters of a picture's address."""
 
-DEEPEST = 40
+MAX_DEPTH = 40
 """Nesting below this is replaced by an ellipsis: no task nests so deep, and encoders give up at 250."""
 
-LARGEST_INTEGER = 2**63 - 1
+MAX_JSON_INTEGER = 2**63 - 1
 """Beyond it the JSON encoder refuses; such an integer is kept as its digits."""
 
 HEAD_SHARE = 0.75
@@ -41,7 +41,7 @@ class Cut(NamedTuple):
 Text: TypeAlias = "str | Cut"
 
 
-def encodable(text: str) -> str:
+def replace_surrogates(text: str) -> str:
     """The text with lone surrogates replaced, so that it can be written as UTF-8; pairs are joined."""
     if text.isascii() or not _SURROGATE.search(text):
         return text
@@ -52,7 +52,7 @@ def visible(text: str) -> str:
     """The text with its invisible and reordering characters spelled out, as in `⟨U+202E⟩`."""
     if text.isascii() and text.isprintable():
         return text
-    return INVISIBLE.sub(lambda found: f"⟨U+{ord(found.group()):04X}⟩", encodable(text))
+    return INVISIBLE.sub(lambda found: f"⟨U+{ord(found.group()):04X}⟩", replace_surrogates(text))
 
 
 def cut(text: Text, limit: int) -> Text:
@@ -77,21 +77,24 @@ def plain(text: Text) -> str | list[str | int]:
     return text if isinstance(text, str) else list(text)
 
 
-def encodable_json(value: Any, depth: int = 0) -> Any:
+def replace_surrogates_in_json(value: Any, depth: int = 0) -> Any:
     """The value with everything replaced that the JSON encoder refuses: surrogates, huge integers, depth."""
-    if depth > DEEPEST:
+    if depth > MAX_DEPTH:
         return "…"
     if isinstance(value, str):
-        return encodable(value)
+        return replace_surrogates(value)
     if isinstance(value, Mapping):
-        return {encodable(str(key)): encodable_json(item, depth + 1) for key, item in value.items()}
+        return {
+            replace_surrogates(str(key)): replace_surrogates_in_json(item, depth + 1)
+            for key, item in value.items()
+        }
     if isinstance(value, Sequence):
-        return [encodable_json(item, depth + 1) for item in value]
+        return [replace_surrogates_in_json(item, depth + 1) for item in value]
     if value is None or isinstance(value, (bool, float)):
         return value
     if isinstance(value, int):
-        return value if -LARGEST_INTEGER <= value <= LARGEST_INTEGER else str(value)
-    return encodable(str(value))
+        return value if -MAX_JSON_INTEGER <= value <= MAX_JSON_INTEGER else str(value)
+    return replace_surrogates(str(value))
 
 
 def dump(value: Any, *, indent: bool = False) -> str:
@@ -107,10 +110,10 @@ def dump_bytes(value: Any, *, indent: bool = False) -> bytes:
     try:
         return orjson.dumps(value, option=option)
     except TypeError:
-        return orjson.dumps(encodable_json(value), option=option)
+        return orjson.dumps(replace_surrogates_in_json(value), option=option)
 
 
-def as_text(value: Any) -> str:
+def value_text(value: Any) -> str:
     """A gold answer or an extracted one as a person writes it: text as it is, other things as JSON.
 
     A list of words reads as `B, C`, a list of sentences one a line; missing is the empty string.
@@ -133,7 +136,7 @@ def message_text(message: Mapping[str, Any]) -> str:
     content = message.get("content")
     if isinstance(content, str) and not message.get("tool_calls"):
         return content
-    parts = [part_text(part) for part in content] if isinstance(content, list) else [as_text(content)]
+    parts = [part_text(part) for part in content] if isinstance(content, list) else [value_text(content)]
     parts.extend(call_text(call) for call in message.get("tool_calls") or ())
     return "\n".join(part for part in parts if part)
 
@@ -144,7 +147,7 @@ def part_text(part: Any) -> str:
         return str(part["text"])
     if isinstance(part, Mapping) and isinstance(part.get("image_url"), Mapping):
         address = str(part["image_url"].get("url"))
-        return f"[picture {address[:SHOWN_ADDRESS]}]" if address.startswith("http") else "[picture]"
+        return f"[picture {address[:MAX_ADDRESS_CHARACTERS]}]" if address.startswith("http") else "[picture]"
     kind = part.get("type", "part") if isinstance(part, Mapping) else "part"
     return f"[{kind}]"
 
@@ -153,5 +156,5 @@ def call_text(call: Any) -> str:
     """A tool call as `name(arguments)`."""
     function = call.get("function", call) if isinstance(call, Mapping) else None
     if not isinstance(function, Mapping):
-        return as_text(call)
-    return f"{as_text(function.get('name'))}({as_text(function.get('arguments'))})"
+        return value_text(call)
+    return f"{value_text(function.get('name'))}({value_text(function.get('arguments'))})"

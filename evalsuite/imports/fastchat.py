@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from evalsuite.errors import InputError
-from evalsuite.imports.imported_results import Found, read_lines
+from evalsuite.imports.imported_results import ImportedResults, read_lines
 from evalsuite.runs.imported import ImportedSample, Source
 from evalsuite.types import Reply
 
@@ -31,7 +31,7 @@ def recognises(path: Path) -> bool:
     return b'"question_id"' in first and (b'"judgment"' in first or b'"model_1"' in first)
 
 
-def read(path: Path, _: Path | None) -> list[Found]:
+def read(path: Path, _: Path | None) -> list[ImportedResults]:
     """Each model's judgments. Raises `InputError`."""
     models: dict[str, list[ImportedSample]] = {}
     judges: dict[str, str] = {}
@@ -48,7 +48,7 @@ def read(path: Path, _: Path | None) -> list[Found]:
             line["judge"][0] if isinstance(line["judge"], list) else line["judge"]
         )
     return [
-        Found(model, "mt_bench", Source(HARNESS, "fastchat", (f"judge:{judges[model]}",)), samples)
+        ImportedResults(model, "mt_bench", Source(HARNESS, "fastchat", (f"judge:{judges[model]}",)), samples)
         for model, samples in models.items()
     ]
 

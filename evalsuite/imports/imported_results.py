@@ -14,11 +14,11 @@ import orjson
 from evalsuite.errors import InputError
 from evalsuite.runs.imported import ImportedSample, ReportedScore, Source
 
-LAST_WORDS = "Only read are whole files; make a copy of it or have the tool write it again."
+PARTIAL_FILE_ADVICE = "Only read are whole files; make a copy of it or have the tool write it again."
 
 
 @dataclass(frozen=True)
-class Found:
+class ImportedResults:
     """One model's results on one dataset. `source` is known by its harness and version."""
 
     variant: str
@@ -32,11 +32,11 @@ class Found:
 def read_json(path: Path) -> Any:
     """A JSON file. Raises `InputError`."""
     try:
-        return parsed(path.read_bytes())
+        return parse_json(path.read_bytes())
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}).") from error
     except ValueError as error:
-        raise InputError(f"{path}: not JSON ({error}). {LAST_WORDS}") from error
+        raise InputError(f"{path}: not JSON ({error}). {PARTIAL_FILE_ADVICE}") from error
 
 
 def read_lines(path: Path) -> list[Mapping[str, Any]]:
@@ -48,9 +48,9 @@ def read_lines(path: Path) -> list[Mapping[str, Any]]:
                 if not raw.strip():
                     continue
                 try:
-                    line = parsed(raw)
+                    line = parse_json(raw)
                 except ValueError as error:
-                    raise InputError(f"{path}:{number}: not JSON ({error}). {LAST_WORDS}") from error
+                    raise InputError(f"{path}:{number}: not JSON ({error}). {PARTIAL_FILE_ADVICE}") from error
                 if not isinstance(line, dict):
                     raise InputError(f"{path}:{number}: {type(line).__name__}, expected an object.")
                 found.append(line)
@@ -59,7 +59,7 @@ def read_lines(path: Path) -> list[Mapping[str, Any]]:
     return found
 
 
-def parsed(content: bytes) -> Any:
+def parse_json(content: bytes) -> Any:
     """JSON, and what Python's own `json` writes beside it: NaN and Infinity. Raises `ValueError`."""
     try:
         return orjson.loads(content)

@@ -18,8 +18,8 @@ from typing import Any
 
 from evalsuite.errors import InputError
 from evalsuite.imports.archives import Archive
-from evalsuite.imports.imported_results import Found, number, parsed, read_json
-from evalsuite.imports.lm_eval import plain_name
+from evalsuite.imports.imported_results import ImportedResults, number, parse_json, read_json
+from evalsuite.imports.lm_eval import path_safe_name
 from evalsuite.runs.imported import ImportedSample, ReportedScore, Source
 from evalsuite.types import Message, Reply
 
@@ -33,7 +33,7 @@ MEANS = ("accuracy", "mean")
 _BEGINNING = re.compile(rb'\s*\{\s*"(?:version|status|eval)"\s*:')
 
 
-def logs_of(path: Path) -> list[Path]:
+def find_logs(path: Path) -> list[Path]:
     """The logs of a path: itself, or those in the folder."""
     if path.is_file():
         return [path] if path.suffix == ".eval" or (path.suffix == ".json" and _is_log(path)) else []
@@ -49,15 +49,15 @@ def _is_log(path: Path) -> bool:
 
 def recognises(path: Path) -> bool:
     """Whether there are logs of it."""
-    return bool(logs_of(path))
+    return bool(find_logs(path))
 
 
-def read(path: Path, _: Path | None) -> list[Found]:
+def read(path: Path, _: Path | None) -> list[ImportedResults]:
     """One entry a log; epochs are tries of a sample. Raises `InputError`."""
-    return [_found(file) for file in logs_of(path)]
+    return [_found(file) for file in find_logs(path)]
 
 
-def _found(file: Path) -> Found:
+def _found(file: Path) -> ImportedResults:
     header, lines = _zipped(file) if file.suffix == ".eval" else _plain(file)
     evaluation = header.get("eval")
     if not isinstance(evaluation, dict):
@@ -73,14 +73,14 @@ def _found(file: Path) -> Found:
     task = str(evaluation.get("task") or file.stem).rpartition("/")[2]
     version = str((evaluation.get("packages") or {}).get("inspect_ai") or "unknown")
     conditions = (f"benchmark:{task}", f"task:v{evaluation.get('task_version', '?')}")
-    model = plain_name(str(evaluation.get("model") or "model"))
+    model = path_safe_name(str(evaluation.get("model") or "model"))
     notes = (
         []
         if status == "success"
         else [f"the log of inspect-ai says that the evaluation did not end well: {status}."]
     )
     source = Source(HARNESS, version, conditions)
-    return Found(model, task, source, samples, list(_reported(header, lines)), notes)
+    return ImportedResults(model, task, source, samples, list(_reported(header, lines)), notes)
 
 
 def _plain(file: Path) -> tuple[Mapping[str, Any], list[Mapping[str, Any]]]:
@@ -94,9 +94,9 @@ def _zipped(file: Path) -> tuple[Mapping[str, Any], list[Mapping[str, Any]]]:
             archive = Archive(file, opened)
             names = archive.names()
             head = "header.json" if "header.json" in names else "_journal/start.json"
-            header = parsed(archive.read(head))
+            header = parse_json(archive.read(head))
             lines = [
-                parsed(archive.read(name))
+                parse_json(archive.read(name))
                 for name in names
                 if name.startswith("samples/") and name.endswith(".json")
             ]

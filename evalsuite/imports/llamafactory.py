@@ -17,7 +17,7 @@ from typing import Any
 from evalsuite.data.dataset import load_dataset
 from evalsuite.data.layout import find_files
 from evalsuite.errors import InputError
-from evalsuite.imports.imported_results import Found, read_json
+from evalsuite.imports.imported_results import ImportedResults, read_json
 from evalsuite.runs.imported import ImportedSample, ReportedScore, Source
 from evalsuite.tasks.mcq import McqTask
 from evalsuite.types import Reply
@@ -35,7 +35,7 @@ def recognises(path: Path) -> bool:
     return (path / RESULTS).is_file() and (path / LOG).is_file()
 
 
-def read(path: Path, data: Path | None) -> list[Found]:
+def read(path: Path, data: Path | None) -> list[ImportedResults]:
     """The samples of a folder. Raises `InputError` where the data is not named or does not fit."""
     chosen = read_json(path / RESULTS)
     if not isinstance(chosen, dict) or not all(isinstance(rows, dict) for rows in chosen.values()):
@@ -55,7 +55,9 @@ def read(path: Path, data: Path | None) -> list[Found]:
         if average
         else []
     )
-    return [Found(path.resolve().name, data.resolve().name, Source(HARNESS, VERSION), samples, reported)]
+    return [
+        ImportedResults(path.resolve().name, data.resolve().name, Source(HARNESS, VERSION), samples, reported)
+    ]
 
 
 def _samples(chosen: Mapping[str, Mapping[str, str]], data: Path) -> Any:

@@ -19,7 +19,7 @@ from typing import Any
 import orjson
 
 from evalsuite.errors import InputError
-from evalsuite.imports.imported_results import Found, number, read_json, read_lines
+from evalsuite.imports.imported_results import ImportedResults, number, read_json, read_lines
 from evalsuite.runs.imported import ImportedSample, ReportedScore, Source
 from evalsuite.types import Message, Reply
 
@@ -36,7 +36,7 @@ _RESULTS = re.compile(r".+_(?P<time>\d{4}-\d\d-\d\dT[-.\d]+)\.json")
 _SAMPLES = re.compile(r"samples_(?P<task>.+)_(?P<time>\d{4}-\d\d-\d\dT.+)\.jsonl")
 
 
-def results_of(path: Path) -> list[Path]:
+def find_results(path: Path) -> list[Path]:
     """The results files of a path: itself, in it, or in the folders of models in it."""
     if path.is_file():
         return [path] if path.suffix == ".json" and _time_of(path) and _is_results(path) else []
@@ -60,24 +60,26 @@ def _is_results(file: Path) -> bool:
 
 def recognises(path: Path) -> bool:
     """Whether there are results of the harness."""
-    return bool(results_of(path))
+    return bool(find_results(path))
 
 
-def read(path: Path, _: Path | None) -> list[Found]:
+def read(path: Path, _: Path | None) -> list[ImportedResults]:
     """Every task of each model, of several results the latest. Raises `InputError`."""
-    found: dict[tuple[str, str], Found] = {}
-    for file in sorted(results_of(path), key=_time_of, reverse=True):
+    found: dict[tuple[str, str], ImportedResults] = {}
+    for file in sorted(find_results(path), key=_time_of, reverse=True):
         content = read_json(file)
         if not isinstance(content, dict) or not isinstance(content.get("results"), dict):
             raise InputError(f"{file}: not a results file of lm-eval (it has no 'results').")
-        model = plain_name(str(content.get("model_name") or file.parent.name))
+        model = path_safe_name(str(content.get("model_name") or file.parent.name))
         known = {task for variant, task in found if variant == model}
         for one in _tasks(file, content, model, known):
             found[model, one.dataset] = one
     return [found[key] for key in sorted(found)]
 
 
-def _tasks(file: Path, content: Mapping[str, Any], model: str, known: Collection[str]) -> Iterator[Found]:
+def _tasks(
+    file: Path, content: Mapping[str, Any], model: str, known: Collection[str]
+) -> Iterator[ImportedResults]:
     """The tasks that have samples and are not known from later results."""
     time = _time_of(file)
     version = str(content.get("lm_eval_version") or content.get("git_hash") or "unknown")
@@ -102,7 +104,7 @@ def _tasks(file: Path, content: Mapping[str, Any], model: str, known: Collection
         )
         samples = _samples(task, samples_file)
         reported = list(_reported(content, task))
-        yield Found(model, task, Source(HARNESS, version, conditions), samples, reported)
+        yield ImportedResults(model, task, Source(HARNESS, version, conditions), samples, reported)
 
 
 def _samples(task: str, file: Path) -> list[ImportedSample]:
@@ -217,6 +219,6 @@ def _reported(content: Mapping[str, Any], task: str) -> Iterator[ReportedScore]:
             yield ReportedScore(name, float(value), DECIMALS, better=direction)
 
 
-def plain_name(model: str) -> str:
+def path_safe_name(model: str) -> str:
     """A model's name without what a folder's name cannot hold."""
     return re.sub(r"[/\\:]", "_", model).strip("_") or "model"

@@ -21,7 +21,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from evalsuite.metrics.bleu_tokens import Tokenize, tokens
-from evalsuite.metrics.ngrams import character_codes, matching_ngrams, word_codes
+from evalsuite.metrics.ngrams import character_codes, count_matching_ngrams, word_codes
 
 if TYPE_CHECKING:
     from sacrebleu.metrics.bleu import BLEU
@@ -44,7 +44,7 @@ def bleu_statistics(prediction: str, reference: str, tokenize: Tokenize = "13a")
     """
     found, wanted = word_codes(tokens(prediction, tokenize), tokens(reference, tokenize))
     totals = (max(0, len(found) - order) for order in range(_ORDERS))
-    return (len(found), len(wanted), *matching_ngrams(found, wanted, _ORDERS), *totals)
+    return (len(found), len(wanted), *count_matching_ngrams(found, wanted, _ORDERS), *totals)
 
 
 def bleu_from_statistics(statistics: Sequence[float]) -> float:
@@ -61,7 +61,7 @@ def chrf_statistics(prediction: str, reference: str) -> tuple[int, ...]:
     """Return a row's 18 chrF statistics, which add up over rows; their order is in the module's docstring."""
     found, wanted = (character_codes("".join(text.split())) for text in (prediction, reference))
     statistics: list[int] = []
-    for longer, matching in enumerate(matching_ngrams(found, wanted, _CHARACTER_ORDERS)):
+    for longer, matching in enumerate(count_matching_ngrams(found, wanted, _CHARACTER_ORDERS)):
         of_reference = max(0, len(wanted) - longer)
         statistics += (max(0, len(found) - longer) if of_reference else 0, of_reference, matching)
     return tuple(statistics)
@@ -86,7 +86,7 @@ def add_statistics(rows: Iterable[Sequence[float]]) -> tuple[float, ...]:
     return tuple(sum(column) for column in zip(*rows, strict=True))
 
 
-def mostly_chinese(references: Iterable[str]) -> bool:
+def is_mostly_chinese(references: Iterable[str]) -> bool:
     """Whether more than half of the references hold more Han characters than Latin words."""
     balance = 0
     for reference in references:

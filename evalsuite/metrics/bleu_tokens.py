@@ -64,9 +64,9 @@ def _western_tokens(text: str) -> list[str]:
 
 
 def _chinese_tokens(text: str) -> list[str]:
-    line = text.strip().translate(_apart())
+    line = text.strip().translate(_spaced_chinese())
     if line[:1] in (".", ",") or line[-1:] in (".", ","):  # has no neighbour there; 13a pads the line
-        return _substituted(line)
+        return _apply_substitutions(line)
     return _tokens_of_words(line)
 
 
@@ -81,11 +81,11 @@ def _tokens_of_words(line: str) -> list[str]:
         elif word[-1] in _MARKS and word[:-1].isalnum():
             found += (word[:-1], word[-1])
         else:
-            found += _substituted(f" {word} ")
+            found += _apply_substitutions(f" {word} ")
     return found
 
 
-def _substituted(line: str) -> list[str]:
+def _apply_substitutions(line: str) -> list[str]:
     for pattern, replacement in _SUBSTITUTIONS:
         line = _compiled(pattern).sub(replacement, line)
     return line.split()
@@ -97,7 +97,7 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 
 
 @functools.lru_cache(maxsize=1)
-def _apart() -> Mapping[int, str | int]:
+def _spaced_chinese() -> Mapping[int, str | int]:
     """For `str.translate`: spaces around each character of `_CHINESE`; ASCII as it is."""
     return {code: code for code in range(128)} | {
         code: f" {chr(code)} " for first, last in _CHINESE for code in range(first, last + 1)

@@ -67,7 +67,7 @@ from evalsuite.metrics.choice_words import (
     WORD_AFTER,
 )
 from evalsuite.metrics.option_texts import chosen_by_text, opens, own_text
-from evalsuite.metrics.text import ASCII_WIDTH, braced, plain
+from evalsuite.metrics.text import ASCII_WIDTH, normalize_text, text_in_braces
 
 # Long enough for any label list or option's text; a bound keeps unclosed boxes linear.
 _BOX_LIMIT = 400
@@ -79,7 +79,7 @@ def read(text: str, options: Mapping[str, str], *, multiple: bool) -> tuple[tupl
     Arguments as of `choices.extract`. Cost is linear in the reply's length.
     """
     folded = text.translate(ASCII_WIDTH)
-    reader = _Reader(folded, {label: plain(option) for label, option in options.items()}, multiple)
+    reader = _Reader(folded, {label: normalize_text(option) for label, option in options.items()}, multiple)
     if labels := reader.marked():
         return labels, "marker"
     if labels := reader.bare(folded):
@@ -91,7 +91,7 @@ def read(text: str, options: Mapping[str, str], *, multiple: bool) -> tuple[tupl
 
 @dataclass(frozen=True, slots=True)
 class _Reader:
-    """Reads labels out of one folded reply. `options` holds plain texts, see `text.plain`."""
+    """Reads labels out of one folded reply. `options` holds plain texts, see `text.normalize_text`."""
 
     text: str
     options: Mapping[str, str]
@@ -130,7 +130,7 @@ class _Reader:
     ) -> tuple[str, ...] | None:
         """Labels of a box and of the boxes that stand before it with only separators between."""
         for box in reversed(before[-len(string.ascii_uppercase) :]):
-            content = braced(self.text, box.end(), _BOX_LIMIT) if box["box"] else None
+            content = text_in_braces(self.text, box.end(), _BOX_LIMIT) if box["box"] else None
             more = None if content is None else self.bare(content)
             if content is None or not more:
                 break
@@ -141,7 +141,7 @@ class _Reader:
 
     def boxed(self, start: int) -> tuple[str, ...] | None:
         """Labels that are the whole content of the box opening before `start`."""
-        content = braced(self.text, start, _BOX_LIMIT)
+        content = text_in_braces(self.text, start, _BOX_LIMIT)
         return None if content is None else self.bare(content)
 
     def following(self, marker: re.Match[str]) -> tuple[str, ...] | None:
@@ -239,7 +239,7 @@ class _Reader:
         """Whether the letter at `position` is a word of a sentence rather than a label."""
         label = self.text[position].upper()
         reach = 2 * max(map(len, self.options.values()), default=0) + 8
-        tail = plain(self.text[position : position + reach])
+        tail = normalize_text(self.text[position : position + reach])
         if any(opens(tail, text) for other, text in self.options.items() if len(text) > 1 and other != label):
             return True
         word = WORD_AFTER.match(self.text, position + 1)
@@ -248,7 +248,7 @@ class _Reader:
         if NEVER_AFTER_AN_ARTICLE.fullmatch(word["word"].lower()) or len(self.enumeration(position)[0]) > 1:
             return False
         own = self.options[label]
-        if own and (opens(tail, own) or opens(plain(self.text[end : end + reach]), own)):
+        if own and (opens(tail, own) or opens(normalize_text(self.text[end : end + reach]), own)):
             return False
         return word["word"][0].islower() or self.text[position].islower()
 
@@ -301,7 +301,7 @@ class _Reader:
     def is_text_of(self, label: str, rest: str) -> bool:
         own = self.options[label]
         trailing = TRAILING.match(rest)
-        candidates = {plain(rest), plain(rest[trailing.end() if trailing else 0 :])}
+        candidates = {normalize_text(rest), normalize_text(rest[trailing.end() if trailing else 0 :])}
         candidates |= {candidate.strip(" .。*_`)]}") for candidate in candidates}
         return bool(own) and own in candidates
 

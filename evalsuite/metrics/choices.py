@@ -13,7 +13,7 @@ import string
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from evalsuite.metrics.text import ASCII_WIDTH, plain
+from evalsuite.metrics.text import ASCII_WIDTH, normalize_text
 
 VERSION = "1"
 
@@ -26,7 +26,7 @@ class Extraction:
     stage: str
 
 
-_AS_ASKED_FOR = re.compile(r"\s*(?P<whole>(?:Answer: ?|答案：)(?P<label>[A-Z]))\.?\s*")
+_REQUESTED_FORM = re.compile(r"\s*(?P<whole>(?:Answer: ?|答案：)(?P<label>[A-Z]))\.?\s*")
 
 
 def extract(text: str, options: Mapping[str, str], *, multiple: bool = False) -> Extraction:
@@ -38,7 +38,7 @@ def extract(text: str, options: Mapping[str, str], *, multiple: bool = False) ->
     >>> extract("答案：C，不是A", {"A": "水", "B": "火", "C": "土"})
     Extraction(labels=('C',), stage='marker')
     """
-    if label := _as_asked_for(text, options):
+    if label := _read_requested_form(text, options):
         return Extraction((label,), "marker")
     # The reader's patterns take longer to compile than many a run needs to read all its replies.
     from evalsuite.metrics.choice_reader import read
@@ -46,12 +46,12 @@ def extract(text: str, options: Mapping[str, str], *, multiple: bool = False) ->
     return Extraction(*read(text, options, multiple=multiple))
 
 
-def _as_asked_for(text: str, options: Mapping[str, str]) -> str | None:
+def _read_requested_form(text: str, options: Mapping[str, str]) -> str | None:
     """Return the label of a reply in the very form that prompts ask for; reading it like any other finds the same.
 
     Most replies are of this form, and reading one takes a third of all that scoring and writing it down does.
     """
-    found = _AS_ASKED_FOR.fullmatch(text)
+    found = _REQUESTED_FORM.fullmatch(text)
     if found is None or found["label"] not in options:
         return None
     return None if any(found["whole"] in option for option in options.values()) else found["label"]
@@ -67,7 +67,7 @@ def parse_gold(answer: object, options: Mapping[str, str]) -> tuple[str, ...]:
     ('A', 'C')
     """
     if isinstance(answer, list | tuple):
-        return _gold_of_items(answer, answer, options)
+        return _read_gold_items(answer, answer, options)
     folded = cell_text(answer).translate(ASCII_WIDTH)
     if len(folded) == 1 and folded.upper() in options:
         return (folded.upper(),)
@@ -79,10 +79,10 @@ def parse_gold(answer: object, options: Mapping[str, str]) -> tuple[str, ...]:
         except (ValueError, RecursionError):
             items = None
         if isinstance(items, list):
-            return _gold_of_items(items, answer, options)
+            return _read_gold_items(items, answer, options)
     if re.fullmatch(r"[A-Za-z](?:[,、;/&+\s]*[A-Za-z])+", folded):
-        return _gold_of_items(re.findall("[A-Za-z]", folded), answer, options)
-    raise _bad_gold(answer, options)
+        return _read_gold_items(re.findall("[A-Za-z]", folded), answer, options)
+    raise _gold_error(answer, options)
 
 
 def option_labels(row: Mapping[str, object]) -> dict[str, str]:
@@ -127,7 +127,7 @@ def partial_credit(predicted: Collection[str] | None, gold: Collection[str]) -> 
     return len(chosen) / len(right) if chosen and right and chosen <= right else 0.0
 
 
-def _gold_of_items(items: Sequence[object], answer: object, options: Mapping[str, str]) -> tuple[str, ...]:
+def _read_gold_items(items: Sequence[object], answer: object, options: Mapping[str, str]) -> tuple[str, ...]:
     labels = []
     for item in items:
         text = cell_text(item).translate(ASCII_WIDTH)
@@ -137,21 +137,23 @@ def _gold_of_items(items: Sequence[object], answer: object, options: Mapping[str
             else _option_with_text(cell_text(item), options)
         )
         if label is None or label in labels:
-            raise _bad_gold(answer, options)
+            raise _gold_error(answer, options)
         labels.append(label)
     if not labels:
-        raise _bad_gold(answer, options)
+        raise _gold_error(answer, options)
     return tuple(sorted(labels))
 
 
 def _option_with_text(text: str, options: Mapping[str, str]) -> str | None:
     """Return the one option that reads `text`: to the letter, else ignoring case, width and white space."""
     exact = [label for label, option in options.items() if option.strip() == text]
-    loose = exact or [label for label, option in options.items() if plain(option) == plain(text)]
+    loose = exact or [
+        label for label, option in options.items() if normalize_text(option) == normalize_text(text)
+    ]
     return loose[0] if text and len(loose) == 1 else None
 
 
-def _bad_gold(answer: object, options: Mapping[str, str]) -> ValueError:
+def _gold_error(answer: object, options: Mapping[str, str]) -> ValueError:
     labels = ", ".join(sorted(options)) or "none, the row has no options"
     shown = repr(answer) if len(repr(answer)) <= 80 else repr(answer)[:77] + "..."
     return ValueError(

@@ -24,7 +24,7 @@ PROFILES = ("evalscope", "oc_first_capital", "oc_first_option")
 
 _Finder: TypeAlias = Callable[[str], "str | None"]
 
-_EVALSCOPE_MOST_OPTIONS = 10
+_EVALSCOPE_MAX_OPTIONS = 10
 _MARKER_ENGLISH = re.compile(r"ANSWER\s*:\s*\**\s*", re.IGNORECASE)
 _MARKER_CHINESE = re.compile(r"答案\s*[:：]\s*\**\s*")
 _LATEX_OPENING = re.compile(r"(?:(?:\$+|\\\(|\\(?:boxed|fbox|text|textbf|mathbf|mathrm)\s*\{)\s*)*")
@@ -33,7 +33,7 @@ _PLAIN_ENGLISH = re.compile(r"([A-Za-z\d][A-Za-z\d ,，/、]*)")
 _PLAIN_CHINESE = re.compile(r"([A-Za-z0-9][A-Za-z0-9 ,，/、]*)")
 _WORD = re.compile(r"[A-Za-z\d]+")
 _CONNECTOR = re.compile(r"\s+(?:and|or)\s+", re.IGNORECASE)
-_ONE_SEPARATOR = str.maketrans({"，": ",", "、": ",", "/": ",", " ": None})
+_SEPARATORS_AS_COMMAS = str.maketrans({"，": ",", "、": ",", "/": ",", " ": None})
 
 
 def accuracy(
@@ -46,7 +46,7 @@ def accuracy(
     right = "".join(gold)
     if profile == "evalscope":
         found = evalscope_answer(reply, labels, chinese=chinese, multiple=multiple)
-        return _share_of_labels(found, right) if multiple else float(found == right)
+        return _partial_accuracy(found, right) if multiple else float(found == right)
     found = first_capital(reply) if profile == "oc_first_capital" else first_option(reply, labels)
     return float(found == right)
 
@@ -64,14 +64,14 @@ def evalscope_answer(reply: str, labels: Sequence[str], *, chinese: bool, multip
     >>> evalscope_answer("C. Paris", "ABCD", chinese=False)
     ''
     """
-    allowed = frozenset(labels[:_EVALSCOPE_MOST_OPTIONS])
-    written = _last_labelled(reply, allowed, chinese=chinese)
+    allowed = frozenset(labels[:_EVALSCOPE_MAX_OPTIONS])
+    written = _last_marked_labels(reply, allowed, chinese=chinese)
     if written is None:
         capital = next((letter for letter in reversed(reply) if letter.isupper()), "")
         return capital if capital in allowed else ""
     if not multiple:
         return written if written in allowed else ""
-    return "".join(sorted(_several(written, allowed, chinese=chinese)))
+    return "".join(sorted(_parse_label_list(written, allowed, chinese=chinese)))
 
 
 def first_capital(reply: str) -> str:
@@ -99,14 +99,14 @@ def first_option(reply: str, labels: Sequence[str]) -> str:
     return ""
 
 
-def _share_of_labels(found: str, right: str) -> float:
+def _partial_accuracy(found: str, right: str) -> float:
     """EvalScope's `multi_choice_acc`: 0 for any wrong label, else the share of right ones that is there."""
     if not set(found) <= set(right):
         return 0.0
     return len(set(found)) / len(set(right)) if right else 0.0
 
 
-def _last_labelled(reply: str, allowed: frozenset[str], *, chinese: bool) -> str | None:
+def _last_marked_labels(reply: str, allowed: frozenset[str], *, chinese: bool) -> str | None:
     marker = _MARKER_CHINESE if chinese else _MARKER_ENGLISH
     plain = _PLAIN_CHINESE if chinese else _PLAIN_ENGLISH
     for end in reversed([match.end() for match in marker.finditer(reply)]):
@@ -136,9 +136,9 @@ def _leading_labels(written: str, allowed: frozenset[str]) -> str:
     return written[:end]
 
 
-def _several(written: str, allowed: frozenset[str], *, chinese: bool) -> frozenset[str]:
+def _parse_label_list(written: str, allowed: frozenset[str], *, chinese: bool) -> frozenset[str]:
     """Read a list of labels; only the English reading knows "A and B" and forgives "AB,CD"."""
-    listed = (written if chinese else _CONNECTOR.sub(",", written)).translate(_ONE_SEPARATOR)
+    listed = (written if chinese else _CONNECTOR.sub(",", written)).translate(_SEPARATORS_AS_COMMAS)
     if chinese:
         readings = [listed.split(",") if "," in listed else list(listed)]
     else:
@@ -208,18 +208,18 @@ _LAST_PATTERNS = (
 def _option_finders(labels: str) -> tuple[_Finder, ...]:
     def patterns(texts: Sequence[str]) -> Iterator[_Finder]:
         for text in texts:
-            yield _by_pattern(text.replace("<L>", f"[{labels}]"))
+            yield _pattern_finder(text.replace("<L>", f"[{labels}]"))
 
     return (
         *patterns(_CHINESE_PATTERNS),
         *(functools.partial(_word_after, marker) for marker in _WORD_MARKERS),
         *patterns(_ENGLISH_PATTERNS),
-        *(_by_box(marker, labels) for marker in _BOX_MARKERS),
+        *(_box_finder(marker, labels) for marker in _BOX_MARKERS),
         *patterns(_LAST_PATTERNS),
     )
 
 
-def _by_pattern(pattern: str) -> _Finder:
+def _pattern_finder(pattern: str) -> _Finder:
     compiled = re.compile(pattern, re.DOTALL)
 
     def find(text: str) -> str | None:
@@ -229,7 +229,7 @@ def _by_pattern(pattern: str) -> _Finder:
     return find
 
 
-def _by_box(marker: str, labels: str) -> _Finder:
+def _box_finder(marker: str, labels: str) -> _Finder:
     r"""Stand for the source's `marker:?.*?boxed{([labels])}`, which takes quadratic time on markers without a box."""
     opening, box = re.compile(marker), re.compile(rf"boxed{{([{labels}])}}")
 
@@ -247,7 +247,7 @@ def _word_after(marker: str, text: str) -> str | None:
     The rest of the word after a marker, up to its last 。; all of it where the text ends with that word.
     """
     end, stop = 0, -1
-    for found in _places(text, marker):
+    for found in _find_all(text, marker):
         start = found + len(marker)
         start += text[start : start + 1].isspace()
         if start >= end:
@@ -260,7 +260,7 @@ def _word_after(marker: str, text: str) -> str | None:
     return None
 
 
-def _places(text: str, marker: str) -> Iterator[int]:
+def _find_all(text: str, marker: str) -> Iterator[int]:
     place = text.find(marker)
     while place >= 0:
         yield place

@@ -2,7 +2,7 @@
 
 Only needed where another harness counts these words (`qa_profiles`); our own scores have tokens of their own (`text`).
 A period is a word by itself only at the end of a sentence, so what Punkt takes for the end of one changes the words.
-NLTK is an optional dependency, and Punkt's model of English is data that it does not come with: `lacking` says which
+NLTK is an optional dependency, and Punkt's model of English is data that it does not come with: `missing_requirement` says which
 of the two has to be installed.
 """
 
@@ -30,7 +30,7 @@ def tokenize(text: str) -> list[str]:
     return words
 
 
-def lacking() -> str:
+def missing_requirement() -> str:
     """Return what has to be done before `tokenize` works, in words; "" where it does."""
     if importlib.util.find_spec("nltk") is None:
         return f"the package nltk is not installed: {INSTALL_NLTK}, then {INSTALL_MODEL}"

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-LONGEST = 100_000
+MAX_LENGTH = 100_000
 """Characters; a longer input is not mended: no call is so long."""
 _PIECE = re.compile(
     r""" "[^"\\]*(?:\\.[^"\\]*)*"?  |  '[^'\\]*(?:\\.[^'\\]*)*'?  |  [{}\[\],:]  |  [^\s{}\[\],:"']+ """,
@@ -23,23 +23,23 @@ _CLOSING = {"{": "}", "[": "]"}
 _UNKNOWN_ESCAPE = re.compile(r'\\(?:(["\\/bfnrt]|u[0-9a-fA-F]{4})|(.?))', re.DOTALL)
 
 
-def mended_object(written: str) -> dict[str, Any] | None:
+def repair_object(written: str) -> dict[str, Any] | None:
     """The object the text stands for, if it takes no more than the mending above; else None. Never raises.
 
     >>> mended_object("```json {'day': 1, 'wet': True,} ```")
     {'day': 1, 'wet': True}
     """
     start = written.find("{")
-    if start < 0 or len(written) > LONGEST:
+    if start < 0 or len(written) > MAX_LENGTH:
         return None
     try:
-        found = json.loads("".join(_mended_pieces(written[start:])), strict=False)
+        found = json.loads("".join(_repaired_pieces(written[start:])), strict=False)
     except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
 
 
-def _mended_pieces(text: str) -> Iterator[str]:
+def _repaired_pieces(text: str) -> Iterator[str]:
     opened: list[str] = []
     waiting = ""
     for found in _PIECE.finditer(text):
@@ -55,21 +55,21 @@ def _mended_pieces(text: str) -> Iterator[str]:
             opened.append(piece)
         elif closes:
             opened.pop()
-        yield _mended(piece)
+        yield _repair_piece(piece)
         if not opened:
             return
     yield from (_CLOSING[bracket] for bracket in reversed(opened))
 
 
-def _mended(piece: str) -> str:
+def _repair_piece(piece: str) -> str:
     if piece[0] not in "\"'":
         return _WORDS.get(piece, piece)
     quote = piece[0]
     inner = piece[1:-1] if len(piece) > 1 and piece.endswith(quote) else piece[1:]
     if quote == "'":
         inner = inner.replace("\\'", "'").replace('"', '\\"')
-    return f'"{_UNKNOWN_ESCAPE.sub(_known_escape, inner)}"'
+    return f'"{_UNKNOWN_ESCAPE.sub(_escape_backslash, inner)}"'
 
 
-def _known_escape(found: re.Match[str]) -> str:
+def _escape_backslash(found: re.Match[str]) -> str:
     return found.group() if found.group(1) else f"\\\\{found.group(2)}"

@@ -28,13 +28,13 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from evalsuite.metrics.finite import finite
-from evalsuite.metrics.json_repair import mended_object
+from evalsuite.metrics.json_repair import repair_object
 
 VERSION = "1"
 Choice: TypeAlias = Literal["A", "B", "tie"]
 Result: TypeAlias = Literal["win", "tie", "loss"]
 SCORE, VERDICT, REASON = "score", "verdict", "reason"
-CHOICES: Mapping[str, Choice] = {
+CHOICES_BY_WORD: Mapping[str, Choice] = {
     "a": "A",
     "b": "B",
     "tie": "tie",
@@ -42,9 +42,9 @@ CHOICES: Mapping[str, Choice] = {
     "equal": "tie",
     "平局": "tie",
 }
-LONGEST = 20_000
+MAX_LENGTH = 20_000
 """Characters looked at, from the end: a verdict stands there."""
-MOST_BRACES = 50
+MAX_OBJECTS_TRIED = 50
 """Places tried, from the end: text full of braces is no verdict."""
 _WRITTEN_SCORE = re.compile(r"(?P<score>-?\d+(?:\.\d+)?)(?:\s*/\s*(?P<of>\d+(?:\.\d+)?))?")
 _DECODER = json.JSONDecoder()
@@ -52,12 +52,12 @@ _DECODER = json.JSONDecoder()
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a judge said: a score on its scale, or a choice; and why. `mended`: the JSON was only nearly so."""
+    """What a judge said: a score on its scale, or a choice; and why. `repaired`: the JSON was only nearly so."""
 
     score: float | None = None
     choice: Choice | None = None
     reason: str = ""
-    mended: bool = False
+    repaired: bool = False
 
 
 def read_score(text: str, low: float, high: float) -> Verdict | None:
@@ -68,11 +68,11 @@ def read_score(text: str, low: float, high: float) -> Verdict | None:
     >>> read_score("I would give it an 8.", 1, 10) is None
     True
     """
-    found, mended = _object(text, SCORE)
+    found, repaired = _last_object(text, SCORE)
     score = _number(found.get(SCORE), high)
     if score is None or not low <= score <= high:
         return None
-    return Verdict(score=score, reason=_reason(found), mended=mended)
+    return Verdict(score=score, reason=_reason(found), repaired=repaired)
 
 
 def read_choice(text: str) -> Verdict | None:
@@ -81,13 +81,13 @@ def read_choice(text: str) -> Verdict | None:
     >>> read_choice('{"reason": "B answers the question.", "verdict": "b"}')
     Verdict(score=None, choice='B', reason='B answers the question.', mended=False)
     """
-    found, mended = _object(text, VERDICT)
+    found, repaired = _last_object(text, VERDICT)
     written = found.get(VERDICT)
-    choice = CHOICES.get(written.strip(" []").casefold()) if isinstance(written, str) else None
-    return None if choice is None else Verdict(choice=choice, reason=_reason(found), mended=mended)
+    choice = CHOICES_BY_WORD.get(written.strip(" []").casefold()) if isinstance(written, str) else None
+    return None if choice is None else Verdict(choice=choice, reason=_reason(found), repaired=repaired)
 
 
-def result_of(first: Choice, second: Choice) -> tuple[Result, bool]:
+def pair_outcome(first: Choice, second: Choice) -> tuple[Result, bool]:
     """The outcome for the answer that stood first at first, and whether both verdicts agree.
 
     >>> result_of("A", "B"), result_of("A", "A")
@@ -100,29 +100,29 @@ def result_of(first: Choice, second: Choice) -> tuple[Result, bool]:
     return "tie", first == second == "tie"
 
 
-def normalised(score: float, low: float, high: float) -> float:
+def normalized_score(score: float, low: float, high: float) -> float:
     """A score as a share of its scale: 0 the lowest, 1 the highest."""
     return (score - low) / (high - low)
 
 
-def _object(text: str, field: str) -> tuple[Mapping[str, Any], bool]:
+def _last_object(text: str, field: str) -> tuple[Mapping[str, Any], bool]:
     """The last object that has the field, and whether it had to be mended; an empty one where there is none."""
-    tail = text[-LONGEST:]
+    tail = text[-MAX_LENGTH:]
     at = len(tail)
-    for _ in range(MOST_BRACES):
+    for _ in range(MAX_OBJECTS_TRIED):
         at = tail.rfind("{", 0, at)
         if at < 0:
             break
-        found = _decoded(tail, at)
+        found = _decode_at(tail, at)
         if found is not None and field in found:
             return found, False
-        mended = mended_object(tail[at:]) if found is None else None
-        if mended is not None and field in mended:
-            return mended, True
+        repaired = repair_object(tail[at:]) if found is None else None
+        if repaired is not None and field in repaired:
+            return repaired, True
     return {}, False
 
 
-def _decoded(text: str, at: int) -> Mapping[str, Any] | None:
+def _decode_at(text: str, at: int) -> Mapping[str, Any] | None:
     try:
         found, _ = _DECODER.raw_decode(text, at)
     except (ValueError, RecursionError):

@@ -14,7 +14,7 @@ own (`<s>`); then its bytes are not counted either, where they can be told. Byte
 `len(re.split(r"\s+", text))`: as lm-evaluation-harness counts them, where the numbers are the same if every token has a
 log-probability. Per byte and per word models with different tokenizers can be compared; per token they cannot.
 
-**Two answers** to one prompt are compared by log P(answer | prompt): the sum over the tokens from `shared_start` on,
+**Two answers** to one prompt are compared by log P(answer | prompt): the sum over the tokens from `shared_prefix_length` on,
 the longest beginning that both whole texts and the prompt alone have in common. An answer may change how the end of its
 prompt is cut into tokens; so both answers stay conditioned on the very same ones.
 
@@ -30,7 +30,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 VERSION = "1"
-LARGEST_EXPONENT = 230.0
+MAX_EXPONENT = 230.0
 """A perplexity stops at e^230, some 1e100: beyond it nothing means anything, and squares would overflow."""
 _WHITE_SPACE = re.compile(r"\s+")
 
@@ -91,10 +91,10 @@ def word_perplexity(sums: Sequence[float]) -> float:
 
 
 def _exponential(exponent: float) -> float:
-    return math.exp(min(exponent, LARGEST_EXPONENT))
+    return math.exp(min(exponent, MAX_EXPONENT))
 
 
-def shared_start(*sequences: Sequence[str]) -> int:
+def shared_prefix_length(*sequences: Sequence[str]) -> int:
     """How many tokens all the sequences begin with.
 
     >>> shared_start(["Paris", " is", " a"], ["Paris", " is", " in"], ["Paris", " is"])

@@ -47,7 +47,7 @@ def character_codes(text: str) -> Codes:
     return codes
 
 
-def matching_ngrams(first: Codes, second: Codes, highest: int) -> tuple[int, ...]:
+def count_matching_ngrams(first: Codes, second: Codes, highest: int) -> tuple[int, ...]:
     """Return, for each order from 1 to `highest`, how many n-grams both sequences have, counted with multiplicity.
 
     The order of the two does not matter. Costs one sort of all positions; long sequences of very many different

@@ -17,7 +17,7 @@ import re
 
 VERSION = "1"
 PROFILES = ("lm_eval_strict", "lm_eval_flexible", "opencompass")
-NOTHING_FOUND = "[invalid]"
+NO_ANSWER = "[invalid]"
 """What lm-eval takes for the answer of a reply that holds none."""
 
 _STRICT = re.compile(r"#### (-?[0-9.,]+)")
@@ -36,22 +36,22 @@ def accuracy(profile: str, reply: str, answer: str) -> float | None:
 
 
 def lm_eval_strict(reply: str) -> str:
-    """Return the first number after "#### ", as it is written; `NOTHING_FOUND` without one.
+    """Return the first number after "#### ", as it is written; `NO_ANSWER` without one.
 
     >>> lm_eval_strict("#### 1,000. Or #### 7?")
     '1,000.'
     """
     match = _STRICT.search(reply)
-    return match[1] if match else NOTHING_FOUND
+    return match[1] if match else NO_ANSWER
 
 
 def lm_eval_flexible(reply: str) -> str:
-    """Return the last thing that looks like a number, as it is written; `NOTHING_FOUND` without one.
+    """Return the last thing that looks like a number, as it is written; `NO_ANSWER` without one.
 
     >>> lm_eval_flexible("She pays $18."), lm_eval_flexible("18 ...")
     ('$18.', '...')
     """
-    found = NOTHING_FOUND
+    found = NO_ANSWER
     for match in _FLEXIBLE.finditer(reply):
         found = match[0]
     return found

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from evalsuite.metrics.choice_words import CHINESE_NOT
-from evalsuite.metrics.text import plain
+from evalsuite.metrics.text import normalize_text
 
 _NEGATED_BEFORE = re.compile(
     rf"{CHINESE_NOT}(?:使|让|变得?|变?成|叫|作)?为?是?\s*[\"'“‘「(]?$"
@@ -18,7 +18,7 @@ _NEGATED_BEFORE = re.compile(
 
 def chosen_by_text(text: str, options: Mapping[str, str]) -> tuple[str, ...] | None:
     """Return the one label whose text stands in the reply; the longest text wins where texts overlap."""
-    folded = plain(text)
+    folded = normalize_text(text)
     spans = [
         (start, start + len(option), label)
         for label, option in options.items()

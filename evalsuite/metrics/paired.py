@@ -27,7 +27,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from evalsuite.metrics.stats import DEFAULT_RESAMPLES, NOTHING, resampled_sums, t_quantile
+from evalsuite.metrics.stats import DEFAULT_RESAMPLES, EMPTY_INTERVAL, resampled_sums, t_quantile
 from evalsuite.types import Interval
 
 if TYPE_CHECKING:
@@ -38,17 +38,17 @@ if TYPE_CHECKING:
 
 VERSION = "1"
 POWER_FACTOR = 2.8
-FEWEST_FLIPS = 6
+MIN_FLIPS = 6
 """Five rows that all flip one way have p = 0.0625; six have 0.031."""
-EXACT_MOST = 16
+MAX_EXACT_DIFFERENCES = 16
 """Of that many differences all 65,536 patterns of signs are looked at."""
 PERMUTATIONS = 10_000
-SMALL_SHARE = 0.02
+MAX_VARIANCE_SHARE = 0.02
 """Of the variance: where no difference has more, their sum follows the normal law, corrected for its fourth cumulant, to
 some 0.0001 of p."""
-FEW_SIZES = 20
+MIN_DISTINCT_SIZES = 20
 """Sums of so few sizes of differences fall on a lattice, which no smooth law follows."""
-MOST_DRAWN = 5_000
+MAX_RESAMPLED_ROWS = 5_000
 """Rows, or bundles of them, drawn by the bootstrap: from so many the standard error is known to 1 % anyway."""
 _TOLERANCE = 1e-9
 _DIGITS = 12
@@ -74,14 +74,14 @@ class Paired:
     losses: int | None = None
     detectable: float | None = None
 
-    def rows_for(self, difference: float) -> int | None:
+    def rows_to_detect(self, difference: float) -> int | None:
         """How many rows such as these it takes to detect a difference; None where that is not known."""
         if not self.detectable:
             return None
         return math.ceil(self.delta.n * (self.detectable / difference) ** 2)
 
 
-NO_ROWS = Paired(None, None, NOTHING, None, "none")
+NO_ROWS = Paired(None, None, EMPTY_INTERVAL, None, "none")
 
 
 def paired_mean(
@@ -107,24 +107,24 @@ def paired_mean(
         raise ValueError("a score is not finite; expected numbers")
     strata = np.zeros(n, dtype=np.int64) if strata is None else np.unique(strata, return_inverse=True)[1]
     weights = _macro_weights(strata) if macro else np.full(n, 1 / n)
-    groups, strata_of_groups, strata = _grouped(strata, clusters)
+    groups, strata_of_groups, strata = _group_rows(strata, clusters)
     binary = bool(np.isin(before, (0, 1)).all() and np.isin(after, (0, 1)).all())
     totals = np.bincount(groups, weights * differences).astype(np.float64)
-    rows_made_up = _typical_change(totals * n, n / len(totals)) if binary else None
+    pseudo_rows = _typical_cluster_change(totals * n, n / len(totals)) if binary else None
     values = [_mean(scores, weights if macro else None) for scores in (before, after, differences)]
-    variance, freedom = _variance(differences, weights, strata, groups, strata_of_groups)
+    variance, degrees = _variance(differences, weights, strata, groups, strata_of_groups)
     wins, losses = int((differences > 0).sum()), int((differences < 0).sum())
     exact = binary and len(totals) == n and not macro
     return Paired(
         before=values[0],
         after=values[1],
-        delta=_interval(values[2], variance, freedom, n, rows_made_up, confidence),
+        delta=_interval(values[2], variance, degrees, n, pseudo_rows, confidence),
         p=mcnemar_p(wins, losses) if exact else sign_flip_p(totals),
         test="exact McNemar" if exact else "paired permutation",
         wins=wins,
         ties=n - wins - losses,
         losses=losses,
-        detectable=_detectable(variance, n, rows_made_up),
+        detectable=_detectable(variance, n, pseudo_rows),
     )
 
 
@@ -152,7 +152,7 @@ def paired_corpus(
     value = second - first
     if n == 1 or resamples < 2:
         return Paired(first, second, Interval(value, None, None, None, n), None, "approximate randomisation")
-    both = _bundled(np.hstack([before, after]), seed)
+    both = _bundle_rows(np.hstack([before, after]), seed)
     drawn = np.array(
         [score(sums[width:]) - score(sums[:width]) for sums in resampled_sums(both, resamples, seed)]
     )
@@ -193,14 +193,14 @@ def sign_flip_p(totals: Floats, seed: int = 0) -> float:
         wins = int((totals > 0).sum())
         return mcnemar_p(wins, len(sizes) - wins)
     bound = observed - _TOLERANCE * float(sizes.sum())
-    if len(sizes) <= EXACT_MOST:
+    if len(sizes) <= MAX_EXACT_DIFFERENCES:
         sums = np.zeros(1)
         for size in sizes:
             sums = np.concatenate([sums + size, sums - size])
         return float((np.abs(sums) >= bound).mean())
     distinct, times = np.unique(np.round(sizes / sizes[-1], _DIGITS), return_counts=True)
-    if len(distinct) > FEW_SIZES and sizes[-1] ** 2 <= SMALL_SHARE * float((sizes**2).sum()):
-        return _flip_p_of_many(sizes, observed)
+    if len(distinct) > MIN_DISTINCT_SIZES and sizes[-1] ** 2 <= MAX_VARIANCE_SHARE * float((sizes**2).sum()):
+        return _sign_flip_p_normal(sizes, observed)
     hits = int((np.abs(_flipped_sums(distinct * sizes[-1], times, seed)) >= bound).sum())
     return (1 + hits) / (PERMUTATIONS + 1)
 
@@ -231,7 +231,7 @@ def _macro_weights(strata: Codes) -> Floats:
     return 1 / (len(sizes) * sizes[strata].astype(np.float64))
 
 
-def _grouped(strata: Codes, clusters: Codes | None) -> tuple[Codes, Codes, Codes]:
+def _group_rows(strata: Codes, clusters: Codes | None) -> tuple[Codes, Codes, Codes]:
     """Each row's cluster, each cluster's stratum, each row's stratum; no stratum is left with one cluster only."""
     import numpy as np
 
@@ -243,13 +243,13 @@ def _grouped(strata: Codes, clusters: Codes | None) -> tuple[Codes, Codes, Codes
         found, groups = np.unique(within, axis=0, return_inverse=True)
         groups, strata_of_groups = groups.reshape(-1), found[:, 0].astype(np.int64)
     counts = np.bincount(strata_of_groups)
-    lonely = np.flatnonzero(counts == 1)
-    if len(lonely) == 1 and len(counts) > 1:
+    singletons = np.flatnonzero(counts == 1)
+    if len(singletons) == 1 and len(counts) > 1:
         smallest = min((count, stratum) for stratum, count in enumerate(counts) if count > 1)[1]
-        lonely = np.append(lonely, smallest)
-    if len(lonely) > 1:
+        singletons = np.append(singletons, smallest)
+    if len(singletons) > 1:
         merged = np.arange(len(counts))
-        merged[lonely] = lonely[0]
+        merged[singletons] = singletons[0]
         merged = np.unique(merged, return_inverse=True)[1]
         strata_of_groups, strata = merged[strata_of_groups], merged[strata]
     return groups, strata_of_groups, strata
@@ -272,7 +272,7 @@ def _variance(
     return variance, variance**2 / spread if spread > 0 else float(counts.sum() - len(counts))
 
 
-def _typical_change(totals: Floats, cluster_size: float) -> float:
+def _typical_cluster_change(totals: Floats, cluster_size: float) -> float:
     """By how many rows a cluster changes that does: root mean square; a whole cluster where none does."""
     changed = totals[totals != 0]
     return math.sqrt(float((changed**2).mean())) if len(changed) else cluster_size
@@ -281,34 +281,34 @@ def _typical_change(totals: Floats, cluster_size: float) -> float:
 def _interval(
     value: float,
     variance: float | None,
-    freedom: float,
+    degrees: float,
     n: int,
-    rows_made_up: float | None,
+    pseudo_rows: float | None,
     confidence: float,
 ) -> Interval:
-    """The t interval; around 0/1 scores with a won and a lost cluster of `rows_made_up` rows each beside the others."""
+    """The t interval; around 0/1 scores with a won and a lost cluster of `pseudo_rows` rows each beside the others."""
     if variance is None:
         return Interval(value, None, None, None, n)
     centre, stderr = value, math.sqrt(variance)
-    if rows_made_up:
-        whole = n + 2 * rows_made_up
+    if pseudo_rows:
+        whole = n + 2 * pseudo_rows
         centre = value * n / whole
-        half = math.sqrt(variance * n**2 + 2 * rows_made_up**2) / whole
-        half *= t_quantile(0.5 + confidence / 2, freedom)
+        half = math.sqrt(variance * n**2 + 2 * pseudo_rows**2) / whole
+        half *= t_quantile(0.5 + confidence / 2, degrees)
         return Interval(value, stderr, max(-1.0, centre - half), min(1.0, centre + half), n)
-    half = t_quantile(0.5 + confidence / 2, freedom) * stderr
+    half = t_quantile(0.5 + confidence / 2, degrees) * stderr
     return Interval(value, stderr, centre - half, centre + half, n)
 
 
-def _detectable(variance: float | None, n: int, rows_made_up: float | None) -> float | None:
+def _detectable(variance: float | None, n: int, pseudo_rows: float | None) -> float | None:
     """2.8 standard errors; for 0/1 scores no less than the fewest flips that could ever be significant."""
     if variance is None:
         return None
-    fewest = FEWEST_FLIPS * rows_made_up / n if rows_made_up else 0.0
+    fewest = MIN_FLIPS * pseudo_rows / n if pseudo_rows else 0.0
     return max(POWER_FACTOR * math.sqrt(variance), fewest) or None
 
 
-def _flip_p_of_many(sizes: Floats, observed: float) -> float:
+def _sign_flip_p_normal(sizes: Floats, observed: float) -> float:
     """The chance that many small differences under random signs are as far from 0: Edgeworth's expansion, two terms.
 
     Their sum is symmetric, so the first correction is that of the fourth cumulant, -2 Σ x⁴.
@@ -335,14 +335,14 @@ def _flipped_sums(sizes: Floats, times: Codes, seed: int) -> Floats:
     return sums
 
 
-def _bundled(table: Floats, seed: int) -> Floats:
+def _bundle_rows(table: Floats, seed: int) -> Floats:
     """Rows summed in random bundles where they are many: as many of them vary as much, and are drawn sooner."""
     import numpy as np
 
-    if len(table) <= MOST_DRAWN:
+    if len(table) <= MAX_RESAMPLED_ROWS:
         return table
-    bundles = np.random.default_rng(seed).permutation(len(table)) % MOST_DRAWN
-    columns = [np.bincount(bundles, column, minlength=MOST_DRAWN) for column in table.T]
+    bundles = np.random.default_rng(seed).permutation(len(table)) % MAX_RESAMPLED_ROWS
+    columns = [np.bincount(bundles, column, minlength=MAX_RESAMPLED_ROWS) for column in table.T]
     return np.stack(columns, axis=1).astype(np.float64)
 
 

@@ -35,7 +35,7 @@ VERSION = "1"
 EVALSCOPE_BLEU = tuple(f"bleu-{order}" for order in range(1, 5))
 """Those of `EVALSCOPE` that need NLTK's words."""
 EVALSCOPE = (*(f"Rouge-{order}-{part}" for order in "12L" for part in "RPF"), *EVALSCOPE_BLEU)
-EVALSCOPE_MAIN = "Rouge-L-R"
+EVALSCOPE_PRIMARY = "Rouge-L-R"
 """The score EvalScope itself puts first."""
 SWIFT = ("rouge-1", "rouge-2", "rouge-l", "bleu-4")
 METRICS: Mapping[str, tuple[str, ...]] = {"evalscope": EVALSCOPE, "swift": SWIFT}
@@ -151,7 +151,7 @@ def _chinese_rouge(expected: Sequence[str], found: Sequence[str]) -> list[tuple[
     """Recall and precision of ROUGE-1, -2 and -L."""
     if not expected or not found:
         return [(0.0, 0.0)] * 3
-    common = rouge.longest_common_subsequence(expected, found)
+    common = rouge.lcs_length(expected, found)
     return [
         *(_set_overlap(_ngrams(expected, order), _ngrams(found, order)) for order in (1, 2)),
         (common / len(expected), common / len(found)),

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from evalsuite.metrics.ngrams import Codes, matching_ngrams, word_codes
+from evalsuite.metrics.ngrams import Codes, count_matching_ngrams, word_codes
 
 VERSION = "1"
 
@@ -56,7 +56,7 @@ def score(reference: Sequence[str], prediction: Sequence[str]) -> RougeScores:
     Rouge(precision=1.0, recall=0.6666666666666666, f_measure=0.8)
     """
     expected, found = word_codes(reference, prediction)
-    unigrams, bigrams = matching_ngrams(expected, found, 2)
+    unigrams, bigrams = count_matching_ngrams(expected, found, 2)
     return RougeScores(
         rouge_1=_rouge(unigrams, len(expected), len(found)),
         rouge_2=_rouge(bigrams, len(expected) - 1, len(found) - 1),
@@ -64,7 +64,7 @@ def score(reference: Sequence[str], prediction: Sequence[str]) -> RougeScores:
     )
 
 
-def longest_common_subsequence(reference: Sequence[str], prediction: Sequence[str]) -> int:
+def lcs_length(reference: Sequence[str], prediction: Sequence[str]) -> int:
     """Return how many tokens a longest common subsequence of two lists has.
 
     >>> longest_common_subsequence("the cat sat".split(), "a cat once sat".split())

@@ -22,7 +22,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from itertools import groupby
 
-SAME_WORDS = (("jieba", "0.42.1"), ("rjieba", "0.2.2"))
+VERIFIED_VERSIONS = (("jieba", "0.42.1"), ("rjieba", "0.2.2"))
 """The versions of which it was tested that they give the same words, but for the differences above."""
 
 Cut = Callable[[str], list[str]]
@@ -64,19 +64,19 @@ def _words_in_pieces(text: str, fast: Cut) -> Iterator[str]:
     for piece in _compiled(_DIFFERENT_PIECE).finditer(text):
         yield from fast(text[end : piece.start()])
         end = piece.end()
-        yield from _different_words(piece[0], fast)
+        yield from _jieba_words_of(piece[0], fast)
     yield from fast(text[end:])
 
 
-def _different_words(piece: str, fast: Cut) -> Iterable[str]:
+def _jieba_words_of(piece: str, fast: Cut) -> Iterable[str]:
     if _compiled(_OTHER_IDEOGRAPH).fullmatch(piece):
         return (piece,)
     if _MARKS_IN_WORDS.isdisjoint(piece):
-        return _without_compounds(fast(piece))
+        return _split_compounds(fast(piece))
     return _jieba_cut()(piece)
 
 
-def _without_compounds(words: Iterable[str]) -> Iterator[str]:
+def _split_compounds(words: Iterable[str]) -> Iterator[str]:
     for western, neighbours in groupby(words, str.isascii):
         if western:
             yield from filter(None, _compiled(_LETTERS_AND_DIGITS).split("".join(neighbours)))
@@ -94,7 +94,7 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 def _rjieba_cut() -> Cut | None:
     """Return rjieba's `cut` over a dictionary of its own; None where it is not there or not of a known version."""
     try:
-        known = all(importlib.metadata.version(name) == version for name, version in SAME_WORDS)
+        known = all(importlib.metadata.version(name) == version for name, version in VERIFIED_VERSIONS)
         if not known:
             return None
         import rjieba

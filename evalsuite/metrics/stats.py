@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 VERSION = "2"
 
-NOTHING = Interval(value=None, stderr=None, low=None, high=None, n=0)
+EMPTY_INTERVAL = Interval(value=None, stderr=None, low=None, high=None, n=0)
 """The interval of no rows at all."""
 
 DEFAULT_RESAMPLES = 1000
@@ -51,7 +51,7 @@ def wilson(successes: float, n: int, confidence: float = 0.95) -> Interval:
     (0.4902, 0.9433)
     """
     if n == 0:
-        return NOTHING
+        return EMPTY_INTERVAL
     if not 0 <= successes <= n:
         raise ValueError(f"{successes} successes of {n}; expected a number from 0 to n")
     share = successes / n
@@ -87,7 +87,7 @@ def mean_interval(
         )
     n = len(values)
     if n == 0:
-        return NOTHING
+        return EMPTY_INTERVAL
     value = _mean(values)
     deviations = None if clusters is None else _cluster_deviations(values, value, clusters)
     groups = n if deviations is None else len(deviations)
@@ -134,7 +134,7 @@ def macro_mean(subjects: Mapping[str, Collection[float]], confidence: float = 0.
     means = [mean_interval(values) for values in subjects.values() if values]
     n = sum(interval.n for interval in means)
     if not means:
-        return NOTHING
+        return EMPTY_INTERVAL
     value = _mean([interval.value for interval in means if interval.value is not None])
     pooled = mean_interval(_Pooled([*subjects.values()])).stderr
     if pooled is None:
@@ -149,8 +149,8 @@ def macro_mean(subjects: Mapping[str, Collection[float]], confidence: float = 0.
         spread = math.fsum(
             error**4 / max(1, interval.n - 1) for error, interval in zip(errors, means, strict=True)
         )
-        freedom = variance**2 / spread if spread > 0 else math.inf  # fourth powers may underflow
-        half = t_quantile(0.5 + confidence / 2, freedom) * stderr
+        degrees = variance**2 / spread if spread > 0 else math.inf  # fourth powers may underflow
+        half = t_quantile(0.5 + confidence / 2, degrees) * stderr
     return Interval(value=value, stderr=stderr, low=value - half, high=value + half, n=n)
 
 
@@ -186,7 +186,7 @@ def bootstrap_interval(
     """
     n = len(statistics)
     if n == 0:
-        return NOTHING
+        return EMPTY_INTERVAL
     import numpy as np
 
     table = np.asarray(statistics, dtype=np.float64)
@@ -201,26 +201,26 @@ def bootstrap_interval(
     return Interval(value=value, stderr=float(scores.std(ddof=1)), low=float(low), high=float(high), n=n)
 
 
-def t_quantile(probability: float, freedom: float) -> float:
+def t_quantile(probability: float, degrees: float) -> float:
     """Return the quantile of Student's t distribution; the normal one for infinite degrees of freedom.
 
     From `_MANY_DEGREES` on it is the expansion of Abramowitz and Stegun 26.7.5, there equal to scipy's to 1e-9: loading
     scipy takes longer than scoring a thousand rows.
     """
     z = NormalDist().inv_cdf(probability)
-    if math.isinf(freedom):
+    if math.isinf(degrees):
         return z
-    if freedom >= _MANY_DEGREES:
+    if degrees >= _MANY_DEGREES:
         terms = (
             (z**3 + z) / 4,
             (5 * z**5 + 16 * z**3 + 3 * z) / 96,
             (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
             (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92160,
         )
-        return z + sum(term / freedom**power for power, term in enumerate(terms, start=1))
+        return z + sum(term / degrees**power for power, term in enumerate(terms, start=1))
     from scipy.special import stdtrit
 
-    return float(stdtrit(freedom, probability))
+    return float(stdtrit(degrees, probability))
 
 
 def _mean(values: Collection[float]) -> float:

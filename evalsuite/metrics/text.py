@@ -90,7 +90,7 @@ def length_ratio(reference: Sequence[str], prediction: Sequence[str]) -> float |
     return len(prediction) / len(reference) if reference else None
 
 
-def braced(text: str, start: int, limit: int) -> str | None:
+def text_in_braces(text: str, start: int, limit: int) -> str | None:
     """Return what stands before the brace that closes the one before `start`; None if it is over `limit` away."""
     depth = 1
     for position in range(start, min(len(text), start + limit)):
@@ -126,6 +126,6 @@ def _non_empty(pieces: Iterable[str]) -> list[str]:
     return [stripped for piece in pieces if (stripped := piece.strip())]
 
 
-def plain(text: str) -> str:
+def normalize_text(text: str) -> str:
     """Text for comparison: full width folded, case folded, white space collapsed and stripped."""
     return " ".join(text.translate(ASCII_WIDTH).casefold().split())

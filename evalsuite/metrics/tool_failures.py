@@ -22,7 +22,7 @@ the wrong type (`evalsuite.metrics.tool_schemas` says what counts as said).
 `repeated_step`      the same call stands in the dialogue already; detail: none
 
 What the gold step does itself is no failure of a reply that does the same, even where it breaks the tool's schema
-or repeats a call: `gold_faults` lists those. So the gold step as a reply has no label beyond those on its form.
+or repeats a call: `gold_problems` lists those. So the gold step as a reply has no label beyond those on its form.
 Rows that `strict` skips (the gold names a tool that is not offered) cannot be compared: they have the labels of form,
 `malformed_json` and `repeated_step` only, and no `hallucinated_tool`, so that its count is the numerator of
 `strict/hallucination_rate`.
@@ -38,7 +38,7 @@ from typing import Any
 
 from rapidfuzz import fuzz, process
 
-from evalsuite.metrics.json_repair import mended_object
+from evalsuite.metrics.json_repair import repair_object
 from evalsuite.metrics.tool_schemas import Parameter, ToolSchema
 from evalsuite.metrics.tool_steps import (
     FINISH,
@@ -48,8 +48,8 @@ from evalsuite.metrics.tool_steps import (
     cut_at_observation,
     json_equal,
     parse_step,
-    skipped_by_strict,
     strict_json,
+    strict_skip_reason,
 )
 
 VERSION = "2"
@@ -57,30 +57,30 @@ LABELS = (
     "empty", "truncated", "format_violation", "wrong_plan", "hallucinated_tool", "wrong_tool", "malformed_json",
     "missing_required", "unknown_param", "wrong_type", "wrong_value", "other_arguments", "repeated_step",
 )  # fmt: skip
-GOLD_FAULTS = (
+GOLD_PROBLEMS = (
     "gold_action_invalid", "gold_action_not_offered", "gold_malformed_json", "gold_missing_required",
     "gold_unknown_param", "gold_wrong_type", "gold_outside_enum",
 )  # fmt: skip
-LONGEST_NAME = 200
+MAX_NAME_LENGTH = 200
 """Of a tool's name when the nearest one is looked for; longer ones are no name."""
 
 _MISSING = object()
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class WrittenReply:
     """A reply as it came, for the labels on its form. `text` is without reasoning."""
 
     text: str = ""
     tool_calls: Sequence[Mapping[str, Any]] | None = None
     truncated: bool = False
-    calls_asked: bool = False
+    native_calls_expected: bool = False
     """Native tool calls were asked for, so a step written as text is none."""
 
 
 def failures(
     gold: Step,
-    written: Written,
+    written: WrittenReply,
     schemas: Mapping[str, ToolSchema],
     earlier: Iterable[Step] = (),
 ) -> dict[str, Any]:
@@ -89,51 +89,51 @@ def failures(
     `schemas` comes from `tool_schemas.offered_schemas`, `earlier` are the steps the dialogue has taken already.
     """
     reply = parse_step(cut_at_observation(written.text), written.tool_calls)
-    found = _form(written) | _argument_form(gold, reply)
-    if not skipped_by_strict(gold, schemas.keys()):
-        found |= _choice(gold, reply, schemas.keys()) | _arguments(gold, reply, schemas)
-    if _repeats(gold, reply, earlier):
+    found = _form_labels(written) | _json_labels(gold, reply)
+    if not strict_skip_reason(gold, schemas.keys()):
+        found |= _choice_labels(gold, reply, schemas.keys()) | _argument_labels(gold, reply, schemas)
+    if _is_repeated(gold, reply, earlier):
         found["repeated_step"] = None
     return {label: found[label] for label in LABELS if label in found}
 
 
-def gold_faults(gold: Step, schemas: Mapping[str, ToolSchema]) -> dict[str, str]:
-    """What is wrong with a gold step by the tools it is offered, each with words on it, in the order of `GOLD_FAULTS`."""
+def gold_problems(gold: Step, schemas: Mapping[str, ToolSchema]) -> dict[str, str]:
+    """What is wrong with a gold step by the tools it is offered, each with words on it, in the order of `GOLD_PROBLEMS`."""
     if gold.action == INVALID_GOLD_ACTION:
         return {"gold_action_invalid": f"the gold step calls '{INVALID_GOLD_ACTION}'"}
-    if skipped_by_strict(gold, schemas.keys()):
-        near = nearest(gold.action or "", schemas.keys())
+    if strict_skip_reason(gold, schemas.keys()):
+        near = nearest_tool_name(gold.action or "", schemas.keys())
         hint = f" (the nearest name is '{near}')" if near else ""
         return {"gold_action_not_offered": f"the gold step calls '{gold.action}', which is not offered{hint}"}
-    name = _tool_of(gold)
+    name = _tool_name_of(gold)
     if name == NO_ACTION:
         return {}
     given = strict_json(gold.input)
     if not isinstance(given, dict):
         return {"gold_malformed_json": f"the gold input of '{name}' is no JSON object"}
-    faults = _schema_faults(given, schemas.get(name, ToolSchema()))
+    faults = _schema_violations(given, schemas.get(name, ToolSchema()))
     return {
-        f"gold_{fault}": f"the gold call of '{name}' {_in_words(fault, names)}"
+        f"gold_{fault}": f"the gold call of '{name}' {_describe_violation(fault, names)}"
         for fault, names in faults.items()
     }
 
 
-def nearest(name: str, offered: Collection[str]) -> str | None:
+def nearest_tool_name(name: str, offered: Collection[str]) -> str | None:
     """The offered name most like a name (by the share of letters they have in common, in order); None without any."""
-    if len(name) > LONGEST_NAME:
+    if len(name) > MAX_NAME_LENGTH:
         return None
     found = process.extractOne(name, sorted(offered), scorer=fuzz.ratio)
     return found[0] if found else None
 
 
-def _form(written: Written) -> dict[str, Any]:
+def _form_labels(written: WrittenReply) -> dict[str, Any]:
     found: dict[str, Any] = {"truncated": None} if written.truncated else {}
     if not written.text.strip() and not written.tool_calls:
         return found | {"empty": None}
     if written.tool_calls:
         well_formed = parse_step("", written.tool_calls[:1]).action not in (NO_ACTION, "")
     else:
-        well_formed = not written.calls_asked and _is_one_step(written.text)
+        well_formed = not written.native_calls_expected and _is_one_step(written.text)
     return found if well_formed else found | {"format_violation": None}
 
 
@@ -146,32 +146,32 @@ def _is_one_step(text: str) -> bool:
     return bool(action and marker) and len(name.strip().splitlines()) == 1 and name.strip() != NO_ACTION
 
 
-def _argument_form(gold: Step, reply: Step) -> dict[str, Any]:
+def _json_labels(gold: Step, reply: Step) -> dict[str, Any]:
     if reply.action == NO_ACTION or _same_call(gold, reply) or isinstance(strict_json(reply.input), dict):
         return {}
-    return {"malformed_json": "repairable" if mended_object(reply.input) is not None else "unrepairable"}
+    return {"malformed_json": "repairable" if repair_object(reply.input) is not None else "unrepairable"}
 
 
-def _choice(gold: Step, reply: Step, offered: Collection[str]) -> dict[str, Any]:
+def _choice_labels(gold: Step, reply: Step, offered: Collection[str]) -> dict[str, Any]:
     found: dict[str, Any] = {} if gold.plan == reply.plan else {"wrong_plan": None}
     if reply.plan != "call" or reply.action == NO_ACTION:
         return found
     if reply.action not in offered:
-        return found | {"hallucinated_tool": nearest(reply.action or "", offered)}
+        return found | {"hallucinated_tool": nearest_tool_name(reply.action or "", offered)}
     if gold.plan == "call" and gold.action != reply.action:
         found["wrong_tool"] = None
     return found
 
 
-def _arguments(gold: Step, reply: Step, schemas: Mapping[str, ToolSchema]) -> dict[str, Any]:
+def _argument_labels(gold: Step, reply: Step, schemas: Mapping[str, ToolSchema]) -> dict[str, Any]:
     given = strict_json(reply.input)
     if not isinstance(given, dict) or reply.action == NO_ACTION:
         return {}
-    same_tool = _tool_of(gold) == _tool_of(reply) and gold.plan == reply.plan
+    same_tool = _tool_name_of(gold) == _tool_name_of(reply) and gold.plan == reply.plan
     gold_given = strict_json(gold.input) if same_tool else None
     expected: Mapping[str, Any] = gold_given if isinstance(gold_given, dict) else {}
     vouched = {name for name in given if _equal(expected.get(name, _MISSING), given[name])}
-    faults = _schema_faults(given, schemas.get(_tool_of(reply), ToolSchema()))
+    faults = _schema_violations(given, schemas.get(_tool_name_of(reply), ToolSchema()))
     found: dict[str, Any] = {}
     for label in ("missing_required", "unknown_param", "wrong_type"):
         names = [name for name in faults.get(label, ()) if name not in vouched]
@@ -182,13 +182,13 @@ def _arguments(gold: Step, reply: Step, schemas: Mapping[str, ToolSchema]) -> di
     if gold.plan == "call" and isinstance(gold_given, dict):
         differing = {
             "wrong_value": [name for name in given if name in expected and name not in vouched],
-            "other_arguments": _named_by_one(expected, given, found),
+            "other_arguments": _unmatched_names(expected, given, found),
         }
         found |= {label: names for label, names in differing.items() if names}
     return found
 
 
-def _named_by_one(
+def _unmatched_names(
     expected: Mapping[str, Any], given: Mapping[str, Any], labelled: Mapping[str, Sequence[str]]
 ) -> list[str]:
     """Names of the gold call that the reply lacks and the other way round, but for those labelled already."""
@@ -197,23 +197,23 @@ def _named_by_one(
     return sorted(name for name in names if name not in known)
 
 
-def _schema_faults(given: Mapping[str, Any], schema: ToolSchema) -> dict[str, list[str]]:
+def _schema_violations(given: Mapping[str, Any], schema: ToolSchema) -> dict[str, list[str]]:
     """Names of parameters by what is wrong with them; only what the schema says is held against anyone."""
     known = [(name, schema.parameters[name]) for name in given if name in schema.parameters]
     faults = {
         "missing_required": [name for name in schema.required if name not in given],
-        "unknown_param": [name for name in given if schema.closed and name not in schema.parameters],
-        "wrong_type": [name for name, parameter in known if not parameter.takes_type_of(given[name])],
-        "outside_enum": [name for name, parameter in known if _outside(parameter, given[name])],
+        "unknown_param": [name for name in given if schema.is_closed and name not in schema.parameters],
+        "wrong_type": [name for name, parameter in known if not parameter.accepts_type_of(given[name])],
+        "outside_enum": [name for name, parameter in known if _is_outside_enum(parameter, given[name])],
     }
     return {fault: names for fault, names in faults.items() if names}
 
 
-def _outside(parameter: Parameter, value: object) -> bool:
+def _is_outside_enum(parameter: Parameter, value: object) -> bool:
     return bool(parameter.choices) and not any(_equal(choice, value) for choice in parameter.choices)
 
 
-def _in_words(fault: str, names: Sequence[str]) -> str:
+def _describe_violation(fault: str, names: Sequence[str]) -> str:
     listed = ", ".join(f"'{name}'" for name in names)
     return {
         "missing_required": f"lacks the required {listed}",
@@ -223,7 +223,7 @@ def _in_words(fault: str, names: Sequence[str]) -> str:
     }[fault]
 
 
-def _tool_of(step: Step) -> str:
+def _tool_name_of(step: Step) -> str:
     """The tool a step calls; giving up is a call of Finish, too."""
     return FINISH if step.action is None else step.action
 
@@ -232,7 +232,7 @@ def _same_call(first: Step, second: Step) -> bool:
     return (first.plan, first.action, first.input) == (second.plan, second.action, second.input)
 
 
-def _repeats(gold: Step, reply: Step, earlier: Iterable[Step]) -> bool:
+def _is_repeated(gold: Step, reply: Step, earlier: Iterable[Step]) -> bool:
     if reply.plan != "call" or reply.action == NO_ACTION or _equal_calls(gold, reply):
         return False
     return any(_equal_calls(step, reply) for step in earlier)

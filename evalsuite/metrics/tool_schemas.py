@@ -51,17 +51,17 @@ class Parameter:
     schema: Mapping[str, Any] = field(default_factory=dict)
     """The same as JSON Schema, for a request."""
 
-    def takes_type_of(self, value: object) -> bool:
+    def accepts_type_of(self, value: object) -> bool:
         """Whether a parsed JSON value is of a type the parameter takes; True where none is said."""
         return not self.types or not self.types.isdisjoint(json_types(value))
 
 
 @dataclass(frozen=True, slots=True)
 class ToolSchema:
-    """The parameters of one tool by name. `closed`: there are no others."""
+    """The parameters of one tool by name. `is_closed`: there are no others."""
 
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
-    closed: bool = False
+    is_closed: bool = False
 
     @property
     def required(self) -> list[str]:
@@ -98,7 +98,7 @@ def offered_schemas(tools: object) -> dict[str, ToolSchema]:
     for tool in tools if isinstance(tools, list | tuple) else ():
         name = tool_name(tool)
         if name is not None:
-            schema = read_schema(stated_parameters(tool))
+            schema = read_schema(declared_parameters(tool))
             found[name] = schema if found.get(name, schema) == schema else UNKNOWN
     return found
 
@@ -113,7 +113,7 @@ def tool_description(tool: Mapping[str, Any]) -> str:
 
 def tool_schema(tool: Mapping[str, Any]) -> ToolSchema:
     """The parameters of one tool."""
-    return read_schema(stated_parameters(tool))
+    return read_schema(declared_parameters(tool))
 
 
 def read_schema(stated: object) -> ToolSchema:
@@ -138,10 +138,10 @@ def read_schema(stated: object) -> ToolSchema:
         return _from_json_schema(stated, properties)
     if stated.get("type") == "object" or any(str(name).startswith("$") for name in stated):
         return UNKNOWN
-    return ToolSchema({str(name): _parameter(one) for name, one in stated.items()}, closed=True)
+    return ToolSchema({str(name): _parameter(one) for name, one in stated.items()}, is_closed=True)
 
 
-def stated_parameters(tool: Mapping[str, Any]) -> object:
+def declared_parameters(tool: Mapping[str, Any]) -> object:
     """What a tool says about its parameters, in its own layout; None where it says nothing."""
     function = tool.get("function")
     nested = function if isinstance(function, Mapping) else {}
@@ -154,7 +154,7 @@ def _listed(stated: Sequence[object]) -> ToolSchema:
     named = [one for one in stated if isinstance(one, Mapping) and isinstance(one.get("name"), str)]
     if len(named) != len(stated):
         return UNKNOWN
-    return ToolSchema({one["name"]: _parameter(one) for one in named}, closed=True)
+    return ToolSchema({one["name"]: _parameter(one) for one in named}, is_closed=True)
 
 
 def _from_json_schema(stated: Mapping[str, Any], properties: Mapping[Any, Any]) -> ToolSchema:
@@ -166,7 +166,7 @@ def _from_json_schema(stated: Mapping[str, Any], properties: Mapping[Any, Any]) 
         schema = one if isinstance(one, Mapping) else {}
         needed = _flag(schema) if names is None else str(name) in names
         parameters[str(name)] = Parameter(_types(schema), needed, _choices(schema), schema)
-    return ToolSchema(parameters, closed=not open_ended)
+    return ToolSchema(parameters, is_closed=not open_ended)
 
 
 def _parameter(stated: object) -> Parameter:

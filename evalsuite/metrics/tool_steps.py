@@ -59,7 +59,7 @@ INVALID_GOLD_ACTION = "invalid_hallucination_function_name"
 
 SKIPPED_INVALID_GOLD = "gold_action_invalid"
 SKIPPED_GOLD_NOT_OFFERED = "gold_action_not_offered"
-NOTE_ANSWER_WITHOUT_WORDS = "answer_without_words"
+NOTE_EMPTY_ANSWER = "answer_without_words"
 
 _ACTION, _ACTION_INPUT, _OBSERVATION = "Action:", "Action Input:", "Observation:"
 _ROUGE_EPSILON = 1e-8
@@ -114,7 +114,7 @@ def score_paper(gold: Step, reply: Step, offered: Collection[str]) -> StepScore:
 
     Both steps come from `parse_step`, `offered` from `tool_names`.
     """
-    if skipped := _skipped_by_paper(gold, reply, offered):
+    if skipped := _paper_skip_reason(gold, reply, offered):
         return StepScore({**dict.fromkeys(METRICS), "hallucination_rate": 0.0}, skipped)
     values: dict[str, float | None] = dict.fromkeys(METRICS)
     values["plan_em"] = float(gold.plan == reply.plan)
@@ -142,7 +142,7 @@ def score_strict(gold: Step, reply: Step, offered: Collection[str]) -> StepScore
     >>> score_strict(gold, reply, {"search"}).values["avg_f1"], score_paper(gold, reply, {"search"}).values["avg_f1"]
     (0.75, 1.0)
     """
-    if skipped := skipped_by_strict(gold, offered):
+    if skipped := strict_skip_reason(gold, offered):
         return StepScore(dict.fromkeys(METRICS), skipped)
     values: dict[str, float | None] = dict.fromkeys(METRICS)
     decided = reply.action != NO_ACTION or gold.action == NO_ACTION
@@ -228,14 +228,14 @@ def tool_name(tool: object) -> str | None:
     )
 
 
-def _skipped_by_paper(gold: Step, reply: Step, offered: Collection[str]) -> str:
+def _paper_skip_reason(gold: Step, reply: Step, offered: Collection[str]) -> str:
     if gold.action == INVALID_GOLD_ACTION:
         return SKIPPED_INVALID_GOLD
     offers_gold = gold.action == NO_ACTION or gold.action in offered
     return "" if reply.plan == "give_up" or offers_gold else SKIPPED_GOLD_NOT_OFFERED
 
 
-def skipped_by_strict(gold: Step, offered: Collection[str]) -> str:
+def strict_skip_reason(gold: Step, offered: Collection[str]) -> str:
     """Return why profile `strict` skips a row, or ""."""
     if gold.action == INVALID_GOLD_ACTION:
         return SKIPPED_INVALID_GOLD
@@ -308,9 +308,9 @@ def _refuse_constant(name: str) -> None:
 def _answer_rouge_l(gold: Step, reply: Step) -> tuple[float | None, tuple[str, ...]]:
     reference, hypothesis = gold.answer or "", reply.answer if reply.answer is not None else NO_ACTION
     if not _sentences(reference):
-        return None, (NOTE_ANSWER_WITHOUT_WORDS,)
+        return None, (NOTE_EMPTY_ANSWER,)
     score = paper_rouge_l(reference, hypothesis)
-    return (0.0, (NOTE_ANSWER_WITHOUT_WORDS,)) if score is None else (score, ())
+    return (0.0, (NOTE_EMPTY_ANSWER,)) if score is None else (score, ())
 
 
 def _sentences(text: str) -> list[list[str]]:
@@ -341,13 +341,13 @@ def _common_subsequence(reference: Sequence[str], hypothesis: Sequence[str]) -> 
     """
     known = set(reference)
     found = [word for word in hypothesis if word in known]  # the walk passes the others by
-    rows = _lengths(reference, found)
+    rows = _length_table(reference, found)
     words: set[str] = set()
     i, j = len(reference), len(found)
     while i and j:
         word = reference[i - 1]
         if word != found[j - 1]:
-            j = _left_to(word, found, j, rows[i], rows[i - 1])
+            j = _walk_left(word, found, j, rows[i], rows[i - 1])
         if j and word == found[j - 1]:
             words.add(word)
             j -= 1
@@ -355,9 +355,9 @@ def _common_subsequence(reference: Sequence[str], hypothesis: Sequence[str]) -> 
     return words
 
 
-def _left_to(word: str, hypothesis: Sequence[str], j: int, row: int, above: int) -> int:
+def _walk_left(word: str, hypothesis: Sequence[str], j: int, row: int, above: int) -> int:
     """Walk left along a row, past columns that are not the row's word, to where the walk leaves it."""
-    stays, stays_above = _columns(row, j), _columns(above, j)
+    stays, stays_above = _row_columns(row, j), _row_columns(above, j)
     gained = stays_above.count("1") - stays.count("1")  # by the row's word, up to column j
     while j and word != hypothesis[j - 1] and (gained or stays[j - 1] == "1"):
         j -= 1
@@ -365,7 +365,7 @@ def _left_to(word: str, hypothesis: Sequence[str], j: int, row: int, above: int)
     return j
 
 
-def _lengths(reference: Sequence[str], hypothesis: Sequence[str]) -> list[int]:
+def _length_table(reference: Sequence[str], hypothesis: Sequence[str]) -> list[int]:
     """Return the table of subsequence lengths, a bit vector a row (Hyyrö 2004): one word costs one addition.
 
     Row i stands for the first i words of the reference; bit j is 0 where the length grows at the hypothesis'
@@ -374,7 +374,7 @@ def _lengths(reference: Sequence[str], hypothesis: Sequence[str]) -> list[int]:
     columns: dict[str, list[int]] = {}
     for j, word in enumerate(hypothesis):
         columns.setdefault(word, []).append(j)
-    places = {word: _bits(its) for word, its in columns.items()}
+    places = {word: _bit_mask(its) for word, its in columns.items()}
     full = (1 << len(hypothesis)) - 1
     row, rows = full, [full]
     for word in reference:
@@ -384,7 +384,7 @@ def _lengths(reference: Sequence[str], hypothesis: Sequence[str]) -> list[int]:
     return rows
 
 
-def _bits(places: Sequence[int]) -> int:
+def _bit_mask(places: Sequence[int]) -> int:
     """Return the number whose bits at the places, in ascending order, are 1; in linear time."""
     marks = bytearray(places[-1] // 8 + 1)
     for place in places:
@@ -392,6 +392,6 @@ def _bits(places: Sequence[int]) -> int:
     return int.from_bytes(marks, "little")
 
 
-def _columns(row: int, columns: int) -> str:
+def _row_columns(row: int, columns: int) -> str:
     """Return the first columns of a row, "0" for those in which the length grows."""
     return bin(row & ((1 << columns) - 1) | 1 << columns)[:2:-1]

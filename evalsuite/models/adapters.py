@@ -18,16 +18,16 @@ from evalsuite.models.checkpoint import Adapter
 from evalsuite.models.fingerprints import file_fingerprint, folder_fingerprint
 from evalsuite.models.folder import ADAPTER_CONFIG, ModelFolder, read_json, text_files
 from evalsuite.models.safetensors_headers import BrokenWeights, Header, read_header
-from evalsuite.models.trainers import trainer_of, value_head
+from evalsuite.models.trainers import find_trainer, value_head
 
 GGUF_MAGIC = b"GGUF"
-WEIGHTS = ("adapter_model.safetensors", "adapter_model.bin")
+WEIGHT_FILES = ("adapter_model.safetensors", "adapter_model.bin")
 PROMPT_METHODS = frozenset({"PREFIX_TUNING", "PROMPT_TUNING", "P_TUNING", "MULTITASK_PROMPT_TUNING", "CPT"})
 """Methods that put virtual tokens before the prompt; no server of ours or of others serves them."""
 _PREFIX = re.compile(r"^(?:base_model\.model\.)?")
 _LORA = re.compile(r"\.lora_(?P<half>A|B)(?:\.[^.]+)?\.weight$")
 _LAYER = re.compile(r"(?:^|\.)(?P<tail>(?:layers|h|blocks)\.(?P<number>\d+)\..+)$")
-OWN_SCALES = "scales of its own"
+CUSTOM_SCALING = "scales of its own"
 """A detail of adapters that are not scaled by alpha / rank alone."""
 SWIFT_ARGUMENTS = "args.json"
 LLAMA_PRO = "LLAMAPRO"
@@ -47,10 +47,10 @@ def read_adapter(path: Path, option: str) -> Adapter:
             f"{option}: no adapter ({ADAPTER_CONFIG} is not in it). {_inner_adapters(path)}"
         )
     config = read_json(path / ADAPTER_CONFIG, option)
-    weights = next((path / name for name in WEIGHTS if (path / name).is_file()), None)
+    weights = next((path / name for name in WEIGHT_FILES if (path / name).is_file()), None)
     if weights is None:
         raise CheckpointError(
-            f"{option}: it has {ADAPTER_CONFIG} but no weights ({' or '.join(WEIGHTS)}): not yet saved, or not whole. "
+            f"{option}: it has {ADAPTER_CONFIG} but no weights ({' or '.join(WEIGHT_FILES)}): not yet saved, or not whole. "
             "Wait for the trainer or copy it again."
         )
     method = str(config.get("peft_type") or config.get("swift_type") or "LORA").upper()
@@ -86,7 +86,7 @@ def _highest_rank(config: Mapping[str, Any]) -> int | None:
 
 def header(path: Path, option: str) -> Header | None:
     """The header of an adapter's weights; None for `.bin`. Raises `CheckpointError` for a broken file."""
-    file = path / WEIGHTS[0]
+    file = path / WEIGHT_FILES[0]
     if not file.is_file():
         return None
     try:
@@ -187,9 +187,9 @@ def _base_of_arguments(path: Path) -> str | None:
 def _details(path: Path, config: Mapping[str, Any]) -> dict[str, str]:
     kept = config.get("modules_to_save")
     found = {
-        "trained by": trainer_of(path) or ("ms-swift" if config.get("swift_type") else None),
+        "trained by": find_trainer(path) or ("ms-swift" if config.get("swift_type") else None),
         "DoRA": "yes" if config.get("use_dora") else None,
-        OWN_SCALES: "yes" if config.get("alpha_pattern") or config.get("use_rslora") else None,
+        CUSTOM_SCALING: "yes" if config.get("alpha_pattern") or config.get("use_rslora") else None,
         "saved whole": ", ".join(map(str, kept)) if isinstance(kept, list) and kept else None,
         "value head": head.name if (head := value_head(path)) else None,
         "new blocks": str(config["num_new_blocks"]) if config.get("num_new_blocks") else None,

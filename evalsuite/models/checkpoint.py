@@ -111,7 +111,7 @@ class Checkpoint:
 
 def served_checkpoint(base_url: str, model: str, revision: str | None = None) -> Checkpoint:
     """A model behind a URL: known of it is where it is, what it is called, and which one it is, if the user says."""
-    fingerprint = fingerprint_of(base_url, model, *([revision] if revision else []))
+    fingerprint = combine_fingerprints(base_url, model, *([revision] if revision else []))
     return Checkpoint(
         short_name(model),
         model,
@@ -130,10 +130,10 @@ def served_fingerprint(checkpoint: Checkpoint, engine: str, arguments: Mapping[s
         telling["chat_template"] = checkpoint.chat_template
     only_one = checkpoint.form in ("served", "gguf", "gguf-lora")
     parts = [*([] if only_one else [engine]), *([str(sorted(telling.items()))] if telling else [])]
-    return fingerprint_of(checkpoint.fingerprint, *parts) if parts else checkpoint.fingerprint
+    return combine_fingerprints(checkpoint.fingerprint, *parts) if parts else checkpoint.fingerprint
 
 
-def fingerprint_of(*parts: str) -> str:
+def combine_fingerprints(*parts: str) -> str:
     """One fingerprint of several texts."""
     return hashlib.blake2b("\n".join(parts).encode(), digest_size=FINGERPRINT_DIGITS // 2).hexdigest()
 

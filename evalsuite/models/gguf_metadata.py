@@ -17,16 +17,16 @@ LONGEST = 1 << 28
 """Of a text in bytes, of a list in values: what says more is no GGUF file."""
 
 
-class NotReadable(ValueError):
+class UnreadableGguf(ValueError):
     """It ends too early, or holds what no GGUF file has."""
 
 
-def texts_in(path: Path, wanted: Collection[str]) -> dict[str, str]:
-    """The texts under these keys, as far as they are there. Raises `NotReadable`, `OSError`."""
+def read_texts(path: Path, wanted: Collection[str]) -> dict[str, str]:
+    """The texts under these keys, as far as they are there. Raises `UnreadableGguf`, `OSError`."""
     found: dict[str, str] = {}
     with path.open("rb") as stream:
         if _exactly(stream, len(GGUF_MAGIC)) != GGUF_MAGIC:
-            raise NotReadable(f"{path}: not a GGUF file")
+            raise UnreadableGguf(f"{path}: not a GGUF file")
         _, _, count = struct.unpack("<IQQ", _exactly(stream, 20))
         for _ in range(count):
             key = _text(stream).decode("utf-8", "replace")
@@ -46,7 +46,7 @@ def _pass_over(stream: BinaryIO, kind: int) -> None:
     elif kind == ARRAY:
         of, length = struct.unpack("<IQ", _exactly(stream, 12))
         if of == ARRAY or length > LONGEST:  # lists in lists: no file of llama.cpp has them
-            raise NotReadable(f"a list of {length} values")
+            raise UnreadableGguf(f"a list of {length} values")
         if of in SIZES:
             stream.seek(SIZES[of] * length, 1)
         else:
@@ -55,18 +55,18 @@ def _pass_over(stream: BinaryIO, kind: int) -> None:
     elif kind in SIZES:
         stream.seek(SIZES[kind], 1)
     else:
-        raise NotReadable(f"a value of type {kind}, which GGUF does not have")
+        raise UnreadableGguf(f"a value of type {kind}, which GGUF does not have")
 
 
 def _text(stream: BinaryIO) -> bytes:
     (length,) = struct.unpack("<Q", _exactly(stream, 8))
     if length > LONGEST:
-        raise NotReadable(f"a text of {length} bytes")
+        raise UnreadableGguf(f"a text of {length} bytes")
     return _exactly(stream, length)
 
 
 def _exactly(stream: BinaryIO, count: int) -> bytes:
     read = stream.read(count)
     if len(read) < count:
-        raise NotReadable("it ends in its head")
+        raise UnreadableGguf("it ends in its head")
     return read

@@ -6,7 +6,7 @@ from typing import Any
 
 
 def load_time_config(method: str, dtype: Any) -> Any:
-    """The `quantization_config` of a method of `quantization.LOAD_TIME`; `dtype` is that of the arithmetic. Raises `KeyError`."""
+    """The `quantization_config` of a method of `quantization.LOAD_TIME_METHODS`; `dtype` is that of the arithmetic. Raises `KeyError`."""
     import transformers
 
     if method == "bnb-int8":

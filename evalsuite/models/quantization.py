@@ -11,7 +11,7 @@ from typing import Any
 
 from evalsuite.models.checkpoint import Form
 
-METHODS: Mapping[str, Form] = {
+FORM_OF_METHOD: Mapping[str, Form] = {
     "bitsandbytes": "bitsandbytes",
     "bitsandbytes_4bit": "bitsandbytes",
     "bitsandbytes_8bit": "bitsandbytes",
@@ -36,7 +36,7 @@ class LoadTimeMethod:
     says: str
 
 
-LOAD_TIME: Mapping[str, LoadTimeMethod] = {
+LOAD_TIME_METHODS: Mapping[str, LoadTimeMethod] = {
     "bnb-int8": LoadTimeMethod("load-bitsandbytes", "bitsandbytes LLM.int8()"),
     "bnb-nf4": LoadTimeMethod("load-bitsandbytes", "bitsandbytes 4-bit NormalFloat"),
     "torchao-int8": LoadTimeMethod("load-torchao", "torchao int8, weights only"),
@@ -83,7 +83,7 @@ LIBRARIES: Mapping[str, Library] = {
 
 
 @dataclass(frozen=True, slots=True)
-class SavedMethod:
+class ExportMethod:
     """A way to quantize a checkpoint and save it."""
 
     library: str
@@ -98,20 +98,20 @@ class SavedMethod:
     """What to take where there is no GPU, on which alone it is made; empty where it is made anywhere."""
 
 
-EXPORTED: Mapping[str, SavedMethod] = {
-    "bnb-int8": SavedMethod("bitsandbytes", "bitsandbytes", LOAD_TIME["bnb-int8"].says, 0.8),
-    "bnb-nf4": SavedMethod("bitsandbytes", "bitsandbytes", LOAD_TIME["bnb-nf4"].says, 0.7),
-    "torchao-int8": SavedMethod("torchao", "torchao", LOAD_TIME["torchao-int8"].says, 0.8),
-    "fp8": SavedMethod("transformers", "fp8", LOAD_TIME["fp8"].says, 0.8, without_gpu="fp8-dynamic"),
-    "w8a8": SavedMethod(
+EXPORT_METHODS: Mapping[str, ExportMethod] = {
+    "bnb-int8": ExportMethod("bitsandbytes", "bitsandbytes", LOAD_TIME_METHODS["bnb-int8"].says, 0.8),
+    "bnb-nf4": ExportMethod("bitsandbytes", "bitsandbytes", LOAD_TIME_METHODS["bnb-nf4"].says, 0.7),
+    "torchao-int8": ExportMethod("torchao", "torchao", LOAD_TIME_METHODS["torchao-int8"].says, 0.8),
+    "fp8": ExportMethod("transformers", "fp8", LOAD_TIME_METHODS["fp8"].says, 0.8, without_gpu="fp8-dynamic"),
+    "w8a8": ExportMethod(
         "llmcompressor", "compressed-tensors", "int8 weights and activations, rounded", 0.8, "W8A8"
     ),
-    "w8a16": SavedMethod("llmcompressor", "compressed-tensors", "int8 weights, rounded", 0.8, "W8A16"),
-    "w4a16": SavedMethod("llmcompressor", "compressed-tensors", "int4 weights, rounded", 0.7, "W4A16"),
-    "fp8-dynamic": SavedMethod(
+    "w8a16": ExportMethod("llmcompressor", "compressed-tensors", "int8 weights, rounded", 0.8, "W8A16"),
+    "w4a16": ExportMethod("llmcompressor", "compressed-tensors", "int4 weights, rounded", 0.7, "W4A16"),
+    "fp8-dynamic": ExportMethod(
         "llmcompressor", "compressed-tensors", "8-bit floats, weights and activations", 0.8, "FP8_DYNAMIC"
     ),
-    "w8a8-gptq": SavedMethod(
+    "w8a8-gptq": ExportMethod(
         "llmcompressor",
         "compressed-tensors",
         "int8 weights and activations, by GPTQ",
@@ -120,10 +120,10 @@ EXPORTED: Mapping[str, SavedMethod] = {
         "gptq",
         calibrated=True,
     ),
-    "w4a16-gptq": SavedMethod(
+    "w4a16-gptq": ExportMethod(
         "llmcompressor", "compressed-tensors", "int4 weights, by GPTQ", 0.7, "W4A16", "gptq", calibrated=True
     ),
-    "w4a16-awq": SavedMethod(
+    "w4a16-awq": ExportMethod(
         "llmcompressor",
         "compressed-tensors",
         "int4 weights, by AWQ, on a GPU",
@@ -145,7 +145,7 @@ def saved_method(config: Mapping[str, Any]) -> tuple[str, str] | None:
     found = config.get("quantization_config") or config.get("compression_config")
     if not isinstance(found, Mapping):
         return None
-    method = str(found.get("quant_method") or _told_by_keys(found))
+    method = str(found.get("quant_method") or _infer_method(found))
     bits = found.get("bits") or found.get("w_bit") or (4 if found.get("load_in_4bit") else None)
     bits = bits or (8 if found.get("load_in_8bit") else None)
     words = [
@@ -157,7 +157,7 @@ def saved_method(config: Mapping[str, Any]) -> tuple[str, str] | None:
     return method, ", ".join(filter(None, words))
 
 
-def _told_by_keys(found: Mapping[str, Any]) -> str:
+def _infer_method(found: Mapping[str, Any]) -> str:
     """Older checkpoints of bitsandbytes and AutoGPTQ do not name their method."""
     if "load_in_8bit" in found or "load_in_4bit" in found:
         return "bitsandbytes"

@@ -9,12 +9,12 @@ from typing import Any
 
 from evalsuite.errors import CheckpointError
 from evalsuite.models.adapters import GGUF_MAGIC, LLAMA_PRO, check_fits, llama_pro_folder, read_adapter
-from evalsuite.models.checkpoint import Adapter, Checkpoint, Form, fingerprint_of, short_name
+from evalsuite.models.checkpoint import Adapter, Checkpoint, Form, combine_fingerprints, short_name
 from evalsuite.models.fingerprints import file_fingerprint, folder_fingerprint
 from evalsuite.models.folder import ADAPTER_CONFIG, CONFIG, ModelFolder, read_folder
 from evalsuite.models.hub import cached_folder, hub_cache, looks_like_hub_id
-from evalsuite.models.quantization import METHODS, saved_method
-from evalsuite.models.trainers import trainer_of
+from evalsuite.models.quantization import FORM_OF_METHOD, saved_method
+from evalsuite.models.trainers import find_trainer
 from evalsuite.models.weights import BUILTIN_WEIGHTS, fetch_weights
 
 SERVE_IT = "Serve it yourself (for instance `vllm serve`) and give --base-url URL --model NAME"
@@ -31,9 +31,9 @@ def find_checkpoint(text: str) -> Checkpoint:
     if path.is_file():
         return Checkpoint(name, name, source, "gguf", _gguf_fingerprint(path, option), path)
     if llama_pro_folder(path, option) is not None:
-        return _adapter_on_its_base(name, source, path, option)
+        return _adapter_with_base(name, source, path, option)
     if (path / ADAPTER_CONFIG).is_file() and not (path / CONFIG).is_file():
-        return _adapter_on_its_base(name, source, path, option)
+        return _adapter_with_base(name, source, path, option)
     return _of_folder(name, source, read_folder(path, option), option)
 
 
@@ -81,7 +81,7 @@ def with_adapters(
         for adapter in adapters:
             check_fits(adapter, folder, option)
     form: Form = "gguf-lora" if base.form == "gguf" else "stacked" if len(adapters) > 1 else "lora"
-    fingerprint = fingerprint_of(base.fingerprint, *(adapter.fingerprint for adapter in adapters))
+    fingerprint = combine_fingerprints(base.fingerprint, *(adapter.fingerprint for adapter in adapters))
     details = {**base.details, "base": base.source}
     for adapter in adapters:
         details |= {**adapter.details, **({"rank": str(adapter.rank)} if adapter.rank else {})}
@@ -147,21 +147,21 @@ def _form(folder: ModelFolder, option: str) -> tuple[Form, dict[str, str]]:
     details: dict[str, Any] = {
         "architecture": folder.architecture,
         "parameters": f"{parameters:,}" if parameters else "",
-        "trained by": trainer_of(folder.path),
+        "trained by": find_trainer(folder.path),
         "own code": "yes" if folder.config.get("auto_map") else "",
     }
     form: Form = "original"
     if saved := saved_method(folder.config):
         method, details["quantization"] = saved[0], " ".join(filter(None, saved))
-        if method not in METHODS:
+        if method not in FORM_OF_METHOD:
             raise CheckpointError(
-                f"{option}: quantized by '{method}', which is not among the methods known here ({', '.join(sorted(set(METHODS.values())))}). {SERVE_IT}."
+                f"{option}: quantized by '{method}', which is not among the methods known here ({', '.join(sorted(set(FORM_OF_METHOD.values())))}). {SERVE_IT}."
             )
-        form = METHODS[method]
+        form = FORM_OF_METHOD[method]
     return form, {key: str(text) for key, text in details.items() if text}
 
 
-def _adapter_on_its_base(name: str, source: str, path: Path, option: str) -> Checkpoint:
+def _adapter_with_base(name: str, source: str, path: Path, option: str) -> Checkpoint:
     adapter = read_adapter(path, option)
     give_it = f"Name it yourself: --ckpt base=PATH --adapter {name}={source}"
     if adapter.base is None:

@@ -53,7 +53,7 @@ def _check_syntax(text: str, place: str) -> None:
         raise ConfigError(f"{place}: no Jinja template (line {error.lineno}: {error.message}).") from error
 
 
-def template_of(folder: Path) -> str | Mapping[str, str] | None:
+def find_template(folder: Path) -> str | Mapping[str, str] | None:
     """What a Hugging Face folder brings, as transformers reads it: one template, several by name, or none."""
     try:
         return (folder / TEMPLATE_FILE).read_text(encoding="utf-8")

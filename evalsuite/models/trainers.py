@@ -22,7 +22,7 @@ CARD_WORDS: Mapping[str, str] = {
 VALUE_HEADS = ("value_head.safetensors", "value_head.bin")
 
 
-def trainer_of(path: Path) -> str | None:
+def find_trainer(path: Path) -> str | None:
     """The trainer's name; None where nothing tells."""
     if (path / "finetuning_args.json").is_file():
         return "LLaMA-Factory (PeftTrainer)"

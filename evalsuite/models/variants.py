@@ -9,8 +9,8 @@ from pathlib import Path
 
 from evalsuite.errors import CheckpointError, ConfigError
 from evalsuite.models.adapters import read_adapter
-from evalsuite.models.checkpoint import Checkpoint, fingerprint_of, short_name
-from evalsuite.models.quantization import LOAD_TIME
+from evalsuite.models.checkpoint import Checkpoint, combine_fingerprints, short_name
+from evalsuite.models.quantization import LOAD_TIME_METHODS
 from evalsuite.models.recognise import find_checkpoint, with_adapters
 
 MERGED_SUFFIX = "-merged"
@@ -84,14 +84,14 @@ def merged(variant: Checkpoint) -> Checkpoint:
         form="original",
         base_form=None,
         recipe=("merge",),
-        fingerprint=fingerprint_of(variant.fingerprint, "merged"),
+        fingerprint=combine_fingerprints(variant.fingerprint, "merged"),
     )
 
 
 def quantized(base: Checkpoint, method: str) -> Checkpoint:
     """The same weights, quantized while they are loaded. Raises `CheckpointError`, `ConfigError`."""
-    if method not in LOAD_TIME:
-        known = ", ".join(f"{name} ({how.says})" for name, how in LOAD_TIME.items())
+    if method not in LOAD_TIME_METHODS:
+        known = ", ".join(f"{name} ({how.says})" for name, how in LOAD_TIME_METHODS.items())
         raise ConfigError(f"--quant {method}: not one of the methods that quantize while loading: {known}.")
     if base.form != "original":
         raise CheckpointError(
@@ -102,11 +102,11 @@ def quantized(base: Checkpoint, method: str) -> Checkpoint:
         base,
         name=name,
         model=name,
-        form=LOAD_TIME[method].form,
+        form=LOAD_TIME_METHODS[method].form,
         base_form=None,
         quant=method,
-        fingerprint=fingerprint_of(base.fingerprint, method),
-        details={**base.details, "quantization": f"{LOAD_TIME[method].says}, while loading"},
+        fingerprint=combine_fingerprints(base.fingerprint, method),
+        details={**base.details, "quantization": f"{LOAD_TIME_METHODS[method].says}, while loading"},
     )
 
 

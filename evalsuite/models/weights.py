@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from evalsuite._util.user_cache import cache_folder, filling
+from evalsuite._util.user_cache import cache_folder, verified_download
 from evalsuite.errors import CheckpointError
 
 DOWNLOAD_TIMEOUT_SECONDS = 900
@@ -53,7 +53,7 @@ def fetch_weights(name: str) -> Path:
     target = weights.cached
     if target.exists():
         return target
-    with filling(target, weights.sha256) as temporary:
+    with verified_download(target, weights.sha256) as temporary:
         installed = _installed_file(weights)
         if installed:
             shutil.copyfile(installed, temporary)

@@ -11,7 +11,7 @@ from msgspec import Struct
 from evalsuite.formatting.numbers import axis_unit, format_count, format_value, scaled
 from evalsuite.metrics.finite import finite
 from evalsuite.report.line_charts import Line, Point, line_chart
-from evalsuite.report.summary_parts import Part
+from evalsuite.report.summary_parts import SubsetSummary
 
 MOST_TOOLS = 12
 """Rows and columns of a matrix; one of more tools is not drawn, since most of it would be empty."""
@@ -46,7 +46,7 @@ class GroupedCurves(Struct, frozen=True):
     charts: tuple[tuple[str, str], ...]
 
 
-def matrices(wholes: Sequence[Part]) -> list[Matrix]:
+def matrices(wholes: Sequence[SubsetSummary]) -> list[Matrix]:
     """A matrix a table of pairs and variant, in the same order for all; none of pairs that are too many to be all told."""
     found = []
     for name in MATRICES:
@@ -86,7 +86,7 @@ def _cell(count: int, of: int, right: bool) -> Cell:
     return Cell(format_count(count) if count else "", -(-HEATS * count // max(1, of)), right)
 
 
-def grouped_curves(wholes: Sequence[Part]) -> list[GroupedCurves]:
+def grouped_curves(wholes: Sequence[SubsetSummary]) -> list[GroupedCurves]:
     """Scores by depth and by the number of tools: a chart a metric, a line a variant."""
     found = []
     for name in GROUPED:
@@ -98,7 +98,7 @@ def grouped_curves(wholes: Sequence[Part]) -> list[GroupedCurves]:
     return found
 
 
-def _grouped(tables: Sequence[tuple[Part, Mapping[str, Any]]]) -> GroupedCurves:
+def _grouped(tables: Sequence[tuple[SubsetSummary, Mapping[str, Any]]]) -> GroupedCurves:
     described = tables[0][1]
     groups = list(dict.fromkeys(str(line["key"][0]) for _, table in tables for line in table["lines"]))
     groups.sort(key=lambda group: int("".join(filter(str.isdigit, group.split("–")[0])) or 0))
@@ -118,7 +118,7 @@ def _grouped(tables: Sequence[tuple[Part, Mapping[str, Any]]]) -> GroupedCurves:
     )
 
 
-def _points(part: Part, table: Mapping[str, Any], name: str, groups: Sequence[str]) -> list[Point]:
+def _points(part: SubsetSummary, table: Mapping[str, Any], name: str, groups: Sequence[str]) -> list[Point]:
     metric = dict(part.metrics()).get(name, {})
     points = []
     for line in table["lines"]:

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from evalsuite.formatting.numbers import counted, format_count, format_value
 from evalsuite.report.agent_tables import GroupedCurves, Matrix, grouped_curves, matrices
-from evalsuite.report.summary_parts import WHOLE, Part, parts
+from evalsuite.report.summary_parts import WHOLE, SubsetSummary, parts
 
 BREAKDOWN_LINES = 25
 """Shown of one breakdown; summary.json has more."""
@@ -46,7 +46,7 @@ class Breakdowns(Struct, frozen=True):
 
 def breakdowns(summary: Mapping[str, Any]) -> list[Breakdowns]:
     """What whole datasets have of them."""
-    by_dataset: dict[str, list[Part]] = {}
+    by_dataset: dict[str, list[SubsetSummary]] = {}
     for part in parts(summary):
         if part.subset == WHOLE and part.content.get("breakdowns"):
             by_dataset.setdefault(part.dataset, []).append(part)
@@ -56,7 +56,7 @@ def breakdowns(summary: Mapping[str, Any]) -> list[Breakdowns]:
     ]
 
 
-def _tables(wholes: Sequence[Part]) -> Iterator[BreakdownTable]:
+def _tables(wholes: Sequence[SubsetSummary]) -> Iterator[BreakdownTable]:
     names = dict.fromkeys(name for part in wholes for name in part.content["breakdowns"])
     for name in names:
         for part in wholes:
@@ -64,7 +64,7 @@ def _tables(wholes: Sequence[Part]) -> Iterator[BreakdownTable]:
                 yield _breakdown(part, described)
 
 
-def _breakdown(part: Part, described: Mapping[str, Any]) -> BreakdownTable:
+def _breakdown(part: SubsetSummary, described: Mapping[str, Any]) -> BreakdownTable:
     averages = [str(name) for name in described.get("averages") or ()]
     metrics = dict(part.metrics())
     lines = described.get("lines") or []

@@ -8,8 +8,8 @@ from typing import Any
 
 from evalsuite.comparison.flips import Flips
 from evalsuite.formatting.numbers import counted, format_count
-from evalsuite.report.samples import body_of, entry_of, messages_of
-from evalsuite.report.static_samples import Cell, Room, RowShown, row_shown
+from evalsuite.report.samples import sample_body, sample_entry, sample_messages
+from evalsuite.report.static_samples import Cell, Room, RowView, view_row
 
 ROWS_OF_A_GROUP = 8
 ROWS_OF_A_PAGE = 60
@@ -18,16 +18,16 @@ FEWEST_ROWS = 1
 
 
 @dataclass(frozen=True, slots=True)
-class GroupShown:
+class FlipGroupView:
     """Rows that went the same way, the first ones in full."""
 
     title: str
     kind: str
     note: str
-    rows: tuple[RowShown, ...]
+    rows: tuple[RowView, ...]
 
 
-def changed_rows(flips: Sequence[Flips]) -> list[tuple[str, str, str, list[GroupShown]]]:
+def changed_rows(flips: Sequence[Flips]) -> list[tuple[str, str, str, list[FlipGroupView]]]:
     """Of each variant and dataset: the dataset, the variant, the metric that decides, and the rows each way."""
     groups = sum(len(one.groups) for one in flips)
     most = max(FEWEST_ROWS, min(ROWS_OF_A_GROUP, ROWS_OF_A_PAGE // max(1, groups)))
@@ -35,7 +35,7 @@ def changed_rows(flips: Sequence[Flips]) -> list[tuple[str, str, str, list[Group
     return [(one.dataset, one.after.label, one.metric.name, _groups(one, most, room)) for one in flips]
 
 
-def _groups(flips: Flips, most: int, room: Room) -> list[GroupShown]:
+def _groups(flips: Flips, most: int, room: Room) -> list[FlipGroupView]:
     shown = []
     for group in flips.groups:
         rows = tuple(room.fill(_row(flips, *lines) for lines in flips.read(group, most)))
@@ -47,23 +47,23 @@ def _groups(flips: Flips, most: int, room: Room) -> list[GroupShown]:
         }[group.kind]
         kind = {"won": "right", "lost": "wrong"}.get(group.kind, "")
         heading = f"{title}: {counted(group.count, 'row')}"
-        shown.append(GroupShown(heading, kind, note, rows))
+        shown.append(FlipGroupView(heading, kind, note, rows))
     return shown
 
 
-def _row(flips: Flips, *lines: Mapping[str, Any]) -> RowShown:
+def _row(flips: Flips, *lines: Mapping[str, Any]) -> RowView:
     metric = {
         "name": flips.metric.score,
         "unit": flips.metric.unit,
         "higher_is_better": flips.metric.higher_is_better,
     }
     labels = flips.before.label, flips.after.label
-    return row_shown(
+    return view_row(
         [
             Cell(
-                entry_of({**line, "dataset": flips.dataset}, metric),
-                body_of(line),
-                messages_of(line),
+                sample_entry({**line, "dataset": flips.dataset}, metric),
+                sample_body(line),
+                sample_messages(line),
                 metric,
                 label,
             )

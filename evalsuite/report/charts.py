@@ -30,7 +30,7 @@ ROW_WIDTH, ROW_HEIGHT = 160, 18
 FOREST_WIDTH = 320
 FOREST_EDGE = 18
 """Room at both ends of its axis for half a number."""
-FOREST_STEPS = 3
+FOREST_MAX_STEPS = 3
 """At most so many numbers on each side of 0."""
 ROW_EDGE = 4
 """Room at both ends of a row's axis, so that a dot at 0 or 100 is whole."""
@@ -276,11 +276,11 @@ def forest_scale(largest: float) -> ForestScale:
     """An axis with room for a difference of `largest` both ways, in round steps."""
     if largest <= 0:
         return ForestScale(1.0, 1)
-    step = nice_step(largest, FOREST_STEPS)
+    step = nice_step(largest, FOREST_MAX_STEPS)
     return ForestScale(step, max(1, math.ceil(largest / step - 1e-9)))
 
 
-def delta_row(
+def forest_row(
     delta: float | None, low: float | None, high: float | None, *, title: str, scale: ForestScale, kind: str
 ) -> str:
     """One line of a forest plot: a difference with its whisker around an upright zero.

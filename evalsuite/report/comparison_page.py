@@ -11,12 +11,12 @@ from evalsuite.comparison.rows import MOST_ROWS
 from evalsuite.comparison.tables import whole_results
 from evalsuite.formatting import texts
 from evalsuite.formatting.numbers import format_count
-from evalsuite.report import forest_plot as forests
+from evalsuite.report import forest_plot as forest_plots
 from evalsuite.report.changed_rows import changed_rows
 from evalsuite.report.explorer import explorer_context
-from evalsuite.report.quality_cost import efforts_of_comparison
+from evalsuite.report.quality_cost import comparison_quality_cost_tables
 from evalsuite.report.reply_statistics import Tally
-from evalsuite.report.sample_store import Pack, Read
+from evalsuite.report.sample_store import Read, SampleStore
 from evalsuite.report.samples import Metrics
 from evalsuite.report.training_charts import training_charts
 from evalsuite.report.verdict_list import verdict_list
@@ -34,21 +34,21 @@ def render_comparison(
     `read` gives journal lines of the rows in common, under the names the comparison has for variants and datasets;
     `costs` are what a side paid for a dataset, by (label, dataset), where that is known.
     """
-    from evalsuite.report.page import assemble
+    from evalsuite.report.page import assemble_page
 
-    pack = Pack(_metrics(document), baseline=document["baseline"])
+    pack = SampleStore(_metrics(document), baseline=document["baseline"])
     tally = Tally()
     for sample in read():
         tally.add(sample)
         pack.add(sample)
-    pack = pack.fitting(read)
-    return assemble(
+    pack = pack.fit(read)
+    return assemble_page(
         "comparison.html.j2",
         _context(document, flips, command)
         | explorer_context(pack)
         | {
             "samples_sentence": _sentence(document, pack),
-            "efforts": efforts_of_comparison(document, tally, costs),
+            "efforts": comparison_quality_cost_tables(document, tally, costs),
         },
         data=pack.data(),
     )
@@ -64,7 +64,7 @@ def _metrics(document: Mapping[str, Any]) -> dict[tuple[str, str], Metrics]:
     return dict(found)
 
 
-def _sentence(document: Mapping[str, Any], pack: Pack) -> str:
+def _sentence(document: Mapping[str, Any], pack: SampleStore) -> str:
     """Which rows are here."""
     if len(pack) < pack.seen or any(one["matched"] > MOST_ROWS for one in document["rows"]):
         chosen = f"{pack.chosen()} " if pack.chosen() else ""
@@ -84,16 +84,16 @@ def _context(document: Mapping[str, Any], flips: Sequence[Flips], command: str) 
         "several": len(others) > 1,
         "compared": verdict_list(document),
         "warnings": document["warnings"],
-        "forests": forests.forests(document),
+        "forests": forest_plots.forest_plots(document),
         "training": training_charts(document),
-        "tables": forests.delta_tables(document),
-        "subset_tables": forests.subset_delta_tables(document),
+        "tables": forest_plots.delta_tables(document),
+        "subset_tables": forest_plots.subset_delta_tables(document),
         "changed_rows": changed_rows(flips),
         "rows": document["rows"],
         "differences": document["differences"],
-        "shown": texts.as_text,
+        "shown": texts.value_text,
         "sides": document["sides"],
-        "signatures": forests.signature_pairs(document),
+        "signatures": forest_plots.signature_pairs(document),
         "command": command,
         "count": format_count,
     }

@@ -7,7 +7,7 @@ from typing import Any
 from msgspec import Struct
 
 from evalsuite.formatting.numbers import format_count
-from evalsuite.report.sample_store import Pack
+from evalsuite.report.sample_store import SampleStore
 from evalsuite.report.samples import TEXT_LIMIT
 
 FLIPS = (
@@ -27,7 +27,7 @@ class Filter(Struct, frozen=True):
     hidden: bool
 
 
-def explorer_context(pack: Pack) -> dict[str, Any]:
+def explorer_context(pack: SampleStore) -> dict[str, Any]:
     """What the explorer's template shows."""
     return {
         "samples_shown": len(pack),
@@ -37,7 +37,7 @@ def explorer_context(pack: Pack) -> dict[str, Any]:
     }
 
 
-def filters(pack: Pack) -> list[Filter]:
+def filters(pack: SampleStore) -> list[Filter]:
     """All filters; those with nothing to choose are hidden, but there for an address that names them."""
     answers = pack.words("answer")
     several = len(pack.words("variant")) > 1
@@ -54,7 +54,7 @@ def filters(pack: Pack) -> list[Filter]:
     return found
 
 
-def _of_words(pack: Pack, name: str, column: str = "", title: str = "") -> Filter:
+def _of_words(pack: SampleStore, name: str, column: str = "", title: str = "") -> Filter:
     words = pack.words(column or name)
     return Filter(
         name, title or name.capitalize(), tuple((word, word) for word in words), hidden=len(words) < 2

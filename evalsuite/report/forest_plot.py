@@ -103,7 +103,7 @@ def _row(result: Mapping[str, Any], scale: charts.ForestScale | None) -> DeltaRo
         detectable=detectable_text(result),
         verdict=result["verdict"] or "",
         kind=kind,
-        graphic=charts.delta_row(*ends, title=title, scale=scale, kind=kind) if scale else "",
+        graphic=charts.forest_row(*ends, title=title, scale=scale, kind=kind) if scale else "",
         lower_is_better=not result["higher_is_better"],
     )
 
@@ -167,7 +167,7 @@ def signature_pairs(document: Mapping[str, Any]) -> list[tuple[str, str, str, st
     ]
 
 
-def forests(document: Mapping[str, Any]) -> list[tuple[list[DeltaRow], str, str]]:
+def forest_plots(document: Mapping[str, Any]) -> list[tuple[list[DeltaRow], str, str]]:
     """What is judged and can be drawn, as forest plots: the rows that share an axis, the axis, its unit."""
     judged = [
         result for result in whole_results(document) if result["verdict"] and result["delta"] is not None

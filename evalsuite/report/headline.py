@@ -18,14 +18,14 @@ from evalsuite.formatting.numbers import (
     format_value,
 )
 from evalsuite.metrics.finite import finite
-from evalsuite.report.summary_parts import WHOLE, Part, parts
+from evalsuite.report.summary_parts import WHOLE, SubsetSummary, parts
 from evalsuite.report.usage_table import wasted_tokens
 
 RESULTS_IN_THE_VERDICT = 3
 """A sentence with more numbers is not read; the table is right below it."""
 
 
-class Result(Struct, frozen=True):
+class HeadlineResult(Struct, frozen=True):
     """One primary number of the verdict."""
 
     dataset: str
@@ -34,12 +34,12 @@ class Result(Struct, frozen=True):
     interval: str
 
 
-class Verdict(Struct, frozen=True):
+class VariantHeadline(Struct, frozen=True):
     """One sentence on one variant: how much it answered, and its primary numbers."""
 
     variant: str
     answered: str
-    results: tuple[Result, ...]
+    results: tuple[HeadlineResult, ...]
     more: str
 
 
@@ -53,9 +53,9 @@ def answered(content: Mapping[str, Any]) -> tuple[int, int]:
     return done, max(samples, done + int(content.get("owed") or 0))
 
 
-def verdicts(summary: Mapping[str, Any]) -> list[Verdict]:
+def verdicts(summary: Mapping[str, Any]) -> list[VariantHeadline]:
     """One sentence a variant."""
-    wholes: dict[str, list[Part]] = {}
+    wholes: dict[str, list[SubsetSummary]] = {}
     for part in parts(summary):
         if part.subset == WHOLE:
             wholes.setdefault(part.variant, []).append(part)
@@ -63,7 +63,7 @@ def verdicts(summary: Mapping[str, Any]) -> list[Verdict]:
     return [_verdict(variant, of_variant, complete) for variant, of_variant in wholes.items()]
 
 
-def _verdict(variant: str, wholes: Sequence[Part], complete: bool) -> Verdict:
+def _verdict(variant: str, wholes: Sequence[SubsetSummary], complete: bool) -> VariantHeadline:
     counts = [answered(part.content) for part in wholes]
     done, asked = sum(one for one, _ in counts), sum(two for _, two in counts)
     results = []
@@ -72,9 +72,9 @@ def _verdict(variant: str, wholes: Sequence[Part], complete: bool) -> Verdict:
         if finite(metric.get("value")) is not None:
             interval = format_interval(metric, metric.get("ci_low"), metric.get("ci_high"))
             value = format_value(metric, metric.get("value"))
-            results.append(Result(part.dataset, name, value, "" if interval == MISSING else interval))
+            results.append(HeadlineResult(part.dataset, name, value, "" if interval == MISSING else interval))
     left = len(results) - RESULTS_IN_THE_VERDICT
-    return Verdict(
+    return VariantHeadline(
         variant=variant,
         answered=_answered_words(done, asked) + ("" if complete else " so far"),
         results=tuple(results[:RESULTS_IN_THE_VERDICT]),
@@ -113,7 +113,7 @@ def facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [(name, value) for name, value in pairs if value != MISSING]
 
 
-def moment(stamp: Any) -> str:
+def format_timestamp(stamp: Any) -> str:
     """A time stamp as a person reads it: `2026-11-21 03:20 UTC`; another form is shown as it is."""
     text = str(stamp or "")
     if len(text) >= 16 and text[10] == "T" and text.endswith("Z"):
@@ -121,7 +121,7 @@ def moment(stamp: Any) -> str:
     return text
 
 
-def failure_kind(error: Mapping[str, Any]) -> tuple[str, str, str]:
+def describe_failure(error: Mapping[str, Any]) -> tuple[str, str, str]:
     """(class, message, how often) of a kind of failure."""
     count = int(error.get("count") or 0)
     return str(error.get("class") or "error"), str(error.get("message") or ""), counted(count, "time")

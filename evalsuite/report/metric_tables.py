@@ -17,10 +17,10 @@ from evalsuite.formatting.numbers import (
 )
 from evalsuite.metrics.finite import finite
 from evalsuite.report import charts
-from evalsuite.report.summary_parts import WHOLE, Part, outcomes_shown, parts
+from evalsuite.report.summary_parts import WHOLE, SubsetSummary, outcomes_shown, parts
 
 
-class Flag(Struct, frozen=True):
+class OutcomeCount(Struct, frozen=True):
     """How many samples of a row ended in one of the outcomes that are set apart; `link` shows them.
 
     Skipped ones, to which the metric does not apply, are nothing to worry about and have no link.
@@ -31,7 +31,7 @@ class Flag(Struct, frozen=True):
     link: str
 
 
-class Row(Struct, frozen=True):
+class MetricRow(Struct, frozen=True):
     """One line of a table of metrics."""
 
     variant: str
@@ -41,24 +41,24 @@ class Row(Struct, frozen=True):
     interval: str
     graphic: str
     n: str
-    flags: tuple[Flag, ...]
+    flags: tuple[OutcomeCount, ...]
     primary: bool
     lower_is_better: bool
     link: str
 
 
-class Table(Struct, frozen=True):
+class MetricTable(Struct, frozen=True):
     """The rows of one dataset; `notes` are short facts about it."""
 
     dataset: str
     notes: tuple[str, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[MetricRow, ...]
 
 
-def metric_tables(run: Mapping[str, Any], summary: Mapping[str, Any]) -> list[Table]:
+def metric_tables(run: Mapping[str, Any], summary: Mapping[str, Any]) -> list[MetricTable]:
     """Whole datasets, one table each: every metric, variants of one metric next to each other."""
     outcomes = outcomes_shown(summary)
-    by_dataset: dict[str, list[Part]] = {}
+    by_dataset: dict[str, list[SubsetSummary]] = {}
     for part in parts(summary):
         if part.subset == WHOLE:
             by_dataset.setdefault(part.dataset, []).append(part)
@@ -70,11 +70,11 @@ def metric_tables(run: Mapping[str, Any], summary: Mapping[str, Any]) -> list[Ta
             cells = [(part, metric) for part in wholes for key, metric in part.metrics() if key == name]
             domain = unit_domain(metric for _, metric in cells)
             rows += [metric_row(part, name, metric, domain, None, outcomes) for part, metric in cells]
-        tables.append(Table(dataset, _notes(run, wholes[0]), tuple(rows)))
+        tables.append(MetricTable(dataset, _notes(run, wholes[0]), tuple(rows)))
     return tables
 
 
-def _notes(run: Mapping[str, Any], whole: Part) -> tuple[str, ...]:
+def _notes(run: Mapping[str, Any], whole: SubsetSummary) -> tuple[str, ...]:
     described: Mapping[str, Any] = next(
         (one for one in run.get("datasets") or () if one.get("name") == whole.dataset), {}
     )
@@ -87,11 +87,11 @@ def _notes(run: Mapping[str, Any], whole: Part) -> tuple[str, ...]:
     return tuple(note for note in notes if note)
 
 
-def subset_tables(summary: Mapping[str, Any]) -> list[Table]:
+def subset_tables(summary: Mapping[str, Any]) -> list[MetricTable]:
     """Datasets of more than one subset: the primary metric of each subset, the best one first."""
     outcomes = outcomes_shown(summary)
     wholes = {(part.variant, part.dataset): part for part in parts(summary) if part.subset == WHOLE}
-    by_dataset: dict[str, list[tuple[Part, str, Mapping[str, Any]]]] = {}
+    by_dataset: dict[str, list[tuple[SubsetSummary, str, Mapping[str, Any]]]] = {}
     for part in parts(summary):
         if part.subset != WHOLE and not part.category and (first := next(iter(part.metrics()), None)):
             by_dataset.setdefault(part.dataset, []).append((part, *first))
@@ -106,13 +106,13 @@ def subset_tables(summary: Mapping[str, Any]) -> list[Table]:
             reference = dict(whole.metrics()).get(name) if whole else None
             rows.append(metric_row(part, name, metric, domain, reference, outcomes))
         notes = (cells[0][1], counted(len({part.subset for part, _, _ in cells}), "subset"))
-        tables.append(Table(dataset, notes, tuple(rows)))
+        tables.append(MetricTable(dataset, notes, tuple(rows)))
     return tables
 
 
 def _best_subset_first(
-    cells: Sequence[tuple[Part, str, Mapping[str, Any]]],
-) -> list[tuple[Part, str, Mapping[str, Any]]]:
+    cells: Sequence[tuple[SubsetSummary, str, Mapping[str, Any]]],
+) -> list[tuple[SubsetSummary, str, Mapping[str, Any]]]:
     """Subsets by the first variant's value, variants of a subset together; without a value last."""
     place: dict[str, tuple[bool, float]] = {}
     for part, _, metric in cells:
@@ -122,11 +122,11 @@ def _best_subset_first(
     return sorted(cells, key=lambda cell: place[cell[0].subset])
 
 
-def category_tables(summary: Mapping[str, Any]) -> list[Table]:
+def category_tables(summary: Mapping[str, Any]) -> list[MetricTable]:
     """Datasets whose rows are in categories: every metric of each category, in the summary's order."""
     outcomes = outcomes_shown(summary)
     wholes = {(part.variant, part.dataset): part for part in parts(summary) if part.subset == WHOLE}
-    by_dataset: dict[str, dict[tuple[str, str], list[tuple[Part, Mapping[str, Any]]]]] = {}
+    by_dataset: dict[str, dict[tuple[str, str], list[tuple[SubsetSummary, Mapping[str, Any]]]]] = {}
     for part in parts(summary):
         if part.category:
             cells = by_dataset.setdefault(part.dataset, {})
@@ -141,20 +141,20 @@ def category_tables(summary: Mapping[str, Any]) -> list[Table]:
                 reference = dict(wholes[part.variant, dataset].metrics()).get(name)
                 rows.append(metric_row(part, name, metric, domain, reference, outcomes))
         count = len({category for category, _ in cells})
-        tables.append(Table(dataset, (counted(count, "category", "categories"),), tuple(rows)))
+        tables.append(MetricTable(dataset, (counted(count, "category", "categories"),), tuple(rows)))
     return tables
 
 
 def metric_row(
-    part: Part,
+    part: SubsetSummary,
     name: str,
     metric: Mapping[str, Any],
     domain: tuple[float, float],
     reference: Mapping[str, Any] | None = None,
     outcomes: Iterable[str] = (),
-) -> Row:
+) -> MetricRow:
     """One metric of one part in words and drawn; `reference` is the metric of the whole it is a part of."""
-    return Row(
+    return MetricRow(
         variant=part.variant,
         subset=part.category or part.subset,
         metric=name,
@@ -169,9 +169,11 @@ def metric_row(
     )
 
 
-def _flags(part: Part, metric: Mapping[str, Any], outcomes: Iterable[str]) -> tuple[Flag, ...]:
+def _flags(
+    part: SubsetSummary, metric: Mapping[str, Any], outcomes: Iterable[str]
+) -> tuple[OutcomeCount, ...]:
     return tuple(
-        Flag(
+        OutcomeCount(
             outcome,
             int(metric.get(f"n_{outcome}") or 0),
             "" if outcome == "skipped" else part.link(outcome=outcome),
@@ -219,13 +221,13 @@ class Panel(Struct, frozen=True):
 
     title: str
     link: str
-    rows: tuple[Row, ...]
+    rows: tuple[MetricRow, ...]
 
 
-def panels(table: Table) -> list[Panel]:
+def panels(table: MetricTable) -> list[Panel]:
     """The first rows of a table of subsets or categories by their first metric, as small multiples on one scale."""
     first = table.rows[0].metric
-    grouped: dict[str, list[Row]] = {}
+    grouped: dict[str, list[MetricRow]] = {}
     for row in table.rows:
         if row.metric == first:
             grouped.setdefault(row.subset, []).append(row)

@@ -20,7 +20,7 @@ import jinja2
 from markupsafe import Markup, escape
 
 from evalsuite._util.user_cache import cache_folder
-from evalsuite.formatting.texts import INVISIBLE, encodable, visible
+from evalsuite.formatting.texts import INVISIBLE, replace_surrogates, visible
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -46,7 +46,7 @@ def _finalize(value: Any) -> Any:
 
 def _verbatim(value: str) -> Markup:
     """The value of an attribute to the letter, for the script to compare: what is hidden stands as its number."""
-    escaped = str(escape(encodable(value)))
+    escaped = str(escape(replace_surrogates(value)))
     return Markup(INVISIBLE.sub(lambda found: f"&#x{ord(found.group()):X};", escaped))  # noqa: S704 - escaped
 
 
@@ -109,27 +109,27 @@ def explorer_script() -> str:
     return f'"use strict";(() => {{\n{body}\n}})();'
 
 
-def policy(style: str, script: str, *, asks_its_server: bool = False) -> str:
+def policy(style: str, script: str, *, allow_same_origin: bool = False) -> str:
     """The Content-Security-Policy that allows this style, this script, pictures inside the page, and nothing else.
 
-    `asks_its_server`: besides, requests to where the page came from, and its own (empty) icon.
+    `allow_same_origin`: besides, requests to where the page came from, and its own (empty) icon.
     """
     hashes = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in (style, script)]
-    asked = "form-action 'self'; connect-src 'self'" if asks_its_server else "form-action 'none'"
+    asked = "form-action 'self'; connect-src 'self'" if allow_same_origin else "form-action 'none'"
     return (
         f"default-src 'none'; style-src 'sha256-{hashes[0]}'; script-src 'sha256-{hashes[1]}'; "
         f"img-src data:; base-uri 'none'; {asked}"
     )
 
 
-def assemble(
+def assemble_page(
     template: str,
     context: Mapping[str, Any],
     *,
     styles: Sequence[str] = STYLES,
     script: str | None = None,
     data: str = "",
-    asks_its_server: bool = False,
+    allow_same_origin: bool = False,
 ) -> str:
     """The page: `template` rendered with `context`; `styles` and `script` are file names, `data` is JSON text.
 
@@ -142,10 +142,10 @@ def assemble(
         .get_template(template)
         .render(
             **context,
-            policy=policy(css, javascript, asks_its_server=asks_its_server),
+            policy=policy(css, javascript, allow_same_origin=allow_same_origin),
             style=Markup(css),  # noqa: S704 - our own file
             script=Markup(javascript),  # noqa: S704 - our own file
             data=Markup(data_block(data)),  # noqa: S704 - escaped for where it stands
         )
     )
-    return encodable(page)
+    return replace_surrogates(page)

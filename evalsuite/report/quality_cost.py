@@ -10,42 +10,42 @@ from msgspec import Struct
 from evalsuite.formatting.numbers import format_count, format_duration, format_plain, format_rate
 from evalsuite.metrics.finite import finite
 from evalsuite.report import charts
-from evalsuite.report.metric_tables import Row, metric_row, unit_domain
-from evalsuite.report.reply_statistics import Behaviour, Tally
-from evalsuite.report.summary_parts import WHOLE, Part, parts
+from evalsuite.report.metric_tables import MetricRow, metric_row, unit_domain
+from evalsuite.report.reply_statistics import ReplyStatistics, Tally
+from evalsuite.report.summary_parts import WHOLE, SubsetSummary, parts
 
 HEADS = ("seconds a reply", "tokens a second", "reply tokens", "prompt tokens", "all replies", "cost")
 
 
-class Measure(Struct, frozen=True):
+class CostMeasure(Struct, frozen=True):
     """One thing that was spent: in words, and as a share of the largest of its column in percent; 0 draws no bar."""
 
     words: str
     width: int
 
 
-class Effort(Struct, frozen=True):
+class QualityCostRow(Struct, frozen=True):
     """One variant on one dataset: its first metric, and what it took (one measure a head of the table)."""
 
-    row: Row
-    measures: tuple[Measure | None, ...]
+    row: MetricRow
+    measures: tuple[CostMeasure | None, ...]
 
 
-class EffortTable(Struct, frozen=True):
+class QualityCostTable(Struct, frozen=True):
     """The variants of one dataset; only the columns that any of them has."""
 
     dataset: str
     metric: str
     heads: tuple[str, ...]
-    rows: tuple[Effort, ...]
+    rows: tuple[QualityCostRow, ...]
 
 
-def efforts(summary: Mapping[str, Any], tally: Tally) -> list[EffortTable]:
+def efforts(summary: Mapping[str, Any], tally: Tally) -> list[QualityCostTable]:
     """A table a dataset; none for replies that nobody measured, as those of a file.
 
     Costs are those of summary.json's `accounts`, where it has them.
     """
-    wholes: dict[str, list[Part]] = {}
+    wholes: dict[str, list[SubsetSummary]] = {}
     for part in parts(summary):
         if part.subset == WHOLE and part.metrics():
             wholes.setdefault(part.dataset, []).append(part)
@@ -57,9 +57,9 @@ def efforts(summary: Mapping[str, Any], tally: Tally) -> list[EffortTable]:
     return [table for table in tables if table.heads]
 
 
-def efforts_of_comparison(
+def comparison_quality_cost_tables(
     document: Mapping[str, Any], tally: Tally, costs: Mapping[tuple[str, str], float | None]
-) -> list[EffortTable]:
+) -> list[QualityCostTable]:
     """The same of a comparison's sides: values over the rows in common, `costs` by (label, dataset)."""
     variants: dict[str, Any] = {}
     for result in document["results"]:
@@ -79,25 +79,27 @@ def efforts_of_comparison(
 
 
 def _table(
-    dataset: str, wholes: Sequence[Part], tally: Tally, costs: Mapping[tuple[str, str], float | None]
-) -> EffortTable:
+    dataset: str, wholes: Sequence[SubsetSummary], tally: Tally, costs: Mapping[tuple[str, str], float | None]
+) -> QualityCostTable:
     firsts = [(part, *part.metrics()[0]) for part in wholes]
     domain = unit_domain(metric for _, _, metric in firsts)
     places = [(part.variant, dataset) for part in wholes]
-    columns = [(*_numbers(tally.behaviours.get(place, Behaviour())), costs.get(place)) for place in places]
+    columns = [
+        (*_numbers(tally.behaviours.get(place, ReplyStatistics())), costs.get(place)) for place in places
+    ]
     shown = [at for at in range(len(HEADS)) if any(numbers[at] is not None for numbers in columns)]
     largest = [max((numbers[at] or 0.0 for numbers in columns), default=0.0) for at in range(len(HEADS))]
     rows = [
-        Effort(
+        QualityCostRow(
             metric_row(part, name, metric, domain),
             tuple(_measure(at, numbers[at], largest[at], bars=len(wholes) > 1) for at in shown),
         )
         for (part, name, metric), numbers in zip(firsts, columns, strict=True)
     ]
-    return EffortTable(dataset, firsts[0][1], tuple(HEADS[at] for at in shown), tuple(rows))
+    return QualityCostTable(dataset, firsts[0][1], tuple(HEADS[at] for at in shown), tuple(rows))
 
 
-def _numbers(behaviour: Behaviour) -> tuple[float | None, ...]:
+def _numbers(behaviour: ReplyStatistics) -> tuple[float | None, ...]:
     """In the order of `HEADS`, but for the cost: medians and means are over the replies that were had."""
     latencies, tokens = behaviour.latencies, behaviour.tokens
     seconds, written = sum(latencies), sum(tokens)
@@ -110,8 +112,8 @@ def _numbers(behaviour: Behaviour) -> tuple[float | None, ...]:
     )
 
 
-def _measure(at: int, number: float | None, largest: float, *, bars: bool) -> Measure | None:
+def _measure(at: int, number: float | None, largest: float, *, bars: bool) -> CostMeasure | None:
     if number is None:
         return None
     shows = (format_duration, format_rate, format_count, format_count, format_duration, format_plain)
-    return Measure(shows[at](number), max(1, round(100 * number / largest)) if bars and largest else 0)
+    return CostMeasure(shows[at](number), max(1, round(100 * number / largest)) if bars and largest else 0)

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from evalsuite.formatting.numbers import counted, format_count, format_duration, format_rate
 from evalsuite.report import charts
-from evalsuite.report.reply_statistics import Behaviour, Tally
+from evalsuite.report.reply_statistics import ReplyStatistics, Tally
 from evalsuite.report.usage_table import throughput_series
 
 TALLIES_SHOWN = 12
@@ -35,7 +35,7 @@ class Count(Struct, frozen=True):
     link: str
 
 
-class Habit(Struct, frozen=True):
+class BehaviourTable(Struct, frozen=True):
     """How one variant answered one dataset: histograms, labels, and the stages that read the answers."""
 
     variant: str
@@ -43,15 +43,15 @@ class Habit(Struct, frozen=True):
     tallies: tuple[tuple[str, tuple[Count, ...]], ...]
 
 
-def habits(tally: Tally) -> list[tuple[str, list[Habit]]]:
+def behaviour_tables(tally: Tally) -> list[tuple[str, list[BehaviourTable]]]:
     """How each dataset was answered, by each variant; variants of one dataset share their axes."""
-    by_dataset: dict[str, list[tuple[str, Behaviour]]] = {}
+    by_dataset: dict[str, list[tuple[str, ReplyStatistics]]] = {}
     for (variant, dataset), behaviour in tally.behaviours.items():
         by_dataset.setdefault(dataset, []).append((variant, behaviour))
     return [(dataset, _habits(dataset, behaviours)) for dataset, behaviours in by_dataset.items()]
 
 
-def _habits(dataset: str, behaviours: Sequence[tuple[str, Behaviour]]) -> list[Habit]:
+def _habits(dataset: str, behaviours: Sequence[tuple[str, ReplyStatistics]]) -> list[BehaviourTable]:
     lengths: dict[str, list[float]] = {}
     for _, behaviour in behaviours:
         unit, values = behaviour.lengths()
@@ -73,7 +73,9 @@ def _habits(dataset: str, behaviours: Sequence[tuple[str, Behaviour]]) -> list[H
             ),
         )
         shown = tuple(figure for figure in figures if figure)
-        found.append(Habit(variant, shown, tuple((title, counts) for title, counts in tallies if counts)))
+        found.append(
+            BehaviourTable(variant, shown, tuple((title, counts) for title, counts in tallies if counts))
+        )
     return found
 
 
@@ -116,7 +118,7 @@ def _counts(counter: Counter[str], *, variant: str, dataset: str, filtered: str)
     return tuple(shown)
 
 
-def took_figure(summary: Mapping[str, Any]) -> Figure | None:
+def throughput_figure(summary: Mapping[str, Any]) -> Figure | None:
     """How fast replies came over the run's time; None for a short run."""
     found = throughput_series(summary)
     if found is None:

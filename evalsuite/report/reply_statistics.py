@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from evalsuite._util.compact import Values
+from evalsuite._util.compact import CompactValues
 from evalsuite.metrics.finite import finite
 
 MOST_COUNTED = 50_000
@@ -19,19 +19,19 @@ DIGITS = 4
 
 
 @dataclass
-class Behaviour:
+class ReplyStatistics:
     """How one variant behaved on one dataset, failed requests not counted."""
 
-    tokens: Values = field(default_factory=lambda: Values(MOST_COUNTED))
-    characters: Values = field(default_factory=lambda: Values(MOST_COUNTED))
-    latencies: Values = field(default_factory=lambda: Values(MOST_COUNTED))
+    tokens: CompactValues = field(default_factory=lambda: CompactValues(MOST_COUNTED))
+    characters: CompactValues = field(default_factory=lambda: CompactValues(MOST_COUNTED))
+    latencies: CompactValues = field(default_factory=lambda: CompactValues(MOST_COUNTED))
     labels: Counter[str] = field(default_factory=Counter)
     stages: Counter[str] = field(default_factory=Counter)
     prompts: int = 0
     """Those whose tokens were counted."""
     prompt_tokens: float = 0.0
 
-    def lengths(self) -> tuple[str, Values]:
+    def lengths(self) -> tuple[str, CompactValues]:
         """The unit and the values: tokens where any server counted them, else characters."""
         return ("tokens", self.tokens) if self.tokens else ("characters", self.characters)
 
@@ -40,14 +40,14 @@ class Tally:
     """Takes samples one by one."""
 
     def __init__(self) -> None:
-        self.behaviours: dict[tuple[str, str], Behaviour] = {}
+        self.behaviours: dict[tuple[str, str], ReplyStatistics] = {}
 
     def add(self, sample: Mapping[str, Any]) -> None:
         """Counts one sample."""
         key = str(sample.get("variant", "")), str(sample.get("dataset", ""))
         behaviour = self.behaviours.get(key)
         if behaviour is None:
-            behaviour = self.behaviours[key] = Behaviour()
+            behaviour = self.behaviours[key] = ReplyStatistics()
         behaviour.labels.update(map(str, sample.get("labels") or ()))
         if sample.get("outcome") == "error":
             return

@@ -21,17 +21,17 @@ def render(
     # Here and not above: a command that writes no report should not wait for what one needs.
     from evalsuite.formatting.numbers import format_count
     from evalsuite.report.explorer import explorer_context
-    from evalsuite.report.page import assemble
+    from evalsuite.report.page import assemble_page
     from evalsuite.report.reply_statistics import Tally
     from evalsuite.report.run_view import aliases, comparison_context, context
-    from evalsuite.report.sample_store import MOST_SAMPLES, Pack
+    from evalsuite.report.sample_store import MOST_SAMPLES, SampleStore
     from evalsuite.report.summary_parts import metrics_by_dataset
     from evalsuite.report.worst_rows import worst_rows
 
     document = summary.get("comparison")
     baseline = document["baseline"] if document else None
     names = aliases(document) if document else {}
-    pack = Pack(
+    pack = SampleStore(
         metrics_by_dataset(summary),
         MOST_SAMPLES if max_samples is None else max_samples,
         baseline=baseline,
@@ -41,8 +41,8 @@ def render(
     for sample in read():
         tally.add(sample)
         pack.add(sample)
-    pack = pack.fitting(read)
-    return assemble(
+    pack = pack.fit(read)
+    return assemble_page(
         "report.html.j2",
         context(run, summary, tally)
         | (comparison_context(document) if document else {})

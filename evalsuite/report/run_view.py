@@ -6,16 +6,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from evalsuite.formatting.numbers import counted, format_speed
-from evalsuite.formatting.texts import as_text, dump
+from evalsuite.formatting.texts import dump, value_text
 from evalsuite.report.breakdown_tables import breakdowns
-from evalsuite.report.headline import facts, failure_kind, moment, verdicts
+from evalsuite.report.headline import describe_failure, facts, format_timestamp, verdicts
 from evalsuite.report.metric_tables import category_tables, metric_tables, panels, subset_tables
 from evalsuite.report.provenance import signatures, version_list
 from evalsuite.report.quality_cost import efforts
-from evalsuite.report.reply_behaviour import habits, took_figure
+from evalsuite.report.reply_behaviour import behaviour_tables, throughput_figure
 from evalsuite.report.reply_statistics import Tally
 from evalsuite.report.summary_parts import outcomes_shown
-from evalsuite.report.usage_table import took_notes, took_table
+from evalsuite.report.usage_table import usage_notes, usage_table
 from evalsuite.runs.run import identical_variants
 
 
@@ -27,8 +27,8 @@ def context(run: Mapping[str, Any], summary: Mapping[str, Any], tally: Tally) ->
     return {
         "name": str(summary.get("run") or "run"),
         "version": str(run.get("evalsuite") or ""),
-        "started": moment(summary.get("started")),
-        "finished": moment(summary.get("finished")),
+        "started": format_timestamp(summary.get("started")),
+        "finished": format_timestamp(summary.get("finished")),
         "incomplete": not summary.get("complete", True),
         "problem": str(summary.get("problem") or ""),
         "owed": f"{counted(owed, 'sample')} {'is' if owed == 1 else 'are'} still owed" if owed else "",
@@ -36,7 +36,7 @@ def context(run: Mapping[str, Any], summary: Mapping[str, Any], tally: Tally) ->
         "several": len(variants) > 1,
         "verdicts": verdicts(summary),
         "facts": facts(summary),
-        "errors": [failure_kind(error) for error in summary.get("errors") or ()],
+        "errors": [describe_failure(error) for error in summary.get("errors") or ()],
         "warnings": [str(warning) for warning in summary.get("warnings") or ()],
         "outcomes": outcomes_shown(summary),
         "tables": metric_tables(run, summary),
@@ -44,11 +44,11 @@ def context(run: Mapping[str, Any], summary: Mapping[str, Any], tally: Tally) ->
         "subset_tables": subset_tables(summary),
         "panels": panels,
         "breakdowns": breakdowns(summary),
-        "habits": habits(tally),
+        "habits": behaviour_tables(tally),
         "efforts": efforts(summary, tally),
-        "took": took_table(summary),
-        "took_notes": took_notes(summary),
-        "took_figure": took_figure(summary),
+        "took": usage_table(summary),
+        "took_notes": usage_notes(summary),
+        "took_figure": throughput_figure(summary),
         "variants": list(run.get("variants") or ()),
         "doubtful": identical_variants(run),
         "speeds": {
@@ -66,7 +66,7 @@ def context(run: Mapping[str, Any], summary: Mapping[str, Any], tally: Tally) ->
 
 def comparison_context(document: Mapping[str, Any]) -> dict[str, Any]:
     """What the template shows of the run's variants held against each other."""
-    from evalsuite.report.forest_plot import forests
+    from evalsuite.report.forest_plot import forest_plots
     from evalsuite.report.verdict_list import verdict_list
 
     return {
@@ -74,9 +74,9 @@ def comparison_context(document: Mapping[str, Any]) -> dict[str, Any]:
         "compared": verdict_list(document),
         "comparison_warnings": document["warnings"],
         "against_several": len(document["sides"]) > 2,
-        "forests": forests(document),
+        "forests": forest_plots(document),
         "differences": document["differences"],
-        "shown": as_text,
+        "shown": value_text,
     }
 
 

@@ -18,12 +18,12 @@ from math import inf
 from typing import NamedTuple, TypeAlias
 
 from evalsuite.formatting.numbers import format_count
-from evalsuite.report.samples import Entry
+from evalsuite.report.samples import SampleEntry
 
 BAD_PERCENT = 75
 """Of the room, for questions that are worth a look; the others show what is usual."""
 
-APART, DIFFERENT, LOW, OTHER = range(4)
+UNSCORED, DIFFERENT, LOW, OTHER = range(4)
 Class: TypeAlias = tuple[int, int]
 """A kind, and the number of a dataset."""
 
@@ -34,10 +34,10 @@ DIGITS = 4
 PLACE_BITS = 16
 """Of a hash, for an order among what is alike: finer than the room needs, and few enough to count."""
 PLACES = 1 << PLACE_BITS
-_APART, _LOW = 1, 2
+_UNSCORED_FLAG, _LOW_FLAG = 1, 2
 
 
-class Question(NamedTuple):
+class IndexedQuestion(NamedTuple):
     """One question: its hash; among its class those with a low `turn` are taken first; how many samples it has."""
 
     number: int
@@ -57,7 +57,7 @@ class Question(NamedTuple):
         return (self.number >> PLACE_BITS) % PLACES
 
 
-class Questions:
+class QuestionIndex:
     """What is known of every question. `several`: variants are held against each other."""
 
     def __init__(self, *, several: bool) -> None:
@@ -65,18 +65,26 @@ class Questions:
         self._groups: defaultdict[int, _Group] = defaultdict(_Group)
         self._datasets: dict[str, int] = {}
 
-    def add(self, number: int, entry: Entry) -> None:
+    def add(self, number: int, entry: SampleEntry) -> None:
         """Takes one sample of the question with that hash."""
         dataset = self._datasets.setdefault(entry.dataset, len(self._datasets))
         self._groups[number >> GROUP_BITS].add(number, dataset, entry)
 
-    def __iter__(self) -> Iterator[Question]:
+    def __iter__(self) -> Iterator[IndexedQuestion]:
         for group in self._groups.values():
             for number, dataset, lowest, highest, flags, samples in group:
                 spread = highest - lowest if self.several and highest > lowest else 0.0
-                kind = APART if flags & _APART else DIFFERENT if spread else LOW if flags & _LOW else OTHER
+                kind = (
+                    UNSCORED
+                    if flags & _UNSCORED_FLAG
+                    else DIFFERENT
+                    if spread
+                    else LOW
+                    if flags & _LOW_FLAG
+                    else OTHER
+                )
                 turn = lowest if kind == LOW else -spread
-                yield Question(number, kind, dataset, float(f"{turn:.{DIGITS}g}"), samples)
+                yield IndexedQuestion(number, kind, dataset, float(f"{turn:.{DIGITS}g}"), samples)
 
 
 class _Group:
@@ -90,8 +98,10 @@ class _Group:
         self._flags = bytearray()
         self._samples = array("I")
 
-    def add(self, number: int, dataset: int, entry: Entry) -> None:
-        flags = _APART * entry.apart + _LOW * (entry.score is not None and entry.answer != "right")
+    def add(self, number: int, dataset: int, entry: SampleEntry) -> None:
+        flags = _UNSCORED_FLAG * entry.is_unscored + _LOW_FLAG * (
+            entry.score is not None and entry.answer != "right"
+        )
         lowest, highest = (inf, -inf) if entry.score is None else (entry.score, entry.score)
         if number not in self._numbers:
             self._numbers.append(number)
@@ -114,10 +124,10 @@ class _Group:
         )  # fmt: skip
 
 
-class Choice:
+class QuestionSelection:
     """The questions that are shown: those of so many samples as there is room for, at most."""
 
-    def __init__(self, questions: Questions, room: int) -> None:
+    def __init__(self, questions: QuestionIndex, room: int) -> None:
         self._several = questions.several
         self._all: Counter[int] = Counter()
         self._taken: Counter[int] = Counter()
@@ -130,7 +140,7 @@ class Choice:
     def __contains__(self, number: int) -> bool:
         return number in self._numbers
 
-    def _borders(self, questions: Questions, room: int) -> dict[Class, tuple[float, float]]:
+    def _borders(self, questions: QuestionIndex, room: int) -> dict[Class, tuple[float, float]]:
         """Of each bad class the first turn, and the first place in it, that is not taken any more."""
         turns: defaultdict[Class, Counter[float]] = defaultdict(Counter)
         for question in questions:
@@ -145,7 +155,9 @@ class Choice:
                 places[of][question.place] += question.samples
         return {of: (turn, _end(places[of], left)[0]) for of, (turn, left) in ends.items()}
 
-    def _take_bad(self, questions: Questions, borders: Mapping[Class, tuple[float, float]], room: int) -> int:
+    def _take_bad(
+        self, questions: QuestionIndex, borders: Mapping[Class, tuple[float, float]], room: int
+    ) -> int:
         """Takes what lies before the border of its class; the room that is left."""
         for question in questions:
             border = borders.get((question.kind, question.dataset))
@@ -155,7 +167,7 @@ class Choice:
                 room -= question.samples
         return room
 
-    def _draw(self, questions: Questions, room: int) -> None:
+    def _draw(self, questions: QuestionIndex, room: int) -> None:
         """Takes some of what is left, bad or not."""
         draws: Counter[float] = Counter()
         for question in questions:
@@ -168,10 +180,10 @@ class Choice:
 
     def words(self) -> str:
         """Which ones they are, in a sentence."""
-        others = "others " if self._all[APART] or self._all[DIFFERENT] else ""
+        others = "others " if self._all[UNSCORED] or self._all[DIFFERENT] else ""
         ended = "with a reply that ended" if self._several else "that ended"
         found = [
-            self._words_of(APART, f"{ended} unparsed, truncated or in an error"),
+            self._words_of(UNSCORED, f"{ended} unparsed, truncated or in an error"),
             self._words_of(DIFFERENT, "that variants scored differently", "the largest differences"),
             self._words_of(LOW, f"{others}that scored below full marks", "the lowest scores"),
             f"{format_count(self._drawn)} drawn evenly from all others" if self._drawn else "",

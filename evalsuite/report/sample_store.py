@@ -5,7 +5,7 @@
      "index": "…", "starts": [first sample of each chunk], "chunks": ["…"]}
 
 `index` and each of `chunks` are JSON, deflated (raw) and in base64. The index has a list for each field of
-`samples.Entry`, an item a sample, in the journal's order. A chunk has the bodies of some samples and the messages they
+`samples.SampleEntry`, an item a sample, in the journal's order. A chunk has the bodies of some samples and the messages they
 share: {"messages": [[role, text], …], "samples": [{…, "messages": [number, …]}]}. A text is a string or [beginning, end,
 characters left out].
 
@@ -23,10 +23,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from evalsuite._util.compact import short_hash
 from evalsuite.formatting import numbers, texts
-from evalsuite.report.samples import Entry, Message, Metrics, body_of, entry_of, messages_of
+from evalsuite.report.samples import Message, Metrics, SampleEntry, sample_body, sample_entry, sample_messages
 
 if TYPE_CHECKING:
-    from evalsuite.report.sample_selection import Choice, Questions
+    from evalsuite.report.sample_selection import QuestionIndex, QuestionSelection
 
 Read: TypeAlias = Callable[[], Iterable[Mapping[str, Any]]]
 """Reads all samples once more."""
@@ -48,11 +48,11 @@ TEXT_SHARE = 0.9
 """Of the samples whose texts filled a page, so many are chosen: bad ones may be longer."""
 
 
-class Pack:
+class SampleStore:
     """Takes samples one by one and holds them deflated; `metrics` by (variant, dataset).
 
     `baseline` is the variant the others are held against; `aliases` are other names of its datasets. Samples that do not
-    fit are seen, and `fitting` is the pack that has some of them.
+    fit are seen, and `fit` is the pack that has some of them.
     """
 
     def __init__(
@@ -69,14 +69,14 @@ class Pack:
         self._primary = {place: next(iter(found.values()), {}) for place, found in metrics.items()}
         self.baseline = baseline
         self._aliases = aliases
-        self._questions: Questions | None = None
-        self._choice: Choice | None = None
+        self._questions: QuestionIndex | None = None
+        self._choice: QuestionSelection | None = None
         self._room: int | None = None
         """For how many samples there is room, once there were too many."""
         self._clear()
 
     def _clear(self) -> None:
-        self._entries: list[Entry] = []
+        self._entries: list[SampleEntry] = []
         self._starts: list[int] = []
         self._chunks: list[str] = []
         self._characters = 0
@@ -99,17 +99,17 @@ class Pack:
         elif self._number_of(entry) not in self._choice:
             return
         if self._room is None:
-            self._put(entry, body_of(sample), messages_of(sample))
+            self._put(entry, sample_body(sample), sample_messages(sample))
             if len(self._entries) > self.limit or self._characters > PAGE_CHARACTERS:
-                self._overflow()
+                self._drop_texts()
         elif self._questions is not None:
             self._questions.add(self._number_of(entry), entry)
 
-    def _entry_of(self, sample: Mapping[str, Any]) -> Entry:
+    def _entry_of(self, sample: Mapping[str, Any]) -> SampleEntry:
         place = sample.get("variant", ""), sample.get("dataset", "")
-        return entry_of(sample, self._primary.get(place, {}))
+        return sample_entry(sample, self._primary.get(place, {}))
 
-    def _overflow(self) -> None:
+    def _drop_texts(self) -> None:
         """Lets go of all texts; which samples stay is decided once all are known."""
         texts_fill_it = self._characters > PAGE_CHARACTERS
         self._room = int(TEXT_SHARE * len(self._entries)) if texts_fill_it else self.limit
@@ -119,17 +119,17 @@ class Pack:
                 self._questions.add(self._number_of(entry), entry)
         self._clear()
 
-    def _no_questions(self) -> Questions:
-        from evalsuite.report.sample_selection import Questions  # for large runs alone
+    def _no_questions(self) -> QuestionIndex:
+        from evalsuite.report.sample_selection import QuestionIndex  # for large runs alone
 
-        return Questions(several=len({variant for variant, _ in self._metrics}) > 1)
+        return QuestionIndex(several=len({variant for variant, _ in self._metrics}) > 1)
 
-    def _number_of(self, entry: Entry) -> int:
+    def _number_of(self, entry: SampleEntry) -> int:
         """The same for what all variants were asked."""
         names = (self._aliases.get(name, name) for name in (entry.dataset, entry.subset))
         return short_hash("\0".join((*names, entry.id)))
 
-    def fitting(self, read: Read) -> Pack:
+    def fit(self, read: Read) -> SampleStore:
         """This pack, or, where not all samples fitted, one with those chosen of all that `read` gives."""
         pack = self
         while pack._room is not None:
@@ -139,7 +139,7 @@ class Pack:
                 pack.add(sample)
         return pack
 
-    def _all_questions(self, read: Read) -> Questions:
+    def _all_questions(self, read: Read) -> QuestionIndex:
         """Once more, where the texts of those that were chosen first turned out too long."""
         questions = self._no_questions()
         for sample in read():
@@ -147,15 +147,15 @@ class Pack:
             questions.add(self._number_of(entry), entry)
         return questions
 
-    def _chosen_from(self, questions: Questions, room: int) -> Pack:
-        from evalsuite.report.sample_selection import Choice
+    def _chosen_from(self, questions: QuestionIndex, room: int) -> SampleStore:
+        from evalsuite.report.sample_selection import QuestionSelection
 
-        chosen = Pack(self._metrics, room, baseline=self.baseline, aliases=self._aliases)
+        chosen = SampleStore(self._metrics, room, baseline=self.baseline, aliases=self._aliases)
         chosen.seen = self.seen
-        chosen._choice = Choice(questions, room)
+        chosen._choice = QuestionSelection(questions, room)
         return chosen
 
-    def _put(self, entry: Entry, body: dict[str, Any], messages: list[Message]) -> None:
+    def _put(self, entry: SampleEntry, body: dict[str, Any], messages: list[Message]) -> None:
         body["messages"] = [self._number(message) for message in messages]
         written = texts.dump_bytes(body)
         self._bodies.append(written)
@@ -176,25 +176,25 @@ class Pack:
             return
         parts = b",".join(self._written), b",".join(self._bodies)
         self._starts.append(len(self._entries) - len(self._bodies))
-        self._chunks.append(deflated(b'{"messages":[%b],"samples":[%b]}' % parts))
+        self._chunks.append(deflate(b'{"messages":[%b],"samples":[%b]}' % parts))
         self._characters += len(self._chunks[-1])
         self._open()
 
     @property
-    def entries(self) -> Sequence[Entry]:
+    def entries(self) -> Sequence[SampleEntry]:
         """The samples that are here, in the journal's order."""
         return self._entries
 
-    def primary(self, entry: Entry) -> Mapping[str, Any]:
+    def primary(self, entry: SampleEntry) -> Mapping[str, Any]:
         """The metric a sample is judged by."""
         return self._primary.get((entry.variant, entry.dataset), {})
 
-    def read(self, numbers: Iterable[int]) -> Iterator[tuple[Entry, dict[str, Any], list[Message]]]:
+    def read(self, numbers: Iterable[int]) -> Iterator[tuple[SampleEntry, dict[str, Any], list[Message]]]:
         """Some of `entries` by their number, each with its body and its messages."""
         self._close()
         for number in numbers:
             chunk = bisect_right(self._starts, number) - 1
-            opened = inflated(self._chunks[chunk])
+            opened = inflate(self._chunks[chunk])
             body = opened["samples"][number - self._starts[chunk]]
             yield self._entries[number], body, [_message(*opened["messages"][at]) for at in body["messages"]]
 
@@ -213,18 +213,18 @@ class Pack:
                 "variants": len(self.words("variant")),
                 "sort": "worst" if self._choice else "",
                 "metrics": metrics,
-                "index": deflated(texts.dump_bytes(self._columns())),
+                "index": deflate(texts.dump_bytes(self._columns())),
                 "starts": self._starts,
                 "chunks": self._chunks,
             }
         )
 
     def _columns(self) -> dict[str, tuple[Any, ...]]:
-        return dict(zip(Entry._fields, zip(*self._entries, strict=True), strict=True))
+        return dict(zip(SampleEntry._fields, zip(*self._entries, strict=True), strict=True))
 
     def words(self, column: str) -> list[str]:
         """What occurs in a column of words, in the order of the journal."""
-        place = Entry._fields.index(column)
+        place = SampleEntry._fields.index(column)
         values: list[Any] = [entry[place] for entry in self._entries]
         found = dict.fromkeys(values)
         if column in ("labels", "categories"):
@@ -243,14 +243,14 @@ class Pack:
         return self._choice.words() if self._choice else ""
 
 
-def deflated(content: bytes) -> str:
+def deflate(content: bytes) -> str:
     """Raw deflate, in base64."""
     packer = zlib.compressobj(LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
     return base64.b64encode(packer.compress(content) + packer.flush()).decode("ascii")
 
 
-def inflated(content: str) -> Any:
-    """The JSON value that `deflated` holds."""
+def inflate(content: str) -> Any:
+    """The JSON value that `deflate` holds."""
     import orjson
 
     return orjson.loads(zlib.decompress(base64.b64decode(content), -zlib.MAX_WBITS))

@@ -33,7 +33,7 @@ FIRST_MESSAGES = 10
 _THUMBNAIL = re.compile(r"data:image/(?:png|jpeg|gif|webp|bmp);base64,[A-Za-z0-9+/=]+")
 
 
-class Entry(NamedTuple):
+class SampleEntry(NamedTuple):
     """What is known of a sample before its texts are read. `score` is higher where the sample is better."""
 
     variant: str
@@ -50,22 +50,22 @@ class Entry(NamedTuple):
     length: int
 
     @property
-    def apart(self) -> bool:
+    def is_unscored(self) -> bool:
         """Whether it ended in anything but a score."""
         return self.outcome != "scored"
 
 
-def entry_of(sample: Mapping[str, Any], primary: Mapping[str, Any]) -> Entry:
+def sample_entry(sample: Mapping[str, Any], primary: Mapping[str, Any]) -> SampleEntry:
     """The entry of a journal line; `primary` is the metric its dataset is judged by."""
     score = finite((sample.get("scores") or {}).get(primary.get("name")))
     lower = primary.get("higher_is_better") is False
-    return Entry(
+    return SampleEntry(
         str(sample.get("variant", "")),
         str(sample.get("dataset", "")),
         str(sample.get("subset", "")),
         f"{sample.get('id', '')}{_again(sample)}",
         str(sample.get("outcome", "error")),
-        answer_of(sample, primary),
+        classify_answer(sample, primary),
         -score if score is not None and lower else score,
         tuple(map(str, sample.get("labels") or ())),
         str(sample.get("stage") or ""),
@@ -80,7 +80,7 @@ def _again(sample: Mapping[str, Any]) -> str:
     return f" #{int(sample['repeat']) + 1}" if sample.get("repeat") else ""
 
 
-def answer_of(sample: Mapping[str, Any], metric: Mapping[str, Any]) -> Answer:
+def classify_answer(sample: Mapping[str, Any], metric: Mapping[str, Any]) -> Answer:
     """Right, partly right or wrong by the primary metric; none where it does not say.
 
     A sample that is set apart is none of them, whatever score its policy gave it.
@@ -100,7 +100,7 @@ def reply_length(sample: Mapping[str, Any]) -> int:
     return int(tokens) if tokens is not None else len((sample.get("reply") or {}).get("text") or "")
 
 
-def body_of(sample: Mapping[str, Any]) -> dict[str, Any]:
+def sample_body(sample: Mapping[str, Any]) -> dict[str, Any]:
     """What there is to read of a journal line, its messages apart; what is empty is left out."""
     reply = sample.get("reply") or {}
     extracted = sample.get("extracted")
@@ -119,18 +119,18 @@ def body_of(sample: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(extracted, Mapping) and "action" in extracted:
         found["call"] = _call(sample, extracted)
     else:
-        read = texts.as_text(extracted)
+        read = texts.value_text(extracted)
         # Of a free answer that is the whole reply, which stands beside it.
-        found["read"] = "" if read == texts.as_text(reply.get("text")).strip() else _kept(read)
+        found["read"] = "" if read == texts.value_text(reply.get("text")).strip() else _kept(read)
     return {name: value for name, value in found.items() if value}
 
 
-def messages_of(sample: Mapping[str, Any]) -> list[Message]:
+def sample_messages(sample: Mapping[str, Any]) -> list[Message]:
     """What was asked, a turn at a time: (role, text). A flat prompt is one turn."""
     messages: Sequence[Any] = sample.get("messages") or ()
     if not messages:
         prompt = sample.get("prompt")
-        return [("prompt", texts.cut(texts.as_text(prompt), TEXT_LIMIT))] if prompt else []
+        return [("prompt", texts.cut(texts.value_text(prompt), TEXT_LIMIT))] if prompt else []
     dropped = len(messages) - MOST_MESSAGES
     shown = messages if dropped <= 0 else (*messages[:FIRST_MESSAGES], *messages[dropped + FIRST_MESSAGES :])
     pairs: list[Message] = [
@@ -157,20 +157,22 @@ def _pictures(sample: Mapping[str, Any]) -> list[str]:
 def _kept(value: Any) -> str | list[str | int]:
     if not value and value != 0:
         return ""
-    return texts.plain(texts.cut(texts.as_text(value), TEXT_LIMIT))
+    return texts.plain(texts.cut(texts.value_text(value), TEXT_LIMIT))
 
 
 def _call(sample: Mapping[str, Any], extracted: Mapping[str, Any]) -> dict[str, Any]:
     """An agent's step beside the gold one: each as plan, tool and arguments, and what is wrong with the reply's."""
     from evalsuite.metrics.tool_steps import parse_step  # of no use to other kinds
 
-    gold = parse_step(texts.as_text(sample.get("gold")))
+    gold = parse_step(texts.value_text(sample.get("gold")))
     steps = (
         (gold.plan, gold.action, gold.input),
         tuple(extracted.get(name) for name in ("plan", "action", "input")),
     )
     return {
-        "steps": [[*map(texts.as_text, step[:2]), texts.as_text(step[2])[:CALL_LIMIT]] for step in steps],
+        "steps": [
+            [*map(texts.value_text, step[:2]), texts.value_text(step[2])[:CALL_LIMIT]] for step in steps
+        ],
         "failures": extracted.get("failures") or {},
         "offered": list(map(str, sample.get("offered") or ())),
     }
@@ -184,7 +186,7 @@ def _facts(sample: Mapping[str, Any], reply: Mapping[str, Any]) -> list[list[str
         ("first token", sample.get("ttft_s"), numbers.format_duration),
         ("prompt tokens", usage.get("prompt_tokens"), count),
         ("reply tokens", usage.get("completion_tokens"), count),
-        ("finish reason", reply.get("finish_reason"), texts.as_text),
+        ("finish reason", reply.get("finish_reason"), texts.value_text),
         ("attempts", sample.get("attempts"), count),
         ("options", sample.get("logprobs"), _probabilities),
     )
@@ -194,14 +196,14 @@ def _facts(sample: Mapping[str, Any], reply: Mapping[str, Any]) -> list[list[str
 def _further(entries: Sequence[Any]) -> str:
     """What a judge said, one reply after the other; nothing of further measurements, which are no text."""
     replies = [entry.get("reply") or {} for entry in entries if isinstance(entry, Mapping)]
-    return "\n\n".join(found for reply in replies if (found := texts.as_text(reply.get("text"))))
+    return "\n\n".join(found for reply in replies if (found := texts.value_text(reply.get("text"))))
 
 
 def _failure(error: Any) -> str:
     if not isinstance(error, Mapping):
-        return texts.as_text(error)
+        return texts.value_text(error)
     status = f" (HTTP {error['status']})" if error.get("status") is not None else ""
-    return f"{texts.as_text(error.get('class'))}{status}: {texts.as_text(error.get('message'))}"
+    return f"{texts.value_text(error.get('class'))}{status}: {texts.value_text(error.get('message'))}"
 
 
 def _probabilities(logprobs: Mapping[str, Any]) -> str:

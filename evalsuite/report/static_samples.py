@@ -11,7 +11,7 @@ from typing import Any
 
 from evalsuite.formatting import texts
 from evalsuite.formatting.numbers import format_value
-from evalsuite.report.samples import Entry, Message
+from evalsuite.report.samples import Message, SampleEntry
 from evalsuite.report.summary_parts import WHOLE
 
 PAGE_BYTES = 100_000
@@ -27,7 +27,7 @@ MOST_SIDES = 2
 class Cell:
     """What one variant said to a row, as `samples` describes it; `metric` (name, unit) is what it is judged by."""
 
-    entry: Entry
+    entry: SampleEntry
     body: Mapping[str, Any]
     messages: Sequence[Message]
     metric: Mapping[str, Any]
@@ -35,7 +35,7 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
-class SideShown:
+class ReplyView:
     """The same in words."""
 
     label: str
@@ -48,14 +48,14 @@ class SideShown:
 
 
 @dataclass(frozen=True, slots=True)
-class RowShown:
+class RowView:
     """One row: what was asked, the right answer, and the replies."""
 
     place: str
     lead: str
     asked: texts.Text
     gold: texts.Text
-    sides: tuple[SideShown, ...]
+    sides: tuple[ReplyView, ...]
 
     def size(self) -> int:
         """Bytes its texts take in the page."""
@@ -73,7 +73,7 @@ class Room:
     def __init__(self, size: int = PAGE_BYTES) -> None:
         self._left = size
 
-    def fill(self, rows: Iterable[RowShown]) -> Iterator[RowShown]:
+    def fill(self, rows: Iterable[RowView]) -> Iterator[RowView]:
         """The rows for as long as there is room for them."""
         for row in rows:
             self._left -= row.size()
@@ -82,13 +82,13 @@ class Room:
             yield row
 
 
-def row_shown(cells: Sequence[Cell]) -> RowShown:
+def view_row(cells: Sequence[Cell]) -> RowView:
     """A row with the replies of its first variants."""
     last = cells[-1]
     asked = question_of(last.messages)
     entry = last.entry
     subset = f"{entry.subset} · " if entry.subset not in (entry.dataset, WHOLE) else ""
-    return RowShown(
+    return RowView(
         place=f"{subset}{entry.id}",
         lead=" ".join(_flat(asked).rstrip().rpartition("\n\n")[2].split())[:LEAD_CHARACTERS],
         asked=texts.cut(asked, TEXT_LIMIT),
@@ -106,14 +106,14 @@ def question_of(messages: Sequence[Message]) -> texts.Text:
     return _flat(text).rstrip().rpartition("\n\n")[2] if role == "prompt" else text
 
 
-def _side(cell: Cell) -> SideShown:
+def _side(cell: Cell) -> ReplyView:
     entry, body = cell.entry, cell.body
     said = [_text(body.get(name)) for name in ("reply", "calls", "error")]
     text = next((one for one in said if one), "")
     if body.get("reply") and body.get("calls"):
         text = f"{_flat(said[0])}\n{_flat(said[1])}"
     value = (body.get("scores") or {}).get(cell.metric.get("name"))
-    return SideShown(
+    return ReplyView(
         label=cell.label,
         outcome="" if entry.outcome == "scored" else entry.outcome,
         answer=entry.answer,

@@ -17,7 +17,7 @@ WHOLE = "all"
 OUTCOMES_APART = ("unparsed", "truncated", "error", "skipped")
 
 
-class Part(Struct, frozen=True):
+class SubsetSummary(Struct, frozen=True):
     """One subset of one dataset of one variant, as summary.json holds it."""
 
     variant: str
@@ -45,13 +45,13 @@ class Part(Struct, frozen=True):
         return f"#samples?{urlencode(wanted, errors='replace')}"
 
 
-def parts(summary: Mapping[str, Any]) -> Iterator[Part]:
+def parts(summary: Mapping[str, Any]) -> Iterator[SubsetSummary]:
     """Every subset of every dataset of every variant, in the summary's order."""
     for variant, of_variant in (summary.get("variants") or {}).items():
         for dataset, of_dataset in (of_variant.get("datasets") or {}).items():
             for subset, content in (of_dataset.get("subsets") or {}).items():
                 owed = {"owed": of_dataset.get("owed")} if subset == WHOLE else {}
-                yield Part(variant, dataset, subset, {**content, **owed})
+                yield SubsetSummary(variant, dataset, subset, {**content, **owed})
 
 
 def metrics_by_dataset(summary: Mapping[str, Any]) -> dict[tuple[str, str], Metrics]:

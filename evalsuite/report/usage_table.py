@@ -18,29 +18,29 @@ from evalsuite.formatting.numbers import (
 )
 from evalsuite.metrics.finite import finite
 
-Entry = Mapping[str, Any]
+SampleEntry = Mapping[str, Any]
 
 
-class TookTable(Struct, frozen=True):
+class UsageTable(Struct, frozen=True):
     """Heads and rows; the first two columns are names, the others numbers."""
 
     heads: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
 
 
-def _unless_zero(name: str) -> Callable[[Entry], str]:
+def _unless_zero(name: str) -> Callable[[SampleEntry], str]:
     return lambda entry: format_count(entry.get(name) or None)
 
 
-def _median(name: str) -> Callable[[Entry], str]:
+def _median(name: str) -> Callable[[SampleEntry], str]:
     return lambda entry: format_duration((entry.get(name) or {}).get("median"))
 
 
-def _wasted(entry: Entry) -> str:
+def _wasted(entry: SampleEntry) -> str:
     return format_count(wasted_tokens(entry) or None)
 
 
-COLUMNS: tuple[tuple[str, Callable[[Entry], str]], ...] = (
+COLUMNS: tuple[tuple[str, Callable[[SampleEntry], str]], ...] = (
     ("requests", _unless_zero("requests")),
     ("retries", _unless_zero("retries")),
     ("from cache", _unless_zero("from_cache")),
@@ -54,12 +54,12 @@ COLUMNS: tuple[tuple[str, Callable[[Entry], str]], ...] = (
 )
 
 
-def wasted_tokens(entry: Entry) -> int:
+def wasted_tokens(entry: SampleEntry) -> int:
     """Of prompts and replies together."""
     return int(entry.get("wasted_prompt_tokens") or 0) + int(entry.get("wasted_completion_tokens") or 0)
 
 
-def took_table(summary: Mapping[str, Any]) -> TookTable | None:
+def usage_table(summary: Mapping[str, Any]) -> UsageTable | None:
     """One row a dataset of a variant, and the whole run where there are several; None where nothing was asked."""
     entries = list(summary.get("accounts") or ())
     if not entries:
@@ -71,10 +71,10 @@ def took_table(summary: Mapping[str, Any]) -> TookTable | None:
     shown = [(head, [cell(entry) for entry in entries]) for head, cell in COLUMNS]
     kept = [(head, cells) for head, cells in shown if any(text != MISSING for text in cells)]
     rows = [(*name, *(cells[place] for _, cells in kept)) for place, name in enumerate(names)]
-    return TookTable(("model", "dataset", *(head for head, _ in kept)), tuple(rows))
+    return UsageTable(("model", "dataset", *(head for head, _ in kept)), tuple(rows))
 
 
-def took_notes(summary: Mapping[str, Any]) -> list[str]:
+def usage_notes(summary: Mapping[str, Any]) -> list[str]:
     """What has to be known to read the table."""
     totals = summary.get("totals") or {}
     notes = []

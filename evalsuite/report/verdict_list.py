@@ -20,7 +20,7 @@ _TOGETHER = (" = ", " < ", " > ", " %", "≥ ", " points", " point", " won", " l
 """Not to be torn apart at the end of a line."""
 
 
-class VerdictShown(Struct, frozen=True):
+class VerdictItem(Struct, frozen=True):
     """One verdict: what is said, what says so, and the class that colours it."""
 
     said: str
@@ -32,8 +32,8 @@ class VerdictList(Struct, frozen=True):
     """`tally`: how many went which way, as (class, words); nothing where they are seen at a glance."""
 
     tally: tuple[tuple[str, str], ...]
-    shown: tuple[VerdictShown, ...]
-    folded: tuple[VerdictShown, ...]
+    shown: tuple[VerdictItem, ...]
+    folded: tuple[VerdictItem, ...]
     folded_title: str
 
 
@@ -48,15 +48,15 @@ def verdict_list(document: Mapping[str, Any]) -> VerdictList:
     return VerdictList(_tally(shown), tuple(shown[:kept]), tuple(shown[kept:]), title)
 
 
-def _shown(result: Mapping[str, Any], baseline: str) -> VerdictShown:
+def _shown(result: Mapping[str, Any], baseline: str) -> VerdictItem:
     said, because = verdict_parts(result, baseline)
     for words in _TOGETHER:
         because = because.replace(words, words.replace(" ", NO_BREAK))
     kind = KINDS.get(str(result["verdict"]), "neither")
-    return VerdictShown(said, because, "untold" if result["p"] is None else kind)
+    return VerdictItem(said, because, "untold" if result["p"] is None else kind)
 
 
-def _tally(shown: list[VerdictShown]) -> tuple[tuple[str, str], ...]:
+def _tally(shown: list[VerdictItem]) -> tuple[tuple[str, str], ...]:
     if len(shown) < FEWEST_TALLIED:
         return ()
     counts = Counter(one.kind for one in shown)

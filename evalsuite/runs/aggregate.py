@@ -15,7 +15,7 @@ from evalsuite.config import OnError
 from evalsuite.data.dataset import CATEGORY_PREFIX, WHOLE_DATASET
 from evalsuite.metrics import repeats, stats
 from evalsuite.runs.breakdowns import Breakdowns
-from evalsuite.runs.scores import Scores, Together, chances, merged, row_means, row_table
+from evalsuite.runs.scores import CombinedScores, Scores, merged, repeat_chances, row_means, row_table
 from evalsuite.tasks.base import Breakdown, Metric
 from evalsuite.types import Interval, Outcome
 
@@ -32,7 +32,7 @@ class Result:
     n_error: int
     n_skipped: int
     bounds: tuple[float, float] | None = None
-    """See `Tally.bounds`."""
+    """See `ScoreAggregate.bounds`."""
 
 
 @dataclass(slots=True)
@@ -51,7 +51,7 @@ class _Cell:
         return name in (self.subset, WHOLE_DATASET)
 
 
-class Tally:
+class ScoreAggregate:
     """Takes judged samples one by one; gives results for `all`, every category and every subset.
 
     `category_order` holds categories that come first among theirs, in this order.
@@ -118,7 +118,7 @@ class Tally:
             return
         number = self._cluster_number(subset, cluster, row)
         for metric in self.metrics:
-            if metric.drawn:  # computed from the scores of the metric it is of
+            if metric.k:  # computed from the scores of the metric it is of
                 continue
             kept = cell.scores.setdefault(metric.name, Scores())
             if metric.aggregate == "corpus":
@@ -129,7 +129,7 @@ class Tally:
                 continue
             value = values.get(metric.score)
             if outcome == "error":
-                value = metric.of_failure(value)
+                value = metric.failure_value(value)
             if value is None:
                 kept.skipped += 1
             else:
@@ -188,7 +188,7 @@ class Tally:
         groups = [[subset] for subset in found] if metric.aggregate == "macro" else [list(found)]
         lows, highs = [], []
         for group in groups:
-            values = Together([found[subset] for subset in group])
+            values = CombinedScores([found[subset] for subset in group])
             total, missed = math.fsum(values), sum(errors[subset] for subset in group)
             rows = missed + len(values)
             if rows:
@@ -199,7 +199,7 @@ class Tally:
     def _parts(self, metric: Metric, name: str) -> dict[str, Scores]:
         """A metric's scores by subset; copied only where a subset's are in several cells."""
         parts: dict[str, Scores] = {}
-        kept_as = metric.score if metric.drawn else metric.name
+        kept_as = metric.score if metric.k else metric.name
         for cell in self._in(name):
             scores = cell.scores.get(kept_as, Scores())
             if cell.subset in parts:
@@ -226,13 +226,13 @@ def _unbounded(metric: Metric, parts: Mapping[str, Scores]) -> Interval:
         samples = sum(len(part.statistics) // part.width for part in parts.values() if part.width)
         found = stats.bootstrap_interval(row_table(list(parts.values())), metric.from_statistics)
         return replace(found, n=samples)
-    values: Collection[float] = Together(list(parts.values()))
+    values: Collection[float] = CombinedScores(list(parts.values()))
     clusters: Collection[Hashable] | None = None
-    if metric.drawn:
+    if metric.k:
         chance = repeats.pass_at_k if metric.aggregate == "pass_at_k" else repeats.pass_hat_k
-        values, clusters = chances(chance, metric.drawn, merged(parts.values()))
+        values, clusters = repeat_chances(chance, metric.k, merged(parts.values()))
         clusters = clusters if max(clusters, default=-1) >= 0 else None
-    elif isinstance(values, Together):
+    elif isinstance(values, CombinedScores):
         clusters = values.clusters()
     share = metric.unit == "proportion" or (metric.unit == "score" and _all_at_one_end(values))
     return (stats.score_interval if share else stats.mean_interval)(values, clusters)

@@ -16,7 +16,7 @@ from evalsuite.tasks.base import Breakdown
 
 MOST_LINES = 2_000
 """Different keys of one table; a line takes some hundred bytes."""
-LINES_LISTED = 100
+MAX_LISTED_LINES = 100
 """In summary.json; the most frequent ones, unless the table has an order of its own."""
 KEY_CHARACTERS = 120
 
@@ -106,7 +106,7 @@ class Breakdowns:
 
 def _described(breakdown: Breakdown, table: _Table) -> dict[str, Any]:
     ordered = sorted(table.lines.items(), key=lambda item: _place(breakdown, *item))
-    listed, rest = ordered[:LINES_LISTED], ordered[LINES_LISTED:]
+    listed, rest = ordered[:MAX_LISTED_LINES], ordered[MAX_LISTED_LINES:]
     return {
         "title": breakdown.title,
         "note": breakdown.note,
@@ -131,5 +131,5 @@ def _exact(value: float) -> int:
 
 def _place(breakdown: Breakdown, key: Key, line: _Line) -> tuple[int, Key]:
     """Where a line stands: by the number its key begins with, or the most frequent first."""
-    number = re.match(r"\d+", key[0]) if breakdown.by_number else None
+    number = re.match(r"\d+", key[0]) if breakdown.numeric_order else None
     return (int(number.group()) if number else -line.count, key)

@@ -8,14 +8,14 @@ from typing import Any
 
 from evalsuite._util.user_cache import file_sha256
 from evalsuite.config import OnError
-from evalsuite.data.builtin import locate
+from evalsuite.data.builtin import locate_dataset
 from evalsuite.data.dataset import Dataset, FileFacts
 from evalsuite.data.layout import find_files
 from evalsuite.data.predictions import PredictedRow, PredictionParser, find_layout
 from evalsuite.data.spec import DatasetSpec, parse_spec
 from evalsuite.endpoint.wire import Generation
 from evalsuite.errors import DataError, InputError
-from evalsuite.runs.imported import recorded_import
+from evalsuite.runs.imported import imported_plan_from_info
 from evalsuite.runs.plan import DatasetPlan, Judge
 from evalsuite.runs.predictions import PredictionPlan, prediction_files
 from evalsuite.runs.work import Variant, Work, new_work
@@ -51,7 +51,7 @@ def recorded_works(
 
 def _plan(entry: Mapping[str, Any]) -> DatasetPlan:
     if "harness" in entry:
-        return recorded_import(entry)
+        return imported_plan_from_info(entry)
     task = task_class(entry["kind"])()
     facts = tuple(FileFacts(file["path"], file["sha256"], file["rows"]) for file in entry["files"])
     dataset: Dataset[Any] = Dataset(entry["name"], (), task, facts, entry["subsets"], {})
@@ -96,7 +96,7 @@ def rows_from_files(plan: DatasetPlan) -> Iterator[Sample[Any]]:
     recorded = {(Path(facts.path).name, facts.sha256) for facts in found.facts}
     need = f"judging {plan.task.kind} needs more of a row than its gold answer, and the journal of '{plan.name}' has no more"
     try:
-        path, _ = locate(parse_spec(plan.spec.text, list(KINDS)).target)
+        path, _ = locate_dataset(parse_spec(plan.spec.text, list(KINDS)).target)
         predicted = isinstance(plan, PredictionPlan)
         files = prediction_files(path) if predicted else find_files(path)
         layout = find_layout(files[0].path)[0] if predicted else None

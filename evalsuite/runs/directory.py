@@ -32,7 +32,7 @@ LOCK_FILE = ".lock"
 FULL_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 RUN_FILE, JOURNAL_FILE, SUPERSEDED_FILE = "run.json", "samples.jsonl", "superseded.jsonl"
 SUMMARY_CSV, SUMMARY_JSON, REPORT_FILE = "summary.csv", "summary.json", "report.html"
-SUMMARY_BEFORE = "summary.before-rescore.json"
+SUMMARY_BACKUP = "summary.before-rescore.json"
 
 
 class RunDirectory:
@@ -57,7 +57,7 @@ class RunDirectory:
         """What a server printed; `name` says of which variants."""
         return self.path / f"server-{name}.log"
 
-    def discard_empty(self) -> None:
+    def remove_if_empty(self) -> None:
         """Remove the folder of a run that never had an answer, unless a server's log tells why."""
         kept = {RUN_FILE, JOURNAL_FILE, LOCK_FILE}
         names = {entry.name for entry in self.path.iterdir()}
@@ -70,24 +70,24 @@ class RunDirectory:
         """Replace a file atomically. Raises `RunDirectoryError` (disk full, no permission)."""
         return self.write_with(file, lambda temporary: temporary.write_bytes(content))
 
-    def write_with(self, file: str, fill: Callable[[Path], object], *, lasting: bool = False) -> Path:
+    def write_with(self, file: str, fill: Callable[[Path], object], *, durable: bool = False) -> Path:
         """Replace a file atomically by one that `fill` writes.
 
-        Without `lasting` a power cut in the next half minute may leave an empty file in its place, with some file systems.
+        Without `durable` a power cut in the next half minute may leave an empty file in its place, with some file systems.
         """
         target = self.path / file
         temporary = target.with_name(f".{file}.tmp")
         try:
             temporary.unlink(missing_ok=True)
             fill(temporary)
-            if lasting:
+            if durable:
                 _bring_to_disk(temporary)
             temporary.replace(target)
-            if lasting:
+            if durable:
                 _bring_to_disk(self.path)
         except OSError as error:
             temporary.unlink(missing_ok=True)
-            raise write_failed(target, error) from error
+            raise write_error(target, error) from error
         return target
 
     def write_json(self, file: str, value: Any) -> Path:
@@ -105,7 +105,7 @@ class RunDirectory:
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise read_failed(path, error) from error
+            raise read_error(path, error) from error
         except orjson.JSONDecodeError as error:
             raise RunDirectoryError(
                 f"{path}: not JSON ({error}). Delete it and run the same command again: the journal is kept."
@@ -120,14 +120,14 @@ def _bring_to_disk(path: Path) -> None:
         os.close(descriptor)
 
 
-def run_directory_of(text: str) -> Path | None:
+def find_run_directory(text: str) -> Path | None:
     """The run directory a path names, by itself or by its journal; None for another path."""
     path = Path(text).expanduser()
     folder = path.parent if path.name == JOURNAL_FILE else path
     return folder if (folder / RUN_FILE).is_file() and (folder / JOURNAL_FILE).is_file() else None
 
 
-def write_failed(path: Path, error: OSError) -> RunDirectoryError:
+def write_error(path: Path, error: OSError) -> RunDirectoryError:
     """An error of writing, in words, with what to do."""
     if error.errno in FULL_DISK:
         reason, advice = "no space left", "Free some space"
@@ -138,7 +138,7 @@ def write_failed(path: Path, error: OSError) -> RunDirectoryError:
     )
 
 
-def read_failed(path: Path, error: OSError) -> RunDirectoryError:
+def read_error(path: Path, error: OSError) -> RunDirectoryError:
     """An error of reading, in words, with what to do."""
     return RunDirectoryError(
         f"{path}: cannot read ({error.strerror or error}). Make it readable, or choose another --name or --out."
@@ -146,7 +146,7 @@ def read_failed(path: Path, error: OSError) -> RunDirectoryError:
 
 
 @contextmanager
-def hold_run_directory(path: Path, *, fresh: bool) -> Iterator[RunDirectory]:
+def lock_run_directory(path: Path, *, fresh: bool) -> Iterator[RunDirectory]:
     """Create or open a run directory and keep other processes out of it.
 
     With `fresh`, what is there is kept under another name. Raises `RunDirectoryError` when another process
@@ -155,24 +155,24 @@ def hold_run_directory(path: Path, *, fresh: bool) -> Iterator[RunDirectory]:
     try:
         names = {entry.name for entry in path.iterdir()} if path.is_dir() else set()
     except OSError as error:
-        raise write_failed(path, error) from error
+        raise write_error(path, error) from error
     if names and not names & {RUN_FILE, LOCK_FILE}:
         raise InputError(f"{path}: the folder holds other files, not a run. Choose another --name or --out.")
     if fresh and names:
         with _locked(path):
-            _set_aside(path)
+            _rename_aside(path)
     with _locked(path):
         yield RunDirectory(path)
 
 
-def _set_aside(path: Path) -> None:
+def _rename_aside(path: Path) -> None:
     """Give what is there a name with the time in it, and a number where a clock that was set back gives one twice."""
     stamped = path.with_name(f"{path.name}.{datetime.now(timezone.utc):%Y%m%dT%H%M%S%f}")
     numbered = (stamped.with_name(f"{stamped.name}-{number}") for number in count(2))
     try:
         path.rename(next(one for one in chain([stamped], numbered) if not one.exists()))
     except OSError as error:
-        raise write_failed(path, error) from error
+        raise write_error(path, error) from error
 
 
 @contextmanager
@@ -182,7 +182,7 @@ def _locked(path: Path) -> Iterator[None]:
         descriptor = os.open(path / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
         if error.errno in FULL_DISK:
-            raise write_failed(path, error) from error
+            raise write_error(path, error) from error
         raise InputError(
             f"{path}: cannot write there ({error.strerror}). Choose another folder with --out; nothing was sent."
         ) from error
@@ -194,7 +194,7 @@ def _locked(path: Path) -> Iterator[None]:
             raise RunDirectoryError(
                 f"{path}: another evalsuite (pid {holder}) is writing this run. Wait for it, or give this one another --name."
             ) from None
-        if not _is_still_there(descriptor, path / LOCK_FILE):
+        if not _is_same_file(descriptor, path / LOCK_FILE):
             raise RunDirectoryError(
                 f"{path}: another evalsuite was just setting this run aside. Run the command again."
             )
@@ -205,7 +205,7 @@ def _locked(path: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def writer_of(path: Path) -> int | None:
+def find_writer_pid(path: Path) -> int | None:
     """The process that is writing a run; None for nobody. Takes no lock, so as to keep none from who wants it."""
     lock = path / LOCK_FILE
     try:
@@ -222,7 +222,7 @@ def writer_of(path: Path) -> int | None:
         return process
 
 
-def _is_still_there(descriptor: int, path: Path) -> bool:
+def _is_same_file(descriptor: int, path: Path) -> bool:
     """Whether the open file is the one the path names: between opening and locking, a folder may be renamed."""
     try:
         return os.path.samestat(os.fstat(descriptor), path.stat())

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 SAMPLE_FIELDS = ("variant", "dataset", "subset", "id", "index", "outcome", "stage")
 
 
-def frame_of(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+def to_frame(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     """One row each. Raises `InputError` without pandas."""
     try:
         import pandas as pd

@@ -17,7 +17,7 @@ from typing import Any
 from evalsuite.data.dataset import WHOLE_DATASET, Dataset
 from evalsuite.data.spec import DatasetSpec
 from evalsuite.endpoint.wire import Generation
-from evalsuite.runs.aggregate import Tally
+from evalsuite.runs.aggregate import ScoreAggregate
 from evalsuite.runs.plan import DatasetPlan
 from evalsuite.tasks.base import Metric, Style
 from evalsuite.tasks.benchmark import BenchmarkTask
@@ -169,7 +169,7 @@ def imported_plan(
     )
 
 
-def recorded_import(entry: Mapping[str, Any]) -> ImportedPlan:
+def imported_plan_from_info(entry: Mapping[str, Any]) -> ImportedPlan:
     """The plan of such a dataset's entry in run.json."""
     harness = entry["harness"]
     source = Source(harness["name"], harness["version"], tuple(harness["conditions"]))
@@ -228,12 +228,12 @@ def sample_key(job: str, sample: ImportedSample) -> str:
     return job + hashlib.blake2b(place, digest_size=KEY_BYTES).hexdigest()
 
 
-def count_line(tally: Tally, line: Mapping[str, Any]) -> None:
+def count_line(aggregate: ScoreAggregate, line: Mapping[str, Any]) -> None:
     """Count a line in its dataset's tally. What has no reply counts as its harness counted it, where it did."""
     outcome = line["outcome"]
     if outcome == "error" and any(value is not None for value in line["scores"].values()):
         outcome = "unparsed"
-    tally.add(
+    aggregate.add(
         line["subset"], outcome, line["scores"], {}, line.get("cluster"), tuple(line.get("categories") or ())
     )
 

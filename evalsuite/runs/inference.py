@@ -18,27 +18,27 @@ from typing import Literal, TypeAlias, get_args
 
 from evalsuite.endpoint.client import Answer, Ask, Endpoint, FailureClass, RequestFailure
 from evalsuite.endpoint.concurrency import Concurrency
-from evalsuite.endpoint.limiter import Lane, TogetherConcurrency
+from evalsuite.endpoint.limiter import CombinedConcurrency, RequestLimiter
 from evalsuite.endpoint.wire import Request
 from evalsuite.endpoint.worker_pool import run_pool
 from evalsuite.errors import RunIncomplete
 from evalsuite.runs.journal import Journal
-from evalsuite.runs.meter import Meter
+from evalsuite.runs.meter import RunProgress
 from evalsuite.runs.plan import DatasetPlan
-from evalsuite.runs.prefix_order import Lanes, arranged
+from evalsuite.runs.prefix_order import SlotQueues, order_by_prefix
 from evalsuite.runs.records import failed_score, journal_line, seconds
-from evalsuite.runs.resume import FirstReplies
+from evalsuite.runs.resume import PreviousReplies
 from evalsuite.runs.work import Job, Step, Work
-from evalsuite.types import Further, Party, Score
+from evalsuite.types import FollowUpReply, Party, Score
 
-BACKLOG_PER_WORKER = 4
+MAX_BACKLOG_PER_WORKER = 4
 """Replies that may wait for the judge, a worker, before requests pause."""
-BREAKER_FLOOR = 10
+MIN_FAILURES_TO_STOP = 10
 """Samples in a row that must fail before a run gives up, however few are asked at a time."""
 WATCH_SECONDS = 0.5
 INTERRUPTED: FailureClass = "interrupted"
 NO_PREDICTION = "the file has no prediction for the row"
-MOST_LINES_AT_ONCE = 16
+MAX_BATCH = 16
 """Of the replies that wait when the judge is free: judged together, written in one go."""
 
 TrafficCount: TypeAlias = Literal["requests", "retries"]
@@ -46,14 +46,14 @@ TRAFFIC: tuple[TrafficCount, ...] = get_args(TrafficCount)
 Finished: TypeAlias = tuple[Job, Answer | RequestFailure]
 
 
-class Scribe:
+class ScoreWriter:
     """Judges replies and writes their lines, in a thread of its own. Used as a context manager.
 
     Leaving it waits until everything handed over is written; an error in the thread is raised by `check` and
     on leaving.
     """
 
-    def __init__(self, journal: Journal, meter: Meter, plans: Sequence[DatasetPlan]) -> None:
+    def __init__(self, journal: Journal, meter: RunProgress, plans: Sequence[DatasetPlan]) -> None:
         self._journal = journal
         self._meter = meter
         self._plans = plans
@@ -61,7 +61,7 @@ class Scribe:
         self._thread = threading.Thread(target=self._work, name="evalsuite-scribe")
         self._error: BaseException | None = None
 
-    def __enter__(self) -> Scribe:
+    def __enter__(self) -> ScoreWriter:
         self._thread.start()
         return self
 
@@ -90,7 +90,7 @@ class Scribe:
         ended = False
         while not ended:
             waiting = [self._queue.get()]
-            while len(waiting) < MOST_LINES_AT_ONCE and not self._queue.empty():
+            while len(waiting) < MAX_BATCH and not self._queue.empty():
                 waiting.append(self._queue.get())
             ended = waiting[-1] is None
             if self._error is None:
@@ -125,32 +125,32 @@ class Scribe:
             if answer.failure == INTERRUPTED:
                 return
             meter.failures[answer.failure, answer.message] += 1
-        self._account(job, answer)
+        self._count_usage(job, answer)
         job.count(score)
         meter.done += 1
         meter.speed_of(job.variant).samples += 1
         meter.outcomes[score.outcome] += 1
 
-    def _account(self, job: Job, answer: Answer | RequestFailure) -> None:
+    def _count_usage(self, job: Job, answer: Answer | RequestFailure) -> None:
         """Count what it took. A first reply that was there already was paid by an earlier start."""
         meter, place = self._meter, (job.variant, job.plan.name)
         first = answer.had if isinstance(answer, RequestFailure) else answer
         if isinstance(answer, RequestFailure):
             attempts = 0 if first else answer.attempts
-            meter.accounts.of(*place).add_sent(attempts, answer.wasted)
+            meter.usage.of(*place).add_sent(attempts, answer.wasted)
         if first is None:
             return
-        account = (meter.earlier if job.in_hand else meter).accounts.of(*place)
+        account = (meter.earlier if job.existing_reply else meter).usage.of(*place)
         account.add_answer("model", first)
         if first.latency_s is not None:
             completion = first.reply.completion_tokens
             account.add_times(round(first.latency_s, 4), seconds(first.ttft_s), completion)
-        if job.in_hand:
+        if job.existing_reply:
             meter.earlier.requests += first.attempts
         elif not first.from_cache:
             self._received(job, first.reply.completion_tokens)
         for further in first.reply.further:
-            meter.accounts.of(*place).add_answer(further.of, further)
+            meter.usage.of(*place).add_answer(further.of, further)
             if further.of == "model" and not further.from_cache:
                 self._received(job, further.reply.completion_tokens)
         meter.from_cache += _all_from_cache(first)
@@ -174,30 +174,30 @@ class Inference:
     work: Work
     parties: Mapping[Party, Endpoint]
     journal: Journal
-    meter: Meter
+    meter: RunProgress
     server_check: Callable[[], None] = lambda: None
-    first_replies: FirstReplies | None = None
-    through: Mapping[Party, Callable[[Ask], Ask]] = field(default_factory=dict)
+    previous_replies: PreviousReplies | None = None
+    cache_wrappers: Mapping[Party, Callable[[Ask], Ask]] = field(default_factory=dict)
     """What stands between a party and those who ask it (a cache), where there is something."""
     _ask_of: dict[Party, Ask] = field(init=False)
     _endpoints: tuple[Endpoint, ...] = field(init=False)
     _concurrency: Concurrency = field(init=False)
-    _lanes: Lanes[Job] | None = field(init=False)
-    _streak: int = 0
+    _lanes: SlotQueues[Job] | None = field(init=False)
+    _failures_in_row: int = 0
     _counted: Counter[str] = field(default_factory=Counter)
     """Requests and retries that the meter has been told of."""
 
     def __post_init__(self) -> None:
         self._endpoints = tuple({id(endpoint): endpoint for endpoint in self.parties.values()}.values())
         alone = len(self._endpoints) == 1
-        self._concurrency = self._endpoints[0].concurrency if alone else TogetherConcurrency(self._endpoints)
+        self._concurrency = self._endpoints[0].concurrency if alone else CombinedConcurrency(self._endpoints)
         model = self.parties.get("model")
         slots = model is not None and model.cache_per_slot
-        self._lanes = Lanes(lambda: self._concurrency.limit) if slots else None
-        self._ask_of = {"model": _nobody}
+        self._lanes = SlotQueues(lambda: self._concurrency.limit) if slots else None
+        self._ask_of = {"model": _no_model}
         for party, endpoint in self.parties.items():
-            self._ask_of[party] = endpoint.ask if alone else Lane(endpoint).ask
-        for party, wrap in self.through.items():
+            self._ask_of[party] = endpoint.ask if alone else RequestLimiter(endpoint).ask
+        for party, wrap in self.cache_wrappers.items():
             self._ask_of[party] = wrap(self._ask_of[party])
 
     async def run(self) -> None:
@@ -208,11 +208,11 @@ class Inference:
         began = perf_counter()
         for name in TRAFFIC:
             self._counted[name] = self._traffic(name)
-        owed = [plan for plan in self.work.plans if self.work.owed_rows(plan)]
-        with Scribe(self.journal, self.meter, owed) as scribe:
+        owed = [plan for plan in self.work.plans if self.work.count_owed(plan)]
+        with ScoreWriter(self.journal, self.meter, owed) as scribe:
             watcher = asyncio.ensure_future(self._watch(scribe))
             asking = asyncio.ensure_future(
-                run_pool(self._jobs(), lambda job: self._ask_in_lane(job, scribe), self._concurrency)
+                run_pool(self._jobs(), lambda job: self._ask_in_slot(job, scribe), self._concurrency)
                 if self._lanes
                 else run_pool(self._jobs(), lambda job: self._ask(job, scribe), self._concurrency)
             )
@@ -225,30 +225,30 @@ class Inference:
                 await asyncio.gather(watcher, asking, return_exceptions=True)
                 self._read_traffic()
                 self.meter.speed_of(self.work.variant.name).seconds += perf_counter() - began
-        self._note_pace()
+        self._note_throughput()
 
     def _jobs(self) -> Iterator[Job | None]:
         """The owed samples; a dataset's replies say little about how fast the next one's come."""
-        for number, plan in enumerate(plan for plan in self.work.plans if self.work.owed_rows(plan)):
+        for number, plan in enumerate(plan for plan in self.work.plans if self.work.count_owed(plan)):
             if number:
                 for endpoint in self._endpoints:
-                    endpoint.renew()
-            yield from arranged(self.work.jobs_of(plan), self._lanes)
+                    endpoint.reset()
+            yield from order_by_prefix(self.work.owed_jobs(plan), self._lanes)
 
     def _traffic(self, name: TrafficCount) -> int:
         return sum(getattr(endpoint.traffic, name) for endpoint in self._endpoints)
 
-    async def _watch(self, scribe: Scribe) -> None:
+    async def _watch(self, scribe: ScoreWriter) -> None:
         """Notice a dead server or a full disk at once, and keep the meter's traffic figures fresh."""
         while True:
             self.server_check()
             scribe.check()
             self._read_traffic()
-            self._note_pace()
+            self._note_throughput()
             await asyncio.sleep(WATCH_SECONDS)
 
-    def _note_pace(self) -> None:
-        self.meter.pace.note(perf_counter(), self.meter.done, self.meter.completion_tokens)
+    def _note_throughput(self) -> None:
+        self.meter.throughput.note(perf_counter(), self.meter.done, self.meter.completion_tokens)
 
     def _read_traffic(self) -> None:
         """Add what is new, since others may count on the same meter."""
@@ -258,34 +258,34 @@ class Inference:
             self._counted[name] = now
         self.meter.concurrency = self._concurrency.limit
 
-    async def _ask_in_lane(self, job: Job, scribe: Scribe) -> None:
+    async def _ask_in_slot(self, job: Job, scribe: ScoreWriter) -> None:
         assert self._lanes
         try:
             await self._ask(job, scribe)
         finally:
             self._lanes.finished(job)
 
-    async def _ask(self, job: Job, scribe: Scribe) -> None:
+    async def _ask(self, job: Job, scribe: ScoreWriter) -> None:
         scribe.check()
-        while scribe.backlog > BACKLOG_PER_WORKER * self._concurrency.limit:
+        while scribe.backlog > MAX_BACKLOG_PER_WORKER * self._concurrency.limit:
             await asyncio.sleep(0.005)
-        if job.plan.task.in_steps:
-            await self._ask_in_steps(job, scribe)
+        if job.plan.task.has_follow_ups:
+            await self._ask_with_followups(job, scribe)
         else:
             try:
                 had = await self._ask_of["model"](job.request)
                 if not had.from_cache:  # which says nothing about the server
-                    self._streak = 0
+                    self._failures_in_row = 0
                 answer: Answer | RequestFailure = had
             except RequestFailure as failure:
                 answer = failure
                 self._count_failure(failure, "model")
             scribe.record(job, answer)
 
-    async def _ask_in_steps(self, job: Job, scribe: Scribe) -> None:
+    async def _ask_with_followups(self, job: Job, scribe: ScoreWriter) -> None:
         """The first reply unless it is there, then what it leads to. Whatever is had by then is written down."""
-        kept = self.first_replies.take(job) if self.first_replies else None
-        answer = job.in_hand = kept or job.in_hand
+        kept = self.previous_replies.take(job) if self.previous_replies else None
+        answer = job.existing_reply = kept or job.existing_reply
         asked: Party = "model"
         try:
             if answer is None:
@@ -306,37 +306,37 @@ class Inference:
             scribe.record(job, failure)
             self._count_failure(failure, asked)
         except BaseException:
-            if answer is not None and answer is not job.in_hand:
+            if answer is not None and answer is not job.existing_reply:
                 interrupted = RequestFailure(INTERRUPTED, "the run ended before all was asked")
                 interrupted.had = answer
                 scribe.record(job, interrupted)
             raise
         else:
             if not _all_from_cache(answer):
-                self._streak = 0
+                self._failures_in_row = 0
             scribe.record(job, answer)
 
-    async def _further(self, step: Step) -> Further:
+    async def _further(self, step: Step) -> FollowUpReply:
         answer = await self._ask_of[step.of](step.request)
         latency_s = seconds(answer.latency_s)
-        return Further(
+        return FollowUpReply(
             step.of, step.key, answer.reply, latency_s, answer.attempts, answer.from_cache, answer.wasted
         )
 
     def _count_failure(self, failure: RequestFailure, of: Party) -> None:
-        if failure.of_its_row or failure.failure == "missing_prediction":
+        if failure.concerns_one_row or failure.failure == "missing_prediction":
             return
         if failure.failure == "connection" and of == "model":
             self.server_check()
-        self._streak += 1
-        if self._streak >= max(BREAKER_FLOOR, 2 * self._concurrency.limit):
+        self._failures_in_row += 1
+        if self._failures_in_row >= max(MIN_FAILURES_TO_STOP, 2 * self._concurrency.limit):
             raise RunIncomplete(
-                f"{self._streak} samples in a row could not be had (the last: {failure.message}); the rest was not asked. "
+                f"{self._failures_in_row} samples in a row could not be had (the last: {failure.message}); the rest was not asked. "
                 "Look at the server, then run the same command again: it resumes."
             )
 
 
-async def _nobody(_: Request) -> Answer:
+async def _no_model(_: Request) -> Answer:
     """Stands in for the model where samples come with their replies: this one has none."""
     raise RequestFailure("missing_prediction", NO_PREDICTION, attempts=0)
 
@@ -345,5 +345,5 @@ def _all_from_cache(answer: Answer) -> bool:
     return answer.from_cache and all(further.from_cache for further in answer.reply.further)
 
 
-def _with_further(answer: Answer, further: Iterable[Further]) -> Answer:
+def _with_further(answer: Answer, further: Iterable[FollowUpReply]) -> Answer:
     return replace(answer, reply=replace(answer.reply, further=tuple(further)))

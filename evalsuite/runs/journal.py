@@ -40,7 +40,7 @@ import orjson
 
 from evalsuite._util.compact import HashTable, OffsetSet, short_hash
 from evalsuite.errors import InputError
-from evalsuite.runs.directory import JOURNAL_FILE, SUPERSEDED_FILE, RunDirectory, read_failed, write_failed
+from evalsuite.runs.directory import JOURNAL_FILE, SUPERSEDED_FILE, RunDirectory, read_error, write_error
 
 KEY_BYTES = 16
 NEEDED_FIELDS = frozenset(
@@ -72,7 +72,7 @@ class Journal:
             cut_torn_line(self.path)
             self._descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         except OSError as error:
-            raise write_failed(self.path, error) from error
+            raise write_error(self.path, error) from error
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -84,7 +84,7 @@ class Journal:
             while lines:
                 lines = lines[os.write(self._descriptor, lines) :]
         except OSError as error:
-            raise write_failed(self.path, error) from error
+            raise write_error(self.path, error) from error
 
 
 def cut_torn_line(path: Path) -> None:
@@ -126,7 +126,7 @@ def journal_lines(path: Path) -> Iterator[tuple[int, dict[str, Any] | None]]:
 
 
 @contextmanager
-def refusing_foreign_lines(path: Path) -> Iterator[None]:
+def reject_foreign_lines(path: Path) -> Iterator[None]:
     """Raise `InputError` where the block stumbles over a line that is JSON and not what evalsuite writes."""
     try:
         yield
@@ -137,18 +137,18 @@ def refusing_foreign_lines(path: Path) -> Iterator[None]:
         ) from error
 
 
-def lines_at(path: Path, offsets: Iterable[int]) -> dict[int, dict[str, Any]]:
+def read_lines_at(path: Path, offsets: Iterable[int]) -> dict[int, dict[str, Any]]:
     """The finished lines that start at these byte offsets."""
     found = {}
     with path.open("rb") as stream:
         for offset in sorted(set(offsets)):
-            line = line_at(stream, offset)
+            line = read_line_at(stream, offset)
             if line is not None:
                 found[offset] = line
     return found
 
 
-def line_at(stream: BinaryIO, offset: int) -> dict[str, Any] | None:
+def read_line_at(stream: BinaryIO, offset: int) -> dict[str, Any] | None:
     """The finished line that starts at a byte offset of an open journal."""
     stream.seek(offset)
     return _parsed(stream.readline())
@@ -184,11 +184,11 @@ class LineIndex:
         path: Path,
         identify: Callable[[dict[str, Any]], str] = lambda line: str(line["key"]),
         *,
-        passed_over: Collection[str] = (),
+        ignored_datasets: Collection[str] = (),
     ) -> None:
         self.path = path
         self._identify = identify
-        self._passed_over = passed_over
+        self._passed_over = ignored_datasets
         """Datasets whose lines are somebody else's matter."""
         self.damaged = OffsetSet()
         """Of whole lines that cannot be read: they are of no use to anyone."""
@@ -201,12 +201,12 @@ class LineIndex:
         except FileNotFoundError:
             self._stream = None
         except OSError as error:
-            raise read_failed(self.path, error) from error
+            raise read_error(self.path, error) from error
         for offset, line in journal_lines(self.path):
             if line is None:
                 self.damaged.add(offset)
             elif line["dataset"] not in self._passed_over:
-                self._offsets.put(_short(line["variant"], line["dataset"], self._identify(line)), offset)
+                self._offsets.put(_short_key(line["variant"], line["dataset"], self._identify(line)), offset)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -220,37 +220,37 @@ class LineIndex:
 
     def take(self, variant: str, dataset: str, key: str) -> FinishedLine | None:
         """The line of a finished sample, once; None when there is none (left)."""
-        offset = self._offsets.take(_short(variant, dataset, key))
+        offset = self._offsets.take(_short_key(variant, dataset, key))
         if offset is None or self._stream is None:
             return None
         self._stream.seek(offset)
         line = _parsed(self._stream.readline())
         return FinishedLine(offset, line) if line and self._identify(line) == key else None
 
-    def give_back(self, variant: str, dataset: str, key: str, line: FinishedLine) -> None:
+    def put_back(self, variant: str, dataset: str, key: str, line: FinishedLine) -> None:
         """Let another sample that asks the same take the line."""
-        self._offsets.put(_short(variant, dataset, key), line.offset)
+        self._offsets.put(_short_key(variant, dataset, key), line.offset)
 
-    def leftovers(self) -> OffsetSet:
+    def untaken_offsets(self) -> OffsetSet:
         """Offsets of the lines nobody took."""
         return OffsetSet(self._offsets.values())
 
 
-def _short(variant: str, dataset: str, key: str) -> int:
+def _short_key(variant: str, dataset: str, key: str) -> int:
     return short_hash(f"{variant}\n{dataset}\n{key}")
 
 
-def compact(directory: RunDirectory, *, move: OffsetSet, drop: OffsetSet, taken_back: OffsetSet) -> None:
+def compact(directory: RunDirectory, *, move: OffsetSet, drop: OffsetSet, restored: OffsetSet) -> None:
     """Take lines out of the journal, by offset: `move` to `superseded.jsonl`, `drop` for good.
 
-    `taken_back` are the offsets in `superseded.jsonl` whose lines stand in the journal again. A crash between
+    `restored` are the offsets in `superseded.jsonl` whose lines stand in the journal again. A crash between
     the two replacements, or a power cut after them, leaves lines twice, never nowhere.
     """
-    if move or taken_back:
+    if move or restored:
         directory.write_with(
             SUPERSEDED_FILE,
-            lambda temporary: _write_superseded(directory, temporary, move, taken_back),
-            lasting=True,
+            lambda temporary: _write_superseded(directory, temporary, move, restored),
+            durable=True,
         )
     if move or drop:
         directory.write_with(
@@ -258,12 +258,12 @@ def compact(directory: RunDirectory, *, move: OffsetSet, drop: OffsetSet, taken_
             lambda temporary: _copy_lines(
                 directory.journal, temporary, lambda at: at not in move and at not in drop
             ),
-            lasting=True,
+            durable=True,
         )
 
 
-def _write_superseded(directory: RunDirectory, target: Path, move: OffsetSet, taken_back: OffsetSet) -> None:
-    _copy_lines(directory.superseded, target, lambda offset: offset not in taken_back)
+def _write_superseded(directory: RunDirectory, target: Path, move: OffsetSet, restored: OffsetSet) -> None:
+    _copy_lines(directory.superseded, target, lambda offset: offset not in restored)
     _copy_lines(directory.journal, target, lambda offset: offset in move)
 
 

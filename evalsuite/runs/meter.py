@@ -7,22 +7,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from evalsuite.runs.throughput import Pace
-from evalsuite.runs.usage import Accounts
+from evalsuite.runs.throughput import Throughput
+from evalsuite.runs.usage import UsageTotals
 
 
 @dataclass(slots=True)
-class Earlier:
+class EarlierTotals:
     """What the samples took that earlier starts finished, as their journal lines say."""
 
-    accounts: Accounts = field(default_factory=Accounts)
+    usage: UsageTotals = field(default_factory=UsageTotals)
     requests: int = 0
     retries: int = 0
     failures: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def add(self, line: Mapping[str, Any]) -> None:
         """Count a journal line."""
-        self.accounts.add_line(line)
+        self.usage.add_line(line)
         for entry in (line, *(line.get("further") or ())):
             attempts = entry.get("attempts") or 0
             self.requests += attempts
@@ -30,9 +30,9 @@ class Earlier:
         if error := line.get("error"):
             self.failures[error["class"], error["message"]] += 1
 
-    def take(self, other: Earlier) -> None:
+    def take(self, other: EarlierTotals) -> None:
         """Count what another has counted."""
-        self.accounts = self.accounts.with_those_of(other.accounts)
+        self.usage = self.usage.merged_with(other.usage)
         self.requests += other.requests
         self.retries += other.retries
         self.failures += other.failures
@@ -48,7 +48,7 @@ class VariantSpeed:
 
 
 @dataclass(slots=True)
-class Meter:
+class RunProgress:
     """What this start has done so far; read by the progress display while it goes on."""
 
     total: int = 0
@@ -67,9 +67,9 @@ class Meter:
     """Requests under way at a time, at last."""
     failures: Counter[tuple[str, str]] = field(default_factory=Counter)
     """Samples that could not be had, by class and message."""
-    accounts: Accounts = field(default_factory=Accounts)
-    pace: Pace = field(default_factory=Pace)
-    earlier: Earlier = field(default_factory=Earlier)
+    usage: UsageTotals = field(default_factory=UsageTotals)
+    throughput: Throughput = field(default_factory=Throughput)
+    earlier: EarlierTotals = field(default_factory=EarlierTotals)
     speeds: dict[str, VariantSpeed] = field(default_factory=dict)
     """By variant."""
 
@@ -77,10 +77,10 @@ class Meter:
         """The speed of a variant, to be counted up."""
         return self.speeds.setdefault(variant, VariantSpeed())
 
-    def begin_again(self) -> None:
+    def restart(self) -> None:
         """What was done so far is in the journal, and is counted from there as an earlier start's; speeds go on."""
-        self.pace.pause()
-        fresh = Meter(concurrency=self.concurrency, pace=self.pace, speeds=self.speeds)
+        self.throughput.pause()
+        fresh = RunProgress(concurrency=self.concurrency, throughput=self.throughput, speeds=self.speeds)
         for one in fields(self):
             setattr(self, one.name, getattr(fresh, one.name))
 

@@ -9,22 +9,22 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal, TypeVar
 
-from evalsuite.config import JUDGE_ITSELF, RunConfig, ValidateConfig
-from evalsuite.data.builtin import locate
+from evalsuite.config import SELF_JUDGE, RunConfig, ValidateConfig
+from evalsuite.data.builtin import locate_dataset
 from evalsuite.data.dataset import Dataset, load_dataset
 from evalsuite.data.layout import DataFile, dataset_name, find_files
 from evalsuite.data.readers import first_record
-from evalsuite.data.spec import DatasetSpec, names_suite, parse_spec
-from evalsuite.endpoint.likelihood_requests import MEASURING, request_for
+from evalsuite.data.spec import DatasetSpec, is_suite_spec, parse_spec
+from evalsuite.endpoint.likelihood_requests import ONE_TOKEN, build_request
 from evalsuite.endpoint.wire import Generation, Request
-from evalsuite.errors import CORRECT_ROWS, ConfigError, DataError, InputError, Problem
+from evalsuite.errors import FIX_ROWS_ADVICE, ConfigError, DataError, InputError, Problem
 from evalsuite.metrics.gates import Gate
-from evalsuite.tasks import KINDS, recognise, task_class
+from evalsuite.tasks import KINDS, infer_kind, task_class
 from evalsuite.tasks.base import (
     PAIR_TRAIT,
     PICTURE_TRAIT,
     REWARD_TRAIT,
-    Ask,
+    FollowUpRequest,
     Metric,
     Style,
     Task,
@@ -33,8 +33,8 @@ from evalsuite.tasks.base import (
 )
 from evalsuite.tasks.exam_groups import CEVAL, exam_name
 from evalsuite.tasks.profiles import check_profiles
-from evalsuite.tasks.repeats import metrics_of_tries
-from evalsuite.types import LogprobForm, Prompt, Reply, Sample
+from evalsuite.tasks.repeats import repeat_metrics
+from evalsuite.types import LogprobPrompt, Prompt, Reply, Sample
 
 PlannedT = TypeVar("PlannedT")
 SHORT_NAMES = {"temperature": "t"}
@@ -110,7 +110,7 @@ class DatasetPlan:
     def metrics(self) -> tuple[Metric, ...]:
         """What the scores add up to."""
         own = self.task.metrics(self.style)
-        return (*own, *metrics_of_tries(own, self.repeats))
+        return (*own, *repeat_metrics(own, self.repeats))
 
     @cached_property
     def groups(self) -> dict[str, tuple[str, ...]]:
@@ -146,18 +146,18 @@ class DatasetPlan:
         generation = self.generation
         if sample.repeat and generation.seed is not None:
             generation = replace(generation, seed=generation.seed + sample.repeat)
-        return prompt, request_for(prompt, generation)
+        return prompt, build_request(prompt, generation)
 
-    def further_request(self, ask: Ask) -> Request:
+    def further_request(self, ask: FollowUpRequest) -> Request:
         """A further request, serialised."""
         settings = self.judge.generation if ask.of == "judge" and self.judge else self.generation
-        return request_for(ask.prompt, settings)
+        return build_request(ask.prompt, settings)
 
-    def in_hand(self, sample: Sample[Any]) -> Reply | None:
+    def existing_reply(self, sample: Sample[Any]) -> Reply | None:
         """The reply a sample comes with, so that only a judge has to be asked."""
         return None
 
-    def in_form(self, form: LogprobForm) -> DatasetPlan:
+    def with_logprob_form(self, form: LogprobPrompt) -> DatasetPlan:
         """The same, its letters' probabilities asked for in another form, where they are asked for."""
         return replace(self, style=replace(self.style, logprob=form)) if self.style.logprob else self
 
@@ -182,15 +182,15 @@ class DatasetPlan:
             *([style.exam] if style.exam else []),
             *([f"repeats:{self.repeats}"] if self.repeats > 1 else []),
             "completions" if style.completions else "chat",
-            *(f"{SHORT_NAMES.get(name, name)}:{_written(value)}" for name, value in settings.items()),
+            *(f"{SHORT_NAMES.get(name, name)}:{_format_setting(value)}" for name, value in settings.items()),
             f"prompt:v{self.task.version}",
-            *self.judged_by(),
+            *self.judge_conditions(),
             f"data:{self.data_hash[:SHOWN_HASH_DIGITS]}",
         ]
 
-    def judged_by(self) -> list[str]:
+    def judge_conditions(self) -> list[str]:
         """The judge's part of a signature."""
-        return [f"judge:{_written(self.judge.model)}"] if self.judge else []
+        return [f"judge:{_format_setting(self.judge.model)}"] if self.judge else []
 
     def described(self) -> dict[str, Any]:
         """The dataset's entry in run.json."""
@@ -219,7 +219,7 @@ class DatasetPlan:
         versions = {metric.name: metric.version for metric in self.metrics}
         return {
             "task": self.task.version,
-            **self.task.judges(),
+            **self.task.label_versions(),
             **versions,
             "multiple": str(self.style.multiple),
         }
@@ -237,15 +237,15 @@ def plan_datasets(config: RunConfig) -> tuple[DatasetPlan, ...]:
         names.update(name for plan in plans for name in (plan.name, plan.name.partition("/")[0]))
         return plans
 
-    plans = plan_each([text for text in config.datasets if not names_suite(text)], plan_one)
+    plans = plan_each([text for text in config.datasets if not is_suite_spec(text)], plan_one)
     for plan in plans:
         if plan.task.judged and not plan.judge:
             raise ConfigError(
-                f"-d {plan.spec.text}: {NO_JUDGE}, or --judge-model {JUDGE_ITSELF} to let the model under test judge "
+                f"-d {plan.spec.text}: {NO_JUDGE}, or --judge-model {SELF_JUDGE} to let the model under test judge "
                 "its own replies, which favours it."
             )
     check_profiles(config.profile, [(plan.task, plan.style) for plan in plans])
-    if not any(map(names_suite, config.datasets)):
+    if not any(map(is_suite_spec, config.datasets)):
         check_gates(config.gates, plans)
     return tuple(plans)
 
@@ -263,13 +263,13 @@ def plan_each(texts: Sequence[str], plan_one: Callable[[str], Sequence[PlannedT]
         except InputError as error:
             refusals.append(error)
     if problems:
-        raise DataError(problems, "\n".join([*map(str, refusals), CORRECT_ROWS]))
+        raise DataError(problems, "\n".join([*map(str, refusals), FIX_ROWS_ADVICE]))
     if refusals:
         raise refusals[0] if len(refusals) == 1 else InputError("\n".join(map(str, refusals)))
     return plans
 
 
-def _written(value: Any) -> str:
+def _format_setting(value: Any) -> str:
     """A setting as a part of a signature, in which `|` separates."""
     return f"{value:g}" if isinstance(value, float) else str(value).replace("|", "\\u007c")
 
@@ -281,23 +281,23 @@ def plan_spec(text: str) -> tuple[DatasetPlan, ...]:
 
 def _plans(spec: DatasetSpec, config: RunConfig, taken: set[str]) -> Iterator[DatasetPlan]:
     """One plan, or one for each file where the files of a folder must not be averaged together."""
-    path, builtin_kind = locate(spec.target)
+    path, builtin_kind = locate_dataset(spec.target)
     files = find_files(path)
     kind = spec.kind or builtin_kind or _kind_from_columns(files[0].path)
     task = task_class(kind)()
     recognised = not (spec.kind or builtin_kind)
     name = unique_name(dataset_name(path), taken)
-    for part, its_files in separated(name, files, task):
+    for part, its_files in split_by_file(name, files, task):
         dataset = load_dataset(part, its_files, task)
         subjects = path.is_dir() and part == name
         yield _plan(spec, config, task, dataset, files_are_subjects=subjects, recognised=recognised)
 
 
-def separated(
+def split_by_file(
     name: str, files: Sequence[DataFile], task: Task[Any]
 ) -> Iterator[tuple[str, Sequence[DataFile]]]:
     """One dataset, or one for each file where the files of a folder must not be averaged together."""
-    if task.pooled or len(files) == 1:
+    if task.pools_files or len(files) == 1:
         yield name, files
         return
     for file in files:
@@ -316,10 +316,10 @@ def _plan(
     style = _style(config, task, dataset, files_are_subjects=files_are_subjects)
     if style.logprob:
         _check_logprob(style, task, dataset)
-    judge = judge_of(config) if task.judged else None
+    judge = make_judge(config) if task.judged else None
     generation = _generation(config, task, style)
     # what is measured, and a letter's probability, is the same however often it is asked
-    repeats = 1 if task.measures or style.logprob else config.repeats
+    repeats = 1 if task.measures_texts or style.logprob else config.repeats
     return DatasetPlan(
         spec, task, dataset, style, generation, config.limit, recognised, judge=judge, repeats=repeats
     )
@@ -327,8 +327,8 @@ def _plan(
 
 def _generation(config: RunConfig, task: Task[Any], style: Style) -> Generation:
     """What the user wants; where nothing is generated, always the same."""
-    if task.measures:
-        return MEASURING
+    if task.measures_texts:
+        return ONE_TOKEN
     return Generation(
         max_tokens=1 if style.logprob else config.max_tokens or task.max_tokens(style),
         temperature=config.temperature,
@@ -339,13 +339,13 @@ def _generation(config: RunConfig, task: Task[Any], style: Style) -> Generation:
     )
 
 
-def judge_of(config: RunConfig) -> Judge | None:
+def make_judge(config: RunConfig) -> Judge | None:
     """The judge a configuration names. It is asked as evenly as it can answer: at temperature 0, if it takes that."""
     if not config.judge_model:
         return None
     # without --model an address serves one model
     same = config.judge_base_url == config.base_url and config.model in (None, config.judge_model)
-    itself = config.judge_model == JUDGE_ITSELF or same
+    itself = config.judge_model == SELF_JUDGE or same
     return Judge(
         config.judge_model,
         config.judge_base_url,
@@ -355,7 +355,7 @@ def judge_of(config: RunConfig) -> Judge | None:
     )
 
 
-def pairs_among(traits: Mapping[str, int], rows: int) -> Literal["none", "some", "all"]:
+def pair_share(traits: Mapping[str, int], rows: int) -> Literal["none", "some", "all"]:
     """How many of a dataset's rows are pairs."""
     pairs = traits.get(PAIR_TRAIT, 0)
     return "none" if not pairs else "all" if pairs == rows else "some"
@@ -368,7 +368,7 @@ def _check_logprob(style: Style, task: Task[Any], dataset: Dataset[Any]) -> None
             "--mcq-mode logprob reads the first token of an answer, before which --cot lets the model think; "
             "leave out one of them."
         )
-    unfit = list(dataset.findings(task.unfit_for_logprob))
+    unfit = list(dataset.findings(task.logprob_problems))
     if unfit:
         first = unfit[0]
         raise InputError(
@@ -382,7 +382,7 @@ def _kind_from_columns(path: Any) -> str:
     record = first_record(path)
     if record is None:
         raise DataError([Problem(str(path), 0, "an empty file or no readable row", "at least one row")])
-    return recognise(record.values, str(path))
+    return infer_kind(record.values, str(path))
 
 
 def unique_name(name: str, taken: Collection[str]) -> str:
@@ -404,16 +404,16 @@ def _style(config: RunConfig, task: Task[Any], dataset: Dataset[Any], *, files_a
         data_lang=data_lang,
         shots=_shots(config, task, dataset),
         cot=config.cot and task.takes_cot,
-        completions=config.completions or task.flat_only,
+        completions=config.completions or task.flat_prompts_only,
         subjects=files_are_subjects or len(dataset.counts) > 1,
         multiple="multiple" in dataset.traits,
         logprob="marker" if by_logprob else None,
         categories=names_categories(dataset.traits),
         agent_format=config.agent_format,
-        pairs=pairs_among(dataset.traits, rows),
+        pairs=pair_share(dataset.traits, rows),
         reward=config.preference_mode == "reward" or REWARD_TRAIT in dataset.traits,
         exam=CEVAL if exam_name(dataset.name) == CEVAL else None,
-        profiles=task.wanted_profiles(config.profile, in_words=not by_logprob),
+        profiles=task.select_profiles(config.profile, in_words=not by_logprob),
     )
 
 
@@ -452,7 +452,7 @@ def check_gates(gates: Sequence[Gate], plans: Sequence[DatasetPlan]) -> None:
         if not applies:
             names = ", ".join(plan.name for plan in plans)
             raise ConfigError(f"--fail-under: this run has no dataset '{gate.dataset}'; there are: {names}.")
-        if gate.metric not in metrics and any(plan.task.judged_elsewhere for plan in applies):
+        if gate.metric not in metrics and any(plan.task.scored_elsewhere for plan in applies):
             continue  # what another suite measures is known when it has
         if gate.metric not in metrics:
             close = difflib.get_close_matches(gate.metric, metrics, n=1)

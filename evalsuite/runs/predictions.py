@@ -10,7 +10,7 @@ from typing import Any
 
 from evalsuite.config import ScoreConfig
 from evalsuite.data import evalscope
-from evalsuite.data.builtin import locate
+from evalsuite.data.builtin import locate_dataset
 from evalsuite.data.dataset import Dataset, RowError, load_dataset
 from evalsuite.data.layout import DataFile, dataset_name, find_files
 from evalsuite.data.predictions import Layout, PredictionParser, find_layout
@@ -22,14 +22,14 @@ from evalsuite.runs.plan import (
     SHOWN_HASH_DIGITS,
     DatasetPlan,
     check_gates,
-    judge_of,
-    pairs_among,
+    make_judge,
+    pair_share,
     plan_each,
-    separated,
+    split_by_file,
     unique_name,
 )
 from evalsuite.runs.work import Variant
-from evalsuite.tasks import KINDS, recognise, task_class
+from evalsuite.tasks import KINDS, infer_kind, task_class
 from evalsuite.tasks.base import (
     LOGPROB_TRAIT,
     REWARD_TRAIT,
@@ -76,8 +76,8 @@ class PredictionPlan(DatasetPlan):
                 (),
             )
 
-    def in_hand(self, sample: Sample[Any]) -> Reply | None:
-        """See `DatasetPlan.in_hand`."""
+    def existing_reply(self, sample: Sample[Any]) -> Reply | None:
+        """See `DatasetPlan.existing_reply`."""
         assert isinstance(sample, PredictedSample)
         return sample.reply
 
@@ -92,7 +92,7 @@ class PredictionPlan(DatasetPlan):
             f"lang:{self.style.lang}",
             *several,
             "predictions",
-            *self.judged_by(),
+            *self.judge_conditions(),
             f"data:{self.data_hash[:SHOWN_HASH_DIGITS]}",
         ]
 
@@ -125,7 +125,7 @@ def plan_predictions(config: ScoreConfig) -> tuple[PredictionPlan, ...]:
 
 def _sources(spec: DatasetSpec, name: str | None) -> list[tuple[str, DatasetSpec]]:
     """Whose predictions stand where: one path, or the files of an EvalScope folder, each by its model."""
-    path, _ = locate(spec.target)
+    path, _ = locate_dataset(spec.target)
     found = evalscope.model_files(path)
     if not found:
         return [(name or variant_name(path), replace(spec, target=str(path)))]
@@ -148,7 +148,7 @@ def variant_name(path: Path) -> str:
 
 def prediction_files(path: Path) -> tuple[DataFile, ...]:
     """The files of a path; nothing is asked, so none has few-shot examples."""
-    return tuple(replace(file, dev=None, mend=True) for file in find_files(path))
+    return tuple(replace(file, dev=None, lenient=True) for file in find_files(path))
 
 
 def _plans(spec: DatasetSpec, config: ScoreConfig, variant: str, name: str) -> Iterator[PredictionPlan]:
@@ -156,7 +156,7 @@ def _plans(spec: DatasetSpec, config: ScoreConfig, variant: str, name: str) -> I
     files = prediction_files(path)
     layout, first = find_layout(files[0].path)
     task = task_class(spec.kind or _kind(layout, first, files[0].path))()
-    for part, its_files in separated(name, files, task):
+    for part, its_files in split_by_file(name, files, task):
         dataset = load_dataset(part, its_files, PredictionParser(task, layout))
         if UNJUDGED_TRAIT in dataset.traits and not config.judge_model:
             raise ConfigError(
@@ -178,7 +178,7 @@ def _plans(spec: DatasetSpec, config: ScoreConfig, variant: str, name: str) -> I
             recognised=not spec.kind,
             variant=Variant(variant, _fingerprint(dataset)),
             layout=layout.name,
-            judge=judge_of(config) if UNJUDGED_TRAIT in dataset.traits else None,
+            judge=make_judge(config) if UNJUDGED_TRAIT in dataset.traits else None,
         )
 
 
@@ -192,15 +192,15 @@ def _style(config: ScoreConfig, task: Task[Any], dataset: Dataset[Any], *, files
         multiple="multiple" in dataset.traits,
         categories=names_categories(dataset.traits),
         exam=CEVAL if exam_name(dataset.name) == CEVAL else None,
-        pairs=pairs_among(dataset.traits, sum(dataset.counts.values())),
+        pairs=pair_share(dataset.traits, sum(dataset.counts.values())),
         reward=REWARD_TRAIT in dataset.traits,
-        profiles=task.wanted_profiles(config.profile),
+        profiles=task.select_profiles(config.profile),
     )
 
 
 def _kind(layout: Layout, first: Mapping[str, Any], path: Path) -> str:
     try:
-        return recognise(layout.translate(first), str(path))
+        return infer_kind(layout.translate(first), str(path))
     except RowError as error:
         raise InputError(f"{path}: {error}. Name the kind before the path, for instance qa:{path}") from error
 

@@ -27,9 +27,9 @@ FIRST_WINDOW = 64
 MOST_ROWS = 2048
 MOST_BYTES = 8 << 20
 """Of prompts in a window: two windows, each prompt twice, are in memory at a time."""
-MOST_PAIRS = 128
+MAX_COMPARED_PAIRS = 128
 """Of neighbours that are compared to know whether an order is worth it."""
-WORTHWHILE_BYTES = 256
+MIN_GAIN_BYTES = 256
 """Gained by a row on average; engines share blocks of 16 tokens and more, some 64 letters."""
 
 
@@ -79,7 +79,9 @@ class _Window(Generic[OwedT]):
                 self._bytes += len(job.request.asked)
 
 
-def arranged(jobs: Iterator[OwedT | None], lanes: Lanes[OwedT] | None = None) -> Iterator[OwedT | None]:
+def order_by_prefix(
+    jobs: Iterator[OwedT | None], lanes: SlotQueues[OwedT] | None = None
+) -> Iterator[OwedT | None]:
     """The same jobs, each window in the better order; None ("nothing yet") is passed on.
 
     `lanes`: for a server with a cache for each slot.
@@ -92,26 +94,26 @@ def arranged(jobs: Iterator[OwedT | None], lanes: Lanes[OwedT] | None = None) ->
     while window.rows:
         most = min(2 * most, MOST_ROWS)
         ahead = _Window[OwedT](most)
-        for job in lanes.dealt(window.rows) if lanes else in_better_order(window.rows):
+        for job in lanes.deal(window.rows) if lanes else sort_by_prefix(window.rows):
             yield job
             yield from ahead.fill(jobs, 2)
         window = ahead
 
 
-def in_better_order(window: Sequence[OwedT]) -> Sequence[OwedT]:
+def sort_by_prefix(window: Sequence[OwedT]) -> Sequence[OwedT]:
     """The rows by their text, unless the order they have does as well."""
-    return _in_better_order(window) or window
+    return _sorted_by_prefix(window) or window
 
 
-def _in_better_order(window: Sequence[OwedT], at_a_time: int = 1) -> list[OwedT] | None:
+def _sorted_by_prefix(window: Sequence[OwedT], at_a_time: int = 1) -> list[OwedT] | None:
     """None where the order they have, sent so many at a time, does as well."""
     texts = [job.request.tools_json + job.request.asked for job in window]
     places = sorted(range(len(window)), key=texts.__getitem__)
-    gain = _shared([texts[place] for place in places]) - _shared(texts, at_a_time)
-    return [window[place] for place in places] if gain > WORTHWHILE_BYTES else None
+    gain = _mean_shared_bytes([texts[place] for place in places]) - _mean_shared_bytes(texts, at_a_time)
+    return [window[place] for place in places] if gain > MIN_GAIN_BYTES else None
 
 
-class Lanes(Generic[OwedT]):
+class SlotQueues(Generic[OwedT]):
     """Deals rows out to lanes, as many as `limit` says at the start of a window; `finished` is told of each that is answered."""
 
     def __init__(self, limit: Callable[[], int]) -> None:
@@ -119,10 +121,10 @@ class Lanes(Generic[OwedT]):
         self._lane_of: dict[int, _Lane[OwedT]] = {}
         """By the identity of a row that is under way."""
 
-    def dealt(self, window: Sequence[OwedT]) -> Iterator[OwedT]:
+    def deal(self, window: Sequence[OwedT]) -> Iterator[OwedT]:
         """The rows, each from the lane of which the fewest are under way."""
         count = max(1, min(self._limit(), len(window)))
-        rows = _in_better_order(window, count)
+        rows = _sorted_by_prefix(window, count)
         if rows is None:
             yield from window
             return
@@ -149,16 +151,18 @@ class _Lane(Generic[OwedT]):
     under_way: int = 0
 
 
-def _shared(texts: Sequence[bytes], distance: int = 1) -> float:
+def _mean_shared_bytes(texts: Sequence[bytes], distance: int = 1) -> float:
     """The bytes that a text has in common with the one so far before it, from the start, on average; of many, drawn ones are read."""
     later = range(distance, len(texts))
-    looked_at = later if len(later) <= MOST_PAIRS else random.Random(0).sample(later, MOST_PAIRS)
-    return sum(_shared_by(texts[place - distance], texts[place]) for place in looked_at) / max(
+    looked_at = (
+        later if len(later) <= MAX_COMPARED_PAIRS else random.Random(0).sample(later, MAX_COMPARED_PAIRS)
+    )
+    return sum(_shared_prefix_length(texts[place - distance], texts[place]) for place in looked_at) / max(
         1, len(looked_at)
     )
 
 
-def _shared_by(one: bytes, other: bytes) -> int:
+def _shared_prefix_length(one: bytes, other: bytes) -> int:
     low, high = 0, min(len(one), len(other))
     while low < high:
         middle = (low + high + 1) // 2

@@ -8,7 +8,7 @@ import re
 from importlib.metadata import PackageNotFoundError, distribution
 from typing import Any
 
-from evalsuite._util.processes import output_of
+from evalsuite._util.processes import read_output
 from evalsuite._version import __version__
 
 PACKAGES = (
@@ -28,7 +28,7 @@ COMMAND_TIMEOUT_SECONDS = 5
 _VERSION_LINE = re.compile(r"^Version: *(\S+)", re.MULTILINE)
 
 
-def surroundings() -> dict[str, Any]:
+def environment_info() -> dict[str, Any]:
     """What stays the same while a command runs: `versions` and the state of the repository, as run.json has them."""
     return {"versions": versions(), "git": git_state()}
 
@@ -66,13 +66,13 @@ def machine() -> str:
 
 def _gpus() -> list[str]:
     command = ["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader"]
-    return (output_of(command, COMMAND_TIMEOUT_SECONDS) or "").splitlines()
+    return (read_output(command, COMMAND_TIMEOUT_SECONDS) or "").splitlines()
 
 
 def git_state() -> dict[str, Any] | None:
     """Commit of the working directory and whether it has changes; None outside a repository."""
     command = ["git", "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*"]
-    described = output_of(command, COMMAND_TIMEOUT_SECONDS)
+    described = read_output(command, COMMAND_TIMEOUT_SECONDS)
     if described is None:
         return None
     return {"commit": described.removesuffix("-dirty"), "dirty": described.endswith("-dirty")}

@@ -12,7 +12,7 @@ from evalsuite.endpoint.client import Answer, RequestFailure
 from evalsuite.endpoint.wire import dumps
 from evalsuite.runs.plan import DatasetPlan
 from evalsuite.runs.work import Job
-from evalsuite.types import NOTHING, Further, Measured, Reply, Score, TokenCounts
+from evalsuite.types import NO_TOKENS, FollowUpReply, Measurement, Reply, Score, TokenCounts
 
 OPTIONAL_JUDGEMENT = frozenset({"statistics", "logprobs", "categories", "cluster", "offered"})
 """Fields that only lines of some kinds have, and that judging again makes anew."""
@@ -59,7 +59,7 @@ def _failed_line(job: Job, failure: RequestFailure, score: Score) -> bytes:
 
 def wasted_by(failure: RequestFailure) -> TokenCounts:
     """The tokens of a failed sample's attempts that came to nothing, those before its first reply included."""
-    before = failure.had.wasted if failure.had else NOTHING
+    before = failure.had.wasted if failure.had else NO_TOKENS
     return (before[0] + failure.wasted[0], before[1] + failure.wasted[1])
 
 
@@ -73,7 +73,7 @@ def sample_line(
     attempts: int | None = None,
     error: Mapping[str, Any] | None = None,
     from_cache: bool = False,
-    wasted: TokenCounts = NOTHING,
+    wasted: TokenCounts = NO_TOKENS,
 ) -> bytes:
     """The line of a judged sample, with or without a request."""
     line: dict[str, Any] = {
@@ -99,7 +99,7 @@ def sample_line(
     line.update(_of_the_row(job))
     if from_cache:
         line["from_cache"] = True
-    if wasted != NOTHING:
+    if wasted != NO_TOKENS:
         line["wasted"] = _wasted_object(wasted)
     if job.prompt.messages is not None and has_pictures(job.prompt.messages):
         line["messages"], line["pictures"] = without_pictures(job.prompt.messages)
@@ -128,7 +128,7 @@ def _of_the_row(job: Job) -> dict[str, Any]:
     return {name: value for name, value in said.items() if value}
 
 
-def _further_object(further: Further) -> dict[str, Any]:
+def _further_object(further: FollowUpReply) -> dict[str, Any]:
     """An entry of a line's `further`."""
     reply = further.reply
     return {
@@ -139,7 +139,7 @@ def _further_object(further: Further) -> dict[str, Any]:
         "latency_s": further.latency_s,
         "attempts": further.attempts or None,
         **({"from_cache": True} if further.from_cache else {}),
-        **({"wasted": _wasted_object(further.wasted)} if further.wasted != NOTHING else {}),
+        **({"wasted": _wasted_object(further.wasted)} if further.wasted != NO_TOKENS else {}),
     }
 
 
@@ -147,7 +147,7 @@ def _wasted_object(wasted: TokenCounts) -> dict[str, int]:
     return {"prompt_tokens": wasted[0], "completion_tokens": wasted[1]}
 
 
-def wasted_of_line(line: Mapping[str, Any]) -> TokenCounts:
+def wasted_from_line(line: Mapping[str, Any]) -> TokenCounts:
     """What a line, or an entry of its `further`, says that was wasted."""
     found = line.get("wasted") or {}
     return (int(found.get("prompt_tokens") or 0), int(found.get("completion_tokens") or 0))
@@ -165,9 +165,9 @@ def _judgement(score: Score) -> dict[str, Any]:
     return {**fields, **score.details, **({"statistics": score.statistics} if score.statistics else {})}
 
 
-def judged_again(line: Mapping[str, Any], job: Job) -> dict[str, Any]:
+def rejudged_line(line: Mapping[str, Any], job: Job) -> dict[str, Any]:
     """The line of a finished request for the row as it is now."""
-    score = score_of_line(line, job.plan, job.sample.row)
+    score = judge_line(line, job.plan, job.sample.row)
     fresh = orjson.loads(sample_line(job, None, score))
     kept = {name: line.get(name) for name in ("reply", "usage", "latency_s", "ttft_s", "attempts", "error")}
     optional = {name: line[name] for name in OPTIONAL_COST if line.get(name)}
@@ -183,18 +183,18 @@ def rescored(
     return kept | _judgement(score) | {name: value for name, value in placed.items() if value}
 
 
-def score_of_line(line: Mapping[str, Any], plan: DatasetPlan, row: Any) -> Score:
+def judge_line(line: Mapping[str, Any], plan: DatasetPlan, row: Any) -> Score:
     """The reply of a line, judged by today's scorers."""
     if line["outcome"] == "error":
         return error_score(plan, row)
-    return plan.task.score(row, reply_of_line(line), plan.style)
+    return plan.task.score(row, reply_from_line(line), plan.style)
 
 
-def reply_of_line(line: Mapping[str, Any]) -> Reply:
+def reply_from_line(line: Mapping[str, Any]) -> Reply:
     """The reply of a line, or of an entry of its `further`."""
     usage, fields = line.get("usage") or {}, line["reply"]
     if "measured" in fields:
-        fields = {**fields, "measured": Measured.from_json(fields["measured"])}
+        fields = {**fields, "measured": Measurement.from_json(fields["measured"])}
     return Reply(
         **fields,
         prompt_tokens=usage.get("prompt_tokens"),
@@ -203,32 +203,32 @@ def reply_of_line(line: Mapping[str, Any]) -> Reply:
     )
 
 
-def _further_of_line(entry: Mapping[str, Any]) -> Further:
+def _further_of_line(entry: Mapping[str, Any]) -> FollowUpReply:
     attempts, cached = entry.get("attempts") or 0, bool(entry.get("from_cache"))
-    return Further(
+    return FollowUpReply(
         entry["of"],
         entry["key"],
-        reply_of_line(entry),
+        reply_from_line(entry),
         entry.get("latency_s"),
         attempts,
         cached,
-        wasted_of_line(entry),
+        wasted_from_line(entry),
     )
 
 
-def answer_of_line(line: Mapping[str, Any]) -> Answer:
+def answer_from_line(line: Mapping[str, Any]) -> Answer:
     """What a line says of the first request: its reply, with what it took."""
     return Answer(
-        reply_of_line(line),
+        reply_from_line(line),
         line.get("latency_s"),
         line.get("ttft_s"),
         int(line.get("attempts") or 0),
         from_cache=bool(line.get("from_cache")),
-        wasted=wasted_of_line(line),
+        wasted=wasted_from_line(line),
     )
 
 
-def kept_score(line: Mapping[str, Any]) -> Score:
+def recorded_score(line: Mapping[str, Any]) -> Score:
     """The score a line holds."""
     return Score(
         outcome=line["outcome"],

@@ -11,37 +11,43 @@ from evalsuite.endpoint.client import Answer
 from evalsuite.endpoint.wire import dumps
 from evalsuite.runs.directory import RUN_FILE, RunDirectory
 from evalsuite.runs.journal import FinishedLine, Journal, LineIndex, compact
-from evalsuite.runs.meter import Earlier, Meter
+from evalsuite.runs.meter import EarlierTotals, RunProgress
 from evalsuite.runs.plan import DatasetPlan
-from evalsuite.runs.records import answer_of_line, failed_score, judged_again, kept_score, reply_of_line
+from evalsuite.runs.records import (
+    answer_from_line,
+    failed_score,
+    recorded_score,
+    rejudged_line,
+    reply_from_line,
+)
 from evalsuite.runs.work import Job, Work, make_job
 
 
 def reconcile(
     works: Sequence[Work],
     directory: RunDirectory,
-    meter: Meter,
+    meter: RunProgress,
     *,
     keep_errors: bool,
-    passed_over: Collection[str] = (),
+    ignored_datasets: Collection[str] = (),
 ) -> list[Work]:
     """Count what earlier starts finished, in the works' tallies and the meter; the returned works owe the rest.
 
     A finished reply whose row moved or got another gold answer, or whose dataset has other scorers now, is
     judged again, not asked again. Lines that nothing asks for any more leave the journal, and so do those of samples
-    whose further requests are owed: `FirstReplies` finds them where they go. Lines of the datasets `passed_over` stay.
+    whose further requests are owed: `PreviousReplies` finds them where they go. Lines of the datasets `ignored_datasets` stay.
     """
     rejudge = _judged_otherwise(works, directory)
-    journal_lines = LineIndex(directory.journal, passed_over=passed_over)
-    with journal_lines as finished, LineIndex(directory.superseded) as set_aside:
-        if finished.empty and set_aside.empty:
+    journal_lines = LineIndex(directory.journal, ignored_datasets=ignored_datasets)
+    with journal_lines as finished, LineIndex(directory.superseded) as superseded:
+        if finished.empty and superseded.empty:
             return list(works)
         with Journal(directory.journal) as journal:
-            resuming = _Resuming(finished, set_aside, journal, meter.earlier, keep_errors, rejudge)
+            resuming = _Resuming(finished, superseded, journal, meter.earlier, keep_errors, rejudge)
             resumed = [resuming.work(work) for work in works]
-        others = finished.leftovers()
+        others = finished.untaken_offsets()
         resuming.drop.update(finished.damaged)
-    compact(directory, move=others, drop=resuming.drop, taken_back=resuming.taken_back)
+    compact(directory, move=others, drop=resuming.drop, restored=resuming.restored)
     return resumed
 
 
@@ -50,27 +56,27 @@ class _Resuming:
     """Matches the rows of the present plan with finished lines."""
 
     finished: LineIndex
-    set_aside: LineIndex
+    superseded: LineIndex
     journal: Journal
-    earlier: Earlier
+    earlier: EarlierTotals
     keep_errors: bool
     rejudge: Collection[str]
     drop: OffsetSet = field(default_factory=OffsetSet)
-    taken_back: OffsetSet = field(default_factory=OffsetSet)
+    restored: OffsetSet = field(default_factory=OffsetSet)
 
     def work(self, work: Work) -> Work:
         owed = {
             plan.name: bytearray(self._owes(job) for job in self._all_jobs(work, plan)) for plan in work.plans
         }
-        return Work(work.variant, work.plans, work.tallies, owed)
+        return Work(work.variant, work.plans, work.aggregates, owed)
 
     @staticmethod
     def _all_jobs(work: Work, plan: DatasetPlan) -> Iterator[Job]:
         for sample, shots in plan.samples():
-            yield make_job(plan, work.tallies[plan.name], sample, shots, work.variant)
+            yield make_job(plan, work.aggregates[plan.name], sample, shots, work.variant)
 
     def _owes(self, job: Job) -> bool:
-        if job.plan.task.in_steps:
+        if job.plan.task.has_follow_ups:
             return self._owes_in_steps(job)
         line = self.finished.take(job.variant, job.plan.name, job.key)
         if line and self._usable(line):
@@ -78,10 +84,10 @@ class _Resuming:
             return False
         if line:
             self.drop.add(line.offset)
-        back = self.set_aside.take(job.variant, job.plan.name, job.key)
+        back = self.superseded.take(job.variant, job.plan.name, job.key)
         if back is None or not self._usable(back):
             return True
-        self.taken_back.add(back.offset)
+        self.restored.add(back.offset)
         self._judge_again(back.content, job)
         return False
 
@@ -99,10 +105,10 @@ class _Resuming:
         if line:
             self._use(line, job)
             return False
-        back = self._whole_line(self.set_aside, job)
+        back = self._whole_line(self.superseded, job)
         if back is None:
             return True
-        self.taken_back.add(back.offset)
+        self.restored.add(back.offset)
         self._judge_again(back.content, job)
         return False
 
@@ -116,28 +122,28 @@ class _Resuming:
             else:
                 passed.append(line)
         for line in passed:
-            index.give_back(job.variant, job.plan.name, job.key, line)
+            index.put_back(job.variant, job.plan.name, job.key, line)
         return found
 
     def _whole(self, line: Mapping[str, Any], job: Job) -> bool:
         if line["outcome"] == "error":
             return self.keep_errors and (line.get("error") or {}).get("class") != "interrupted"
-        return job.whole(reply_of_line(line))
+        return job.whole(reply_from_line(line))
 
     def _judge_again(self, line: Mapping[str, Any], job: Job) -> None:
-        again = judged_again(line, job)
+        again = rejudged_line(line, job)
         self.journal.append(dumps(again) + b"\n")
         self._count(again, job)
 
     def _count(self, line: Mapping[str, Any], job: Job) -> None:
         self.earlier.add(line)
-        job.count(failed_score(job) if line["outcome"] == "error" else kept_score(line))
+        job.count(failed_score(job) if line["outcome"] == "error" else recorded_score(line))
 
     def _usable(self, line: FinishedLine) -> bool:
         return self.keep_errors or line.content["outcome"] != "error"
 
 
-class FirstReplies:
+class PreviousReplies:
     """Replies of an earlier start whose sample still owes further requests; `superseded.jsonl` holds them.
 
     Used as a context manager, after `reconcile`.
@@ -146,7 +152,7 @@ class FirstReplies:
     def __init__(self, directory: RunDirectory) -> None:
         self._lines = LineIndex(directory.superseded)
 
-    def __enter__(self) -> FirstReplies:
+    def __enter__(self) -> PreviousReplies:
         self._lines.__enter__()
         return self
 
@@ -164,16 +170,16 @@ class FirstReplies:
         best = max(found, key=lambda line: len(line.content.get("further") or ()))
         for line in found:
             if line is not best:
-                self._lines.give_back(job.variant, job.plan.name, job.key, line)
-        return answer_of_line(best.content)
+                self._lines.put_back(job.variant, job.plan.name, job.key, line)
+        return answer_from_line(best.content)
 
 
 def _judged_otherwise(works: Sequence[Work], directory: RunDirectory) -> set[str]:
     """The datasets whose scorers are not those that run.json names."""
     previous = directory.read_json(RUN_FILE) or {}
-    judged_by = {entry["name"]: entry.get("scorers") for entry in previous.get("datasets", ())}
+    judge_conditions = {entry["name"]: entry.get("scorers") for entry in previous.get("datasets", ())}
     plans = (plan for work in works for plan in work.plans)
-    return {plan.name for plan in plans if judged_by.get(plan.name, plan.scorers()) != plan.scorers()}
+    return {plan.name for plan in plans if judge_conditions.get(plan.name, plan.scorers()) != plan.scorers()}
 
 
 def _same_row(line: Mapping[str, Any], job: Job) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evalsuite.config import ALL_RUNS
+from evalsuite.config import DEFAULT_OUT
 from evalsuite.data.dataset import WHOLE_DATASET
 from evalsuite.errors import InputError
 from evalsuite.runs.directory import RUN_FILE, SUMMARY_JSON, RunDirectory
@@ -62,15 +62,15 @@ class Run:
 
     def summary_frame(self) -> pd.DataFrame:
         """summary.csv as a data frame: one row a metric, variant, dataset and subset. Needs pandas."""
-        from evalsuite.runs.frames import frame_of, summary_rows
+        from evalsuite.runs.frames import summary_rows, to_frame
 
-        return frame_of(summary_rows(self.summary))
+        return to_frame(summary_rows(self.summary))
 
     def samples_frame(self) -> pd.DataFrame:
         """The journal as a data frame: one row a sample, one column a score. Needs pandas, and memory for all replies."""
-        from evalsuite.runs.frames import frame_of, sample_rows
+        from evalsuite.runs.frames import sample_rows, to_frame
 
-        return frame_of(sample_rows(self.samples()))
+        return to_frame(sample_rows(self.samples()))
 
     def _repr_html_(self) -> str:
         from evalsuite.formatting.notebook import run_html  # what a notebook shows is a report
@@ -78,9 +78,9 @@ class Run:
         return run_html(self.summary)
 
 
-def command_of(info: Mapping[str, Any], path: Path) -> str:
+def resume_command(info: Mapping[str, Any], path: Path) -> str:
     """The command that asks for what a run owes: run.json's, and where its results land, which that does not say."""
-    out = [] if path.parent == ALL_RUNS else ["--out", str(path.parent)]
+    out = [] if path.parent == DEFAULT_OUT else ["--out", str(path.parent)]
     return " ".join([str(info["command"]), *map(shlex.quote, [*out, "--name", path.name])])
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from evalsuite._util.compact import Values
+from evalsuite._util.compact import CompactValues
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,7 +26,7 @@ class Scores:
     row is asked once.
     """
 
-    alone: Values = field(default_factory=Values)
+    alone: CompactValues = field(default_factory=CompactValues)
     clustered: array[float] = field(default_factory=lambda: array("d"))
     clusters: array[int] = field(default_factory=lambda: array("q"))
     rows: array[int] = field(default_factory=lambda: array("q"))
@@ -69,7 +69,7 @@ class Scores:
 
 
 @dataclass(frozen=True, slots=True)
-class Together(Collection[float]):
+class CombinedScores(Collection[float]):
     """The scores of several parts as those of one, nothing copied."""
 
     parts: Sequence[Scores]
@@ -112,7 +112,7 @@ def merged(parts: Iterable[Scores]) -> Scores:
 def row_means(part: Scores) -> Collection[float]:
     """One value a row: the mean of its tries."""
     if not part.rows:
-        return Together([part])
+        return CombinedScores([part])
     tries = ([part.clustered[place] for place in places] for places in _by_row(part).values())
     return [math.fsum(values) / len(values) for values in tries]
 
@@ -131,17 +131,17 @@ def row_table(parts: Sequence[Scores]) -> np.ndarray[Any, np.dtype[np.float64]]:
     return sums
 
 
-def chances(
-    chance: Callable[[int, int, int], float], drawn: int, scores: Scores
+def repeat_chances(
+    chance: Callable[[int, int, int], float], k: int, scores: Scores
 ) -> tuple[array[float], array[int]]:
     """pass@k or pass^k of each row with at least k tries, and the row's cluster: negative where it is alone in it."""
     by_row = _by_row(scores)
     rows_of = Counter(scores.clusters[places[0]] for places in by_row.values())
     values, clusters = array("d"), array("q")
     for number, places in enumerate(by_row.values(), start=1):
-        if len(places) >= drawn:
+        if len(places) >= k:
             right = sum(scores.clustered[place] == 1 for place in places)
-            values.append(chance(len(places), right, drawn))
+            values.append(chance(len(places), right, k))
             cluster = scores.clusters[places[0]]
             clusters.append(-number if rows_of[cluster] == 1 else cluster)
     return values, clusters

@@ -1,6 +1,6 @@
 """`summary.csv` and `summary.json`: the results of a run, from one source.
 
-Columns of the CSV: see `COLUMNS` and `TOOK_COLUMNS`. The JSON nests the same numbers as variants → datasets → subsets → metrics
+Columns of the CSV: see `COLUMNS` and `USAGE_COLUMNS`. The JSON nests the same numbers as variants → datasets → subsets → metrics
 and adds what the run took. A subset's `breakdowns` are the further tables of its kind (`runs.breakdowns`). Results of a
 category stand under the subset `category:NAME`, in the JSON with its `category` and `subjects`; its `accuracy_macro` is
 what exams publish for a group, the unweighted mean over its subjects.
@@ -15,14 +15,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from evalsuite.data.dataset import CATEGORY_PREFIX, WHOLE_DATASET
-from evalsuite.runs.aggregate import Result, Tally
+from evalsuite.runs.aggregate import Result, ScoreAggregate
 from evalsuite.runs.plan import DatasetPlan
 
 COLUMNS = (
     "run", "variant", "dataset", "subset", "metric", "value", "stderr", "ci_low", "ci_high",
     "n", "n_unparsed", "n_truncated", "n_error", "n_skipped", "primary", "signature",
 )  # fmt: skip
-TOOK_COLUMNS = (
+USAGE_COLUMNS = (
     "n_owed", "requests", "retries", "from_cache", "prompt_tokens", "completion_tokens", "wasted_tokens",
     "latency_s", "ttft_s", "token_s", "cost",
 )  # fmt: skip
@@ -31,8 +31,8 @@ medians."""
 UNREADABLE_METRIC = "unreadable_rate"
 ATTENTION_SHARE = 0.05
 """Above this share of truncated or unparsed replies a run says what to do about them."""
-EVEN_TRIES = "the tries of a row were asked at temperature 0 and differ by noise of serving alone; give --temperature with --repeats."
-OTHER_REPLIES = "have them written with room for more tokens"
+ZERO_TEMPERATURE_REPEATS = "the tries of a row were asked at temperature 0 and differ by noise of serving alone; give --temperature with --repeats."
+EXTERNAL_REPLIES_REMEDY = "have them written with room for more tokens"
 """What to do where somebody else asked for the replies."""
 
 
@@ -42,12 +42,12 @@ class DatasetResults:
 
     variant: str
     plan: DatasetPlan
-    tally: Tally
+    aggregate: ScoreAggregate
     owed: int
 
     def results(self) -> list[Result]:
-        """See `Tally.results`."""
-        return self.tally.results()
+        """See `ScoreAggregate.results`."""
+        return self.aggregate.results()
 
 
 def signature(plan: DatasetPlan, result: Result) -> str:
@@ -81,14 +81,14 @@ def csv_rows(run: str, datasets: Sequence[DatasetResults]) -> Iterator[dict[str,
 def to_csv(
     rows: Sequence[Mapping[str, Any]],
     datasets: Sequence[DatasetResults],
-    accounts: Sequence[Mapping[str, Any]],
+    usage: Sequence[Mapping[str, Any]],
 ) -> bytes:
-    """The table as UTF-8 CSV; what is not defined is an empty cell. `accounts` are those of summary.json."""
+    """The table as UTF-8 CSV; what is not defined is an empty cell. `usage` are those of summary.json."""
     took = {(found.variant, found.plan.name): {"n_owed": found.owed} for found in datasets}
-    for account in accounts:
+    for account in usage:
         took[account["variant"], account["dataset"]] |= _took(account)
     text = io.StringIO(newline="")
-    columns = (*COLUMNS, *TOOK_COLUMNS)
+    columns = (*COLUMNS, *USAGE_COLUMNS)
     writer = csv.DictWriter(text, columns, restval="", extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
     for row in rows:
@@ -99,7 +99,7 @@ def to_csv(
 
 def _took(account: Mapping[str, Any]) -> dict[str, Any]:
     """The columns of an account."""
-    found: dict[str, Any] = {name: account.get(name) for name in TOOK_COLUMNS if name in account}
+    found: dict[str, Any] = {name: account.get(name) for name in USAGE_COLUMNS if name in account}
     for name in ("latency_s", "ttft_s", "token_s"):
         found[name] = account[name]["median"] if account[name] else None
     found["wasted_tokens"] = account["wasted_prompt_tokens"] + account["wasted_completion_tokens"]
@@ -115,7 +115,7 @@ def nested(rows: Sequence[Mapping[str, Any]], datasets: Sequence[DatasetResults]
         units = {metric.name: metric for metric in found.plan.metrics}
         for row in rows:
             if (row["variant"], row["dataset"]) == (found.variant, found.plan.name):
-                subset = entry["subsets"].setdefault(row["subset"], _subset(found.tally, row["subset"]))
+                subset = entry["subsets"].setdefault(row["subset"], _subset(found.aggregate, row["subset"]))
                 metric = units[row["metric"]]
                 numbers = {key: row[key] for key in (*COLUMNS[5:], "bounds") if key in row}
                 subset["metrics"][row["metric"]] = numbers | {
@@ -124,7 +124,7 @@ def nested(rows: Sequence[Mapping[str, Any]], datasets: Sequence[DatasetResults]
                     "detail": metric.detail,
                 }
         if not entry["subsets"]:  # nothing of it was measured, and its samples are there all the same
-            entry["subsets"][WHOLE_DATASET] = _subset(found.tally, WHOLE_DATASET)
+            entry["subsets"][WHOLE_DATASET] = _subset(found.aggregate, WHOLE_DATASET)
     return variants
 
 
@@ -137,12 +137,14 @@ def advice(datasets: Sequence[DatasetResults], rows: Sequence[Mapping[str, Any]]
     }
     found: list[str] = []
     for dataset in datasets:
-        outcomes = dataset.tally.outcomes()
+        outcomes = dataset.aggregate.outcomes()
         total = sum(outcomes.values())
         place = f"{dataset.variant} on {dataset.plan.name}"
         if total and outcomes["truncated"] > ATTENTION_SHARE * total:
             limit = dataset.plan.reply_limit
-            where, remedy = (f" at {limit} tokens", "raise --max-tokens") if limit else ("", OTHER_REPLIES)
+            where, remedy = (
+                (f" at {limit} tokens", "raise --max-tokens") if limit else ("", EXTERNAL_REPLIES_REMEDY)
+            )
             found.append(
                 f"{place}: {outcomes['truncated']} of {total} replies were cut off{where} before an answer and count as wrong; "
                 f"{remedy} (reasoning models need thousands)."
@@ -151,14 +153,14 @@ def advice(datasets: Sequence[DatasetResults], rows: Sequence[Mapping[str, Any]]
             found.append(f"{place}: {sentence}")
         replies = total - outcomes["error"]
         if replies and (metric := without_value.get((dataset.variant, dataset.plan.name))):
-            found.append(f"{place}: {_why_no_value(metric, replies, dataset.plan.task.why_without_value)}")
+            found.append(f"{place}: {_why_no_value(metric, replies, dataset.plan.task.no_value_reason)}")
         if total and outcomes["unparsed"] > ATTENTION_SHARE * total:
             found.append(
                 f"{place}: {outcomes['unparsed']} of {total} replies held no answer that could be read and count as wrong; the report's samples can be filtered to them."
             )
         found.extend(_advice_on_judge(dataset))
         if not varied(dataset.plan):
-            found.append(f"{place}: {EVEN_TRIES}")
+            found.append(f"{place}: {ZERO_TEMPERATURE_REPEATS}")
         found.extend(f"{place}: {note}" for note in dataset.plan.notes)
     return found
 
@@ -170,12 +172,12 @@ def varied(plan: DatasetPlan) -> bool:
 
 def _what_errors_hide(dataset: DatasetResults) -> str:
     """What the headline could be at most and at least, where samples could not be had."""
-    tally = dataset.tally
+    aggregate = dataset.aggregate
     headline = next((metric for metric in dataset.plan.metrics if metric.primary), None)
-    bounds = tally.bounds(headline) if headline else None
+    bounds = aggregate.bounds(headline) if headline else None
     if not headline or not bounds:
         return ""
-    outcomes = tally.outcomes()
+    outcomes = aggregate.outcomes()
     low, high = (f"{100 * bound:.1f}" for bound in bounds)
     unit = " %" if headline.unit == "proportion" else ""
     return (
@@ -210,11 +212,11 @@ def _advice_on_judge(dataset: DatasetResults) -> Iterator[str]:
         )
 
 
-def _subset(tally: Tally, subset: str) -> dict[str, Any]:
-    outcomes = tally.outcomes(subset)
-    tables = tally.breakdowns.described(None if subset == WHOLE_DATASET else subset)
+def _subset(aggregate: ScoreAggregate, subset: str) -> dict[str, Any]:
+    outcomes = aggregate.outcomes(subset)
+    tables = aggregate.breakdowns.described(None if subset == WHOLE_DATASET else subset)
     return {
-        **_category(tally, subset),
+        **_category(aggregate, subset),
         "samples": sum(outcomes.values()),
         "n_unparsed": outcomes["unparsed"],
         "n_truncated": outcomes["truncated"],
@@ -224,10 +226,10 @@ def _subset(tally: Tally, subset: str) -> dict[str, Any]:
     }
 
 
-def _category(tally: Tally, subset: str) -> dict[str, Any]:
+def _category(aggregate: ScoreAggregate, subset: str) -> dict[str, Any]:
     if not subset.startswith(CATEGORY_PREFIX):
         return {}
-    return {"category": subset.removeprefix(CATEGORY_PREFIX), "subjects": tally.subjects(subset)}
+    return {"category": subset.removeprefix(CATEGORY_PREFIX), "subjects": aggregate.subjects(subset)}
 
 
 def _numbers(plan: DatasetPlan, result: Result) -> dict[str, Any]:

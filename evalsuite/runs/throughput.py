@@ -5,20 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-MOST_POINTS = 120
+MAX_POINTS = 120
 """Then two neighbours become one, and each point stands for twice the time."""
-FIRST_WIDTH_SECONDS = 0.5
+INITIAL_WIDTH_SECONDS = 0.5
 
 
 @dataclass(slots=True)
-class Pace:
+class Throughput:
     """Samples finished and reply tokens received in equal stretches of the time in which requests were under way.
 
     `note` takes totals so far and the time of any steady clock; `pause` ends a stretch of work, so that what comes
     between two (a server that starts) is no time at all. What arrives between two notes is spread evenly over them.
     """
 
-    width: float = FIRST_WIDTH_SECONDS
+    width: float = INITIAL_WIDTH_SECONDS
     """Seconds a point stands for."""
     samples: list[float] = field(default_factory=list)
     tokens: list[float] = field(default_factory=list)
@@ -40,7 +40,7 @@ class Pace:
 
     def _spread(self, seconds: float, samples: int, tokens: int) -> None:
         end = self._worked + seconds
-        while end > MOST_POINTS * self.width:
+        while end > MAX_POINTS * self.width:
             self._halve()
         at = self._worked
         while at < end:

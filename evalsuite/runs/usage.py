@@ -18,11 +18,11 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from evalsuite.endpoint.client import Answer
-from evalsuite.runs.records import wasted_of_line
-from evalsuite.types import Further, Party, TokenCounts
+from evalsuite.runs.records import wasted_from_line
+from evalsuite.types import FollowUpReply, Party, TokenCounts
 
 GROWTH = 1.02
-"""Each bucket of a `Spread` is by so much wider than the one before: quantiles are off by 1 % at most."""
+"""Each bucket of a `Distribution` is by so much wider than the one before: quantiles are off by 1 % at most."""
 LOG_GROWTH = math.log(GROWTH)
 LEAST = 1e-6
 """Seconds; what is shorter is counted as this."""
@@ -30,7 +30,7 @@ MILLION = 1e6
 
 
 @dataclass(slots=True)
-class Spread:
+class Distribution:
     """How positive numbers spread: mean and quantiles from counts in buckets, not from the numbers."""
 
     count: int = 0
@@ -44,7 +44,7 @@ class Spread:
         bucket = math.ceil(math.log(max(value, LEAST)) / LOG_GROWTH)
         self.buckets[bucket] = self.buckets.get(bucket, 0) + 1
 
-    def merge(self, other: Spread) -> None:
+    def merge(self, other: Distribution) -> None:
         """Count the other's numbers too."""
         self.count += other.count
         self.total += other.total
@@ -71,7 +71,7 @@ class Spread:
 
 
 @dataclass(slots=True)
-class Account:
+class DatasetUsage:
     """What the replies of one variant to one dataset took. A judge's tokens are counted apart."""
 
     replies: int = 0
@@ -89,9 +89,9 @@ class Account:
     wasted_completion_tokens: int = 0
     cached_prompt_tokens: int = 0
     cached_completion_tokens: int = 0
-    latency: Spread = field(default_factory=Spread)
-    ttft: Spread = field(default_factory=Spread)
-    token: Spread = field(default_factory=Spread)
+    latency: Distribution = field(default_factory=Distribution)
+    ttft: Distribution = field(default_factory=Distribution)
+    token: Distribution = field(default_factory=Distribution)
 
     def add_line(self, line: Mapping[str, Any]) -> None:
         """Count what a journal line says."""
@@ -105,13 +105,13 @@ class Account:
     def _add_entry(self, of: Party, entry: Mapping[str, Any]) -> None:
         """A line without what is further in it, or an entry of its `further`."""
         usage, attempts = entry.get("usage") or {}, int(entry.get("attempts") or 0)
-        self.add_sent(attempts, wasted_of_line(entry))
+        self.add_sent(attempts, wasted_from_line(entry))
         if entry.get("from_cache"):
             self.add_cached(usage.get("prompt_tokens"), usage.get("completion_tokens"))
         elif attempts and entry.get("reply") is not None:
             self.add_paid(of, usage.get("prompt_tokens"), usage.get("completion_tokens"))
 
-    def add_answer(self, of: Party, answer: Answer | Further) -> None:
+    def add_answer(self, of: Party, answer: Answer | FollowUpReply) -> None:
         """The same of an answer, its times apart. A reply that a file held took no attempt, and nobody paid it here."""
         reply = answer.reply
         self.add_sent(answer.attempts, answer.wasted)
@@ -152,11 +152,11 @@ class Account:
             if completion and completion > 1:
                 self.token.add(max(0.0, latency_s - ttft_s) / (completion - 1))
 
-    def merge(self, other: Account) -> None:
+    def merge(self, other: DatasetUsage) -> None:
         """Count the other's too."""
         for one in fields(self):
             mine, others = getattr(self, one.name), getattr(other, one.name)
-            if isinstance(mine, Spread):
+            if isinstance(mine, Distribution):
                 mine.merge(others)
             else:
                 setattr(self, one.name, mine + others)
@@ -179,7 +179,7 @@ class Account:
         return {
             one.name: getattr(self, one.name)
             for one in fields(self)
-            if not isinstance(getattr(self, one.name), Spread)
+            if not isinstance(getattr(self, one.name), Distribution)
         }
 
     def described(self, prices: tuple[float, float] | None) -> dict[str, Any]:
@@ -195,39 +195,39 @@ class Account:
 
 
 @dataclass(slots=True)
-class Accounts:
+class UsageTotals:
     """One account for each dataset of each variant."""
 
-    by_place: dict[tuple[str, str], Account] = field(default_factory=dict)
+    by_place: dict[tuple[str, str], DatasetUsage] = field(default_factory=dict)
 
-    def of(self, variant: str, dataset: str) -> Account:
+    def of(self, variant: str, dataset: str) -> DatasetUsage:
         """The account of a dataset of a variant."""
         found = self.by_place.get((variant, dataset))
         if found is None:
-            found = self.by_place[variant, dataset] = Account()
+            found = self.by_place[variant, dataset] = DatasetUsage()
         return found
 
     def add_line(self, line: Mapping[str, Any]) -> None:
         """Count a journal line."""
         self.of(line["variant"], line["dataset"]).add_line(line)
 
-    def with_those_of(self, other: Accounts) -> Accounts:
+    def merged_with(self, other: UsageTotals) -> UsageTotals:
         """Both together."""
-        both = Accounts()
-        for accounts in (self, other):
-            for (variant, dataset), account in accounts.by_place.items():
+        both = UsageTotals()
+        for usage in (self, other):
+            for (variant, dataset), account in usage.by_place.items():
                 both.of(variant, dataset).merge(account)
         return both
 
-    def whole(self) -> Account:
+    def whole(self) -> DatasetUsage:
         """All of them together."""
-        found = Account()
+        found = DatasetUsage()
         for account in self.by_place.values():
             found.merge(account)
         return found
 
     def described(self, prices: tuple[float, float] | None) -> Iterator[dict[str, Any]]:
-        """The entries of summary.json's `accounts`: datasets that were asked, or answered from the cache."""
+        """The entries of summary.json's `usage`: datasets that were asked, or answered from the cache."""
         for (variant, dataset), account in self.by_place.items():
             if not account.is_empty:
                 yield {"variant": variant, "dataset": dataset, **account.described(prices)}

@@ -10,7 +10,7 @@ from typing import Any
 from evalsuite.config import OnError
 from evalsuite.endpoint.client import Answer
 from evalsuite.endpoint.wire import Request
-from evalsuite.runs.aggregate import Tally
+from evalsuite.runs.aggregate import ScoreAggregate
 from evalsuite.runs.journal import sample_key
 from evalsuite.runs.plan import DatasetPlan, Judge
 from evalsuite.types import Party, Prompt, Reply, Sample, Score
@@ -40,17 +40,17 @@ class Step:
 
 @dataclass(slots=True)
 class Job:
-    """A sample on its way. `in_hand` is its first reply, where that is there already."""
+    """A sample on its way. `existing_reply` is its first reply, where that is there already."""
 
     variant: str
     warning: str
     plan: DatasetPlan
-    tally: Tally
+    aggregate: ScoreAggregate
     sample: Sample[Any]
     prompt: Prompt
     request: Request
     key: str
-    in_hand: Answer | None = None
+    existing_reply: Answer | None = None
 
     def steps(self, reply: Reply) -> list[Step]:
         """The further requests that the reply leads to; none where a file held what they would give."""
@@ -67,7 +67,7 @@ class Job:
 
     def whole(self, reply: Reply) -> bool:
         """Whether every further request of the reply has been answered, and nothing else is among the answers."""
-        if not self.plan.task.in_steps or any(not further.key for further in reply.further):
+        if not self.plan.task.has_follow_ups or any(not further.key for further in reply.further):
             return True
         return [step.key for step in self.steps(reply)] == [further.key for further in reply.further]
 
@@ -75,7 +75,7 @@ class Job:
         """Count the sample's score."""
         sample = self.sample
         number = row_number(sample.subset, sample.index, sample.id)
-        count_score(self.plan, self.tally, sample.subset, sample.row, score, number)
+        count_score(self.plan, self.aggregate, sample.subset, sample.row, score, number)
 
 
 def row_number(subset: str, index: int, own_id: str) -> int:
@@ -84,25 +84,27 @@ def row_number(subset: str, index: int, own_id: str) -> int:
     return int.from_bytes(hashlib.blake2b(place, digest_size=8).digest(), "big") >> 1
 
 
-def place_of_sample(subset: str, index: int, own_id: str, repeat: int) -> str:
+def sample_place(subset: str, index: int, own_id: str, repeat: int) -> str:
     """What tells a sample of a dataset from others."""
     return f"{subset}\n{index}\n{own_id}\n{repeat}"
 
 
-def place_of_line(line: Mapping[str, Any]) -> str:
+def line_place(line: Mapping[str, Any]) -> str:
     """The same of a journal line."""
-    return place_of_sample(line["subset"], line["index"], line["id"], line.get("repeat", 0))
+    return sample_place(line["subset"], line["index"], line["id"], line.get("repeat", 0))
 
 
-def number_of_line(line: Mapping[str, Any]) -> int:
+def line_row_number(line: Mapping[str, Any]) -> int:
     """The row's number of a journal line."""
     return row_number(line["subset"], line["index"], line["id"])
 
 
-def count_score(plan: DatasetPlan, tally: Tally, subset: str, row: Any, score: Score, number: int) -> None:
+def count_score(
+    plan: DatasetPlan, aggregate: ScoreAggregate, subset: str, row: Any, score: Score, number: int
+) -> None:
     """Count a score in the tally of its dataset, and on the lines of its tables. `number`: see `row_number`."""
     task = plan.task
-    tally.add(
+    aggregate.add(
         subset,
         score.outcome,
         score.values,
@@ -112,22 +114,24 @@ def count_score(plan: DatasetPlan, tally: Tally, subset: str, row: Any, score: S
         number if plan.repeats > 1 else None,
     )
     if score.outcome != "error":
-        tally.breakdowns.add(subset, task.lines(row, score), score.values)
+        aggregate.breakdowns.add(subset, task.lines(row, score), score.values)
 
 
-def count_kept(plan: DatasetPlan, tally: Tally, line: Mapping[str, Any], score: Score, row: Any) -> None:
+def count_line_score(
+    plan: DatasetPlan, aggregate: ScoreAggregate, line: Mapping[str, Any], score: Score, row: Any
+) -> None:
     """The same for a journal line as it stands; without its row (None) it is on no line of a table."""
-    tally.add(
+    aggregate.add(
         line["subset"],
         score.outcome,
         score.values,
         score.statistics,
         line.get("cluster"),
         tuple(line.get("categories") or ()),
-        number_of_line(line) if plan.repeats > 1 else None,
+        line_row_number(line) if plan.repeats > 1 else None,
     )
     if row is not None and score.outcome != "error":
-        tally.breakdowns.add(line["subset"], plan.task.lines(row, score), score.values)
+        aggregate.breakdowns.add(line["subset"], plan.task.lines(row, score), score.values)
 
 
 @dataclass(frozen=True)
@@ -136,67 +140,67 @@ class Work:
 
     variant: Variant
     plans: Sequence[DatasetPlan]
-    tallies: Mapping[str, Tally]
+    aggregates: Mapping[str, ScoreAggregate]
     owed: Mapping[str, bytearray | None]
     """One byte a row, 1 for owed; None when all are."""
 
     @property
     def judge(self) -> Judge | None:
         """Who judges the replies of its datasets, where rows of such a one are owed; a run has one judge."""
-        return next((plan.judge for plan in self.plans if plan.judge and self.owed_rows(plan)), None)
+        return next((plan.judge for plan in self.plans if plan.judge and self.count_owed(plan)), None)
 
     @property
-    def in_steps(self) -> bool:
+    def has_follow_ups(self) -> bool:
         """Whether samples of any of its datasets take further requests."""
-        return any(plan.task.in_steps for plan in self.plans)
+        return any(plan.task.has_follow_ups for plan in self.plans)
 
     @property
     def logprob_plan(self) -> DatasetPlan | None:
         """A dataset of which letters' probabilities are owed; all are asked for in the same form."""
-        return next((plan for plan in self.plans if plan.style.logprob and self.owed_rows(plan)), None)
+        return next((plan for plan in self.plans if plan.style.logprob and self.count_owed(plan)), None)
 
-    def owed_rows(self, plan: DatasetPlan) -> int:
+    def count_owed(self, plan: DatasetPlan) -> int:
         """How many rows of a dataset are owed."""
         flags = self.owed[plan.name]
         return plan.rows if flags is None else sum(flags)
 
     @property
-    def all_owed(self) -> int:
+    def owed_total(self) -> int:
         """How many rows of all its datasets are owed."""
-        return sum(self.owed_rows(plan) for plan in self.plans)
+        return sum(self.count_owed(plan) for plan in self.plans)
 
     def jobs(self) -> Iterator[Job | None]:
         """The owed samples of one dataset after the other."""
         for plan in self.plans:
-            yield from self.jobs_of(plan)
+            yield from self.owed_jobs(plan)
 
-    def jobs_of(self, plan: DatasetPlan) -> Iterator[Job | None]:
+    def owed_jobs(self, plan: DatasetPlan) -> Iterator[Job | None]:
         """The owed samples of a dataset in file order; None now and then while finished ones are passed over."""
         flags = self.owed[plan.name]
         for number, (sample, shots) in enumerate(plan.samples()):
             if flags is None or flags[number]:
-                yield make_job(plan, self.tallies[plan.name], sample, shots, self.variant)
+                yield make_job(plan, self.aggregates[plan.name], sample, shots, self.variant)
             elif number % YIELD_EVERY == 0:
                 yield None
 
 
 def new_work(variant: Variant, plans: Sequence[DatasetPlan], on_error: OnError) -> Work:
     """Everything is owed, nothing is counted yet."""
-    tallies = {
-        plan.name: Tally(plan.metrics, on_error, plan.task.breakdowns(), plan.category_order)
+    aggregates = {
+        plan.name: ScoreAggregate(plan.metrics, on_error, plan.task.breakdowns(), plan.category_order)
         for plan in plans
     }
-    return Work(variant, plans, tallies, dict.fromkeys(tallies))
+    return Work(variant, plans, aggregates, dict.fromkeys(aggregates))
 
 
 def make_job(
-    plan: DatasetPlan, tally: Tally, sample: Sample[Any], shots: Sequence[Any], variant: Variant
+    plan: DatasetPlan, aggregate: ScoreAggregate, sample: Sample[Any], shots: Sequence[Any], variant: Variant
 ) -> Job:
     """Render and serialise a sample's request, once."""
     prompt, request = plan.request(sample, shots)
     key = sample_key(
         variant.fingerprint, request.api, request.asked + plan.place(sample), repeat=sample.repeat
     )
-    reply = plan.in_hand(sample)
-    in_hand = Answer(reply) if reply else None
-    return Job(variant.name, variant.warning, plan, tally, sample, prompt, request, key, in_hand)
+    reply = plan.existing_reply(sample)
+    existing_reply = Answer(reply) if reply else None
+    return Job(variant.name, variant.warning, plan, aggregate, sample, prompt, request, key, existing_reply)

@@ -10,13 +10,13 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from evalsuite._util.event_loop import run_to_end
-from evalsuite.backends.base import Say, Served, Server
+from evalsuite.backends.base import Say, ServedModel, Server
 from evalsuite.config import DeployConfig
-from evalsuite.endpoint.likelihood_requests import request_for
+from evalsuite.endpoint.likelihood_requests import build_request
 from evalsuite.endpoint.wire import Generation
 from evalsuite.errors import ConfigError
 from evalsuite.serving.endpoints import check_model, model_endpoint
-from evalsuite.serving.variants import Serving, plan_serving, start
+from evalsuite.serving.variants import ServingPlan, plan_serving, start
 from evalsuite.tasks.base import GREETING
 from evalsuite.types import Prompt
 
@@ -24,7 +24,9 @@ LOOK_SECONDS = 0.5
 LOG_FOLDER_PREFIX = "evalsuite-deploy-"
 
 
-def deploy(config: DeployConfig, say: Say, ready: Callable[[Sequence[tuple[str, Served]]], None]) -> None:
+def deploy(
+    config: DeployConfig, say: Say, ready: Callable[[Sequence[tuple[str, ServedModel]]], None]
+) -> None:
     """Serve every variant until this is interrupted; `ready` gets (variant, how it is asked) once each has answered.
 
     Raises `InputError` before anything starts, `ServerError` when a server does not start or ends by itself; its log
@@ -45,14 +47,14 @@ def deploy(config: DeployConfig, say: Say, ready: Callable[[Sequence[tuple[str, 
 
 def _hold(
     config: DeployConfig,
-    serving: Serving,
+    serving: ServingPlan,
     logs: Path,
     say: Say,
-    ready: Callable[[Sequence[tuple[str, Served]]], None],
+    ready: Callable[[Sequence[tuple[str, ServedModel]]], None],
 ) -> None:
     with ExitStack() as stack:
         servers: list[Server] = []
-        answering: list[tuple[str, Served]] = []
+        answering: list[tuple[str, ServedModel]] = []
         for plan in serving.servers:
             log = logs / f"server-{plan.name}.log"
             server = stack.enter_context(start(plan, plan.checkpoints, config.backend_arg, log, say))
@@ -67,8 +69,8 @@ def _hold(
                 server.check()
 
 
-async def _check(config: DeployConfig, served: Served) -> None:
+async def _check(config: DeployConfig, served: ServedModel) -> None:
     """Its name is listed and one token comes; of a flat text, since a base model may have no chat template."""
     async with model_endpoint(config, served) as endpoint:
         await check_model(endpoint, ())
-        await endpoint.probe(request_for(Prompt(text=GREETING), Generation(1)))
+        await endpoint.probe(build_request(Prompt(text=GREETING), Generation(1)))

@@ -6,11 +6,11 @@ import asyncio
 import os
 from collections.abc import Sequence
 
-from evalsuite.backends.base import Served
-from evalsuite.config import OPENAI_KEY, RunConfig
+from evalsuite.backends.base import ServedModel
+from evalsuite.config import OPENAI_KEY_VARIABLE, RunConfig
 from evalsuite.endpoint.client import JUDGE_ADVICE, TEMPERATURE, Endpoint
 from evalsuite.endpoint.concurrency import AdaptiveConcurrency, Concurrency, FixedConcurrency
-from evalsuite.endpoint.likelihood_requests import request_for
+from evalsuite.endpoint.likelihood_requests import build_request
 from evalsuite.endpoint.retries import RetryPolicy
 from evalsuite.endpoint.wire import Generation
 from evalsuite.errors import ConfigError, EndpointError
@@ -36,7 +36,7 @@ MEASURE_ADVICE: dict[tuple[Measure, bool], str] = {
 """By what is measured and whether of flat texts: which servers can."""
 
 
-def model_endpoint(config: RunConfig, served: Served) -> Endpoint:
+def model_endpoint(config: RunConfig, served: ServedModel) -> Endpoint:
     """The model under test."""
     return Endpoint(
         served.base_url,
@@ -74,7 +74,7 @@ def _api_key(config: RunConfig, field: str) -> str | None:
     """The key, without the newline that `$(cat key.txt)` and .env files leave; None where there is none."""
     variable: str = getattr(config, field)
     key = os.environ.get(variable, "").strip()
-    if not key and variable != OPENAI_KEY:
+    if not key and variable != OPENAI_KEY_VARIABLE:
         raise ConfigError(f"--{field.replace('_', '-')} {variable}: that environment variable is not set.")
     if not (key.isascii() and key.isprintable()):
         raise ConfigError(
@@ -105,7 +105,7 @@ async def _probe(endpoint: Endpoint, plans: Sequence[DatasetPlan]) -> None:
         prompt = plan.task.probe(plan.style)
         settings = plan.generation
         asked = Generation(1, settings.temperature, settings.top_p, settings.seed, settings.stop)
-        request = request_for(prompt, asked)
+        request = build_request(prompt, asked)
         if (request.api, request.measure) in seen:
             continue
         seen.add((request.api, request.measure))
@@ -128,7 +128,7 @@ async def check_judge(endpoint: Endpoint) -> None:
     """
     await endpoint.check_model()
     greeting = Prompt(messages=[{"role": "user", "content": GREETING}])
-    request = request_for(greeting, Generation(1))
+    request = build_request(greeting, Generation(1))
     try:
         await endpoint.probe(request, JUDGE_ADVICE)
     except EndpointError as error:

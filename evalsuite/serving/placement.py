@@ -25,17 +25,17 @@ VLLM_CACHE = "VLLM_CPU_KVCACHE_SPACE"
 DEFAULT_VLLM_CACHE_GIB = 2.0
 SPARE = 1.2
 """So many times what is estimated must be free for a further server."""
-SPREADING = frozenset(
+PARALLEL_ARGUMENTS = frozenset(
     {"tensor_parallel_size", "pipeline_parallel_size", "data_parallel_size", "tp", "tp_size", "dp_size"}
 )
 """Arguments by which a server takes several GPUs."""
-WEIGHTS = ("*.safetensors", "*.bin")
+WEIGHT_PATTERNS = ("*.safetensors", "*.bin")
 QUERY = ("nvidia-smi", "--query-gpu=memory.free", "--format=csv,noheader,nounits")
 QUERY_TIMEOUT_SECONDS = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
+class PlacedServer:
     """A server and, where it has one to itself, the GPU that it is to see."""
 
     plan: ServerPlan
@@ -47,27 +47,27 @@ class Placed:
         return {} if self.gpu is None else {"CUDA_VISIBLE_DEVICES": self.gpu}
 
 
-def side_by_side(
+def group_servers(
     plans: Sequence[ServerPlan], servers: int | None, arguments: Sequence[str], say: Say
-) -> list[list[Placed]]:
+) -> list[list[PlacedServer]]:
     """The servers of a run in groups that run at the same time, in their order.
 
     `servers` is how many at most; None for as many as have a GPU to themselves, and one after another without: servers
     that share cores only slow each other down. `arguments` are the names of `--backend-arg`.
     """
     if len(plans) == 1 or servers == 1 or all(plan.backend.name == "remote" for plan in plans):
-        return [[Placed(plan)] for plan in plans]
-    gpus = {} if SPREADING & {name.replace("-", "_") for name in arguments} else free_gpus()
+        return [[PlacedServer(plan)] for plan in plans]
+    gpus = {} if PARALLEL_ARGUMENTS & {name.replace("-", "_") for name in arguments} else free_gpus()
     if len(gpus) > 1:
         return _on_gpus(plans, min(servers or len(gpus), len(gpus)), gpus)
     if servers is None:
-        return [[Placed(plan)] for plan in plans]
+        return [[PlacedServer(plan)] for plan in plans]
     return _in_memory(plans, servers, say)
 
 
-def _on_gpus(plans: Sequence[ServerPlan], most: int, gpus: dict[str, int]) -> list[list[Placed]]:
+def _on_gpus(plans: Sequence[ServerPlan], most: int, gpus: dict[str, int]) -> list[list[PlacedServer]]:
     """A GPU for each; what no single GPU holds has the machine to itself."""
-    groups: list[list[Placed]] = []
+    groups: list[list[PlacedServer]] = []
     for plan in plans:
         group = groups[-1] if groups else []
         taken = {placed.gpu for placed in group}
@@ -75,27 +75,27 @@ def _on_gpus(plans: Sequence[ServerPlan], most: int, gpus: dict[str, int]) -> li
             (name for name, free in gpus.items() if name not in taken and needed(plan) * SPARE <= free), None
         )
         if own is not None and group and len(group) < most and None not in taken:
-            group.append(Placed(plan, own))
+            group.append(PlacedServer(plan, own))
         else:
             alone = next((name for name, free in gpus.items() if needed(plan) * SPARE <= free), None)
-            groups.append([Placed(plan, alone)])
+            groups.append([PlacedServer(plan, alone)])
     return groups
 
 
-def _in_memory(plans: Sequence[ServerPlan], most: int, say: Say) -> list[list[Placed]]:
-    free, groups = free_memory(), [[Placed(plans[0])]]
+def _in_memory(plans: Sequence[ServerPlan], most: int, say: Say) -> list[list[PlacedServer]]:
+    free, groups = free_memory(), [[PlacedServer(plans[0])]]
     for plan in plans[1:]:
         together = sum(needed(placed.plan) for placed in groups[-1]) + needed(plan)
         if len(groups[-1]) >= most:
-            groups.append([Placed(plan)])
+            groups.append([PlacedServer(plan)])
         elif together * SPARE > free:
             say(
                 f"--servers {most}: {plan.name} waits, since it would take about {together / GIB:.1f} GiB with those before it "
                 f"and {free / GIB:.1f} GiB are free"
             )
-            groups.append([Placed(plan)])
+            groups.append([PlacedServer(plan)])
         else:
-            groups[-1].append(Placed(plan))
+            groups[-1].append(PlacedServer(plan))
     return groups
 
 
@@ -113,7 +113,7 @@ def needed(plan: ServerPlan) -> int:
 def _weight_bytes(path: Path | None) -> int:
     if path is None:
         return 0
-    files = [path] if path.is_file() else [file for pattern in WEIGHTS for file in path.glob(pattern)]
+    files = [path] if path.is_file() else [file for pattern in WEIGHT_PATTERNS for file in path.glob(pattern)]
     return sum(file.stat().st_size for file in files)
 
 

@@ -8,12 +8,12 @@ from functools import partial
 
 from evalsuite.backends import BACKENDS, open_backend
 from evalsuite.backends.base import Backend
-from evalsuite.backends.compatibility import TABLE, obstacle
+from evalsuite.backends.compatibility import COMPATIBILITY, find_obstacle
 from evalsuite.errors import CheckpointError, ServerError
 from evalsuite.models.checkpoint import Checkpoint
 
-ON_GPU = ("vllm", "sglang", "lmdeploy", "transformers", "llamacpp")
-ON_CPU = ("llamacpp", "transformers", "vllm", "sglang", "lmdeploy")
+ENGINES_WITH_GPU = ("vllm", "sglang", "lmdeploy", "transformers", "llamacpp")
+ENGINES_WITHOUT_GPU = ("llamacpp", "transformers", "vllm", "sglang", "lmdeploy")
 """In the order they are asked. With a GPU what serves many at once comes first, without one what starts in seconds."""
 
 MOST_NAMES = 3
@@ -68,9 +68,9 @@ def _joins(plan: ServerPlan, name: str, checkpoint: Checkpoint) -> bool:
 
 def _chosen(checkpoints: Sequence[Checkpoint], *, gpu: bool) -> list[tuple[str, str]]:
     """One engine for all where there is one, so that variants differ in nothing else; else the first for each."""
-    order = [name for name in (ON_GPU if gpu else ON_CPU) if name in BACKENDS]
-    ready = [name for name in order if open_backend(name).ability().ready]
-    serves = partial(obstacle, gpu=gpu)
+    order = [name for name in (ENGINES_WITH_GPU if gpu else ENGINES_WITHOUT_GPU) if name in BACKENDS]
+    ready = [name for name in order if open_backend(name).availability().ready]
+    serves = partial(find_obstacle, gpu=gpu)
     for name in ready:
         if not any(serves(name, checkpoint) for checkpoint in checkpoints):
             forms = " and ".join(dict.fromkeys(checkpoint.form for checkpoint in checkpoints))
@@ -88,13 +88,13 @@ def _no_engine(
     checkpoint: Checkpoint, order: Sequence[str], ready: Sequence[str], *, gpu: bool
 ) -> CheckpointError | ServerError:
     """Why none will do: an engine to install where that is all that is missing, else every engine's reason."""
-    absent = [name for name in order if name not in ready and not obstacle(name, checkpoint, gpu=gpu)]
+    absent = [name for name in order if name not in ready and not find_obstacle(name, checkpoint, gpu=gpu)]
     if absent:
-        details = "; ".join(f"{name}: {open_backend(name).ability().detail}" for name in absent)
+        details = "; ".join(f"{name}: {open_backend(name).availability().detail}" for name in absent)
         return ServerError(
             f"{checkpoint.name} ({checkpoint.source}) is of the form '{checkpoint.form}', and no engine that serves it is installed. {details}"
         )
-    reasons = dict.fromkeys(str(obstacle(name, checkpoint, gpu=gpu)) for name in order)
+    reasons = dict.fromkeys(str(find_obstacle(name, checkpoint, gpu=gpu)) for name in order)
     listing = "\n".join(f"  {reason}" for reason in reasons)
     return CheckpointError(
         f"--ckpt {checkpoint.source}: no engine here serves the form '{checkpoint.form}':\n{listing}\n"
@@ -103,11 +103,11 @@ def _no_engine(
 
 
 def _refuse_absent(name: str) -> None:
-    ability = open_backend(name).ability()
-    if not ability.ready:
-        raise ServerError(f"--backend {name}: {ability.detail}")
+    availability = open_backend(name).availability()
+    if not availability.ready:
+        raise ServerError(f"--backend {name}: {availability.detail}")
 
 
 def _refuse(name: str, checkpoint: Checkpoint, *, gpu: bool) -> None:
-    if name in TABLE and (reason := obstacle(name, checkpoint, gpu=gpu)):
+    if name in COMPATIBILITY and (reason := find_obstacle(name, checkpoint, gpu=gpu)):
         raise CheckpointError(f"{checkpoint.name} ({checkpoint.source}): {reason}")

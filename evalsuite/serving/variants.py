@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evalsuite.backends.base import NOTHING, Say, Served, Server
+from evalsuite.backends.base import NO_VARIABLES, Say, ServedModel, Server
 from evalsuite.config import RunConfig
 from evalsuite.errors import ConfigError
 from evalsuite.models.checkpoint import Checkpoint, served_fingerprint
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 
 SERVED_KEYS = ("served", "live", "warnings")
 OWN_PROMPTS = 3
-GENERAL = ("Hello! Who are you?", "The capital of France is")
+GENERAL_PROMPTS = ("Hello! Who are you?", "The capital of France is")
 NO_TEMPLATE = "none"
 """What backends record where a checkpoint has no chat template; see `models.templates`."""
-GGUF_FORMS = frozenset({"gguf", "gguf-lora", "served"})
+FORMS_WITHOUT_GPU = frozenset({"gguf", "gguf-lora", "served"})
 
 
 @dataclass(frozen=True)
-class Serving:
+class ServingPlan:
     """The variants of a run and the servers they need."""
 
     checkpoints: tuple[Checkpoint, ...]
@@ -82,7 +82,7 @@ class ServedFacts:
     A start that has nothing to ask of a variant keeps what the start before recorded of the same fingerprint.
     """
 
-    def __init__(self, serving: Serving, before: Mapping[str, Any] | None) -> None:
+    def __init__(self, serving: ServingPlan, before: Mapping[str, Any] | None) -> None:
         now = {checkpoint.name: checkpoint.fingerprint for checkpoint in serving.checkpoints}
         self.by_variant: dict[str, dict[str, Any]] = {
             entry["name"]: {key: entry[key] for key in SERVED_KEYS if key in entry}
@@ -90,14 +90,16 @@ class ServedFacts:
             if now.get(entry.get("name")) == entry.get("fingerprint")
         }
 
-    def add(self, checkpoint: Checkpoint, served: Served, live: Liveness | None, *, chat: bool) -> list[str]:
+    def add(
+        self, checkpoint: Checkpoint, served: ServedModel, live: Liveness | None, *, chat: bool
+    ) -> list[str]:
         """Record a variant that answers; what is to be said of it. `chat`: messages are asked, not flat texts."""
         facts: dict[str, Any] = {"served": dict(served.engine)}
-        warnings = [base_through_chat(checkpoint, served)] if chat else []
+        warnings = [base_through_chat_warning(checkpoint, served)] if chat else []
         if live is not None:
             facts["live"] = live.recorded()
             if live.identical:
-                warnings.append(identical_to_base(checkpoint, live))
+                warnings.append(identical_to_base_warning(checkpoint, live))
         if found := [warning for warning in warnings if warning]:
             facts["warnings"] = found
         self.by_variant[checkpoint.name] = facts
@@ -109,7 +111,7 @@ class ServedFacts:
         return bool(live.get("identical"))
 
 
-def identical_to_base(checkpoint: Checkpoint, live: Liveness) -> str:
+def identical_to_base_warning(checkpoint: Checkpoint, live: Liveness) -> str:
     """The warning, with what may be the cause."""
     sure = (
         ""
@@ -123,7 +125,7 @@ def identical_to_base(checkpoint: Checkpoint, live: Liveness) -> str:
     )
 
 
-def base_through_chat(checkpoint: Checkpoint, served: Served) -> str:
+def base_through_chat_warning(checkpoint: Checkpoint, served: ServedModel) -> str:
     """A warning where a model is asked through chat that has not learned it, as far as its files tell; else empty."""
     template = served.engine.get("chat_template", "")
     if checkpoint.chat_template is not None:
@@ -140,11 +142,11 @@ def base_through_chat(checkpoint: Checkpoint, served: Served) -> str:
     )
 
 
-def plan_serving(config: RunConfig) -> Serving:
+def plan_serving(config: RunConfig) -> ServingPlan:
     """Recognise every variant and choose its engine. Raises `CheckpointError`, `ConfigError`, `ServerError`."""
     from evalsuite.backends.devices import has_gpu
     from evalsuite.conversion.llama_cpp import as_gguf, find_converters
-    from evalsuite.conversion.prepare import check_can_be_made
+    from evalsuite.conversion.prepare import check_can_be_prepared
     from evalsuite.models.templates import read_template
     from evalsuite.models.variants import find_variants
 
@@ -152,17 +154,17 @@ def plan_serving(config: RunConfig) -> Serving:
     if config.backend == "llamacpp" and find_converters():
         checkpoints = tuple(as_gguf(checkpoint) for checkpoint in checkpoints)
     for checkpoint in checkpoints:
-        check_can_be_made(checkpoint)
+        check_can_be_prepared(checkpoint)
     if config.chat_template is not None:
         template = read_template(config.chat_template)
         checkpoints = tuple(replace(checkpoint, chat_template=template) for checkpoint in checkpoints)
-    gpu = any(checkpoint.form not in GGUF_FORMS for checkpoint in checkpoints) and has_gpu()
-    return serving_of(checkpoints, config.backend, config.backend_arg, gpu=gpu)
+    gpu = any(checkpoint.form not in FORMS_WITHOUT_GPU for checkpoint in checkpoints) and has_gpu()
+    return build_serving(checkpoints, config.backend, config.backend_arg, gpu=gpu)
 
 
-def serving_of(
+def build_serving(
     checkpoints: Sequence[Checkpoint], backend: str, arguments: Mapping[str, str], *, gpu: bool = False
-) -> Serving:
+) -> ServingPlan:
     """The servers of checkpoints that are known."""
     servers = plan_servers(checkpoints, backend, gpu=gpu)
     if arguments and len({plan.backend.name for plan in servers}) > 1:
@@ -170,7 +172,7 @@ def serving_of(
         raise ConfigError(
             f"--backend-arg: the variants are served by {names}, which have different arguments; evaluate them in two runs."
         )
-    return Serving(tuple(checkpoints), servers, arguments)
+    return ServingPlan(tuple(checkpoints), servers, arguments)
 
 
 def start(
@@ -179,7 +181,7 @@ def start(
     arguments: Mapping[str, str],
     log: Path,
     say: Say,
-    environment: Mapping[str, str] = NOTHING,
+    environment: Mapping[str, str] = NO_VARIABLES,
 ) -> AbstractContextManager[Server]:
     """Start a plan's server for those of its variants that are owed something; what has to be made first is made."""
     ready = list(checkpoints)
@@ -191,19 +193,21 @@ def start(
     return plan.backend.serve(ready, arguments, log, say, environment)
 
 
-async def liveness(served: Served, plans: Sequence[DatasetPlan], *, completions: bool) -> Liveness | None:
+async def liveness(
+    served: ServedModel, plans: Sequence[DatasetPlan], *, completions: bool
+) -> Liveness | None:
     """Whether an adapter makes a difference, on questions of this run and others; None where there is no adapter."""
     if served.without_adapter is None:
         return None
-    from evalsuite.endpoint.adapter_probe import Voice, compare
+    from evalsuite.endpoint.adapter_probe import RequestTarget, compare
 
     base = served.without_adapter
     return await compare(
-        Voice(served.base_url, served.model, served.fields),
-        Voice(base.base_url, base.model, base.fields),
+        RequestTarget(served.base_url, served.model, served.fields),
+        RequestTarget(base.base_url, base.model, base.fields),
         [
             *first_prompts(plans[:OWN_PROMPTS]),
-            *(_general_prompt(text, completions=completions) for text in GENERAL),
+            *(_general_prompt(text, completions=completions) for text in GENERAL_PROMPTS),
         ],
     )
 

@@ -23,8 +23,8 @@ SAY_EVERY_SECONDS = 10.0
 LONGEST_SILENCE_SECONDS = 900.0
 """Or twice the time that a single sample may take, if that is longer: then a suite that prints nothing hangs."""
 JOB_FILE = "job.json"
-BROKEN, REFUSED, LACKING = 5, 6, 7
-"""Exit codes of drivers; see `drivers/driving.py`."""
+EXIT_BROKEN, EXIT_REFUSED, EXIT_PACKAGE_MISSING = 5, 6, 7
+"""Exit codes of drivers; see `drivers/driver_protocol.py`."""
 LONGEST_PROGRESS = 120
 NO_DATA = re.compile(
     r"OfflineModeIsEnabled|LocalEntryNotFoundError|Name or service not known|Temporary failure in name resolution|Max retries exceeded"
@@ -57,7 +57,7 @@ class Driver:
         with process:
             code = self._wait(process, check)
         if code:
-            raise RunIncomplete(self._failure(code, process.log_tail(), process.last_words()))
+            raise RunIncomplete(self._failure(code, process.log_tail(), process.log_text()))
 
     def _environment(self) -> dict[str, str]:
         """Keys go this way only."""
@@ -89,7 +89,7 @@ class Driver:
                 )
             if now - said >= SAY_EVERY_SECONDS:
                 said = now
-                latest = _last_line(process.last_words())
+                latest = _last_line(process.log_text())
                 if latest and latest != line:
                     self.say(f"{self.job.spec.text}: {latest}")
                     line = latest
@@ -108,18 +108,18 @@ class Driver:
     def _failure(self, code: int, tail: str, words: str) -> str:
         """Why it ended, what it said last, what to do."""
         suite = self.job.spec.suite
-        if code == BROKEN:
+        if code == EXIT_BROKEN:
             return (
                 f"{self._name}: its environment is broken. It said:\n{tail}\n"
                 f"Make it again with `evalsuite suites install {suite.name} --fresh`, then run the same command again."
             )
-        if code == LACKING:
+        if code == EXIT_PACKAGE_MISSING:
             python = self.job.environment.python
             return (
                 f"{self._name} needs a package that its environment has not. It said:\n{tail}\n"
                 f"Add it with `{python} -m pip install …` and run the same command again."
             )
-        if code == REFUSED:
+        if code == EXIT_REFUSED:
             return f"{self._name} cannot be run:\n{tail}"
         where = f"Its last lines (all of it in {self.log}):\n{tail}"
         if NO_DATA.search(words):

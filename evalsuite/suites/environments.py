@@ -20,7 +20,7 @@ from evalsuite.suites.registry import Suite
 
 State: TypeAlias = Literal["ready", "missing", "wrong version", "broken"]
 FOLDER_VARIABLE = "EVALSUITE_SUITES"
-MADE = "made.json"
+COMPLETE_MARK = "made.json"
 """Written last, so that it tells a whole environment from what an interrupted install left."""
 PROBE_TIMEOUT_SECONDS = 60
 PROBE = """
@@ -48,26 +48,28 @@ class Environment:
     """Whether the interpreter is one the user named."""
 
 
-def suites_folder() -> Path:
+def environments_folder() -> Path:
     """Where `evalsuite suites install` makes environments; not created here."""
     named = os.environ.get(FOLDER_VARIABLE)
     return Path(named).expanduser() if named else cache_folder("suites")
 
 
-def home(suite: Suite) -> Path:
+def environment_folder(suite: Suite) -> Path:
     """The folder of a suite's environment that we make."""
-    return suites_folder() / suite.name
+    return environments_folder() / suite.name
 
 
 def find_environment(suite: Suite) -> Environment:
     """Look at a suite's environment; a tenth of a second, since nothing of the suite is imported."""
     named = os.environ.get(variable(suite.name))
-    python = Path(named).expanduser() if named else home(suite) / "bin" / "python"
+    python = Path(named).expanduser() if named else environment_folder(suite) / "bin" / "python"
     own = bool(named)
-    if not own and not (home(suite) / MADE).is_file():
-        left = home(suite).exists()
+    if not own and not (environment_folder(suite) / COMPLETE_MARK).is_file():
+        left = environment_folder(suite).exists()
         state: State = "broken" if left else "missing"
-        detail = f"{home(suite)} is what an interrupted install left" if left else "not installed"
+        detail = (
+            f"{environment_folder(suite)} is what an interrupted install left" if left else "not installed"
+        )
         return Environment(suite, python, state, "", detail)
     try:
         done = subprocess.run(

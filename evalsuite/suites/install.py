@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from evalsuite.errors import EvalsuiteError
-from evalsuite.suites.environments import MADE, Environment, find_environment, home
+from evalsuite.suites.environments import COMPLETE_MARK, Environment, environment_folder, find_environment
 from evalsuite.suites.registry import TORCH, Suite
 
 LAST_LINES = 12
@@ -30,7 +30,7 @@ def install(suite: Suite, *, fresh: bool, say: Callable[[str], None]) -> Environ
     if found.state == "ready" and not fresh:
         say(f"{suite.title} {found.version} is there: {found.detail}")
         return found
-    folder = home(suite)
+    folder = environment_folder(suite)
     began = time.monotonic()
     shutil.rmtree(folder, ignore_errors=True)
     try:
@@ -66,7 +66,7 @@ def _make(suite: Suite, folder: Path, say: Callable[[str], None]) -> None:
     say("  trying it …")
     _run([str(python), "-B", str(suite.driver), "check"], log, timeout=CHECK_TIMEOUT_SECONDS)
     made = {"suite": suite.name, "requirements": list(suite.requirements), "python": sys.version.split()[0]}
-    (folder / MADE).write_text(json.dumps(made) + "\n", encoding="utf-8")
+    (folder / COMPLETE_MARK).write_text(json.dumps(made) + "\n", encoding="utf-8")
 
 
 def _torch() -> str:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from evalsuite._util.user_cache import file_sha256
-from evalsuite.backends.base import Served
+from evalsuite.backends.base import ServedModel
 from evalsuite.config import RunConfig
 from evalsuite.errors import ConfigError, InputError
 from evalsuite.metrics.gates import Gate
@@ -35,7 +35,7 @@ CONCURRENCY = 8
 """Requests at a time where neither the user nor the server says; the suites' own default or more."""
 HASHED_FILES = 2000
 """A local copy of more files is known by their names and sizes."""
-GENERAL = ("general_mcq", "general_qa")
+GENERAL_BENCHMARKS = ("general_mcq", "general_qa")
 
 
 @dataclass(frozen=True)
@@ -63,10 +63,12 @@ class SuiteJob:
     def source(self) -> Source:
         """For signatures."""
         given = {
-            name: value for name, value in self.settings.items() if name in SIGNED and value not in (None, [])
+            name: value
+            for name, value in self.settings.items()
+            if name in SIGNATURE_SETTINGS and value not in (None, [])
         }
         conditions = [f"benchmark:{self.spec.benchmark}"]
-        conditions += [f"{SIGNED[name]}:{_word(value)}" for name, value in given.items()]
+        conditions += [f"{SIGNATURE_SETTINGS[name]}:{_word(value)}" for name, value in given.items()]
         if judge := self.settings["judge"]:
             conditions.append(f"judge:{judge['model']}")
         if self.data_hash:
@@ -75,7 +77,7 @@ class SuiteJob:
 
     def identity(self, fingerprint: str) -> str:
         """16 hexadecimal digits of everything the samples of a variant depend on."""
-        asked = {name: value for name, value in self.settings.items() if name not in PACE}
+        asked = {name: value for name, value in self.settings.items() if name not in SPEED_SETTINGS}
         content = [
             self.spec.suite.name,
             self.environment.version,
@@ -88,14 +90,14 @@ class SuiteJob:
             json.dumps(content, sort_keys=True).encode(), digest_size=HASH_DIGITS // 2
         ).hexdigest()
 
-    def _judge(self, served: Served) -> dict[str, Any] | None:
+    def _judge(self, served: ServedModel) -> dict[str, Any] | None:
         """Who reads the replies; the model under test itself, where the user said so."""
         judge: dict[str, Any] | None = self.settings["judge"]
         if judge and judge["base_url"] is None:
             return {**judge, "model": served.model, "base_url": served.base_url}
         return judge
 
-    def told(self, served: Served, work: Path) -> dict[str, Any]:
+    def told(self, served: ServedModel, work: Path) -> dict[str, Any]:
         """job.json: what the driver is told. No key is in it."""
         concurrency = self.settings["concurrency"]
         return {
@@ -111,7 +113,7 @@ class SuiteJob:
         }
 
 
-SIGNED = {
+SIGNATURE_SETTINGS = {
     "limit": "limit",
     "shots": "shots",
     "temperature": "t",
@@ -120,7 +122,7 @@ SIGNED = {
     "seed": "seed",
 }
 """Settings in signatures, and how they are called there."""
-PACE = frozenset({"concurrency", "timeout", "ignore_errors"})
+SPEED_SETTINGS = frozenset({"concurrency", "timeout", "ignore_errors"})
 
 
 def plan_suites(texts: Sequence[str], config: RunConfig, taken: Sequence[str]) -> tuple[SuiteJob, ...]:
@@ -200,7 +202,7 @@ def _checked(spec: SuiteSpec, environment: Environment, config: RunConfig) -> Be
                 f"-d {spec.text}: {spec.suite.title} runs the code of its replies in a sandbox, which needs Docker, and there is no `docker` here. "
                 "Run it on a machine that has it, or leave the benchmark out."
             )
-    if spec.suite.name == "evalscope" and spec.benchmark in GENERAL and spec.data is None:
+    if spec.suite.name == "evalscope" and spec.benchmark in GENERAL_BENCHMARKS and spec.data is None:
         raise ConfigError(f"-d {spec.text}: it asks rows of your own; name them: -d {spec.text}=PATH.")
     return benchmark
 
@@ -248,7 +250,7 @@ def _data_hash(spec: SuiteSpec) -> str:
 
 def _examples_beside(spec: SuiteSpec, data: Path) -> list[Path]:
     """`NAME_dev.csv`, which EvalScope takes few-shot examples from, beside `NAME_val.csv`."""
-    if spec.benchmark not in GENERAL:
+    if spec.benchmark not in GENERAL_BENCHMARKS:
         return []
     name = data.stem.removesuffix("_val").removesuffix("_test")
     return sorted(file for file in data.parent.glob(f"{glob.escape(name)}_dev.*") if file != data)

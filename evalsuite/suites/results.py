@@ -1,4 +1,4 @@
-"""What a driver left (`drivers/driving.py` has the form) → imported samples and reported scores."""
+"""What a driver left (`drivers/driver_protocol.py` has the form) → imported samples and reported scores."""
 
 from __future__ import annotations
 

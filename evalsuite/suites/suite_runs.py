@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from evalsuite._util.compact import OffsetSet
-from evalsuite.backends.base import Served
+from evalsuite.backends.base import ServedModel
 from evalsuite.config import RunConfig
 from evalsuite.endpoint.wire import dumps
 from evalsuite.errors import EvalsuiteError, RunIncomplete
-from evalsuite.runs.aggregate import Tally
-from evalsuite.runs.directory import RunDirectory, write_failed
+from evalsuite.runs.aggregate import ScoreAggregate
+from evalsuite.runs.directory import RunDirectory, write_error
 from evalsuite.runs.imported import ImportedPlan, ImportedScores, count_line, imported_line, imported_plan
 from evalsuite.runs.journal import Journal, compact, journal_lines
-from evalsuite.runs.meter import Earlier, Meter
+from evalsuite.runs.meter import EarlierTotals, RunProgress
 from evalsuite.runs.summary import DatasetResults
 from evalsuite.runs.work import Variant
 from evalsuite.suites.driver_process import Driver
@@ -30,7 +30,7 @@ APPEND_LINES = 500
 
 
 @dataclass
-class _Piece:
+class _JobRun:
     """One job for one variant."""
 
     job: SuiteJob
@@ -63,13 +63,13 @@ class SuiteRuns:
         self.names = frozenset(job.name for job in jobs)
         """The datasets whose journal lines are these jobs'."""
 
-    def _piece(self, job: SuiteJob, variant: Variant) -> _Piece:
+    def _piece(self, job: SuiteJob, variant: Variant) -> _JobRun:
         identity = job.identity(variant.fingerprint)
         name = f"{re.sub(r'[^A-Za-z0-9._-]', '_', job.name)}-{identity[:SHOWN_DIGITS]}"
         folder = self._directory.path / SUITES_FOLDER / re.sub(r"[/\\]", "_", variant.name) / name
-        return _Piece(job, variant, identity, folder)
+        return _JobRun(job, variant, identity, folder)
 
-    def reconcile(self, meter: Meter) -> None:
+    def reconcile(self, meter: RunProgress) -> None:
         """Take what earlier starts imported as it is; import what a suite finished; the rest is owed."""
         if not self._pieces:
             return
@@ -108,7 +108,7 @@ class SuiteRuns:
 
     def _drop(self, offsets: set[int]) -> None:
         """Lines of an import that was cut off, or of another job of the same name."""
-        compact(self._directory, move=OffsetSet(), drop=OffsetSet(offsets), taken_back=OffsetSet())
+        compact(self._directory, move=OffsetSet(), drop=OffsetSet(offsets), restored=OffsetSet())
 
     def owed(self, variant: str) -> bool:
         """Whether a variant still has a benchmark to run."""
@@ -119,7 +119,7 @@ class SuiteRuns:
         """Whether any benchmark's results are there."""
         return any(piece.results for piece in self._pieces)
 
-    def run(self, variant: str, served: Served, check: Callable[[], None], meter: Meter) -> None:
+    def run(self, variant: str, served: ServedModel, check: Callable[[], None], meter: RunProgress) -> None:
         """Run what a variant owes, one benchmark after another. What fails is kept for `problem`; the others go on."""
         for piece in self._pieces:
             if piece.variant.name == variant and piece.results is None:
@@ -128,7 +128,9 @@ class SuiteRuns:
                 except RunIncomplete as error:
                     piece.problem = error
 
-    def _run(self, piece: _Piece, served: Served, check: Callable[[], None], meter: Meter) -> None:
+    def _run(
+        self, piece: _JobRun, served: ServedModel, check: Callable[[], None], meter: RunProgress
+    ) -> None:
         spec = piece.job.spec
         self._say(
             f"{spec.text}: {spec.suite.title} {piece.job.environment.version} asks {piece.variant.name} …"
@@ -138,7 +140,7 @@ class SuiteRuns:
         try:
             piece.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise write_failed(piece.folder, error) from error
+            raise write_error(piece.folder, error) from error
         told = piece.job.told(served, piece.folder)
         Driver(piece.job, self._config, piece.log, piece.folder, self._say).run(told, check)
         result = read_result(piece.folder)
@@ -148,12 +150,12 @@ class SuiteRuns:
             )
         self._take(piece, result, meter, write=True)
 
-    def _take(self, piece: _Piece, result: SuiteResult, meter: Meter, *, write: bool) -> None:
+    def _take(self, piece: _JobRun, result: SuiteResult, meter: RunProgress, *, write: bool) -> None:
         """Count a benchmark's samples; with `write`, their journal lines are appended."""
         job, variant, source = piece.job, piece.variant.name, piece.job.source
         kept = ImportedScores(source)
         counted: list[dict[str, Any]] = []
-        taken = Earlier()
+        taken = EarlierTotals()
         for sample in read_samples(piece.folder):
             kept.add(sample)
             line = imported_line(sample, variant, job.name, source, piece.identity)
@@ -167,18 +169,18 @@ class SuiteRuns:
         plan = imported_plan(
             job.spec.text, job.name, variant, kept.counts, source, kept.metrics(result.reported), notes
         )
-        tally = Tally(plan.metrics, self._config.on_error)
+        aggregate = ScoreAggregate(plan.metrics, self._config.on_error)
         for line in counted:
-            count_line(tally, line)
+            count_line(aggregate, line)
         meter.earlier.take(taken)
         meter.total += len(counted)
         if write:
             meter.imported += len(counted)
         else:
             meter.reused += len(counted)
-        piece.results = DatasetResults(variant, plan, tally, 0)
+        piece.results = DatasetResults(variant, plan, aggregate, 0)
 
-    def _append(self, piece: _Piece) -> None:
+    def _append(self, piece: _JobRun) -> None:
         """The journal lines of a benchmark, once all its samples have been read."""
         job, batch = piece.job, []
         with Journal(self._directory.journal) as journal:
@@ -211,7 +213,7 @@ class SuiteRuns:
 COUNTED = ("subset", "outcome", "scores", "cluster", "categories")
 
 
-def _without_samples(piece: _Piece, result: SuiteResult) -> str:
+def _without_samples(piece: _JobRun, result: SuiteResult) -> str:
     said = ", ".join(f"{score.metric} = {score.value:g}" for score in result.reported) or "no score either"
     return (
         f"{piece.job.spec.text}: {piece.job.spec.suite.title} wrote no samples ({said}), so there is nothing to count, compare or look at. "

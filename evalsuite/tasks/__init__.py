@@ -28,7 +28,7 @@ def task_class(kind: str) -> type[Task[Any]]:
     return found
 
 
-def recognise(values: Mapping[str, Any], place: str) -> str:
+def infer_kind(values: Mapping[str, Any], place: str) -> str:
     """Tell a dataset's kind from its first row. Raises `InputError` when no kind takes such columns."""
     for kind in KINDS:
         if task_class(kind).recognises(values):

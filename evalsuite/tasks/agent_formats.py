@@ -25,8 +25,8 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from evalsuite.metrics.json_repair import mended_object
-from evalsuite.metrics.tool_schemas import UNKNOWN, stated_parameters, tool_description, tool_schema
+from evalsuite.metrics.json_repair import repair_object
+from evalsuite.metrics.tool_schemas import UNKNOWN, declared_parameters, tool_description, tool_schema
 from evalsuite.metrics.tool_steps import FINISH, NO_ACTION, parse_step, strict_json, tool_name, tool_names
 from evalsuite.tasks.dialogues import system_message
 from evalsuite.types import Message, Prompt
@@ -85,9 +85,13 @@ def toolbench_prompt(
     messages: Sequence[Message], tools: Sequence[Mapping[str, Any]], *, flat: bool
 ) -> Prompt:
     """The record as ToolLLaMA reads it; `flat` for the text its own code makes of the turns."""
-    own, rest = _system_apart(messages)
+    own, rest = _split_system_text(messages)
     functions = str([_function(tool) for tool in tools])
-    rules = own if _API_LIST_MARK in own else _with_own_words(own, f"{TOOLBENCH_RULES}{API_LIST}{functions}")
+    rules = (
+        own
+        if _API_LIST_MARK in own
+        else _combine_instructions(own, f"{TOOLBENCH_RULES}{API_LIST}{functions}")
+    )
     turns = [{"role": "system", "content": rules}, *_toolbench_turns(rest)]
     if not flat:
         return Prompt(messages=turns, stop=(OBSERVATION_STOP,))
@@ -97,8 +101,8 @@ def toolbench_prompt(
 
 def openai_prompt(messages: Sequence[Message], tools: Sequence[Mapping[str, Any]]) -> Prompt:
     """The record in OpenAI's tool protocol."""
-    own, rest = _system_apart(messages)
-    system = {"role": "system", "content": _with_own_words(own, TOOL_CALL_RULES)}
+    own, rest = _split_system_text(messages)
+    system = {"role": "system", "content": _combine_instructions(own, TOOL_CALL_RULES)}
     return Prompt(messages=[system, *_openai_turns(rest)], tools=openai_tools(tools))
 
 
@@ -113,7 +117,7 @@ def openai_tools(tools: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 def _function(tool: Mapping[str, Any]) -> dict[str, Any]:
     """Name, description and JSON Schema of a tool. Parameters described in prose move to the description."""
-    stated, description = stated_parameters(tool), tool_description(tool)
+    stated, description = declared_parameters(tool), tool_description(tool)
     schema = tool_schema(tool)
     if schema == UNKNOWN and isinstance(stated, str) and stated.strip():
         description = f"{description}\nParameters: {stated}".strip()
@@ -125,13 +129,13 @@ def _function(tool: Mapping[str, Any]) -> dict[str, Any]:
     return {"name": tool_name(tool), "description": description, "parameters": parameters}
 
 
-def _system_apart(messages: Sequence[Message]) -> tuple[str, Sequence[Message]]:
+def _split_system_text(messages: Sequence[Message]) -> tuple[str, Sequence[Message]]:
     if messages[0]["role"] != "system":
         return "", messages
     return _text(messages[0]), messages[1:]
 
 
-def _with_own_words(own: str, ours: str) -> str:
+def _combine_instructions(own: str, ours: str) -> str:
     return ours if _TEXT_PROTOCOL_MARK in own or not own.strip() else f"{own}\n\n{ours}"
 
 
@@ -144,7 +148,7 @@ def _react_turn(turn: Message) -> Message:
     if turn["role"] in RESULT_ROLES:
         return {"role": "user", "content": f"{OBSERVATION_STOP} {turn['content']}"}
     if turn["role"] == AGENT_ROLE and _calls(turn):
-        return {"role": AGENT_ROLE, "content": _written_step(turn)}
+        return {"role": AGENT_ROLE, "content": _react_text(turn)}
     return {"role": turn["role"], "content": turn["content"] if turn["content"] is not None else ""}
 
 
@@ -153,7 +157,7 @@ def _calls(turn: Message) -> list[dict[str, Any]]:
     return [call for call in calls if isinstance(call, dict)] if isinstance(calls, list) else []
 
 
-def _written_step(turn: Message) -> str:
+def _react_text(turn: Message) -> str:
     """A step with a native call as ReAct text."""
     name, written = _name_and_input(_calls(turn)[0])
     thought = _text(turn).strip()
@@ -185,28 +189,28 @@ def _toolbench_turns(messages: Sequence[Message]) -> Iterator[Message]:
 
 
 def _openai_turns(messages: Sequence[Message]) -> Iterator[Message]:
-    waiting: list[str] = []
+    pending_ids: list[str] = []
     """Ids of calls whose results have not come."""
-    made = 0
+    calls_before = 0
     for turn in messages:
         if turn["role"] in RESULT_ROLES:
-            yield _result(turn, waiting) if waiting else _react_turn(turn)
+            yield _result(turn, pending_ids) if pending_ids else _react_turn(turn)
             continue
-        yield from (_no_result(identity) for identity in waiting)
-        waiting = []
+        yield from (_empty_result(identity) for identity in pending_ids)
+        pending_ids = []
         if turn["role"] != AGENT_ROLE:
             yield {"role": turn["role"], "content": turn["content"] if turn["content"] is not None else ""}
             continue
-        message = _call_turn(turn, made)
-        waiting = [call["id"] for call in message.get("tool_calls", ())]
-        made += len(waiting)
+        message = _call_turn(turn, calls_before)
+        pending_ids = [call["id"] for call in message.get("tool_calls", ())]
+        calls_before += len(pending_ids)
         yield message
-    yield from (_no_result(identity) for identity in waiting)
+    yield from (_empty_result(identity) for identity in pending_ids)
 
 
-def _result(turn: Message, waiting: list[str]) -> Message:
+def _result(turn: Message, pending_ids: list[str]) -> Message:
     own = turn.get("tool_call_id")
-    identity = waiting.pop(waiting.index(own) if own in waiting else 0)
+    identity = pending_ids.pop(pending_ids.index(own) if own in pending_ids else 0)
     content = (
         turn["content"]
         if isinstance(turn["content"], str)
@@ -215,33 +219,33 @@ def _result(turn: Message, waiting: list[str]) -> Message:
     return {"role": "tool", "tool_call_id": identity, "content": content}
 
 
-def _no_result(identity: str) -> Message:
+def _empty_result(identity: str) -> Message:
     return {"role": "tool", "tool_call_id": identity, "content": NO_RESULT}
 
 
-def _call_turn(turn: Message, made: int) -> Message:
-    """A step with its call or calls; `made` is how many came before. Text without a call stays text."""
+def _call_turn(turn: Message, calls_before: int) -> Message:
+    """A step with its call or calls; `calls_before` is how many came before. Text without a call stays text."""
     native = _calls(turn)
     if native:
         calls = [(*_name_and_input(call), call.get("id")) for call in native]
-        return {"role": AGENT_ROLE, "content": _text(turn), "tool_calls": _tool_calls(calls, made)}
+        return {"role": AGENT_ROLE, "content": _text(turn), "tool_calls": _tool_calls(calls, calls_before)}
     text = _text(turn)
     step = parse_step(text)
     if step.action == NO_ACTION:
         return {"role": AGENT_ROLE, "content": text}
     thought = text.rpartition("Action:")[0].strip().removeprefix("Thought:").strip()
     call = (FINISH if step.action is None else step.action, step.input, None)
-    return {"role": AGENT_ROLE, "content": thought, "tool_calls": _tool_calls([call], made)}
+    return {"role": AGENT_ROLE, "content": thought, "tool_calls": _tool_calls([call], calls_before)}
 
 
-def _tool_calls(calls: Sequence[tuple[str, str, Any]], made: int) -> list[dict[str, Any]]:
+def _tool_calls(calls: Sequence[tuple[str, str, Any]], calls_before: int) -> list[dict[str, Any]]:
     return [
         {
             "id": own if isinstance(own, str) and own else f"call{number:05d}",
             "type": "function",
             "function": {"name": name, "arguments": _arguments(written)},
         }
-        for number, (name, written, own) in enumerate(calls, start=made + 1)
+        for number, (name, written, own) in enumerate(calls, start=calls_before + 1)
     ]
 
 
@@ -249,5 +253,5 @@ def _arguments(written: str) -> str:
     """The input as JSON text of an object, which servers insist on; what is none is mended, or wrapped."""
     if isinstance(strict_json(written), dict):
         return written
-    found = mended_object(written)
+    found = repair_object(written)
     return json.dumps({"input": written} if found is None else found, ensure_ascii=False)

@@ -17,7 +17,7 @@ from evalsuite.data.dataset import RowError
 from evalsuite.metrics.text import split_reasoning
 from evalsuite.types import (
     AgentFormat,
-    LogprobForm,
+    LogprobPrompt,
     Message,
     Outcome,
     Party,
@@ -56,14 +56,14 @@ class Style:
     """Rows come from named subjects, so that a header may name them."""
     multiple: bool = False
     """Some rows have several right answers, so every row is asked as if it might."""
-    logprob: LogprobForm | None = None
+    logprob: LogprobPrompt | None = None
     """How the letters' probabilities are asked for; None where the answer is in the reply's words."""
     categories: bool = False
     """Rows name a category beside their subject, and results are given for each."""
     exam: str | None = None
     """A benchmark whose own wording is used (`ceval`)."""
     profiles: tuple[str, ...] = ()
-    """Further scoring profiles that are wanted, of those the task knows (`Task.wanted_profiles`)."""
+    """Further scoring profiles that are wanted, of those the task knows (`Task.select_profiles`)."""
     agent_format: AgentFormat = "react"
     """How an agent's tools and turns are rendered."""
     pairs: Literal["none", "some", "all"] = "none"
@@ -78,7 +78,7 @@ class Metric:
 
     `aggregate`: `mean` over samples; `macro`, the unweighted mean of the subsets' means; `corpus`, computed by
     `from_statistics` from the sum of the samples' sufficient statistics; `pass_at_k` and `pass_hat_k`, the mean over
-    rows that are asked several times of the chance that some, or all, of `drawn` tries are right (a score of 1).
+    rows that are asked several times of the chance that some, or all, of `k` tries are right (a score of 1).
     `of` names the score that is aggregated where it is not the metric's own name. `unit`: `proportion` and `score` lie in 0..1, `bleu` in
     0..100, `ratio` is free but not negative, `difference` is free.
     """
@@ -88,7 +88,7 @@ class Metric:
     primary: bool = False
     aggregate: Aggregate = "mean"
     of: str | None = None
-    drawn: int = 0
+    k: int = 0
     """Tries drawn of each row (k); 0 for metrics of single samples."""
     higher_is_better: bool = True
     from_statistics: Callable[[Sequence[float]], float] | None = None
@@ -107,7 +107,7 @@ class Metric:
         """The most it can be; infinity for a ratio."""
         return {"proportion": 1.0, "score": 1.0, "bleu": 100.0}.get(self.unit, math.inf)
 
-    def of_failure(self, empty: float | None) -> float | None:
+    def failure_value(self, empty: float | None) -> float | None:
         """What a sample counts that could not be had, under `--on-error wrong`; None where it does not count.
 
         `empty` is what an empty reply would score, which tells whether the metric applies to the row. Only metrics
@@ -122,7 +122,7 @@ class Breakdown:
     """A further table of a dataset: its samples by a key the task gives each of them (`Task.lines`).
 
     `columns` name the parts of a key. Beside the number of its samples a line has the means of the scores named in
-    `averages`. Lines stand by the number their key begins with (`by_number`), else the most frequent first. `filter`
+    `averages`. Lines stand by the number their key begins with (`numeric_order`), else the most frequent first. `filter`
     names the report's filter of samples that the key is a value of.
     """
 
@@ -130,13 +130,13 @@ class Breakdown:
     title: str
     columns: tuple[str, ...]
     averages: tuple[str, ...] = ()
-    by_number: bool = False
+    numeric_order: bool = False
     filter: str = ""
     note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class FollowUpRequest:
     """A further request that a sample takes after its first reply: what is asked, and of whom."""
 
     prompt: Prompt
@@ -159,19 +159,19 @@ class Task(ABC, Generic[RowT]):
     """Whether `--cot` changes what is asked."""
     takes_logprob: ClassVar[bool] = False
     """Whether `--mcq-mode` changes what is asked."""
-    pooled: ClassVar[bool] = True
+    pools_files: ClassVar[bool] = True
     """Whether the files of a folder add up to one number; else each is a dataset of its own."""
-    flat_only: ClassVar[bool] = False
+    flat_prompts_only: ClassVar[bool] = False
     """Whether its prompts are flat texts whatever --completions says."""
-    measures: ClassVar[bool] = False
+    measures_texts: ClassVar[bool] = False
     """Whether texts are measured; the generation settings play no part then."""
-    why_without_value: ClassVar[str] = ""
+    no_value_reason: ClassVar[str] = ""
     """What keeps every reply of a dataset from being counted, where that can be said."""
-    in_steps: ClassVar[bool] = False
+    has_follow_ups: ClassVar[bool] = False
     """Whether a sample may take further requests (`further`)."""
     judged: ClassVar[bool] = False
     """Whether another model, the judge, is asked about the replies."""
-    judged_elsewhere: ClassVar[bool] = False
+    scored_elsewhere: ClassVar[bool] = False
     """Whether another harness asked and judged: its scores stand as they are."""
 
     @classmethod
@@ -195,7 +195,7 @@ class Task(ABC, Generic[RowT]):
         """What is odd about a good row, as pairs of what it is and what was expected; a warning, not a fault."""
         return ()
 
-    def unfit_for_logprob(self, row: RowT) -> Iterable[tuple[str, str]]:
+    def logprob_problems(self, row: RowT) -> Iterable[tuple[str, str]]:
         """Why one token cannot answer a row, as pairs of what it has and what was expected."""
         return ()
 
@@ -227,7 +227,7 @@ class Task(ABC, Generic[RowT]):
     def prompt(self, row: RowT, shots: Sequence[RowT], style: Style, subject: str) -> Prompt:
         """What is asked; `shots` are the few-shot rows, already cut to `style.shots`."""
 
-    def further(self, row: RowT, reply: Reply, style: Style) -> Sequence[Ask]:
+    def further(self, row: RowT, reply: Reply, style: Style) -> Sequence[FollowUpRequest]:
         """What is asked once the first reply is there; the replies to it are `reply.further` when `score` is called."""
         return ()
 
@@ -237,14 +237,14 @@ class Task(ABC, Generic[RowT]):
             return Prompt(text=GREETING)
         return Prompt(messages=[{"role": "user", "content": GREETING}])
 
-    def recorded(self, values: Mapping[str, Any]) -> Reply | None:
+    def recorded_reply(self, values: Mapping[str, Any]) -> Reply | None:
         """The reply that a record's own columns hold (log-probabilities, judgements), for data that is only scored.
 
         None where there are no such columns: then the column `prediction` counts. Raises `RowError`.
         """
         return None
 
-    def recorded_traits(self, row: RowT, reply: Reply) -> Iterable[str]:
+    def recorded_reply_traits(self, row: RowT, reply: Reply) -> Iterable[str]:
         """Facts about a reply of such data that decide the dataset's style, or what is still to be asked."""
         return ()
 
@@ -252,18 +252,18 @@ class Task(ABC, Generic[RowT]):
     def gold(self, row: RowT) -> Any:
         """The right answer, as it is written to the journal."""
 
-    def from_gold(self, gold: Any, style: Style) -> RowT | None:
+    def row_from_gold(self, gold: Any, style: Style) -> RowT | None:
         """A row that a reply can be judged by, from `gold` alone; None where judging needs more (options, tools)."""
         return None
 
-    def wanted_profiles(self, names: Collection[str], *, in_words: bool = True) -> tuple[str, ...]:
+    def select_profiles(self, names: Collection[str], *, in_words: bool = True) -> tuple[str, ...]:
         """Those of the names that are profiles of this kind, always in the same order.
 
         None is where answers are not `in_words`: profiles read replies, not probabilities.
         """
         return tuple(name for name in self.profiles if name in names and in_words)
 
-    def lacks(self, profile: str) -> str:
+    def missing_for_profile(self, profile: str) -> str:
         """What has to be installed before that profile can be judged, and how; "" for nothing."""
         return ""
 
@@ -287,7 +287,7 @@ class Task(ABC, Generic[RowT]):
         """The lines of those tables a sample counts on: (the table's name, a key). Never raises."""
         return ()
 
-    def judges(self) -> Mapping[str, str]:
+    def label_versions(self) -> Mapping[str, str]:
         """Versions of what judges besides the metrics (labels); a new one has kept replies judged again."""
         return {}
 

@@ -21,7 +21,7 @@ class BenchmarkTask(Task[Any]):
     kind: ClassVar[str] = "benchmark"
     columns: ClassVar[str] = "(what another harness wrote)"
     takes_shots: ClassVar[bool] = False
-    judged_elsewhere: ClassVar[bool] = True
+    scored_elsewhere: ClassVar[bool] = True
 
     @classmethod
     def recognises(cls, _: Mapping[str, Any]) -> bool:
@@ -52,12 +52,12 @@ class BenchmarkTask(Task[Any]):
         """The row is its gold answer."""
         return row
 
-    def from_gold(self, gold: Any, style: Style) -> Any:
+    def row_from_gold(self, gold: Any, style: Style) -> Any:
         """The gold answer is all there is of the row."""
         return gold
 
     def score(self, row: Any, reply: Reply, style: Style) -> Score:
-        """No score of ours; see `Task.judged_elsewhere`."""
+        """No score of ours; see `Task.scored_elsewhere`."""
         return Score("unparsed")
 
     def metrics(self, style: Style) -> tuple[Metric, ...]:

@@ -43,7 +43,7 @@ def system_message(tools: Sequence[Mapping[str, Any]]) -> Message:
 
 def dialogue_steps(turns: Any, tools: Sequence[Mapping[str, Any]]) -> Iterator[tuple[list[Message], str]]:
     """The messages before each step, and the step. Raises `RowError` for what is no dialogue."""
-    checked = _checked(turns)
+    checked = _checked_turns(turns)
     messages = [system_message(tools)]
     called = ""
     for turn, following in zip(checked, [*checked[1:], _NO_TURN], strict=True):
@@ -59,17 +59,17 @@ def dialogue_steps(turns: Any, tools: Sequence[Mapping[str, Any]]) -> Iterator[t
 
 def described_tools(tools: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """A dialogue's tools by the names that steps use, with `Finish`."""
-    described = [_described(tool) for tool in tools]
+    described = [_tool_with_names(tool) for tool in tools]
     return described if FINISH in tool_names(described) else [*described, FINISH_TOOL]
 
 
-def _described(tool: Mapping[str, Any]) -> dict[str, Any]:
+def _tool_with_names(tool: Mapping[str, Any]) -> dict[str, Any]:
     if "Name" not in tool:
         return dict(tool)
     return {"name": tool["Name"], "description": tool.get("function"), "parameters": tool.get("input")}
 
 
-def _checked(turns: Any) -> list[dict[str, str]]:
+def _checked_turns(turns: Any) -> list[dict[str, str]]:
     if not isinstance(turns, list) or not turns:
         raise RowError(("'conversations' is not a list of turns", CONVERSATION_FORM))
     for number, turn in enumerate(turns, start=1):

@@ -29,7 +29,9 @@ def subject_groups(dataset: str, subjects: Collection[str]) -> Mapping[str, Coll
     """
     named = exam_name(dataset)
     fitting = (
-        [named] if named else [exam for exam in EXAM_GROUPS if len(subjects) > 1 and _has(exam, subjects)]
+        [named]
+        if named
+        else [exam for exam in EXAM_GROUPS if len(subjects) > 1 and _has_subjects(exam, subjects)]
     )
     if len(fitting) != 1:
         return {}
@@ -38,5 +40,5 @@ def subject_groups(dataset: str, subjects: Collection[str]) -> Mapping[str, Coll
     return {group: members for group, members in found.items() if members}
 
 
-def _has(exam: str, subjects: Collection[str]) -> bool:
+def _has_subjects(exam: str, subjects: Collection[str]) -> bool:
     return set(subjects) <= {subject for members in EXAM_GROUPS[exam].values() for subject in members}

@@ -103,7 +103,7 @@ class Gsm8kTask(Task[Gsm8kRow]):
         try:
             gold = numbers.gold(answer)
         except ValueError:
-            faults.append((_no_gold(answer), "a solution that ends in '#### NUMBER'"))
+            faults.append((_gold_problem(answer), "a solution that ends in '#### NUMBER'"))
         if faults:
             raise RowError(*faults)
         solution = _CALCULATOR_MARK.sub("", answer.rpartition("####")[0]).strip()
@@ -128,18 +128,18 @@ class Gsm8kTask(Task[Gsm8kRow]):
             )
         messages: list[Message] = []
         for shot in shots:
-            messages.append({"role": "user", "content": _ask(shot, style)})
+            messages.append({"role": "user", "content": _chat_question(shot, style)})
             messages.append(
                 {"role": "assistant", "content": f"{shot.solution}\n{CLOSINGS[style.lang] % shot.answer}"}
             )
-        messages.append({"role": "user", "content": _ask(row, style)})
+        messages.append({"role": "user", "content": _chat_question(row, style)})
         return Prompt(messages=messages)
 
     def gold(self, row: Gsm8kRow) -> str:
         """The gold number."""
         return row.answer
 
-    def from_gold(self, gold: str, style: Style) -> Gsm8kRow | None:
+    def row_from_gold(self, gold: str, style: Style) -> Gsm8kRow | None:
         """The problem plays no part in the scores; profiles read the whole answer, of which the gold is a part."""
         return None if style.profiles else Gsm8kRow("", "", gold)
 
@@ -187,10 +187,10 @@ def _profile_metrics(style: Style) -> list[Metric]:
     return [Metric(f"{name}/accuracy", profile=name, version=VERSION) for name in style.profiles]
 
 
-def _no_gold(answer: str) -> str:
+def _gold_problem(answer: str) -> str:
     _, hashes, after = answer.rpartition("####")
     return f"the answer has {after.strip()[:60]!r} for its number" if hashes else "the answer has no '####'"
 
 
-def _ask(row: Gsm8kRow, style: Style) -> str:
+def _chat_question(row: Gsm8kRow, style: Style) -> str:
     return f"{row.question}\n{INSTRUCTIONS[style.lang]}"

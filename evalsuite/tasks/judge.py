@@ -30,7 +30,7 @@ from evalsuite.tasks.base import (
     CHINESE_TRAIT,
     PAIR_TRAIT,
     UNJUDGED_TRAIT,
-    Ask,
+    FollowUpRequest,
     Language,
     Metric,
     Style,
@@ -40,13 +40,13 @@ from evalsuite.tasks.base import (
     text_value,
 )
 from evalsuite.tasks.qa import FLAT, question_turns
-from evalsuite.types import Further, Message, Prompt, Reply, Score
+from evalsuite.types import FollowUpReply, Message, Prompt, Reply, Score
 
 MAX_TOKENS = 1024
 DEFAULT_SCALE = (1.0, 10.0)
 SCALE_FORM = "a lower and an upper end such as 1-10, or an empty cell"
 JUDGEMENT_COLUMNS = ("judgement", "judgement_swapped")
-UNREADABLE, INCONSISTENT, MENDED = "unreadable_verdict", "position_inconsistent", "mended_verdict"
+UNREADABLE, INCONSISTENT, REPAIRED = "unreadable_verdict", "position_inconsistent", "mended_verdict"
 """Labels."""
 STAGE, UNREADABLE_STAGE = "verdict", "unreadable"
 _SCALE = re.compile(r"\s*(-?\d+(?:\.\d+)?)\s*(?:-|–|to|\.\.|,)\s*(-?\d+(?:\.\d+)?)\s*")
@@ -106,7 +106,7 @@ class JudgeTask(Task[JudgeRow]):
         "question (or query, or messages), rubric; optional reference, scale, prediction_b, system, history, category"
     )
     takes_shots: ClassVar[bool] = False
-    in_steps: ClassVar[bool] = True
+    has_follow_ups: ClassVar[bool] = True
     judged: ClassVar[bool] = True
 
     @classmethod
@@ -169,28 +169,28 @@ class JudgeTask(Task[JudgeRow]):
         text = "\n\n".join([*turns[:-1], f"{question}{turns[-1]}\n{answer}"])
         return Prompt(text=text, stop=(f"\n{question.rstrip()}",))
 
-    def further(self, row: JudgeRow, reply: Reply, style: Style) -> Sequence[Ask]:
+    def further(self, row: JudgeRow, reply: Reply, style: Style) -> Sequence[FollowUpRequest]:
         """What the judge is asked; nothing about a reply without an answer."""
         answer = _answer(reply)
         if not answer:
             return ()
         if not row.other:
-            return (Ask(_prompt(row, style, answer), "judge"),)
+            return (FollowUpRequest(_prompt(row, style, answer), "judge"),)
         orders = ((answer, row.other), (row.other, answer))
-        return tuple(Ask(_prompt(row, style, *order), "judge") for order in orders)
+        return tuple(FollowUpRequest(_prompt(row, style, *order), "judge") for order in orders)
 
-    def recorded(self, values: Mapping[str, Any]) -> Reply | None:
+    def recorded_reply(self, values: Mapping[str, Any]) -> Reply | None:
         """Columns `judgement` and `judgement_swapped`, beside `prediction`."""
-        given = [_as_written(values.get(name)) for name in JUDGEMENT_COLUMNS]
+        given = [_judgement_text(values.get(name)) for name in JUDGEMENT_COLUMNS]
         if not given[0]:
             return None
         if text_value(values, "prediction_b") and not given[1]:
             what = "a pair with one judgement"
             raise RowError((what, "'judgement_swapped', the verdict with the answers' places swapped"))
-        verdicts = tuple(Further("judge", "", Reply(text)) for text in given if text)
+        verdicts = tuple(FollowUpReply("judge", "", Reply(text)) for text in given if text)
         return Reply(text_value(values, "prediction", "predictions"), further=verdicts)
 
-    def recorded_traits(self, row: JudgeRow, reply: Reply) -> Iterable[str]:
+    def recorded_reply_traits(self, row: JudgeRow, reply: Reply) -> Iterable[str]:
         """Whether a judge has to be asked about the reply."""
         if not reply.further and _answer(reply):
             yield UNJUDGED_TRAIT
@@ -211,11 +211,11 @@ class JudgeTask(Task[JudgeRow]):
             return _pair_score(texts, values)
         verdict = judgement.read_score(texts[0], *row.scale)
         if verdict is None or verdict.score is None:
-            return _unreadable(texts, values)
-        share = judgement.normalised(verdict.score, *row.scale)
+            return _unreadable_score(texts, values)
+        share = judgement.normalized_score(verdict.score, *row.scale)
         values |= {"judge_score": share, "judge_points": verdict.score, "unreadable_rate": 0.0}
         extracted = {"score": verdict.score, "scale": list(row.scale), "reason": verdict.reason}
-        return Score("scored", extracted, STAGE, values, (MENDED,) if verdict.mended else ())
+        return Score("scored", extracted, STAGE, values, (REPAIRED,) if verdict.repaired else ())
 
     def _without_judge(self, row: JudgeRow, reply: Reply, values: dict[str, float | None]) -> Score:
         """The lowest score for a reply that gave the judge nothing to read."""
@@ -278,9 +278,9 @@ def _prompt(row: JudgeRow, style: Style, *answers: str) -> Prompt:
     parts = [
         opening,
         row.rubric.strip() or wording.rubric,
-        _fenced("question", _conversation(row.messages)),
-        *([_fenced("reference_answer", row.reference)] if row.reference.strip() else []),
-        *(_fenced(name, answer) for name, answer in zip(names, answers, strict=True)),
+        _tagged("question", _conversation(row.messages)),
+        *([_tagged("reference_answer", row.reference)] if row.reference.strip() else []),
+        *(_tagged(name, answer) for name, answer in zip(names, answers, strict=True)),
         wording.guard,
         form,
     ]
@@ -294,17 +294,17 @@ def _conversation(messages: Sequence[Message]) -> str:
     return "\n".join(f"[{message['role']}] {text_value(message, 'content')}" for message in messages)
 
 
-def _fenced(name: str, text: str) -> str:
+def _tagged(name: str, text: str) -> str:
     """The text between tags that it cannot hold."""
     mark = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=3).hexdigest()
     return f"<{name}-{mark}>\n{text}\n</{name}-{mark}>"
 
 
-def _as_written(value: Any) -> str:
+def _judgement_text(value: Any) -> str:
     """A judgement as the judge would have sent it."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         return "" if math.isnan(value) else json.dumps({judgement.SCORE: value})
-    if isinstance(value, str) and (verdict := value.strip()).casefold() in judgement.CHOICES:
+    if isinstance(value, str) and (verdict := value.strip()).casefold() in judgement.CHOICES_BY_WORD:
         return json.dumps({judgement.VERDICT: verdict})
     return text_value({"judgement": value}, "judgement")
 
@@ -314,16 +314,16 @@ def _pair_score(texts: Sequence[str], values: dict[str, float | None]) -> Score:
     verdicts = [judgement.read_choice(text) for text in texts]
     choices = [verdict.choice for verdict in verdicts if verdict and verdict.choice]
     if len(choices) != 2:
-        return _unreadable(texts, values)
-    result, consistent = judgement.result_of(choices[0], choices[1])
+        return _unreadable_score(texts, values)
+    result, consistent = judgement.pair_outcome(choices[0], choices[1])
     values |= _result_values(result) | {"position_consistency": float(consistent), "unreadable_rate": 0.0}
     extracted = {
         "result": result,
         "verdicts": list(choices),
         "reasons": [verdict.reason for verdict in verdicts if verdict],
     }
-    mended = any(verdict.mended for verdict in verdicts if verdict)
-    labels = (*(() if consistent else (INCONSISTENT,)), *((MENDED,) if mended else ()))
+    repaired = any(verdict.repaired for verdict in verdicts if verdict)
+    labels = (*(() if consistent else (INCONSISTENT,)), *((REPAIRED,) if repaired else ()))
     return Score("scored", extracted, STAGE, values, labels)
 
 
@@ -337,7 +337,7 @@ def _result_values(result: judgement.Result) -> dict[str, float]:
     }
 
 
-def _unreadable(texts: Sequence[str], values: dict[str, float | None]) -> Score:
+def _unreadable_score(texts: Sequence[str], values: dict[str, float | None]) -> Score:
     """Excluded from every score, and counted."""
     read = values | {"unreadable_rate": 1.0}
     return Score("scored", {"unreadable": list(texts)}, UNREADABLE_STAGE, read, (UNREADABLE,))

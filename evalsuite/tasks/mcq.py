@@ -148,7 +148,7 @@ class McqTask(Task[McqRow]):
             try:
                 answer = _gold(values, options)
             except ValueError:
-                faults.append(_bad_answer(text_value(values, "answer"), options))
+                faults.append(_gold_problem(text_value(values, "answer"), options))
         if faults:
             raise RowError(*faults)
         pictures = tuple(values.get(PICTURES, ()))
@@ -161,7 +161,7 @@ class McqTask(Task[McqRow]):
             question, options, answer, subject, category, text_value(values, "explanation"), pictures
         )
 
-    def unfit_for_logprob(self, row: McqRow) -> Iterable[tuple[str, str]]:
+    def logprob_problems(self, row: McqRow) -> Iterable[tuple[str, str]]:
         """One token names one option."""
         if len(row.answer) > 1:
             yield f"several right answers, {''.join(row.answer)}", "one"
@@ -203,7 +203,7 @@ class McqTask(Task[McqRow]):
         header = _header(wording, style, subject)
         if style.completions:
             lead = f"{wording.reasoning}\n" if style.cot else ""
-            blocks = [f"{_question(shot)}\n{lead}{_worked(shot, wording, style)}" for shot in shots]
+            blocks = [f"{_question(shot)}\n{lead}{_shot_answer(shot, wording, style)}" for shot in shots]
             text = "\n\n".join([header, *blocks, f"{_question(row)}\n{lead or wording.marker}".rstrip()])
             stop = ("\n\n",) if style.cot else ("\n",)
             return Prompt(text=text, stop=() if style.logprob else stop)
@@ -211,7 +211,7 @@ class McqTask(Task[McqRow]):
         messages: list[Message] = []
         for shot in shots:
             messages.append({"role": "user", "content": _question(shot) + tail})
-            messages.append({"role": "assistant", "content": _worked(shot, wording, style)})
+            messages.append({"role": "assistant", "content": _shot_answer(shot, wording, style)})
         messages.append({"role": "user", "content": _question(row) + tail})
         messages[0] = {"role": "user", "content": f"{header}\n\n{messages[0]['content']}"}
         for turn, asked in zip(messages[::2], [*shots, row], strict=True):
@@ -316,7 +316,7 @@ def _gold(values: Mapping[str, Any], options: Mapping[str, str]) -> tuple[str, .
     return choices.parse_gold(answer, options)
 
 
-def _bad_answer(answer: str, options: Mapping[str, str]) -> tuple[str, str]:
+def _gold_problem(answer: str, options: Mapping[str, str]) -> tuple[str, str]:
     what = f"the answer '{answer}' is not among the options" if answer.strip() else "the answer is empty"
     return what, f"one of {', '.join(options)}, several of them (AC), or the full text of one option"
 
@@ -343,6 +343,6 @@ def _question(row: McqRow) -> str:
     return "\n".join([row.question.strip(), *(f"{label}. {text}" for label, text in row.options.items())])
 
 
-def _worked(row: McqRow, wording: Wording, style: Style) -> str:
+def _shot_answer(row: McqRow, wording: Wording, style: Style) -> str:
     answer = f"{'' if style.logprob == 'letter' else wording.marker}{''.join(row.answer)}"
     return f"{row.explanation.strip()}\n{answer}" if style.cot and row.explanation else answer

@@ -16,7 +16,7 @@ from evalsuite.data.dataset import RowError
 from evalsuite.metrics import bleu, likelihood
 from evalsuite.metrics.finite import finite
 from evalsuite.tasks.base import CHINESE_TRAIT, Metric, Style, Task, json_value, text_value
-from evalsuite.types import Measured, Prompt, Reply, Score
+from evalsuite.types import Measurement, Prompt, Reply, Score
 
 LOGPROBS, TOKENS = "logprobs", "tokens"
 LOGPROBS_FORM = "'logprobs' as a list of numbers of at most 0, the first of which may be null"
@@ -27,7 +27,7 @@ TEXT_SUMS = "text"
 """The statistics that every metric is computed from (`likelihood.TextStatistics`)."""
 NO_LOGPROBS, NOTHING_SCORED = "no_logprobs", "nothing_scored"
 """Labels: the reply holds no log-probabilities; the text is one token, before which nothing stands."""
-SURPRISES = 5
+LEAST_LIKELY_COUNT = 5
 """The least likely tokens of a text, shown with it."""
 
 
@@ -45,9 +45,9 @@ class PerplexityTask(Task[TextRow]):
     kind: ClassVar[str] = "perplexity"
     columns: ClassVar[str] = "text; optional id, subject or category"
     takes_shots: ClassVar[bool] = False
-    flat_only: ClassVar[bool] = True
-    measures: ClassVar[bool] = True
-    why_without_value: ClassVar[str] = "a text of one token has nothing before it that could make it likely"
+    flat_prompts_only: ClassVar[bool] = True
+    measures_texts: ClassVar[bool] = True
+    no_value_reason: ClassVar[str] = "a text of one token has nothing before it that could make it likely"
 
     @classmethod
     def recognises(cls, values: Mapping[str, Any]) -> bool:
@@ -71,7 +71,7 @@ class PerplexityTask(Task[TextRow]):
 
     def traits(self, row: TextRow) -> Iterable[str]:
         """Chinese texts, whose words are not separated by spaces."""
-        return (CHINESE_TRAIT,) if bleu.mostly_chinese([row.text]) else ()
+        return (CHINESE_TRAIT,) if bleu.is_mostly_chinese([row.text]) else ()
 
     def max_tokens(self, style: Style) -> int:
         """None is wanted; servers want to give one."""
@@ -85,7 +85,7 @@ class PerplexityTask(Task[TextRow]):
         """A sentence of several tokens."""
         return Prompt(text=PROBE_TEXT, measure="logprobs")
 
-    def recorded(self, values: Mapping[str, Any]) -> Reply | None:
+    def recorded_reply(self, values: Mapping[str, Any]) -> Reply | None:
         """Columns `logprobs` and `tokens`."""
         measured = recorded_logprobs(values, LOGPROBS, TOKENS)
         return Reply("", measured=measured) if measured else None
@@ -104,13 +104,13 @@ class PerplexityTask(Task[TextRow]):
         if found is None:
             return Score("scored", None, STAGE, dict.fromkeys(names), (NOTHING_SCORED,))
         sums = found.as_tuple()
-        values = {name: FROM_SUMS[name](sums) for name in names}
+        values = {name: METRIC_FUNCTIONS[name](sums) for name in names}
         extracted = {
             "nll": round(found.nll, 4),
             "tokens": found.tokens,
             "bytes": found.bytes,
             "words": found.words,
-            "least_likely": _surprises(measured),
+            "least_likely": _least_likely_tokens(measured),
         }
         return Score("scored", extracted, STAGE, values, statistics={TEXT_SUMS: sums})
 
@@ -127,12 +127,12 @@ class PerplexityTask(Task[TextRow]):
                 from_statistics=compute,
                 version=likelihood.VERSION,
             )
-            for name, compute in FROM_SUMS.items()
+            for name, compute in METRIC_FUNCTIONS.items()
             if name != "word_perplexity" or style.data_lang != "zh"
         )
 
 
-FROM_SUMS = {
+METRIC_FUNCTIONS = {
     "perplexity": likelihood.perplexity,
     "bits_per_byte": likelihood.bits_per_byte,
     "byte_perplexity": likelihood.byte_perplexity,
@@ -140,7 +140,7 @@ FROM_SUMS = {
 }
 
 
-def recorded_logprobs(values: Mapping[str, Any], name: str, tokens_name: str = "") -> Measured | None:
+def recorded_logprobs(values: Mapping[str, Any], name: str, tokens_name: str = "") -> Measurement | None:
     """Log-probabilities that a column holds, with their tokens where another one does; None where it is empty.
 
     Raises `RowError`.
@@ -155,7 +155,7 @@ def recorded_logprobs(values: Mapping[str, Any], name: str, tokens_name: str = "
     if tokens is not None and (not isinstance(tokens, list) or len(tokens) != len(logprobs)):
         raise RowError((f"'{tokens_name}' is not a list of as many texts", f"one token for each of '{name}'"))
     numbers = tuple(None if value is None else float(value) for value in logprobs)
-    return Measured(tuple(map(str, tokens or ())), numbers)
+    return Measurement(tuple(map(str, tokens or ())), numbers)
 
 
 def _is_logprob(numbered: tuple[int, Any]) -> bool:
@@ -166,11 +166,11 @@ def _is_logprob(numbered: tuple[int, Any]) -> bool:
     return number is not None and number <= 0
 
 
-def _surprises(measured: Measured) -> list[str]:
+def _least_likely_tokens(measured: Measurement) -> list[str]:
     """The least likely tokens with their log-probabilities, for a reader."""
     pairs = [
         (value, token)
         for token, value in zip(measured.tokens, measured.logprobs, strict=False)
         if value is not None
     ]
-    return [f"{token!r} {value:.2f}" for value, token in sorted(pairs)[:SURPRISES]]
+    return [f"{token!r} {value:.2f}" for value, token in sorted(pairs)[:LEAST_LIKELY_COUNT]]

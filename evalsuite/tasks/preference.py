@@ -4,7 +4,7 @@ Columns `prompt` (or `question`), `chosen` and `rejected`: texts, or lists of ch
 them, where both lists may begin with the prompt's own turns; optional `id`, `system`, `subset` or `category`.
 
 By log-probability (`--preference-mode logprob`) three texts are measured: the prompt with each answer, and the prompt
-alone, which tells where the answers begin (`metrics.likelihood.shared_start`). Chat puts each through the model's own
+alone, which tells where the answers begin (`metrics.likelihood.shared_prefix_length`). Chat puts each through the model's own
 template, so that the end-of-turn mark belongs to an answer; `--completions` joins flat texts. By a reward model
 (`--preference-mode reward`) the two conversations are given their rewards. Nothing is generated.
 
@@ -35,7 +35,7 @@ from evalsuite.tasks.base import (
     GREETING,
     LOGPROB_TRAIT,
     REWARD_TRAIT,
-    Ask,
+    FollowUpRequest,
     Metric,
     Style,
     Task,
@@ -44,7 +44,7 @@ from evalsuite.tasks.base import (
     text_value,
 )
 from evalsuite.tasks.perplexity import recorded_logprobs
-from evalsuite.types import Further, Measure, Measured, Message, Prompt, Reply, Score
+from evalsuite.types import FollowUpReply, Measure, Measurement, Message, Prompt, Reply, Score
 
 CHOSEN, REJECTED, TIE = "chosen", "rejected", "tie"
 ANSWERS = (CHOSEN, REJECTED)
@@ -72,8 +72,8 @@ class PreferenceTask(Task[PreferenceRow]):
     kind: ClassVar[str] = "preference"
     columns: ClassVar[str] = "prompt, chosen, rejected; optional id, system, subset or category"
     takes_shots: ClassVar[bool] = False
-    measures: ClassVar[bool] = True
-    in_steps: ClassVar[bool] = True
+    measures_texts: ClassVar[bool] = True
+    has_follow_ups: ClassVar[bool] = True
 
     @classmethod
     def recognises(cls, values: Mapping[str, Any]) -> bool:
@@ -125,18 +125,18 @@ class PreferenceTask(Task[PreferenceRow]):
         self, row: PreferenceRow, shots: Sequence[PreferenceRow], style: Style, subject: str
     ) -> Prompt:
         """The prompt with the chosen answer."""
-        return _measured_prompt(row.messages, row.chosen, style)
+        return _answer_prompt(row.messages, row.chosen, style)
 
-    def further(self, row: PreferenceRow, reply: Reply, style: Style) -> Sequence[Ask]:
+    def further(self, row: PreferenceRow, reply: Reply, style: Style) -> Sequence[FollowUpRequest]:
         """The prompt with the rejected answer; by log-probability the prompt alone, too."""
-        asks = [Ask(_measured_prompt(row.messages, row.rejected, style))]
-        return asks if style.reward else [*asks, Ask(_measured_prompt(row.messages, "", style))]
+        asks = [FollowUpRequest(_answer_prompt(row.messages, row.rejected, style))]
+        return asks if style.reward else [*asks, FollowUpRequest(_answer_prompt(row.messages, "", style))]
 
     def probe(self, style: Style) -> Prompt:
         """A conversation of two turns."""
-        return _measured_prompt(({"role": "user", "content": GREETING},), "Good day to you.", style)
+        return _answer_prompt(({"role": "user", "content": GREETING},), "Good day to you.", style)
 
-    def recorded(self, values: Mapping[str, Any]) -> Reply | None:
+    def recorded_reply(self, values: Mapping[str, Any]) -> Reply | None:
         """Columns `chosen_logprobs` and `rejected_logprobs`, or `chosen_score` and `rejected_score`."""
         found = [recorded_logprobs(values, name) for name in LOGPROBS_COLUMNS]
         if None in found:
@@ -144,9 +144,9 @@ class PreferenceTask(Task[PreferenceRow]):
         chosen, rejected = found
         if chosen is None or rejected is None:
             return None
-        return Reply("", measured=chosen, further=(Further("model", "", Reply("", measured=rejected)),))
+        return Reply("", measured=chosen, further=(FollowUpReply("model", "", Reply("", measured=rejected)),))
 
-    def recorded_traits(self, row: PreferenceRow, reply: Reply) -> Iterable[str]:
+    def recorded_reply_traits(self, row: PreferenceRow, reply: Reply) -> Iterable[str]:
         """Whether the numbers are rewards or log-probabilities."""
         if reply.measured is None:
             return ()
@@ -156,14 +156,14 @@ class PreferenceTask(Task[PreferenceRow]):
         """Both answers, each under what people said of it."""
         return {CHOSEN: row.chosen, REJECTED: row.rejected}
 
-    def from_gold(self, gold: Mapping[str, str], style: Style) -> PreferenceRow:
+    def row_from_gold(self, gold: Mapping[str, str], style: Style) -> PreferenceRow:
         """The texts play no part in the scores."""
         return PreferenceRow(({"role": "user", "content": ""},), gold[CHOSEN], gold[REJECTED])
 
     def score(self, row: PreferenceRow, reply: Reply, style: Style) -> Score:
         """Compare the two answers. A reply that does not measure both counts as no success."""
         names = {metric.score for metric in self.metrics(Style(style.lang, 0))}
-        compared = _compared(reply)
+        compared = _answer_values(reply)
         if compared is None:
             nothing = {name: 0.0 if name.startswith("accuracy") else None for name in names}
             return Score("unparsed", values=nothing, labels=(UNMEASURED,))
@@ -205,7 +205,7 @@ def _prompt(values: Mapping[str, Any]) -> list[Message]:
     if isinstance(value, str) and value.lstrip().startswith("[{"):
         value = json_value(values, "prompt", "a text or a list of messages")
     if isinstance(value, list):
-        return [_plain(turn) for turn in checked_messages(value, "prompt")]
+        return [_bare_message(turn) for turn in checked_messages(value, "prompt")]
     text = text_value(values, "prompt", "question")
     if not text.strip():
         return []
@@ -223,12 +223,12 @@ def _conversation(values: Mapping[str, Any], name: str) -> list[Message]:
         except RowError:
             value = values[name]  # an answer may begin with such brackets
     if isinstance(value, list):
-        return [_plain(turn) for turn in checked_messages(value, name)]
+        return [_bare_message(turn) for turn in checked_messages(value, name)]
     text = text_value(values, name)
     return [{"role": "assistant", "content": text}] if text else []
 
 
-def _plain(message: Message) -> Message:
+def _bare_message(message: Message) -> Message:
     """A message without what datasets add to it (`weight`, `name`)."""
     return {"role": message["role"], "content": message["content"]}
 
@@ -241,7 +241,7 @@ def _without_system(messages: Sequence[Message]) -> list[Message]:
     return [message for message in messages if message["role"] != "system"]
 
 
-def _measured_prompt(messages: Sequence[Message], answer: str, style: Style) -> Prompt:
+def _answer_prompt(messages: Sequence[Message], answer: str, style: Style) -> Prompt:
     """The prompt with an answer, or without one where it is empty."""
     answered = [*messages, {"role": "assistant", "content": answer}] if answer else list(messages)
     if style.reward:
@@ -249,17 +249,17 @@ def _measured_prompt(messages: Sequence[Message], answer: str, style: Style) -> 
     if not style.completions:
         return Prompt(messages=answered, measure="logprobs")
     text = "\n".join(text_value(message, "content") for message in messages)
-    return Prompt(text=text + _space_between(text, answer) + answer, measure="logprobs")
+    return Prompt(text=text + _separator(text, answer) + answer, measure="logprobs")
 
 
-def _space_between(text: str, answer: str) -> str:
+def _separator(text: str, answer: str) -> str:
     """A space, unless there is white space already, nothing follows, or the answer begins in Chinese."""
     if not answer or text[-1:].isspace() or answer[0].isspace() or has_cjk(answer[0]):
         return ""
     return " "
 
 
-def _recorded_score(values: Mapping[str, Any], name: str) -> Measured | None:
+def _recorded_score(values: Mapping[str, Any], name: str) -> Measurement | None:
     value = values.get(name)
     if value is None or value == "":
         return None
@@ -269,10 +269,10 @@ def _recorded_score(values: Mapping[str, Any], name: str) -> Measured | None:
         reward = math.nan
     if isinstance(value, bool) or not math.isfinite(reward):
         raise RowError((f"'{name}' is {value!r}", f"a number in '{name}'"))
-    return Measured(reward=reward)
+    return Measurement(reward=reward)
 
 
-def _compared(reply: Reply) -> tuple[tuple[float, int], tuple[float, int]] | None:
+def _answer_values(reply: Reply) -> tuple[tuple[float, int], tuple[float, int]] | None:
     """Each answer's log-probability and number of tokens, or its reward and 0; None where one is missing."""
     measured = [reply.measured, *(further.reply.measured for further in reply.further)]
     if len(measured) < 2 or measured[0] is None or measured[1] is None:
@@ -281,7 +281,7 @@ def _compared(reply: Reply) -> tuple[tuple[float, int], tuple[float, int]] | Non
     if chosen.reward is not None and rejected.reward is not None:
         return (chosen.reward, 0), (rejected.reward, 0)
     alone = measured[2].tokens if len(measured) > 2 and measured[2] else ()
-    start = likelihood.shared_start(chosen.tokens, rejected.tokens, alone)
+    start = likelihood.shared_prefix_length(chosen.tokens, rejected.tokens, alone)
     return likelihood.answer_logprob(chosen.logprobs, start), likelihood.answer_logprob(
         rejected.logprobs, start
     )

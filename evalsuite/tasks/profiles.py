@@ -20,7 +20,7 @@ def check_profiles(wanted: Sequence[str], datasets: Sequence[tuple[Task[Any], St
         _check_names(wanted, datasets)
     for task, style in datasets:
         for name in style.profiles:
-            if lacking := task.lacks(name):
+            if lacking := task.missing_for_profile(name):
                 raise ConfigError(f"--profile {name} on {task.kind} datasets: {lacking}.")
 
 
@@ -35,7 +35,7 @@ def _check_names(wanted: Sequence[str], datasets: Sequence[tuple[Task[Any], Styl
         if not set(kinds) & set(here):
             raise ConfigError(
                 f"--profile {name}: scores {' and '.join(kinds)}, and this run has only {' and '.join(here)} datasets. "
-                f"Leave it out.{_listed({kind: known[kind] for kind in here})}"
+                f"Leave it out.{_profile_list({kind: known[kind] for kind in here})}"
             )
         if not any(name in style.profiles for _, style in datasets):
             raise ConfigError(
@@ -48,9 +48,9 @@ def _hint(name: str, known: dict[str, tuple[str, ...]]) -> str:
     names = {profile.lower(): profile for profiles in known.values() for profile in profiles}
     close = difflib.get_close_matches(name.lower(), names, n=1)
     meant = f" Did you mean {names[close[0]]}?" if close else ""
-    return meant + _listed(known)
+    return meant + _profile_list(known)
 
 
-def _listed(known: dict[str, tuple[str, ...]]) -> str:
+def _profile_list(known: dict[str, tuple[str, ...]]) -> str:
     kinds = "; ".join(f"{kind}: {', '.join(profiles)}" for kind, profiles in known.items() if profiles)
     return f" There are, by kind: {kinds}." if kinds else ""

@@ -101,7 +101,7 @@ class QaTask(Task[QaRow]):
 
     def traits(self, row: QaRow) -> Iterable[str]:
         """Chinese references: they decide BLEU's tokenizer and the wording of flat prompts."""
-        if bleu.mostly_chinese([row.reference]):
+        if bleu.is_mostly_chinese([row.reference]):
             yield CHINESE_TRAIT
         if row.pictures:
             yield PICTURE_TRAIT
@@ -132,22 +132,22 @@ class QaTask(Task[QaRow]):
         """The reference answer."""
         return row.reference
 
-    def from_gold(self, gold: str, style: Style) -> QaRow:
+    def row_from_gold(self, gold: str, style: Style) -> QaRow:
         """The question plays no part in the scores."""
         return QaRow(({"role": "user", "content": ""},), gold)
 
-    def lacks(self, profile: str) -> str:
+    def missing_for_profile(self, profile: str) -> str:
         """EvalScope counts NLTK's words."""
         if profile != "evalscope":
             return ""
-        from evalsuite.metrics.english_words import lacking
+        from evalsuite.metrics.english_words import missing_requirement
 
-        return lacking()
+        return missing_requirement()
 
     def warm_up(self, style: Style) -> None:
         """Words, n-grams and corpus scores, each once."""
         text = "我" if style.data_lang == "zh" else "a"
-        self.score(self.from_gold(text, style), Reply(text), style)
+        self.score(self.row_from_gold(text, style), Reply(text), style)
 
     def score(self, row: QaRow, reply: Reply, style: Style) -> Score:
         """Every overlap score of one reply; an empty reply scores 0 and is counted as unparsed."""
@@ -176,7 +176,7 @@ class QaTask(Task[QaRow]):
         labels = tuple(label for label, applies in applying.items() if applies)
         return Score(outcome(bool(text), reply), text, "text" if text else "", values, labels, statistics)
 
-    def judges(self) -> Mapping[str, str]:
+    def label_versions(self) -> Mapping[str, str]:
         """The version of the labels."""
         return {"labels": LABELS_VERSION}
 
@@ -238,7 +238,7 @@ def _profile_metrics(style: Style) -> Iterator[Metric]:
                 unit="bleu" if profile == "swift" else "score",
                 profile=profile,
                 version=qa_profiles.VERSION + nltk,
-                detail=profile == "evalscope" and name != qa_profiles.EVALSCOPE_MAIN,
+                detail=profile == "evalscope" and name != qa_profiles.EVALSCOPE_PRIMARY,
             )
 
 

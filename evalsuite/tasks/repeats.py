@@ -10,7 +10,7 @@ from evalsuite.tasks.base import Aggregate, Metric
 NAMES: tuple[tuple[Aggregate, str], ...] = (("pass_at_k", "pass@"), ("pass_hat_k", "pass^"))
 
 
-def metrics_of_tries(metrics: Sequence[Metric], repeats: int) -> Iterator[Metric]:
+def repeat_metrics(metrics: Sequence[Metric], repeats: int) -> Iterator[Metric]:
     """pass@k and pass^k of the headline, where that says right or wrong; none where rows are asked once.
 
     k is the number of repeats and, among the details, the powers of two below it. A profile stays in front of the name:
@@ -20,19 +20,19 @@ def metrics_of_tries(metrics: Sequence[Metric], repeats: int) -> Iterator[Metric
         if metric.primary and metric.unit == "proportion" and metric.aggregate == "mean":
             prefix = metric.name.rpartition("/")[0]
             for aggregate, name in NAMES:
-                for drawn in _sizes(repeats):
+                for k in _sample_sizes(repeats):
                     yield replace(
                         metric,
-                        name=f"{prefix}/{name}{drawn}" if prefix else f"{name}{drawn}",
+                        name=f"{prefix}/{name}{k}" if prefix else f"{name}{k}",
                         of=metric.score,
                         primary=False,
                         aggregate=aggregate,
-                        drawn=drawn,
-                        detail=drawn < repeats,
+                        k=k,
+                        detail=k < repeats,
                     )
 
 
-def _sizes(repeats: int) -> list[int]:
+def _sample_sizes(repeats: int) -> list[int]:
     """2, 4, 8, … and the number of repeats."""
     powers = [2**exponent for exponent in range(1, repeats.bit_length()) if 2**exponent < repeats]
     return [*powers, repeats] if repeats > 1 else []

@@ -26,7 +26,7 @@ from evalsuite.tasks.base import (
     text_value,
 )
 from evalsuite.tasks.dialogues import CONVERSATION_FORM, described_tools, dialogue_steps
-from evalsuite.tasks.toolbench_tables import TABLES, table_lines
+from evalsuite.tasks.toolbench_tables import TABLES, table_keys
 from evalsuite.types import Message, Prompt, Reply, Score
 
 MAX_TOKENS = 1024
@@ -56,7 +56,7 @@ class ToolBenchTask(Task[ToolBenchRow]):
     profiles: ClassVar[tuple[str, ...]] = ("strict", "paper")
     """Both are always given, whether asked for or not."""
     takes_shots: ClassVar[bool] = False
-    pooled: ClassVar[bool] = False
+    pools_files: ClassVar[bool] = False
     """In-domain and out-of-domain files are never averaged together."""
 
     @classmethod
@@ -97,7 +97,7 @@ class ToolBenchTask(Task[ToolBenchRow]):
     def audit(self, row: ToolBenchRow) -> Iterable[tuple[str, str]]:
         """A gold step that breaks its own tool's schema, or names a tool that is not offered."""
         schemas = tool_schemas.offered_schemas(row.tools)
-        faults = tool_failures.gold_faults(tool_steps.parse_step(row.target), schemas)
+        faults = tool_failures.gold_problems(tool_steps.parse_step(row.target), schemas)
         return [(f"{words} [{fault}]", GOLD_EXPECTED) for fault, words in faults.items()]
 
     def cluster(self, row: ToolBenchRow) -> str | None:
@@ -125,9 +125,9 @@ class ToolBenchTask(Task[ToolBenchRow]):
 
     def lines(self, row: ToolBenchRow, score: Score) -> Iterable[tuple[str, tuple[str, ...]]]:
         """See `evalsuite.tasks.toolbench_tables`."""
-        return table_lines(row.target, row.messages, row.tools, score)
+        return table_keys(row.target, row.messages, row.tools, score)
 
-    def judges(self) -> Mapping[str, str]:
+    def label_versions(self) -> Mapping[str, str]:
         """The version of the failure labels."""
         return {"labels": tool_failures.VERSION}
 
@@ -147,11 +147,11 @@ class ToolBenchTask(Task[ToolBenchRow]):
         strict = tool_steps.score_strict(gold, step, offered)
         paper = tool_steps.score_paper(gold, tool_steps.parse_step(text, reply.tool_calls), offered)
         conditional = tool_conditions.conditional_scores(gold, step, strict)
-        written = tool_failures.Written(
+        written = tool_failures.WrittenReply(
             text,
             reply.tool_calls,
             truncated=reply.finish_reason == "length",
-            calls_asked=style.agent_format == "openai-tools",
+            native_calls_expected=style.agent_format == "openai-tools",
         )
         schemas = tool_schemas.offered_schemas(row.tools)
         failures = tool_failures.failures(gold, written, schemas, earlier_steps(row.messages))

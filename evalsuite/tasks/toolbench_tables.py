@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from evalsuite.metrics.tool_failures import gold_faults
+from evalsuite.metrics.tool_failures import gold_problems
 from evalsuite.metrics.tool_schemas import offered_schemas
 from evalsuite.metrics.tool_steps import FINISH, INVALID_GOLD_ACTION, NO_ACTION, Step, parse_step, strict_json
 from evalsuite.tasks.agent_formats import AGENT_ROLE, RESULT_ROLES
@@ -43,8 +43,8 @@ TABLES = (
         note="Most frequent pairs first, right ones included.",
     ),
     Breakdown("invented", "Tools that are not offered", ("called", "nearest offered")),
-    Breakdown("by_depth", "By depth", ("turns before",), averages=BY_GROUP, by_number=True),
-    Breakdown("by_tools", "By number of tools", ("tools offered",), averages=BY_GROUP, by_number=True),
+    Breakdown("by_depth", "By depth", ("turns before",), averages=BY_GROUP, numeric_order=True),
+    Breakdown("by_tools", "By number of tools", ("tools offered",), averages=BY_GROUP, numeric_order=True),
     Breakdown(
         "skipped",
         "Where a metric does not apply",
@@ -60,7 +60,7 @@ TABLES = (
 )
 
 
-def table_lines(
+def table_keys(
     target: str, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]], score: Score
 ) -> Iterator[tuple[str, tuple[str, ...]]]:
     """The lines a judged sample counts on."""
@@ -82,7 +82,7 @@ def table_lines(
     for metric, value in score.values.items():
         if value is None:
             yield "skipped", (metric, _reason(metric, gold, plan, action, score.values))
-    yield from (("gold_audit", (fault,)) for fault in gold_faults(gold, schemas))
+    yield from (("gold_audit", (fault,)) for fault in gold_problems(gold, schemas))
 
 
 def _tool(plan: str, action: object, offered: Mapping[str, Any]) -> str:

@@ -22,7 +22,7 @@ from evalsuite.config import RunConfig
 from evalsuite.errors import CheckpointError, EvalsuiteError
 from evalsuite.models.adapters import read_adapter
 from evalsuite.models.folder import read_folder
-from evalsuite.runs.directory import write_failed
+from evalsuite.runs.directory import write_error
 from evalsuite.runs.run import Run, load_run
 
 Overlap: TypeAlias = Literal["skip", "queue"]
@@ -38,11 +38,11 @@ DISTRIBUTED_VARIABLES = (
 )
 """Of a launcher of several processes: what is started here is none of them."""
 NOT_WEIGHTS = ("optimizer", "scheduler", "rng_state", "global_step")
-HELD_FOLDER = ".held"
+LINKED_FOLDER = ".held"
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class DueCheck:
     """A check that is due. `checkpoint` is None where an endpoint serves the new weights already."""
 
     step: int
@@ -51,17 +51,17 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Finished:
+class FinishedCheck:
     """A check that ended: with a whole run, or with a problem in words."""
 
-    wanted: Wanted
+    wanted: DueCheck
     run: Run | None
     problem: str = ""
 
 
 @dataclass(slots=True)
-class _Running:
-    wanted: Wanted
+class _RunningCheck:
+    wanted: DueCheck
     process: ServerProcess
     deadline: float
     held: Path | None
@@ -69,7 +69,7 @@ class _Running:
 
 
 @dataclass(slots=True)
-class Background:
+class BackgroundChecks:
     """One check at a time. `configure` makes the run of a wanted check, given the folder its checkpoint is in.
 
     `devices` is what CUDA_VISIBLE_DEVICES is set to ("cpu" for none of them); None leaves it. With `hold` a checkpoint's
@@ -77,20 +77,20 @@ class Background:
     """
 
     folder: Path
-    configure: Callable[[Wanted, Path | None], RunConfig]
+    configure: Callable[[DueCheck, Path | None], RunConfig]
     command: Callable[[RunConfig, Path | None], list[str]]
     timeout: float
     overlap: Overlap
     say: Callable[[str], None]
     devices: str | None = None
     hold: bool = False
-    _running: _Running | None = None
-    _waiting: deque[Wanted] = field(default_factory=deque)
+    _running: _RunningCheck | None = None
+    _waiting: deque[DueCheck] = field(default_factory=deque)
     _since: float = 0.0
     _looked: float = 0.0
     _told: str = ""
 
-    def want(self, wanted: Wanted) -> None:
+    def want(self, wanted: DueCheck) -> None:
         """Start a check, now or once the one before is over; with `overlap="skip"` not at all while one runs."""
         busy = self._running.wanted if self._running else self._waiting[0] if self._waiting else None
         if busy and self.overlap == "skip":
@@ -108,7 +108,7 @@ class Background:
         """Whether a check runs or waits."""
         return self._running is not None or bool(self._waiting)
 
-    def poll(self) -> Iterator[Finished]:
+    def poll(self) -> Iterator[FinishedCheck]:
         """What ended since the last look; starts what waits."""
         if self._running is not None and (ended := self._ended(self._running)):
             self._running, self._since = None, time.monotonic()
@@ -116,25 +116,25 @@ class Background:
         if self._running is None and self._waiting and (failed := self._start()):
             yield failed
 
-    def finish(self) -> Iterator[Finished]:
+    def finish(self) -> Iterator[FinishedCheck]:
         """Wait for all of them, `timeout` seconds at most, then give up what is left."""
         deadline = time.monotonic() + self.timeout
         while self.busy and time.monotonic() < deadline:
             yield from self.poll()
             if self.busy:
                 time.sleep(POLL_SECONDS)
-        yield from self.give_up(f"the training ended, and {self.timeout:g} s later it was still running")
+        yield from self.cancel_all(f"the training ended, and {self.timeout:g} s later it was still running")
 
-    def give_up(self, why: str) -> Iterator[Finished]:
+    def cancel_all(self, why: str) -> Iterator[FinishedCheck]:
         """End what runs, forget what waits."""
         if self._running is not None:
             running, self._running = self._running, None
             self._close(running)
-            yield Finished(running.wanted, None, why)
+            yield FinishedCheck(running.wanted, None, why)
         while self._waiting:
-            yield Finished(self._waiting.popleft(), None, why)
+            yield FinishedCheck(self._waiting.popleft(), None, why)
 
-    def _start(self) -> Finished | None:
+    def _start(self) -> FinishedCheck | None:
         now = time.monotonic()
         if now - self._looked < WHOLE_POLL_SECONDS:
             return None
@@ -148,14 +148,14 @@ class Background:
                 self._tell_once(f"step {wanted.step}: waiting for the checkpoint to be whole ({error})")
                 return None
             self._waiting.popleft()
-            return Finished(
+            return FinishedCheck(
                 wanted, None, f"after {self.timeout:g} s the checkpoint is still not whole: {error}"
             )
         self._waiting.popleft()
         try:
             self._running = self._started(wanted)
         except EvalsuiteError as error:
-            return Finished(wanted, None, str(error))
+            return FinishedCheck(wanted, None, str(error))
         return None
 
     def _tell_once(self, sentence: str) -> None:
@@ -163,12 +163,12 @@ class Background:
             self._told = sentence
             self.say(sentence)
 
-    def _started(self, wanted: Wanted) -> _Running:
+    def _started(self, wanted: DueCheck) -> _RunningCheck:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             held = self._held(wanted.checkpoint) if self.hold and wanted.checkpoint else None
         except OSError as error:
-            raise write_failed(self.folder, error) from error
+            raise write_error(self.folder, error) from error
         source = held or wanted.checkpoint
         config = self.configure(wanted, source)
         process = ServerProcess(
@@ -180,8 +180,8 @@ class Background:
         try:
             process.__enter__()
         except OSError as error:
-            raise write_failed(process.log, error) from error
-        return _Running(wanted, process, time.monotonic() + self.timeout, held)
+            raise write_error(process.log, error) from error
+        return _RunningCheck(wanted, process, time.monotonic() + self.timeout, held)
 
     def _environment(self, config: RunConfig) -> Mapping[str, str]:
         names = (config.api_key_env, config.judge_api_key_env)
@@ -192,7 +192,7 @@ class Background:
 
     def _held(self, checkpoint: Path) -> Path:
         """A folder with links to the checkpoint's weights; the checkpoint itself where links cannot be made."""
-        target = self.folder / HELD_FOLDER / checkpoint.name
+        target = self.folder / LINKED_FOLDER / checkpoint.name
         shutil.rmtree(target, ignore_errors=True)
         target.mkdir(parents=True)
         try:
@@ -204,37 +204,37 @@ class Background:
             return checkpoint
         return target
 
-    def _ended(self, running: _Running) -> Finished | None:
+    def _ended(self, running: _RunningCheck) -> FinishedCheck | None:
         code = running.process.exit_code()
         if code is None:
             if time.monotonic() >= running.deadline and not running.late:
                 running.late = True
-                running.process.cut()
+                running.process.request_stop()
             return None
-        last_words = running.process.log_tail()
+        log_text = running.process.log_tail()
         self._close(running)
         if running.late:
-            return Finished(running.wanted, None, f"it took longer than timeout={self.timeout:g} s")
+            return FinishedCheck(running.wanted, None, f"it took longer than timeout={self.timeout:g} s")
         if code != 0:
-            return Finished(
+            return FinishedCheck(
                 running.wanted,
                 None,
-                f"exit code {code}; its last words in {running.process.log}:\n{last_words}",
+                f"exit code {code}; its last words in {running.process.log}:\n{log_text}",
             )
         try:
-            return Finished(running.wanted, load_run(self.folder / f"step-{running.wanted.step}"))
+            return FinishedCheck(running.wanted, load_run(self.folder / f"step-{running.wanted.step}"))
         except EvalsuiteError as error:
-            return Finished(running.wanted, None, str(error))
+            return FinishedCheck(running.wanted, None, str(error))
 
-    def _close(self, running: _Running) -> None:
+    def _close(self, running: _RunningCheck) -> None:
         running.process.__exit__(None, None, None)
-        if running.held and running.held.parent.name == HELD_FOLDER:
+        if running.held and running.held.parent.name == LINKED_FOLDER:
             shutil.rmtree(running.held, ignore_errors=True)
 
 
 def run_command(config: RunConfig, _: Path | None) -> list[str]:
     """`evalsuite run` with the options of a configuration."""
-    return [sys.executable, "-m", *shlex.split(config.command(landing=True))]
+    return [sys.executable, "-m", *shlex.split(config.command(with_output=True))]
 
 
 def check_whole(checkpoint: Path) -> None:

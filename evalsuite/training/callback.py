@@ -19,10 +19,16 @@ from evalsuite.errors import ConfigError, InputError
 from evalsuite.runs.plan import plan_datasets
 from evalsuite.runs.run import Run, load_run
 from evalsuite.training.adapter_server import adapter_command, served_name
-from evalsuite.training.background_checks import Background, Finished, Overlap, Wanted, run_command
+from evalsuite.training.background_checks import (
+    BackgroundChecks,
+    DueCheck,
+    FinishedCheck,
+    Overlap,
+    run_command,
+)
 from evalsuite.training.distributed import Ranks, find_ranks
 from evalsuite.training.inprocess import NoTokenizer, check_in_process, refuse_sharded_weights
-from evalsuite.training.results import PREFIX, logged_metrics, metric_names, sentences
+from evalsuite.training.results import PREFIX, logged_metrics, metric_names, result_lines
 from evalsuite.training.schedule import MODES, Event, Mode, read_every
 from evalsuite.training.trainer_log import before_early_stopping, find_handler, log, say
 
@@ -31,13 +37,15 @@ FOLDER = "evalsuite"
 """In the training's output folder: one run directory `step-N` a check."""
 DEFAULT_TIMEOUT_SECONDS = 1800.0
 DEFAULT_BATCH_SIZE = 16
-UNCHECKABLE = frozenset({"ckpt", "adapter", "merge", "quant", "out", "name", "fresh", "step", "baseline"})
+RESERVED_OPTIONS = frozenset(
+    {"ckpt", "adapter", "merge", "quant", "out", "name", "fresh", "step", "baseline"}
+)
 """Options of a run that a check decides itself."""
 INTERRUPTED = "interrupted: the check is given up, the training goes on (Ctrl-C once more ends it)"
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class TrainerEvent:
     """What an event tells a callback."""
 
     args: Any
@@ -58,7 +66,7 @@ class _Training:
     ranks: Ranks
     handler: CallbackHandler | None
     resumed: bool
-    background: Background | None = None
+    background: BackgroundChecks | None = None
     latest: tuple[int, Run] | None = None
     done: dict[int, dict[str, float]] = field(default_factory=dict)
 
@@ -93,7 +101,7 @@ class EvalCallback(TrainerCallback):
         **options: Any,
     ) -> None:
         _check_words(mode=mode, on_error=on_error, overlap=overlap)
-        if taken := sorted(UNCHECKABLE & options.keys()):
+        if taken := sorted(RESERVED_OPTIONS & options.keys()):
             raise ConfigError(f"{', '.join(taken)}: a check decides that itself; leave it out.")
         if batch_size < 1:
             raise ConfigError(f"batch_size={batch_size}: at least one row is decoded at a time.")
@@ -112,7 +120,7 @@ class EvalCallback(TrainerCallback):
         saved_weights = mode == "subprocess" or (mode == "server" and model is None)
         self._schedule = read_every(every, mode, saved_weights=saved_weights)
         self._saved_weights = saved_weights
-        plans = plan_datasets(self._configured(Wanted(0, None, Path()), Path("checkpoint"), Path()))
+        plans = plan_datasets(self._configured(DueCheck(0, None, Path()), Path("checkpoint"), Path()))
         self.metric_names = tuple(metric_names({plan.name: plan.metrics for plan in plans}))
         """The headline metrics as they are logged: one of them is what `metric_for_best_model` names."""
 
@@ -132,26 +140,26 @@ class EvalCallback(TrainerCallback):
             say(f"no check will be made: {why}.")
         if self._mode != "inprocess" and ranks.first:
             training.background = self._background(training, args)
-            self._catch_up(Told(args, state, control))
+            self._catch_up(TrainerEvent(args, state, control))
 
     def on_step_end(self, args: Any, state: Any, control: Any, **more: Any) -> None:
         """Log what came in; check, where it is every so many steps."""
-        self._poll(Told(args, state, control))
-        self._event("step", Told(args, state, control), more)
+        self._poll(TrainerEvent(args, state, control))
+        self._event("step", TrainerEvent(args, state, control), more)
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, **more: Any) -> None:
         """Check, where it is every epoch."""
-        self._event("epoch", Told(args, state, control), more)
+        self._event("epoch", TrainerEvent(args, state, control), more)
 
     def on_save(self, args: Any, state: Any, control: Any, **more: Any) -> None:
         """Check, where it is with every checkpoint."""
-        self._event("save", Told(args, state, control), more)
+        self._event("save", TrainerEvent(args, state, control), more)
 
     def on_evaluate(
         self, args: Any, state: Any, control: Any, metrics: dict[str, float] | None = None, **more: Any
     ) -> None:
         """Check, where it is with every evaluation, and complete its metrics before the best model is chosen."""
-        told = Told(args, state, control)
+        told = TrainerEvent(args, state, control)
         self._event("evaluate", told, more)
         if metrics is not None and self._training is not None and self._schedule.every == "evaluate":
             metrics.update(self._training.done.get(state.global_step, {}))
@@ -159,19 +167,19 @@ class EvalCallback(TrainerCallback):
 
     def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Wait for the last checks, no longer than their time-out."""
-        training, told = self._training, Told(args, state, control)
+        training, told = self._training, TrainerEvent(args, state, control)
         if training and training.background:
             try:
                 for finished in training.background.finish():
                     self._conclude(finished, told)
             except KeyboardInterrupt:
-                for finished in training.background.give_up(INTERRUPTED):
+                for finished in training.background.cancel_all(INTERRUPTED):
                     self._conclude(finished, told)
         self._training = None
 
     # --- what is done
 
-    def _event(self, event: Event, told: Told, more: Mapping[str, Any]) -> None:
+    def _event(self, event: Event, told: TrainerEvent, more: Mapping[str, Any]) -> None:
         training, step = self._training, told.state.global_step
         if training is None or not self._schedule.due(event, step) or self._is_done(told.state):
             return
@@ -179,7 +187,7 @@ class EvalCallback(TrainerCallback):
             self._check_now(training, told, more)
         elif training.background:
             checkpoint = Path(told.args.output_dir) / f"checkpoint-{step}" if self._saved_weights else None
-            training.background.want(Wanted(step, told.state.epoch, checkpoint))
+            training.background.want(DueCheck(step, told.state.epoch, checkpoint))
             self._poll(told)
 
     def _is_done(self, state: Any) -> bool:
@@ -191,9 +199,9 @@ class EvalCallback(TrainerCallback):
             for entry in reversed(state.log_history)
         )
 
-    def _check_now(self, training: _Training, told: Told, more: Mapping[str, Any]) -> None:
+    def _check_now(self, training: _Training, told: TrainerEvent, more: Mapping[str, Any]) -> None:
         step = told.state.global_step
-        wanted = Wanted(step, told.state.epoch, None)
+        wanted = DueCheck(step, told.state.epoch, None)
         model = more.get("model")
         tokenizer = self._tokenizer or more.get("processing_class") or more.get("tokenizer")
         failure: Exception | None = None
@@ -206,24 +214,26 @@ class EvalCallback(TrainerCallback):
                 batch_size=self._batch_size,
                 timeout=self._timeout,
             )
-            finished = Finished(wanted, run)
+            finished = FinishedCheck(wanted, run)
         except KeyboardInterrupt:
-            finished = Finished(wanted, None, INTERRUPTED)
+            finished = FinishedCheck(wanted, None, INTERRUPTED)
         except NoTokenizer as error:
-            finished = Finished(wanted, None, str(error))
+            finished = FinishedCheck(wanted, None, str(error))
         except Exception as error:  # noqa: BLE001 - whatever it is, the training is not to end by it
-            finished, failure = Finished(wanted, None, _words(error)), error
+            finished, failure = FinishedCheck(wanted, None, _words(error)), error
         metrics = training.ranks.broadcast(logged_metrics(finished.run) if finished.run else {})
         if failure and self._on_error == "raise":
             raise failure
         self._conclude(finished, told, metrics)
 
-    def _poll(self, told: Told) -> None:
+    def _poll(self, told: TrainerEvent) -> None:
         if self._training and (background := self._training.background) and background.busy:
             for finished in background.poll():
                 self._conclude(finished, told)
 
-    def _conclude(self, finished: Finished, told: Told, metrics: dict[str, float] | None = None) -> None:
+    def _conclude(
+        self, finished: FinishedCheck, told: TrainerEvent, metrics: dict[str, float] | None = None
+    ) -> None:
         """Log a check's results at its step, in every process; say them in the first."""
         training, wanted = self._training, finished.wanted
         assert training
@@ -239,7 +249,7 @@ class EvalCallback(TrainerCallback):
             if self._on_error == "raise":
                 raise InputError(f"step {wanted.step}: {finished.problem}")
             return
-        for line in sentences(finished.run, wanted.step, training.latest):
+        for line in result_lines(finished.run, wanted.step, training.latest):
             say(line)
         training.latest = (wanted.step, finished.run)
 
@@ -251,7 +261,7 @@ class EvalCallback(TrainerCallback):
 
     # --- how a check is run
 
-    def _configured(self, wanted: Wanted, source: Path | None, folder: Path) -> RunConfig:
+    def _configured(self, wanted: DueCheck, source: Path | None, folder: Path) -> RunConfig:
         """The configuration of one check; `source` is where its weights are, None where they are in memory or served."""
         values = {key: value for key, value in self._options.items() if value is not None}
         values |= {"out": folder, "name": f"step-{wanted.step}", "step": wanted.step}
@@ -263,9 +273,9 @@ class EvalCallback(TrainerCallback):
         resumed = self._training is not None and self._training.resumed
         return build_config(values | {"base_url": self._base_url, "model": name, "fresh": not resumed})
 
-    def _background(self, training: _Training, args: Any) -> Background:
+    def _background(self, training: _Training, args: Any) -> BackgroundChecks:
         by_adapter = self._mode == "server" and self._model is None
-        return Background(
+        return BackgroundChecks(
             training.folder,
             lambda wanted, source: self._configured(wanted, source, training.folder),
             adapter_command if by_adapter else run_command,
@@ -276,7 +286,7 @@ class EvalCallback(TrainerCallback):
             hold=args.save_total_limit is not None,
         )
 
-    def _catch_up(self, told: Told) -> None:
+    def _catch_up(self, told: TrainerEvent) -> None:
         """After a resume: the check of the checkpoint that was resumed from, where it never came to its end."""
         training, step = self._training, told.state.global_step
         assert training
@@ -290,9 +300,9 @@ class EvalCallback(TrainerCallback):
         except InputError:
             run = None
         if run is not None and run.complete:
-            self._conclude(Finished(Wanted(step, told.state.epoch, checkpoint), run), told)
+            self._conclude(FinishedCheck(DueCheck(step, told.state.epoch, checkpoint), run), told)
         elif training.background:
-            training.background.want(Wanted(step, told.state.epoch, checkpoint))
+            training.background.want(DueCheck(step, told.state.epoch, checkpoint))
 
 
 def _check_words(**given: str) -> None:

@@ -18,7 +18,7 @@ OUT_OF_MEMORY = "out of memory"
 
 
 @dataclass(frozen=True, slots=True)
-class Described:
+class RowRequest:
     """A row on its way to another process: all that its reply depends on."""
 
     name: str
@@ -28,7 +28,7 @@ class Described:
 
 
 @dataclass(frozen=True, slots=True)
-class Decoded:
+class RowResult:
     """A row on its way back; `error` says why there is no reply."""
 
     tokens: list[int]
@@ -40,15 +40,15 @@ class Decoded:
 
 
 @dataclass(frozen=True, slots=True)
-class Round:
+class RoundShares:
     """One share of rows a process, to be decoded within some seconds."""
 
-    shares: list[list[Described]]
+    shares: list[list[RowRequest]]
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
-class Rounds:
+class RoundDecoder:
     """Decodes rows on all `ranks`, at most `batch_size` at a time on each."""
 
     model: NamedModel
@@ -56,7 +56,7 @@ class Rounds:
     batch_size: int
 
     @property
-    def most_rows(self) -> int:
+    def max_rows(self) -> int:
         """What one round takes."""
         return self.batch_size * self.ranks.count
 
@@ -72,7 +72,7 @@ class Rounds:
             return
         shares = [list(rows[rank :: self.ranks.count]) for rank in range(self.ranks.count)]
         described = [[_described(row) for row in share] for share in shares]
-        self.ranks.broadcast(Round(described, deadline - time.monotonic()))
+        self.ranks.broadcast(RoundShares(described, deadline - time.monotonic()))
         _until(self.model, shares[0], deadline)
         for share, found in zip(shares[1:], self.ranks.gather(None)[1:], strict=True):
             for row, one in zip(share, found, strict=True):
@@ -80,8 +80,8 @@ class Rounds:
 
     def serve(self) -> Any:
         """In the other processes: decode shares until the first one sends something else, which is returned."""
-        while isinstance(sent := self.ranks.broadcast(), Round):
-            working = [_Working(self.model, one) for one in sent.shares[self.ranks.rank]]
+        while isinstance(sent := self.ranks.broadcast(), RoundShares):
+            working = [_LocalRow(self.model, one) for one in sent.shares[self.ranks.rank]]
             _until(self.model, [one.row for one in working], time.monotonic() + sent.seconds)
             self.ranks.gather([one.decoded() for one in working])
         return sent
@@ -93,7 +93,7 @@ def decoded(model: NamedModel, rows: Sequence[Row]) -> Iterator[None]:
     Rows whose prompt's log-probabilities are asked for are read apart: they take the logits of every position.
     """
     for wanting in (False, True):
-        group = [row for row in rows if row.wants_prompt is wanting and not row.done]
+        group = [row for row in rows if row.needs_prompt_logprobs is wanting and not row.done]
         if group:
             yield from _decoded(model, group)
 
@@ -134,11 +134,11 @@ def _until(model: NamedModel, rows: Sequence[Row], deadline: float) -> None:
 
 
 @dataclass(slots=True)
-class _Working:
+class _LocalRow:
     """A described row as it is decoded here."""
 
     model: NamedModel
-    described: Described
+    described: RowRequest
     row: Row = field(init=False)
     error: str | None = None
 
@@ -161,16 +161,18 @@ class _Working:
     def _fail(self, words: str) -> None:
         self.error = words
 
-    def decoded(self) -> Decoded:
+    def decoded(self) -> RowResult:
         row = self.row
-        return Decoded(row.tokens, row.text, row.logprobs, row.prompt_logprobs, row.finish_reason, self.error)
+        return RowResult(
+            row.tokens, row.text, row.logprobs, row.prompt_logprobs, row.finish_reason, self.error
+        )
 
 
-def _described(row: Row) -> Described:
-    return Described(row.model, row.prompt, row.settings, row.limit)
+def _described(row: Row) -> RowRequest:
+    return RowRequest(row.model, row.prompt, row.settings, row.limit)
 
 
-def _take_over(row: Row, found: Decoded) -> None:
+def _take_over(row: Row, found: RowResult) -> None:
     """Another process's work becomes the row's."""
     if found.error is not None or found.finish_reason is None:
         row.cancelled = True

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from evalsuite.models.checkpoint import fingerprint_of
+from evalsuite.models.checkpoint import combine_fingerprints
 
 AT_ONCE = 1 << 22
 """Words of 64 bits that are summed together: 32 MB."""
@@ -26,7 +26,7 @@ def weights_fingerprint(model: Any) -> str:
     places = _Places(max((one.numel() for _, one in trained), default=0))
     sums = [(name, one, _sums(one.detach(), places)) for name, one in trained]
     parts = [f"{name} {tuple(one.shape)} {one.dtype} {found.tolist()}" for name, one, found in sums]
-    return fingerprint_of(str(getattr(model.config, "_name_or_path", "")), *parts)
+    return combine_fingerprints(str(getattr(model.config, "_name_or_path", "")), *parts)
 
 
 class _Places(dict[torch.device, torch.Tensor]):

@@ -9,11 +9,11 @@ from evalsuite.config import RunConfig
 from evalsuite.errors import ConfigError
 from evalsuite.evaluation.evaluate import evaluate
 from evalsuite.runs.run import Run
-from evalsuite.training.decode_rounds import Rounds
+from evalsuite.training.decode_rounds import RoundDecoder
 from evalsuite.training.distributed import Ranks
 from evalsuite.training.fingerprint import weights_fingerprint
 from evalsuite.training.live_model import LiveModel, LiveTransport, live_serving
-from evalsuite.training.state_guard import left_as_it_was
+from evalsuite.training.state_guard import preserve_model_state
 
 INSTEAD = 'Use mode="subprocess", which asks the saved checkpoint, or mode="server".'
 
@@ -35,9 +35,9 @@ def check_in_process(
         )
     deadline = time.monotonic() + timeout
     name = str(config.name)
-    with left_as_it_was(model):
+    with preserve_model_state(model):
         live = LiveModel(model, tokenizer, name)
-        rounds = Rounds(live, ranks, batch_size)
+        rounds = RoundDecoder(live, ranks, batch_size)
         if not ranks.first:
             rounds.serve()
             return None
@@ -49,7 +49,7 @@ def check_in_process(
                 name=name,
                 fingerprint=weights_fingerprint(model),
                 source=f"the model in training, at step {config.step}",
-                most_rows=rounds.most_rows,
+                max_rows=rounds.max_rows,
             )
             return evaluate(config, serving=serving)
         finally:

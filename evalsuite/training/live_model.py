@@ -21,17 +21,24 @@ from typing import Any
 import orjson
 import torch
 
-from evalsuite.backends.base import NOTHING, Ability, Say, Served, Server, StandingServer, silent
+from evalsuite.backends.base import (
+    NO_VARIABLES,
+    Availability,
+    ExistingServer,
+    Say,
+    ServedModel,
+    Server,
+    silent,
+)
 from evalsuite.backends.transformers_server.model import NamedModel
-from evalsuite.backends.transformers_server.request_parser import HTTP_BAD_REQUEST, Refused
-from evalsuite.backends.transformers_server.requests import Asked, read_asked, read_body
-from evalsuite.backends.transformers_server.rows import Piece, Row
-from evalsuite.endpoint.transport import Hung, Response
-from evalsuite.endpoint.transport import Piece as BodyPiece
+from evalsuite.backends.transformers_server.request_parser import HTTP_BAD_REQUEST, InvalidRequest
+from evalsuite.backends.transformers_server.requests import GenerationRequest, parse_request, read_body
+from evalsuite.backends.transformers_server.rows import Row, TextChunk
+from evalsuite.endpoint.transport import ChunkCallback, HungCheck, Response
 from evalsuite.models.checkpoint import Checkpoint
 from evalsuite.serving.server_plan import ServerPlan
-from evalsuite.serving.variants import Serving
-from evalsuite.training.decode_rounds import Rounds
+from evalsuite.serving.variants import ServingPlan
+from evalsuite.training.decode_rounds import RoundDecoder
 
 SLOTS = 512
 """Requests that wait at a time: enough for rows of similar length to find each other."""
@@ -65,14 +72,14 @@ class LiveModel(NamedModel):
         return output
 
 
-class _Failed(Exception):
+class _RowFailed(Exception):
     """A row that could not be decoded."""
 
 
 class LiveTransport:
     """Answers the requests of one run (see `Transport`). `deadline` is in seconds of `time.monotonic`."""
 
-    def __init__(self, model: LiveModel, rounds: Rounds, deadline: float) -> None:
+    def __init__(self, model: LiveModel, rounds: RoundDecoder, deadline: float) -> None:
         self._model = model
         self._rounds = rounds
         self._deadline = deadline
@@ -85,25 +92,25 @@ class LiveTransport:
         path: str,
         body: bytes,
         timeout: float,
-        on_piece: BodyPiece | None = None,
-        hung: Hung | None = None,
+        on_chunk: ChunkCallback | None = None,
+        hung: HungCheck | None = None,
     ) -> Response:
         """See `Transport.send`. Nothing is streamed, and nothing is ever taken for hung."""
         if method == "GET":
             return _response(200, {"data": [{"id": name} for name in self._model.names]})
         try:
             asked = self._asked(path, body)
-        except Refused as refused:
+        except InvalidRequest as refused:
             return _response(refused.status, {"error": {"message": str(refused)}})
         ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-        def tell(piece: Piece | None) -> None:
+        def tell(piece: TextChunk | None) -> None:
             if piece is None and not ended.done():
                 ended.set_result(None)
 
         def fail(words: str) -> None:
             if not ended.done():
-                ended.set_exception(_Failed(words))
+                ended.set_exception(_RowFailed(words))
 
         row = asked.row(self._model, tell, fail)
         self._waiting.append(row)
@@ -111,18 +118,18 @@ class LiveTransport:
             self._worker = asyncio.ensure_future(self._work())
         try:
             await asyncio.wait_for(ended, min(timeout, max(0.0, self._deadline - time.monotonic())))
-        except _Failed as failed:
+        except _RowFailed as failed:
             return _response(HTTP_BAD_REQUEST, {"error": {"message": str(failed)}})
         finally:
             row.cancelled = True
         return _response(200, asked.writer(self._model, row).whole())
 
-    def _asked(self, path: str, body: bytes) -> Asked:
+    def _asked(self, path: str, body: bytes) -> GenerationRequest:
         if path.endswith("/classify"):
-            raise Refused("the model in training is no classifier.")
-        asked = read_asked(self._model, read_body(body), chat=path.endswith("/chat/completions"))
+            raise InvalidRequest("the model in training is no classifier.")
+        asked = parse_request(self._model, read_body(body), chat=path.endswith("/chat/completions"))
         if asked.settings.stream:
-            raise Refused("the model in training does not stream its replies; leave out 'stream'.")
+            raise InvalidRequest("the model in training does not stream its replies; leave out 'stream'.")
         return asked
 
     async def close(self) -> None:
@@ -136,7 +143,7 @@ class LiveTransport:
         while await self._settled():
             self._waiting = [row for row in self._waiting if not row.done]
             self._waiting.sort(key=lambda row: len(row.prompt))
-            most = self._rounds.most_rows
+            most = self._rounds.max_rows
             taken, self._waiting = self._waiting[-most:], self._waiting[:-most]
             try:
                 await self._rounds.decode(taken, self._deadline)
@@ -159,12 +166,12 @@ class LiveBackend:
 
     model: LiveModel
     transport: LiveTransport
-    most_rows: int
+    max_rows: int
     name: str = "inprocess"
 
-    def ability(self) -> Ability:
+    def availability(self) -> Availability:
         """Always there."""
-        return Ability(self.name, ready=True, detail="the model that is being trained")
+        return Availability(self.name, ready=True, detail="the model that is being trained")
 
     def shares(self, first: Checkpoint, second: Checkpoint) -> bool:
         """See `Backend.shares`."""
@@ -177,7 +184,7 @@ class LiveBackend:
         arguments: Mapping[str, str],
         log: Path,
         say: Say = silent,
-        environment: Mapping[str, str] = NOTHING,
+        environment: Mapping[str, str] = NO_VARIABLES,
     ) -> Iterator[Server]:
         """Yield the model as it is."""
         name = checkpoints[0].name
@@ -187,21 +194,21 @@ class LiveBackend:
             "dtype": self.model.dtype,
             "device": self.model.device,
             "chat_template": self.model.template_hash(name),
-            "rows_at_a_time": str(self.most_rows),
+            "rows_at_a_time": str(self.max_rows),
         }
         address = checkpoints[0].address
-        yield StandingServer(
-            {name: Served(address, name, engine, SLOTS, continues_turns=True, transport=self.transport)}
+        yield ExistingServer(
+            {name: ServedModel(address, name, engine, SLOTS, continues_turns=True, transport=self.transport)}
         )
 
 
 def live_serving(
-    model: LiveModel, transport: LiveTransport, *, name: str, fingerprint: str, source: str, most_rows: int
-) -> Serving:
+    model: LiveModel, transport: LiveTransport, *, name: str, fingerprint: str, source: str, max_rows: int
+) -> ServingPlan:
     """The model in training as the one variant of a run."""
     checkpoint = Checkpoint(name, name, source, "served", fingerprint, address=f"inprocess://{name}/v1")
-    backend = LiveBackend(model, transport, most_rows)
-    return Serving(
+    backend = LiveBackend(model, transport, max_rows)
+    return ServingPlan(
         (checkpoint,), (ServerPlan(backend, (checkpoint,), "the model that is being trained"),), {}
     )
 

@@ -55,7 +55,7 @@ def logged_metrics(run: Run) -> dict[str, float]:
     return found
 
 
-def sentences(run: Run, step: int, before: tuple[int, Run] | None) -> Iterator[str]:
+def result_lines(run: Run, step: int, before: tuple[int, Run] | None) -> Iterator[str]:
     """One line for every headline metric; with the check `before` (step, run) also what changed since."""
     changes = _changes(before, run) if before else {}
     for dataset, metric, numbers in _headlines(run):

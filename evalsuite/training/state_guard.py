@@ -16,10 +16,10 @@ import torch
 
 
 @contextmanager
-def left_as_it_was(model: Any) -> Iterator[None]:
+def preserve_model_state(model: Any) -> Iterator[None]:
     """Evaluate inside: every module in evaluation mode; afterwards each in the mode it had, random numbers as before."""
     modes = [(module, module.training) for module in model.modules()]
-    with random_numbers_kept():
+    with preserve_random_state():
         model.eval()
         try:
             yield
@@ -29,7 +29,7 @@ def left_as_it_was(model: Any) -> Iterator[None]:
 
 
 @contextmanager
-def random_numbers_kept() -> Iterator[None]:
+def preserve_random_state() -> Iterator[None]:
     """Put back the generators of Python, numpy and torch, those of all its devices included."""
     python, numbers, cpu = random.getstate(), np.random.get_state(), torch.get_rng_state()
     cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else None

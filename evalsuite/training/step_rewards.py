@@ -16,7 +16,7 @@ from typing import Any
 from evalsuite._util.event_loop import run_to_end
 from evalsuite.endpoint.client import Endpoint, RequestFailure
 from evalsuite.endpoint.concurrency import FixedConcurrency
-from evalsuite.endpoint.likelihood_requests import MEASURING, request_for
+from evalsuite.endpoint.likelihood_requests import ONE_TOKEN, build_request
 from evalsuite.endpoint.retries import RetryPolicy
 from evalsuite.types import Message, Prompt
 
@@ -100,7 +100,7 @@ class StepRewards:
 
             async def rated(prompt: Prompt) -> float:
                 async with turns:
-                    answer = await endpoint.ask(request_for(prompt, MEASURING))
+                    answer = await endpoint.ask(build_request(prompt, ONE_TOKEN))
                 measured = answer.reply.measured
                 if measured is None or measured.reward is None:
                     raise RequestFailure("bad_reply", "the endpoint gave no reward")

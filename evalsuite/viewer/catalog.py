@@ -1,6 +1,6 @@
 """The runs of a folder: what they are called, how far they are, what they found. Reads, never writes, takes no lock.
 
-A run is a folder with a run.json, at most `DEEPEST` folders down. Links that lead out of the folder are passed over.
+A run is a folder with a run.json, at most `MAX_DEPTH` folders down. Links that lead out of the folder are passed over.
 Files are read again only when they have changed, and of a journal only what was added: asking every second is cheap.
 """
 
@@ -23,13 +23,13 @@ from evalsuite.runs.directory import (
     RUN_FILE,
     SUMMARY_JSON,
     RunDirectory,
-    writer_of,
+    find_writer_pid,
 )
-from evalsuite.runs.run import command_of
+from evalsuite.runs.run import resume_command
 
 State: TypeAlias = Literal["running", "complete", "interrupted", "unreadable"]
-DEEPEST = 3
-READ_AT_ONCE = 1 << 20
+MAX_DEPTH = 3
+READ_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Headline:
 
 
 @dataclass(frozen=True, slots=True)
-class ListedVariant:
+class CatalogVariant:
     """One variant of a run. `side` is what it is called in a request for a comparison."""
 
     name: str
@@ -51,7 +51,7 @@ class ListedVariant:
 
 
 @dataclass(frozen=True, slots=True)
-class ListedRun:
+class CatalogRun:
     """One run. `name` is its path below the folder; `written` is when any of its files last was, in seconds since 1970."""
 
     name: str
@@ -60,7 +60,7 @@ class ListedRun:
     written: float
     done: int
     total: int
-    variants: tuple[ListedVariant, ...]
+    variants: tuple[CatalogVariant, ...]
     problem: str = ""
     comparable: bool = False
     """Whether it has results to compare."""
@@ -74,7 +74,7 @@ class ListedRun:
 
 
 @dataclass(slots=True)
-class _Counted:
+class _LineCount:
     """Lines of a journal up to an offset."""
 
     inode: int = 0
@@ -82,31 +82,31 @@ class _Counted:
     lines: int = 0
 
 
-class Catalog:
+class RunCatalog:
     """The runs below a folder. May be asked by several threads."""
 
     def __init__(self, root: Path) -> None:
         self.root = root.resolve()
         self._lock = threading.Lock()
         self._documents: dict[Path, tuple[tuple[int, int, int], Any]] = {}
-        self._journals: dict[Path, _Counted] = {}
+        self._journals: dict[Path, _LineCount] = {}
 
-    def runs(self) -> list[ListedRun]:
+    def runs(self) -> list[CatalogRun]:
         """Running ones first, then the latest first."""
         with self._lock:
-            found = [self._listed(path) for path in self._paths(self.root, 0)]
+            found = [self._read_run(path) for path in self._find_runs(self.root, 0)]
         found.sort(key=lambda run: run.written, reverse=True)
         return sorted(found, key=lambda run: run.state != "running")
 
-    def find(self, name: str) -> ListedRun | None:
+    def find(self, name: str) -> CatalogRun | None:
         """The run of that name; nothing outside the folder has one."""
         return next((run for run in self.runs() if run.name == name), None)
 
-    def _paths(self, folder: Path, depth: int) -> Iterator[Path]:
+    def _find_runs(self, folder: Path, depth: int) -> Iterator[Path]:
         if (folder / RUN_FILE).is_file():
             yield folder
             return
-        if depth == DEEPEST:
+        if depth == MAX_DEPTH:
             return
         try:
             inside = sorted(entry.name for entry in os.scandir(folder) if entry.is_dir())
@@ -115,26 +115,26 @@ class Catalog:
         for name in inside:
             below = folder / name
             if not name.startswith(".") and below.resolve().is_relative_to(self.root):
-                yield from self._paths(below, depth + 1)
+                yield from self._find_runs(below, depth + 1)
 
-    def _listed(self, path: Path) -> ListedRun:
+    def _read_run(self, path: Path) -> CatalogRun:
         name = path.relative_to(self.root).as_posix() if path != self.root else path.name
-        unread = ListedRun(name, path, "unreadable", _written(path), 0, 0, ())
+        unread = CatalogRun(name, path, "unreadable", _last_written(path), 0, 0, ())
         try:
             info, summary = self._document(path, RUN_FILE), self._document(path, SUMMARY_JSON)
-            return self._described(unread, info, summary)
+            return self._describe_run(unread, info, summary)
         except (EvalsuiteError, KeyError, TypeError, AttributeError, OSError) as error:
             return replace(unread, problem=f"{type(error).__name__}: {error}")
 
-    def _described(
-        self, run: ListedRun, info: Mapping[str, Any], summary: Mapping[str, Any] | None
-    ) -> ListedRun:
+    def _describe_run(
+        self, run: CatalogRun, info: Mapping[str, Any], summary: Mapping[str, Any] | None
+    ) -> CatalogRun:
         total = sum(
             int(entry["samples"]) * (1 if "variant" in entry else len(info["variants"]))
             for entry in info["datasets"]
         )
         whole = bool(summary and summary["complete"] and summary["totals"]["samples"] == total)
-        running = writer_of(run.path) is not None
+        running = find_writer_pid(run.path) is not None
         return replace(
             run,
             state="running" if running else "complete" if whole else "interrupted",
@@ -143,7 +143,8 @@ class Catalog:
             variants=tuple(_variants(run.name, info, summary)),
             problem=_problem(run.path, info, summary),
             comparable=summary is not None,
-            reported=not running and _changed(run.path / REPORT_FILE) >= _changed(run.path / JOURNAL_FILE),
+            reported=not running
+            and _modified_at(run.path / REPORT_FILE) >= _modified_at(run.path / JOURNAL_FILE),
         )
 
     def _document(self, path: Path, file: str) -> Any:
@@ -163,11 +164,11 @@ class Catalog:
         try:
             with journal.open("rb") as stream:
                 facts = os.fstat(stream.fileno())
-                counted = self._journals.setdefault(journal, _Counted())
+                counted = self._journals.setdefault(journal, _LineCount())
                 if counted.inode != facts.st_ino or facts.st_size < counted.offset:
-                    counted = self._journals[journal] = _Counted(facts.st_ino)
+                    counted = self._journals[journal] = _LineCount(facts.st_ino)
                 stream.seek(counted.offset)
-                while piece := stream.read(READ_AT_ONCE):
+                while piece := stream.read(READ_BYTES):
                     counted.lines += piece.count(b"\n")
                     counted.offset += len(piece)
         except FileNotFoundError:
@@ -177,14 +178,14 @@ class Catalog:
 
 def _variants(
     run: str, info: Mapping[str, Any], summary: Mapping[str, Any] | None
-) -> Iterator[ListedVariant]:
+) -> Iterator[CatalogVariant]:
     """The variants as run.json names them, with the numbers there are."""
     results = (summary or {}).get("variants", {})
     for described in info["variants"]:
         name = str(described["name"])
         found = results.get(name, {}).get("datasets", {})
         asked = [str(entry["name"]) for entry in info["datasets"] if entry.get("variant", name) == name]
-        yield ListedVariant(
+        yield CatalogVariant(
             name, f"{run}:{name}", tuple(_headline(dataset, found.get(dataset)) for dataset in asked)
         )
 
@@ -192,7 +193,9 @@ def _variants(
 def _problem(path: Path, info: Mapping[str, Any], summary: Mapping[str, Any] | None) -> str:
     """What the run said at its end; where it was killed before it could, what goes on with it."""
     if summary is None:
-        return f"It ended before its results were written. Its command resumes it: {command_of(info, path)}"
+        return (
+            f"It ended before its results were written. Its command resumes it: {resume_command(info, path)}"
+        )
     return str(summary.get("problem") or "")
 
 
@@ -202,11 +205,11 @@ def _headline(dataset: str, found: Mapping[str, Any] | None) -> Headline:
     return Headline(dataset, *primary) if primary else Headline(dataset)
 
 
-def _written(path: Path) -> float:
-    return max(_changed(path / file) for file in (RUN_FILE, JOURNAL_FILE, SUMMARY_JSON))
+def _last_written(path: Path) -> float:
+    return max(_modified_at(path / file) for file in (RUN_FILE, JOURNAL_FILE, SUMMARY_JSON))
 
 
-def _changed(path: Path) -> float:
+def _modified_at(path: Path) -> float:
     """When a file was changed, in seconds since 1970; 0 for one that is not there."""
     try:
         return path.stat().st_mtime

@@ -18,7 +18,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 from evalsuite.errors import EvalsuiteError
 from evalsuite.formatting.numbers import MISSING, counted, format_count, format_interval, format_value
 from evalsuite.runs.directory import REPORT_FILE, SUMMARY_CSV, SUMMARY_JSON, RunDirectory
-from evalsuite.viewer.catalog import Catalog, Headline, ListedRun
+from evalsuite.viewer.catalog import CatalogRun, Headline, RunCatalog
 
 HTML, CSV, JSON = "text/html; charset=utf-8", "text/csv; charset=utf-8", "application/json"
 FILES = {SUMMARY_CSV: CSV, SUMMARY_JSON: JSON}
@@ -35,7 +35,7 @@ class Response:
     status: HTTPStatus = HTTPStatus.OK
 
 
-def respond(catalog: Catalog, target: str) -> Response:
+def respond(catalog: RunCatalog, target: str) -> Response:
     """The answer to a GET of an address' path and query."""
     try:
         parts = urlsplit(target)
@@ -54,36 +54,36 @@ def respond(catalog: Catalog, target: str) -> Response:
         return _problem(said, HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
-def _page(catalog: Catalog, _: Query) -> Response:
+def _page(catalog: RunCatalog, _: Query) -> Response:
     return _rendered("viewer.html.j2", root=str(catalog.root), **_listing(catalog))
 
 
-def _rows(catalog: Catalog, _: Query) -> Response:
+def _rows(catalog: RunCatalog, _: Query) -> Response:
     from evalsuite.report.page import environment
 
     content = environment().get_template("viewer_rows.html.j2").render(**_listing(catalog))
     return Response(content.encode("utf-8", "replace"))
 
 
-def _report(catalog: Catalog, query: Query) -> Response:
+def _report(catalog: RunCatalog, query: Query) -> Response:
     run = _run(catalog, query)
     if run is None:
         return _problem("There is no such run in this folder.", HTTPStatus.NOT_FOUND)
     if run.reported:
         return Response((run.path / REPORT_FILE).read_bytes())
-    from evalsuite.evaluation.rebuild import read_rendered
+    from evalsuite.evaluation.rebuild import render_from_journal
 
-    return Response(read_rendered(RunDirectory(run.path)).page)
+    return Response(render_from_journal(RunDirectory(run.path)).page)
 
 
-def _file(catalog: Catalog, query: Query) -> Response:
+def _file(catalog: RunCatalog, query: Query) -> Response:
     run, name = _run(catalog, query), "".join(query.get("name", ()))
     if run is None or name not in FILES or not (run.path / name).is_file():
         return _problem("There is no such file.", HTTPStatus.NOT_FOUND)
     return Response((run.path / name).read_bytes(), FILES[name])
 
 
-def _compare(catalog: Catalog, query: Query) -> Response:
+def _compare(catalog: RunCatalog, query: Query) -> Response:
     from evalsuite.evaluation.compare import compare
 
     known = {
@@ -102,11 +102,11 @@ def _compare(catalog: Catalog, query: Query) -> Response:
     return Response(compare(*chosen, baseline=first).html().encode("utf-8", "replace"))
 
 
-def _run(catalog: Catalog, query: Query) -> ListedRun | None:
+def _run(catalog: RunCatalog, query: Query) -> CatalogRun | None:
     return catalog.find("".join(query.get("run", ())))
 
 
-def _listing(catalog: Catalog) -> dict[str, Any]:
+def _listing(catalog: RunCatalog) -> dict[str, Any]:
     runs = catalog.runs()
     running = sum(run.state == "running" for run in runs)
     said = counted(len(runs), "run") + (f", {running} running" if running else "")
@@ -138,9 +138,9 @@ def _problem(sentence: str, status: HTTPStatus) -> Response:
 
 
 def _rendered(template: str, status: HTTPStatus = HTTPStatus.OK, **context: Any) -> Response:
-    from evalsuite.report.page import assemble
+    from evalsuite.report.page import assemble_page
 
-    page = assemble(
-        template, context, styles=["style.css", "viewer.css"], script="viewer.js", asks_its_server=True
+    page = assemble_page(
+        template, context, styles=["style.css", "viewer.css"], script="viewer.js", allow_same_origin=True
     )
     return Response(page.encode("utf-8", "replace"), status=status)

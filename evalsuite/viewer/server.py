@@ -15,11 +15,11 @@ from typing import Any
 
 from evalsuite._version import __version__
 from evalsuite.errors import InputError
-from evalsuite.viewer.catalog import Catalog
+from evalsuite.viewer.catalog import RunCatalog
 from evalsuite.viewer.pages import Response, respond
 
 HOST = "127.0.0.1"
-USUAL_PORT = 8360
+DEFAULT_PORT = 8360
 IDLE_SECONDS = 30
 """After which a connection that says nothing is closed."""
 POLL_SECONDS = 0.1
@@ -43,14 +43,14 @@ def view(root: Path, port: int | None, ready: Callable[[str], None]) -> None:
         raise InputError(
             f"{root}: no folder. Name the one that holds the runs (run's --out, reports/ by default)."
         )
-    with _bound(Catalog(root), port) as server:
+    with _bind(RunCatalog(root), port) as server:
         ready(f"http://{HOST}:{server.server_port}/")
         server.serve_forever(POLL_SECONDS)
 
 
-def _bound(catalog: Catalog, port: int | None) -> Viewer:
+def _bind(catalog: RunCatalog, port: int | None) -> Viewer:
     try:
-        return Viewer(catalog, USUAL_PORT if port is None else port)
+        return Viewer(catalog, DEFAULT_PORT if port is None else port)
     except OSError as error:
         if port is None:
             return Viewer(catalog, 0)
@@ -65,12 +65,12 @@ class Viewer(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
 
-    def __init__(self, catalog: Catalog, port: int) -> None:
+    def __init__(self, catalog: RunCatalog, port: int) -> None:
         self.catalog = catalog
         super().__init__((HOST, port), _Handler)
 
     @property
-    def names(self) -> frozenset[str]:
+    def allowed_hosts(self) -> frozenset[str]:
         """What it may be called by."""
         return frozenset(f"{name}:{self.server_port}" for name in (HOST, "localhost"))
 
@@ -94,7 +94,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(self._answer(), body=False)
 
     def _answer(self) -> Response:
-        if self.headers.get_all("Host") not in [[name] for name in self.server.names]:
+        if self.headers.get_all("Host") not in [[name] for name in self.server.allowed_hosts]:
             said = f"ask for http://{HOST}:{self.server.server_port}/\n".encode()
             return Response(said, "text/plain", HTTPStatus.MISDIRECTED_REQUEST)
         return respond(self.server.catalog, self.path)

@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalsuite._util.compact import HashSet, HashTable, OffsetSet, Values, short_hash
+from evalsuite._util.compact import CompactValues, HashSet, HashTable, OffsetSet, short_hash
 
 HASHES = st.integers(0, 2**64 - 1) | st.integers(0, 7)
 MANY = 200_000
@@ -50,7 +50,7 @@ def test_offsets_are_a_set(offsets: list[int], others: list[int]) -> None:
     st.integers(0, 4),
 )
 def test_values_are_kept_whatever_their_number(first: list[float], second: list[float], most: int) -> None:
-    values, more = Values(most), Values(most)
+    values, more = CompactValues(most), CompactValues(most)
     for value in first:
         values.append(value)
     for value in second:
@@ -80,8 +80,8 @@ def test_a_million_of_each_would_take_a_few_megabytes() -> None:
     def offsets() -> OffsetSet:
         return OffsetSet(range(0, MANY * 700, 700))
 
-    def scores() -> Values:
-        values = Values()
+    def scores() -> CompactValues:
+        values = CompactValues()
         for number in range(MANY):
             values.append(number % 2)
         return values

@@ -13,7 +13,7 @@ import pytest
 from mock_server import PROBE, WAIT_SECONDS, Answer, Asked, MockServer, hanging, ordinary
 from run_helpers import arguments, call, lines_of, numbered, start, summary_of, wait_until, write_qa
 
-from evalsuite._util.event_loop import MANY_REQUESTS, run_to_end
+from evalsuite._util.event_loop import UVLOOP_MIN_REQUESTS, run_to_end
 
 needs_uvloop = pytest.mark.skipif(
     importlib.util.find_spec("uvloop") is None, reason="uvloop is not installed (evalsuite[fast])"
@@ -31,9 +31,9 @@ import asyncio, sys
 from evalsuite._util.event_loop import run_to_end
 async def kind():
     return type(asyncio.get_running_loop()).__module__.partition(".")[0]
-few = run_to_end(kind(), {MANY_REQUESTS - 1})
+few = run_to_end(kind(), {UVLOOP_MIN_REQUESTS - 1})
 loaded = "uvloop" in sys.modules
-print(few, loaded, run_to_end(kind(), {MANY_REQUESTS}))
+print(few, loaded, run_to_end(kind(), {UVLOOP_MIN_REQUESTS}))
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["asyncio", "False", "uvloop"]
@@ -41,13 +41,13 @@ print(few, loaded, run_to_end(kind(), {MANY_REQUESTS}))
 
 def test_without_uvloop_many_requests_run_on_asyncio(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "uvloop", None)
-    assert run_to_end(_kind(), MANY_REQUESTS) == "asyncio"
+    assert run_to_end(_kind(), UVLOOP_MIN_REQUESTS) == "asyncio"
 
 
 @needs_uvloop
 def test_inside_a_running_loop_it_runs_beside_it() -> None:
     async def outer() -> tuple[str, str]:
-        return await _kind(), run_to_end(_kind(), MANY_REQUESTS)
+        return await _kind(), run_to_end(_kind(), UVLOOP_MIN_REQUESTS)
 
     assert asyncio.run(outer()) == ("asyncio", "uvloop")
 
@@ -57,7 +57,7 @@ def test_an_error_of_the_coroutine_is_raised_whatever_it_is() -> None:
         raise ImportError("of its own")
 
     with pytest.raises(ImportError, match="of its own"):
-        run_to_end(failing(), MANY_REQUESTS)
+        run_to_end(failing(), UVLOOP_MIN_REQUESTS)
 
 
 @needs_uvloop
@@ -66,7 +66,7 @@ def test_a_large_run_is_interrupted_and_resumed(
     server: MockServer, tmp_path: Path, number: signal.Signals
 ) -> None:
     """So large that it runs on uvloop: nothing hangs, nothing is lost, every row is there once at the end."""
-    rows, known = MANY_REQUESTS + 10, 50
+    rows, known = UVLOOP_MIN_REQUESTS + 10, 50
     data = write_qa(tmp_path / "many.jsonl", numbered(rows))
 
     def behave(asked: Asked) -> Answer:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from evalsuite._util.user_cache import cache_folder, file_sha256, filling
+from evalsuite._util.user_cache import cache_folder, file_sha256, verified_download
 from evalsuite.errors import InputError
 
 CONTENT = b"weights"
@@ -28,7 +28,7 @@ def test_where_it_is(monkeypatch):
 
 def test_checked_and_renamed(tmp_path):
     target = tmp_path / "deep" / "file.bin"
-    with filling(target, SHA256) as temporary:
+    with verified_download(target, SHA256) as temporary:
         temporary.write_bytes(CONTENT)
         assert not target.exists()
     assert file_sha256(target) == SHA256
@@ -38,7 +38,10 @@ def test_checked_and_renamed(tmp_path):
 def test_another_content_leaves_nothing_and_keeps_what_was_there(tmp_path):
     target = tmp_path / "file.bin"
     target.write_bytes(b"before")
-    with pytest.raises(InputError, match="not the pinned file"), filling(target, SHA256) as temporary:
+    with (
+        pytest.raises(InputError, match="not the pinned file"),
+        verified_download(target, SHA256) as temporary,
+    ):
         temporary.write_bytes(b"other")
     assert target.read_bytes() == b"before"
     assert list(tmp_path.iterdir()) == [target]
@@ -46,14 +49,17 @@ def test_another_content_leaves_nothing_and_keeps_what_was_there(tmp_path):
 
 @pytest.mark.parametrize("failure", [KeyboardInterrupt(), ValueError("mine")])
 def test_an_interruption_leaves_nothing(tmp_path, failure):
-    with pytest.raises(type(failure)), filling(tmp_path / "file.bin", SHA256):
+    with pytest.raises(type(failure)), verified_download(tmp_path / "file.bin", SHA256):
         raise failure
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_that_cannot_be_written_names_the_variable(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(InputError, match="set EVALSUITE_CACHE"), filling(tmp_path / "file" / "x", SHA256):
+    with (
+        pytest.raises(InputError, match="set EVALSUITE_CACHE"),
+        verified_download(tmp_path / "file" / "x", SHA256),
+    ):
         pytest.fail("nothing to fill")
 
 
@@ -61,7 +67,7 @@ def test_a_full_disk_is_one_sentence(tmp_path):
     full = OSError(errno.ENOSPC, "No space left on device")
     with (
         pytest.raises(InputError, match=r"No space left on device\); set EVALSUITE_CACHE"),
-        filling(tmp_path / "x", SHA256),
+        verified_download(tmp_path / "x", SHA256),
     ):
         raise full
     assert list(tmp_path.iterdir()) == []

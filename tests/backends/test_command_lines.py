@@ -1,4 +1,4 @@
-"""What vLLM, LMDeploy and SGLang are started with and how their adapters are asked for: pure functions."""
+"""What vLLM, LMDeploy and SGLang are started with and how their adapters are requested: pure functions."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from evalsuite.backends import lmdeploy, open_backend, sglang, vllm
-from evalsuite.backends.base import Served
-from evalsuite.backends.command import asked, launch_of, option_words
+from evalsuite.backends.base import ServedModel
+from evalsuite.backends.command import build_launch, build_served, option_arguments
 from evalsuite.errors import CheckpointError, ConfigError
 from evalsuite.models.checkpoint import Adapter, Checkpoint
 
@@ -29,7 +29,7 @@ def lora(rank=8, **more):
 
 
 def words(name, *checkpoints):
-    return ENGINES[name].words(launch_of(ENGINES[name], checkpoints, 8123))
+    return ENGINES[name].words(build_launch(ENGINES[name], checkpoints, 8123))
 
 
 def after(found, option):
@@ -126,9 +126,9 @@ def test_a_rank_above_the_limit_is_refused_before_anything_starts():
 
 def test_arguments_are_options():
     given = {"max_model_len": "4096", "trust_remote_code": "true", "x-y": "-1", "port": "80"}
-    assert option_words(vllm.ENGINE, given) == ["--max-model-len=4096", "--trust-remote-code", "--x-y=-1"]
-    assert option_words(vllm.ENGINE, {"enable_prefix_caching": "False"}) == ["--no-enable-prefix-caching"]
-    assert option_words(sglang.ENGINE, {"disable_radix_cache": "false"}) == []
+    assert option_arguments(vllm.ENGINE, given) == ["--max-model-len=4096", "--trust-remote-code", "--x-y=-1"]
+    assert option_arguments(vllm.ENGINE, {"enable_prefix_caching": "False"}) == ["--no-enable-prefix-caching"]
+    assert option_arguments(sglang.ENGINE, {"disable_radix_cache": "false"}) == []
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ def test_arguments_are_options():
 )
 def test_what_evalsuite_sets_nobody_else_sets(name, key):
     with pytest.raises(ConfigError, match="evalsuite sets that itself"):
-        option_words(ENGINES[name], {key: "0.0.0.0"})
+        option_arguments(ENGINES[name], {key: "0.0.0.0"})
 
 
 def test_remote_code_is_not_run_unless_asked_for():
@@ -151,13 +151,13 @@ def test_remote_code_is_not_run_unless_asked_for():
 
 
 def test_an_adapter_is_asked_for_by_name_or_by_a_field():
-    base = Served("http://h/v1", "base", {"name": "engine"})
-    by_name = asked(vllm.ENGINE, tuned(lora()), base)
+    base = ServedModel("http://h/v1", "base", {"name": "engine"})
+    by_name = build_served(vllm.ENGINE, tuned(lora()), base)
     assert (by_name.model, by_name.fields, by_name.without_adapter) == ("sft", {}, base)
-    by_field = asked(sglang.ENGINE, tuned(lora()), base)
+    by_field = build_served(sglang.ENGINE, tuned(lora()), base)
     assert (by_field.model, by_field.fields, by_field.without_adapter) == ("base", {"lora_path": "sft"}, base)
     assert by_field.engine["adapter"] == LORA.name
-    assert asked(sglang.ENGINE, BASE, base) == base
+    assert build_served(sglang.ENGINE, BASE, base) == base
 
 
 def test_one_base_shares_a_server_and_another_does_not():

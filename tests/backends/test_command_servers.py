@@ -17,7 +17,7 @@ from run_helpers import alive, call, deployed, program_in, wait_gone, wait_until
 from stub_engine import interpreter
 
 from evalsuite.backends import open_backend
-from evalsuite.backends.command import listed_names
+from evalsuite.backends.command import list_served_names
 from evalsuite.backends.ports import reserved_port
 from evalsuite.errors import ConfigError, ServerError
 from evalsuite.models.checkpoint import Adapter, Checkpoint
@@ -76,7 +76,7 @@ def test_it_is_ready_when_it_lists_its_names_and_gone_afterwards(name, notes, ch
         running = pids(notes)
         assert all(alive(pid) for pid in running)
         served = server.served
-        assert listed_names(served["base"].base_url) == {"base", "sft"}
+        assert list_served_names(served["base"].base_url) == {"base", "sft"}
         assert served["sft"].engine["package"] == f"{name} 9.9"
         assert served["sft"].engine["dtype"] == "bfloat16"
         server.check()
@@ -162,10 +162,10 @@ def test_a_port_that_is_held_is_given_to_nobody_else_and_can_be_listened_on():
 @pytest.mark.parametrize("name", NAMES)
 def test_an_engine_that_is_not_installed_says_what_to_do(name, checkpoints, tmp_path, monkeypatch):
     monkeypatch.setenv(f"EVALSUITE_{name.upper()}_PYTHON", "/bin/true")
-    ability = open_backend(name).ability()
-    assert not ability.ready
-    assert f"evalsuite[{name}]" in ability.detail
-    assert f"EVALSUITE_{name.upper()}_PYTHON=PATH" in ability.detail
+    availability = open_backend(name).availability()
+    assert not availability.ready
+    assert f"evalsuite[{name}]" in availability.detail
+    assert f"EVALSUITE_{name.upper()}_PYTHON=PATH" in availability.detail
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -174,7 +174,7 @@ def test_a_path_that_is_no_python_is_told_by_its_variable(name, wrong, tmp_path,
     (tmp_path / "a_folder").mkdir()
     (tmp_path / "a_text").write_text("#!/bin/sh")
     monkeypatch.setenv(f"EVALSUITE_{name.upper()}_PYTHON", str(tmp_path / wrong))
-    detail = open_backend(name).ability().detail
+    detail = open_backend(name).availability().detail
     assert f"EVALSUITE_{name.upper()}_PYTHON={tmp_path / wrong} is no Python that can be run" in detail
 
 
@@ -182,7 +182,7 @@ def test_another_interpreter_without_the_engine_is_looked_into(monkeypatch, tmp_
     python = tmp_path / "python"
     python.symlink_to(sys.executable)
     monkeypatch.setenv("EVALSUITE_SGLANG_PYTHON", str(python))
-    assert not open_backend("sglang").ability().ready
+    assert not open_backend("sglang").availability().ready
 
 
 # ---------------------------------------------------------------- the whole command

@@ -29,7 +29,7 @@ pytestmark = [
 TIMEOUT_SECONDS = 600
 WITHOUT_COMPILING = ("--backend-arg", "enforce_eager=true", "--backend-arg", "max_model_len=1024")
 needs_vllm = pytest.mark.skipif(
-    not open_backend("vllm").ability().ready,
+    not open_backend("vllm").availability().ready,
     reason="vllm is not installed here, and EVALSUITE_VLLM_PYTHON names none",
 )
 LEAST_AGREEMENT = 0.95

@@ -141,7 +141,7 @@ def test_a_server_that_dies_at_its_start_is_told_with_its_last_words(
 def test_words_that_are_known_come_with_what_to_do(log: Path, words: str, advice: str) -> None:
     code = f"print({words!r}, flush=True)\nprint('more\\n' * 40, flush=True)\nraise SystemExit(1)"
     less = "Lower --backend-arg max_model_len=N."
-    with ServerProcess(stub(code), log, less_memory=less) as server, pytest.raises(ServerError) as caught:
+    with ServerProcess(stub(code), log, memory_advice=less) as server, pytest.raises(ServerError) as caught:
         server.wait_for_note(WAIT_SECONDS)
     assert advice in str(caught.value)
     assert words not in log_tail_of(caught.value)

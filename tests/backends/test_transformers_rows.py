@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 
 from evalsuite.backends.transformers_server.replies import read_tool_calls
 from evalsuite.backends.transformers_server.request_parser import (
-    Refused,
+    InvalidRequest,
     read_messages,
     read_prompt,
     read_settings,
 )
-from evalsuite.backends.transformers_server.rows import Detokenizer, StopWatch
+from evalsuite.backends.transformers_server.rows import Detokenizer, StopStringFilter
 
 
 class Bytes:
@@ -40,7 +40,7 @@ def test_pieces_add_up_to_the_text_and_no_character_is_torn(prompt, reply):
     st.booleans(),
 )
 def test_a_stop_string_cuts_wherever_the_pieces_end(text, stops, include):
-    watch = StopWatch(stops, include=include)
+    watch = StopStringFilter(stops, include=include)
     shown = ""
     for letter in text:
         shown += watch.push(letter)
@@ -108,7 +108,7 @@ class TestSettings:
         ],
     )
     def test_what_cannot_be_honoured_is_refused(self, body):
-        with pytest.raises(Refused):
+        with pytest.raises(InvalidRequest):
             settings(**body)
 
     def test_neutral_values_are_no_reason_to_refuse(self):
@@ -134,7 +134,7 @@ class TestPrompts:
         [None, [], "hi", [{"content": "x"}], [{"role": "user", "content": 3}], [{"role": "user", "content": [{"type": "image_url"}]}]],
     )  # fmt: skip
     def test_other_messages_are_refused(self, messages):
-        with pytest.raises(Refused):
+        with pytest.raises(InvalidRequest):
             read_messages({"messages": messages})
 
     @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ class TestPrompts:
 
     @pytest.mark.parametrize("prompt", [None, [], ["a", "b"], [1.5], {"a": 1}])
     def test_other_prompts_are_refused(self, prompt):
-        with pytest.raises(Refused):
+        with pytest.raises(InvalidRequest):
             read_prompt({"prompt": prompt})
 
 

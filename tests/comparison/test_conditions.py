@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from evalsuite.comparison.conditions import _asked
+from evalsuite.comparison.conditions import _prompt_settings
 from evalsuite.tasks.base import Style
 
 
 def test_profiles_and_categories_are_no_part_of_the_prompts() -> None:
     style = Style("en", 5)
-    assert _asked(replace(style, profiles=("evalscope",), categories=True)) == _asked(style)
+    assert _prompt_settings(replace(style, profiles=("evalscope",), categories=True)) == _prompt_settings(
+        style
+    )
     for changed in (replace(style, cot=True), replace(style, lang="zh"), replace(style, shots=0)):
-        assert _asked(changed) != _asked(style)
+        assert _prompt_settings(changed) != _prompt_settings(style)

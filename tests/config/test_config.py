@@ -86,7 +86,7 @@ def parsed(monkeypatch):
 
 
 class TestThreeWays:
-    def landing(self) -> str:
+    def with_output(self) -> str:
         return " --out 'some folder' --name 'my run' --fresh"
 
     def test_words_yaml_and_python_give_the_same(self, tmp_path, parsed):
@@ -94,7 +94,7 @@ class TestThreeWays:
         file = tmp_path / "run.yaml"
         file.write_text(yaml.safe_dump(EVERYTHING, allow_unicode=True), encoding="utf-8")
         assert build_config(read_config_file(file)) == config == RunConfig(**EVERYTHING)
-        assert parsed(config.command() + self.landing()) == config
+        assert parsed(config.command() + self.with_output()) == config
 
     def test_every_field_is_in_that_example(self):
         assert {option.name for option in RunConfig.options()} - {

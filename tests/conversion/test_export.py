@@ -17,8 +17,8 @@ from run_helpers import call, lines_of, start, wait_gone, wait_until, write_qa
 from evalsuite.backends.interpreters import installed, interpreter
 from evalsuite.conversion import produce as producing
 from evalsuite.conversion.llama_cpp import can_quantize
-from evalsuite.errors import BadResult, CheckpointError
-from evalsuite.evaluation.export import Place, export_merge
+from evalsuite.errors import CheckpointError, FidelityError
+from evalsuite.evaluation.export import Destination, export_merge
 from evalsuite.models.folder import text_files
 from evalsuite.models.recognise import find_checkpoint
 
@@ -108,8 +108,8 @@ def test_an_adapter_that_learned_nothing_is_warned_of(tmp_path, base):
 def test_a_merge_that_went_wrong_is_not_kept(tmp_path, base, adapter, monkeypatch):
     monkeypatch.setattr(producing, "MERGE_ROUNDING", -1.0)
     monkeypatch.setattr(producing, "MERGE_SHARE", -1.0)
-    with pytest.raises(BadResult, match=r"does not say what .* says .*Nothing was kept"):
-        export_merge(str(base), str(adapter), Place(tmp_path / "out"), tmp_path / "log", lambda _: None)
+    with pytest.raises(FidelityError, match=r"does not say what .* says .*Nothing was kept"):
+        export_merge(str(base), str(adapter), Destination(tmp_path / "out"), tmp_path / "log", lambda _: None)
     assert not (tmp_path / "out").exists()
     assert not hidden(tmp_path)
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalsuite.conversion.fidelity import Reading, closeness
+from evalsuite.conversion.fidelity import Reading, compare_readings
 from evalsuite.conversion.scripts.reading import TEXTS
 
 
@@ -27,7 +27,7 @@ distributions = st.lists(st.floats(0.01, 1.0), min_size=2, max_size=6).map(
 
 def test_the_same_is_no_distance():
     one = reading(logs(t1=0.7, t2=0.3), logs(t5=1.0))
-    near = closeness(one, one)
+    near = compare_readings(one, one)
     assert (near.texts, near.same_next, near.same_tokens) == (2, 2, 2)
     assert near.difference == 0.0
     assert near.divergence == pytest.approx(0.0, abs=1e-9)
@@ -35,27 +35,27 @@ def test_the_same_is_no_distance():
 
 def test_the_divergence_is_that_of_kullback_and_leibler():
     one, other = reading(logs(t1=0.75, t2=0.25)), reading(logs(t1=0.5, t2=0.5))
-    assert closeness(one, other).divergence == pytest.approx(
+    assert compare_readings(one, other).divergence == pytest.approx(
         0.75 * math.log(1.5) + 0.25 * math.log(0.5), abs=1e-5
     )
 
 
 def test_what_is_not_listed_counts_as_one_candidate_more():
     one, other = reading(logs(t1=0.6)), reading(logs(t1=0.2))
-    assert closeness(one, other).divergence == pytest.approx(0.6 * math.log(3) + 0.4 * math.log(0.5))
+    assert compare_readings(one, other).divergence == pytest.approx(0.6 * math.log(3) + 0.4 * math.log(0.5))
 
 
 def test_another_best_token_and_other_tokens_are_counted():
     one = reading(logs(t1=0.6, t2=0.4), logs(t1=0.9), tokens=((1, 2), (3,)))
     other = reading(logs(t1=0.4, t2=0.6), logs(t1=0.8), tokens=((1, 2), (4,)), answer="Lyon")
-    near = closeness(one, other)
+    near = compare_readings(one, other)
     assert (near.same_next, near.same_tokens, near.answer) == (1, 1, "Lyon")
     assert near.difference == pytest.approx((math.log(1.5) + math.log(9 / 8)) / 2)
 
 
 def test_a_candidate_that_the_result_does_not_list_is_as_probable_as_its_last():
     one, other = reading(logs(t1=0.9, t2=0.1)), reading(logs(t3=0.99, t4=0.01))
-    near = closeness(one, other)
+    near = compare_readings(one, other)
     assert near.same_next == 0
     assert near.difference == pytest.approx(math.log(90))
     assert near.divergence > 4
@@ -63,7 +63,7 @@ def test_a_candidate_that_the_result_does_not_list_is_as_probable_as_its_last():
 
 def test_numbers_that_are_none_are_near_to_nothing():
     broken = reading({1: math.nan, 2: math.nan})
-    near = closeness(reading(logs(t1=1.0)), broken)
+    near = compare_readings(reading(logs(t1=1.0)), broken)
     assert near.same_next == 0
     assert not near.divergence <= 100
 
@@ -72,7 +72,7 @@ def test_numbers_that_are_none_are_near_to_nothing():
 def test_a_divergence_is_never_negative(one, other):
     shared = {token: other[token] for token in one if token in other}
     if len(shared) == len(one) == len(other):
-        assert closeness(reading(one), reading(other)).divergence >= -1e-6
+        assert compare_readings(reading(one), reading(other)).divergence >= -1e-6
 
 
 def test_a_reading_comes_as_json():

@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-from evalsuite.conversion.staging import Worker, check_space, publish, workbench
+from evalsuite.conversion.staging import Worker, check_space, publish, staging_folder
 from evalsuite.errors import CheckpointError, ServerError
 
 NOBODY = 999_999_999
@@ -15,11 +15,11 @@ NOBODY = 999_999_999
 
 def test_a_bench_stands_beside_its_place_and_is_gone_whatever_happens(tmp_path):
     target = tmp_path / "deep" / "out"
-    with workbench(target, "advice.") as bench:
+    with staging_folder(target, "advice.") as bench:
         (bench / "out").mkdir()
         assert bench.parent == target.parent
         assert bench.name.startswith(".")
-    with pytest.raises(KeyboardInterrupt), workbench(target, "advice."):
+    with pytest.raises(KeyboardInterrupt), staging_folder(target, "advice."):
         raise KeyboardInterrupt
     assert not list(target.parent.iterdir())
 
@@ -34,7 +34,7 @@ def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path):
     ]
     for path in kept:
         path.mkdir()
-    with workbench(tmp_path / "out", "advice."):
+    with staging_folder(tmp_path / "out", "advice."):
         pass
     assert sorted(tmp_path.iterdir()) == sorted(kept)
 
@@ -44,7 +44,7 @@ def test_a_result_takes_the_place_of_the_one_before(tmp_path, name):
     target = tmp_path / name
     target.mkdir()
     (target / "old").touch()
-    with workbench(target, "advice.") as bench:
+    with staging_folder(target, "advice.") as bench:
         (bench / name).mkdir()
         (bench / name / "new").touch()
         publish(bench / name, target)
@@ -67,7 +67,7 @@ def test_a_place_that_cannot_be_written(tmp_path):
     (tmp_path / "file").touch()
     with (
         pytest.raises(CheckpointError, match=r"cannot write there \(.+\); advice\."),
-        workbench(tmp_path / "file" / "out", "advice."),
+        staging_folder(tmp_path / "file" / "out", "advice."),
     ):
         pass
 

@@ -11,7 +11,7 @@ import pytest
 from run_helpers import only_plan
 
 from evalsuite.data import builtin
-from evalsuite.data.builtin import BUILTIN_DATASETS, BuiltinDataset, locate
+from evalsuite.data.builtin import BUILTIN_DATASETS, BuiltinDataset, locate_dataset
 from evalsuite.errors import ConfigError, InputError
 
 CONTENT = b'{"question": "1 + 1?", "answer": "#### 2"}\n'
@@ -68,11 +68,11 @@ def offer(tmp_path, monkeypatch):
 @pytest.mark.parametrize("page", ["/test.jsonl", "/moved"])
 def test_fetched_once_then_used_again(server, offer, page):
     dataset = offer(server.url + page)
-    path, kind = locate("tiny")
+    path, kind = locate_dataset("tiny")
     assert (path.read_bytes(), kind) == (CONTENT, "gsm8k")
     assert path == dataset.path()
     before = server.requests
-    assert locate("tiny") == (path, kind)
+    assert locate_dataset("tiny") == (path, kind)
     assert server.requests == before
     assert [entry.name for entry in path.parent.iterdir()] == ["test.jsonl"]
 
@@ -80,14 +80,14 @@ def test_fetched_once_then_used_again(server, offer, page):
 def test_another_content_than_the_pinned_is_refused_and_not_kept(server, offer):
     dataset = offer(server.url + "/test.jsonl", "0" * 64)
     with pytest.raises(InputError, match="not the pinned file"):
-        locate("tiny")
+        locate_dataset("tiny")
     assert list(dataset.path().parent.iterdir()) == []
 
 
 def test_a_page_that_is_not_there(server, offer):
     dataset = offer(server.url + "/none")
     with pytest.raises(InputError) as caught:
-        locate("tiny")
+        locate_dataset("tiny")
     assert "404" in str(caught.value)
     assert f"copy it to {dataset.path()}" in str(caught.value)
     assert "-d gsm8k:PATH" in str(caught.value)
@@ -99,15 +99,15 @@ def test_a_server_that_is_not_there(server, offer):
     unused.server_close()
     offer(f"http://127.0.0.1:{unused.server_address[1]}/test.jsonl")
     with pytest.raises(InputError, match=r"tiny: cannot fetch http://127\.0\.0\.1"):
-        locate("tiny")
+        locate_dataset("tiny")
 
 
 def test_a_file_or_folder_of_that_name_comes_first(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "qa_en").mkdir()
-    assert locate("qa_en")[1] == "qa"  # an empty folder is nobody's data
+    assert locate_dataset("qa_en")[1] == "qa"  # an empty folder is nobody's data
     (tmp_path / "qa_en" / "x_val.csv").touch()
-    assert locate("qa_en") == (locate("./qa_en")[0], None)
+    assert locate_dataset("qa_en") == (locate_dataset("./qa_en")[0], None)
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_a_file_or_folder_of_that_name_comes_first(tmp_path, monkeypatch):
 def test_unknown_names(tmp_path, monkeypatch, target, hint):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ConfigError) as caught:
-        locate(target)
+        locate_dataset(target)
     assert f"{target}: no such file, folder or built-in dataset." in str(caught.value)
     assert hint in str(caught.value)
     assert ("Did you mean" in str(caught.value)) == bool(hint)
@@ -125,7 +125,7 @@ def test_unknown_names(tmp_path, monkeypatch, target, hint):
 def test_a_misspelt_path_names_its_neighbour(tmp_path):
     (tmp_path / "ceval_val.csv").touch()
     with pytest.raises(ConfigError, match=r"Did you mean .*ceval_val\.csv\?"):
-        locate(str(tmp_path / "ceval_vla.csv"))
+        locate_dataset(str(tmp_path / "ceval_vla.csv"))
 
 
 @pytest.mark.parametrize(

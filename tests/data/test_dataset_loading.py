@@ -166,7 +166,7 @@ class TestSamples:
 
     @pytest.mark.parametrize("content", ["word\nx\n", "word\nx\nbad\n", "word\nx\nragged,\n"])
     def test_a_large_file_that_changed_meanwhile_is_noticed(self, tmp_path, content, monkeypatch):
-        monkeypatch.setattr("evalsuite.data.dataset.KEEP_BYTES", 0)
+        monkeypatch.setattr("evalsuite.data.dataset.CACHED_DATASET_BYTES", 0)
         file = data_file(tmp_path, "a.csv", "word\nx\ny\n")
         dataset = load(file)
         file.path.write_text(content, encoding="utf-8")
@@ -193,7 +193,7 @@ class TestSamples:
         assert peak < file.path.stat().st_size / 10
 
     def test_a_few_samples_of_a_big_file_read_a_few_lines(self, tmp_path, monkeypatch):
-        monkeypatch.setattr("evalsuite.data.dataset.KEEP_BYTES", 0)
+        monkeypatch.setattr("evalsuite.data.dataset.CACHED_DATASET_BYTES", 0)
         file = data_file(tmp_path, "big.csv", "word\n" + "x\n" * 10_000)
         dataset = load(file)
         parsed = []

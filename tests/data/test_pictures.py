@@ -17,8 +17,8 @@ from small_pictures import png
 from evalsuite import evaluate
 from evalsuite.data.pictures import (
     LARGEST_BYTES,
-    NoPictureError,
-    pictures_of,
+    PictureError,
+    read_pictures,
     with_pictures,
     without_pictures,
 )
@@ -37,7 +37,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def urls(values: dict[str, object], folder: Path) -> list[str]:
-    return [picture.url() for picture in pictures_of(values, folder, {})]
+    return [picture.url() for picture in read_pictures(values, folder, {})]
 
 
 @pytest.mark.parametrize(
@@ -81,29 +81,29 @@ def test_no_picture_is_none(folder, empty):
     ],
 )
 def test_what_is_no_picture_of_the_folder_is_refused(folder, value, said):
-    with pytest.raises(NoPictureError, match=said):
-        pictures_of({"image": value}, folder, {})
+    with pytest.raises(PictureError, match=said):
+        read_pictures({"image": value}, folder, {})
 
 
 def test_a_link_out_of_the_folder_is_refused(folder):
     (folder / "link.png").symlink_to(folder.parent / "secret.png")
-    with pytest.raises(NoPictureError, match="leads out"):
-        pictures_of({"image": "link.png"}, folder, {})
+    with pytest.raises(PictureError, match="leads out"):
+        read_pictures({"image": "link.png"}, folder, {})
 
 
 def test_a_text_file_and_a_huge_one_are_refused(folder):
     (folder / "a.png").write_text("not a picture")
     (folder / "b.png").write_bytes(RED + b"\0" * LARGEST_BYTES)
     for name, said in (("a.png", "no picture"), ("b.png", "10.5 MB")):
-        with pytest.raises(NoPictureError, match=said):
-            pictures_of({"image": name}, folder, {})
+        with pytest.raises(PictureError, match=said):
+            read_pictures({"image": name}, folder, {})
 
 
 @given(st.text(max_size=200))
 def test_any_text_is_a_picture_or_refused(text):
     try:
-        found = pictures_of({"image": text}, Path("/nonexistent/folder"), {})
-    except NoPictureError:
+        found = read_pictures({"image": text}, Path("/nonexistent/folder"), {})
+    except PictureError:
         return
     assert all(picture.address for picture in found)
 

@@ -8,7 +8,7 @@ import json
 import pytest
 from mock_server import Answer, MockServer, failing, reply
 
-from evalsuite.endpoint.adapter_probe import Voice, compare
+from evalsuite.endpoint.adapter_probe import RequestTarget, compare
 from evalsuite.errors import ServerError
 from evalsuite.types import Prompt
 
@@ -23,7 +23,9 @@ def told(text: str, logprob: float) -> Answer:
 
 def compared(server, behave, prompts=CHAT):
     server.behave = behave
-    return asyncio.run(compare(Voice(server.url, "sft", {}), Voice(server.url, "base", {"x": 1}), prompts))
+    return asyncio.run(
+        compare(RequestTarget(server.url, "sft", {}), RequestTarget(server.url, "base", {"x": 1}), prompts)
+    )
 
 
 @pytest.fixture

@@ -37,7 +37,7 @@ from mock_server import (
 
 from evalsuite.endpoint import retries
 from evalsuite.endpoint import socket_transport as direct
-from evalsuite.endpoint.aiohttp_transport import GeneralTransport
+from evalsuite.endpoint.aiohttp_transport import AiohttpTransport
 from evalsuite.endpoint.client import Answer as Answered
 from evalsuite.endpoint.client import Endpoint, RequestFailure
 from evalsuite.endpoint.concurrency import AdaptiveConcurrency, FixedConcurrency
@@ -61,7 +61,7 @@ def transport(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
     if request.param == "general":
 
         def through_aiohttp(root: Address, headers: Mapping[str, str], connections: int) -> Transport:
-            return GeneralTransport(root, headers, connections, trust_env=False)
+            return AiohttpTransport(root, headers, connections, trust_env=False)
 
         monkeypatch.setattr("evalsuite.endpoint.client.open_transport", through_aiohttp)
 
@@ -399,9 +399,9 @@ def test_a_request_that_hung_before_anything_was_known_is_asked_again_too(
         assert within(server, ask_hung_first, policy).attempts == 2
 
 
-def patience_after(seconds: float, deadline: float = 600.0) -> retries.Patience:
+def patience_after(seconds: float, deadline: float = 600.0) -> retries.HangDetector:
     """That of a server which took so long for each of as many answers as it takes to know it."""
-    patience = retries.Patience(deadline)
+    patience = retries.HangDetector(deadline)
     for _ in range(retries.KNOWN_AFTER_ANSWERS):
         watch = patience.begin(0, 0.0)
         assert patience.seconds(watch) == math.inf
@@ -441,7 +441,7 @@ def test_patience_leaves_time_for_three_attempts_of_a_short_deadline() -> None:
 def test_answers_of_another_dataset_say_nothing_of_how_long_to_wait() -> None:
     patience = patience_after(0.1)
     late = patience.begin(0, 0.0)
-    patience.renew(now=1.0)
+    patience.reset(now=1.0)
     for _ in range(retries.KNOWN_AFTER_ANSWERS):
         patience.note(late, 0.1)  # asked before the change
     assert patience.seconds(patience.begin(0, 2.0)) == math.inf

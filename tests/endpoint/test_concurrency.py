@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalsuite.endpoint.concurrency import CEILING, START, AdaptiveConcurrency, FixedConcurrency
+from evalsuite.endpoint.concurrency import DEFAULT_MAXIMUM, START, AdaptiveConcurrency, FixedConcurrency
 
 SERVICE_SECONDS = 2.0
 
@@ -28,7 +28,7 @@ def drive(
     for _ in range(answers):
         limits.append(concurrency.limit)
         clock += chance.uniform(1 - jitter, 1 + jitter) / rate(concurrency.limit)
-        concurrency.finished(clock)
+        concurrency.record_answer(clock)
     return limits
 
 
@@ -36,23 +36,23 @@ def drive(
 @pytest.mark.parametrize("capacity", [1, 3, 20, 40, 64, 150, 1000])
 def test_it_finds_a_number_that_fills_the_server_without_a_long_queue(capacity: int, jitter: float) -> None:
     limits = drive(AdaptiveConcurrency(), throughput(capacity), 20_000, jitter)
-    least = min(capacity, CEILING, START)
+    least = min(capacity, DEFAULT_MAXIMUM, START)
     assert all(limit >= min(least, START) for limit in limits)
     late = limits[3000:]
-    assert sum(limit >= 0.9 * min(capacity, CEILING) for limit in late) >= 0.9 * len(late)
+    assert sum(limit >= 0.9 * min(capacity, DEFAULT_MAXIMUM) for limit in late) >= 0.9 * len(late)
     assert max(late) <= max(START * 1.6, 2 * capacity)
 
 
 def test_a_fast_server_gets_the_ceiling_within_a_thousand_answers() -> None:
-    assert drive(AdaptiveConcurrency(), throughput(10_000), 1000)[-1] == CEILING
+    assert drive(AdaptiveConcurrency(), throughput(10_000), 1000)[-1] == DEFAULT_MAXIMUM
 
 
 def test_an_overloaded_server_gets_less_at_once_and_the_rest_back_step_by_step() -> None:
     concurrency = AdaptiveConcurrency(100)
-    concurrency.overloaded()
+    concurrency.record_overload()
     assert concurrency.limit == 70
     for _ in range(50):
-        concurrency.overloaded()
+        concurrency.record_overload()
     assert concurrency.limit == 70, "one burst of refusals is one cut"
     limits = drive(concurrency, throughput(99), 3000)
     steps = [after - before for before, after in pairwise(limits) if after > before]
@@ -61,10 +61,10 @@ def test_an_overloaded_server_gets_less_at_once_and_the_rest_back_step_by_step()
 
 
 def test_refusals_in_every_round_bring_it_down_to_one_and_no_further() -> None:
-    concurrency = AdaptiveConcurrency(CEILING)
+    concurrency = AdaptiveConcurrency(DEFAULT_MAXIMUM)
     for _ in range(60):
-        concurrency.overloaded()
-        drive(concurrency, throughput(CEILING), 2 * concurrency.limit + 32)
+        concurrency.record_overload()
+        drive(concurrency, throughput(DEFAULT_MAXIMUM), 2 * concurrency.limit + 32)
     assert 1 <= concurrency.limit <= 4
 
 
@@ -72,7 +72,7 @@ def test_other_work_is_measured_anew() -> None:
     concurrency = AdaptiveConcurrency()
     drive(concurrency, throughput(40), 2000)
     before = concurrency.limit
-    concurrency.renew()
+    concurrency.reset()
     assert concurrency.limit == before
     slow = 0.01  # long replies: a rate that would have looked like a collapse
     drive(concurrency, lambda limit: slow * min(limit, 200), 4000)
@@ -91,7 +91,7 @@ def test_it_stays_between_one_and_its_ceiling_whatever_happens(
     concurrency = AdaptiveConcurrency(start, most)
     for number, event in enumerate(events):
         if event == "finished":
-            concurrency.finished(number * seconds)
+            concurrency.record_answer(number * seconds)
         else:
             getattr(concurrency, event)()
         assert 1 <= concurrency.limit <= concurrency.most == most
@@ -99,7 +99,7 @@ def test_it_stays_between_one_and_its_ceiling_whatever_happens(
 
 def test_a_fixed_number_is_obeyed_whatever_happens() -> None:
     concurrency = FixedConcurrency(7)
-    concurrency.overloaded()
-    concurrency.finished(1.0)
-    concurrency.renew()
+    concurrency.record_overload()
+    concurrency.record_answer(1.0)
+    concurrency.reset()
     assert concurrency.limit == concurrency.most == 7

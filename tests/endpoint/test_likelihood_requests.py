@@ -14,10 +14,15 @@ from mock_server import MODEL, MockServer, completion, measuring, ordinary, rewa
 from evalsuite._util.event_loop import run_to_end
 from evalsuite.endpoint.client import Endpoint, RequestFailure
 from evalsuite.endpoint.concurrency import FixedConcurrency
-from evalsuite.endpoint.likelihood_requests import LEAST_LOGPROB, Unmeasured, read_measured, request_for
+from evalsuite.endpoint.likelihood_requests import (
+    LEAST_LOGPROB,
+    MissingMeasurement,
+    build_request,
+    read_measurement,
+)
 from evalsuite.endpoint.retries import RetryPolicy
 from evalsuite.endpoint.wire import BadReply, Generation, Request
-from evalsuite.types import Measured, Prompt, Reply
+from evalsuite.types import Measurement, Prompt, Reply
 
 TEXT = Prompt(text="Once upon a time.", measure="logprobs")
 ASKED = {"role": "user", "content": "Which tea?"}
@@ -28,7 +33,7 @@ SETTINGS = Generation(77, temperature=0.9, seed=3, stop=("x",))
 
 
 def body(prompt: Prompt) -> dict[str, Any]:
-    found: dict[str, Any] = orjson.loads(request_for(prompt, SETTINGS).body(b'"m"', stream=False))
+    found: dict[str, Any] = orjson.loads(build_request(prompt, SETTINGS).body(b'"m"', stream=False))
     return found
 
 
@@ -76,7 +81,7 @@ def test_an_ordinary_prompt_is_asked_as_ever():
 
 def test_a_text_measured():
     with MockServer(measuring) as server:
-        measured = ask(server, request_for(TEXT, SETTINGS)).measured
+        measured = ask(server, build_request(TEXT, SETTINGS)).measured
     assert measured is not None
     assert measured.tokens == ("Once", " upon", " a", " time.")
     assert measured.logprobs[0] is None
@@ -85,7 +90,7 @@ def test_a_text_measured():
 
 def test_a_conversation_measured():
     with MockServer(measuring) as server:
-        measured = ask(server, request_for(CHAT, SETTINGS)).measured
+        measured = ask(server, build_request(CHAT, SETTINGS)).measured
     assert measured is not None
     assert measured.tokens[1:] == ("Which", " tea?", "<end>", "<assistant>", "Green", " tea.", "<end>")
     assert len(measured.logprobs) == 8
@@ -93,21 +98,21 @@ def test_a_conversation_measured():
 
 def test_a_stream_is_never_asked_for():
     with MockServer(measuring) as server:
-        ask(server, request_for(TEXT, SETTINGS), stream=True)
+        ask(server, build_request(TEXT, SETTINGS), stream=True)
         assert "stream" not in server.requests[0].body
 
 
 def test_a_reward_comes_from_beside_v1():
     with MockServer(rewarding(lambda answer: len(answer) / 4)) as server:
-        reply = ask(server, request_for(REWARD, SETTINGS))
+        reply = ask(server, build_request(REWARD, SETTINGS))
         assert server.requests[0].path == "/classify"
-    assert reply.measured == Measured(reward=2.5)
+    assert reply.measured == Measurement(reward=2.5)
 
 
 def test_a_server_that_ignores_it_is_asked_once_and_refused():
     for prompt in (TEXT, CHAT):
         with MockServer(ordinary) as server, pytest.raises(RequestFailure) as caught:
-            ask(server, request_for(prompt, SETTINGS))
+            ask(server, build_request(prompt, SETTINGS))
         assert "ignores" in caught.value.message
         assert caught.value.repeatable
         assert len(server.requests) == 1
@@ -116,15 +121,15 @@ def test_a_server_that_ignores_it_is_asked_once_and_refused():
 # ---------------------------------------------------------------- what comes back
 
 
-def read_echo(raw: bytes) -> Measured:
-    measured = read_measured(raw, request_for(TEXT, SETTINGS)).measured
+def read_echo(raw: bytes) -> Measurement:
+    measured = read_measurement(raw, build_request(TEXT, SETTINGS)).measured
     assert measured
     return measured
 
 
 def test_the_generated_token_is_cut_off_with_and_without_a_count():
     tokens, logprobs = ["a", " b", " next"], [None, -1.5, -0.1]
-    expected = Measured(("a", " b"), (None, -1.5))
+    expected = Measurement(("a", " b"), (None, -1.5))
     assert read_echo(echoed(tokens, logprobs, 2)) == read_echo(echoed(tokens, logprobs)) == expected
     assert read_echo(echoed(tokens[:2], logprobs[:2], 2)) == expected  # nothing was generated
 
@@ -152,14 +157,14 @@ def test_a_probability_of_nothing_is_vllms_least_and_rounding_is_cut_off():
     ],
 )
 def test_an_echo_without_a_value_for_every_token_is_refused(tokens, logprobs, count):
-    with pytest.raises(Unmeasured):
+    with pytest.raises(MissingMeasurement):
         read_echo(echoed(tokens, logprobs, count))
 
 
 def test_what_llama_cpp_sends_is_refused():
     held = {"content": [{"id": 198, "token": "\n", "logprob": -0.9, "top_logprobs": []}]}
     raw = json.dumps({"choices": [{"text": "\n", "logprobs": held}], "usage": {"prompt_tokens": 7}}).encode()
-    with pytest.raises(Unmeasured, match="ignores 'echo'"):
+    with pytest.raises(MissingMeasurement, match="ignores 'echo'"):
         read_echo(raw)
 
 
@@ -168,14 +173,14 @@ def test_what_llama_cpp_sends_is_refused():
 )
 def test_a_conversation_without_a_value_for_every_token_is_refused(listed):
     raw = json.dumps(completion() | {"prompt_logprobs": listed}).encode()
-    with pytest.raises(Unmeasured):
-        read_measured(raw, request_for(CHAT, SETTINGS))
+    with pytest.raises(MissingMeasurement):
+        read_measurement(raw, build_request(CHAT, SETTINGS))
 
 
 def test_a_token_that_cannot_be_decoded_alone_is_known_by_its_id():
     listed = [None, {"5": {"logprob": -1, "decoded_token": "\ufffd"}}, {"6": {"logprob": -2}}]
     raw = json.dumps(completion() | {"prompt_logprobs": listed}).encode()
-    assert read_measured(raw, request_for(CHAT, SETTINGS)).measured == Measured(
+    assert read_measurement(raw, build_request(CHAT, SETTINGS)).measured == Measurement(
         ("", "<5>", "<6>"), (None, -1.0, -2.0)
     )
 
@@ -185,8 +190,8 @@ def test_a_token_that_cannot_be_decoded_alone_is_known_by_its_id():
     [None, [], [{}], [{"probs": []}], [{"probs": [0.2, 0.8]}], [{"probs": ["x"]}], [{"probs": [True]}], [3]],
 )
 def test_what_is_no_reward_is_refused(data):
-    with pytest.raises(Unmeasured):
-        read_measured(json.dumps({"data": data}).encode(), request_for(REWARD, SETTINGS))
+    with pytest.raises(MissingMeasurement):
+        read_measurement(json.dumps({"data": data}).encode(), build_request(REWARD, SETTINGS))
 
 
 JSON_VALUES = st.recursive(
@@ -201,7 +206,7 @@ JSON_VALUES = st.recursive(
 @given(JSON_VALUES, st.sampled_from([TEXT, CHAT, REWARD]))
 def test_any_document_is_measured_or_refused(document, prompt):
     try:
-        measured = read_measured(json.dumps(document).encode(), request_for(prompt, SETTINGS)).measured
+        measured = read_measurement(json.dumps(document).encode(), build_request(prompt, SETTINGS)).measured
     except BadReply:
         return
     assert measured is not None

@@ -11,7 +11,7 @@ from mock_server import MODEL, WAIT_SECONDS, MockServer, hanging, ordinary
 from evalsuite._util.event_loop import run_to_end
 from evalsuite.endpoint.client import Answer, Endpoint
 from evalsuite.endpoint.concurrency import FixedConcurrency
-from evalsuite.endpoint.limiter import Lane, TogetherConcurrency
+from evalsuite.endpoint.limiter import CombinedConcurrency, RequestLimiter
 from evalsuite.endpoint.retries import RetryPolicy
 from evalsuite.endpoint.wire import Generation, Request, encode
 from evalsuite.types import Prompt
@@ -28,10 +28,10 @@ class Limit:
     def finished(self, now: float) -> None:
         """Nothing to learn."""
 
-    def overloaded(self) -> None:
+    def record_overload(self) -> None:
         """Nothing to learn."""
 
-    def renew(self) -> None:
+    def reset(self) -> None:
         self.renewed += 1
 
 
@@ -51,7 +51,7 @@ def within(work: Awaitable[Any]) -> Any:
 def test_many_askers_share_the_places_of_an_endpoint(server: MockServer) -> None:
     async def ask_all() -> list[Answer]:
         async with Endpoint(server.url, MODEL, RetryPolicy(20.0), FixedConcurrency(3)) as endpoint:
-            lane = Lane(endpoint)
+            lane = RequestLimiter(endpoint)
             return await asyncio.gather(*(lane.ask(asking(f"q{number}")) for number in range(30)))
 
     answers = within(ask_all())
@@ -62,7 +62,7 @@ def test_many_askers_share_the_places_of_an_endpoint(server: MockServer) -> None
 def test_one_that_gives_up_while_waiting_or_asking_leaves_its_place_to_others() -> None:
     async def ask_all(server: MockServer) -> Answer:
         async with Endpoint(server.url, MODEL, RetryPolicy(20.0), FixedConcurrency(1)) as endpoint:
-            lane = Lane(endpoint)
+            lane = RequestLimiter(endpoint)
             stuck = asyncio.ensure_future(lane.ask(asking("hang")))
             while server.total < 1:
                 await asyncio.sleep(0)
@@ -81,7 +81,7 @@ def test_a_higher_limit_lets_more_in_at_once(server: MockServer) -> None:
     async def ask_all() -> int:
         limit = Limit(1)
         async with Endpoint(server.url, MODEL, RetryPolicy(20.0), limit) as endpoint:
-            lane = Lane(endpoint)
+            lane = RequestLimiter(endpoint)
             asked = [asyncio.ensure_future(lane.ask(asking(f"q{number}"))) for number in range(12)]
             await asked[0]
             limit.limit = 8
@@ -94,9 +94,9 @@ def test_a_higher_limit_lets_more_in_at_once(server: MockServer) -> None:
 def test_the_workers_of_a_pool_are_as_many_as_all_endpoints_take() -> None:
     limits = Limit(2), Limit(5)
     endpoints = [Endpoint("http://h/v1", MODEL, RetryPolicy(1.0), limit) for limit in limits]
-    together = TogetherConcurrency(endpoints)
-    together.finished(0.0)
-    together.overloaded()
-    together.renew()
+    together = CombinedConcurrency(endpoints)
+    together.record_answer(0.0)
+    together.record_overload()
+    together.reset()
     assert (together.limit, together.most) == (7, 128)
     assert [cast("Limit", endpoint.concurrency).renewed for endpoint in endpoints] == [1, 1]

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from mock_server import WAIT_SECONDS
 
 from evalsuite.endpoint.cache_policy import cache_key, is_whole
-from evalsuite.endpoint.likelihood_requests import request_for
+from evalsuite.endpoint.likelihood_requests import build_request
 from evalsuite.endpoint.reply_store import STORE_FILE, ReplyStore
 from evalsuite.endpoint.wire import Generation, Request
 from evalsuite.errors import ConfigError
-from evalsuite.types import Measured, Prompt, Reply
+from evalsuite.types import Measurement, Prompt, Reply
 
 REPLY = Reply("words", finish_reason="stop", prompt_tokens=7, completion_tokens=3)
 WRITER = """
@@ -39,21 +39,21 @@ print(*store.complaints())
 
 def asked(text: str = "question", **generation: object) -> Request:
     settings: dict[str, object] = {"max_tokens": 8} | generation
-    return request_for(Prompt(messages=[{"role": "user", "content": text}]), Generation(**settings))  # type: ignore[arg-type]
+    return build_request(Prompt(messages=[{"role": "user", "content": text}]), Generation(**settings))  # type: ignore[arg-type]
 
 
 def kept(folder: Path, key: bytes, reply: Reply = REPLY) -> None:
     store = ReplyStore(folder)
-    store.keep(key, reply)
+    store.put(key, reply)
     store.close()
-    assert list(store.complaints()) == []
+    assert list(store.problems()) == []
 
 
 def found(folder: Path, key: bytes) -> tuple[Reply | None, list[str]]:
     store = ReplyStore(folder)
     reply = store.find(key)
     store.close()
-    return reply, list(store.complaints())
+    return reply, list(store.problems())
 
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -62,7 +62,7 @@ def found(folder: Path, key: bytes) -> tuple[Reply | None, list[str]]:
     reasoning=st.none() | st.text(st.characters(exclude_categories=["Cs"])),
     calls=st.none() | st.just([{"type": "function", "function": {"name": "f", "arguments": "{}"}}]),
     tokens=st.none() | st.integers(0, 10**9),
-    measured=st.none() | st.just(Measured(("a", "b"), (None, -0.5))) | st.just(Measured(reward=-1.5)),
+    measured=st.none() | st.just(Measurement(("a", "b"), (None, -0.5))) | st.just(Measurement(reward=-1.5)),
 )
 def test_a_reply_is_found_as_it_was(
     tmp_path: Path,
@@ -70,7 +70,7 @@ def test_a_reply_is_found_as_it_was(
     reasoning: str | None,
     calls: list[dict[str, object]] | None,
     tokens: int | None,
-    measured: Measured | None,
+    measured: Measurement | None,
 ) -> None:
     reply = Reply(text, reasoning, calls, "stop", tokens, tokens, [["A", -0.1]], measured)
     kept(tmp_path, b"key", reply)
@@ -93,9 +93,9 @@ def test_a_damaged_entry_is_passed_over_told_and_replaced(tmp_path: Path, column
         }[damage]
         connection.execute(f"UPDATE replies SET {column} = ? WHERE key = ?", (broken, b"key"))
     connection.close()
-    reply, complaints = found(tmp_path, b"key")
+    reply, problems = found(tmp_path, b"key")
     assert reply is None
-    assert complaints == [
+    assert problems == [
         f"the cache {tmp_path / STORE_FILE} held 1 entry that cannot be read; asked again and replaced."
     ]
     assert found(tmp_path, b"whole") == (REPLY, [])
@@ -116,9 +116,9 @@ def test_a_file_that_is_no_database_costs_the_cache_and_not_the_run(tmp_path: Pa
     (tmp_path / STORE_FILE).write_bytes(content)
     store = ReplyStore(tmp_path)
     assert store.find(b"key") is None
-    store.keep(b"key", REPLY)
+    store.put(b"key", REPLY)
     store.close()
-    (complaint,) = store.complaints()
+    (complaint,) = store.problems()
     assert "cannot be read" in complaint
     assert "Delete the file" in complaint
     assert (tmp_path / STORE_FILE).read_bytes() == content
@@ -130,9 +130,9 @@ def test_a_database_that_breaks_in_the_middle_costs_the_cache_and_not_the_run(tm
     path = tmp_path / STORE_FILE
     whole = path.read_bytes()
     path.write_bytes(whole[:4096] + b"\xff" * (len(whole) - 4096))
-    reply, complaints = found(tmp_path, b"1")
+    reply, problems = found(tmp_path, b"1")
     assert reply is None
-    assert complaints
+    assert problems
 
 
 def test_a_folder_that_cannot_be_one_is_refused(tmp_path: Path) -> None:
@@ -162,7 +162,7 @@ def test_several_processes_write_and_read_one_store(tmp_path: Path) -> None:
         for name in range(4):
             assert store.find(f"process-{name}-{number}".encode()) == Reply(f"process-{name}")
     store.close()
-    assert not list(store.complaints())
+    assert not list(store.problems())
 
 
 def test_a_writer_that_is_killed_leaves_a_store_that_can_be_read(tmp_path: Path) -> None:
@@ -212,8 +212,8 @@ def test_the_key_is_of_all_that_is_asked_and_of_whom() -> None:
         ("a model", asked(seed=2)),
         ("a model", asked(stop=("\n",))),
         ("a model", asked(top_logprobs=5)),
-        ("a model", request_for(Prompt(text="question"), Generation(8))),
-        ("a model", request_for(Prompt(text="question", measure="logprobs"), Generation(8))),
+        ("a model", build_request(Prompt(text="question"), Generation(8))),
+        ("a model", build_request(Prompt(text="question", measure="logprobs"), Generation(8))),
     ]
     keys = [cache_key(who, request) for who, request in different]
     assert len(set(keys)) == len(different)
@@ -221,11 +221,11 @@ def test_the_key_is_of_all_that_is_asked_and_of_whom() -> None:
 
 
 def test_only_what_is_not_drawn_at_random_is_decided() -> None:
-    assert asked().decided
-    assert asked(seed=3).decided
-    assert not asked(temperature=0.01).decided
-    assert not asked(temperature=1.0, seed=3).decided
-    assert request_for(Prompt(text="x", measure="logprobs"), Generation(1, temperature=1.0)).decided
+    assert asked().deterministic
+    assert asked(seed=3).deterministic
+    assert not asked(temperature=0.01).deterministic
+    assert not asked(temperature=1.0, seed=3).deterministic
+    assert build_request(Prompt(text="x", measure="logprobs"), Generation(1, temperature=1.0)).deterministic
 
 
 @pytest.mark.parametrize(
@@ -248,5 +248,5 @@ def test_only_whole_replies_are_kept(reply: Reply, whole: bool) -> None:
 
 def test_the_one_token_that_was_wanted_is_whole() -> None:
     assert is_whole(Reply("A", finish_reason="length", alternatives=[["A", -0.1]]), asked(top_logprobs=5))
-    measured = request_for(Prompt(text="x", measure="logprobs"), Generation(1))
-    assert is_whole(Reply("", measured=Measured(("x",), (None,))), measured)
+    measured = build_request(Prompt(text="x", measure="logprobs"), Generation(1))
+    assert is_whole(Reply("", measured=Measurement(("x",), (None,))), measured)

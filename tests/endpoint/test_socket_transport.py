@@ -23,8 +23,8 @@ from run_helpers import arguments, numbered, write_qa
 
 from evalsuite.endpoint import aiohttp_transport as general
 from evalsuite.endpoint import socket_transport as direct
-from evalsuite.endpoint.aiohttp_transport import GeneralTransport
-from evalsuite.endpoint.socket_transport import DirectTransport
+from evalsuite.endpoint.aiohttp_transport import AiohttpTransport
+from evalsuite.endpoint.socket_transport import SocketTransport
 from evalsuite.endpoint.transport import Address, Response, TransportError, open_transport
 
 T = TypeVar("T")
@@ -85,7 +85,7 @@ Talk: TypeAlias = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitab
 
 
 @asynccontextmanager
-async def serving(talk: Talk, host: str = "127.0.0.1") -> AsyncIterator[DirectTransport]:
+async def serving(talk: Talk, host: str = "127.0.0.1") -> AsyncIterator[SocketTransport]:
     """A transport to a server that talks like this, both closed to the last socket at the end."""
     talks = []
 
@@ -101,7 +101,7 @@ async def serving(talk: Talk, host: str = "127.0.0.1") -> AsyncIterator[DirectTr
 
     server = await asyncio.start_server(begin, host, 0)
     port = server.sockets[0].getsockname()[1]
-    transport = DirectTransport(
+    transport = SocketTransport(
         Address.of(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"), {"X-Key": "k"}
     )
     try:
@@ -112,7 +112,7 @@ async def serving(talk: Talk, host: str = "127.0.0.1") -> AsyncIterator[DirectTr
         await asyncio.gather(*talks)
 
 
-def within(script: Script, do: Callable[[DirectTransport], Awaitable[T]], host: str = "127.0.0.1") -> T:
+def within(script: Script, do: Callable[[SocketTransport], Awaitable[T]], host: str = "127.0.0.1") -> T:
     async def run() -> T:
         async with serving(script.talk, host) as transport:
             return await do(transport)
@@ -120,7 +120,7 @@ def within(script: Script, do: Callable[[DirectTransport], Awaitable[T]], host: 
     return asyncio.run(run())
 
 
-async def ask(transport: DirectTransport, timeout: float = WAIT_SECONDS) -> Response:
+async def ask(transport: SocketTransport, timeout: float = WAIT_SECONDS) -> Response:
     return await transport.send("POST", "/v1/x", b'{"a":1}', timeout)
 
 
@@ -160,7 +160,7 @@ def test_a_response_may_arrive_byte_by_byte(whole: bytes) -> None:
 def test_a_connection_is_used_again_after_a_whole_response(whole: bytes) -> None:
     script = Script([[whole]])
 
-    async def thrice(transport: DirectTransport) -> list[bytes]:
+    async def thrice(transport: SocketTransport) -> list[bytes]:
         return [(await ask(transport)).body for _ in range(3)]
 
     assert within(script, thrice) == [b"hello"] * 3
@@ -173,7 +173,7 @@ def test_a_connection_is_used_again_after_a_whole_response(whole: bytes) -> None
 def test_a_connection_that_the_server_will_close_is_not_used_again(closing: bytes) -> None:
     script = Script([[closing, None]])
 
-    async def twice(transport: DirectTransport) -> list[bytes]:
+    async def twice(transport: SocketTransport) -> list[bytes]:
         return [(await ask(transport)).body for _ in range(2)]
 
     assert within(script, twice) == [b"hello"] * 2
@@ -183,7 +183,7 @@ def test_a_connection_that_the_server_will_close_is_not_used_again(closing: byte
 def test_a_connection_closed_while_idle_is_replaced_without_an_error() -> None:
     script = Script([[PLAIN, None], [PLAIN]])
 
-    async def twice(transport: DirectTransport) -> bytes:
+    async def twice(transport: SocketTransport) -> bytes:
         await ask(transport)
         await script.gone.wait()
         while transport._idle[0].is_open:
@@ -198,7 +198,7 @@ def test_a_connection_idle_for_long_is_replaced(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(direct, "IDLE_SECONDS", 0.0)
     script = Script([[PLAIN]])
 
-    async def twice(transport: DirectTransport) -> None:
+    async def twice(transport: SocketTransport) -> None:
         await ask(transport)
         await ask(transport)
 
@@ -209,7 +209,7 @@ def test_a_connection_idle_for_long_is_replaced(monkeypatch: pytest.MonkeyPatch)
 def test_a_server_that_speaks_unasked_is_not_believed() -> None:
     script = Script([[PLAIN + PLAIN.replace(b"hello", b"other")], [PLAIN.replace(b"hello", b"right")]])
 
-    async def twice(transport: DirectTransport) -> tuple[bytes, bytes]:
+    async def twice(transport: SocketTransport) -> tuple[bytes, bytes]:
         return (await ask(transport)).body, (await ask(transport)).body
 
     first, second = within(script, twice)
@@ -239,7 +239,7 @@ def test_half_a_response_and_no_http_are_errors_and_the_connection_is_dropped(
 ) -> None:
     script = Script([pieces, [PLAIN]])
 
-    async def again(transport: DirectTransport) -> bytes:
+    async def again(transport: SocketTransport) -> bytes:
         with pytest.raises(TransportError, match=words):
             await ask(transport)
         return (await ask(transport)).body
@@ -251,7 +251,7 @@ def test_half_a_response_and_no_http_are_errors_and_the_connection_is_dropped(
 def test_time_runs_out_while_waiting_and_the_late_response_reaches_nobody() -> None:
     script = Script([[PLAIN[:-1]], [PLAIN]])
 
-    async def again(transport: DirectTransport) -> bytes:
+    async def again(transport: SocketTransport) -> bytes:
         with pytest.raises(asyncio.TimeoutError):
             await ask(transport, 0.05)
         return (await ask(transport)).body
@@ -263,7 +263,7 @@ def test_time_runs_out_while_waiting_and_the_late_response_reaches_nobody() -> N
 def test_a_cancelled_request_drops_its_connection() -> None:
     script = Script([[b""], [PLAIN]])
 
-    async def again(transport: DirectTransport) -> bytes:
+    async def again(transport: SocketTransport) -> bytes:
         asking = asyncio.ensure_future(ask(transport))
         while not script.requests:
             await asyncio.sleep(0)
@@ -282,7 +282,7 @@ def test_a_request_cancelled_while_it_connects_leaves_no_socket(turns: int) -> N
 
     async def scenario() -> None:
         with socket.create_server(("127.0.0.1", 0)) as server:
-            transport = DirectTransport(Address.of(f"http://127.0.0.1:{server.getsockname()[1]}"), {})
+            transport = SocketTransport(Address.of(f"http://127.0.0.1:{server.getsockname()[1]}"), {})
             asking = asyncio.ensure_future(ask(transport))
             for _ in range(turns):
                 await asyncio.sleep(0)
@@ -296,7 +296,7 @@ def test_a_request_cancelled_while_it_connects_leaves_no_socket(turns: int) -> N
 
 
 def test_pieces_are_seen_as_they_arrive_and_may_end_the_request() -> None:
-    async def see(transport: DirectTransport) -> list[bytes]:
+    async def see(transport: SocketTransport) -> list[bytes]:
         seen: list[bytes] = []
         await transport.send("POST", "/", b"", WAIT_SECONDS, seen.append)
         return seen
@@ -307,7 +307,7 @@ def test_pieces_are_seen_as_they_arrive_and_may_end_the_request() -> None:
     def refuse(_: bytes) -> None:
         raise ValueError("enough")
 
-    async def stop(transport: DirectTransport) -> Response:
+    async def stop(transport: SocketTransport) -> Response:
         return await transport.send("POST", "/", b"", WAIT_SECONDS, refuse)
 
     with pytest.raises(ValueError, match="enough"):
@@ -341,7 +341,7 @@ def test_an_ipv6_address_is_reached_and_named_in_brackets() -> None:
 
 def test_a_name_that_does_not_resolve_is_said() -> None:
     async def run() -> None:
-        await ask(DirectTransport(Address.of("http://nowhere.invalid:1/v1"), {}))
+        await ask(SocketTransport(Address.of("http://nowhere.invalid:1/v1"), {}))
 
     with pytest.raises(TransportError, match="does not resolve"):
         asyncio.run(run())
@@ -350,15 +350,15 @@ def test_a_name_that_does_not_resolve_is_said() -> None:
 @pytest.mark.parametrize(
     ("url", "environment", "kind"),
     [
-        ("http://127.0.0.1:1/v1", {"http_proxy": "http://127.0.0.1:2"}, DirectTransport),
-        ("http://10.0.0.1:1/v1", {}, DirectTransport),
-        ("http://10.0.0.1:1/v1", {"http_proxy": "http://127.0.0.1:2"}, GeneralTransport),
+        ("http://127.0.0.1:1/v1", {"http_proxy": "http://127.0.0.1:2"}, SocketTransport),
+        ("http://10.0.0.1:1/v1", {}, SocketTransport),
+        ("http://10.0.0.1:1/v1", {"http_proxy": "http://127.0.0.1:2"}, AiohttpTransport),
         (
             "http://10.0.0.1:1/v1",
             {"http_proxy": "http://127.0.0.1:2", "no_proxy": "10.0.0.1"},
-            DirectTransport,
+            SocketTransport,
         ),
-        ("https://10.0.0.1:1/v1", {}, GeneralTransport),
+        ("https://10.0.0.1:1/v1", {}, AiohttpTransport),
     ],
 )
 def test_what_needs_tls_or_a_proxy_goes_through_aiohttp(
@@ -393,9 +393,9 @@ def test_a_request_that_is_hung_ends_before_its_time(transport: str, monkeypatch
     async def run() -> None:
         async with serving(silent) as direct_one:
             address = direct_one._address
-            chosen: DirectTransport | GeneralTransport = direct_one
+            chosen: SocketTransport | AiohttpTransport = direct_one
             if transport == "general":
-                chosen = GeneralTransport(address, {}, 1, trust_env=False)
+                chosen = AiohttpTransport(address, {}, 1, trust_env=False)
             with pytest.raises(asyncio.TimeoutError):
                 await chosen.send("POST", "/v1/x", b"{}", WAIT_SECONDS, hung=hung)
             await chosen.close()
@@ -446,7 +446,7 @@ def test_a_host_whose_first_address_does_not_answer_is_reached_by_the_second(nam
                 if first == "silent":  # its queue is full, so what wants to connect is left waiting
                     silent = stack.enter_context(socket.create_server(("127.0.0.2", port), backlog=0))
                     stack.enter_context(socket.create_connection(silent.getsockname()))
-                named = DirectTransport(Address.of(f"http://two.example:{port}"), {})
+                named = SocketTransport(Address.of(f"http://two.example:{port}"), {})
                 try:
                     return (await ask(named, timeout=5)).body
                 finally:

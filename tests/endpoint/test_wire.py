@@ -17,8 +17,8 @@ from evalsuite.endpoint.wire import (
     StreamReader,
     dumps,
     encode,
-    error_words,
-    quoted,
+    error_message,
+    quote_start,
     read_reply,
 )
 from evalsuite.types import Prompt, Reply
@@ -112,9 +112,9 @@ def test_any_stream_is_a_reply_or_a_bad_reply(documents: list[Any]) -> None:
 def test_any_bytes_are_a_bad_reply_with_a_short_message(raw: bytes) -> None:
     with contextlib.suppress(BadReply):
         read_reply(raw)
-    assert 0 < len(quoted(raw)) <= 300
-    assert quoted(raw).isprintable()
-    assert len(error_words(raw)) <= 300
+    assert 0 < len(quote_start(raw)) <= 300
+    assert quote_start(raw).isprintable()
+    assert len(error_message(raw)) <= 300
 
 
 @given(st.text(), st.sampled_from([None, ("a", "b")]))
@@ -168,7 +168,7 @@ def test_text_parts_are_joined() -> None:
     ],
 )
 def test_the_servers_words_are_found_in_every_usual_form(document: Any, words: str) -> None:
-    assert error_words(orjson.dumps(document)) == words
+    assert error_message(orjson.dumps(document)) == words
 
 
 def test_tools_are_part_of_what_is_asked():

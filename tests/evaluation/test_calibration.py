@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from run_helpers import numbered, only_plan, write_qa
 
-from evalsuite.conversion.scripts.calibration import tokens_of
+from evalsuite.conversion.scripts.calibration import tokenize_prompts
 from evalsuite.data.builtin import BUILTIN_DATASETS
 from evalsuite.errors import DataError, InputError
-from evalsuite.evaluation.calibration import calibration_prompts
+from evalsuite.evaluation.calibration import read_calibration_prompts
 
 
 class LetterTokenizer:
@@ -30,7 +30,7 @@ def text_of(tokens: list[int]) -> str:
 
 def test_the_prompts_are_those_that_a_run_would_ask(tmp_path):
     data = write_qa(tmp_path / "qa.jsonl", numbered(9))
-    prompts, facts = calibration_prompts(f"qa:{data}", 4)
+    prompts, facts = read_calibration_prompts(f"qa:{data}", 4)
     assert len(prompts) == 4
     plan = only_plan(f"qa:{data}")
     asked = [list(plan.request(sample, shots)[0].messages) for sample, shots in plan.samples()]
@@ -40,17 +40,17 @@ def test_the_prompts_are_those_that_a_run_would_ask(tmp_path):
 
 @pytest.mark.parametrize("name", [dataset.name for dataset in BUILTIN_DATASETS if not dataset.url])
 def test_every_kind_of_dataset_calibrates(name):
-    prompts, _ = calibration_prompts(name, 3)
+    prompts, _ = read_calibration_prompts(name, 3)
     assert 1 <= len(prompts) <= 3
-    tokens = tokens_of(prompts, LetterTokenizer(), 5000)
+    tokens = tokenize_prompts(prompts, LetterTokenizer(), 5000)
     assert all(len(one) > 10 for one in tokens)
 
 
 def test_messages_go_through_the_template_with_their_tools_and_are_cut():
     prompt = {"messages": [{"role": "user", "content": "hi"}], "tools": [{"name": "search"}]}
-    (tokens,) = tokens_of([prompt], LetterTokenizer(), 1000)
+    (tokens,) = tokenize_prompts([prompt], LetterTokenizer(), 1000)
     assert text_of(tokens) == "<user>hi[{'name': 'search'}]<assistant>"
-    assert [len(one) for one in tokens_of([prompt], LetterTokenizer(), 7)] == [7]
+    assert [len(one) for one in tokenize_prompts([prompt], LetterTokenizer(), 7)] == [7]
 
 
 def test_a_base_model_without_a_template_is_calibrated_by_the_bare_texts():
@@ -58,13 +58,13 @@ def test_a_base_model_without_a_template_is_calibrated_by_the_bare_texts():
     tokenizer.chat_template = None
     messages = [{"role": "system", "content": "be kind"}, {"role": "user", "content": "hi"}]
     told = [{"messages": messages, "tools": None}, {"text": "once"}]
-    assert [text_of(one) for one in tokens_of(told, tokenizer, 100)] == ["be kind\n\nhi", "once"]
+    assert [text_of(one) for one in tokenize_prompts(told, tokenizer, 100)] == ["be kind\n\nhi", "once"]
 
 
 def test_bad_rows_are_listed_and_a_file_that_is_not_there_is_named(tmp_path):
     broken = tmp_path / "broken.jsonl"
     broken.write_text('{"query": "a", "response": "b"}\nnonsense\n')
     with pytest.raises(DataError, match=r"broken\.jsonl:2"):
-        calibration_prompts(f"qa:{broken}", 4)
+        read_calibration_prompts(f"qa:{broken}", 4)
     with pytest.raises(InputError, match="nowhere"):
-        calibration_prompts("qa:nowhere.csv", 4)
+        read_calibration_prompts("qa:nowhere.csv", 4)

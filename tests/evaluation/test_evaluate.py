@@ -37,7 +37,7 @@ from evalsuite.errors import (
     ServerError,
 )
 from evalsuite.evaluation.evaluate import prepare
-from evalsuite.runs.directory import hold_run_directory
+from evalsuite.runs.directory import lock_run_directory
 
 
 def every_row_once(run: Path, rows: int) -> bool:
@@ -171,10 +171,10 @@ def test_a_server_that_goes_away_ends_the_run_early_and_nothing_finished_is_lost
 ) -> None:
     rows = write_qa(tmp_path / "many.jsonl", numbered(300))
 
-    def leave(asked: Asked) -> Answer:
+    def store_server_facts(asked: Asked) -> Answer:
         return ordinary(asked) if asked.prompt == PROBE or server.total <= 20 else dropped()
 
-    server.behave = leave
+    server.behave = store_server_facts
     with pytest.raises(RunIncomplete, match=r"samples in a row could not be had.*it resumes"):
         evaluate(config(server, tmp_path / "out", rows, timeout=0.6))
     lines = lines_of(tmp_path / "out" / "run")
@@ -254,7 +254,7 @@ def test_bad_data_is_told_before_anything_is_sent(server: MockServer, tmp_path: 
 def test_a_run_in_use_is_refused(server: MockServer, data: Path, tmp_path: Path) -> None:
     given = config(server, tmp_path / "out", data)
     with (
-        hold_run_directory(tmp_path / "out" / "run", fresh=False),
+        lock_run_directory(tmp_path / "out" / "run", fresh=False),
         pytest.raises(RunDirectoryError, match="another evalsuite"),
     ):
         evaluate(given)

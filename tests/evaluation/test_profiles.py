@@ -223,7 +223,7 @@ def test_every_profile_gives_metrics_that_carry_its_name(kind):
     task = task_class(kind)()
     for multiple in (False, True):
         plain = task.metrics(Style("en", 0, multiple=multiple))
-        wanted = task.wanted_profiles(["unknown", *reversed(task.profiles)])
+        wanted = task.select_profiles(["unknown", *reversed(task.profiles)])
         assert wanted == task.profiles
         every = task.metrics(Style("en", 0, multiple=multiple, profiles=wanted))
         assert every[: len(plain)] == plain

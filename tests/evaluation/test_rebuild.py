@@ -12,9 +12,9 @@ from scoring_helpers import MEASURED_ROWS, ROWS, scoring, write_rows
 
 from evalsuite.errors import InputError, RunDirectoryError
 from evalsuite.evaluation.evaluate import evaluate
-from evalsuite.evaluation.rebuild import render_again
+from evalsuite.evaluation.rebuild import rebuild
 from evalsuite.evaluation.score import score
-from evalsuite.runs.directory import hold_run_directory
+from evalsuite.runs.directory import lock_run_directory
 
 RESULTS = ("variants", "complete", "problem", "errors", "warnings")
 KINDS = {**ROWS, **MEASURED_ROWS}
@@ -42,7 +42,7 @@ def test_a_run_of_any_kind_is_rendered_to_the_same_results(tmp_path: Path, kind:
     run = made(tmp_path, kind)
     before, csv = results(run), (run / "summary.csv").read_bytes()
     kill(run)
-    assert render_again(run).complete
+    assert rebuild(run).complete
     assert results(run) == before
     assert (run / "summary.csv").read_bytes() == csv
     assert "<!doctype html>" in (run / "report.html").read_text(encoding="utf-8")[:50]
@@ -51,7 +51,7 @@ def test_a_run_of_any_kind_is_rendered_to_the_same_results(tmp_path: Path, kind:
 def test_what_the_summary_before_knew_of_time_is_kept(tmp_path: Path) -> None:
     run = made(tmp_path, "qa")
     before = summary_of(run)
-    render_again(run)
+    rebuild(run)
     after = summary_of(run)
     assert (after["started"], after["finished"]) == (before["started"], before["finished"])
     assert after["totals"] == before["totals"]
@@ -85,7 +85,7 @@ def test_failed_samples_count_as_the_run_says(tmp_path: Path, on_error: str, kin
     assert done.returncode == (3 if on_error == "fail" else 0)
     run = tmp_path / "out" / "run"
     before = results(run)
-    assert render_again(run).complete is (on_error != "fail")
+    assert rebuild(run).complete is (on_error != "fail")
     assert results(run) == before
 
 
@@ -112,7 +112,7 @@ def test_tables_that_need_a_file_that_is_gone_are_left_out_and_that_is_said(tmp_
     run = made(tmp_path, "toolbench")
     before = results(run)
     (tmp_path / "rows.jsonl").unlink()
-    after = render_again(run).summary
+    after = rebuild(run).summary
     assert any("its further tables are left out" in warning for warning in after["warnings"])
     name, dataset = next(iter(after["variants"]["run"]["datasets"].items()))
     was = before["variants"]["run"]["datasets"][name]["subsets"]["all"]
@@ -127,14 +127,14 @@ def test_failed_samples_that_count_as_wrong_need_their_file(tmp_path: Path) -> N
     run = score(scoring(tmp_path / "out", f"mcq:{path}", name="run", on_error="wrong")).path
     path.unlink()
     with pytest.raises(InputError, match=r"It needs .*rows\.jsonl"):
-        render_again(run)
+        rebuild(run)
 
 
 def test_a_run_that_is_being_written_is_left_alone(tmp_path: Path) -> None:
     run = made(tmp_path, "qa")
     page = (run / "report.html").stat().st_mtime_ns
-    with hold_run_directory(run, fresh=False), pytest.raises(RunDirectoryError, match="is writing this run"):
-        render_again(run)
+    with lock_run_directory(run, fresh=False), pytest.raises(RunDirectoryError, match="is writing this run"):
+        rebuild(run)
     assert (run / "report.html").stat().st_mtime_ns == page
 
 

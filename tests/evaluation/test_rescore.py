@@ -17,7 +17,7 @@ from evalsuite.config import build_config
 from evalsuite.errors import ConfigError, InputError, RunDirectoryError, RunIncomplete
 from evalsuite.evaluation.rescore import rescore
 from evalsuite.evaluation.score import score
-from evalsuite.runs.directory import hold_run_directory
+from evalsuite.runs.directory import lock_run_directory
 
 
 def all_kinds(server: MockServer, folder: Path) -> Run:
@@ -95,7 +95,7 @@ def test_a_run_json_of_another_version_is_refused(server: MockServer, data: Path
 def test_a_run_in_use_is_refused(server: MockServer, data: Path, tmp_path: Path) -> None:
     run = evaluate(config(server, tmp_path / "out", data))
     with (
-        hold_run_directory(run.path, fresh=False),
+        lock_run_directory(run.path, fresh=False),
         pytest.raises(RunDirectoryError, match="another evalsuite"),
     ):
         rescore(run.path)

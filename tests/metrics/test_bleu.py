@@ -107,7 +107,7 @@ def test_a_corpus_of_a_thousand_rows_draws_no_warning(capfd):
     ],
 )
 def test_mostly_chinese_is_a_majority_of_references(references, chinese):
-    assert bleu.mostly_chinese(references) is chinese
+    assert bleu.is_mostly_chinese(references) is chinese
 
 
 def test_signatures_name_tokenizer_and_version():

@@ -15,7 +15,7 @@ from shared_data import SHARED_DATA
 
 from evalsuite.metrics import choices
 from evalsuite.metrics.choices import Extraction, extract, parse_gold
-from evalsuite.metrics.text import plain
+from evalsuite.metrics.text import normalize_text
 
 FOUR = {"A": "水", "B": "火", "C": "土", "D": "金"}
 WORDS = {"A": "good question", "B": "C reactive protein", "C": "A tale of two", "D": "37.8°C"}
@@ -398,9 +398,9 @@ OPTIONS = st.lists(REALISTIC | st.text(max_size=6), min_size=2, max_size=6).map(
 @settings(deadline=None)
 @given(PIECES | REALISTIC, OPTIONS, st.booleans())
 def test_whatever_the_options_are_no_label_is_invented(reply, options, multiple):
-    folded = plain(reply)
+    folded = normalize_text(reply)
     for label in extract(reply, options, multiple=multiple).labels or ():
-        assert label.lower() in folded or plain(options[label]) in folded
+        assert label.lower() in folded or normalize_text(options[label]) in folded
 
 
 @settings(deadline=None)
@@ -569,10 +569,10 @@ def test_real_options_are_read_back_from_label_and_text():
 )
 def test_a_reply_in_the_form_asked_for_is_read_as_any_other(marker, label, end, options, multiple):
     reply = f"{marker}{label}{end}"
-    read_at_once = choices._AS_ASKED_FOR
+    read_at_once = choices._REQUESTED_FORM
     found = choices.extract(reply, options, multiple=multiple)
-    choices._AS_ASKED_FOR = re.compile("(?!)")
+    choices._REQUESTED_FORM = re.compile("(?!)")
     try:
         assert choices.extract(reply, options, multiple=multiple) == found
     finally:
-        choices._AS_ASKED_FOR = read_at_once
+        choices._REQUESTED_FORM = read_at_once

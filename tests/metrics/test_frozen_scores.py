@@ -24,7 +24,7 @@ import pytest
 from scoring_helpers import CORPORA, FROZEN, frozen_plan
 
 from evalsuite.metrics import stats
-from evalsuite.runs.aggregate import Tally
+from evalsuite.runs.aggregate import ScoreAggregate
 from evalsuite.runs.predictions import PredictionPlan
 from evalsuite.types import AgentFormat, Score
 
@@ -62,10 +62,10 @@ def found_in(plan: PredictionPlan) -> dict[str, tuple[str, str]]:
     """Scorer → its version and the digest of what it gave."""
     samples = [sample for sample, _ in plan.samples()]
     scores: list[Score] = [plan.task.score(sample.row, sample.reply, plan.style) for sample in samples]
-    tally = Tally(plan.metrics, "fail")
+    aggregate = ScoreAggregate(plan.metrics, "fail")
     for sample, score in zip(samples, scores, strict=True):
-        tally.add(sample.subset, score.outcome, score.values, score.statistics)
-    results = {result.metric.name: result for result in tally.results()}
+        aggregate.add(sample.subset, score.outcome, score.values, score.statistics)
+    results = {result.metric.name: result for result in aggregate.results()}
     intervals = {
         name: astuple(result.interval)
         for name, result in results.items()
@@ -76,7 +76,7 @@ def found_in(plan: PredictionPlan) -> dict[str, tuple[str, str]]:
         "task": (plan.task.version, digest([read, *prompts(plan)])),
         "intervals": (stats.VERSION, digest(intervals)),
     }
-    for name, version in plan.task.judges().items():
+    for name, version in plan.task.label_versions().items():
         found[name] = (version, digest([score.labels for score in scores]))
     for metric in plan.metrics:
         given = [[score.values.get(metric.score), score.statistics.get(metric.score)] for score in scores]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalsuite.metrics.json_repair import LONGEST, mended_object
+from evalsuite.metrics.json_repair import MAX_LENGTH, repair_object
 
 WORDS = st.text(alphabet="ab \"'\\\n:{}é", max_size=5)
 VALUES = st.none() | st.booleans() | st.integers(-99, 99) | WORDS
@@ -33,7 +33,7 @@ OBJECTS = st.dictionaries(
     ],
 )
 def test_mended(written, meant):
-    assert mended_object(written) == meant
+    assert repair_object(written) == meant
 
 
 @pytest.mark.parametrize(
@@ -48,24 +48,24 @@ def test_mended(written, meant):
         '{"a":',
         '{"a": 1]',
         "{" * 90_000,
-        "{" * (LONGEST + 1),
+        "{" * (MAX_LENGTH + 1),
         "{\ud800}",
     ],
 )
 def test_not_mended(written):
-    assert mended_object(written) is None
+    assert repair_object(written) is None
 
 
 @given(OBJECTS)
 def test_json_is_read_as_it_is(value):
-    assert mended_object(json.dumps(value)) == value
+    assert repair_object(json.dumps(value)) == value
 
 
 @given(st.dictionaries(st.text(alphabet='ab "é', max_size=5), VALUES))
 def test_a_python_dictionary_is_what_it_stands_for(value):
-    assert mended_object(str(value)) == value
+    assert repair_object(str(value)) == value
 
 
 @given(st.text() | st.text(alphabet="{}[]:,\"'\\ aT1\n"))
 def test_nothing_raises(written):
-    assert isinstance(mended_object(written), dict | None)
+    assert isinstance(repair_object(written), dict | None)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evalsuite.metrics import judge_verdicts as judgement
-from evalsuite.metrics.judge_verdicts import read_choice, read_score, result_of
+from evalsuite.metrics.judge_verdicts import pair_outcome, read_choice, read_score
 
 UNREADABLE_SCORES = {
     "nothing": "",
@@ -56,7 +56,7 @@ def test_what_breaks_the_contract_is_unreadable(text):
 def test_the_last_object_with_a_score_counts(text, score):
     found = read_score(text, 1, 10)
     assert found is not None
-    assert (found.score, found.mended) == (score, False)
+    assert (found.score, found.repaired) == (score, False)
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_the_last_object_with_a_score_counts(text, score):
 def test_what_is_nearly_json_is_read_and_said_to_be_mended(text):
     found = read_score(text, 1, 10)
     assert found is not None
-    assert (found.score, found.mended) == (8.0, True)
+    assert (found.score, found.repaired) == (8.0, True)
 
 
 def test_the_reason_is_kept_and_need_not_be_there():
@@ -109,7 +109,7 @@ def test_no_choice(written):
     ],
 )
 def test_only_two_agreeing_verdicts_win(first, second, result, consistent):
-    assert result_of(first, second) == (result, consistent)
+    assert pair_outcome(first, second) == (result, consistent)
 
 
 @given(
@@ -125,8 +125,8 @@ def test_reading_never_raises_and_never_leaves_the_scale(text):
 def test_whatever_json_writes_is_read_back(score, reason):
     found = read_score(json.dumps({"reason": reason, "score": score}), 1, 10)
     assert found is not None
-    assert (found.score, found.reason, found.mended) == (score, reason, False)
+    assert (found.score, found.reason, found.repaired) == (score, reason, False)
 
 
 def test_a_score_as_a_share_of_its_scale():
-    assert [judgement.normalised(score, 1, 5) for score in (1, 3, 5)] == [0.0, 0.5, 1.0]
+    assert [judgement.normalized_score(score, 1, 5) for score in (1, 3, 5)] == [0.0, 0.5, 1.0]

@@ -16,7 +16,7 @@ from evalsuite.metrics.likelihood import (
     bits_per_byte,
     byte_perplexity,
     perplexity,
-    shared_start,
+    shared_prefix_length,
     text_statistics,
     word_perplexity,
 )
@@ -110,7 +110,7 @@ def test_the_order_of_texts_changes_nothing_and_perplexity_is_at_least_one(docum
     ],
 )
 def test_answers_begin_where_all_three_texts_part(sequences, start):
-    assert shared_start(*sequences) == start
+    assert shared_prefix_length(*sequences) == start
 
 
 def test_the_answers_tokens_alone_are_summed():
@@ -121,6 +121,6 @@ def test_the_answers_tokens_alone_are_summed():
 
 @given(st.lists(st.sampled_from("ab"), max_size=6), st.lists(st.sampled_from("ab"), max_size=6))
 def test_a_shared_start_is_a_start_of_both_and_no_longer_one_is(first, second):
-    start = shared_start(first, second)
+    start = shared_prefix_length(first, second)
     assert first[:start] == second[:start]
     assert first[: start + 1] != second[: start + 1] or start == min(len(first), len(second))

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evalsuite.metrics.ngrams import character_codes, matching_ngrams, word_codes
+from evalsuite.metrics.ngrams import character_codes, count_matching_ngrams, word_codes
 
 TEXTS = st.text(alphabet=st.sampled_from(["a", "b", "\0", "中", "\ud800", "\U0010ffff"]), max_size=40)
 
@@ -40,15 +40,15 @@ def counted(first, second, highest):
     ],
 )
 def test_edges_match_nothing_beyond_the_ends(first, second, matches):
-    assert matching_ngrams(character_codes(first), character_codes(second), 3) == matches
+    assert count_matching_ngrams(character_codes(first), character_codes(second), 3) == matches
 
 
 @settings(deadline=None)
 @given(TEXTS, TEXTS, st.integers(1, 8))
 def test_characters_equal_counting_one_by_one(first, second, highest):
-    found = matching_ngrams(character_codes(first), character_codes(second), highest)
+    found = count_matching_ngrams(character_codes(first), character_codes(second), highest)
     assert found == counted(first, second, highest)
-    assert found == matching_ngrams(character_codes(second), character_codes(first), highest)
+    assert found == count_matching_ngrams(character_codes(second), character_codes(first), highest)
 
 
 @pytest.mark.parametrize("kinds", [60, 1021, 1022, 5000, 40_000])
@@ -58,7 +58,7 @@ def test_long_texts_of_many_characters_equal_counting_one_by_one(kinds):
     first = generator.choices(range(kinds), k=3000)
     second = generator.choices(range(kinds), k=1000) + first[500:1500]
     texts = ["".join(chr(0x4E00 + item) for item in items) for items in (first, second)]
-    assert matching_ngrams(*map(character_codes, texts), 6) == counted(first, second, 6)
+    assert count_matching_ngrams(*map(character_codes, texts), 6) == counted(first, second, 6)
 
 
 @given(st.lists(st.lists(st.sampled_from(["a", "b", "", "中"]))))

@@ -41,7 +41,7 @@ def test_no_rows_have_no_difference():
     nothing = np.zeros(0)
     assert paired_mean(nothing, nothing) == NO_ROWS
     assert paired_corpus(np.zeros((0, 2)), np.zeros((0, 2)), share) == NO_ROWS
-    assert NO_ROWS.rows_for(0.01) is None
+    assert NO_ROWS.rows_to_detect(0.01) is None
 
 
 def test_one_row_has_a_difference_and_no_interval():
@@ -294,9 +294,9 @@ def test_shares_need_six_flips_at_least():
 def test_rows_for_a_difference_grow_with_its_square():
     generator = np.random.default_rng(10)
     found = paired_mean(generator.random(100), generator.random(100))
-    needed = found.rows_for(0.01)
+    needed = found.rows_to_detect(0.01)
     assert needed == pytest.approx(100 * (found.detectable / 0.01) ** 2, abs=1)
-    assert found.rows_for(0.02) == pytest.approx(needed / 4, abs=1)
+    assert found.rows_to_detect(0.02) == pytest.approx(needed / 4, abs=1)
 
 
 # --- simulation; benchmarks/paired_statistics.py has more of it ---

@@ -62,17 +62,19 @@ def test_a_period_is_a_word_only_where_the_model_ends_a_sentence(tiny_model):
 
 
 def test_what_is_not_installed_is_said(tiny_model, tmp_path, monkeypatch):
-    assert english_words.lacking() == ""
+    assert english_words.missing_requirement() == ""
     with using_model(tmp_path):
-        assert english_words.lacking().startswith("NLTK's sentence model punkt_tab is not installed")
+        assert english_words.missing_requirement().startswith(
+            "NLTK's sentence model punkt_tab is not installed"
+        )
         with pytest.raises(LookupError):
             evalscope("the cat", "the cat")
     (broken := tmp_path / "tokenizers/punkt_tab/english").mkdir(parents=True)
     (broken / "collocations.tab").write_text("")
     with using_model(tmp_path):
-        assert "or cannot be read" in english_words.lacking()
+        assert "or cannot be read" in english_words.missing_requirement()
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    assert "pip install 'evalsuite[profiles]'" in english_words.lacking()
+    assert "pip install 'evalsuite[profiles]'" in english_words.missing_requirement()
 
 
 def test_a_text_nltk_gives_up_on_has_no_bleu_rather_than_a_wrong_one(tiny_model, monkeypatch):

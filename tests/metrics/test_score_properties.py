@@ -15,7 +15,7 @@ from scoring_helpers import CORPORA, frozen_plan, scoring, write_rows
 
 from evalsuite.evaluation.score import score
 from evalsuite.metrics.text import tokenize_pair
-from evalsuite.runs.aggregate import Tally
+from evalsuite.runs.aggregate import ScoreAggregate
 from evalsuite.runs.plan import DatasetPlan
 from evalsuite.tasks import task_class
 from evalsuite.tasks.base import Style, Task
@@ -30,16 +30,16 @@ def metrics_of(task: Task[Any], values: dict[str, Any], text: str, style: Style)
     """The metrics of a dataset of one row."""
     row = task.parse(values)
     judged = task.score(row, Reply(text), style)
-    tally = Tally(task.metrics(style), "fail")
-    tally.add("all", judged.outcome, judged.values, judged.statistics)
-    return {result.metric.name: result.interval.value for result in tally.results()}
+    aggregate = ScoreAggregate(task.metrics(style), "fail")
+    aggregate.add("all", judged.outcome, judged.values, judged.statistics)
+    return {result.metric.name: result.interval.value for result in aggregate.results()}
 
 
 # ---------------------------------------------------------------- range
 
 
-def assert_in_range(plan: DatasetPlan, tally: Tally) -> None:
-    for result in tally.results():
+def assert_in_range(plan: DatasetPlan, aggregate: ScoreAggregate) -> None:
+    for result in aggregate.results():
         low, high = RANGES[result.metric.unit]
         found = result.interval
         assert found.value is None or low <= found.value <= high, result.metric.name
@@ -53,11 +53,11 @@ def test_every_metric_of_any_rows_stays_in_its_range(corpus: Path, data: st.Data
     plan = frozen_plan(corpus)
     samples = [sample for sample, _ in plan.samples()]
     replies = st.sampled_from([sample.reply for sample in samples]) | st.builds(Reply, text=WORDS)
-    tally = Tally(plan.metrics, "wrong")
+    aggregate = ScoreAggregate(plan.metrics, "wrong")
     for sample in data.draw(st.lists(st.sampled_from(samples), min_size=1, max_size=12)):
         judged = plan.task.score(sample.row, data.draw(replies), plan.style)
-        tally.add(sample.subset, judged.outcome, judged.values, judged.statistics)
-    assert_in_range(plan, tally)
+        aggregate.add(sample.subset, judged.outcome, judged.values, judged.statistics)
+    assert_in_range(plan, aggregate)
 
 
 # ---------------------------------------------------------------- maximum

@@ -145,9 +145,9 @@ def test_length_ratio_needs_a_reference():
 
 
 def test_braces_are_matched_within_a_limit():
-    assert text.braced("{a{b}c}d", 1, 100) == "a{b}c"
-    assert text.braced("{a{b}c", 1, 100) is None
-    assert text.braced("{" + "a" * 50 + "}", 1, 10) is None
+    assert text.text_in_braces("{a{b}c}d", 1, 100) == "a{b}c"
+    assert text.text_in_braces("{a{b}c", 1, 100) is None
+    assert text.text_in_braces("{" + "a" * 50 + "}", 1, 10) is None
 
 
 @pytest.mark.parametrize("module", ["text", "choices", "numbers", "rouge", "bleu", "tool_steps", "stats"])

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evalsuite.metrics.tool_failures import LABELS, Written, failures, gold_faults, nearest
+from evalsuite.metrics.tool_failures import LABELS, WrittenReply, failures, gold_problems, nearest_tool_name
 from evalsuite.metrics.tool_schemas import offered_schemas
 from evalsuite.metrics.tool_steps import parse_step, score_strict, tool_names
 
@@ -32,7 +32,7 @@ FINISH = call("Finish", '{"return_type": "give_answer", "final_answer": "rain"}'
 
 
 def labels(reply: str, gold: str = call(), earlier: tuple[str, ...] = (), **form: Any) -> dict[str, Any]:
-    return failures(parse_step(gold), Written(reply, **form), SCHEMAS, map(parse_step, earlier))
+    return failures(parse_step(gold), WrittenReply(reply, **form), SCHEMAS, map(parse_step, earlier))
 
 
 class TestForm:
@@ -66,9 +66,9 @@ class TestForm:
     def test_native_calls(self):
         native = {"function": {"name": "forecast", "arguments": '{"city": "Porto", "day": 1}'}}
         assert labels("", tool_calls=[native]) == {}
-        assert labels("", tool_calls=[native], calls_asked=True) == {}
+        assert labels("", tool_calls=[native], native_calls_expected=True) == {}
         assert "format_violation" in labels("", tool_calls=[{}])
-        assert labels(call(), calls_asked=True) == {"format_violation": None}
+        assert labels(call(), native_calls_expected=True) == {"format_violation": None}
 
 
 class TestChoice:
@@ -81,7 +81,7 @@ class TestChoice:
     def test_a_tool_that_is_not_offered_with_the_nearest_name(self):
         assert labels(call("get_forecast")) == {"hallucinated_tool": "forecast"}
         assert labels(call("x" * 1_000_000)) == {"hallucinated_tool": None}
-        assert failures(parse_step(call()), Written(call("x")), {"forecast": SCHEMAS["forecast"]}) == {
+        assert failures(parse_step(call()), WrittenReply(call("x")), {"forecast": SCHEMAS["forecast"]}) == {
             "hallucinated_tool": "forecast"
         }
 
@@ -95,8 +95,8 @@ class TestChoice:
         assert labels(call("forecast", "oops"), gold=gold) == {"malformed_json": "unrepairable"}
 
     def test_nearest_names(self):
-        assert nearest("forcast", ["forecast", "find_city"]) == "forecast"
-        assert nearest("x", []) is None
+        assert nearest_tool_name("forcast", ["forecast", "find_city"]) == "forecast"
+        assert nearest_tool_name("x", []) is None
 
 
 class TestArguments:
@@ -176,16 +176,16 @@ class TestGold:
         ],
     )
     def test_faults(self, gold, fault):
-        assert list(gold_faults(parse_step(gold), SCHEMAS)) == [fault]
+        assert list(gold_problems(parse_step(gold), SCHEMAS)) == [fault]
 
     def test_faults_are_said_in_words(self):
-        assert gold_faults(parse_step(call("forecst")), SCHEMAS) == {
+        assert gold_problems(parse_step(call("forecst")), SCHEMAS) == {
             "gold_action_not_offered": "the gold step calls 'forecst', which is not offered (the nearest name is 'forecast')"
         }
 
     @pytest.mark.parametrize("gold", [call(), FINISH, GIVE_UP, "It rains.", call("mystery", '{"a": 1}')])
     def test_no_fault(self, gold):
-        assert gold_faults(parse_step(gold), SCHEMAS) == {}
+        assert gold_problems(parse_step(gold), SCHEMAS) == {}
 
 
 PIECES = st.lists(
@@ -222,9 +222,9 @@ STEPS = st.builds(
 def test_nothing_raises_and_labels_are_known(gold, reply, tools, truncated):
     schemas = offered_schemas(tools)
     step = parse_step(gold)
-    found = failures(step, Written(reply, truncated=truncated), schemas, [parse_step(reply)])
+    found = failures(step, WrittenReply(reply, truncated=truncated), schemas, [parse_step(reply)])
     assert list(found) == [label for label in LABELS if label in found]
-    gold_faults(step, schemas)
+    gold_problems(step, schemas)
 
 
 @settings(max_examples=300)
@@ -232,7 +232,7 @@ def test_nothing_raises_and_labels_are_known(gold, reply, tools, truncated):
 def test_no_zero_is_silent(gold_text, reply_text, tools):
     gold, reply = parse_step(gold_text), parse_step(reply_text)
     strict = score_strict(gold, reply, tool_names(tools))
-    found = failures(gold, Written(reply_text), offered_schemas(tools))
+    found = failures(gold, WrittenReply(reply_text), offered_schemas(tools))
     for name in ("plan_em", "act_em", "avg_f1"):
         assert found or strict.values[name] in (None, 1.0), name
 
@@ -240,6 +240,6 @@ def test_no_zero_is_silent(gold_text, reply_text, tools):
 @given(PIECES, TOOL_LISTS)
 def test_the_gold_step_as_a_reply_fails_in_form_at_most(gold, tools):
     text = gold.partition("Observation:")[0]
-    found = failures(parse_step(text), Written(text), offered_schemas(tools), [parse_step(text)])
+    found = failures(parse_step(text), WrittenReply(text), offered_schemas(tools), [parse_step(text)])
     assert found.keys() <= {"empty", "format_violation", "hallucinated_tool"}
     assert "hallucinated_tool" not in found

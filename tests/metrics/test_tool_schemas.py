@@ -39,7 +39,7 @@ def test_every_layout_says_the_same(stated):
         "city": {"string"},
         "days": {"integer"},
     }
-    assert schema.closed
+    assert schema.is_closed
     assert schema.json_schema()["properties"]["days"]["type"] == "integer"
 
 
@@ -63,8 +63,8 @@ def test_what_says_nothing_is_unknown(stated):
 
 
 def test_an_empty_object_says_that_nothing_is_taken():
-    assert read_schema({}).closed
-    assert read_schema({"type": "object", "properties": {}}).closed
+    assert read_schema({}).is_closed
+    assert read_schema({"type": "object", "properties": {}}).is_closed
 
 
 def test_names_that_look_like_a_schema_are_names():
@@ -76,7 +76,7 @@ def test_names_that_look_like_a_schema_are_names():
 
 @pytest.mark.parametrize("more", [{"additionalProperties": True}, {"patternProperties": {}}])
 def test_a_schema_that_takes_more_is_open(more):
-    assert not read_schema({"type": "object", "properties": {}, **more}).closed
+    assert not read_schema({"type": "object", "properties": {}, **more}).is_closed
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_types(stated, types):
     ],
 )
 def test_values_by_type(kind, value, fits):
-    assert read_schema({"x": kind}).parameters["x"].takes_type_of(value) is fits
+    assert read_schema({"x": kind}).parameters["x"].accepts_type_of(value) is fits
 
 
 def test_tools_in_every_wrapper():
@@ -148,7 +148,7 @@ def test_two_tools_of_one_name_that_differ_say_nothing():
     assert offered_schemas([{"name": "x", "parameters": {}}, {"name": "x", "parameters": {"a": ""}}]) == {
         "x": UNKNOWN
     }
-    assert offered_schemas([{"name": "x", "parameters": {}}] * 2)["x"].closed
+    assert offered_schemas([{"name": "x", "parameters": {}}] * 2)["x"].is_closed
 
 
 ANY = st.recursive(

@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as some
 from model_folders import TEMPLATE, adapter_folder, hf_folder
 
-from evalsuite.backends.base import Served
+from evalsuite.backends.base import ServedModel
 from evalsuite.errors import ConfigError
-from evalsuite.models.gguf_metadata import TEMPLATE_KEY, NotReadable, texts_in
+from evalsuite.models.gguf_metadata import TEMPLATE_KEY, UnreadableGguf, read_texts
 from evalsuite.models.recognise import find_checkpoint
-from evalsuite.models.templates import read_template, template_hash, template_of
+from evalsuite.models.templates import find_template, read_template, template_hash
 from evalsuite.models.variants import find_variants
-from evalsuite.serving.variants import base_through_chat
+from evalsuite.serving.variants import base_through_chat_warning
 
 
 def gguf_text(text: str) -> bytes:
@@ -40,11 +40,11 @@ def gguf(path: Path, template: str | None, tokens: int = 3) -> Path:
 
 @pytest.mark.parametrize("template", [TEMPLATE, "", "{{ messages }} 中文"])
 def test_the_template_of_a_gguf_file(tmp_path, template):
-    assert texts_in(gguf(tmp_path / "m.gguf", template), {TEMPLATE_KEY}) == {TEMPLATE_KEY: template}
+    assert read_texts(gguf(tmp_path / "m.gguf", template), {TEMPLATE_KEY}) == {TEMPLATE_KEY: template}
 
 
 def test_a_gguf_file_without_a_template(tmp_path):
-    assert texts_in(gguf(tmp_path / "m.gguf", None), {TEMPLATE_KEY}) == {}
+    assert read_texts(gguf(tmp_path / "m.gguf", None), {TEMPLATE_KEY}) == {}
 
 
 @given(cut=some.integers(0, 400), noise=some.binary(max_size=60))
@@ -53,31 +53,31 @@ def test_a_damaged_head_is_not_readable_and_never_anything_else(tmp_path_factory
     raw = path.read_bytes()
     path.write_bytes(raw[:cut] + noise)
     try:
-        found = texts_in(path, {TEMPLATE_KEY})
-    except NotReadable:
+        found = read_texts(path, {TEMPLATE_KEY})
+    except UnreadableGguf:
         return
     assert set(found) <= {TEMPLATE_KEY}
 
 
 def test_the_file_beside_the_tokenizer_wins_over_its_configuration(tmp_path):
     (tmp_path / "tokenizer_config.json").write_text(json.dumps({"chat_template": "old"}))
-    assert template_of(tmp_path) == "old"
+    assert find_template(tmp_path) == "old"
     (tmp_path / "chat_template.jinja").write_text("new")
-    assert template_of(tmp_path) == "new"
+    assert find_template(tmp_path) == "new"
 
 
 def test_several_templates_are_known_by_their_names(tmp_path):
     listed = [{"name": "default", "template": "a"}, {"name": "tools", "template": "b"}]
     (tmp_path / "tokenizer_config.json").write_text(json.dumps({"chat_template": listed}))
-    assert template_of(tmp_path) == {"default": "a", "tools": "b"}
-    assert len(template_hash(template_of(tmp_path))) == 12
+    assert find_template(tmp_path) == {"default": "a", "tools": "b"}
+    assert len(template_hash(find_template(tmp_path))) == 12
 
 
 @pytest.mark.parametrize("content", [None, "", "[1]", "{}", '{"chat_template": 3}', "not json"])
 def test_without_a_template_its_name_is_none(tmp_path, content):
     if content is not None:
         (tmp_path / "tokenizer_config.json").write_text(content)
-    assert template_hash(template_of(tmp_path)) == "none"
+    assert template_hash(find_template(tmp_path)) == "none"
 
 
 def test_a_template_is_given_as_text_or_as_a_file(tmp_path):
@@ -121,7 +121,9 @@ def test_a_base_model_that_is_asked_through_chat_is_told(tmp_path, name, templat
     import re
 
     checkpoint = find_checkpoint(f"m={hf_folder(tmp_path / name)}")
-    warning = base_through_chat(checkpoint, Served("http://h/v1", "m", {"chat_template": template}))
+    warning = base_through_chat_warning(
+        checkpoint, ServedModel("http://h/v1", "m", {"chat_template": template})
+    )
     assert bool(warning) == bool(said)
     assert re.search(said, warning)
     assert not warning or "--completions" in warning
@@ -130,5 +132,5 @@ def test_a_base_model_that_is_asked_through_chat_is_told(tmp_path, name, templat
 def test_an_adapter_on_a_base_model_has_learned_to_chat(tmp_path):
     base = hf_folder(tmp_path / "Qwen3-8B-Base")
     variants = find_variants([f"b={base}"], [f"sft={adapter_folder(tmp_path / 'lora')}"], merge=True)
-    served = Served("http://h/v1", "m", {"chat_template": "abc"})
-    assert [bool(base_through_chat(one, served)) for one in variants] == [True, False, False]
+    served = ServedModel("http://h/v1", "m", {"chat_template": "abc"})
+    assert [bool(base_through_chat_warning(one, served)) for one in variants] == [True, False, False]

@@ -101,14 +101,14 @@ def test_a_percentile_is_a_value_that_occurred():
 
 
 def test_a_delta_is_drawn_on_its_side_of_zero_and_an_end_beyond_the_axis_is_an_arrow():
-    up = charts.delta_row(5.0, 2.0, 8.0, title="up", scale=charts.forest_scale(10.0), kind="better")
-    down = charts.delta_row(-5.0, -18.0, 2.0, title="down", scale=charts.forest_scale(10.0), kind="worse")
+    up = charts.forest_row(5.0, 2.0, 8.0, title="up", scale=charts.forest_scale(10.0), kind="better")
+    down = charts.forest_row(-5.0, -18.0, 2.0, title="down", scale=charts.forest_scale(10.0), kind="worse")
     centre = charts.FOREST_WIDTH / 2
     assert float(re.search(r'circle class="dot" cx="([\d.]+)"', up)[1]) > centre
     assert float(re.search(r'circle class="dot" cx="([\d.]+)"', down)[1]) < centre
     assert "l-4 4l4 4" in down
     assert "l-4 4l4 4" not in up
-    assert charts.delta_row(None, None, None, title="", scale=charts.forest_scale(1.0), kind="") == ""
+    assert charts.forest_row(None, None, None, title="", scale=charts.forest_scale(1.0), kind="") == ""
 
 
 @pytest.mark.parametrize(

@@ -11,12 +11,12 @@ import pytest
 import report_examples as examples
 from page_data import data_of, samples_of
 
-from evalsuite.formatting.texts import Cut, as_text, cut, dump, encodable, message_text, visible
+from evalsuite.formatting.texts import Cut, cut, dump, message_text, replace_surrogates, value_text, visible
 from evalsuite.report import sample_store as packing
 from evalsuite.report.page import data_block
 from evalsuite.report.run_page import render
-from evalsuite.report.sample_store import Pack
-from evalsuite.report.samples import entry_of
+from evalsuite.report.sample_store import SampleStore
+from evalsuite.report.samples import sample_entry
 from evalsuite.report.worst_rows import worst_rows
 
 TWO = ("smollm2", "smollm2-sft")
@@ -323,10 +323,10 @@ def test_the_page_says_how_many_samples_it_leaves_out():
 
 def test_samples_that_are_set_apart_come_first():
     lines = list(examples.mcq_samples(700))
-    apart = sum(line["outcome"] != "scored" for line in lines)
+    is_unscored = sum(line["outcome"] != "scored" for line in lines)
     html = page(samples=lines, max_samples=120)
-    assert sum(one["outcome"] != "scored" for one in samples_of(html)) == apart
-    assert f"all {apart} that ended unparsed, truncated or in an error" in html
+    assert sum(one["outcome"] != "scored" for one in samples_of(html)) == is_unscored
+    assert f"all {is_unscored} that ended unparsed, truncated or in an error" in html
 
 
 def test_samples_that_are_set_apart_leave_room_for_others():
@@ -335,9 +335,9 @@ def test_samples_that_are_set_apart_leave_room_for_others():
     ]
     html = page(samples=lines, max_samples=100)
     shown = samples_of(html)
-    apart = sum(one["outcome"] == "error" for one in shown)
-    assert 75 <= apart <= 90  # three quarters, and what an even draw finds of them
-    assert len(shown) - apart >= 10
+    is_unscored = sum(one["outcome"] == "error" for one in shown)
+    assert 75 <= is_unscored <= 90  # three quarters, and what an even draw finds of them
+    assert len(shown) - is_unscored >= 10
     assert "75 of 500 that ended" in html
 
 
@@ -376,14 +376,14 @@ def test_any_limit_is_kept(limit):
 
 def test_a_page_that_grows_too_large_holds_fewer_samples(monkeypatch):
     monkeypatch.setattr(packing, "PAGE_CHARACTERS", 400_000)
-    pack, lines = Pack({}), []
+    pack, lines = SampleStore({}), []
     noise = random.Random(1)
     for index in range(300):
         lines.append(examples.sample(index, reply={"text": noise.randbytes(4000).hex()}))
         pack.add(lines[-1])
-    fitting = pack.fitting(lambda: lines)
-    assert 50 < len(fitting) < 100
-    assert 300_000 < len(fitting.data()) <= 500_000
+    fit = pack.fit(lambda: lines)
+    assert 50 < len(fit) < 100
+    assert 300_000 < len(fit.data()) <= 500_000
 
 
 def test_bad_samples_with_longer_texts_than_others_fill_a_page_with_fewer(monkeypatch):
@@ -394,14 +394,14 @@ def test_bad_samples_with_longer_texts_than_others_fill_a_page_with_fewer(monkey
     lines += [
         examples.sample(900 + at, reply={"text": text}, outcome="truncated") for at, text in enumerate(long)
     ]
-    pack = Pack({})
+    pack = SampleStore({})
     for line in lines:
         pack.add(line)
-    fitting = pack.fitting(lambda: lines)
-    assert len(fitting.data()) <= 500_000
-    assert fitting.words("outcome") == ["scored", "truncated"]
-    assert fitting.seen == 1000
-    assert len(fitting) > 30
+    fit = pack.fit(lambda: lines)
+    assert len(fit.data()) <= 500_000
+    assert fit.words("outcome") == ["scored", "truncated"]
+    assert fit.seen == 1000
+    assert len(fit) > 30
 
 
 @pytest.mark.parametrize("limit", [None, 100])
@@ -430,7 +430,7 @@ def test_a_stream_is_never_held(limit):
 
 def test_a_message_shared_by_many_samples_stands_once_a_chunk():
     html = page(samples=examples.mcq_samples(44))
-    (chunk,) = map(packing.inflated, data_of(html)["chunks"])
+    (chunk,) = map(packing.inflate, data_of(html)["chunks"])
     assert len(chunk["messages"]) == 44 + 9  # five examples, one letter twice
     assert all(len(one["messages"]) == 11 for one in samples_of(html))
 
@@ -452,7 +452,7 @@ def test_what_a_judge_said_stands_with_the_reply_and_a_measured_text_has_no_leng
 def test_the_worst_sample_is_the_lowest_where_lower_is_better():
     lower = examples.metric(20.0, 2, unit="ratio", primary=True, higher=False) | {"name": "perplexity"}
     lines = [examples.sample(0, scores={"perplexity": value}) for value in (30.0, 10.0)]
-    assert [entry_of(line, lower).score for line in lines] == [-30.0, -10.0]
+    assert [sample_entry(line, lower).score for line in lines] == [-30.0, -10.0]
 
 
 def test_the_tries_of_a_row_are_told_apart_whatever_order_they_ended_in():
@@ -504,7 +504,7 @@ def test_a_cut_text_can_be_cut_again_and_still_counts_right():
 
 
 def test_values_read_as_a_person_writes_them():
-    assert [as_text(value) for value in (None, "C", ["B", "C"], 72, 0.5, True)] == [
+    assert [value_text(value) for value in (None, "C", ["B", "C"], 72, 0.5, True)] == [
         "",
         "C",
         "B, C",
@@ -512,8 +512,8 @@ def test_values_read_as_a_person_writes_them():
         "0.5",
         "true",
     ]
-    assert as_text(["One sentence.", "Another, longer"]) == "One sentence.\nAnother, longer"
-    assert json.loads(as_text({"a": [1]})) == {"a": [1]}
+    assert value_text(["One sentence.", "Another, longer"]) == "One sentence.\nAnother, longer"
+    assert json.loads(value_text({"a": [1]})) == {"a": [1]}
 
 
 def test_a_message_of_parts_and_tool_calls_reads_as_text():
@@ -531,7 +531,7 @@ def test_a_message_of_parts_and_tool_calls_reads_as_text():
 def test_joiners_that_scripts_and_emoji_need_are_left_alone():
     assert visible("👩‍🔬 می‌خواهم\nline") == "👩‍🔬 می‌خواهم\nline"
     assert visible("a\x00b") == "a⟨U+0000⟩b"
-    assert encodable("plain 中文") == "plain 中文"
+    assert replace_surrogates("plain 中文") == "plain 中文"
 
 
 # ---- cost -----------------------------------------------------------------------------------------------
@@ -564,7 +564,7 @@ def test_how_probable_each_letter_was_is_a_fact_of_the_sample():
 def packed(lines, metric=None):
     found = metric or {"name": "accuracy", "unit": "proportion", "higher_is_better": True}
     lines = list(lines)
-    pack = Pack({(line["variant"], line["dataset"]): {found["name"]: found} for line in lines})
+    pack = SampleStore({(line["variant"], line["dataset"]): {found["name"]: found} for line in lines})
     for line in lines:
         pack.add(line)
     return pack

@@ -15,7 +15,7 @@ from evalsuite.report.line_charts import Line, Point, line_chart
 from evalsuite.report.metric_tables import panels, subset_tables
 from evalsuite.report.quality_cost import efforts
 from evalsuite.report.reply_statistics import Tally
-from evalsuite.report.sample_store import Pack
+from evalsuite.report.sample_store import SampleStore
 from evalsuite.report.summary_parts import parts
 
 TWO = ("smollm2", "smollm2-sft")
@@ -145,7 +145,7 @@ def test_replies_that_nobody_measured_have_no_table_of_what_they_took():
 
 
 def test_filters_offer_what_occurs_and_hide_where_there_is_no_choice():
-    pack = Pack({}, baseline=TWO[0])
+    pack = SampleStore({}, baseline=TWO[0])
     for line in examples.flipping_samples(TWO):
         pack.add(line)
     found = {one.name: one for one in filters(pack)}

@@ -9,8 +9,16 @@ from page_data import samples_of
 
 from evalsuite._util.compact import short_hash
 from evalsuite.report.run_page import render
-from evalsuite.report.sample_selection import APART, BAD_PERCENT, DIFFERENT, LOW, OTHER, Choice, Questions
-from evalsuite.report.samples import entry_of
+from evalsuite.report.sample_selection import (
+    BAD_PERCENT,
+    DIFFERENT,
+    LOW,
+    OTHER,
+    UNSCORED,
+    QuestionIndex,
+    QuestionSelection,
+)
+from evalsuite.report.samples import sample_entry
 
 METRIC = {"name": "accuracy", "unit": "proportion", "higher_is_better": True}
 VARIANTS = ("base", "sft")
@@ -35,12 +43,12 @@ def runs(draw):
 
 def chosen(variants, lines, room):
     """The questions with their replies' entries; those that are shown; the choice."""
-    questions, entries = Questions(several=len(variants) > 1), defaultdict(list)
+    questions, entries = QuestionIndex(several=len(variants) > 1), defaultdict(list)
     for line in lines:
-        entry = entry_of(line, METRIC)
+        entry = sample_entry(line, METRIC)
         questions.add(short_hash(f"{entry.dataset}/{entry.id}"), entry)
         entries[short_hash(f"{entry.dataset}/{entry.id}")].append(entry)
-    choice = Choice(questions, room)
+    choice = QuestionSelection(questions, room)
     return entries, {number for number in entries if number in choice}, choice
 
 
@@ -49,7 +57,7 @@ def kind_of(of_question):
     known = [entry.score for entry in of_question if entry.score is not None]
     spread = max(known) - min(known) if known else 0.0
     if any(entry.outcome != "scored" for entry in of_question):
-        return APART, -spread
+        return UNSCORED, -spread
     if spread:
         return DIFFERENT, -spread
     return (LOW, known[0]) if known and known[0] < 1 else (OTHER, 0.0)
@@ -112,13 +120,13 @@ def test_every_kind_gets_its_share_and_the_words_say_so():
 
 def test_a_dataset_on_another_scale_leaves_room_for_the_others():
     worse = {"name": "perplexity", "unit": "ratio", "higher_is_better": False}
-    questions = Questions(several=False)
+    questions = QuestionIndex(several=False)
     for number in range(1000):
         line = examples.sample(number, "p", scores={"perplexity": 20.0 + number})
-        questions.add(short_hash(f"p{number}"), entry_of(line, worse))
+        questions.add(short_hash(f"p{number}"), sample_entry(line, worse))
         line = examples.sample(number, "q", scores={"accuracy": float(number > 500)})
-        questions.add(short_hash(f"q{number}"), entry_of(line, METRIC))
-    choice = Choice(questions, 100)
+        questions.add(short_hash(f"q{number}"), sample_entry(line, METRIC))
+    choice = QuestionSelection(questions, 100)
     assert sum(short_hash(f"q{number}") in choice for number in range(500)) >= 37
     assert all(short_hash(f"p{number}") in choice for number in range(970, 1000))  # the most perplexed
 

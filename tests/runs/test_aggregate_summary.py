@@ -20,11 +20,11 @@ from evalsuite.config import build_config
 from evalsuite.data.dataset import WHOLE_DATASET as ALL
 from evalsuite.evaluation.evaluate import evaluate
 from evalsuite.metrics import bleu, stats
-from evalsuite.runs.aggregate import Tally
+from evalsuite.runs.aggregate import ScoreAggregate
 from evalsuite.tasks.base import Metric
 
 COLUMNS = "run,variant,dataset,subset,metric,value,stderr,ci_low,ci_high,n,n_unparsed,n_truncated,n_error,n_skipped,primary,signature"
-TOOK_COLUMNS = "n_owed,requests,retries,from_cache,prompt_tokens,completion_tokens,wasted_tokens,latency_s,ttft_s,token_s,cost"
+USAGE_COLUMNS = "n_owed,requests,retries,from_cache,prompt_tokens,completion_tokens,wasted_tokens,latency_s,ttft_s,token_s,cost"
 
 
 def rows_of(run: Path) -> list[dict[str, str]]:
@@ -58,10 +58,12 @@ def answer_by_question(asked: Asked) -> Answer:
 
 
 def test_scores_add_up_over_subsets() -> None:
-    tally = Tally((Metric("accuracy"), Metric("macro", aggregate="macro", of="accuracy")), "fail")
+    aggregate = ScoreAggregate(
+        (Metric("accuracy"), Metric("macro", aggregate="macro", of="accuracy")), "fail"
+    )
     for subset, value in [("a", 1.0), ("a", 1.0), ("a", 0.0), ("b", 0.0)]:
-        tally.add(subset, "scored", {"accuracy": value}, {})
-    found = {(result.metric.name, result.subset): result.interval for result in tally.results()}
+        aggregate.add(subset, "scored", {"accuracy": value}, {})
+    found = {(result.metric.name, result.subset): result.interval for result in aggregate.results()}
     assert found["accuracy", ALL].value == 0.5
     assert found["macro", ALL].value == pytest.approx(1 / 3)
     assert (found["accuracy", "a"].n, found["accuracy", "b"].n) == (3, 1)
@@ -70,10 +72,10 @@ def test_scores_add_up_over_subsets() -> None:
 
 @pytest.mark.parametrize(("on_error", "n", "value"), [("fail", 1, 1.0), ("skip", 1, 1.0), ("wrong", 2, 0.5)])
 def test_errors_count_only_where_they_are_asked_to(on_error: Any, n: int, value: float) -> None:
-    tally = Tally((Metric("accuracy"), Metric("bad", higher_is_better=False)), on_error)
-    tally.add("s", "scored", {"accuracy": 1.0, "bad": 0.0}, {})
-    tally.add("s", "error", {"accuracy": 0.0, "bad": 0.0}, {})
-    accuracy, bad = (result for result in tally.results() if result.subset == ALL)
+    aggregate = ScoreAggregate((Metric("accuracy"), Metric("bad", higher_is_better=False)), on_error)
+    aggregate.add("s", "scored", {"accuracy": 1.0, "bad": 0.0}, {})
+    aggregate.add("s", "error", {"accuracy": 0.0, "bad": 0.0}, {})
+    accuracy, bad = (result for result in aggregate.results() if result.subset == ALL)
     assert (accuracy.interval.n, accuracy.interval.value) == (n, value)
     assert (bad.interval.n, bad.interval.value) == (1, 0.0)
     assert accuracy.n_error == 1
@@ -91,8 +93,8 @@ def test_bounds_are_what_the_lost_samples_could_have_made_of_a_metric(
 ) -> None:
     metrics = (Metric("accuracy"), Metric("macro", aggregate="macro", of="accuracy"))
 
-    def tally(of_lost: float | None) -> Tally:
-        made = Tally(metrics, "fail")
+    def aggregate(of_lost: float | None) -> ScoreAggregate:
+        made = ScoreAggregate(metrics, "fail")
         for subset, value, lost in rows:
             if lost and of_lost is None:
                 made.add(subset, "error", {}, {})
@@ -103,11 +105,15 @@ def test_bounds_are_what_the_lost_samples_could_have_made_of_a_metric(
         return made
 
     worst, best = (
-        {result.metric.name: result.interval.value for result in tally(of).results() if result.subset == ALL}
+        {
+            result.metric.name: result.interval.value
+            for result in aggregate(of).results()
+            if result.subset == ALL
+        }
         for of in (0.0, 1.0)
     )
     for metric in metrics:
-        bounds = tally(None).bounds(metric)
+        bounds = aggregate(None).bounds(metric)
         if any(lost for _, _, lost in rows):
             assert bounds == pytest.approx((worst[metric.name], best[metric.name]))
         else:
@@ -117,30 +123,35 @@ def test_bounds_are_what_the_lost_samples_could_have_made_of_a_metric(
 def test_no_bounds_where_errors_count_or_the_metric_has_no_greatest_value() -> None:
     metrics = (Metric("accuracy"), Metric("ratio", unit="ratio"))
     for on_error, metric in (("wrong", metrics[0]), ("fail", metrics[1])):
-        tally = Tally(metrics, on_error)  # type: ignore[arg-type]
-        tally.add("s", "scored", {"accuracy": 1.0, "ratio": 1.0}, {})
-        tally.add("s", "error", {"accuracy": 0.0, "ratio": 0.0}, {})
-        assert tally.bounds(metric) is None
+        aggregate = ScoreAggregate(metrics, on_error)  # type: ignore[arg-type]
+        aggregate.add("s", "scored", {"accuracy": 1.0, "ratio": 1.0}, {})
+        aggregate.add("s", "error", {"accuracy": 0.0, "ratio": 0.0}, {})
+        assert aggregate.bounds(metric) is None
 
 
 def test_bounds_are_in_the_unit_of_the_metric() -> None:
-    tally = Tally((Metric("rouge", unit="bleu"),), "fail")
-    tally.add("s", "scored", {"rouge": 40.0}, {})
-    tally.add("s", "error", {}, {})
-    assert tally.bounds(tally.metrics[0]) == (20.0, 70.0)
+    aggregate = ScoreAggregate((Metric("rouge", unit="bleu"),), "fail")
+    aggregate.add("s", "scored", {"rouge": 40.0}, {})
+    aggregate.add("s", "error", {}, {})
+    assert aggregate.bounds(aggregate.metrics[0]) == (20.0, 70.0)
 
 
 def test_what_a_metric_does_not_apply_to_is_skipped() -> None:
-    tally = Tally((Metric("f1"),), "fail")
-    tally.add("s", "scored", {"f1": None}, {})
-    tally.add("s", "unparsed", {"f1": 0.0}, {})
-    (result,) = (found for found in tally.results() if found.subset == ALL)
+    aggregate = ScoreAggregate((Metric("f1"),), "fail")
+    aggregate.add("s", "scored", {"f1": None}, {})
+    aggregate.add("s", "unparsed", {"f1": 0.0}, {})
+    (result,) = (found for found in aggregate.results() if found.subset == ALL)
     assert (result.interval.n, result.n_skipped, result.n_unparsed) == (1, 1, 1)
 
 
 def test_no_samples_give_no_value_and_no_crash() -> None:
-    tally = Tally((Metric("accuracy"), Metric("macro", aggregate="macro", of="accuracy")), "fail")
-    assert [(found.interval.value, found.interval.n) for found in tally.results()] == [(None, 0), (None, 0)]
+    aggregate = ScoreAggregate(
+        (Metric("accuracy"), Metric("macro", aggregate="macro", of="accuracy")), "fail"
+    )
+    assert [(found.interval.value, found.interval.n) for found in aggregate.results()] == [
+        (None, 0),
+        (None, 0),
+    ]
 
 
 # ---------------------------------------------------------------- summary
@@ -160,7 +171,7 @@ def run(server: MockServer, tmp_path: Path) -> Path:
 
 def test_the_columns_are_those_of_the_design(run: Path) -> None:
     first = (run / "summary.csv").read_text(encoding="utf-8").partition("\n")[0]
-    assert first == f"{COLUMNS},{TOOK_COLUMNS}"
+    assert first == f"{COLUMNS},{USAGE_COLUMNS}"
     assert b"\r" not in (run / "summary.csv").read_bytes()
 
 
@@ -248,51 +259,51 @@ def test_summaries_are_plain_json(run: Path) -> None:
 
 
 def test_an_interval_does_not_reach_beyond_what_a_share_can_be():
-    tally = Tally((Metric("macro", aggregate="macro", of="accuracy"),), "fail")
+    aggregate = ScoreAggregate((Metric("macro", aggregate="macro", of="accuracy"),), "fail")
     for subset, right in (("a", 0.0), ("a", 0.0), ("a", 0.0), ("b", 0.0), ("b", 1.0), ("b", 0.0)):
-        tally.add(subset, "scored", {"accuracy": right}, {})
-    (macro,) = tally.results()
+        aggregate.add(subset, "scored", {"accuracy": right}, {})
+    (macro,) = aggregate.results()
     assert macro.interval.low == 0.0
     assert 0.0 < macro.interval.high <= 1.0
 
 
 @pytest.mark.parametrize(("unit", "most"), [("proportion", 1.0), ("score", 1.0), ("bleu", 100.0)])
 def test_nor_does_that_of_a_mean_whatever_its_unit(unit: Any, most: float) -> None:
-    tally = Tally((Metric("mean", unit=unit),), "fail")
+    aggregate = ScoreAggregate((Metric("mean", unit=unit),), "fail")
     for value in (most, 0.0):
-        tally.add("s", "scored", {"mean": value}, {})
-    interval = tally.results()[0].interval
+        aggregate.add("s", "scored", {"mean": value}, {})
+    interval = aggregate.results()[0].interval
     assert 0.0 <= interval.low < interval.high <= most
 
 
 def test_dialogues_of_different_files_are_different_clusters() -> None:
-    tally = Tally((Metric("act"),), "fail")
+    aggregate = ScoreAggregate((Metric("act"),), "fail")
     for subset, value in (("in", 1.0), ("out", 0.0)):
         for dialogue in ("0", "1", "2"):
-            tally.add(subset, "scored", {"act": value}, {}, dialogue)
-            tally.add(subset, "scored", {"act": value}, {}, dialogue)
-    whole = next(found for found in tally.results() if found.subset == ALL)
+            aggregate.add(subset, "scored", {"act": value}, {}, dialogue)
+            aggregate.add(subset, "scored", {"act": value}, {}, dialogue)
+    whole = next(found for found in aggregate.results() if found.subset == ALL)
     assert whole.interval.stderr == pytest.approx(
         math.sqrt(6 / 5 * 6) / 12
     )  # six clusters, each a row off the mean
 
 
 def test_a_row_outside_the_clusters_leaves_the_others_clustered() -> None:
-    tally = Tally((Metric("act"),), "fail")
+    aggregate = ScoreAggregate((Metric("act"),), "fail")
     for dialogue, value in (("0", 1.0), ("1", 0.0), ("2", 1.0), ("3", 0.0)):
         for _ in range(10):
-            tally.add("s", "scored", {"act": value}, {}, dialogue)
-    tally.add("s", "scored", {"act": 1.0}, {})
-    assert tally.results()[0].interval.stderr > 0.2
+            aggregate.add("s", "scored", {"act": value}, {}, dialogue)
+    aggregate.add("s", "scored", {"act": 1.0}, {})
+    assert aggregate.results()[0].interval.stderr > 0.2
 
 
 def test_corpus_metrics_see_an_empty_reply_for_a_failure_only_where_failures_count() -> None:
     metric = Metric("sum", unit="ratio", aggregate="corpus", from_statistics=lambda total: total[0])
     for on_error, n in (("wrong", 2), ("skip", 1)):
-        tally = Tally((metric,), on_error)
-        tally.add("s", "scored", {}, {"sum": [2.0]})
-        tally.add("s", "error", {}, {"sum": [0.0]})
-        assert tally.results()[0].interval.n == n
+        aggregate = ScoreAggregate((metric,), on_error)
+        aggregate.add("s", "scored", {}, {"sum": [2.0]})
+        aggregate.add("s", "error", {}, {"sum": [0.0]})
+        assert aggregate.results()[0].interval.n == n
 
 
 @given(
@@ -310,16 +321,16 @@ def test_counted_scores_give_what_the_scores_one_by_one_give(
     rows: list[tuple[str, float, str | None]],
 ) -> None:
     metrics = (Metric("accuracy"), Metric("macro", aggregate="macro", of="accuracy"))
-    tally = Tally(metrics, "fail")
+    aggregate = ScoreAggregate(metrics, "fail")
     for subset, value, cluster in rows:
-        tally.add(subset, "scored", {"accuracy": value}, {}, cluster)
+        aggregate.add(subset, "scored", {"accuracy": value}, {}, cluster)
     values = [value for _, value, _ in rows]
     alone = any(cluster for *_, cluster in rows)
     clusters = [(subset, cluster) if cluster else place for place, (subset, _, cluster) in enumerate(rows)]
     subjects = {
         name: [value for subset, value, _ in rows if subset == name] for name in {row[0] for row in rows}
     }
-    found = {result.metric.name: result.interval for result in tally.results() if result.subset == ALL}
+    found = {result.metric.name: result.interval for result in aggregate.results() if result.subset == ALL}
     expected = stats.score_interval(values, clusters if alone else None)
     assert found["accuracy"].n == expected.n
     assert (found["accuracy"].value, found["accuracy"].stderr) == (expected.value, expected.stderr)
@@ -329,18 +340,18 @@ def test_counted_scores_give_what_the_scores_one_by_one_give(
 
 def tries_of(
     metrics: tuple[Metric, ...], rows: list[tuple[int, str | None]], right: list[list[float]]
-) -> Tally:
+) -> ScoreAggregate:
     """A tally of several tries a row; `rows` are numbers with their clusters."""
-    tally = Tally(metrics, "fail")
+    aggregate = ScoreAggregate(metrics, "fail")
     for (row, cluster), tries in zip(rows, right, strict=True):
         for value in tries:
-            tally.add("all", "scored", {"accuracy": value}, {}, cluster, row=row)
-    return tally
+            aggregate.add("all", "scored", {"accuracy": value}, {}, cluster, row=row)
+    return aggregate
 
 
 def test_a_row_that_stands_alone_is_in_no_cluster_of_others_whatever_its_number():
     """Rows 0 and 1 alone, rows 2 and 3 in a dialogue: three clusters, by hand."""
-    metrics = (Metric("accuracy"), Metric("pass@1", aggregate="pass_at_k", of="accuracy", drawn=1))
+    metrics = (Metric("accuracy"), Metric("pass@1", aggregate="pass_at_k", of="accuracy", k=1))
     rows = [(0, None), (1, None), (2, "dialogue"), (3, "dialogue")]
     right = [[1.0, 0.0], [0.0, 0.0], [1.0, 1.0], [1.0, 0.0]]
     by_name = {found.metric.name: found.interval for found in tries_of(metrics, rows, right).results()}
@@ -356,7 +367,7 @@ def test_a_row_that_stands_alone_is_in_no_cluster_of_others_whatever_its_number(
 def test_tries_that_all_say_the_same_tell_a_corpus_metric_no_more_than_one():
     """Sums of equal statistics are multiples, and a ratio of sums does not change."""
     ratio = Metric("ratio", aggregate="corpus", from_statistics=lambda total: total[0] / total[1])
-    once, thrice = Tally((ratio,), "fail"), Tally((ratio,), "fail")
+    once, thrice = ScoreAggregate((ratio,), "fail"), ScoreAggregate((ratio,), "fail")
     for row in range(40):
         statistics = {"ratio": [float(row % 7), 10.0 + row % 3]}
         once.add("all", "scored", {}, statistics)
@@ -372,9 +383,9 @@ def test_tries_that_all_say_the_same_tell_a_corpus_metric_no_more_than_one():
 
 @pytest.mark.parametrize("value", [0.0, 1.0])
 def test_scores_that_all_stand_at_one_end_do_not_claim_certainty(value: float) -> None:
-    tally = Tally((Metric("f1", unit="score"),), "fail")
+    aggregate = ScoreAggregate((Metric("f1", unit="score"),), "fail")
     for _ in range(10):
-        tally.add("s", "scored", {"f1": value}, {})
-    interval = next(result.interval for result in tally.results() if result.subset == ALL)
+        aggregate.add("s", "scored", {"f1": value}, {})
+    interval = next(result.interval for result in aggregate.results() if result.subset == ALL)
     known = stats.wilson(10 * value, 10)
     assert (interval.value, interval.low, interval.high) == (value, known.low, known.high)

@@ -7,11 +7,11 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalsuite.runs.breakdowns import KEY_CHARACTERS, LINES_LISTED, MOST_LINES, Breakdowns
+from evalsuite.runs.breakdowns import KEY_CHARACTERS, MAX_LISTED_LINES, MOST_LINES, Breakdowns
 from evalsuite.tasks.base import Breakdown
 
 PAIRS = Breakdown("pairs", "Pairs", ("one", "other"), averages=("f1",))
-DEPTH = Breakdown("depth", "Depth", ("turns",), by_number=True)
+DEPTH = Breakdown("depth", "Depth", ("turns",), numeric_order=True)
 
 
 def keys(tables: Breakdowns, name: str, subset: str | None = None) -> list[tuple[list[str], int]]:
@@ -46,9 +46,9 @@ def test_memory_is_bounded_and_nothing_is_lost_unsaid():
         tables.add("x", [("pairs", (f"{number} " + "x" * 10_000, "b"))], {})
     found = tables.described(None)["pairs"]
     assert (len(found["lines"]), found["n_lines"], found["n_unlisted"]) == (
-        LINES_LISTED,
+        MAX_LISTED_LINES,
         MOST_LINES,
-        many - LINES_LISTED,
+        many - MAX_LISTED_LINES,
     )
     assert all(len(line["key"][0]) == KEY_CHARACTERS for line in found["lines"])
 

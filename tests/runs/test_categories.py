@@ -21,7 +21,7 @@ from evalsuite.data.dataset import WHOLE_DATASET as ALL
 from evalsuite.evaluation.evaluate import evaluate
 from evalsuite.evaluation.rescore import rescore
 from evalsuite.evaluation.score import score
-from evalsuite.runs.aggregate import Tally
+from evalsuite.runs.aggregate import ScoreAggregate
 from evalsuite.tasks.base import Metric
 
 METRICS = (Metric("accuracy", primary=True), Metric("accuracy_macro", aggregate="macro", of="accuracy"))
@@ -51,26 +51,26 @@ def values(run: Path) -> dict[tuple[str, str], float]:
 
 
 def test_a_category_has_the_accuracy_of_its_rows_and_the_mean_of_its_subjects() -> None:
-    tally = Tally(METRICS, "fail")
+    aggregate = ScoreAggregate(METRICS, "fail")
     for subject, category, right in QUIZ:
         categories = (category,) if category else ()
-        tally.add(subject, "scored", {"accuracy": float(right)}, {}, None, categories)
-    found = {(result.subset, result.metric.name): result.interval.value for result in tally.results()}
+        aggregate.add(subject, "scored", {"accuracy": float(right)}, {}, None, categories)
+    found = {(result.subset, result.metric.name): result.interval.value for result in aggregate.results()}
     assert found["category:science", "accuracy"] == 0.5
     assert found["category:science", "accuracy_macro"] == pytest.approx((2 / 3 + 0) / 2)
     assert found["category:culture", "accuracy"] == 1.0
     assert found["music", "accuracy"] == 0.5
     assert found[ALL, "accuracy"] == 0.5
-    assert tally.subjects("category:science") == ["biology", "physics"]
+    assert aggregate.subjects("category:science") == ["biology", "physics"]
 
 
 def test_a_row_may_count_in_several_categories_and_an_order_given_is_kept() -> None:
-    tally = Tally(METRICS, "fail", (), ("STEM", "Other", "Hard"))
-    tally.add("law", "scored", {"accuracy": 0.0}, {}, None, ("own", "Other"))
-    tally.add("maths", "unparsed", {"accuracy": 0.0}, {}, None, ("STEM", "Hard"))
-    tally.add("maths", "error", {}, {}, None, ("STEM", "Hard"))
-    assert tally.categories == ["STEM", "Other", "Hard", "own"]
-    hard = next(result for result in tally.results() if result.subset == "category:Hard")
+    aggregate = ScoreAggregate(METRICS, "fail", (), ("STEM", "Other", "Hard"))
+    aggregate.add("law", "scored", {"accuracy": 0.0}, {}, None, ("own", "Other"))
+    aggregate.add("maths", "unparsed", {"accuracy": 0.0}, {}, None, ("STEM", "Hard"))
+    aggregate.add("maths", "error", {}, {}, None, ("STEM", "Hard"))
+    assert aggregate.categories == ["STEM", "Other", "Hard", "own"]
+    hard = next(result for result in aggregate.results() if result.subset == "category:Hard")
     assert (hard.interval.n, hard.n_unparsed, hard.n_error) == (1, 1, 1)
 
 
@@ -84,10 +84,10 @@ def test_the_order_of_rows_changes_nothing(
     samples: list[tuple[str, set[str], bool]], chance: random.Random
 ) -> None:
     def results() -> list[Any]:
-        tally = Tally(METRICS, "fail")
+        aggregate = ScoreAggregate(METRICS, "fail")
         for subject, categories, right in samples:
-            tally.add(subject, "scored", {"accuracy": float(right)}, {}, None, tuple(sorted(categories)))
-        return sorted(tally.results(), key=lambda result: (result.subset, result.metric.name))
+            aggregate.add(subject, "scored", {"accuracy": float(right)}, {}, None, tuple(sorted(categories)))
+        return sorted(aggregate.results(), key=lambda result: (result.subset, result.metric.name))
 
     before = results()
     chance.shuffle(samples)
@@ -96,7 +96,7 @@ def test_the_order_of_rows_changes_nothing(
 
 @given(SAMPLES)
 def test_all_is_the_same_with_and_without_categories(samples: list[tuple[str, set[str], bool]]) -> None:
-    plain, sorted_in = Tally(METRICS, "fail"), Tally(METRICS, "fail")
+    plain, sorted_in = ScoreAggregate(METRICS, "fail"), ScoreAggregate(METRICS, "fail")
     for subject, categories, right in samples:
         score_of_row = {"accuracy": float(right)}
         plain.add(subject, "scored", score_of_row, {})

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evalsuite.data.dataset import WHOLE_DATASET
-from evalsuite.runs.aggregate import Tally
+from evalsuite.runs.aggregate import ScoreAggregate
 from evalsuite.runs.imported import (
     ImportedSample,
     ImportedScores,
@@ -18,7 +18,7 @@ from evalsuite.runs.imported import (
     count_line,
     imported_line,
     imported_plan,
-    recorded_import,
+    imported_plan_from_info,
 )
 from evalsuite.types import Reply
 
@@ -104,17 +104,17 @@ def test_outcomes(more, outcome):
 
 def test_what_has_no_reply_counts_where_the_harness_counted_it():
     metrics = kept([sample(0, 1.0), sample(1, 0.0)]).metrics([])
-    tally = Tally(metrics, "fail")
+    aggregate = ScoreAggregate(metrics, "fail")
     for one in (sample(0, 1.0), sample(1, 0.0, reply=None, error="timed out"), sample(2, None, reply=None)):
-        count_line(tally, imported_line(one, "v", "d", SOURCE, "j"))
-    (result,) = [result for result in tally.results() if result.subset == WHOLE_DATASET]
+        count_line(aggregate, imported_line(one, "v", "d", SOURCE, "j"))
+    (result,) = [result for result in aggregate.results() if result.subset == WHOLE_DATASET]
     assert (result.interval.value, result.interval.n, result.n_error) == (0.5, 2, 1)
 
 
 def test_the_entry_in_run_json_gives_the_plan_back():
     metrics = kept([sample(0, 1.0)]).metrics([])
     plan = imported_plan("helm:quiz", "quiz", "v", {"s": 1}, SOURCE, metrics, ["a note"])
-    again = recorded_import(plan.described())
+    again = imported_plan_from_info(plan.described())
     assert again.metrics == plan.metrics
     assert again.described() == plan.described()
     assert again.conditions() == ["helm:1.2", "benchmark:quiz"]

@@ -14,22 +14,22 @@ from run_helpers import numbered, only_plan, write_qa
 from evalsuite.endpoint.client import Endpoint
 from evalsuite.endpoint.concurrency import FixedConcurrency
 from evalsuite.endpoint.retries import RetryPolicy
-from evalsuite.runs.inference import BACKLOG_PER_WORKER, Inference
+from evalsuite.runs.inference import MAX_BACKLOG_PER_WORKER, Inference
 from evalsuite.runs.journal import Journal, read_journal
-from evalsuite.runs.meter import Meter
+from evalsuite.runs.meter import RunProgress
 from evalsuite.runs.work import Variant, new_work
 from evalsuite.tasks.base import Style
 from evalsuite.tasks.qa import QaRow, QaTask
 from evalsuite.types import Reply, Score
 
 CONCURRENCY = 4
-ROWS = CONCURRENCY * BACKLOG_PER_WORKER
+ROWS = CONCURRENCY * MAX_BACKLOG_PER_WORKER
 
 
-def ask_all(server: MockServer, folder: Path, task: QaTask) -> Meter:
+def ask_all(server: MockServer, folder: Path, task: QaTask) -> RunProgress:
     """Ask `ROWS` questions over real sockets and judge them by the task."""
     plan = replace(only_plan(f"qa:{write_qa(folder / 'qa.jsonl', numbered(ROWS))}"), task=task)
-    work, meter = new_work(Variant("model", "print"), [plan], "fail"), Meter()
+    work, meter = new_work(Variant("model", "print"), [plan], "fail"), RunProgress()
 
     async def ask() -> None:
         concurrency = FixedConcurrency(CONCURRENCY)

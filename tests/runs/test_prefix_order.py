@@ -16,7 +16,7 @@ from run_helpers import config
 
 from evalsuite.endpoint.wire import Request
 from evalsuite.evaluation.evaluate import evaluate
-from evalsuite.runs.prefix_order import MOST_BYTES, MOST_ROWS, Lanes, arranged
+from evalsuite.runs.prefix_order import MOST_BYTES, MOST_ROWS, SlotQueues, order_by_prefix
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ def row(number: int, prefix: str = "", tools: str = "") -> Row:
 
 
 def sent(rows: list[Row | None]) -> list[Row]:
-    return [one for one in arranged(iter(rows)) if one is not None]
+    return [one for one in order_by_prefix(iter(rows)) if one is not None]
 
 
 def changes(names: list[str]) -> int:
@@ -49,7 +49,7 @@ def test_every_row_is_sent_once_and_every_turn_is_given(kinds: list[tuple[str, b
         None if kind is None else row(number, kind[0], "t" * 500 if kind[1] else "")
         for number, kind in enumerate(kinds)
     ]
-    found = list(arranged(iter(rows)))
+    found = list(order_by_prefix(iter(rows)))
     assert sorted(one.number for one in found if one) == [one.number for one in rows if one]
     assert found.count(None) == rows.count(None)
 
@@ -84,7 +84,7 @@ def test_memory_is_bounded_by_rows_and_by_bytes() -> None:
                 yield row(number, prefix)
 
         most = 0
-        for gone, _ in enumerate(arranged(rows()), start=1):
+        for gone, _ in enumerate(order_by_prefix(rows()), start=1):
             most = max(most, taken[0] - gone)
         assert most <= (2 * MOST_ROWS if not prefix else 2 * 51)
 
@@ -126,8 +126,8 @@ def asked_in_lanes(rows: list[Row], slots: int, seed: int) -> tuple[list[Row], i
     A slot keeps the last prompt alone. A request takes the free slot whose prompt begins as its own, as llama.cpp does;
     which of the requests under way is answered next is drawn.
     """
-    chosen, lanes = random.Random(seed), Lanes[Row](lambda: slots)
-    jobs = (one for one in arranged(iter(rows), lanes) if one is not None)
+    chosen, lanes = random.Random(seed), SlotQueues[Row](lambda: slots)
+    jobs = (one for one in order_by_prefix(iter(rows), lanes) if one is not None)
     free, busy = [""] * slots, list[Row]()
     order, read = [], 0
     for job in jobs:
@@ -165,7 +165,9 @@ def test_in_lanes_a_prefix_is_read_about_once_whatever_is_answered_first(
 
 def test_a_file_in_good_order_keeps_it_in_lanes_too() -> None:
     rows = [row(number, "examples " * 500) for number in range(300)]
-    assert [one.number for one in arranged(iter(rows), Lanes(lambda: 4)) if one] == list(range(300))
+    assert [one.number for one in order_by_prefix(iter(rows), SlotQueues(lambda: 4)) if one] == list(
+        range(300)
+    )
 
 
 def test_rows_under_way_at_a_time_at_llama_cpp_begin_differently(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 from mock_server import WAIT_SECONDS
 
 from evalsuite.errors import InputError, RunDirectoryError
-from evalsuite.runs.directory import RunDirectory, hold_run_directory
+from evalsuite.runs.directory import RunDirectory, lock_run_directory
 from evalsuite.runs.journal import LineIndex
 from evalsuite.runs.run import load_run
 
@@ -39,20 +39,20 @@ def test_a_second_process_is_refused_with_the_firsts_pid_until_it_ends(tmp_path:
         for fresh in (False, True):
             with (
                 pytest.raises(RunDirectoryError, match=f"pid {holder.pid}"),
-                hold_run_directory(run, fresh=fresh),
+                lock_run_directory(run, fresh=fresh),
             ):
                 pass
         holder.kill()
         holder.wait(WAIT_SECONDS)
-    with hold_run_directory(run, fresh=False) as held:
+    with lock_run_directory(run, fresh=False) as held:
         assert held.name == "run"
 
 
 def test_the_same_process_is_refused_as_well(tmp_path: Path) -> None:
     with (
-        hold_run_directory(tmp_path / "run", fresh=False),
+        lock_run_directory(tmp_path / "run", fresh=False),
         pytest.raises(RunDirectoryError, match=f"pid {os.getpid()}"),
-        hold_run_directory(tmp_path / "run", fresh=False),
+        lock_run_directory(tmp_path / "run", fresh=False),
     ):
         pass
 
@@ -60,7 +60,7 @@ def test_the_same_process_is_refused_as_well(tmp_path: Path) -> None:
 def test_a_folder_with_other_things_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("years of work")
     for fresh in (False, True):
-        with pytest.raises(InputError, match="not a run"), hold_run_directory(tmp_path, fresh=fresh):
+        with pytest.raises(InputError, match="not a run"), lock_run_directory(tmp_path, fresh=fresh):
             pass
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
@@ -68,14 +68,14 @@ def test_a_folder_with_other_things_is_left_alone(tmp_path: Path) -> None:
 def test_a_path_that_is_a_file_is_told(tmp_path: Path) -> None:
     (tmp_path / "out").write_text("")
     for path in (tmp_path / "out", tmp_path / "out" / "run"):
-        with pytest.raises(InputError, match="--out"), hold_run_directory(path, fresh=False):
+        with pytest.raises(InputError, match="--out"), lock_run_directory(path, fresh=False):
             pass
 
 
 def test_a_name_longer_than_the_file_system_takes_is_told(tmp_path: Path) -> None:
     with (
         pytest.raises(RunDirectoryError, match="File name too long"),
-        hold_run_directory(tmp_path / ("x" * 300), fresh=False),
+        lock_run_directory(tmp_path / ("x" * 300), fresh=False),
     ):
         pass
 
@@ -140,7 +140,7 @@ def test_a_run_set_aside_between_opening_and_locking_is_not_written(tmp_path, mo
     monkeypatch.setattr("fcntl.flock", rename_first)
     with (
         pytest.raises(RunDirectoryError, match="setting this run aside"),
-        hold_run_directory(path, fresh=False),
+        lock_run_directory(path, fresh=False),
     ):
         pytest.fail("the folder is another one by now")
     assert not path.exists()

@@ -27,9 +27,9 @@ from run_helpers import config, lines_of, numbered, summary_of, write_qa
 from evalsuite.errors import ConfigError, RunIncomplete
 from evalsuite.evaluation.evaluate import evaluate
 from evalsuite.evaluation.rescore import rescore
-from evalsuite.report.usage_table import throughput_series, took_table
-from evalsuite.runs.throughput import MOST_POINTS, Pace
-from evalsuite.runs.usage import GROWTH, Account, Accounts, Spread
+from evalsuite.report.usage_table import throughput_series, usage_table
+from evalsuite.runs.throughput import MAX_POINTS, Throughput
+from evalsuite.runs.usage import GROWTH, DatasetUsage, Distribution, UsageTotals
 
 TOLERANCE = GROWTH - 1
 SECONDS = st.floats(1e-4, 1e5)
@@ -40,7 +40,7 @@ SECONDS = st.floats(1e-4, 1e5)
 
 @given(st.lists(SECONDS, min_size=1, max_size=200), st.sampled_from([0.01, 0.5, 0.95, 1.0]))
 def test_a_quantile_is_within_a_bucket_of_the_number_at_its_rank(values: list[float], share: float) -> None:
-    spread = Spread()
+    spread = Distribution()
     for value in values:
         spread.add(value)
     rank = max(1, -(-len(values) * share // 1))
@@ -53,7 +53,7 @@ def test_a_quantile_is_within_a_bucket_of_the_number_at_its_rank(values: list[fl
 
 @given(st.lists(SECONDS, max_size=50), st.lists(SECONDS, max_size=50))
 def test_merged_spreads_are_the_spread_of_both(first: list[float], second: list[float]) -> None:
-    apart, together = (Spread(), Spread()), Spread()
+    apart, together = (Distribution(), Distribution()), Distribution()
     for values, spread in zip((first, second), apart, strict=True):
         for value in values:
             spread.add(value)
@@ -64,7 +64,7 @@ def test_merged_spreads_are_the_spread_of_both(first: list[float], second: list[
 
 
 def test_no_time_at_all_is_a_time_too() -> None:
-    spread = Spread()
+    spread = Distribution()
     spread.add(0.0)
     assert spread.quantile(0.5) == pytest.approx(1e-6, rel=TOLERANCE)
 
@@ -77,31 +77,31 @@ def test_no_time_at_all_is_a_time_too() -> None:
     )
 )
 def test_a_series_is_short_and_loses_nothing(notes: list[tuple[float, int, int, bool]]) -> None:
-    pace, now, samples, tokens = Pace(), 17.0, 0, 0
-    pace.note(now, 0, 0)
+    throughput, now, samples, tokens = Throughput(), 17.0, 0, 0
+    throughput.note(now, 0, 0)
     for seconds, more, more_tokens, pauses in notes:
         now, samples, tokens = now + seconds, samples + more, tokens + more_tokens
-        pace.note(now, samples, tokens)
+        throughput.note(now, samples, tokens)
         if pauses:
-            pace.pause()
+            throughput.pause()
             now += 1000.0
-            pace.note(now, samples, tokens)
-    assert len(pace.samples) == len(pace.tokens) <= MOST_POINTS
-    assert sum(pace.samples) == pytest.approx(samples)
-    assert sum(pace.tokens) == pytest.approx(tokens)
-    described = pace.described()
+            throughput.note(now, samples, tokens)
+    assert len(throughput.samples) == len(throughput.tokens) <= MAX_POINTS
+    assert sum(throughput.samples) == pytest.approx(samples)
+    assert sum(throughput.tokens) == pytest.approx(tokens)
+    described = throughput.described()
     assert described
     assert described["seconds"] == pytest.approx(sum(seconds for seconds, *_ in notes), rel=1e-6, abs=1e-3)
 
 
 def test_a_steady_run_is_a_flat_series_and_a_stall_a_hole() -> None:
-    pace = Pace()
+    throughput = Throughput()
     for tick in range(41):
-        pace.note(tick * 0.5, min(tick, 20) * 5 + max(0, tick - 30) * 5, 0)
-    described = pace.described()
+        throughput.note(tick * 0.5, min(tick, 20) * 5 + max(0, tick - 30) * 5, 0)
+    described = throughput.described()
     assert described
     assert described["samples_per_s"] == [10.0] * 20 + [0.0] * 10 + [10.0] * 10
-    assert Pace().described() is None
+    assert Throughput().described() is None
 
 
 # ---------------------------------------------------------------- whole runs
@@ -201,7 +201,7 @@ def test_every_variant_and_dataset_has_its_account_and_csv_row(server: MockServe
     wholes = [row for row in rows if row[header.index("subset")] == "all"]
     costs = {(row[header.index("dataset")], row[header.index("cost")]) for row in wholes}
     assert costs == {("a", "6.0"), ("b", "9.0")}
-    table = took_table(run.summary)
+    table = usage_table(run.summary)
     assert table
     assert [row[:2] for row in table.rows] == [(MODEL, "a"), (MODEL, "b"), ("all", "")]
     assert [row[table.heads.index("requests")] for row in table.rows] == ["2", "3", "5"]
@@ -222,10 +222,10 @@ def test_a_run_has_a_series_that_a_later_start_without_requests_keeps(
 
 
 def test_what_a_file_held_was_not_paid() -> None:
-    account = Account()
+    account = DatasetUsage()
     account.add_line({"reply": {"text": "x"}, "usage": {"prompt_tokens": 3}, "attempts": None})
     assert account.is_empty
-    assert not list(Accounts({("v", "d"): account}).described(None))
+    assert not list(UsageTotals({("v", "d"): account}).described(None))
 
 
 @pytest.mark.parametrize("price", ["1", "1,", "a,b", "-1,2", "1,2,3", "$1,$2", "1;2", "1e3,2"])

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from evalsuite.backends import BACKENDS, open_backend
-from evalsuite.backends.base import Ability
-from evalsuite.backends.compatibility import TABLE, obstacle
+from evalsuite.backends.base import Availability
+from evalsuite.backends.compatibility import COMPATIBILITY, find_obstacle
 from evalsuite.backends.llamacpp import LlamaCppBackend
 from evalsuite.backends.transformers import TransformersBackend
 from evalsuite.errors import CheckpointError, ServerError
@@ -17,7 +17,9 @@ from evalsuite.serving.server_plan import plan_servers
 @pytest.fixture(autouse=True)
 def _all_installed(monkeypatch):
     for backend in (LlamaCppBackend, TransformersBackend):
-        monkeypatch.setattr(backend, "ability", lambda self: Ability(self.name, ready=True, detail=""))
+        monkeypatch.setattr(
+            backend, "availability", lambda self: Availability(self.name, ready=True, detail="")
+        )
     monkeypatch.setattr("evalsuite.backends.compatibility.find_spec", lambda name: object())
 
 
@@ -36,7 +38,7 @@ def original(tmp_path):
 
 
 def test_every_engine_says_something_of_every_form():
-    for engine, row in TABLE.items():
+    for engine, row in COMPATIBILITY.items():
         assert set(row) == set(FORMS) - {"served"}, engine
         for form, way in row.items():
             assert (way.verb == "serves") != bool(way.advice), (engine, form)
@@ -45,7 +47,7 @@ def test_every_engine_says_something_of_every_form():
 def test_every_backend_can_be_opened_and_has_a_column():
     for name in BACKENDS:
         assert open_backend(name).name == name
-        assert name in TABLE or name == "remote"
+        assert name in COMPATIBILITY or name == "remote"
 
 
 def test_adapters_of_one_base_share_a_server_of_transformers(original, lora):
@@ -102,8 +104,8 @@ def test_what_no_engine_serves_lists_each_engine_s_reason(tmp_path):
 
 def test_forms_for_a_gpu_are_refused_without_one(tmp_path):
     awq = checkpoint("awq", "awq", tmp_path)
-    assert "on a GPU only" in str(obstacle("transformers", awq, gpu=False))
-    assert obstacle("transformers", awq, gpu=True) is None
+    assert "on a GPU only" in str(find_obstacle("transformers", awq, gpu=False))
+    assert find_obstacle("transformers", awq, gpu=True) is None
 
 
 def test_both_forms_of_an_adapter_on_a_quantized_base_are_looked_at(tmp_path, monkeypatch):
@@ -111,15 +113,15 @@ def test_both_forms_of_an_adapter_on_a_quantized_base_are_looked_at(tmp_path, mo
         "evalsuite.backends.compatibility.find_spec", lambda name: None if name == "peft" else object()
     )
     tuned = checkpoint("sft", "lora", tmp_path, base_form="awq", adapters=(Adapter(tmp_path / "a", "f"),))
-    assert "'awq' on a GPU only" in str(obstacle("transformers", tuned, gpu=False))
-    assert "needs the package peft for the form 'lora'" in str(obstacle("transformers", tuned, gpu=True))
+    assert "'awq' on a GPU only" in str(find_obstacle("transformers", tuned, gpu=False))
+    assert "needs the package peft for the form 'lora'" in str(find_obstacle("transformers", tuned, gpu=True))
 
 
 def test_an_engine_that_is_not_installed_says_what_to_install(original, monkeypatch):
     monkeypatch.setattr(
         TransformersBackend,
-        "ability",
-        lambda self: Ability(self.name, ready=False, detail="run: pip install X"),
+        "availability",
+        lambda self: Availability(self.name, ready=False, detail="run: pip install X"),
     )
     for wanted in ("transformers", "auto"):
         with pytest.raises(ServerError, match="run: pip install X"):

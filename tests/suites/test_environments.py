@@ -8,7 +8,7 @@ import pytest
 from run_helpers import call
 
 from evalsuite.errors import EvalsuiteError, InputError
-from evalsuite.suites.environments import MADE, find_environment, ready_environment
+from evalsuite.suites.environments import COMPLETE_MARK, find_environment, ready_environment
 from evalsuite.suites.install import install
 from evalsuite.suites.registry import SUITES, Suite
 
@@ -55,7 +55,7 @@ def test_a_failed_install_says_the_last_lines_and_is_told_from_a_whole_one(small
     found = find_environment(wanting)
     assert found.state == "broken"
     assert "interrupted install" in found.detail
-    assert not (tmp_path / "suites" / "small" / MADE).exists()
+    assert not (tmp_path / "suites" / "small" / COMPLETE_MARK).exists()
 
 
 def test_an_interpreter_of_ones_own_is_never_written_to(small, monkeypatch):

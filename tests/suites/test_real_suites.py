@@ -19,7 +19,7 @@ from run_helpers import KEY, config
 from small_pictures import png
 
 from evalsuite import evaluate
-from evalsuite.data.builtin import locate
+from evalsuite.data.builtin import locate_dataset
 from evalsuite.data.dataset import load_dataset
 from evalsuite.data.layout import find_files
 from evalsuite.errors import RunIncomplete
@@ -63,7 +63,7 @@ def needs(name: str) -> pytest.MarkDecorator:
 
 
 def data(name: str) -> Path:
-    return locate(name)[0]
+    return locate_dataset(name)[0]
 
 
 def said_of_means(run: Run) -> list[str]:

@@ -10,7 +10,7 @@ import pytest
 from evalsuite.data.dataset import RowError
 from evalsuite.tasks.base import Style
 from evalsuite.tasks.judge import JudgeTask
-from evalsuite.types import Further, Reply
+from evalsuite.types import FollowUpReply, Reply
 
 TASK = JudgeTask()
 STYLE = Style("en", 0)
@@ -22,7 +22,9 @@ PAIR = {"question": "Why does ice float?", "prediction_b": "It is cold."}
 def judged(text: str, *verdicts: Any, finish_reason: str | None = "stop") -> Reply:
     written = (verdict if isinstance(verdict, str) else json.dumps(verdict) for verdict in verdicts)
     return Reply(
-        text, finish_reason=finish_reason, further=tuple(Further("judge", "k", Reply(one)) for one in written)
+        text,
+        finish_reason=finish_reason,
+        further=tuple(FollowUpReply("judge", "k", Reply(one)) for one in written),
     )
 
 
@@ -216,10 +218,10 @@ def test_metrics_follow_what_the_rows_are():
     ],
 )
 def test_recorded_judgements(values, texts):
-    reply = TASK.recorded(values)
+    reply = TASK.recorded_reply(values)
     assert (None if reply is None else [further.reply.text for further in reply.further]) == texts
 
 
 def test_a_recorded_pair_needs_both():
     with pytest.raises(RowError, match="a pair with one judgement"):
-        TASK.recorded(PAIR | {"judgement": "A"})
+        TASK.recorded_reply(PAIR | {"judgement": "A"})

@@ -9,7 +9,7 @@ import pytest
 from evalsuite.data.dataset import RowError
 from evalsuite.tasks.base import Style
 from evalsuite.tasks.perplexity import PerplexityTask, TextRow
-from evalsuite.types import Measured, Prompt, Reply
+from evalsuite.types import Measurement, Prompt, Reply
 
 TASK = PerplexityTask()
 STYLE = Style("en", 0, completions=True)
@@ -29,7 +29,7 @@ def test_white_space_belongs_to_a_text():
 
 
 def test_the_sums_of_a_text_and_its_own_perplexities():
-    reply = Reply("", measured=Measured(("a", " b", " c"), (None, -1.0, -3.0)))
+    reply = Reply("", measured=Measurement(("a", " b", " c"), (None, -1.0, -3.0)))
     score = TASK.score(TextRow("a b c"), reply, STYLE)
     assert score.outcome == "scored"
     assert score.statistics == {"text": (4.0, 2, 4, 3)}
@@ -39,7 +39,7 @@ def test_the_sums_of_a_text_and_its_own_perplexities():
 
 
 def test_a_text_of_one_token_is_said_and_not_counted():
-    score = TASK.score(TextRow("a"), Reply("", measured=Measured(("a",), (None,))), STYLE)
+    score = TASK.score(TextRow("a"), Reply("", measured=Measurement(("a",), (None,))), STYLE)
     assert (score.labels, score.statistics) == (("nothing_scored",), {})
 
 
@@ -56,7 +56,7 @@ def test_chinese_has_no_words_to_divide_by():
 
 @pytest.mark.parametrize("written", [[None, -1.0], [-0.5, -1], "[null, -1.5]"])
 def test_recorded_log_probabilities(written):
-    reply = TASK.recorded({"text": "a b", "logprobs": written})
+    reply = TASK.recorded_reply({"text": "a b", "logprobs": written})
     assert reply is not None
     assert reply.measured is not None
     assert len(reply.measured.logprobs) == 2
@@ -77,4 +77,4 @@ def test_recorded_log_probabilities(written):
 )
 def test_columns_that_hold_no_log_probabilities_are_faults(values, what):
     with pytest.raises(RowError, match=what):
-        TASK.recorded({"text": "a b"} | values)
+        TASK.recorded_reply({"text": "a b"} | values)

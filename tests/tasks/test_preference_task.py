@@ -9,7 +9,7 @@ import pytest
 from evalsuite.data.dataset import RowError
 from evalsuite.tasks.base import Style
 from evalsuite.tasks.preference import PreferenceTask
-from evalsuite.types import Further, Measured, Prompt, Reply
+from evalsuite.types import FollowUpReply, Measurement, Prompt, Reply
 
 TASK = PreferenceTask()
 CHAT = Style("en", 0)
@@ -21,15 +21,17 @@ BLACK = {"role": "assistant", "content": "Black."}
 SYSTEM = {"role": "system", "content": "Be brief."}
 
 
-def measured(*replies: Measured) -> Reply:
+def measured(*replies: Measurement) -> Reply:
     first, *others = replies
     return Reply(
-        "", measured=first, further=tuple(Further("model", "k", Reply("", measured=one)) for one in others)
+        "",
+        measured=first,
+        further=tuple(FollowUpReply("model", "k", Reply("", measured=one)) for one in others),
     )
 
 
-def logprobs(tokens: list[str], values: list[float]) -> Measured:
-    return Measured(tuple(tokens), (None, *values))
+def logprobs(tokens: list[str], values: list[float]) -> Measurement:
+    return Measurement(tuple(tokens), (None, *values))
 
 
 # ---------------------------------------------------------------- rows
@@ -158,17 +160,17 @@ def test_a_tie_is_no_success():
         0.0,
         ("tie",),
     )
-    assert score_of(measured(Measured(reward=0.3), Measured(reward=0.3))).values["accuracy"] == 0.0
+    assert score_of(measured(Measurement(reward=0.3), Measurement(reward=0.3))).values["accuracy"] == 0.0
 
 
 def test_rewards_have_no_tokens():
-    score = score_of(measured(Measured(reward=1.5), Measured(reward=-1.0)))
+    score = score_of(measured(Measurement(reward=1.5), Measurement(reward=-1.0)))
     assert (score.values["accuracy"], score.values["margin"], score.stage) == (1.0, 2.5, "reward")
     assert score.values["margin_per_token"] is None
     assert [metric.name for metric in TASK.metrics(REWARD)] == ["accuracy", "accuracy_macro", "margin"]
 
 
-@pytest.mark.parametrize("reply", [Reply("x"), measured(Measured(reward=1.0))])
+@pytest.mark.parametrize("reply", [Reply("x"), measured(Measurement(reward=1.0))])
 def test_a_reply_that_does_not_measure_both_is_no_success(reply):
     score = score_of(reply)
     assert (score.outcome, score.values["accuracy"], score.values["margin"]) == ("unparsed", 0.0, None)
@@ -178,27 +180,27 @@ def test_a_reply_that_does_not_measure_both_is_no_success(reply):
 
 
 def test_recorded_log_probabilities_are_of_the_answers_alone():
-    reply = TASK.recorded({"chosen_logprobs": [-1.0, -1.0], "rejected_logprobs": "[-5.0]"})
+    reply = TASK.recorded_reply({"chosen_logprobs": [-1.0, -1.0], "rejected_logprobs": "[-5.0]"})
     assert reply is not None
     values = score_of(reply).values
     assert (values["margin"], values["margin_per_token"]) == (3.0, 4.0)
 
 
 def test_recorded_scores():
-    reply = TASK.recorded({"chosen_score": "2.5", "rejected_score": 1})
+    reply = TASK.recorded_reply({"chosen_score": "2.5", "rejected_score": 1})
     assert reply is not None
     assert score_of(reply).values["margin"] == 1.5
-    assert list(TASK.recorded_traits(TASK.parse({"prompt": "q", "chosen": "a", "rejected": "b"}), reply)) == [
-        "reward"
-    ]
+    assert list(
+        TASK.recorded_reply_traits(TASK.parse({"prompt": "q", "chosen": "a", "rejected": "b"}), reply)
+    ) == ["reward"]
 
 
 @pytest.mark.parametrize("values", [{}, {"chosen_score": 1}, {"chosen_score": 1, "rejected_score": ""}])
 def test_half_a_record_is_none(values):
-    assert TASK.recorded(values) is None
+    assert TASK.recorded_reply(values) is None
 
 
 @pytest.mark.parametrize("value", ["x", True, "inf", [1]])
 def test_a_score_that_is_no_number_is_a_fault(value):
     with pytest.raises(RowError, match="'chosen_score' is"):
-        TASK.recorded({"chosen_score": value, "rejected_score": 1})
+        TASK.recorded_reply({"chosen_score": value, "rejected_score": 1})

@@ -197,7 +197,7 @@ class TestScores:
 
 
 class TestProfiles:
-    STYLE = Style("en", 0, profiles=TASK.wanted_profiles(["swift", "opencompass", "evalscope"]))
+    STYLE = Style("en", 0, profiles=TASK.select_profiles(["swift", "opencompass", "evalscope"]))
 
     def test_each_metric_has_a_score_and_the_other_way_round(self, tiny_model):
         score = TASK.score(TASK.parse(PAIR), Reply("an answer"), self.STYLE)

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from evalsuite.data.dataset import RowError
 from evalsuite.errors import InputError
-from evalsuite.tasks import KINDS, recognise, task_class
+from evalsuite.tasks import KINDS, infer_kind, task_class
 from evalsuite.tasks.base import Metric, Style, Task, json_value, language_of, text_value
-from evalsuite.types import Further, Measured, Reply
+from evalsuite.types import FollowUpReply, Measurement, Reply
 
 ROWS: dict[str, dict[str, Any]] = {
     "mcq": {"question": "Which?", "a": "x", "b": "y", "c": "z", "answer": "B"},
@@ -28,11 +28,13 @@ ROWS: dict[str, dict[str, Any]] = {
     "perplexity": {"text": "Once upon a time."},
     "preference": {"prompt": "Why?", "chosen": "Because.", "rejected": "No."},
 }
-MEASURED = Measured(("Once", " upon", " a", " time."), (None, -1.0, -2.0, -0.5))
+MEASURED = Measurement(("Once", " upon", " a", " time."), (None, -1.0, -2.0, -0.5))
 REPLIES = {
     "perplexity": Reply("", measured=MEASURED),
-    "preference": Reply("", measured=MEASURED, further=(Further("model", "", Reply("", measured=MEASURED)),)),
-    "judge": Reply("Because.", further=(Further("judge", "", Reply('{"score": 7}')),)),
+    "preference": Reply(
+        "", measured=MEASURED, further=(FollowUpReply("model", "", Reply("", measured=MEASURED)),)
+    ),
+    "judge": Reply("Because.", further=(FollowUpReply("judge", "", Reply('{"score": 7}')),)),
 }
 """What the kinds get that ask for something else than a reply."""
 STYLES = [
@@ -59,7 +61,7 @@ STYLES = [
     ],
 )
 def test_the_kind_is_told_from_the_columns(values, kind):
-    assert recognise(values, "x.csv") == kind
+    assert infer_kind(values, "x.csv") == kind
 
 
 @pytest.mark.parametrize(
@@ -76,7 +78,7 @@ def test_the_kind_is_told_from_the_columns(values, kind):
 )
 def test_a_kind_that_cannot_be_told_lists_what_was_found_and_what_is_known(values):
     with pytest.raises(InputError) as caught:
-        recognise(values, "my.csv")
+        infer_kind(values, "my.csv")
     text = str(caught.value)
     assert text.startswith(
         f"my.csv: cannot tell the kind of this dataset from its columns ({', '.join(values) or 'none'})"
@@ -110,11 +112,11 @@ def test_metrics_have_one_headline_and_every_score_has_a_metric(kind, style):
 
 
 def test_a_failure_counts_only_in_metrics_of_quality_that_apply():
-    assert Metric("accuracy").of_failure(1.0) == 0.0
-    assert Metric("rouge_l", unit="score").of_failure(None) is None
-    assert Metric("hallucination_rate", higher_is_better=False).of_failure(0.0) is None
-    assert Metric("length_ratio", unit="ratio").of_failure(0.0) is None
-    assert Metric("margin", unit="difference").of_failure(0.0) is None
+    assert Metric("accuracy").failure_value(1.0) == 0.0
+    assert Metric("rouge_l", unit="score").failure_value(None) is None
+    assert Metric("hallucination_rate", higher_is_better=False).failure_value(0.0) is None
+    assert Metric("length_ratio", unit="ratio").failure_value(0.0) is None
+    assert Metric("margin", unit="difference").failure_value(0.0) is None
 
 
 json_values = st.recursive(
@@ -152,7 +154,7 @@ texts = st.text(st.characters(), max_size=30) | st.lists(pieces | st.text(max_si
 )
 logprobs = st.lists(st.none() | st.floats(-9999.0, 0.0), max_size=4).map(tuple)
 measured = st.none() | st.builds(
-    lambda values, tokens, reward: Measured(tokens[: len(values)], values[: len(tokens)], reward),
+    lambda values, tokens, reward: Measurement(tokens[: len(values)], values[: len(tokens)], reward),
     logprobs,
     st.lists(st.text(max_size=3), max_size=4).map(tuple),
     st.none() | st.floats(-100, 100),
@@ -164,7 +166,9 @@ plain_replies = st.builds(
     finish_reason=st.sampled_from([None, "stop", "length", "tool_calls"]),
     measured=measured,
 )
-further = st.lists(st.builds(Further, st.just("judge"), st.just("k"), plain_replies), max_size=3).map(tuple)
+further = st.lists(st.builds(FollowUpReply, st.just("judge"), st.just("k"), plain_replies), max_size=3).map(
+    tuple
+)
 replies = st.builds(lambda reply, others: replace(reply, further=others), plain_replies, further)
 
 

@@ -9,7 +9,7 @@ import pytest
 from shared_data import SHARED_DATA
 
 from evalsuite.data.dataset import RowError
-from evalsuite.tasks import recognise
+from evalsuite.tasks import infer_kind
 from evalsuite.tasks.base import Style
 from evalsuite.tasks.dialogues import FINISH_TOOL, SYSTEM
 from evalsuite.tasks.toolbench import ToolBenchTask
@@ -87,7 +87,7 @@ DIALOGUE: dict[str, Any] = {
 
 class TestDialogues:
     def test_one_row_for_each_decision(self):
-        assert recognise(DIALOGUE, "x") == "toolbench"
+        assert infer_kind(DIALOGUE, "x") == "toolbench"
         rows = list(TASK.expand(DIALOGUE, 7))
         assert [(row["id"], row["dialogue"], row["target"]) for row in rows] == [
             ("7-0", "7", CALL),

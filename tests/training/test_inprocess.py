@@ -16,7 +16,7 @@ from evalsuite import compare, load_run
 from evalsuite.errors import ConfigError, DataError
 from evalsuite.evaluation.rescore import rescore
 from evalsuite.training import EvalCallback
-from evalsuite.training.state_guard import left_as_it_was
+from evalsuite.training.state_guard import preserve_model_state
 
 pytestmark = pytest.mark.filterwarnings("default")
 SHORT = {"max_tokens": 6, "shots": 0}
@@ -66,7 +66,7 @@ class TestNoTrace:
             return random.random(), np.random.rand(), torch.rand(1).item()
 
         random.seed(1), np.random.seed(1), torch.manual_seed(1)
-        with left_as_it_was(model):
+        with preserve_model_state(model):
             assert not model[0].training
             draws()
         after = draws()

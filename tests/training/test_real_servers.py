@@ -16,7 +16,7 @@ from evalsuite.backends import open_backend
 from evalsuite.backends.interpreters import interpreter
 from evalsuite.backends.ports import HOST, reserved_port
 from evalsuite.backends.process import ServerProcess
-from evalsuite.backends.vllm import ENGINE, Launch, words
+from evalsuite.backends.vllm import ENGINE, LaunchSpec, words
 from evalsuite.errors import CheckpointError
 from evalsuite.models.variants import find_variants
 from evalsuite.training import EvalCallback
@@ -36,7 +36,7 @@ def vllm(tmp_path_factory) -> Iterator[str]:
     log = tmp_path_factory.mktemp("vllm") / "log"
     told = dict(ENGINE.environment) | {"VLLM_ALLOW_RUNTIME_LORA_UPDATING": "1", "HF_HUB_OFFLINE": "1"}
     with reserved_port() as port:
-        command = [interpreter("vllm"), *words(Launch(base, "base", port))]
+        command = [interpreter("vllm"), *words(LaunchSpec(base, "base", port))]
         more = ["--enable-lora", "--max-lora-rank", "8", "--enforce-eager", "--max-model-len", "1024"]
         address = f"http://{HOST}:{port}/v1"
         with ServerProcess([*command, *more], log, told) as process:
@@ -54,7 +54,7 @@ def names_at(address: str) -> list[str]:
 
 @pytest.mark.model
 @pytest.mark.skipif(
-    not open_backend("vllm").ability().ready or importlib.util.find_spec("gguf") is None,
+    not open_backend("vllm").availability().ready or importlib.util.find_spec("gguf") is None,
     reason="vllm is not installed here, and EVALSUITE_VLLM_PYTHON names none (or gguf is missing)",
 )
 def test_vllm_takes_the_saved_adapter_while_it_serves(vllm, tmp_path):

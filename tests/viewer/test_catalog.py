@@ -7,15 +7,15 @@ from pathlib import Path
 
 from comparison_helpers import RIGHT, WRONG, mcq_rows, scored
 
-from evalsuite.runs.directory import hold_run_directory, writer_of
-from evalsuite.viewer.catalog import Catalog, ListedRun
+from evalsuite.runs.directory import find_writer_pid, lock_run_directory
+from evalsuite.viewer.catalog import CatalogRun, RunCatalog
 
 
 def made(folder: Path, name: str, right: int = 3) -> Path:
     return scored(folder, name, mcq_rows([RIGHT] * right + [WRONG] * 2)).path
 
 
-def listed(catalog: Catalog, name: str) -> ListedRun:
+def listed(catalog: RunCatalog, name: str) -> CatalogRun:
     found = catalog.find(name)
     assert found, [run.name for run in catalog.runs()]
     return found
@@ -23,7 +23,7 @@ def listed(catalog: Catalog, name: str) -> ListedRun:
 
 def test_a_complete_run_shows_its_headline(tmp_path: Path) -> None:
     made(tmp_path, "base")
-    run = listed(Catalog(tmp_path / "runs"), "base")
+    run = listed(RunCatalog(tmp_path / "runs"), "base")
     assert (run.state, run.done, run.total, run.comparable, run.reported) == ("complete", 5, 5, True, True)
     (variant,) = run.variants
     assert variant.side == "base:base"
@@ -41,9 +41,9 @@ def test_a_run_that_goes_on_is_running_for_as_long_as_it_is_held_and_counts_what
     journal = path / "samples.jsonl"
     lines = journal.read_bytes().splitlines(keepends=True)
     journal.write_bytes(b"".join(lines[:2]))
-    catalog = Catalog(tmp_path / "runs")
+    catalog = RunCatalog(tmp_path / "runs")
     assert (listed(catalog, "base").state, listed(catalog, "base").done) == ("interrupted", 2)
-    with hold_run_directory(path, fresh=False):
+    with lock_run_directory(path, fresh=False):
         run = listed(catalog, "base")
         assert (run.state, run.done, run.comparable) == ("running", 2, False)
         with journal.open("ab") as stream:
@@ -55,7 +55,7 @@ def test_a_run_that_goes_on_is_running_for_as_long_as_it_is_held_and_counts_what
 def test_a_journal_that_was_replaced_or_cut_is_counted_anew(tmp_path: Path) -> None:
     path = made(tmp_path, "base")
     (path / "summary.json").unlink()
-    journal, catalog = path / "samples.jsonl", Catalog(tmp_path / "runs")
+    journal, catalog = path / "samples.jsonl", RunCatalog(tmp_path / "runs")
     whole = journal.read_bytes()
     assert listed(catalog, "base").done == 5
     journal.write_bytes(whole.splitlines(keepends=True)[0])
@@ -68,10 +68,10 @@ def test_a_journal_that_was_replaced_or_cut_is_counted_anew(tmp_path: Path) -> N
 def test_a_process_number_that_another_process_has_now_is_no_writer(tmp_path: Path) -> None:
     path = made(tmp_path, "base")
     (path / ".lock").write_text("1\n")  # a process that is alive, and holds no such file
-    assert writer_of(path) in (None, 1)  # 1 where it may not be looked into
+    assert find_writer_pid(path) in (None, 1)  # 1 where it may not be looked into
     for text in ("", "x", "999999999"):
         (path / ".lock").write_text(text)
-        assert writer_of(path) is None
+        assert find_writer_pid(path) is None
 
 
 def test_broken_runs_are_listed_as_such_and_hide_no_other(tmp_path: Path) -> None:
@@ -79,7 +79,7 @@ def test_broken_runs_are_listed_as_such_and_hide_no_other(tmp_path: Path) -> Non
     for name, content in (("torn", b'{"a'), ("odd", b"[]"), ("empty", b"{}")):
         (made(tmp_path, name) / "run.json").write_bytes(content)
     (made(tmp_path, "half") / "summary.json").write_bytes(b'{"complete": true}')
-    states = {run.name: run.state for run in Catalog(tmp_path / "runs").runs()}
+    states = {run.name: run.state for run in RunCatalog(tmp_path / "runs").runs()}
     assert states.pop("good") == "complete"
     assert set(states.values()) == {"unreadable"}
 
@@ -89,7 +89,7 @@ def test_an_extended_run_that_was_killed_is_not_complete(tmp_path: Path) -> None
     info = json.loads((path / "run.json").read_bytes())
     info["datasets"][0]["samples"] = 9
     (path / "run.json").write_text(json.dumps(info))
-    run = listed(Catalog(tmp_path / "runs"), "base")
+    run = listed(RunCatalog(tmp_path / "runs"), "base")
     assert (run.state, run.done, run.total) == ("interrupted", 5, 9)
 
 
@@ -97,10 +97,10 @@ def test_folders_of_runs_are_looked_into_and_links_out_of_the_folder_are_not_fol
     below = scored(tmp_path / "runs" / "week 1", "base", mcq_rows([RIGHT] * 3)).path
     outside = made(tmp_path / "elsewhere", "secret")
     (tmp_path / "runs" / "link").symlink_to(outside)
-    names = [run.name for run in Catalog(tmp_path / "runs").runs()]
-    assert names == [below.relative_to(tmp_path / "runs").as_posix()]
-    assert Catalog(below).runs()[0].name == "base"
+    allowed_hosts = [run.name for run in RunCatalog(tmp_path / "runs").runs()]
+    assert allowed_hosts == [below.relative_to(tmp_path / "runs").as_posix()]
+    assert RunCatalog(below).runs()[0].name == "base"
 
 
 def test_an_empty_folder_has_no_runs(tmp_path: Path) -> None:
-    assert Catalog(tmp_path).runs() == []
+    assert RunCatalog(tmp_path).runs() == []

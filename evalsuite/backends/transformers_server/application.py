@@ -9,28 +9,28 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from evalsuite.backends.transformers_server.engine import Engine
+from evalsuite.backends.transformers_server.engine import DecodingEngine
 from evalsuite.backends.transformers_server.model import LoadedModel
 from evalsuite.backends.transformers_server.request_parser import (
     HTTP_BAD_REQUEST,
     HTTP_NOT_FOUND,
-    Refused,
+    InvalidRequest,
 )
-from evalsuite.backends.transformers_server.requests import Asked, read_asked, read_body
-from evalsuite.backends.transformers_server.rows import Piece
+from evalsuite.backends.transformers_server.requests import GenerationRequest, parse_request, read_body
+from evalsuite.backends.transformers_server.rows import TextChunk
 
 MOST_BODY_BYTES = 64 << 20
 HTTP_INTERNAL_ERROR = 500
 
 
-class Failed(Exception):
+class GenerationError(Exception):
     """The engine could not finish a row."""
 
 
-class Service:
+class HttpService:
     """Answers requests from the one loaded model."""
 
-    def __init__(self, model: LoadedModel, engine: Engine) -> None:
+    def __init__(self, model: LoadedModel, engine: DecodingEngine) -> None:
         self._model = model
         self._engine = engine
         self._started = int(time.time())
@@ -76,22 +76,22 @@ class Service:
     async def _answered(self, request: web.Request, *, chat: bool) -> web.StreamResponse:
         try:
             body = read_body(await request.read())
-            asked = await asyncio.to_thread(read_asked, self._model, body, chat=chat)
+            asked = await asyncio.to_thread(parse_request, self._model, body, chat=chat)
             return await (self._streamed(request, asked) if asked.settings.stream else self._whole(asked))
-        except Refused as refused:
+        except InvalidRequest as refused:
             return _error(str(refused), refused.status)
-        except Failed as failed:
+        except GenerationError as failed:
             return _error(str(failed), HTTP_INTERNAL_ERROR)
 
-    async def _whole(self, asked: Asked) -> web.Response:
+    async def _whole(self, asked: GenerationRequest) -> web.Response:
         loop = asyncio.get_running_loop()
         ended: asyncio.Future[None] = loop.create_future()
 
         def finish(error: str | None) -> None:
             if not ended.done():
-                ended.set_exception(Failed(error)) if error else ended.set_result(None)
+                ended.set_exception(GenerationError(error)) if error else ended.set_result(None)
 
-        def tell(piece: Piece | None) -> None:
+        def tell(piece: TextChunk | None) -> None:
             if piece is None:
                 loop.call_soon_threadsafe(finish, None)
 
@@ -106,11 +106,11 @@ class Service:
             row.cancelled = True
         return _json(asked.writer(self._model, row).whole())
 
-    async def _streamed(self, request: web.Request, asked: Asked) -> web.StreamResponse:
+    async def _streamed(self, request: web.Request, asked: GenerationRequest) -> web.StreamResponse:
         loop = asyncio.get_running_loop()
-        pieces: asyncio.Queue[Piece | str | None] = asyncio.Queue()
+        pieces: asyncio.Queue[TextChunk | str | None] = asyncio.Queue()
 
-        def put(item: Piece | str | None) -> None:
+        def put(item: TextChunk | str | None) -> None:
             loop.call_soon_threadsafe(pieces.put_nowait, item)
 
         row = asked.row(self._model, put, put)

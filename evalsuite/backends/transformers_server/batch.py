@@ -49,14 +49,14 @@ class Batch:
         mask = mask.to(device)
         cache = DynamicCache(config=self._model.model.config)
         output = self._model.forward(
-            last_only=not any(row.wants_prompt for row in rows),
+            last_only=not any(row.needs_prompt_logprobs for row in rows),
             input_ids=ids.to(device),
             attention_mask=mask,
             position_ids=(mask.cumsum(-1) - 1).clamp(min=0),
             past_key_values=cache,
         )
         for number, row in enumerate(rows):
-            if row.wants_prompt:
+            if row.needs_prompt_logprobs:
                 row.prompt_logprobs = _of_prompt(output.logits[number, width - len(row.prompt) :], row)
         self._take(list(rows), output.logits[:, -1])
         self._add(list(rows), output.past_key_values, mask)
@@ -126,7 +126,7 @@ class Batch:
             if is_plain_greedy(row.settings):
                 token = greedy[number]
             else:
-                token = choose(logits[number], row.settings, row.prompt + row.tokens, row.dice)
+                token = choose(logits[number], row.settings, row.prompt + row.tokens, row.rng)
             wanted = row.settings.logprobs
             row.take(token, None if wanted is None else _logprob(logits[number], token, wanted))
 

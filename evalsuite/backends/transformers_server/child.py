@@ -38,11 +38,11 @@ def main() -> None:
 
 
 async def _serve(model: Any, parameters: dict[str, Any], note: int) -> None:
-    from evalsuite.backends.transformers_server.application import Service
-    from evalsuite.backends.transformers_server.engine import Engine
+    from evalsuite.backends.transformers_server.application import HttpService
+    from evalsuite.backends.transformers_server.engine import DecodingEngine
 
     slots = parameters["max_batch"] or (ROWS_ON_CPU if model.device == "cpu" else ROWS_ON_GPU)
-    service = Service(model, Engine(model, slots))
+    service = HttpService(model, DecodingEngine(model, slots))
     runner = web.AppRunner(service.application(), access_log=None, handler_cancellation=True)
     await runner.setup()
     site = web.TCPSite(runner, HOST, parameters["port"] or 0)

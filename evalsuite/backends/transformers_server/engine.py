@@ -25,12 +25,12 @@ OUT_OF_MEMORY = "out of memory"
 LESS_MEMORY = "Lower --backend-arg max_batch=N or max_model_len=N, or take a smaller model."
 
 
-class Engine:
+class DecodingEngine:
     """Takes rows from any thread and calls them back from its own."""
 
-    def __init__(self, model: NamedModel, most_rows: int) -> None:
+    def __init__(self, model: NamedModel, max_rows: int) -> None:
         self._model = model
-        self._most_rows = most_rows
+        self._most_rows = max_rows
         self._arrived: queue.SimpleQueue[Row] = queue.SimpleQueue()
         self._waiting: list[Row] = []
         self._batch: Batch | None = None
@@ -99,7 +99,7 @@ class Engine:
         for row in self._waiting:
             if len(group) >= free:
                 break
-            if row.model != name or (group and row.wants_prompt != group[0].wants_prompt):
+            if row.model != name or (group and row.needs_prompt_logprobs != group[0].needs_prompt_logprobs):
                 continue
             width = max(len(one.prompt) for one in [*group, row])
             if group and (len(group) + 1) * width > self._most_tokens(row):
@@ -108,7 +108,7 @@ class Engine:
         return group
 
     def _most_tokens(self, row: Row) -> int:
-        if not row.wants_prompt:
+        if not row.needs_prompt_logprobs:
             return PREFILL_TOKENS
         return max(1, min(PREFILL_TOKENS, PROMPT_LOGIT_BYTES // (4 * self._model.vocabulary)))
 

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 import transformers
 
-from evalsuite.backends.transformers_server.request_parser import Refused
+from evalsuite.backends.transformers_server.request_parser import InvalidRequest
 from evalsuite.models.load_time_quantization import load_time_config
 from evalsuite.models.templates import template_hash
 
@@ -118,16 +118,16 @@ class NamedModel:
     def chat_tokens(
         self, name: str, messages: Sequence[Mapping[str, Any]], body: Mapping[str, Any]
     ) -> list[int]:
-        """Messages as the tokenizer's chat template renders them. Raises `Refused` with what is wrong."""
+        """Messages as the tokenizer's chat template renders them. Raises `InvalidRequest` with what is wrong."""
         tokenizer = self.names[name].tokenizer
         template = body.get("chat_template") or tokenizer.chat_template
         if not template:
-            raise Refused(
+            raise InvalidRequest(
                 f"'{name}' has no chat template, as base models have none: ask it through /completions."
             )
         tools = body.get("tools") or None
         if tools and "tools" not in str(template):
-            raise Refused(f"the chat template of '{name}' has no place for 'tools'.")
+            raise InvalidRequest(f"the chat template of '{name}' has no place for 'tools'.")
         more = body.get("chat_template_kwargs") or {}
         goes_on = bool(body.get("continue_final_message"))
         to_answer = body.get("add_generation_prompt", not goes_on)
@@ -143,7 +143,7 @@ class NamedModel:
                 **more,
             )["input_ids"]
         except Exception as error:
-            raise Refused(
+            raise InvalidRequest(
                 f"the chat template cannot render these messages: {type(error).__name__}: {error}"
             ) from error
         return list(ids)

@@ -9,14 +9,14 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from evalsuite.backends.transformers_server.rows import Piece, Row, TokenLogprob
+from evalsuite.backends.transformers_server.rows import Row, TextChunk, TokenLogprob
 
 SPACE_MARK = "▁"
 """How sentencepiece writes a space before a word."""
 _TOOL_CALL = re.compile(r"<tool_call>\s*(?P<call>\{.*?\})\s*</tool_call>", re.DOTALL)
 
 
-class Writer:
+class ReplyWriter:
     """Writes the replies to one request."""
 
     def __init__(self, row: Row, tokenizer: Any, *, chat: bool, reads_tool_calls: bool = False) -> None:
@@ -57,7 +57,7 @@ class Writer:
             return self._event({"delta": {"role": "assistant", "content": ""}})
         return self._event({"text": self._prompt_text()}) if self._row.settings.echo else None
 
-    def piece(self, piece: Piece) -> dict[str, Any]:
+    def piece(self, piece: TextChunk) -> dict[str, Any]:
         """An event with the next text."""
         body: dict[str, Any] = {"delta": {"content": piece.text}} if self._chat else {"text": piece.text}
         if self._row.settings.logprobs is not None:

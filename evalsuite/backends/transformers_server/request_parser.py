@@ -11,7 +11,7 @@ HTTP_NOT_FOUND = 404
 MOST_TOP_LOGPROBS = 100
 DEFAULT_COMPLETION_TOKENS = 16
 """OpenAI's for /completions; a chat reply may go on to the end of the context."""
-NEUTRAL: Mapping[str, tuple[Any, ...]] = {
+UNSUPPORTED_FIELDS: Mapping[str, tuple[Any, ...]] = {
     "n": (1,),
     "best_of": (1,),
     "presence_penalty": (0, 0.0),
@@ -35,7 +35,7 @@ NEUTRAL: Mapping[str, tuple[Any, ...]] = {
 """Fields that change a reply and are not done here, with the values that change nothing."""
 
 
-class Refused(Exception):
+class InvalidRequest(Exception):
     """A request that is not answered: the HTTP status and the words."""
 
     def __init__(self, message: str, status: int = HTTP_BAD_REQUEST) -> None:
@@ -68,24 +68,24 @@ class Settings:
 
 
 def read_settings(body: Mapping[str, Any], defaults: Mapping[str, Any], *, chat: bool) -> Settings:
-    """The settings of a request. `defaults` are those of the model's generation_config. Raises `Refused`."""
-    for name, neutral in NEUTRAL.items():
+    """The settings of a request. `defaults` are those of the model's generation_config. Raises `InvalidRequest`."""
+    for name, neutral in UNSUPPORTED_FIELDS.items():
         value = body.get(name)
         if value is not None and value not in neutral:
-            raise Refused(f"'{name}' is not supported by this server; leave it out.")
+            raise InvalidRequest(f"'{name}' is not supported by this server; leave it out.")
     top = _logprobs(body, chat=chat)
     prompt_logprobs = _whole(body, "prompt_logprobs", 0)
     stream = _flag(body, "stream")
     options = body.get("stream_options")
     echo = not chat and _flag(body, "echo")
     if chat and body.get("echo"):
-        raise Refused("'echo' is of /completions; for chat ask for prompt_logprobs.")
+        raise InvalidRequest("'echo' is of /completions; for chat ask for prompt_logprobs.")
     if stream and (prompt_logprobs is not None or (echo and top is not None)):
-        raise Refused("log-probabilities of the prompt are not streamed; leave out 'stream'.")
+        raise InvalidRequest("log-probabilities of the prompt are not streamed; leave out 'stream'.")
     tokens = _whole(body, "max_completion_tokens", 0)
     tokens = _whole(body, "max_tokens", 0) if tokens is None else tokens
     if tokens == 0 and not echo:
-        raise Refused("max_tokens must be at least 1 (0 only with 'echo').")
+        raise InvalidRequest("max_tokens must be at least 1 (0 only with 'echo').")
     return Settings(
         max_tokens=tokens if tokens is not None or chat else DEFAULT_COMPLETION_TOKENS,
         temperature=_number(body, "temperature", _default(defaults, "temperature", 1.0), 0.0, 100.0),
@@ -110,15 +110,15 @@ def read_settings(body: Mapping[str, Any], defaults: Mapping[str, Any], *, chat:
 
 
 def read_messages(body: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The messages with texts as contents. Raises `Refused`."""
+    """The messages with texts as contents. Raises `InvalidRequest`."""
     found = body.get("messages")
     if not isinstance(found, list) or not found:
-        raise Refused("'messages' must be a list of at least one message.")
+        raise InvalidRequest("'messages' must be a list of at least one message.")
     return [_message(message) for message in found]
 
 
 def read_prompt(body: Mapping[str, Any]) -> str | list[int]:
-    """The prompt of a completion: one text, or one list of token ids. Raises `Refused`."""
+    """The prompt of a completion: one text, or one list of token ids. Raises `InvalidRequest`."""
     prompt = body.get("prompt")
     if isinstance(prompt, list) and len(prompt) == 1 and isinstance(prompt[0], str | list):
         prompt = prompt[0]
@@ -126,22 +126,22 @@ def read_prompt(body: Mapping[str, Any]) -> str | list[int]:
         return prompt
     if isinstance(prompt, list) and prompt and all(isinstance(item, int) for item in prompt):
         return _token_ids(prompt, "prompt")
-    raise Refused(
+    raise InvalidRequest(
         "'prompt' must be one text or one list of token ids; send several prompts as several requests."
     )
 
 
 def _message(message: Any) -> dict[str, Any]:
     if not isinstance(message, dict) or not isinstance(message.get("role"), str):
-        raise Refused("every message is an object with a 'role'.")
+        raise InvalidRequest("every message is an object with a 'role'.")
     content = message.get("content")
     if isinstance(content, list):
         parts = [part for part in content if isinstance(part, dict) and part.get("type") == "text"]
         if len(parts) != len(content):
-            raise Refused("only texts can be the content of a message here; no images, no audio.")
+            raise InvalidRequest("only texts can be the content of a message here; no images, no audio.")
         return {**message, "content": "".join(str(part.get("text", "")) for part in parts)}
     if content is not None and not isinstance(content, str):
-        raise Refused("the content of a message is a text or a list of texts.")
+        raise InvalidRequest("the content of a message is a text or a list of texts.")
     return {**message, "content": content or ""}
 
 
@@ -150,7 +150,7 @@ def _logprobs(body: Mapping[str, Any], *, chat: bool) -> int | None:
         return _whole(body, "logprobs", 0, MOST_TOP_LOGPROBS)
     if not _flag(body, "logprobs"):
         if body.get("top_logprobs"):
-            raise Refused("'top_logprobs' needs 'logprobs': true.")
+            raise InvalidRequest("'top_logprobs' needs 'logprobs': true.")
         return None
     return _whole(body, "top_logprobs", 0, MOST_TOP_LOGPROBS) or 0
 
@@ -158,7 +158,7 @@ def _logprobs(body: Mapping[str, Any], *, chat: bool) -> int | None:
 def _stop(value: Any) -> tuple[str, ...]:
     texts = [value] if isinstance(value, str) else value or []
     if not isinstance(texts, list) or not all(isinstance(text, str) and text for text in texts):
-        raise Refused("'stop' must be a text, or a list of texts, none of them empty.")
+        raise InvalidRequest("'stop' must be a text, or a list of texts, none of them empty.")
     return tuple(texts)
 
 
@@ -172,7 +172,7 @@ def _number(body: Mapping[str, Any], name: str, default: float, least: float, mo
     if value is None:
         return default
     if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
-        raise Refused(f"'{name}' must be a number from {least:g} to {most:g}.")
+        raise InvalidRequest(f"'{name}' must be a number from {least:g} to {most:g}.")
     return float(value)
 
 
@@ -181,9 +181,9 @@ def _whole(body: Mapping[str, Any], name: str, least: int | None, most: int | No
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int):
-        raise Refused(f"'{name}' must be a whole number.")
+        raise InvalidRequest(f"'{name}' must be a whole number.")
     if (least is not None and value < least) or (most is not None and value > most):
-        raise Refused(
+        raise InvalidRequest(
             f"'{name}' must be from {least} to {most if most is not None else 'as many as you like'}."
         )
     return value
@@ -194,7 +194,7 @@ def _flag(body: Mapping[str, Any], name: str, *, default: bool = False) -> bool:
     if value is None:
         return default
     if not isinstance(value, bool):
-        raise Refused(f"'{name}' must be true or false.")
+        raise InvalidRequest(f"'{name}' must be true or false.")
     return value
 
 
@@ -202,5 +202,5 @@ def _token_ids(values: Sequence[Any], name: str) -> list[int]:
     if not isinstance(values, list) or not all(
         isinstance(value, int) and not isinstance(value, bool) and value >= 0 for value in values
     ):
-        raise Refused(f"'{name}' must be a list of token ids.")
+        raise InvalidRequest(f"'{name}' must be a list of token ids.")
     return list(values)

@@ -9,20 +9,20 @@ from typing import Any
 import orjson
 
 from evalsuite.backends.transformers_server.model import NamedModel
-from evalsuite.backends.transformers_server.replies import Writer
+from evalsuite.backends.transformers_server.replies import ReplyWriter
 from evalsuite.backends.transformers_server.request_parser import (
     HTTP_NOT_FOUND,
-    Refused,
+    InvalidRequest,
     Settings,
     read_messages,
     read_prompt,
     read_settings,
 )
-from evalsuite.backends.transformers_server.rows import Detokenizer, Piece, Row
+from evalsuite.backends.transformers_server.rows import Detokenizer, Row, TextChunk
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class GenerationRequest:
     """What a request asks of whom. `tools`: whether it offers tools, so that calls of them are looked for."""
 
     name: str
@@ -32,7 +32,7 @@ class Asked:
     tools: bool
 
     def row(
-        self, model: NamedModel, tell: Callable[[Piece | None], None], fail: Callable[[str], None]
+        self, model: NamedModel, tell: Callable[[TextChunk | None], None], fail: Callable[[str], None]
     ) -> Row:
         """The reply in the making; `tell` and `fail` as in `Row`."""
         room = model.context - len(self.prompt)
@@ -42,33 +42,33 @@ class Asked:
         detokenizer = Detokenizer(tokenizer, self.prompt, skip_special_tokens=skip)
         return Row(self.name, self.prompt, self.settings, limit, model.eos, detokenizer, tell, fail)
 
-    def writer(self, model: NamedModel, row: Row) -> Writer:
+    def writer(self, model: NamedModel, row: Row) -> ReplyWriter:
         """Writes the reply."""
         tools = self.tools and not self.settings.stream
-        return Writer(row, model.names[self.name].tokenizer, chat=self.chat, reads_tool_calls=tools)
+        return ReplyWriter(row, model.names[self.name].tokenizer, chat=self.chat, reads_tool_calls=tools)
 
 
 def read_body(raw: bytes) -> dict[str, Any]:
-    """A request's JSON object. Raises `Refused`."""
+    """A request's JSON object. Raises `InvalidRequest`."""
     try:
         body = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
-        raise Refused(f"the request is not JSON ({error}).") from error
+        raise InvalidRequest(f"the request is not JSON ({error}).") from error
     if not isinstance(body, dict):
-        raise Refused("the request is not a JSON object.")
+        raise InvalidRequest("the request is not a JSON object.")
     return body
 
 
-def read_asked(model: NamedModel, body: dict[str, Any], *, chat: bool) -> Asked:
-    """What a body asks for. Raises `Refused`: another name, a field that cannot be honoured, a prompt too long."""
+def parse_request(model: NamedModel, body: dict[str, Any], *, chat: bool) -> GenerationRequest:
+    """What a body asks for. Raises `InvalidRequest`: another name, a field that cannot be honoured, a prompt too long."""
     name = body.get("model")
     if name not in model.names:
-        raise Refused(
+        raise InvalidRequest(
             f"the model '{name}' is not served here; served are: {', '.join(model.names)}", HTTP_NOT_FOUND
         )
     settings = read_settings(body, model.defaults, chat=chat)
     prompt = _prompt(model, str(name), body, chat=chat)
-    return Asked(str(name), prompt, settings, chat, chat and bool(body.get("tools")))
+    return GenerationRequest(str(name), prompt, settings, chat, chat and bool(body.get("tools")))
 
 
 def _prompt(model: NamedModel, name: str, body: dict[str, Any], *, chat: bool) -> list[int]:
@@ -79,11 +79,11 @@ def _prompt(model: NamedModel, name: str, body: dict[str, Any], *, chat: bool) -
         special = bool(body.get("add_special_tokens", True))
         prompt = given if isinstance(given, list) else model.text_tokens(given, add_special_tokens=special)
     if not prompt:
-        raise Refused("the prompt has no tokens.")
+        raise InvalidRequest("the prompt has no tokens.")
     if max(prompt) >= model.vocabulary:
-        raise Refused(f"token {max(prompt)} is outside the vocabulary of {model.vocabulary}.")
+        raise InvalidRequest(f"token {max(prompt)} is outside the vocabulary of {model.vocabulary}.")
     if len(prompt) >= model.context:
-        raise Refused(
+        raise InvalidRequest(
             f"the prompt has {len(prompt)} tokens and the context of this model ends at {model.context}; "
             "nothing was generated. Shorten it, or ask with fewer --shots."
         )

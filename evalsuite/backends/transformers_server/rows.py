@@ -28,7 +28,7 @@ class TokenLogprob:
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class TextChunk:
     """What a stream sends next."""
 
     text: str
@@ -70,7 +70,7 @@ class Detokenizer:
         return now[len(before) :]
 
 
-class StopWatch:
+class StopStringFilter:
     """Text that grows, up to the first stop string. What may be the beginning of one is held back."""
 
     def __init__(self, stops: Sequence[str], *, include: bool) -> None:
@@ -108,7 +108,7 @@ class Row:
     """Tokens that may be generated at most."""
     eos: frozenset[int]
     detokenizer: Detokenizer
-    tell: Callable[[Piece | None], None]
+    tell: Callable[[TextChunk | None], None]
     fail: Callable[[str], None]
     tokens: list[int] = field(default_factory=list)
     text: str = ""
@@ -119,12 +119,12 @@ class Row:
     waiting_since: float = 0.0
 
     def __post_init__(self) -> None:
-        self.dice = random.Random(self.settings.seed)
-        self._watch = StopWatch(self.settings.stop, include=self.settings.include_stop)
+        self.rng = random.Random(self.settings.seed)
+        self._watch = StopStringFilter(self.settings.stop, include=self.settings.include_stop)
         self._untold: list[TokenLogprob] = []
 
     @property
-    def wants_prompt(self) -> bool:
+    def needs_prompt_logprobs(self) -> bool:
         """Whether the log-probabilities of the prompt are asked for."""
         return self.settings.prompt_logprobs is not None or (
             self.settings.echo and self.settings.logprobs is not None
@@ -162,4 +162,4 @@ class Row:
         self.text += text
         if text and self.settings.stream:
             told, self._untold = tuple(self._untold), []
-            self.tell(Piece(text, told))
+            self.tell(TextChunk(text, told))

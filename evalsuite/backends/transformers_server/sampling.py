@@ -17,7 +17,7 @@ LEAST_TEMPERATURE = 1e-5
 """Below it a reply is greedy; dividing by less would overflow."""
 
 
-def choose(logits: Any, settings: Settings, seen: Sequence[int], dice: random.Random) -> int:
+def choose(logits: Any, settings: Settings, seen: Sequence[int], rng: random.Random) -> int:
     """The next token's id, from one row of logits (float32, one a token of the vocabulary). `seen`: prompt and reply so far."""
     if settings.repetition_penalty != 1.0:
         logits = penalised(logits, settings.repetition_penalty, seen)
@@ -27,8 +27,8 @@ def choose(logits: Any, settings: Settings, seen: Sequence[int], dice: random.Ra
     if settings.min_p > 0.0:
         probabilities = probabilities.where(probabilities >= settings.min_p * probabilities.max(), 0.0)
     if settings.top_k > 0 or settings.top_p < 1.0:
-        return _draw_from_top(probabilities, settings, dice)
-    return _draw(probabilities, dice)
+        return _draw_from_top(probabilities, settings, rng)
+    return _draw(probabilities, rng)
 
 
 def is_plain_greedy(settings: Settings) -> bool:
@@ -43,7 +43,7 @@ def penalised(logits: Any, penalty: float, seen: Sequence[int]) -> Any:
     return logits.index_put((ids,), torch.where(held > 0, held / penalty, held * penalty))
 
 
-def _draw_from_top(probabilities: Any, settings: Settings, dice: random.Random) -> int:
+def _draw_from_top(probabilities: Any, settings: Settings, rng: random.Random) -> int:
     """Among the `top_k` most probable, and of these the fewest whose sum reaches `top_p`; the most probable is always in."""
     count = len(probabilities)
     ordered, ids = torch.topk(probabilities, min(settings.top_k, count) if settings.top_k > 0 else count)
@@ -51,12 +51,12 @@ def _draw_from_top(probabilities: Any, settings: Settings, dice: random.Random) 
         before = ordered.cumsum(-1) - ordered
         ordered = ordered.where(before < settings.top_p * ordered.sum(), 0.0)
         ordered[0] = ordered[0].clamp(min=torch.finfo(ordered.dtype).tiny)
-    return int(ids[_draw(ordered, dice)])
+    return int(ids[_draw(ordered, rng)])
 
 
-def _draw(weights: Any, dice: random.Random) -> int:
+def _draw(weights: Any, rng: random.Random) -> int:
     """An index by weight. The random number is Python's, so that a seed means the same on every device."""
     sums = weights.double().cumsum(-1)
-    place = torch.tensor(dice.random() * float(sums[-1]), dtype=torch.float64, device=sums.device)
+    place = torch.tensor(rng.random() * float(sums[-1]), dtype=torch.float64, device=sums.device)
     found = int(torch.searchsorted(sums, place, right=True))
     return min(found, len(weights) - 1)

@@ -26,7 +26,7 @@ CHILD = (
 """evalsuite's modules and none of its neighbours, which are of other versions where the Python is another."""
 
 
-def told() -> dict[str, Any]:
+def read_job() -> dict[str, Any]:
     """The job this process was started for."""
     found: dict[str, Any] = json.loads(Path(sys.argv[3]).read_text(encoding="utf-8"))
     return found
@@ -43,7 +43,9 @@ def report(made: Mapping[str, Any]) -> None:
     os.write(int(os.environ["EVALSUITE_NOTE_FD"]), json.dumps(made).encode() + b"\n")
 
 
-def carry_over(files: Mapping[str, str], target: Path, *, instead: frozenset[str] = frozenset()) -> None:
+def copy_small_files(
+    files: Mapping[str, str], target: Path, *, instead: frozenset[str] = frozenset()
+) -> None:
     """Copy the small files (name → path) that saving did not write, and those among `instead` even where it did."""
     for name, path in files.items():
         if name in instead or not (target / name).exists():

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 
-def tokens_of(prompts: Sequence[Mapping[str, Any]], tokenizer: Any, most: int) -> list[list[int]]:
+def tokenize_prompts(prompts: Sequence[Mapping[str, Any]], tokenizer: Any, most: int) -> list[list[int]]:
     """Each prompt (`messages` with `tools`, or `text`) as at most `most` tokens; messages by the model's chat template, if it has one."""
     return [_tokens(prompt, tokenizer)[:most] for prompt in prompts]
 

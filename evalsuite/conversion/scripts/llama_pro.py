@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from evalsuite.conversion.scripts import carry_over, report, say, told
+from evalsuite.conversion.scripts import copy_small_files, read_job, report, say
 from evalsuite.conversion.scripts.reading import read_model
 
 KEPT = frozenset({"generation_config.json"})
@@ -17,7 +17,7 @@ KEPT = frozenset({"generation_config.json"})
 
 def main() -> None:
     """Write the blocks in, as the job says."""
-    job = told()
+    job = read_job()
     from importlib.metadata import version
 
     import torch
@@ -25,7 +25,7 @@ def main() -> None:
     from swift.tuners import Swift
 
     target = Path(job["target"])
-    carry_over(job["files"], target)
+    copy_small_files(job["files"], target)
     say("loading the base")
     model: Any = transformers.AutoModelForCausalLM.from_pretrained(
         job["base"], dtype="auto", local_files_only=True
@@ -39,7 +39,7 @@ def main() -> None:
     model.generation_config = transformers.GenerationConfig()  # one that contradicts itself cannot be saved
     with torch.inference_mode():
         model.save_pretrained(target)
-    carry_over(job["files"], target, instead=KEPT)
+    copy_small_files(job["files"], target, instead=KEPT)
     del model
     say("loading it again")
     again: Any = transformers.AutoModelForCausalLM.from_pretrained(

@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from evalsuite.conversion.scripts import carry_over, report, say, told
+from evalsuite.conversion.scripts import copy_small_files, read_job, report, say
 from evalsuite.conversion.scripts.reading import read_model
 
 KEPT = frozenset({"generation_config.json"})
@@ -19,7 +19,7 @@ KEPT = frozenset({"generation_config.json"})
 
 def main() -> None:
     """Merge as the job says. The numbers keep the type they have in the base."""
-    job = told()
+    job = read_job()
     import peft
     import torch
     import transformers
@@ -29,7 +29,7 @@ def main() -> None:
     model: Any = transformers.AutoModelForCausalLM.from_pretrained(
         job["base"], dtype="auto", local_files_only=True
     )
-    carry_over(job["files"], target)
+    copy_small_files(job["files"], target)
     tokenizer = transformers.AutoTokenizer.from_pretrained(target, local_files_only=True)
     readings = {"base": read_model(model.eval(), tokenizer)}
     for number, adapter in enumerate(job["adapters"], start=1):
@@ -42,7 +42,7 @@ def main() -> None:
     model.generation_config = transformers.GenerationConfig()  # one that contradicts itself cannot be saved
     with torch.inference_mode():
         model.save_pretrained(target)
-    carry_over(job["files"], target, instead=KEPT)
+    copy_small_files(job["files"], target, instead=KEPT)
     del model, adapted
     say("loading it again")
     again: Any = transformers.AutoModelForCausalLM.from_pretrained(

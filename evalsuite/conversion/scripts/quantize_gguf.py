@@ -9,7 +9,7 @@ import os
 from collections.abc import Mapping
 from importlib.metadata import version
 
-from evalsuite.conversion.scripts import report, say, told
+from evalsuite.conversion.scripts import read_job, report, say
 
 FILE_TYPES: Mapping[str, int] = {
     "Q4_0": 2, "Q4_1": 3, "Q5_0": 8, "Q5_1": 9, "Q2_K": 10, "Q3_K_S": 11, "Q3_K_M": 12, "Q3_K_L": 13, "Q4_K_S": 14,
@@ -20,7 +20,7 @@ FILE_TYPES: Mapping[str, int] = {
 
 def main() -> None:
     """Quantize as the job says."""
-    job = told()
+    job = read_job()
     from cyllama.llama import llama_cpp
 
     say(f"quantizing to {job['type']}")

@@ -11,8 +11,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from evalsuite.conversion.scripts import carry_over, report, say, told
-from evalsuite.conversion.scripts.calibration import tokens_of
+from evalsuite.conversion.scripts import copy_small_files, read_job, report, say
+from evalsuite.conversion.scripts.calibration import tokenize_prompts
 
 KEPT = frozenset({"generation_config.json"})
 LEAST_GROUP = 32
@@ -21,7 +21,7 @@ NOT_QUANTIZED = ["lm_head"]
 
 def main() -> None:
     """Quantize as the job says."""
-    job = told()
+    job = read_job()
     import torch
     import transformers
     from datasets import Dataset
@@ -35,7 +35,7 @@ def main() -> None:
     scheme, settings = _scheme(job["scheme"], model)
     more: dict[str, Any] = {}
     if job["prompts"]:
-        rows = tokens_of(job["prompts"], tokenizer, job["most_tokens"])
+        rows = tokenize_prompts(job["prompts"], tokenizer, job["most_tokens"])
         more = {
             "dataset": Dataset.from_list(
                 [{"input_ids": row, "attention_mask": [1] * len(row)} for row in rows]
@@ -51,7 +51,7 @@ def main() -> None:
     model.generation_config = transformers.GenerationConfig()  # one that contradicts itself cannot be saved
     with torch.inference_mode():
         model.save_pretrained(target, save_compressed=True)
-    carry_over(job["files"], target, instead=KEPT)
+    copy_small_files(job["files"], target, instead=KEPT)
     names = ("llmcompressor", "compressed-tensors", "torch", "transformers")
     report({"made_with": {name: version(name) for name in names}, "settings": settings})
 

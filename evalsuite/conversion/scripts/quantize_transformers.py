@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from evalsuite.conversion.scripts import carry_over, report, say, told
+from evalsuite.conversion.scripts import copy_small_files, read_job, report, say
 from evalsuite.models.load_time_quantization import load_time_config
 
 KEPT = frozenset({"generation_config.json"})
@@ -19,7 +19,7 @@ KEPT = frozenset({"generation_config.json"})
 
 def main() -> None:
     """Quantize as the job says."""
-    job = told()
+    job = read_job()
     import torch
     import transformers
 
@@ -37,7 +37,7 @@ def main() -> None:
     target = Path(job["target"])
     model.generation_config = transformers.GenerationConfig()  # one that contradicts itself cannot be saved
     model.save_pretrained(target)
-    carry_over(job["files"], target, instead=KEPT)
+    copy_small_files(job["files"], target, instead=KEPT)
     report(
         {
             "made_with": {name: version(name) for name in ("torch", "transformers", *job["packages"])},

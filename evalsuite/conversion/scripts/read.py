@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from evalsuite.conversion.scripts import report, say, told
+from evalsuite.conversion.scripts import read_job, report, say
 from evalsuite.conversion.scripts.reading import read_model
 
 
 def main() -> None:
     """Read the model of the job."""
-    job = told()
+    job = read_job()
     import torch
     import transformers
 

@@ -1,1 +1,1 @@
-"""Scripts that run in the environments of other suites. Nothing here is imported by evalsuite; see `driving`."""
+"""Scripts that run in the environments of other suites. Nothing here is imported by evalsuite; see `driver_protocol`."""

@@ -1,4 +1,4 @@
-"""Runs in EvalScope's environment: see `driving`."""
+"""Runs in EvalScope's environment: see `driver_protocol`."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from importlib.metadata import distribution, version
 from pathlib import Path
 from typing import Any
 
-import driving
+import driver_protocol
 
-GENERAL = ("general_mcq", "general_qa")
+GENERAL_BENCHMARKS = ("general_mcq", "general_qa")
 """Benchmarks that read files of one's own: `NAME_val.csv`, `NAME.jsonl`, …"""
 SPLITS = ("_val", "_test", "_dev")
 FORMATS = (".jsonl", ".csv", ".tsv", ".parquet")
@@ -75,7 +75,7 @@ def run(job: Mapping[str, Any]) -> None:
         model=job["model"],
         model_id="model",
         api_url=job["base_url"],
-        api_key=driving.key(),
+        api_key=driver_protocol.key(),
         eval_type="openai_api",
         datasets=[job["benchmark"]],
         dataset_args={job["benchmark"]: _dataset_arguments(job)},
@@ -94,7 +94,7 @@ def run(job: Mapping[str, Any]) -> None:
     notes: list[str] = []
     samples = _samples(out, job["benchmark"], notes)
     report = json.loads((out / "reports" / "model" / f"{job['benchmark']}.json").read_text(encoding="utf-8"))
-    driving.write_results(
+    driver_protocol.write_results(
         work, samples, _reported(report, out, job["benchmark"]), version("evalscope"), notes
     )
 
@@ -115,7 +115,7 @@ def _dataset_arguments(job: Mapping[str, Any]) -> dict[str, Any]:
     if not job["data"]:
         return arguments
     path = Path(job["data"])
-    if job["benchmark"] in GENERAL:
+    if job["benchmark"] in GENERAL_BENCHMARKS:
         folder = path if path.is_dir() else path.parent
         files = sorted(path.iterdir()) if path.is_dir() else [path]
         names = dict.fromkeys(_subset(file) for file in files if file.suffix in FORMATS)
@@ -131,7 +131,7 @@ def _as_hub_folder(file: Path, folder: Path) -> dict[str, Any]:
     if file.suffix == ".json":
         rows = json.loads(file.read_text(encoding="utf-8"))
     else:
-        rows = list(driving.lines_of(file))
+        rows = list(driver_protocol.read_json_lines(file))
     with (folder / "rows.jsonl").open("w", encoding="utf-8") as stream:
         stream.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
     files = [{"split": split, "path": "rows.jsonl"} for split in ("test", "train", "validation")]
@@ -162,7 +162,7 @@ def _judge(job: Mapping[str, Any]) -> dict[str, Any]:
     judge = job["judge"]
     if not judge:
         return {}
-    model = {"model_id": judge["model"], "api_url": judge["base_url"], "api_key": driving.judge_key()}
+    model = {"model_id": judge["model"], "api_url": judge["base_url"], "api_key": driver_protocol.judge_key()}
     return {"judge": {"models": [{**model, "generation_config": {"max_tokens": judge["max_tokens"]}}]}}
 
 
@@ -170,9 +170,10 @@ def _samples(out: Path, benchmark: str, notes: list[str]) -> Iterator[dict[str, 
     """A line for every prediction, with the review of the same index; of several the last counts."""
     for file in sorted((out / "predictions" / "model").glob(f"{benchmark}_*.jsonl")):
         reviews = {
-            line.get("index"): line for line in driving.lines_of(out / "reviews" / "model" / file.name)
+            line.get("index"): line
+            for line in driver_protocol.read_json_lines(out / "reviews" / "model" / file.name)
         }
-        predictions = {line.get("index"): line for line in driving.lines_of(file)}
+        predictions = {line.get("index"): line for line in driver_protocol.read_json_lines(file)}
         failed: dict[str, tuple[int, str]] = {}
         for index in sorted(predictions):
             yield _sample(file.stem[len(benchmark) + 1 :], predictions[index], reviews.get(index), failed)
@@ -255,7 +256,7 @@ def _reported(report: Mapping[str, Any], out: Path, benchmark: str) -> Iterator[
 
     names = {}
     for file in (out / "reviews" / "model").glob(f"{benchmark}_*.jsonl"):
-        for line in driving.lines_of(file):
+        for line in driver_protocol.read_json_lines(file):
             score = (line.get("sample_score") or {}).get("score") or {}
             for name in score.get("value") or {}:
                 if name not in names:
@@ -292,4 +293,4 @@ def _identity_name(identity: Mapping[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    driving.main(check, catalogue, run)
+    driver_protocol.main(check, catalogue, run)

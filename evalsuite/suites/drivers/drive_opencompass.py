@@ -1,4 +1,4 @@
-"""Runs in OpenCompass's environment: see `driving`."""
+"""Runs in OpenCompass's environment: see `driver_protocol`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from importlib.metadata import distribution, version
 from pathlib import Path
 from typing import Any
 
-import driving
+import driver_protocol
 
 PERCENT = 100.0
 DECIMALS = 2
@@ -68,15 +68,15 @@ def run(job: Mapping[str, Any]) -> None:
     """Run one configuration, or a file of one's own, or go on with it; write what it found."""
     work = Path(job["work"])
     out = work / "output"
-    os.environ["OPENAI_API_KEY"] = driving.key()
+    os.environ["OPENAI_API_KEY"] = driver_protocol.key()
     if job["data"] and job["benchmark"] != "custom":
         os.environ["COMPASS_DATA_CACHE"] = job["data"]
     if job["judge"]:
         os.environ["OC_JUDGE_MODEL"] = job["judge"]["model"]
         os.environ["OC_JUDGE_API_BASE"] = job["judge"]["base_url"]
-        os.environ["OC_JUDGE_API_KEY"] = driving.judge_key()
+        os.environ["OC_JUDGE_API_KEY"] = driver_protocol.judge_key()
     if job["shots"] is not None:
-        driving.refuse(
+        driver_protocol.refuse(
             "OpenCompass fixes the examples in its configurations (ceval_gen_2daf24, …): leave out --shots and name one."
         )
     drivers = str(Path(__file__).parent)
@@ -101,7 +101,7 @@ def run(job: Mapping[str, Any]) -> None:
     main()
     reported: list[dict[str, Any]] = []
     samples = list(_samples(out / RUN, reported))
-    driving.write_results(work, samples, reported, version("opencompass"))
+    driver_protocol.write_results(work, samples, reported, version("opencompass"))
 
 
 def _datasets(job: Mapping[str, Any]) -> list[Any]:
@@ -250,4 +250,4 @@ def _totals(subset: str, result: Mapping[str, Any], metrics: set[str]) -> Iterat
 
 
 if __name__ == "__main__":
-    driving.main(check, catalogue, run)
+    driver_protocol.main(check, catalogue, run)

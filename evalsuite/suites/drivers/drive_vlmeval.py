@@ -1,4 +1,4 @@
-"""Runs in VLMEvalKit's environment (`ms-vlmeval`): see `driving`."""
+"""Runs in VLMEvalKit's environment (`ms-vlmeval`): see `driver_protocol`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import driving
+import driver_protocol
 
 MODEL = "model"
 DEFAULT_MAX_TOKENS = 2048
@@ -62,8 +62,8 @@ def run(job: Mapping[str, Any]) -> None:
     out = work / "output"
     name = _place_data(job, work)
     if job["shots"]:
-        driving.refuse("VLMEvalKit asks without examples: leave out --shots.")
-    os.environ |= {"LMDEPLOY_API_KEY": driving.key(), "PRED_FORMAT": "tsv", "EVAL_FORMAT": "csv"}
+        driver_protocol.refuse("VLMEvalKit asks without examples: leave out --shots.")
+    os.environ |= {"LMDEPLOY_API_KEY": driver_protocol.key(), "PRED_FORMAT": "tsv", "EVAL_FORMAT": "csv"}
     arguments = [
         *("--data", name, "--model", MODEL, "--work-dir", str(out), "--reuse"),
         *("--base-url", job["base_url"], "--api-nproc", str(job["concurrency"]), "--retry", str(RETRIES)),
@@ -90,7 +90,7 @@ def run(job: Mapping[str, Any]) -> None:
     run_task(parse_args())
     reported: list[dict[str, Any]] = []
     samples = list(_samples(out / MODEL, name, reported))
-    driving.write_results(work, samples, reported, version("ms-vlmeval"))
+    driver_protocol.write_results(work, samples, reported, version("ms-vlmeval"))
 
 
 def _place_data(job: Mapping[str, Any], work: Path) -> str:
@@ -102,13 +102,13 @@ def _place_data(job: Mapping[str, Any], work: Path) -> str:
         os.environ[DATA_VARIABLE] = str(data if data.is_dir() else data.parent)
         return str(job["benchmark"])
     if data.suffix != ".tsv":
-        driving.refuse(
+        driver_protocol.refuse(
             f"{data}: VLMEvalKit reads TSV files: index, question, A, B, …, answer; optional image, hint, category."
         )
     with data.open(encoding="utf-8-sig") as stream:
         columns = stream.readline().rstrip("\n").split("\t")
     if not {"A", "B", "answer", "index"} <= set(columns):
-        driving.refuse(
+        driver_protocol.refuse(
             f"{data}: VLMEvalKit judges files of one's own as multiple choice only, with the columns index, question, A, B, answer "
             f"(found: {', '.join(columns)}). Questions with a free answer: evalsuite's own -d qa:FILE.tsv takes pictures as well."
         )
@@ -124,8 +124,8 @@ def _judge_arguments(job: Mapping[str, Any]) -> list[str]:
     judge = job["judge"]
     if not judge:
         return ["--judge", EXACT]
-    os.environ["OPENAI_API_KEY_JUDGE"] = driving.judge_key()
-    os.environ["OPENAI_API_KEY"] = driving.judge_key()
+    os.environ["OPENAI_API_KEY_JUDGE"] = driver_protocol.judge_key()
+    os.environ["OPENAI_API_KEY"] = driver_protocol.judge_key()
     return ["--judge", judge["model"], "--judge-base-url", judge["base_url"]]
 
 
@@ -217,4 +217,4 @@ def _totals(folder: Path, name: str) -> Iterator[dict[str, Any]]:
 
 
 if __name__ == "__main__":
-    driving.main(check, catalogue, run)
+    driver_protocol.main(check, catalogue, run)

@@ -26,7 +26,7 @@ from typing import Any, NoReturn
 NO_KEY = "EMPTY"
 """What clients send that must send something."""
 SAMPLES, RESULT = "samples.jsonl", "result.json"
-NOTHING, BROKEN, REFUSED, LACKING = 1, 5, 6, 7
+EXIT_NO_RESULT, EXIT_BROKEN, EXIT_REFUSED, EXIT_PACKAGE_MISSING = 1, 5, 6, 7
 """Exit codes: there is no result; the suite cannot be imported; it cannot run this; a package that only this benchmark needs is missing."""
 
 
@@ -43,7 +43,7 @@ def judge_key() -> str:
 def refuse(message: str) -> NoReturn:
     """End with a message for the user."""
     sys.stderr.write(f"{message}\n")
-    sys.exit(REFUSED)
+    sys.exit(EXIT_REFUSED)
 
 
 def write_results(
@@ -60,7 +60,7 @@ def write_results(
             stream.write(json.dumps(sample, ensure_ascii=False, default=str) + "\n")
     content = {"version": version, "reported": list(reported), "notes": list(notes)}
     if not content["reported"] and not temporary.stat().st_size:
-        sys.exit(NOTHING)  # the suite has printed why, and ended as if all were well
+        sys.exit(EXIT_NO_RESULT)  # the suite has printed why, and ended as if all were well
     temporary.replace(work / SAMPLES)
     (work / RESULT).write_text(json.dumps(content, ensure_ascii=False) + "\n", encoding="utf-8")
 
@@ -75,7 +75,7 @@ def main(
     try:
         check()
     except ImportError as error:
-        fail(error, BROKEN)
+        fail(error, EXIT_BROKEN)
     try:
         if command == "catalogue":
             for entry in catalogue():
@@ -83,7 +83,7 @@ def main(
         elif command == "run":
             run(json.loads(Path(rest[0]).read_text(encoding="utf-8")))
     except ImportError as error:
-        fail(error, LACKING)
+        fail(error, EXIT_PACKAGE_MISSING)
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)  # all files are written: taking a suite's modules apart can last seconds
@@ -95,7 +95,7 @@ def fail(error: ImportError, code: int) -> NoReturn:
     sys.exit(code)
 
 
-def lines_of(file: Path) -> Iterable[dict[str, Any]]:
+def read_json_lines(file: Path) -> Iterable[dict[str, Any]]:
     """The JSON objects of a file, one a line; what is cut off or damaged is passed over."""
     with file.open("rb") as stream:
         for raw in stream:
