@@ -4,12 +4,13 @@ VENV ?= .venv
 MODELS_VENV ?= .venv-models
 BIN := $(VENV)/bin
 
-.PHONY: help demo demo-training test test-browser test-models test-vllm test-suites lint unit oracles bench clean
+.PHONY: help demo demo-training schemas test test-browser test-models test-vllm test-suites lint unit oracles bench clean
 
 help:
 	@echo "make demo   evaluate SmolLM2-135M, a small real model, on the example data (about 4 minutes on two cores)"
 	@echo "make demo-training  SmolLM2-135M learns sums while checks watch (3 GB to install, then five minutes)"
 	@echo "make test   lint, types, tests"
+	@echo "make schemas  write docs/schemas/ anew, after a change of evalsuite/runs/schema.py"
 	@echo "make test-browser  of them those that open pages in chromium (two minutes)"
 	@echo "make test-models  the tests with torch: a tiny model, SmolLM2 and a LoRA on it (3 GB, an environment of its own, ten minutes); optional"
 	@echo "make test-vllm  the same weights served by the vLLM that EVALSUITE_VLLM_PYTHON names, quantized ones where EVALSUITE_LLMCOMPRESSOR_PYTHON is set; optional"
@@ -48,6 +49,9 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+schemas: $(VENV)/.dev
+	$(BIN)/python -m evalsuite.runs.json_schemas docs/schemas
 
 unit: $(VENV)/.dev
 	$(BIN)/python -m pytest
