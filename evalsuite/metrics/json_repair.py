@@ -26,7 +26,7 @@ _UNKNOWN_ESCAPE = re.compile(r'\\(?:(["\\/bfnrt]|u[0-9a-fA-F]{4})|(.?))', re.DOT
 def repair_object(written: str) -> dict[str, Any] | None:
     """The object the text stands for, if it takes no more than the mending above; else None. Never raises.
 
-    >>> mended_object("```json {'day': 1, 'wet': True,} ```")
+    >>> repair_object("```json {'day': 1, 'wet': True,} ```")
     {'day': 1, 'wet': True}
     """
     start = written.find("{")

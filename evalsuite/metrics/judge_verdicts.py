@@ -90,7 +90,7 @@ def read_choice(text: str) -> Verdict | None:
 def pair_outcome(first: Choice, second: Choice) -> tuple[Result, bool]:
     """The outcome for the answer that stood first at first, and whether both verdicts agree.
 
-    >>> result_of("A", "B"), result_of("A", "A")
+    >>> pair_outcome("A", "B"), pair_outcome("A", "A")
     (('win', True), ('tie', False))
     """
     if (first, second) == ("A", "B"):

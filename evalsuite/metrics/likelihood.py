@@ -97,7 +97,7 @@ def _exponential(exponent: float) -> float:
 def shared_prefix_length(*sequences: Sequence[str]) -> int:
     """How many tokens all the sequences begin with.
 
-    >>> shared_start(["Paris", " is", " a"], ["Paris", " is", " in"], ["Paris", " is"])
+    >>> shared_prefix_length(["Paris", " is", " a"], ["Paris", " is", " in"], ["Paris", " is"])
     2
     """
     shortest = min(map(len, sequences), default=0)

@@ -53,7 +53,7 @@ def count_matching_ngrams(first: Codes, second: Codes, highest: int) -> tuple[in
     The order of the two does not matter. Costs one sort of all positions; long sequences of very many different
     items take a sort for every few orders.
 
-    >>> matching_ngrams(character_codes("abab"), character_codes("babb"), 3)
+    >>> count_matching_ngrams(character_codes("abab"), character_codes("babb"), 3)
     (3, 2, 1)
     """
     import numpy as np

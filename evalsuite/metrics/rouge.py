@@ -67,7 +67,7 @@ def score(reference: Sequence[str], prediction: Sequence[str]) -> RougeScores:
 def lcs_length(reference: Sequence[str], prediction: Sequence[str]) -> int:
     """Return how many tokens a longest common subsequence of two lists has.
 
-    >>> longest_common_subsequence("the cat sat".split(), "a cat once sat".split())
+    >>> lcs_length("the cat sat".split(), "a cat once sat".split())
     2
     """
     return _common_subsequence(*word_codes(reference, prediction))

@@ -29,7 +29,7 @@ def jieba_words():
 
 
 def test_rjieba_is_used_here_and_known_to_agree():
-    # Fails when jieba or rjieba is upgraded: run this file on the new versions, then name them in SAME_WORDS.
+    # Fails when jieba or rjieba is upgraded: run this file on the new versions, then name them in VERIFIED_VERSIONS.
     assert segmentation._rjieba_cut() is not None
 
 

@@ -21,8 +21,8 @@ from evalsuite.runs.run import load_run
 HOLDER = """
 import sys
 from pathlib import Path
-from evalsuite.runs.directory import hold_run_directory
-with hold_run_directory(Path(sys.argv[1]), fresh=False):
+from evalsuite.runs.directory import lock_run_directory
+with lock_run_directory(Path(sys.argv[1]), fresh=False):
     print("held", flush=True)
     sys.stdin.read()
 """
