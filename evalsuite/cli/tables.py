@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from evalsuite.comparison.tables import HEADLINES, headline_rows, swift_tables
-from evalsuite.data.dataset import WHOLE_DATASET
+from evalsuite.data.subsets import WHOLE_DATASET
 from evalsuite.formatting.numbers import format_count, format_interval, format_speed, format_value
 from evalsuite.report.usage_table import usage_notes, usage_table
 from evalsuite.runs.run import IDENTICAL, Run, identical_variants

@@ -10,7 +10,7 @@ from evalsuite.comparison.alignment import Alignment, align, dataset_label
 from evalsuite.comparison.conditions import has_same_wording
 from evalsuite.comparison.row_scores import ScoreTable, Tables
 from evalsuite.comparison.sides import Side
-from evalsuite.data.dataset import CATEGORY_PREFIX, WHOLE_DATASET
+from evalsuite.data.subsets import CATEGORY_PREFIX, WHOLE_DATASET
 from evalsuite.metrics.paired import Paired, holm, paired_corpus, paired_mean
 from evalsuite.tasks.base import Metric
 

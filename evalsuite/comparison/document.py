@@ -31,7 +31,7 @@ from evalsuite.comparison.contrasts import SIGNIFICANT, Contrast, DatasetCompari
 from evalsuite.comparison.findings import Findings, VariantComparison
 from evalsuite.comparison.sides import Side
 from evalsuite.comparison.training import training_curves
-from evalsuite.data.dataset import WHOLE_DATASET
+from evalsuite.data.subsets import WHOLE_DATASET
 
 CONFIDENCE = 0.95
 

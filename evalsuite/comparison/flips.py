@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from evalsuite.comparison.contrasts import Contrast, DatasetComparison
 from evalsuite.comparison.sides import Side
-from evalsuite.data.dataset import WHOLE_DATASET
+from evalsuite.data.subsets import WHOLE_DATASET
 from evalsuite.runs.directory import JOURNAL_FILE
 from evalsuite.runs.journal import read_lines_at
 from evalsuite.tasks.base import Metric

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from evalsuite.comparison.sides import Side
-from evalsuite.data.dataset import WHOLE_DATASET
+from evalsuite.data.subsets import WHOLE_DATASET
 
 _STEP = re.compile(r"(?:^|[-_])step-(\d+)$")
 

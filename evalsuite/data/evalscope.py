@@ -18,7 +18,7 @@ from typing import Any
 
 import orjson
 
-from evalsuite.data.dataset import RowError
+from evalsuite.data.row_parser import RowError
 from evalsuite.errors import InputError
 
 COLUMNS = frozenset({"index", "model_output", "messages"})

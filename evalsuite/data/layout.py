@@ -14,11 +14,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from evalsuite.data.columns import ColumnNames
 from evalsuite.data.readers import READERS, first_record
 from evalsuite.errors import DataError, Problem
 
 EVALUATED_SPLITS = ("test", "val", "validation")
 DEV_SPLIT = "dev"
+FILE_NAMES = ColumnNames()
+"""Columns are called as they are in the file."""
 GENERIC_STEMS = frozenset({"test", "val", "validation", "dev", "train", "data"})
 ANSWER_COLUMNS = ("answer", "response", "target", "messages")
 _SUFFIX = re.compile(r"^(?P<name>.+)_(?P<split>test|val|validation|dev)$", re.IGNORECASE)
@@ -31,29 +34,31 @@ class DataFile:
     path: Path
     subject: str
     dev: Path | None = None
+    columns: ColumnNames = FILE_NAMES
+    """The user's own names of columns."""
     lenient: bool = False
     """Whether it holds model text; see `readers.read_records`."""
     in_subject_folder: bool = False
     """Whether it is one of a folder's, so that its name is the subject of rows that name none."""
 
 
-def find_files(path: Path) -> tuple[DataFile, ...]:
+def find_files(path: Path, columns: ColumnNames = FILE_NAMES) -> tuple[DataFile, ...]:
     """The files of a dataset, sorted by subject.
 
     Raises `DataError` when the path does not exist or is a folder without a known layout.
     """
     if path.is_file():
-        return (DataFile(path, subject_of(path), _dev_beside(path)),)
+        return (DataFile(path, subject_of(path), _dev_beside(path), columns),)
     if not path.is_dir():
         raise DataError(
             [Problem(str(path), 0, "no such file or folder", "a data file or a folder of subjects")],
             "Check the path.",
         )
     splits = _split_folders(path)
-    evaluated = _evaluated(splits)
+    evaluated = _evaluated(splits, columns)
     if not evaluated:
         splits = _suffixed_files(path)
-        evaluated = _evaluated(splits)
+        evaluated = _evaluated(splits, columns)
     if not evaluated:
         expected = "test/ or val/ (and dev/) with one file a subject, or files named NAME_val.csv or NAME_test.csv (and NAME_dev.csv)"
         raise DataError(
@@ -63,7 +68,8 @@ def find_files(path: Path) -> tuple[DataFile, ...]:
     dev = _by_subject(splits.get(DEV_SPLIT, ()))
     subjects = sorted(_by_subject(evaluated).items())
     return tuple(
-        DataFile(file, subject, dev.get(subject), in_subject_folder=True) for subject, file in subjects
+        DataFile(file, subject, dev.get(subject), columns, in_subject_folder=True)
+        for subject, file in subjects
     )
 
 
@@ -103,15 +109,16 @@ def _suffixed_files(root: Path) -> dict[str, list[Path]]:
     return splits
 
 
-def _evaluated(splits: Mapping[str, Sequence[Path]]) -> Sequence[Path]:
+def _evaluated(splits: Mapping[str, Sequence[Path]], columns: ColumnNames) -> Sequence[Path]:
     """The files of the first split that carries answers; without any, of the first that is there."""
     present = [splits[split] for split in EVALUATED_SPLITS if splits.get(split)]
-    return next((files for files in present if any(map(_has_answers, files))), present[0] if present else ())
+    answered = (files for files in present if any(_has_answers(file, columns) for file in files))
+    return next(answered, present[0] if present else ())
 
 
-def _has_answers(path: Path) -> bool:
+def _has_answers(path: Path, columns: ColumnNames) -> bool:
     try:
-        record = first_record(path)
+        record = first_record(path, columns=columns)
     except DataError:
         return True  # nobody can tell; checking its rows says what is wrong with it
     return record is not None and any(record.values.get(name) for name in ANSWER_COLUMNS)

@@ -1,4 +1,7 @@
-"""Pictures of a row: the columns `image`, `images` or `image_path`, and what a request carries of them.
+"""Pictures of a row: the columns `image`, `images`, `image_path`, `image_1` …, and what a request carries of them.
+
+`<image 2>` in a text stands for the picture in `image_2`, or for the second one of a list; `<image>` for the next one.
+A request has them there; pictures that no text mentions come first. Pictures in the parts of `messages` are read, too.
 
 A value is a path inside the data file's folder, an http(s) address, a `data:` URI or bare base64 (as VLMEvalKit's TSV holds
 it); several are a list, or a list as JSON text. A file is opened when its request is made, not before: rows stay small.
@@ -11,14 +14,19 @@ import base64
 import binascii
 import hashlib
 import json
-from collections.abc import Mapping, MutableMapping, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from evalsuite.data.cell_lists import CellListError, parse_cell
 from evalsuite.types import Message
 
 COLUMNS = ("image", "images", "image_path")
+NUMBERED_COLUMN = re.compile(r"image_?(\d{1,3})")
+PLACEHOLDER = re.compile(r"<image(?:[ _](\d{1,3}))?>")
 PICTURES = "pictures"
 """The key under which a row's pictures reach its task."""
 LARGEST_BYTES = 10 << 20
@@ -43,6 +51,8 @@ class Picture:
     name: str
     address: str | None = None
     path: Path | None = None
+    number: int = 0
+    """What texts call it (`<image 2>`)."""
 
     def url(self) -> str:
         """What an `image_url` part holds. Raises `OSError` where the file is gone."""
@@ -53,23 +63,114 @@ class Picture:
         return f"data:image/{picture_type(content)};base64,{base64.b64encode(content).decode()}"
 
 
+def is_picture_column(name: str) -> bool:
+    """Whether a column of that name holds pictures."""
+    return name in COLUMNS or NUMBERED_COLUMN.fullmatch(name) is not None
+
+
 def read_pictures(
     values: Mapping[str, Any], folder: Path, known: MutableMapping[str, str]
 ) -> tuple[Picture, ...]:
-    """The pictures of a record. `known` collects base64 by row index, for rows that name another's picture.
+    """Return the pictures of a record. `known` collects base64 by row index, for rows that name another's picture.
 
     Raises `PictureError`.
     """
     found: list[Picture] = []
     for column in COLUMNS:
-        for value in _listed(values.get(column)):
+        for value in _listed(values.get(column) if column in values else None):
             if column == "image_path" and found:
                 break  # beside the picture itself, it is where that came from
             found.append(_picture(str(value).strip(), folder, known))
-    own = values.get("index")
+    own = values.get("index") if "index" in values else None
     if own is not None and found and found[0].address and found[0].address.startswith("data:"):
         known.setdefault(str(own), found[0].address)
-    return tuple(found)
+    numbered = [replace(picture, number=place) for place, picture in enumerate(found, start=1)]
+    return (*numbered, *_numbered_pictures(values, folder, known))
+
+
+def _numbered_pictures(
+    values: Mapping[str, Any], folder: Path, known: Mapping[str, str]
+) -> Iterator[Picture]:
+    columns = {
+        int(match[1]): name for name in values if (match := NUMBERED_COLUMN.fullmatch(name)) is not None
+    }
+    for number, name in sorted(columns.items()):
+        for value in _listed(values.get(name)):
+            try:
+                yield replace(_picture(str(value).strip(), folder, known), number=number)
+            except PictureError as error:
+                raise PictureError(f"{name}: {error}") from error
+
+
+def resolve_messages(messages: Any, folder: Path) -> Any:
+    """Return a chat history in which a `Picture` stands for the address of each picture that is a local file.
+
+    Raises `PictureError`.
+    """
+    if isinstance(messages, str) and '"image' in messages:
+        try:
+            messages = json.loads(messages)
+        except ValueError:
+            return messages
+    if not isinstance(messages, list) or not has_pictures(messages):
+        return messages
+    return [_resolved(message, folder) for message in messages]
+
+
+def _resolved(message: Any, folder: Path) -> Any:
+    content = message.get("content") if isinstance(message, dict) else None
+    if not isinstance(content, list):
+        return message
+    return {**message, "content": [_resolved_part(part, folder) for part in content]}
+
+
+def _resolved_part(part: Any, folder: Path) -> Any:
+    """OpenAI's `image_url`, and `image` as ms-swift and Qwen write it."""
+    kind = part.get("type") if isinstance(part, dict) else None
+    if kind not in ("image_url", "image"):
+        return part
+    address = part.get(kind) if part.get(kind) is not None else part.get("image_url")
+    rest = (
+        {name: value for name, value in address.items() if name != "url"} if isinstance(address, dict) else {}
+    )
+    address = address.get("url") if isinstance(address, dict) else address
+    if not isinstance(address, str) or not address.strip():
+        raise PictureError("a picture in 'messages' has no address")
+    picture = _picture(address.strip(), folder, {})
+    return {"type": "image_url", "image_url": {**rest, "url": picture.address or picture}}
+
+
+def load_messages(messages: Sequence[Message]) -> list[Message]:
+    """Return messages as a request carries them: every `Picture` read. Raises `OSError` where a file is gone."""
+    if not has_pictures(messages):
+        return list(messages)
+    return [
+        {**message, "content": [_loaded_part(part) for part in message["content"]]}
+        if isinstance(message.get("content"), list)
+        else message
+        for message in messages
+    ]
+
+
+def _loaded_part(part: Any) -> Any:
+    address = part.get("image_url") if isinstance(part, dict) else None
+    if isinstance(address, dict) and isinstance(address.get("url"), Picture):
+        return {**part, "image_url": {**address, "url": address["url"].url()}}
+    return part
+
+
+def check_placeholders(values: Iterable[Any], pictures: Sequence[Picture]) -> None:
+    """Raise `PictureError` where a text of a row mentions a picture (`<image 2>`) that the row does not have."""
+    numbers = {picture.number for picture in pictures}
+    listed = (value if isinstance(value, list) else [value] for value in values)
+    for text in chain.from_iterable(listed):
+        if not isinstance(text, str) or "<image" not in text:
+            continue
+        for found in PLACEHOLDER.finditer(text):
+            if found[1] and int(found[1]) not in numbers:
+                raise PictureError(
+                    f"the text mentions '{found.group()}', and the row has no picture {int(found[1])}"
+                )
 
 
 def _listed(value: Any) -> list[Any]:
@@ -77,8 +178,8 @@ def _listed(value: Any) -> list[Any]:
         return []
     if isinstance(value, str) and value.lstrip().startswith("["):
         try:
-            value = json.loads(value)
-        except ValueError:
+            value = parse_cell(value)
+        except CellListError:
             return [value]
     return list(value) if isinstance(value, list) else [value]
 
@@ -141,11 +242,39 @@ def picture_type(content: bytes) -> str:
 
 
 def with_pictures(text: str, pictures: Sequence[Picture]) -> str | list[dict[str, Any]]:
-    """A message's content: the text alone, or its pictures before it, in OpenAI's form."""
+    """Return a message's content in OpenAI's form: the text alone, or with its pictures.
+
+    A picture stands where the text mentions it; those that it does not mention come first.
+    """
     if not pictures:
         return text
-    parts = [{"type": "image_url", "image_url": {"url": picture.url()}} for picture in pictures]
-    return [*parts, {"type": "text", "text": text}]
+    inside = list(_parts(text, pictures))
+    mentioned = {id(part) for part in inside}
+    first = [picture for picture in pictures if id(picture) not in mentioned]
+    return [_part(part) for part in (*first, *inside)]
+
+
+def _parts(text: str, pictures: Sequence[Picture]) -> Iterator[str | Picture]:
+    """A text, cut at the pictures it mentions."""
+    by_number = {picture.number: picture for picture in pictures}
+    following = iter(pictures)
+    start = 0
+    for found in PLACEHOLDER.finditer(text):
+        picture = by_number.get(int(found[1])) if found[1] else next(following, None)
+        if picture is None:
+            continue
+        if before := text[start : found.start()]:
+            yield before
+        yield picture
+        start = found.end()
+    if rest := text[start:]:
+        yield rest
+
+
+def _part(part: str | Picture) -> dict[str, Any]:
+    if isinstance(part, Picture):
+        return {"type": "image_url", "image_url": {"url": part.url()}}
+    return {"type": "text", "text": part}
 
 
 def has_pictures(messages: Sequence[Message] | None) -> bool:

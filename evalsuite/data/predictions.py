@@ -1,14 +1,15 @@
-"""Files that hold predictions already: which layout they have, and each record in our own.
+"""Files that already hold predictions: which layout they have, and each record in ours.
 
     own             the task's columns and `prediction` (or `predictions`); optional `finish_reason`. Some kinds hold
                     something else in its place: see `Task.recorded_reply`.
                     ToolBench-Static's predictions.json (messages, tools, target, predictions) is of this layout
     ms-swift        infer results: `response` and `labels`, the question in `messages` or `query`
-    LLaMA-Factory   generated_predictions.jsonl: `prompt`, `label`, `predict`
+    LLaMA-Factory   generated_predictions.jsonl: `label` and `predict`, since 0.8 also `prompt`
     EvalScope       see `evalscope`
 
-A prediction is a text, or a message (an object with `content`, `tool_calls`). A missing or null one is no reply at
-all; an empty one is a reply that says nothing.
+A prediction is a text, or a message (an object with `content`, `tool_calls`). A missing or null one is no reply at all; an
+empty one is a reply that says nothing. Rows of ms-swift and LLaMA-Factory with an empty label are skipped and counted, as
+both tools' own metrics do.
 """
 
 from __future__ import annotations
@@ -22,8 +23,10 @@ from pathlib import Path
 from typing import Any, Generic
 
 from evalsuite.data import evalscope
-from evalsuite.data.dataset import ReplyParser, RowError
-from evalsuite.data.readers import Record, read_records
+from evalsuite.data.columns import ColumnNames, is_empty, replace_columns
+from evalsuite.data.readers import read_records
+from evalsuite.data.records import Record
+from evalsuite.data.row_parser import ReplyParser, RowError, SkippedRow
 from evalsuite.errors import InputError
 from evalsuite.types import Reply, RowT
 
@@ -39,6 +42,8 @@ STEP_COLUMNS = frozenset({"tools", "target"})
 JOURNAL_COLUMNS = frozenset({"key", "variant", "reply", "outcome", "gold"})
 ONE_PREDICTION = "one prediction a row: a text, or a message with 'content'"
 
+OUR_NAMES = ColumnNames()
+
 Values = Mapping[str, Any]
 
 
@@ -51,6 +56,10 @@ class Layout:
     """In words."""
     recognises: Callable[[Collection[str]], bool]
     translate: Callable[[Values], Values]
+    names: ColumnNames = OUR_NAMES
+    """What the file calls our columns, for messages."""
+    gold: str = ""
+    """The column of the gold answer; rows in which it is empty are skipped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +83,10 @@ class PredictionParser(Generic[RowT]):
 
     def expand(self, values: Values, number: int) -> Iterable[Values]:
         """The one row of a record, in our own layout."""
+        if self.layout.gold and is_empty(values.get(self.layout.gold)):
+            raise SkippedRow(
+                f"rows with an empty '{self.layout.gold}' are skipped, as {self.layout.name} does"
+            )
         ours = self.layout.translate(values)
         rows = list(islice(self.task.expand(ours, number), 2))
         if rows and rows[0] is not ours:
@@ -82,11 +95,19 @@ class PredictionParser(Generic[RowT]):
         return (ours,)
 
     def parse(self, values: Values) -> PredictedRow[RowT]:
-        """The typed row and its reply; raises `RowError`."""
-        return PredictedRow(self.task.parse(values), self.task.recorded_reply(values) or _reply(values))
+        """The typed row and its reply; raises `RowError`, in the words of the file's layout."""
+        try:
+            return PredictedRow(self.task.parse(values), self.task.recorded_reply(values) or _reply(values))
+        except RowError as error:
+            words = self.layout.names.in_words
+            raise RowError(*((words(what), words(expected)) for what, expected in error.faults)) from error
+
+    def repairs(self, row: PredictedRow[RowT]) -> Iterable[str]:
+        """What was repaired in the row."""
+        return self.task.repairs(row.row)
 
     def audit(self, row: PredictedRow[RowT]) -> Iterable[tuple[str, str]]:
-        """What is odd about the row's gold."""
+        """What looks wrong in the row's gold."""
         return self.task.audit(row.row)
 
     def subject(self, row: PredictedRow[RowT]) -> str | None:
@@ -166,24 +187,25 @@ def _message_reply(message: Values, finish_reason: str | None) -> Reply:
 def _from_swift(values: Values) -> Values:
     """`labels` is the gold answer, `messages` end in the reply."""
     gold, asked = values.get("labels"), values.get("messages")
-    rest = {name: value for name, value in values.items() if name not in ("labels", "messages")}
-    if not rest.get("tools"):
-        rest.pop("tools", None)
+    dropped = ["labels", "messages", *(["tools"] if not values.get("tools") else [])]
     messages = [turn for turn in asked if isinstance(turn, dict)] if isinstance(asked, list) else []
     while messages and messages[-1].get("role") == "assistant":
         messages.pop()
     if messages:
-        rest |= {"messages": messages, "question": evalscope.content_text(messages[-1].get("content"))}
+        text = evalscope.content_text(messages[-1].get("content"))
+        questions: dict[str, Any] = {"messages": messages, "question": text}
     else:
-        question = rest.get("query") or UNKNOWN_QUESTION
-        rest |= {"query": question, "question": question}
+        dropped.remove("messages")
+        question = values.get("query") or UNKNOWN_QUESTION
+        questions = {"query": question, "question": question, "messages": None}
     golds = {"response": gold, "answer": gold, "target": gold}
-    return rest | golds | {PREDICTION: values.get("response")}
+    return replace_columns(values, questions | golds | {PREDICTION: values.get("response")}, dropped)
 
 
 def _from_llamafactory(values: Values) -> Values:
-    """`prompt` is the whole rendered prompt, `label` the gold answer."""
-    asked = {"query": values.get("prompt"), "question": values.get("prompt")}
+    """`prompt` is the whole rendered prompt, where there is one; `label` the gold answer."""
+    question = values.get("prompt") or UNKNOWN_QUESTION
+    asked = {"query": question, "question": question}
     golds = {"response": values.get("label"), "answer": values.get("label")}
     return asked | golds | {PREDICTION: values.get("predict")}
 
@@ -191,7 +213,7 @@ def _from_llamafactory(values: Values) -> Values:
 def _from_own(values: Values) -> Values:
     """ToolBench's scorer needs no dialogue, so files made for it may have none."""
     if values.keys() >= STEP_COLUMNS and values.get("messages") is None:
-        return {**values, "messages": [{"role": "user", "content": UNKNOWN_QUESTION}]}
+        return replace_columns(values, {"messages": [{"role": "user", "content": UNKNOWN_QUESTION}]})
     return values
 
 
@@ -206,12 +228,24 @@ SWIFT = Layout(
     "response, labels; optional messages or query",
     lambda columns: {"response", "labels"} <= set(columns),
     _from_swift,
+    ColumnNames((("answer", "labels"), ("target", "labels"), ("prediction", "response"))),
+    gold="labels",
 )
 LLAMAFACTORY = Layout(
     "LLaMA-Factory",
-    "prompt, label, predict",
-    lambda columns: {"prompt", "label", "predict"} <= set(columns),
+    "label, predict; optional prompt",
+    lambda columns: {"label", "predict"} <= set(columns),
     _from_llamafactory,
+    ColumnNames(
+        (
+            ("query", "prompt"),
+            ("question", "prompt"),
+            ("response", "label"),
+            ("answer", "label"),
+            ("prediction", "predict"),
+        )
+    ),
+    gold="label",
 )
 MEASURED = Layout(
     "own",

@@ -21,7 +21,7 @@ from typing import Any
 from evalsuite._util.compact import HashSet, short_hash
 from evalsuite._version import __version__
 from evalsuite.config import OnError
-from evalsuite.data.dataset import WHOLE_DATASET
+from evalsuite.data.subsets import WHOLE_DATASET
 from evalsuite.endpoint.wire import dumps
 from evalsuite.errors import EvalsuiteError, InputError, RunIncomplete
 from evalsuite.evaluation.results import Stopwatch, apply_gates, collect_results, speeds, write_results

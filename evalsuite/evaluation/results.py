@@ -11,7 +11,7 @@ from typing import Any
 
 from evalsuite._version import __version__
 from evalsuite.config import OnError, RunConfig, parse_price
-from evalsuite.data.dataset import WHOLE_DATASET
+from evalsuite.data.subsets import WHOLE_DATASET
 from evalsuite.errors import ConfigError, EvalsuiteError, GateFailed, RunDirectoryError, RunIncomplete
 from evalsuite.metrics.gates import Gate
 from evalsuite.report.run_page import render

@@ -12,7 +12,7 @@ from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from evalsuite.config import OnError
-from evalsuite.data.dataset import CATEGORY_PREFIX, WHOLE_DATASET
+from evalsuite.data.subsets import CATEGORY_PREFIX, WHOLE_DATASET
 from evalsuite.metrics import repeats, stats
 from evalsuite.runs.breakdowns import Breakdowns
 from evalsuite.runs.scores import CombinedScores, Scores, merged, repeat_chances, row_means, row_table

@@ -14,8 +14,9 @@ from dataclasses import asdict, dataclass, field
 from statistics import fmean
 from typing import Any
 
-from evalsuite.data.dataset import WHOLE_DATASET, Dataset
+from evalsuite.data.dataset import Dataset
 from evalsuite.data.spec import DatasetSpec
+from evalsuite.data.subsets import WHOLE_DATASET
 from evalsuite.endpoint.wire import Generation
 from evalsuite.runs.aggregate import ScoreAggregate
 from evalsuite.runs.plan import DatasetPlan

@@ -11,9 +11,10 @@ from typing import Any
 from evalsuite.config import ScoreConfig
 from evalsuite.data import evalscope
 from evalsuite.data.builtin import locate_dataset
-from evalsuite.data.dataset import Dataset, RowError, load_dataset
+from evalsuite.data.dataset import Dataset, load_dataset
 from evalsuite.data.layout import DataFile, dataset_name, find_files
 from evalsuite.data.predictions import Layout, PredictionParser, find_layout
+from evalsuite.data.row_parser import RowError
 from evalsuite.data.spec import DatasetSpec, parse_spec
 from evalsuite.endpoint.wire import Generation
 from evalsuite.errors import ConfigError, InputError

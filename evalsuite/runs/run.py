@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evalsuite.config import DEFAULT_OUT
-from evalsuite.data.dataset import WHOLE_DATASET
+from evalsuite.data.subsets import WHOLE_DATASET
 from evalsuite.errors import InputError
 from evalsuite.runs.directory import RUN_FILE, SUMMARY_JSON, RunDirectory
 from evalsuite.runs.journal import read_journal

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from evalsuite.data.dataset import CATEGORY_PREFIX, WHOLE_DATASET
+from evalsuite.data.subsets import CATEGORY_PREFIX, WHOLE_DATASET
 from evalsuite.runs.aggregate import Result, ScoreAggregate
 from evalsuite.runs.plan import DatasetPlan
 

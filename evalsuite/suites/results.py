@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from evalsuite.data.dataset import CATEGORY_PREFIX, WHOLE_DATASET
+from evalsuite.data.subsets import CATEGORY_PREFIX, WHOLE_DATASET
 from evalsuite.errors import RunIncomplete
 from evalsuite.runs.imported import ImportedSample, ReportedScore
 from evalsuite.types import Reply

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, Literal, TypeAlias
 
-from evalsuite.data.dataset import RowError
+from evalsuite.data.row_parser import RowError
 from evalsuite.metrics.text import split_reasoning
 from evalsuite.types import (
     AgentFormat,
@@ -190,6 +190,10 @@ class Task(ABC, Generic[RowT]):
     @abstractmethod
     def parse(self, values: Mapping[str, Any]) -> RowT:
         """The typed row; raises `RowError` with every fault of the row."""
+
+    def repairs(self, row: RowT) -> Iterable[str]:
+        """What `parse` read although it is not as it should be, as clauses without the place; said once a dataset."""
+        return ()
 
     def audit(self, row: RowT) -> Iterable[tuple[str, str]]:
         """What is odd about a good row, as pairs of what it is and what was expected; a warning, not a fault."""

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, ClassVar
 
-from evalsuite.data.dataset import RowError
+from evalsuite.data.row_parser import RowError
 from evalsuite.metrics import judge_verdicts as judgement
 from evalsuite.metrics.text import has_cjk
 from evalsuite.tasks.base import (

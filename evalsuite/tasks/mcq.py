@@ -18,8 +18,8 @@ from functools import lru_cache
 from string import ascii_lowercase
 from typing import Any, ClassVar
 
-from evalsuite.data.dataset import RowError
 from evalsuite.data.pictures import PICTURES, Picture, with_pictures
+from evalsuite.data.row_parser import RowError
 from evalsuite.metrics import choices, label_logprobs
 from evalsuite.metrics.text import has_cjk
 from evalsuite.tasks.base import (

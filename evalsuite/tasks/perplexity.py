@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from evalsuite.data.dataset import RowError
+from evalsuite.data.row_parser import RowError
 from evalsuite.metrics import bleu, likelihood
 from evalsuite.metrics.finite import finite
 from evalsuite.tasks.base import CHINESE_TRAIT, Metric, Style, Task, json_value, text_value

@@ -27,7 +27,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from evalsuite.data.dataset import RowError
+from evalsuite.data.row_parser import RowError
 from evalsuite.metrics import likelihood
 from evalsuite.metrics.text import has_cjk
 from evalsuite.tasks.base import (

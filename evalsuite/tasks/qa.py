@@ -11,8 +11,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from evalsuite.data.dataset import RowError
 from evalsuite.data.pictures import PICTURES, Picture, with_pictures
+from evalsuite.data.row_parser import RowError
 from evalsuite.metrics import bleu, rouge
 from evalsuite.metrics.bleu_tokens import Tokenize
 from evalsuite.metrics.text import length_ratio, tokenize_pair

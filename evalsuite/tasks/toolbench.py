@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from evalsuite.data.dataset import RowError
+from evalsuite.data.row_parser import RowError
 from evalsuite.metrics import tool_conditions, tool_failures, tool_schemas, tool_steps
 from evalsuite.tasks.agent_formats import AGENT_ROLE, openai_prompt, react_prompt, toolbench_prompt
 from evalsuite.tasks.base import (

@@ -8,7 +8,7 @@ from typing import Any
 
 from transformers.trainer_callback import TrainerCallback
 
-from evalsuite.data.dataset import WHOLE_DATASET
+from evalsuite.data.subsets import WHOLE_DATASET
 from evalsuite.errors import ConfigError, EvalsuiteError
 from evalsuite.evaluation.compare import compare
 from evalsuite.formatting.numbers import format_delta, format_delta_interval

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from evalsuite.data.dataset import WHOLE_DATASET
+from evalsuite.data.subsets import WHOLE_DATASET
 from evalsuite.errors import InputError
 from evalsuite.evaluation.compare import compare
 from evalsuite.formatting.numbers import format_delta, format_delta_interval, format_interval, format_value

@@ -14,7 +14,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-from evalsuite.data.dataset import WHOLE_DATASET
+from evalsuite.data.subsets import WHOLE_DATASET
 from evalsuite.errors import EvalsuiteError
 from evalsuite.evaluation.results import utc
 from evalsuite.runs.directory import (

@@ -154,13 +154,18 @@ class TestValidate:
             (
                 "x.csv",
                 "query,response\n问题在哪里,回答在这里\n".encode("gb18030"),
-                "x.csv: wrong encoding: the file is not UTF-8 (it reads as GB18030)",
+                "x.csv: wrong encoding: the file is not UTF-8; GB18030",
             ),
-            ("x.csv", "query,response\nq,r\n".encode("utf-16"), "it reads as UTF-16"),
+            ("x.csv", "query,response\nq,r\n".encode("utf-16-le"), "UTF-16LE fits it"),
             (
                 "x.csv",
                 b"query,response\nq,caf\xe9\n",
-                "x.csv:2: byte 0xe9 at position 6 is not UTF-8; expected UTF-8 text",
+                "x.csv: wrong encoding: the file is not UTF-8; Windows-1252 fits it",
+            ),
+            (
+                "x.csv",
+                "query,response\n文文文,é\n".encode() + b"q,caf\xe9\n",
+                "x.csv:3: byte 0xe9 at position 6 is not UTF-8; expected UTF-8 text",
             ),
             ("x.json", b'[{"query": "q", "response": "r"},\n{"query": }]', "x.json:2: broken JSON"),
             ("x.txt", b"hello", "unknown file format '.txt'"),

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalsuite.data.dataset import Dataset, RowError, load_dataset, spread_evenly
+from evalsuite.data.dataset import Dataset, load_dataset, spread_evenly
 from evalsuite.data.layout import DataFile
+from evalsuite.data.row_parser import RowError
 from evalsuite.errors import DataError
 
 
@@ -34,6 +35,9 @@ class Words:
         if values["word"] == "bad":
             raise RowError(("the word is bad", "a good one"), ("and ugly", "a pretty one"))
         return str(values["word"])
+
+    def repairs(self, row: str) -> Iterable[str]:
+        return ("shouted words are read",) if row.isupper() else ()
 
     def subject(self, row: str) -> str | None:
         return row.partition(":")[0] if ":" in row else None
@@ -75,14 +79,19 @@ class TestProblems:
             "c.csv: an empty file; expected at least one row",
         ]
 
-    @pytest.mark.parametrize("rows", ["x,1\n", "x,1\ny,2\n", "ragged\nx,1\n"])
+    @pytest.mark.parametrize("rows", ["x,1\n", "x,1\ny,2\n", "r,a,gged\nx,1\n"])
     def test_a_missing_column_is_said_once_even_if_the_first_row_is_ragged(self, tmp_path, rows):
         found = listed(data_file(tmp_path, "a.csv", f"Text,id\n{rows}"))
         wanted = "a.csv:1: missing column 'word'; expected it in the header (found: text, id)"
         assert [problem for problem in found if "missing" in problem] == [wanted]
-        assert [problem for problem in found if "ragged" in problem] == (
-            ["a.csv:2: a ragged row of 1 fields; expected 2 fields as in the header"]
-            if "ragged" in rows
+        assert [problem for problem in found if "gged" in problem] == (
+            [
+                (
+                    "a.csv:2: a row of 3 fields; 'gged' belongs to no column; "
+                    "expected 2 fields as in the header; put texts that hold the separator in double quotes"
+                )
+            ]
+            if "gged" in rows
             else []
         )
 
@@ -164,7 +173,7 @@ class TestSamples:
         assert [sample.row for sample, _ in dataset.samples(7)] == ["m0", "m1", "m2", "f0", "s0", "s1", "s2"]
         assert len(list(dataset.samples(1000))) == len(list(dataset.samples())) == 60
 
-    @pytest.mark.parametrize("content", ["word\nx\n", "word\nx\nbad\n", "word\nx\nragged,\n"])
+    @pytest.mark.parametrize("content", ["word\nx\n", "word\nx\nbad\n", "word\nx\nragged,y\n"])
     def test_a_large_file_that_changed_meanwhile_is_noticed(self, tmp_path, content, monkeypatch):
         monkeypatch.setattr("evalsuite.data.dataset.CACHED_DATASET_BYTES", 0)
         file = data_file(tmp_path, "a.csv", "word\nx\ny\n")

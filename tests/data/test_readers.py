@@ -13,7 +13,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from evalsuite.data.readers import READERS, Record, first_record, read_records
+from evalsuite.data.delimited import LONG_ROW, SHORT_ROW
+from evalsuite.data.encodings import READ_AS_UTF16
+from evalsuite.data.readers import READERS, first_record, read_records
+from evalsuite.data.records import Record, Repair
 from evalsuite.errors import DataError, Problem
 
 fast = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -26,7 +29,7 @@ def written(folder: Path, name: str, content: str | bytes) -> Path:
 
 
 def records(path: Path) -> list[Record]:
-    items = list(read_records(path))
+    items = [item for item in read_records(path) if not isinstance(item, Repair)]
     assert all(isinstance(item, Record) for item in items), [str(item) for item in items]
     return items
 
@@ -35,6 +38,10 @@ def problems(path: Path) -> list[str]:
     return [
         str(item).replace(str(path), path.name) for item in read_records(path) if isinstance(item, Problem)
     ]
+
+
+def repairs(path: Path) -> list[tuple[int, str]]:
+    return [(item.line, item.what) for item in read_records(path) if isinstance(item, Repair)]
 
 
 def refusal(path: Path) -> str:
@@ -83,12 +90,54 @@ class TestDelimited:
         path = written(tmp_path, "a.csv", f"{index},Question,A,B,C,D,Answer\n0,q,1,2,3,4,A\n")
         assert list(records(path)[0].values) == ["question", "a", "b", "c", "d", "answer"]
 
-    def test_every_ragged_row_is_named(self, tmp_path):
-        path = written(tmp_path, "a.csv", "q,a\n1\n1,2\n1,2,3\n")
+    def test_a_row_with_a_filled_cell_too_many_is_named_with_that_cell(self, tmp_path):
+        path = written(tmp_path, "a.csv", "q,a\n1,2\n1,2,,three\n")
         assert problems(path) == [
-            "a.csv:2: a ragged row of 1 fields; expected 2 fields as in the header",
-            "a.csv:4: a ragged row of 3 fields; expected 2 fields as in the header",
+            (
+                "a.csv:3: a row of 4 fields; 'three' belongs to no column; "
+                "expected 2 fields as in the header; put texts that hold the separator in double quotes"
+            )
         ]
+
+    def test_empty_cells_missing_or_superfluous_at_the_end_are_read_and_said(self, tmp_path):
+        path = written(tmp_path, "a.csv", "q,a,b\n1\n1,2,3,, \n1,2,3\n")
+        assert [record.values for record in records(path)] == [
+            {"q": "1", "a": "", "b": ""},
+            {"q": "1", "a": "2", "b": "3"},
+            {"q": "1", "a": "2", "b": "3"},
+        ]
+        assert repairs(path) == [(2, SHORT_ROW), (3, LONG_ROW)]
+
+    @pytest.mark.parametrize(
+        ("content", "line", "said"),
+        [
+            ("sep=;\nquery;response\nx,y;1\n", 1, "'sep=;'"),
+            ('"sep=;"\r\nquery;response\r\nx,y;1\r\n', 1, "sep=;"),
+            ("query\tresponse\nx,y\t1\n", 1, "separated by a tab"),
+            ("query;response\nx,y;1\n", 1, "separated by a semicolon"),
+            ("\n\nquery;response\nx,y;1\n", 3, "separated by a semicolon"),
+            ('My questions,\n2024\nquery,response\n"x,y",1\n', 1, "'My questions'"),
+        ],
+    )
+    def test_what_spreadsheets_write_is_read_and_said_once(self, tmp_path, content, line, said):
+        path = written(tmp_path, "a.csv", content)
+        (record,) = records(path)
+        assert record.values == {"query": "x,y", "response": "1"}
+        assert record.line == content.rstrip().count("\n") + 1
+        ((where, what),) = repairs(path)
+        assert where == line
+        assert said in what
+
+    def test_commas_in_a_tsv_are_read_as_separators_only_if_the_header_says_so(self, tmp_path):
+        path = written(tmp_path, "a.tsv", "question,answer\nx,1\n")
+        assert records(path)[0].values == {"question": "x", "answer": "1"}
+        tabs = written(tmp_path, "b.tsv", "question, all of it\tanswer\nx,y\t1\n")
+        assert list(records(tabs)[0].values) == ["question, all of it", "answer"]
+        assert repairs(tabs) == []
+
+    def test_names_of_columns_are_read_without_width_and_invisible_characters(self, tmp_path):
+        path = written(tmp_path, "a.csv", "Ｑuestion,Ａ\u200b,\xa0B ,answer\n1,2,3,4\n")
+        assert list(records(path)[0].values) == ["question", "a", "b", "answer"]
 
     def test_broken_quoting_says_where_the_row_starts_and_goes_on(self, tmp_path):
         path = written(tmp_path, "a.csv", 'q,a\n"x"y,1\nok,2\n"open\nnever closed,3\n')
@@ -104,7 +153,7 @@ class TestDelimited:
     def test_a_duplicate_column(self, tmp_path):
         path = written(tmp_path, "a.csv", "\nq,Answer,,answer,\n1,2,3,4,5\n")
         assert problems(path) == [
-            "a.csv:2: the column 'answer' stands 2 times; expected every column once (case is ignored)"
+            "a.csv:2: the column 'answer' is there 2 times; expected every column once (case, width and invisible characters are ignored)"
         ]
 
     def test_carriage_returns_alone_are_no_line_ends(self, tmp_path):
@@ -127,18 +176,54 @@ class TestEncodings:
     CHINESE = "问题,答案\n以下哪项正确？,第一项\n再问一次,第二项\n"
 
     @pytest.mark.parametrize("name", ["a.csv", "a.jsonl", "a.json", "a.tsv"])
-    def test_a_gb18030_file_is_said_once_with_the_command_that_converts_it(self, tmp_path, name):
-        text = refusal(written(tmp_path, name, self.CHINESE.encode("gb18030")))
-        assert "1 problem" in text
-        assert "it reads as GB18030" in text
-        assert f"iconv -f GB18030 -t UTF-8 {name} > utf8-{name}" in text
-
     @pytest.mark.parametrize(
-        ("codec", "shown"), [("utf-16", "UTF-16"), ("utf-16-le", "UTF-16LE"), ("utf-16-be", "UTF-16BE")]
+        ("text", "codec", "encoding", "iconv"),
+        [
+            ("问题,答案\n以下哪项正确？,第一项\n", "gb18030", "GB18030", "GB18030"),
+            ("問題,答案\n哪個是水果？,蘋果\n", "big5", "Big5", "BIG5"),
+            ("問題,答え\nどれが果物ですか,りんご\n", "cp932", "Shift-JIS", "CP932"),
+            ("問題,答え\nどれが果物ですか,りんご\n", "euc_jp", "EUC-JP", "EUC-JP"),
+            ("문제,답\n과일은 무엇입니까?,사과\n", "cp949", "EUC-KR", "CP949"),
+            ("q,a\nWhat’s a “fruit”?,apple\n", "cp1252", "Windows-1252", "WINDOWS-1252"),
+            ("вопрос,ответ\nЧто это такое?,яблоко\n", "cp1251", "Windows-1251", "WINDOWS-1251"),
+        ],
     )
+    def test_another_encoding_is_named_with_its_words_and_its_command(
+        self, tmp_path, name, text, codec, encoding, iconv
+    ):
+        said = refusal(written(tmp_path, name, text.encode(codec)))
+        assert "1 problem" in said
+        (line,) = [line for line in said.splitlines() if line.strip().startswith(f"{encoding}, if")]
+        beyond_ascii = next(line for line in text.splitlines() if not line.isascii())
+        assert f"if the text reads '{beyond_ascii[:20].strip()}" in line
+        assert f"iconv -f {iconv} -t UTF-8 {name} > utf8-{name}" in line
+
+    def test_every_encoding_that_fits_is_named_and_none_is_called_the_right_one(self, tmp_path):
+        said = refusal(written(tmp_path, "a.csv", "問題,答案\n哪個是水果？,蘋果\n".encode("big5")))
+        assert "GB18030, Big5" in said
+        assert " fit it" in said
+        assert said.count("iconv -f") >= 2
+
+    @pytest.mark.parametrize(("codec", "shown"), [("utf-16-le", "UTF-16LE"), ("utf-16-be", "UTF-16BE")])
     @pytest.mark.parametrize("name", ["a.csv", "a.json", "a.jsonl"])
-    def test_utf16_with_and_without_a_mark(self, tmp_path, codec, shown, name):
-        assert f"it reads as {shown})" in refusal(written(tmp_path, name, "question,答\nx,y\n".encode(codec)))
+    def test_utf16_without_a_mark_is_refused(self, tmp_path, codec, shown, name):
+        assert f"{shown} fits it" in refusal(written(tmp_path, name, "question,答\nx,y\n".encode(codec)))
+
+    @pytest.mark.parametrize(("codec", "mark"), [("utf-16-le", b"\xff\xfe"), ("utf-16-be", b"\xfe\xff")])
+    @pytest.mark.parametrize(
+        ("name", "content"),
+        [
+            ("a.csv", "question\tanswer\r\n“x”, y\t答\r\n"),
+            ("a.tsv", "question\tanswer\n“x”, y\t答\n"),
+            ("a.jsonl", '{"question": "“x”, y", "answer": "答"}\n'),
+            ("a.json", '[\n{"question": "“x”, y", "answer": "答"}]'),
+        ],
+    )
+    def test_utf16_with_a_mark_is_read_and_said(self, tmp_path, codec, mark, name, content):
+        path = written(tmp_path, name, mark + content.encode(codec))
+        (record,) = records(path)
+        assert record.values == {"question": "“x”, y", "answer": "答"}
+        assert (1, READ_AS_UTF16) in repairs(path)
 
     def test_a_file_name_with_a_space_is_quoted_in_the_command(self, tmp_path):
         assert "'my file.csv'" in refusal(written(tmp_path, "my file.csv", self.CHINESE.encode("gb18030")))
@@ -152,24 +237,34 @@ class TestEncodings:
         assert problem.endswith("is not UTF-8; expected UTF-8 text")
         assert len([item for item in read_records(path) if isinstance(item, Record)]) == 10
 
-    def test_latin1_is_never_called_chinese_because_converting_would_destroy_it(self, tmp_path):
-        path = written(tmp_path, "a.csv", "q,a\nna\xefve,1\nr\xe9sum\xe9s,2\n".encode("latin-1"))
-        assert [problem.split(":")[1] for problem in problems(path)] == ["2", "3"]
+    @pytest.mark.parametrize("name", ["a.csv", "a.jsonl", "a.json"])
+    def test_latin1_is_never_called_chinese_because_converting_would_destroy_it(self, tmp_path, name):
+        content = "q,a\nna\xefve,1\nr\xe9sum\xe9s,2\n".encode("latin-1")
+        said = refusal(written(tmp_path, name, content))
+        assert "the file is not UTF-8; Windows-1252 fits it" in said
+        assert "if the text reads 'naïve,1'" in said
 
     def test_a_bad_byte_in_a_row_with_broken_quoting_is_not_lost(self, tmp_path):
-        path = written(tmp_path, "a.csv", b'q,a\n1,"\xe9 open\n')
+        path = written(tmp_path, "a.csv", "文,é\n".encode() + b'1,"\xe9 open\n')
         assert [problem.split(":")[1] for problem in problems(path)] == ["2", "2"]
 
     def test_a_bad_byte_in_jsonl_is_that_line(self, tmp_path):
-        path = written(tmp_path, "a.jsonl", b'{"a": 1}\n{"a": "caf\xe9"}\n{"a": 2}\n')
+        path = written(tmp_path, "a.jsonl", '{"a": "é文字"}\n'.encode() + b'{"a": "caf\xe9"}\n{"a": 2}\n')
         assert [problem.split(":")[1] for problem in problems(path)] == ["2"]
 
     def test_bad_bytes_in_json_are_their_lines(self, tmp_path):
-        path = written(tmp_path, "a.json", b'[{"a": "\xe9"},\n{"a": 1},\n{"a": "\xe8 "}]')
+        path = written(
+            tmp_path, "a.json", b'[{"a": "\xe9"},\n' + '{"a": "é文字文字"},\n'.encode() + b'{"a": "\xe8 "}]'
+        )
         assert [problem.split(":")[1] for problem in problems(path)] == ["1", "3"]
 
+    def test_half_an_emoji_in_model_text_is_replaced(self, tmp_path):
+        path = written(tmp_path, "a.jsonl", b'{"a": "ok \xf0\x9f\x98"}\n')
+        (record,) = read_records(path, lenient=True)
+        assert record.values["a"].startswith("ok \ufffd")
+
     def test_many_bad_lines_do_not_read_the_file_again_for_each(self, tmp_path, monkeypatch):
-        path = written(tmp_path, "a.csv", b"q,a\n" + b"caf\xe9 ,1\n" * 200)
+        path = written(tmp_path, "a.csv", b"q,a\n" + b"caf\xe9 ,1\n" * 200 + "文文".encode() * 200)
         reads = []
         original = Path.read_bytes
         monkeypatch.setattr(Path, "read_bytes", lambda self: reads.append(self) or original(self))
@@ -197,7 +292,7 @@ class TestJsonLines:
     def test_a_key_twice_but_for_its_case(self, tmp_path, name):
         line = '{"Answer": "A", "answer": "B"}'
         (problem,) = problems(written(tmp_path, name, line if name == "a.jsonl" else f"[\n{line}]"))
-        assert "the column 'answer' stands 2 times" in problem
+        assert "the column 'answer' is there 2 times" in problem
 
     @pytest.mark.parametrize("name", ["a.jsonl", "a.json"])
     def test_half_of_a_surrogate_pair_cannot_be_sent(self, tmp_path, name):
@@ -309,12 +404,12 @@ class TestParquet:
 
 
 def test_the_first_record_is_the_first_that_can_be_read(tmp_path):
-    found = first_record(written(tmp_path, "a.csv", "q,a\nragged\n1,2\n"))
+    found = first_record(written(tmp_path, "a.csv", "q,a\nr,a,gged\n1,2\n"))
     assert found is not None
     assert found.line == 3
     assert first_record(written(tmp_path, "header.csv", "q,a\n")) is None
     with pytest.raises(DataError) as caught:
-        first_record(written(tmp_path, "bad.csv", "q,a\nragged\n1,2,3\n"))
+        first_record(written(tmp_path, "bad.csv", "q,a\nr,a,gged\n1,2,3\n"))
     assert len(caught.value.problems) == 2
 
 

@@ -17,7 +17,7 @@ from mock_server import Answer, Asked, MockServer, failing, ordinary, reply
 from run_helpers import config, numbered, summary_of, write_qa
 
 from evalsuite.config import build_config
-from evalsuite.data.dataset import WHOLE_DATASET as ALL
+from evalsuite.data.subsets import WHOLE_DATASET as ALL
 from evalsuite.evaluation.evaluate import evaluate
 from evalsuite.metrics import bleu, stats
 from evalsuite.runs.aggregate import ScoreAggregate

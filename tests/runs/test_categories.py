@@ -17,7 +17,7 @@ from run_helpers import call, lines_of, summary_of
 from scoring_helpers import scoring, write_rows
 
 from evalsuite.config import build_config
-from evalsuite.data.dataset import WHOLE_DATASET as ALL
+from evalsuite.data.subsets import WHOLE_DATASET as ALL
 from evalsuite.evaluation.evaluate import evaluate
 from evalsuite.evaluation.rescore import rescore
 from evalsuite.evaluation.score import score

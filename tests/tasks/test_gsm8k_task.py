@@ -7,7 +7,7 @@ import json
 import pytest
 from shared_data import SHARED_DATA
 
-from evalsuite.data.dataset import RowError
+from evalsuite.data.row_parser import RowError
 from evalsuite.metrics import numbers
 from evalsuite.tasks.base import Style
 from evalsuite.tasks.gsm8k import EXAMPLES, Gsm8kTask

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from evalsuite.data.dataset import RowError
+from evalsuite.data.row_parser import RowError
 from evalsuite.tasks.base import Style
 from evalsuite.tasks.judge import JudgeTask
 from evalsuite.types import FollowUpReply, Reply

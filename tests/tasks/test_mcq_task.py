@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalsuite.data.dataset import RowError
+from evalsuite.data.row_parser import RowError
 from evalsuite.tasks.base import Style
 from evalsuite.tasks.ceval import CEVAL_GROUPS, CEVAL_SUBJECTS
 from evalsuite.tasks.cmmlu import CMMLU_GROUPS

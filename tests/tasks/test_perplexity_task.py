@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from evalsuite.data.dataset import RowError
+from evalsuite.data.row_parser import RowError
 from evalsuite.tasks.base import Style
 from evalsuite.tasks.perplexity import PerplexityTask, TextRow
 from evalsuite.types import Measurement, Prompt, Reply

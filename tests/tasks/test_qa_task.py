@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from evalsuite.data.dataset import RowError
+from evalsuite.data.row_parser import RowError
 from evalsuite.metrics import english_words
 from evalsuite.tasks.base import Style
 from evalsuite.tasks.qa import QaTask

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evalsuite.data.dataset import RowError
+from evalsuite.data.row_parser import RowError
 from evalsuite.errors import InputError
 from evalsuite.tasks import KINDS, infer_kind, task_class
 from evalsuite.tasks.base import Metric, Style, Task, json_value, language_of, text_value

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from shared_data import SHARED_DATA
 
-from evalsuite.data.dataset import RowError
+from evalsuite.data.row_parser import RowError
 from evalsuite.tasks import infer_kind
 from evalsuite.tasks.base import Style
 from evalsuite.tasks.dialogues import FINISH_TOOL, SYSTEM
