@@ -158,7 +158,7 @@ def imported() -> None:
         settings = dict.fromkeys(("limit", "shots", "temperature", "max_tokens", "top_p", "seed", "judge"))
         job = SuiteJob(spec, "quiz", find_environment(spec.suite), settings, "")
         variant = Variant("m", "f")
-        runs = SuiteRuns([job], [variant], RunDirectory(folder), config, print)
+        runs = SuiteRuns([job], [variant], RunDirectory(folder), config)
         work = folder / "suites" / "m" / f"quiz-{job.identity('f')[:8]}"
         work.mkdir(parents=True)
         question = "Which of the following statements about the question is right? " * 8

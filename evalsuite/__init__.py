@@ -5,6 +5,7 @@ The public API, nothing else. Names are loaded on first use, so that importing t
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 from evalsuite._version import __version__
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from evalsuite.runs.run import Run, load_run
 
 __all__ = ["Comparison", "Run", "RunConfig", "__version__", "compare", "evaluate", "load_run"]
+
+logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 _HOMES = {
     "Comparison": "evalsuite.evaluation.compare",

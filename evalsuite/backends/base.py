@@ -7,23 +7,17 @@ form works on which engine stands in `table`, which engines there are in the pac
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol
 
 from evalsuite.endpoint.transport import Transport
 from evalsuite.models.checkpoint import Checkpoint, short_name
 
-Say: TypeAlias = Callable[[str], None]
-"""Takes sentences about how starting goes on."""
 NO_VARIABLES: Mapping[str, str] = MappingProxyType({})
-
-
-def silent(sentence: str) -> None:
-    """Say nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +90,6 @@ class Backend(Protocol):
         checkpoints: Sequence[Checkpoint],
         arguments: Mapping[str, str],
         log: Path,
-        say: Say = silent,
         environment: Mapping[str, str] = NO_VARIABLES,
     ) -> AbstractContextManager[Server]:
         """Start one server for all of them (each `shares` with the first), wait until it is ready, stop it at the end.

@@ -5,6 +5,7 @@ What differs between vLLM, LMDeploy and SGLang is an `EngineCommand`: its comman
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import shutil
@@ -18,12 +19,10 @@ from typing import Any
 from evalsuite.backends.base import (
     NO_VARIABLES,
     Availability,
-    Say,
     ServedModel,
     Server,
     base_name,
     have_same_base,
-    silent,
 )
 from evalsuite.backends.interpreters import installed, interpreter, variable
 from evalsuite.backends.ports import HOST, LAST_PORT, reserved_port
@@ -31,6 +30,8 @@ from evalsuite.backends.process import ProcessServer, ServerProcess
 from evalsuite.errors import CheckpointError, ConfigError, ServerError
 from evalsuite.models.checkpoint import Checkpoint
 from evalsuite.models.templates import TEMPLATE_FILE, find_template, template_hash
+
+logger = logging.getLogger(__name__)
 
 START_TIMEOUT_SECONDS = 3600.0
 """Shards of a large model on a network disk, then compiling; a child that dies ends the wait at once."""
@@ -125,7 +126,6 @@ class CommandBackend:
         checkpoints: Sequence[Checkpoint],
         arguments: Mapping[str, str],
         log: Path,
-        say: Say = silent,
         environment: Mapping[str, str] = NO_VARIABLES,
     ) -> Iterator[Server]:
         """See `Backend.serve`. `arguments`: `port`, or any option of the engine's server: `KEY=VALUE` is its `--KEY=VALUE`."""
@@ -144,13 +144,13 @@ class CommandBackend:
             with ServerProcess(
                 command, log, told, what=self.engine.title, memory_advice=self.engine.memory_advice
             ) as process:
-                stages = _Stages(process, say)
+                stages = _Stages(process)
                 names = {launch.name, *(() if self.engine.adapter_field else launch.adapters)}
                 process.wait_until(
                     lambda: stages.told() or names <= list_served_names(url), START_TIMEOUT_SECONDS
                 )
                 stages.told()
-                say(f"ready in {time.monotonic() - began:.0f} s: {package}")
+                logger.info("ready in %.0f s: %s", time.monotonic() - began, package)
                 facts = {"name": self.engine.title, "package": package} | stages.facts
                 facts["chat_template"] = _template_hash(self.engine, checkpoints[0])
                 base = ServedModel(url, launch.name, facts, _slots(self.engine, arguments))
@@ -265,9 +265,8 @@ def list_served_names(url: str) -> frozenset[str]:
 class _Stages:
     """Says how starting goes on, by the words in the server's log, and keeps the facts among them."""
 
-    def __init__(self, process: ServerProcess, say: Say) -> None:
+    def __init__(self, process: ServerProcess) -> None:
         self._process = process
-        self._say = say
         self._said = ""
         self.facts: dict[str, str] = {}
 
@@ -278,7 +277,7 @@ class _Stages:
             stage = next((stage for stage, pattern in STAGES if pattern.search(words)), "")
             if stage and stage != self._said:
                 self._said = stage
-                self._say(f"{stage} …")
+                logger.info("%s …", stage)
             if (told := DTYPE.search(words)) and told[1] != "auto":
                 self.facts.setdefault("dtype", told[1])
         return False

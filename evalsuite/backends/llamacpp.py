@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from evalsuite.backends.base import NO_VARIABLES, Availability, Say, ServedModel, Server, silent
+from evalsuite.backends.base import NO_VARIABLES, Availability, ServedModel, Server
 from evalsuite.backends.ports import HOST, LAST_PORT, refuse_taken_port
 from evalsuite.backends.process import ProcessServer, ServerProcess
 from evalsuite.errors import ConfigError, ServerError
@@ -64,7 +64,6 @@ class LlamaCppBackend:
         checkpoints: Sequence[Checkpoint],
         arguments: Mapping[str, str],
         log: Path,
-        say: Say = silent,
         environment: Mapping[str, str] = NO_VARIABLES,
     ) -> Iterator[Server]:
         """See `Backend.serve`. `arguments`: `n_ctx` (tokens a request), `n_parallel`, `n_threads`, `n_threads_batch`, `port`, or any parameter of llama.cpp."""

@@ -11,10 +11,8 @@ from evalsuite.backends.base import (
     NO_VARIABLES,
     Availability,
     ExistingServer,
-    Say,
     ServedModel,
     Server,
-    silent,
 )
 from evalsuite.errors import ConfigError
 from evalsuite.models.checkpoint import Checkpoint
@@ -40,7 +38,6 @@ class RemoteBackend:
         checkpoints: Sequence[Checkpoint],
         arguments: Mapping[str, str],
         log: Path,
-        say: Say = silent,
         environment: Mapping[str, str] = NO_VARIABLES,
     ) -> Iterator[Server]:
         """Yield the address."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import logging
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,16 +22,16 @@ from typing import Any
 from evalsuite.backends.base import (
     NO_VARIABLES,
     Availability,
-    Say,
     ServedModel,
     Server,
     base_name,
     have_same_base,
-    silent,
 )
 from evalsuite.backends.process import ProcessServer, ServerProcess
 from evalsuite.errors import CheckpointError, ConfigError, ServerError
 from evalsuite.models.checkpoint import Checkpoint
+
+logger = logging.getLogger(__name__)
 
 START_TIMEOUT_SECONDS = 3600.0
 """Shards of a large model on a network disk take long; a child that dies ends the wait at once."""
@@ -78,7 +79,6 @@ class TransformersBackend:
         checkpoints: Sequence[Checkpoint],
         arguments: Mapping[str, str],
         log: Path,
-        say: Say = silent,
         environment: Mapping[str, str] = NO_VARIABLES,
     ) -> Iterator[Server]:
         """See `Backend.serve`.
@@ -99,7 +99,7 @@ class TransformersBackend:
             note = json.loads(process.wait_for_note(START_TIMEOUT_SECONDS))
             if "error" in note:
                 raise ConfigError(f"--backend-arg: {note['error']}")
-            say(f"ready in {time.monotonic() - began:.0f} s: {note['dtype']} on {note['device']}")
+            logger.info("ready in %.0f s: %s on %s", time.monotonic() - began, note["dtype"], note["device"])
             served = {one.name: _served(one, parameters["models"][0]["name"], note) for one in checkpoints}
             yield ProcessServer(process, served)
 

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import gc
+import logging
 import sys
 import traceback
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
+from evalsuite._util.log_handlers import write_log
 from evalsuite._version import __version__
+from evalsuite.cli.global_options import split_global_options
 from evalsuite.errors import EvalsuiteError
 
+logger = logging.getLogger(__name__)
+
 INTERRUPTED = 130
-DEBUG_OPTION = "--debug"
 COLLECT_AFTER_ALLOCATIONS = 100_000
 """Modules live as long as the command, so looking through them for garbage again and again is wasted: leaving them
 out takes a tenth off a short run (measured with benchmarks/engine.py)."""
@@ -52,7 +56,7 @@ def application(words: Sequence[str] = ()) -> typer.Typer:
         help="Evaluate a language model as it will be deployed: serve it, ask it, score it, report it.",
         epilog="Exit codes: 0 complete · 2 bad input, nothing was sent · 3 incomplete, run it again to resume · "
         "4 the model server did not start or died · 100 a --fail-under or --fail-on-regression gate failed. "
-        "--debug with any command shows the traceback of an error.",
+        "With every command: --verbose, --quiet, --log-file FILE, --debug (show the traceback of an error).",
         callback=options,
     )
     for name in words[:1] if words and words[0] in COMMANDS else COMMANDS:
@@ -76,28 +80,39 @@ def options(
 
 
 def main() -> None:
-    """Run the command line; every error on purpose is one paragraph on standard error and its exit code."""
+    """Run the command line. An expected error ends as one paragraph on standard error and its exit code."""
     gc.freeze()
     gc.set_threshold(COLLECT_AFTER_ALLOCATIONS)
-    debug = DEBUG_OPTION in sys.argv
-    arguments = [argument for argument in sys.argv[1:] if argument != DEBUG_OPTION]
     try:
-        application(arguments)(args=arguments)
+        options, words = split_global_options(sys.argv[1:])
+        with write_log(options.level, options.log_file):
+            _run(words, debug=options.debug)
+    except EvalsuiteError as error:  # of the global options themselves
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    finally:
+        gc.freeze()
+
+
+def _run(words: Sequence[str], *, debug: bool) -> None:
+    """Run a command; an error that ends it is logged and becomes the exit code."""
+    try:
+        application(words)(args=words)
     except EvalsuiteError as error:
         if debug:
             traceback.print_exc()
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
+        _end(f"error: {error}", error.exit_code)
     except OSError as error:
         if debug:
             raise
         place = error.filename or "standard output"
-        print(f"error: {place}: {error.strerror or error}", file=sys.stderr)
-        sys.exit(EvalsuiteError.exit_code)
+        _end(f"error: {place}: {error.strerror or error}", EvalsuiteError.exit_code)
     except KeyboardInterrupt:
         if debug:
             raise
-        print("interrupted", file=sys.stderr)
-        sys.exit(INTERRUPTED)
-    finally:
-        gc.freeze()
+        _end("interrupted", INTERRUPTED)
+
+
+def _end(message: str, exit_code: int) -> NoReturn:
+    logger.error("%s", message)
+    sys.exit(exit_code)

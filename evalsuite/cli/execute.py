@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import io
+import logging
 import shutil
 import signal
 import sys
@@ -14,7 +15,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from evalsuite.backends.base import ServedModel
-from evalsuite.cli.progress import display
+from evalsuite.cli.progress import show_progress
 from evalsuite.config import build_config, build_deploy_config, build_score_config, read_config_file
 from evalsuite.errors import EvalsuiteError, ServerError
 from evalsuite.evaluation.evaluate import Prepared, evaluate, prepare
@@ -25,6 +26,8 @@ from evalsuite.types import Prompt, Reply
 
 if TYPE_CHECKING:
     from evalsuite.evaluation.export import Destination, ExportResult
+
+logger = logging.getLogger(__name__)
 
 EXPORT_LOG_PREFIX = "evalsuite-export-"
 PLACEHOLDER_REPLY = "(the model's reply)"
@@ -40,7 +43,7 @@ def execute_run(given: Mapping[str, Any], *, config_file: Path | None, dry_run: 
         return
     _handle_as_interrupt(signal.SIGTERM)
     gc.freeze()
-    _print_run(lambda: evaluate(config, display=display, notify=_note), as_json=as_json)
+    _print_run(lambda: evaluate(config, progress=show_progress), as_json=as_json)
 
 
 def execute_deploy(
@@ -59,15 +62,15 @@ def execute_deploy(
         show(answering)
 
     try:
-        deploy(config, _note, ready)
+        deploy(config, ready)
     except KeyboardInterrupt:
         if not holding:
             raise
-        _note("ended")
+        logger.info("ended")
 
 
 def execute_export(
-    work: Callable[[Destination, Path, Callable[[str], None]], ExportResult],
+    work: Callable[[Destination, Path], ExportResult],
     out: Path,
     *,
     force: bool,
@@ -81,7 +84,7 @@ def execute_export(
     folder = Path(tempfile.mkdtemp(prefix=EXPORT_LOG_PREFIX))
     keep = False
     try:
-        exported = work(Destination(out.expanduser(), force), folder / "export.log", _note)
+        exported = work(Destination(out.expanduser(), force), folder / "export.log")
     except ServerError:
         keep = (folder / "export.log").exists()
         raise
@@ -99,7 +102,7 @@ def execute_score(given: Mapping[str, Any], *, config_file: Path | None, as_json
     config = build_score_config(*_values(given, config_file))
     _handle_as_interrupt(signal.SIGTERM)
     gc.freeze()
-    _print_run(lambda: score(config, display=display, notify=_note), as_json=as_json)
+    _print_run(lambda: score(config, progress=show_progress), as_json=as_json)
 
 
 def execute_rescore(
@@ -123,7 +126,7 @@ def execute_report(run: Path, *, as_json: bool) -> None:
     rendered = rebuild(run)
     _print_results(rendered.path, as_json=as_json)
     if not rendered.complete:
-        _note(f"incomplete: {rendered.summary['problem']}")
+        logger.warning("incomplete: %s", rendered.summary["problem"])
 
 
 def execute_view(folder: Path, port: int | None) -> None:
@@ -138,7 +141,7 @@ def execute_view(folder: Path, port: int | None) -> None:
     try:
         view(folder, port, ready)
     except KeyboardInterrupt:
-        _note("ended")
+        logger.info("ended")
 
 
 def execute_import(
@@ -148,9 +151,7 @@ def execute_import(
     from evalsuite.evaluation.import_results import import_results
 
     replace_unencodable_output()
-    _print_run(
-        lambda: import_results(path, out=out, name=name, data=data, fresh=fresh, say=_note), as_json=as_json
-    )
+    _print_run(lambda: import_results(path, out=out, name=name, data=data, fresh=fresh), as_json=as_json)
 
 
 def _values(given: Mapping[str, Any], config_file: Path | None) -> tuple[dict[str, Any], str]:
@@ -178,10 +179,6 @@ def replace_unencodable_output() -> None:
     """A terminal without UTF-8 shows question marks; it is no reason to lose the results."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
-
-
-def _note(sentence: str) -> None:
-    print(sentence, file=sys.stderr, flush=True)
 
 
 def _print_results(path: Path, *, as_json: bool) -> None:

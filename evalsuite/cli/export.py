@@ -40,10 +40,10 @@ def merge(
       evalsuite export merge --ckpt models/Qwen3-8B --adapter out/checkpoint-500 --out merged
     """  # noqa: D301 - the formatter wants the real character
 
-    def work(place: Any, log: Path, say: Callable[[str], None]) -> ExportResult:
+    def work(place: Any, log: Path) -> ExportResult:
         from evalsuite.evaluation.export import export_merge
 
-        return export_merge(ckpt, adapter, place, log, say)
+        return export_merge(ckpt, adapter, place, log)
 
     _execute(work, out, force=force)
 
@@ -64,11 +64,11 @@ def quantize(
       evalsuite export quantize --ckpt merged --method w4a16-gptq --calibration qa.csv --out merged-w4a16
     """  # noqa: D301 - the formatter wants the real character
 
-    def work(place: Any, log: Path, say: Callable[[str], None]) -> ExportResult:
+    def work(place: Any, log: Path) -> ExportResult:
         from evalsuite.evaluation.export import export_quantized
 
         return export_quantized(
-            ckpt, adapter, method, place, log, say, calibration=calibration, rows=calibration_rows
+            ckpt, adapter, method, place, log, calibration=calibration, rows=calibration_rows
         )
 
     _execute(work, out, force=force)
@@ -88,10 +88,10 @@ def gguf(
       evalsuite export gguf --ckpt models/Qwen3-8B --adapter out/checkpoint-500 --quant Q4_K_M --out sft.gguf
     """  # noqa: D301 - the formatter wants the real character
 
-    def work(place: Any, log: Path, say: Callable[[str], None]) -> ExportResult:
+    def work(place: Any, log: Path) -> ExportResult:
         from evalsuite.evaluation.export import export_gguf
 
-        return export_gguf(ckpt, adapter, quant, place, log, say)
+        return export_gguf(ckpt, adapter, quant, place, log)
 
     _execute(work, out, force=force)
 
@@ -101,9 +101,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(export)
 
 
-def _execute(
-    work: Callable[[Any, Path, Callable[[str], None]], ExportResult], out: Path, *, force: bool
-) -> None:
+def _execute(work: Callable[[Any, Path], ExportResult], out: Path, *, force: bool) -> None:
     from evalsuite.cli.execute import execute_export
 
     execute_export(work, out, force=force, show=show_exported)

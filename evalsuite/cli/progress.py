@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from evalsuite._util.log_handlers import notes_are_shown
 from evalsuite.formatting.numbers import format_duration, format_rate
 from evalsuite.runs.meter import RunProgress
 
@@ -16,8 +17,11 @@ PLAIN_LINE_SECONDS = 10.0
 
 
 @contextmanager
-def display(meter: RunProgress) -> Iterator[None]:
-    """Show the meter until the block ends."""
+def show_progress(meter: RunProgress, /) -> Iterator[None]:
+    """Show the counters until the block ends: a `runs.meter.Progress`. Nothing is shown with `--quiet`."""
+    if not notes_are_shown():
+        yield
+        return
     started = time.perf_counter()
     done_before = meter.done
     live = _live if sys.stderr.isatty() else _plain

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
@@ -33,7 +32,7 @@ def install(
         if name not in SUITES:
             raise ConfigError(f"there is no suite '{name}'; there are: {', '.join(SUITES)}.")
     for name in names:
-        make(SUITES[name], fresh=fresh, say=lambda sentence: print(sentence, file=sys.stderr, flush=True))
+        make(SUITES[name], fresh=fresh)
 
 
 @app.command("list")

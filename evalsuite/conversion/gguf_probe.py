@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from evalsuite.conversion.scripts.reading import ANSWER_TOKENS, CANDIDATES, QUES
 from evalsuite.conversion.staging import Worker
 from evalsuite.errors import ServerError
 from evalsuite.models.checkpoint import Checkpoint
+
+logger = logging.getLogger(__name__)
 
 TIMEOUT_SECONDS = 600.0
 NAME = "made"
@@ -33,7 +36,7 @@ def read_gguf(file: Path, worker: Worker) -> Reading:
     import httpx
 
     checkpoint = Checkpoint(NAME, NAME, str(file), "gguf", "", file)
-    worker.say("loading what was saved …")
+    logger.info("loading what was saved …")
     with LlamaCppBackend().serve([checkpoint], {"n_ctx": "1024", "n_parallel": "1"}, worker.log) as server:
         address = server.served[NAME].base_url.removesuffix("/v1")
         try:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evalsuite._util.user_cache import cache_folder
-from evalsuite.backends.base import Say
 from evalsuite.errors import CheckpointError
 from evalsuite.models.checkpoint import Adapter, Checkpoint, combine_fingerprints
 from evalsuite.models.folder import MANIFEST, read_folder
@@ -16,6 +16,8 @@ from evalsuite.models.folder import MANIFEST, read_folder
 if TYPE_CHECKING:
     from evalsuite.conversion.produce import ConversionResult
     from evalsuite.conversion.staging import Worker
+
+logger = logging.getLogger(__name__)
 
 DISK_ADVICE = "set EVALSUITE_CACHE to a folder on a larger disk, that can be written."
 MERGES = frozenset({"merge", "llama-pro"})
@@ -33,7 +35,7 @@ def check_can_be_prepared(checkpoint: Checkpoint) -> None:
         require_packages(MERGE_PACKAGES, f"--merge: {checkpoint.name}", "transformers")
 
 
-def made(checkpoint: Checkpoint, log: Path, say: Say) -> Checkpoint:
+def made(checkpoint: Checkpoint, log: Path) -> Checkpoint:
     """The checkpoint as it can be served, made now where it is not there yet.
 
     Raises `CheckpointError` where there is no space for it, `ServerError` with the last lines of the log when making fails.
@@ -42,7 +44,7 @@ def made(checkpoint: Checkpoint, log: Path, say: Say) -> Checkpoint:
         return checkpoint
     from evalsuite.conversion.staging import Worker
 
-    maker = _Maker(Worker(log, say))
+    maker = _Maker(Worker(log))
     for step in checkpoint.recipe:
         checkpoint = maker.merged(checkpoint) if step in MERGES else maker.converted(checkpoint)
     return replace(checkpoint, recipe=())
@@ -83,7 +85,7 @@ class _Maker:
         folder = merged_folder(checkpoint)
         if not is_whole(folder):
             assert checkpoint.path
-            self.worker.say(f"merging {checkpoint.name} into {folder} …")
+            logger.info("merging %s into %s …", checkpoint.name, folder)
             check_space(folder, weights_bytes(checkpoint.path), DISK_ADVICE)
             with staging_folder(folder, DISK_ADVICE) as bench:
                 result = bench / folder.name
@@ -124,7 +126,7 @@ class _Maker:
             return
         from evalsuite.conversion.staging import check_space, publish, staging_folder
 
-        self.worker.say(f"converting into {target} …")
+        logger.info("converting into %s …", target)
         check_space(target, size, DISK_ADVICE)
         with staging_folder(target, DISK_ADVICE) as bench:
             write(bench / target.name)

@@ -6,6 +6,7 @@ caller's, which gives the result its name.
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -31,6 +32,8 @@ from evalsuite.errors import FidelityError, ServerError
 from evalsuite.models.checkpoint import Checkpoint
 from evalsuite.models.folder import ADAPTER_CONFIG, text_files
 from evalsuite.models.quantization import EXPORT_METHODS, LIBRARIES, Library
+
+logger = logging.getLogger(__name__)
 
 MERGE_PACKAGES = ("torch", "transformers", "peft")
 READ_PACKAGES = ("torch", "transformers")
@@ -214,7 +217,7 @@ def convert_into(source: Path, kind: str, target: Path, worker: Worker) -> Conve
     direct = kind in CONVERTED
     whole = target if direct else bench / "whole.gguf"
     words = model_command(converters, source, whole, kind.lower() if direct else "auto")
-    worker.say("converting to GGUF …")
+    logger.info("converting to GGUF …")
     worker.run([sys.executable, "-c", SCRIPT_CHILD, *words], "the conversion to GGUF")
     made_with = {"converters": str(converters)}
     if not direct:
@@ -240,7 +243,7 @@ def _quantize_gguf(whole: Path, kind: str, target: Path, worker: Worker) -> dict
             "made_with"
         ]
         return made_with
-    worker.say(f"quantizing to {kind} …")
+    logger.info("quantizing to %s …", kind)
     words = [str(program), str(whole), str(target), kind]
     worker.run([sys.executable, "-c", PROGRAM_CHILD, *words], QUANTIZER)
     return {QUANTIZER: str(program)}

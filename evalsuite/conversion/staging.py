@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import re
 import shutil
@@ -21,11 +22,12 @@ from pathlib import Path
 from typing import Any
 
 from evalsuite._version import __version__
-from evalsuite.backends.base import Say
 from evalsuite.backends.process import ServerProcess
 from evalsuite.conversion.scripts import CHILD, PACKAGE, PROGRESS
 from evalsuite.errors import CheckpointError
 from evalsuite.models.checkpoint import Checkpoint
+
+logger = logging.getLogger(__name__)
 
 TIMEOUT_SECONDS = 7 * 86400.0
 """Calibrating a large model takes hours; a process that dies ends the wait at once."""
@@ -78,10 +80,9 @@ def check_space(target: Path, needed: float, advice: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """Starts the processes, and says how far they are. Their output goes to `log`."""
+    """Starts the processes and logs how far they are. Their output goes to the file `log`."""
 
     log: Path
-    say: Say
 
     def make(
         self, module: str, job: Mapping[str, Any], bench: Path, what: str, python: str = sys.executable
@@ -98,7 +99,7 @@ class Worker:
     def run(self, command: Sequence[str], what: str) -> str:
         """Run a command that reports one line. Raises `ServerError` with its last words."""
         with (
-            _narrated(self.log, what, self.say),
+            _narrated(self.log, what),
             ServerProcess(command, self.log, ENVIRONMENT, what=what) as process,
         ):
             return process.wait_for_note(TIMEOUT_SECONDS)
@@ -146,8 +147,8 @@ def _alive(pid: int) -> bool:
 
 
 @contextmanager
-def _narrated(log: Path, what: str, say: Say) -> Iterator[None]:
-    """Say what a process writes of its progress, and when it is silent for long that it still works."""
+def _narrated(log: Path, what: str) -> Iterator[None]:
+    """Log the progress that a process writes, and that it still works when it is silent for long."""
     ended = threading.Event()
     start = log.stat().st_size if log.exists() else 0
 
@@ -159,10 +160,10 @@ def _narrated(log: Path, what: str, say: Say) -> Iterator[None]:
             with contextlib.suppress(OSError):
                 place, told = _progress(log, place)
                 for sentence in told:
-                    say(f"{sentence} …")
+                    logger.info("%s …", sentence)
                     spoke = time.monotonic()
                 if not over and time.monotonic() - spoke > SILENCE_SECONDS:
-                    say(f"{what} is at work for {time.monotonic() - began:.0f} s{_percent(log)} …")
+                    logger.info("%s is at work for %.0f s%s …", what, time.monotonic() - began, _percent(log))
                     spoke = time.monotonic()
 
     thread = threading.Thread(target=follow, name="evalsuite-narrator", daemon=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -14,12 +15,14 @@ from evalsuite.endpoint.client import Ask, Endpoint
 if TYPE_CHECKING:
     from evalsuite.endpoint.reply_store import ReplyStore
 
+logger = logging.getLogger(__name__)
+
 Wrap = Callable[[Ask], Ask]
 RANDOM_REPLIES_NOTE = "--cache: replies are drawn at random at a temperature above 0, so those are neither taken from the cache nor kept."
 
 
 @contextmanager
-def open_cache(folder: Path | None, notify: Callable[[str], None]) -> Iterator[ReplyStore | None]:
+def open_cache(folder: Path | None) -> Iterator[ReplyStore | None]:
     """The store in a folder; None where the user names none. What did not work is said at the end.
 
     Raises `ConfigError` for a folder that cannot be written.
@@ -36,7 +39,7 @@ def open_cache(folder: Path | None, notify: Callable[[str], None]) -> Iterator[R
     finally:
         store.close()
         for sentence in store.problems():
-            notify(f"note: {sentence}")
+            logger.warning("note: %s", sentence)
 
 
 def wrap_with_cache(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ from evalsuite.backends.base import ServedModel
 from evalsuite.config import RunConfig
 from evalsuite.data.spec import is_suite_spec
 from evalsuite.errors import EndpointError, EvalsuiteError, RunIncomplete
-from evalsuite.evaluation.executor import Asking, Display
+from evalsuite.evaluation.executor import Asking
 from evalsuite.evaluation.results import (
     Stopwatch,
     check_baseline,
@@ -24,6 +24,7 @@ from evalsuite.evaluation.results import (
 from evalsuite.evaluation.run_state import RunState
 from evalsuite.models.checkpoint import Checkpoint, served_checkpoint
 from evalsuite.runs.directory import RunDirectory, lock_run_directory
+from evalsuite.runs.meter import Progress, no_progress
 from evalsuite.runs.plan import DatasetPlan, plan_datasets
 from evalsuite.runs.run import Run
 from evalsuite.serving.endpoints import model_endpoint
@@ -31,6 +32,8 @@ from evalsuite.serving.variants import ServingPlan, build_serving, plan_serving
 
 if TYPE_CHECKING:
     from evalsuite.suites.jobs import SuiteJob
+
+logger = logging.getLogger(__name__)
 
 SERVED_MODEL_NOTE = (
     "A served model is known by its address and name alone: if another checkpoint answers there now, "
@@ -40,8 +43,6 @@ INCOMPLETE_ADVICE = (
     "Run the same command again to ask for them, "
     "or add --on-error skip (leave them out) or --on-error wrong (count them as wrong)."
 )
-
-Notify = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -91,44 +92,41 @@ def _suites(config: RunConfig, plans: Sequence[DatasetPlan]) -> tuple[SuiteJob, 
 def evaluate(
     config: RunConfig,
     *,
-    display: Display | None = None,
-    notify: Notify | None = None,
+    progress: Progress = no_progress,
     serving: ServingPlan | None = None,
 ) -> Run:
     """Run an evaluation, or resume it, and return it with its results.
 
-    `display` shows a `RunProgress` while requests go on; `notify` takes sentences about what happens; `serving` is who
+    `progress` shows a `RunProgress` while requests go on (see `runs.meter.Progress`); notes about the run are logged; `serving` is who
     answers, where the configuration does not name it (a model in memory). Raises
     `EvalsuiteError`; where results were written all the same (`RunIncomplete`, `ServerError`, `GateFailed`), the
     error's `run_directory` names them, and the same call resumes.
     """
     prepared = prepare(config, serving)
     with lock_run_directory(prepared.path, fresh=config.fresh) as directory:
-        return _Evaluation(
-            prepared, directory, display or (lambda _: nullcontext()), notify or (lambda _: None)
-        ).run()
+        return _Evaluation(prepared, directory, progress).run()
 
 
 class _Evaluation:
     """One pass over all variants of a prepared run."""
 
-    def __init__(self, prepared: Prepared, directory: RunDirectory, display: Display, notify: Notify) -> None:
+    def __init__(self, prepared: Prepared, directory: RunDirectory, progress: Progress) -> None:
         self._config = prepared.config
         self._directory = directory
-        self._notify = notify
         self._stopwatch = Stopwatch()
-        self._state = RunState(
-            prepared.config, prepared.serving, prepared.plans, directory, prepared.suites, notify
-        )
-        self._executor = Asking(self._state, notify, display, self._stopwatch)
+        self._state = RunState(prepared.config, prepared.serving, prepared.plans, directory, prepared.suites)
+        self._executor = Asking(self._state, progress, self._stopwatch)
 
     def run(self) -> Run:
         meter = self._state.meter
         unknown = self._config.base_url and not self._config.model_revision
         if meter.reused:
-            self._notify(
-                f"{meter.reused} of {meter.total} samples are finished already; {meter.owed} are asked."
-                + (f" {SERVED_MODEL_NOTE}" if unknown else "")
+            logger.info(
+                "%d of %d samples are finished already; %d are asked.%s",
+                meter.reused,
+                meter.total,
+                meter.owed,
+                f" {SERVED_MODEL_NOTE}" if unknown else "",
             )
         problem: EvalsuiteError | None = None
         try:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from contextlib import AbstractContextManager, AsyncExitStack, ExitStack
+import logging
+from collections.abc import Coroutine, Mapping, Sequence
+from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from evalsuite._util.event_loop import run_to_end
-from evalsuite.backends.base import ExistingServer, Say, ServedModel, Server
+from evalsuite.backends.base import ExistingServer, ServedModel, Server
 from evalsuite.endpoint.client import Endpoint
 from evalsuite.endpoint.logprob_probe import find_logprob_form
 from evalsuite.endpoint.reply_cache import RANDOM_REPLIES_NOTE, Wrap, open_cache, wrap_with_cache
@@ -19,7 +20,7 @@ from evalsuite.evaluation.run_state import RunState
 from evalsuite.models.checkpoint import Checkpoint
 from evalsuite.runs.inference import Inference
 from evalsuite.runs.journal import Journal
-from evalsuite.runs.meter import RunProgress
+from evalsuite.runs.meter import Progress
 from evalsuite.runs.plan import Judge
 from evalsuite.runs.resume import PreviousReplies
 from evalsuite.runs.work import Work
@@ -32,12 +33,13 @@ if TYPE_CHECKING:
     from evalsuite.endpoint.reply_store import ReplyStore
     from evalsuite.evaluation.cached_variants import ServerFacts
 
-Display = Callable[[RunProgress], AbstractContextManager[object]]
+logger = logging.getLogger(__name__)
+
 EXIT_WAIT_SECONDS = 3.0
 """How long after requests failed a server is given to turn out dead: longer than its supervisor takes to clear up."""
 ONCE_MORE = "It is started once more; what is finished is kept."
 TWICE = "It had been started once more already. What is finished is kept: the same command resumes."
-IN_CACHE = "{name}: every reply is in the cache, so its server is not started."
+IN_CACHE = "%s: every reply is in the cache, so its server is not started."
 LETTER_ALONE = (
     "The server does not go on with a turn of the assistant that was begun for it: "
     "--mcq-mode logprob asks for the letter as the whole reply (logprob:letter in signatures)."
@@ -68,8 +70,7 @@ class Asking:
     """Asks everything that a ledger owes; `display` shows its meter from the first server that is ready to the end."""
 
     state: RunState
-    notify: Say
-    display: Display
+    progress: Progress
     stopwatch: Stopwatch
     _shown: bool = False
     _cache: ReplyStore | None = None
@@ -94,10 +95,10 @@ class Asking:
         if len(plans) <= 1:
             return [[PlacedServer(plan)] for plan in plans]
         most = None if config.servers == "auto" else config.servers
-        return group_servers(plans, most, tuple(config.backend_arg), self.notify)
+        return group_servers(plans, most, tuple(config.backend_arg))
 
     def _open_cache(self) -> None:
-        self._cache = self._stack.enter_context(open_cache(self.state.config.cache, self.notify))
+        self._cache = self._stack.enter_context(open_cache(self.state.config.cache))
         drawn = any(
             plan.generation.temperature
             for work in self.state.works
@@ -105,7 +106,7 @@ class Asking:
             if work.count_owed(plan)
         )
         if self._cache and drawn:
-            self.notify(RANDOM_REPLIES_NOTE)
+            logger.info(RANDOM_REPLIES_NOTE)
 
     def _answer_from_cache(self) -> None:
         """Answer those variants whose every reply is in the cache: for them no server is started."""
@@ -121,7 +122,7 @@ class Asking:
             told = find_server_facts(self._cache, self.state, checkpoint)
             if told:
                 found[checkpoint.name] = told
-                self.notify(IN_CACHE.format(name=checkpoint.name))
+                logger.info(IN_CACHE, checkpoint.name)
         if not found:
             return
         self._show()
@@ -149,7 +150,7 @@ class Asking:
         endpoint = await stack.enter_async_context(model_endpoint(self.state.config, served))
         endpoint.told = told.models
         for warning in self.state.record_cached(checkpoint, told.facts):
-            self.notify(warning)
+            logger.warning("%s", warning)
         work = self.state.work(checkpoint)
         parties = await self._connect_parties(work.judge, endpoint, stack)
         return VariantSession(
@@ -172,7 +173,7 @@ class Asking:
                 except ServerDied as death:
                     if not first:
                         raise ServerDied(f"{death}\n{TWICE}") from death
-                    self.notify(f"{death}\n{ONCE_MORE}")
+                    logger.warning("%s\n%s", death, ONCE_MORE)
                 else:
                     return
             self.state.reconcile()
@@ -181,13 +182,13 @@ class Asking:
         plan = placed.plan
         owed = self.state.owed(plan)
         log = self.state.directory.server_log(plan.name)
-        server = start(plan, owed, self.state.config.backend_arg, log, self.notify, placed.environment)
+        server = start(plan, owed, self.state.config.backend_arg, log, placed.environment)
         return RunningServer(stack.enter_context(server), owed)
 
     def _show(self) -> None:
         if not self._shown:
             self._shown = True
-            self._stack.enter_context(self.display(self.state.meter))
+            self._stack.enter_context(self.progress(self.state.meter))
 
     def _ask_servers(self, running: Sequence[RunningServer]) -> None:
         """Ask all of them. Raises `ServerDied` where that is why requests failed."""
@@ -235,7 +236,7 @@ class Asking:
         async with model_endpoint(self.state.config, served) as endpoint:
             await check_model(endpoint, ())
         for warning in await self.state.record_server(checkpoint, served):
-            self.notify(warning)
+            logger.warning("%s", warning)
 
     async def _open_session(
         self, server: Server, checkpoint: Checkpoint, stack: AsyncExitStack
@@ -246,7 +247,7 @@ class Asking:
         parties = await self._connect_parties(work.judge, endpoint, stack)
         await check_model(endpoint, [plan for plan in work.plans if work.count_owed(plan)])
         for warning in await self.state.record_server(checkpoint, served):
-            self.notify(warning)
+            logger.warning("%s", warning)
         await self._choose_logprob_form(checkpoint, endpoint, continues=served.continues_turns)
         if self._cache:
             from evalsuite.evaluation.cached_variants import store_server_facts
@@ -312,7 +313,7 @@ class Asking:
             continues=continues,
         )
         if form != plan.style.logprob:
-            self.notify(LETTER_ALONE)
+            logger.warning(LETTER_ALONE)
             self.state.set_logprob_form(form)
 
 

@@ -6,13 +6,13 @@ is made stands under its name only when it was loaded again and found near its s
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from evalsuite.backends.base import Say
 from evalsuite.backends.devices import has_gpu
 from evalsuite.conversion.gguf_probe import require_llama_cpp
 from evalsuite.conversion.llama_cpp import CONVERTED, QUANTIZED
@@ -37,6 +37,8 @@ from evalsuite.models.folder import MANIFEST
 from evalsuite.models.quantization import EXPORT_METHODS
 from evalsuite.models.recognise import find_checkpoint
 from evalsuite.models.variants import find_variants, merged
+
+logger = logging.getLogger(__name__)
 
 ANOTHER_PLACE = "name a place on a larger disk with --out, that can be written."
 BITS_OF_SOURCE = 16
@@ -65,7 +67,7 @@ class Destination:
     force: bool = False
 
 
-def export_merge(ckpt: str, adapter: str | None, place: Destination, log: Path, say: Say) -> ExportResult:
+def export_merge(ckpt: str, adapter: str | None, place: Destination, log: Path) -> ExportResult:
     """Write a base with its adapters merged into it. Raises `InputError` before anything is made, `ServerError`, `FidelityError`."""
     source = _source(ckpt, adapter)
     if not source.recipe:
@@ -80,7 +82,7 @@ def export_merge(ckpt: str, adapter: str | None, place: Destination, log: Path, 
     began = time.monotonic()
     with staging_folder(place.out, ANOTHER_PLACE) as bench:
         result = bench / place.out.name
-        facts = merge_into(source, result, Worker(log, say))
+        facts = merge_into(source, result, Worker(log))
         return _publish_result(result, "merge", source, facts, place, size, began)
 
 
@@ -90,7 +92,6 @@ def export_quantized(
     method: str,
     place: Destination,
     log: Path,
-    say: Say,
     *,
     calibration: str | None = None,
     rows: int,
@@ -124,13 +125,13 @@ def export_quantized(
         from evalsuite.evaluation.calibration import read_calibration_prompts
 
         prompts, data = read_calibration_prompts(calibration, rows)
-        say(f"calibration: {len(prompts)} prompts of {calibration}")
+        logger.info("calibration: %d prompts of %s", len(prompts), calibration)
     assert source.path
     size = weights_bytes(source.path)
     check_space(place.out, size * (how.share + (1 if source.recipe else 0)), ANOTHER_PLACE)
     began = time.monotonic()
     with staging_folder(place.out, ANOTHER_PLACE) as bench:
-        worker = Worker(log, say)
+        worker = Worker(log)
         result = bench / place.out.name
         folder = _merged_source(source, bench, worker)
         facts = quantize_into(folder, method, result, worker, prompts, MAX_CALIBRATION_TOKENS)
@@ -140,9 +141,7 @@ def export_quantized(
         )
 
 
-def export_gguf(
-    ckpt: str, adapter: str | None, kind: str, place: Destination, log: Path, say: Say
-) -> ExportResult:
+def export_gguf(ckpt: str, adapter: str | None, kind: str, place: Destination, log: Path) -> ExportResult:
     """Write a checkpoint as one GGUF file; of an adapter, merged first. Raises as `export_merge` does."""
     kind = kind.upper()
     known = [name for name in (*CONVERTED, *QUANTIZED) if name != "AUTO"]
@@ -164,7 +163,7 @@ def export_gguf(
     check_space(place.out, size * (bits / BITS_OF_SOURCE + (1 if source.recipe else 0)), ANOTHER_PLACE)
     began = time.monotonic()
     with staging_folder(place.out, ANOTHER_PLACE) as bench:
-        worker = Worker(log, say)
+        worker = Worker(log)
         result = bench / place.out.name
         facts = convert_into(_merged_source(source, bench, worker), kind, result, worker)
         return _publish_result(result, "gguf", source, facts, place, size, began)

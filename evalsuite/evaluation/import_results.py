@@ -6,8 +6,9 @@ Nothing is asked, nothing judged again, and PATH is never written to.
 from __future__ import annotations
 
 import hashlib
+import logging
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,8 @@ from evalsuite.runs.plan import unique_name
 from evalsuite.runs.provenance import environment_info
 from evalsuite.runs.run import Run, load_run
 from evalsuite.runs.summary import DatasetResults
+
+logger = logging.getLogger(__name__)
 
 READERS: Mapping[str, str] = {
     "LLaMA-Factory's evaluator": "evalsuite.imports.llamafactory",
@@ -52,7 +55,6 @@ def import_results(
     name: str | None = None,
     data: Path | None = None,
     fresh: bool = False,
-    say: Callable[[str], None] = lambda _: None,
 ) -> Run:
     """Read what a tool left at `path` and make a run of it. Raises `InputError` for what is not known or not whole.
 
@@ -61,7 +63,8 @@ def import_results(
     if not path.exists():
         raise InputError(f"{path}: no such file or folder.")
     tool, found = _read(path, data)
-    say(f"{path}: {tool}, {sum(len(one.samples) for one in found)} samples of {len(found)} datasets")
+    samples = sum(len(one.samples) for one in found)
+    logger.info("%s: %s, %d samples of %d datasets", path, tool, samples, len(found))
     with lock_run_directory(out / (name or f"{path.resolve().stem}-imported"), fresh=fresh) as directory:
         before = directory.read_json(RUN_FILE) or {}
         if any(variant.get("form") != IMPORTED for variant in before.get("variants", ())):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from evalsuite.backends.base import ServedModel, silent
+from evalsuite.backends.base import ServedModel
 from evalsuite.config import RunConfig
 from evalsuite.evaluation.results import build_run_info
 from evalsuite.models.checkpoint import Checkpoint
@@ -36,7 +36,6 @@ class RunState:
         plans: Sequence[DatasetPlan],
         directory: RunDirectory,
         jobs: Sequence[SuiteJob] = (),
-        say: Callable[[str], None] = silent,
     ) -> None:
         self.config = config
         self.serving = serving
@@ -50,14 +49,14 @@ class RunState:
             self._plan_with_logprob_form("letter")
         self._works: dict[str, Work] = {}
         self._proved: set[str] = set()
-        self.suites = self._suite_runs(jobs, say) if jobs else None
+        self.suites = self._suite_runs(jobs) if jobs else None
         """Benchmarks that other suites ask."""
         self.reconcile()
 
-    def _suite_runs(self, jobs: Sequence[SuiteJob], say: Callable[[str], None]) -> SuiteRuns:
+    def _suite_runs(self, jobs: Sequence[SuiteJob]) -> SuiteRuns:
         from evalsuite.suites.suite_runs import SuiteRuns  # what only they need
 
-        return SuiteRuns(jobs, self._variants(), self.directory, self.config, say)
+        return SuiteRuns(jobs, self._variants(), self.directory, self.config)
 
     @property
     def works(self) -> list[Work]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+import logging
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +25,7 @@ from evalsuite.evaluation.results import (
 from evalsuite.runs.directory import RUN_FILE, RunDirectory, find_run_directory, lock_run_directory
 from evalsuite.runs.inference import NO_PREDICTION, Inference
 from evalsuite.runs.journal import Journal
-from evalsuite.runs.meter import RunProgress
+from evalsuite.runs.meter import Progress, RunProgress, no_progress
 from evalsuite.runs.predictions import PredictedSample, PredictionPlan, plan_predictions
 from evalsuite.runs.provenance import environment_info
 from evalsuite.runs.records import failed_score, sample_line
@@ -38,6 +38,8 @@ from evalsuite.types import Party
 
 if TYPE_CHECKING:
     from evalsuite.endpoint.reply_store import ReplyStore
+
+logger = logging.getLogger(__name__)
 
 MISSING = "missing_prediction"
 FILL_IN = (
@@ -68,8 +70,7 @@ def prepare_score(config: ScoreConfig) -> PreparedScore:
 def score(
     config: ScoreConfig,
     *,
-    display: Callable[[RunProgress], AbstractContextManager[object]] = lambda _: nullcontext(),
-    notify: Callable[[str], None] = lambda _: None,
+    progress: Progress = no_progress,
 ) -> Run:
     """Score predictions into a run directory and return the run. Raises `EvalsuiteError`, as `evaluate` does.
 
@@ -83,10 +84,17 @@ def score(
     prepared = prepare_score(config)
     for plan in prepared.plans:
         told = ", told from the columns" if plan.recognised else ""
-        notify(f"{plan.spec.target}: {plan.rows} rows of kind {plan.task.kind}, {plan.layout} layout{told}")
+        logger.info(
+            "%s: %d rows of kind %s, %s layout%s",
+            plan.spec.target,
+            plan.rows,
+            plan.task.kind,
+            plan.layout,
+            told,
+        )
     with lock_run_directory(prepared.path, fresh=config.fresh) as directory:
         _refuse_run_of_a_model(directory)
-        return _scored(prepared, directory, display, notify)
+        return _scored(prepared, directory, progress)
 
 
 def _named_run(config: ScoreConfig) -> Path | None:
@@ -112,8 +120,7 @@ def _refuse_run_of_a_model(directory: RunDirectory) -> None:
 def _scored(
     prepared: PreparedScore,
     directory: RunDirectory,
-    display: Callable[[RunProgress], AbstractContextManager[object]],
-    notify: Callable[[str], None],
+    progress: Progress,
 ) -> Run:
     config, meter, stopwatch = prepared.config, RunProgress(), Stopwatch()
     works = [new_work(plan.variant, [plan], config.on_error) for plan in prepared.plans]
@@ -126,11 +133,11 @@ def _scored(
     problem: EvalsuiteError | None = None
     try:
         if meter.owed:
-            with display(meter), Journal(directory.journal) as journal, stopwatch.working():
+            with progress(meter), Journal(directory.journal) as journal, stopwatch.working():
                 for job in _jobs(work for work in works if not work.judge):
                     journal.append(_judged(job, meter))
                 judged = [work for work in works if work.judge]
-                with open_cache(config.cache if judged else None, notify) as cache:
+                with open_cache(config.cache if judged else None) as cache:
                     for work in judged:
                         asked = _ask_judge(config, work, directory, journal, meter, cache)
                         run_to_end(asked, work.owed_total)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, Protocol
 
 from evalsuite.runs.throughput import Throughput
 from evalsuite.runs.usage import UsageTotals
@@ -88,3 +89,18 @@ class RunProgress:
     def owed(self) -> int:
         """Samples not finished yet."""
         return self.total - self.reused - self.done - self.imported
+
+
+class Progress(Protocol):
+    """Shows how far a run is, for as long as the returned context lasts.
+
+    It is called once, when the first sample can be asked, with counters that keep changing while the run goes on.
+    """
+
+    def __call__(self, counters: RunProgress, /) -> AbstractContextManager[object]:
+        """Show the counters until the context ends."""
+
+
+def no_progress(_: RunProgress, /) -> AbstractContextManager[object]:
+    """Show nothing: a `Progress` for callers without a terminal."""
+    return nullcontext()

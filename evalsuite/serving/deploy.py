@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from evalsuite._util.event_loop import run_to_end
-from evalsuite.backends.base import Say, ServedModel, Server
+from evalsuite.backends.base import ServedModel, Server
 from evalsuite.config import DeployConfig
 from evalsuite.endpoint.likelihood_requests import build_request
 from evalsuite.endpoint.wire import Generation
@@ -24,9 +24,7 @@ LOOK_SECONDS = 0.5
 LOG_FOLDER_PREFIX = "evalsuite-deploy-"
 
 
-def deploy(
-    config: DeployConfig, say: Say, ready: Callable[[Sequence[tuple[str, ServedModel]]], None]
-) -> None:
+def deploy(config: DeployConfig, ready: Callable[[Sequence[tuple[str, ServedModel]]], None]) -> None:
     """Serve every variant until this is interrupted; `ready` gets (variant, how it is asked) once each has answered.
 
     Raises `InputError` before anything starts, `ServerError` when a server does not start or ends by itself; its log
@@ -39,7 +37,7 @@ def deploy(
         )
     logs = Path(tempfile.mkdtemp(prefix=LOG_FOLDER_PREFIX))
     try:
-        _hold(config, serving, logs, say, ready)
+        _hold(config, serving, logs, ready)
     except KeyboardInterrupt:
         shutil.rmtree(logs, ignore_errors=True)
         raise
@@ -49,7 +47,6 @@ def _hold(
     config: DeployConfig,
     serving: ServingPlan,
     logs: Path,
-    say: Say,
     ready: Callable[[Sequence[tuple[str, ServedModel]]], None],
 ) -> None:
     with ExitStack() as stack:
@@ -57,7 +54,7 @@ def _hold(
         answering: list[tuple[str, ServedModel]] = []
         for plan in serving.servers:
             log = logs / f"server-{plan.name}.log"
-            server = stack.enter_context(start(plan, plan.checkpoints, config.backend_arg, log, say))
+            server = stack.enter_context(start(plan, plan.checkpoints, config.backend_arg, log))
             servers.append(server)
             for checkpoint in plan.checkpoints:
                 run_to_end(_check(config, server.served[checkpoint.name]))

@@ -6,14 +6,16 @@ started all the same, and only what would stand beside it is held back.
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from evalsuite.backends.base import Say
 from evalsuite.serving.server_plan import ServerPlan
+
+logger = logging.getLogger(__name__)
 
 GIB = 1 << 30
 WEIGHT_FACTOR = {"transformers": 2.0}
@@ -48,7 +50,7 @@ class PlacedServer:
 
 
 def group_servers(
-    plans: Sequence[ServerPlan], servers: int | None, arguments: Sequence[str], say: Say
+    plans: Sequence[ServerPlan], servers: int | None, arguments: Sequence[str]
 ) -> list[list[PlacedServer]]:
     """The servers of a run in groups that run at the same time, in their order.
 
@@ -62,7 +64,7 @@ def group_servers(
         return _on_gpus(plans, min(servers or len(gpus), len(gpus)), gpus)
     if servers is None:
         return [[PlacedServer(plan)] for plan in plans]
-    return _in_memory(plans, servers, say)
+    return _in_memory(plans, servers)
 
 
 def _on_gpus(plans: Sequence[ServerPlan], most: int, gpus: dict[str, int]) -> list[list[PlacedServer]]:
@@ -82,16 +84,19 @@ def _on_gpus(plans: Sequence[ServerPlan], most: int, gpus: dict[str, int]) -> li
     return groups
 
 
-def _in_memory(plans: Sequence[ServerPlan], most: int, say: Say) -> list[list[PlacedServer]]:
+def _in_memory(plans: Sequence[ServerPlan], most: int) -> list[list[PlacedServer]]:
     free, groups = free_memory(), [[PlacedServer(plans[0])]]
     for plan in plans[1:]:
         together = sum(needed(placed.plan) for placed in groups[-1]) + needed(plan)
         if len(groups[-1]) >= most:
             groups.append([PlacedServer(plan)])
         elif together * SPARE > free:
-            say(
-                f"--servers {most}: {plan.name} waits, since it would take about {together / GIB:.1f} GiB with those before it "
-                f"and {free / GIB:.1f} GiB are free"
+            logger.info(
+                "--servers %d: %s waits: with the servers before it, it would need about %.1f GiB, and %.1f GiB are free",
+                most,
+                plan.name,
+                together / GIB,
+                free / GIB,
             )
             groups.append([PlacedServer(plan)])
         else:

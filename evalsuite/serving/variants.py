@@ -5,13 +5,14 @@ What only servers of ours need is imported where it is used: a run against an ad
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evalsuite.backends.base import NO_VARIABLES, Say, ServedModel, Server
+from evalsuite.backends.base import NO_VARIABLES, ServedModel, Server
 from evalsuite.config import RunConfig
 from evalsuite.errors import ConfigError
 from evalsuite.models.checkpoint import Checkpoint, served_fingerprint
@@ -22,6 +23,8 @@ from evalsuite.types import Prompt
 
 if TYPE_CHECKING:
     from evalsuite.endpoint.adapter_probe import Liveness
+
+logger = logging.getLogger(__name__)
 
 SERVED_KEYS = ("served", "live", "warnings")
 OWN_PROMPTS = 3
@@ -180,7 +183,6 @@ def start(
     checkpoints: Sequence[Checkpoint],
     arguments: Mapping[str, str],
     log: Path,
-    say: Say,
     environment: Mapping[str, str] = NO_VARIABLES,
 ) -> AbstractContextManager[Server]:
     """Start a plan's server for those of its variants that are owed something; what has to be made first is made."""
@@ -188,9 +190,10 @@ def start(
     if plan.backend.name != "remote":
         from evalsuite.conversion.prepare import made
 
-        ready = [made(checkpoint, log, say) for checkpoint in checkpoints]
-        say(f"starting {plan.backend.name} for {', '.join(checkpoint.name for checkpoint in checkpoints)} …")
-    return plan.backend.serve(ready, arguments, log, say, environment)
+        ready = [made(checkpoint, log) for checkpoint in checkpoints]
+        names = ", ".join(checkpoint.name for checkpoint in checkpoints)
+        logger.info("starting %s for %s …", plan.backend.name, names)
+    return plan.backend.serve(ready, arguments, log, environment)
 
 
 async def liveness(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import time
@@ -17,6 +18,8 @@ from evalsuite.config import RunConfig
 from evalsuite.errors import RunIncomplete
 from evalsuite.suites.catalogue import find_benchmark
 from evalsuite.suites.jobs import OWN_FILE, SuiteJob
+
+logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 1.0
 SAY_EVERY_SECONDS = 10.0
@@ -44,7 +47,6 @@ class Driver:
     config: RunConfig
     log: Path
     work: Path
-    say: Callable[[str], None]
 
     def run(self, told: Mapping[str, Any], check: Callable[[], None]) -> None:
         """Run it to its end. `check` raises when the model's server is gone. Raises `RunIncomplete`."""
@@ -91,7 +93,7 @@ class Driver:
                 said = now
                 latest = _last_line(process.log_text())
                 if latest and latest != line:
-                    self.say(f"{self.job.spec.text}: {latest}")
+                    logger.info("%s: %s", self.job.spec.text, latest)
                     line = latest
         return code
 

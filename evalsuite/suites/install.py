@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -15,20 +16,22 @@ from evalsuite.errors import EvalsuiteError
 from evalsuite.suites.environments import COMPLETE_MARK, Environment, environment_folder, find_environment
 from evalsuite.suites.registry import TORCH, Suite
 
+logger = logging.getLogger(__name__)
+
 LAST_LINES = 12
 LOG = "install.log"
 CHECK_TIMEOUT_SECONDS = 600
 
 
-def install(suite: Suite, *, fresh: bool, say: Callable[[str], None]) -> Environment:
-    """Make a suite's environment, or say that it is there. Raises `EvalsuiteError` with the installer's last lines."""
+def install(suite: Suite, *, fresh: bool) -> Environment:
+    """Make a suite's environment, or log that it is there. Raises `EvalsuiteError` with the installer's last lines."""
     found = find_environment(suite)
     if found.own:
         raise EvalsuiteError(
             f"{suite.title} runs in an interpreter of yours, {found.python}; unset its variable to have one made."
         )
     if found.state == "ready" and not fresh:
-        say(f"{suite.title} {found.version} is there: {found.detail}")
+        logger.info("%s %s is there: %s", suite.title, found.version, found.detail)
         return found
     folder = environment_folder(suite)
     began = time.monotonic()
@@ -39,31 +42,31 @@ def install(suite: Suite, *, fresh: bool, say: Callable[[str], None]) -> Environ
         raise EvalsuiteError(
             f"{folder}: cannot be made ({error.strerror}); set EVALSUITE_SUITES to a folder that can be written."
         ) from error
-    _make(suite, folder, say)
-    say(f"{suite.title}: made in {time.monotonic() - began:.0f} s")
+    _make(suite, folder)
+    logger.info("%s: made in %.0f s", suite.title, time.monotonic() - began)
     return find_environment(suite)
 
 
-def _make(suite: Suite, folder: Path, say: Callable[[str], None]) -> None:
+def _make(suite: Suite, folder: Path) -> None:
     log = folder / LOG
     python = folder / "bin" / "python"
     uv = shutil.which("uv")
     if uv:
-        say(f"{suite.title}: making {folder} with uv …")
+        logger.info("%s: making %s with uv …", suite.title, folder)
         _run(
             [uv, "venv", "--quiet", "--allow-existing", "--seed", "--python", sys.executable, str(folder)],
             log,
         )
     else:
-        say(f"{suite.title}: making {folder} with venv and pip …")
+        logger.info("%s: making %s with venv and pip …", suite.title, folder)
         _run([sys.executable, "-m", "venv", str(folder)], log)
     for requirements in ([_torch()] if suite.torch else []), list(suite.requirements):
         if requirements:
-            say(f"  {' '.join(requirements)}")
+            logger.info("  %s", " ".join(requirements))
             _install(requirements, python, uv, log)
     if suite.alone:
         _install(["--no-deps", *suite.alone], python, uv, log)
-    say("  trying it …")
+    logger.info("  trying it …")
     _run([str(python), "-B", str(suite.driver), "check"], log, timeout=CHECK_TIMEOUT_SECONDS)
     made = {"suite": suite.name, "requirements": list(suite.requirements), "python": sys.version.split()[0]}
     (folder / COMPLETE_MARK).write_text(json.dumps(made) + "\n", encoding="utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ from evalsuite.runs.work import Variant
 from evalsuite.suites.driver_process import Driver
 from evalsuite.suites.jobs import SHOWN_DIGITS, SuiteJob
 from evalsuite.suites.results import RESULT_FILE, SAMPLES_FILE, SuiteResult, read_result, read_samples
+
+logger = logging.getLogger(__name__)
 
 SUITES_FOLDER = "suites"
 APPEND_LINES = 500
@@ -54,11 +57,9 @@ class SuiteRuns:
         variants: Sequence[Variant],
         directory: RunDirectory,
         config: RunConfig,
-        say: Callable[[str], None],
     ) -> None:
         self._directory = directory
         self._config = config
-        self._say = say
         self._pieces = [self._piece(job, variant) for variant in variants for job in jobs]
         self.names = frozenset(job.name for job in jobs)
         """The datasets whose journal lines are these jobs'."""
@@ -85,7 +86,7 @@ class SuiteRuns:
             try:
                 self._take(piece, result, meter, write=not offsets)
             except RunIncomplete as error:
-                self._say(f"{error} It is run again.")
+                logger.warning("%s It is run again.", error)
         if stale:
             self._drop(stale)
 
@@ -132,8 +133,12 @@ class SuiteRuns:
         self, piece: _JobRun, served: ServedModel, check: Callable[[], None], meter: RunProgress
     ) -> None:
         spec = piece.job.spec
-        self._say(
-            f"{spec.text}: {spec.suite.title} {piece.job.environment.version} asks {piece.variant.name} …"
+        logger.info(
+            "%s: %s %s evaluates %s …",
+            spec.text,
+            spec.suite.title,
+            piece.job.environment.version,
+            piece.variant.name,
         )
         for left in (SAMPLES_FILE, RESULT_FILE):
             (piece.folder / left).unlink(missing_ok=True)
@@ -142,7 +147,7 @@ class SuiteRuns:
         except OSError as error:
             raise write_error(piece.folder, error) from error
         told = piece.job.told(served, piece.folder)
-        Driver(piece.job, self._config, piece.log, piece.folder, self._say).run(told, check)
+        Driver(piece.job, self._config, piece.log, piece.folder).run(told, check)
         result = read_result(piece.folder)
         if result is None:
             raise RunIncomplete(

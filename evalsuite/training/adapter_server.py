@@ -8,6 +8,7 @@ LoRA). The path is one that the server can read.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import sys
@@ -15,10 +16,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from evalsuite._util.log_handlers import write_log
 from evalsuite.config import RunConfig, build_config
 from evalsuite.errors import EvalsuiteError, ServerError
 
-CHILD = "import sys; sys.path[:] = filter(None, sys.path); from evalsuite.training import serving_adapter; serving_adapter.main()"
+logger = logging.getLogger(__name__)
+
+CHILD = "import sys; sys.path[:] = filter(None, sys.path); from evalsuite.training import adapter_server; adapter_server.main()"
 CONTROL_TIMEOUT_SECONDS = 120.0
 """Reading an adapter from a network disk takes a while."""
 NOT_TAKEN = (
@@ -54,10 +58,10 @@ def main() -> None:
     from evalsuite.evaluation.evaluate import evaluate
 
     try:
-        with adapter_on(config, Path(told["adapter"])):
-            evaluate(config, notify=_note)
+        with write_log(), adapter_on(config, Path(told["adapter"])):
+            evaluate(config)
     except EvalsuiteError as error:
-        _note(str(error))
+        sys.stderr.write(f"{error}\n")
         sys.exit(error.exit_code)
 
 
@@ -91,8 +95,4 @@ def adapter_on(config: RunConfig, adapter: Path) -> Iterator[None]:
             try:
                 control("unload_lora_adapter")
             except httpx.HTTPError as error:
-                _note(f"{config.model} could not be unloaded: {error}")
-
-
-def _note(sentence: str) -> None:
-    sys.stderr.write(f"{sentence}\n")
+                logger.warning("%s could not be unloaded: %s", config.model, error)

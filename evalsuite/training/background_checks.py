@@ -6,6 +6,7 @@ the training process, however that ends (see `backends.supervisor`).
 
 from __future__ import annotations
 
+import logging
 import os
 import shlex
 import shutil
@@ -24,6 +25,8 @@ from evalsuite.models.adapters import read_adapter
 from evalsuite.models.folder import read_folder
 from evalsuite.runs.directory import write_error
 from evalsuite.runs.run import Run, load_run
+
+logger = logging.getLogger(__name__)
 
 Overlap: TypeAlias = Literal["skip", "queue"]
 POLL_SECONDS = 0.2
@@ -81,7 +84,6 @@ class BackgroundChecks:
     command: Callable[[RunConfig, Path | None], list[str]]
     timeout: float
     overlap: Overlap
-    say: Callable[[str], None]
     devices: str | None = None
     hold: bool = False
     _running: _RunningCheck | None = None
@@ -94,8 +96,10 @@ class BackgroundChecks:
         """Start a check, now or once the one before is over; with `overlap="skip"` not at all while one runs."""
         busy = self._running.wanted if self._running else self._waiting[0] if self._waiting else None
         if busy and self.overlap == "skip":
-            self.say(
-                f'step {wanted.step}: skipped, the check of step {busy.step} is still running (overlap="queue" keeps it)'
+            logger.info(
+                'step %d: skipped, the check of step %d is still running (overlap="queue" keeps it)',
+                wanted.step,
+                busy.step,
             )
             return
         if not self._waiting:
@@ -161,7 +165,7 @@ class BackgroundChecks:
     def _tell_once(self, sentence: str) -> None:
         if sentence != self._told:
             self._told = sentence
-            self.say(sentence)
+            logger.info("%s", sentence)
 
     def _started(self, wanted: DueCheck) -> _RunningCheck:
         try:

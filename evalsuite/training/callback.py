@@ -6,6 +6,7 @@ goes on with the weights, modes and random numbers it would have had without the
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -30,7 +31,9 @@ from evalsuite.training.distributed import Ranks, find_ranks
 from evalsuite.training.inprocess import NoTokenizer, check_in_process, refuse_sharded_weights
 from evalsuite.training.results import PREFIX, logged_metrics, metric_names, result_lines
 from evalsuite.training.schedule import MODES, Event, Mode, read_every
-from evalsuite.training.trainer_log import before_early_stopping, find_handler, log, say
+from evalsuite.training.trainer_log import before_early_stopping, find_handler, log, show_training_notes
+
+logger = logging.getLogger(__name__)
 
 OnProblem: TypeAlias = Literal["warn", "raise"]
 FOLDER = "evalsuite"
@@ -128,6 +131,7 @@ class EvalCallback(TrainerCallback):
 
     def on_train_begin(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
         """Find out where results go. Refuses, before anything is trained, what cannot be checked."""
+        show_training_notes()
         ranks = find_ranks(self._timeout)
         if self._mode == "inprocess":
             refuse_sharded_weights(args, model)
@@ -137,7 +141,7 @@ class EvalCallback(TrainerCallback):
         folder = Path(args.output_dir) / FOLDER
         training = self._training = _Training(folder, ranks, handler, resumed=state.global_step > 0)
         if (why := self._schedule.never(args)) and ranks.first:
-            say(f"no check will be made: {why}.")
+            logger.warning("no check will be made: %s.", why)
         if self._mode != "inprocess" and ranks.first:
             training.background = self._background(training, args)
             self._catch_up(TrainerEvent(args, state, control))
@@ -234,7 +238,7 @@ class EvalCallback(TrainerCallback):
     def _conclude(
         self, finished: FinishedCheck, told: TrainerEvent, metrics: dict[str, float] | None = None
     ) -> None:
-        """Log a check's results at its step, in every process; say them in the first."""
+        """Log a check's results at its step, in every process, and note them in the first."""
         training, wanted = self._training, finished.wanted
         assert training
         if metrics is None:
@@ -245,12 +249,12 @@ class EvalCallback(TrainerCallback):
         if not training.ranks.first:
             return
         if finished.run is None:
-            say(f"step {wanted.step}: no result. {finished.problem}")
+            logger.warning("step %d: no result. %s", wanted.step, finished.problem)
             if self._on_error == "raise":
                 raise InputError(f"step {wanted.step}: {finished.problem}")
             return
         for line in result_lines(finished.run, wanted.step, training.latest):
-            say(line)
+            logger.info("%s", line)
         training.latest = (wanted.step, finished.run)
 
     def _fill_in(self, wanted: str | None, metrics: dict[str, float]) -> None:
@@ -281,7 +285,6 @@ class EvalCallback(TrainerCallback):
             adapter_command if by_adapter else run_command,
             self._timeout,
             self._overlap,
-            say,
             devices=self._devices,
             hold=args.save_total_limit is not None,
         )

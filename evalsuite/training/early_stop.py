@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,9 @@ from evalsuite.formatting.numbers import format_delta, format_delta_interval
 from evalsuite.training.callback import FOLDER
 from evalsuite.training.distributed import Ranks, find_ranks
 from evalsuite.training.results import PREFIX, logged_name
-from evalsuite.training.trainer_log import say
+from evalsuite.training.trainer_log import show_training_notes
+
+logger = logging.getLogger(__name__)
 
 CHECK_SECONDS = 600.0
 
@@ -43,6 +46,7 @@ class EarlyStop(TrainerCallback):
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Find the other processes; begin with what a resumed training has logged."""
+        show_training_notes()
         self._ranks = find_ranks(CHECK_SECONDS)
         self._read, self._best, self._worse = 0, None, 0
 
@@ -80,14 +84,16 @@ class EarlyStop(TrainerCallback):
         try:
             found = _difference(folder / f"step-{best}", folder / f"step-{step}", self._metric)
         except EvalsuiteError as error:
-            say(f"step {step}: cannot be held against step {best}: {error}")
+            logger.warning("step %d: cannot be compared with step %d: %s", step, best, error)
             return False
         if found is None:
             return False
         if found["verdict"] == "worse" and abs(found["delta"]) > self._min_delta:
             self._worse += 1
             if self._worse >= self._patience:
-                say(f"step {step}: {_words(found)} worse than at step {best}: the training ends.")
+                logger.info(
+                    "step %d: %s worse than at step %d: the training ends.", step, _words(found), best
+                )
                 return True
             return False
         self._worse = 0

@@ -25,10 +25,8 @@ from evalsuite.backends.base import (
     NO_VARIABLES,
     Availability,
     ExistingServer,
-    Say,
     ServedModel,
     Server,
-    silent,
 )
 from evalsuite.backends.transformers_server.model import NamedModel
 from evalsuite.backends.transformers_server.request_parser import HTTP_BAD_REQUEST, InvalidRequest
@@ -183,7 +181,6 @@ class LiveBackend:
         checkpoints: Sequence[Checkpoint],
         arguments: Mapping[str, str],
         log: Path,
-        say: Say = silent,
         environment: Mapping[str, str] = NO_VARIABLES,
     ) -> Iterator[Server]:
         """Yield the model as it is."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import logging
 import sys
 from collections.abc import Mapping
 from types import FrameType
@@ -15,12 +16,26 @@ from typing import Any
 
 from transformers.trainer_callback import CallbackHandler, EarlyStoppingCallback, TrainerCallback
 
+TRAINING_LOGGER = "evalsuite.training"
 
-def say(line: str) -> None:
-    """One line to the terminal, above a progress bar."""
-    from tqdm import tqdm
 
-    tqdm.write(f"evalsuite: {line}", file=sys.stderr)
+class ProgressBarHandler(logging.Handler):
+    """Writes records to standard error, above the trainer's progress bar."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a record."""
+        from tqdm import tqdm
+
+        tqdm.write(f"evalsuite: {self.format(record)}", file=sys.stderr)
+
+
+def show_training_notes() -> None:
+    """Show what the checks log, on top of whatever else listens; a second call changes nothing."""
+    logger = logging.getLogger(TRAINING_LOGGER)
+    if not any(isinstance(handler, ProgressBarHandler) for handler in logger.handlers):
+        logger.addHandler(ProgressBarHandler(logging.INFO))
+    if logger.level == logging.NOTSET:
+        logger.setLevel(logging.INFO)
 
 
 def find_handler(callback: TrainerCallback) -> CallbackHandler | None:

@@ -68,11 +68,8 @@ def can_listen(port):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_it_is_ready_when_it_lists_its_names_and_gone_afterwards(name, notes, checkpoints, tmp_path):
-    said = []
-    with open_backend(name).serve(
-        checkpoints, {"enforce_eager": "true"}, tmp_path / "log", said.append
-    ) as server:
+def test_it_is_ready_when_it_lists_its_names_and_gone_afterwards(name, notes, checkpoints, tmp_path, logged):
+    with open_backend(name).serve(checkpoints, {"enforce_eager": "true"}, tmp_path / "log") as server:
         running = pids(notes)
         assert all(alive(pid) for pid in running)
         served = server.served
@@ -85,7 +82,7 @@ def test_it_is_ready_when_it_lists_its_names_and_gone_afterwards(name, notes, ch
     (note,) = read(notes)
     assert note["words"][-1] == "--enforce-eager"
     assert note["HF_HUB_OFFLINE"] == "1"
-    assert said[-1].startswith("ready in ")
+    assert logged.messages[-1].startswith("ready in ")
 
 
 def test_what_the_user_set_in_the_environment_stays(notes, checkpoints, tmp_path, monkeypatch):

@@ -22,6 +22,6 @@ def test_a_gguf_file_is_read_where_half_a_character_comes_next(tmp_path: Path, m
     except CheckpointError as error:
         pytest.skip(f"the weights cannot be fetched: {error}")
     monkeypatch.setattr(gguf_reading, "TEXTS", ("龘" * 12, "The capital of France is"))
-    found = gguf_reading.read_gguf(weights, Worker(tmp_path / "log", lambda _: None))
+    found = gguf_reading.read_gguf(weights, Worker(tmp_path / "log"))
     assert [len(following) for following in found.following] == [CANDIDATES] * 2
     assert all(max(following.values()) > -2 for following in found.following)

@@ -73,7 +73,7 @@ def test_a_place_that_cannot_be_written(tmp_path):
 
 
 def test_a_program_that_is_not_there_or_fails_says_so_and_is_named(tmp_path):
-    worker = Worker(tmp_path / "log", lambda _: None)
+    worker = Worker(tmp_path / "log")
     with pytest.raises(
         ServerError,
         match=r"the try ended by itself(.|\n)*No module named 'evalsuite.conversion.scripts.nosuch'",
@@ -81,13 +81,12 @@ def test_a_program_that_is_not_there_or_fails_says_so_and_is_named(tmp_path):
         worker.make("nosuch", {}, tmp_path, "the try")
 
 
-def test_a_program_s_progress_is_said_while_it_works(tmp_path):
+def test_a_program_s_progress_is_said_while_it_works(tmp_path, logged):
     import sys
 
-    said: list[str] = []
     script = (
         "import os; print('evalsuite: half way', flush=True); print('noise', flush=True); print('evalsuite: done', flush=True)\n"
         "os.write(int(os.environ['EVALSUITE_NOTE_FD']), b'done\\n')"
     )
-    assert Worker(tmp_path / "log", said.append).run([sys.executable, "-c", script], "the try") == "done"
-    assert said == ["half way …", "done …"]
+    assert Worker(tmp_path / "log").run([sys.executable, "-c", script], "the try") == "done"
+    assert logged.messages == ["half way …", "done …"]

@@ -47,15 +47,16 @@ def every_row_once(run: Path, rows: int) -> bool:
 # ---------------------------------------------------------------- the ordinary run
 
 
-def test_a_run_asks_judges_and_reports(server: MockServer, data: Path, tmp_path: Path) -> None:
-    said: list[str] = []
-    run = evaluate(config(server, tmp_path / "out", data), notify=said.append)
+def test_a_run_asks_judges_and_reports(
+    server: MockServer, data: Path, tmp_path: Path, logged: pytest.LogCaptureFixture
+) -> None:
+    run = evaluate(config(server, tmp_path / "out", data))
     assert run.complete
     assert run.metric("rouge_l", dataset="qa") == 1.0
     assert every_row_once(run.path, 12)
     assert server.total == 12
     assert server.asked[PROBE] == 1
-    assert said == []
+    assert logged.messages == []
     files = {path.name for path in run.path.iterdir()}
     assert files == {".lock", "run.json", "samples.jsonl", "summary.csv", "summary.json", "report.html"}
     assert load_run(run.path) == run

@@ -36,20 +36,19 @@ STORE = "replies.sqlite"
 class Bench:
     """Runs under new names that share one cache."""
 
-    def __init__(self, server: MockServer, folder: Path) -> None:
-        self.server, self.folder = server, folder
+    def __init__(self, server: MockServer, folder: Path, logged: pytest.LogCaptureFixture) -> None:
+        self.server, self.folder, self.logged = server, folder, logged
         self.data = write_qa(folder / "qa.jsonl", numbered(6))
         self.cache = folder / "cache"
         self.runs = 0
-        self.said: list[str] = []
 
     def run(self, **options: Any) -> Any:
         """The run; counting of requests begins anew."""
         self.runs += 1
         self.server.forget()
-        self.said = []
+        self.logged.clear()
         given = {"name": f"run-{self.runs}", "cache": self.cache} | options
-        return evaluate(config(self.server, self.folder / "out", self.data, **given), notify=self.said.append)
+        return evaluate(config(self.server, self.folder / "out", self.data, **given))
 
     def entries(self) -> int:
         """What the cache holds."""
@@ -59,9 +58,9 @@ class Bench:
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
+def bench(tmp_path: Path, logged: pytest.LogCaptureFixture) -> Iterator[Bench]:
     with MockServer() as running:
-        yield Bench(running, tmp_path)
+        yield Bench(running, tmp_path, logged)
 
 
 def test_a_second_run_is_answered_from_the_cache_and_says_so(bench: Bench) -> None:
@@ -120,7 +119,7 @@ def test_replies_drawn_at_random_are_neither_kept_nor_taken(bench: Bench, option
     for _ in range(2):
         bench.run(**options)
         assert bench.server.total == 6
-        assert any("drawn at random" in sentence for sentence in bench.said)
+        assert any("drawn at random" in sentence for sentence in bench.logged.messages)
     assert bench.entries() == 0
 
 
@@ -174,7 +173,9 @@ def test_a_damaged_cache_is_noted_and_the_run_is_whole(bench: Bench) -> None:
     mended = bench.run()
     assert mended.complete
     assert bench.server.total == 2
-    assert any("held 2 entries that cannot be read; asked again" in sentence for sentence in bench.said)
+    assert any(
+        "held 2 entries that cannot be read; asked again" in sentence for sentence in bench.logged.messages
+    )
     bench.run()
     assert bench.server.total == 0
     for extra in ("-wal", "-shm"):
@@ -182,7 +183,7 @@ def test_a_damaged_cache_is_noted_and_the_run_is_whole(bench: Bench) -> None:
     (bench.cache / STORE).write_bytes(b"no database" * 500)
     assert bench.run().complete
     assert bench.server.total == 6
-    assert any("Delete the file" in sentence for sentence in bench.said)
+    assert any("Delete the file" in sentence for sentence in bench.logged.messages)
 
 
 def test_a_cache_that_cannot_be_is_refused_before_anything_is_sent(bench: Bench, tmp_path: Path) -> None:

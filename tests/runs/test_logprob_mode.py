@@ -224,18 +224,17 @@ def test_an_extended_file_is_asked_in_the_form_it_was_asked_in(
 
 @pytest.mark.parametrize("behave", [answering_anew, refusing_begun_turns])
 def test_where_turns_cannot_be_begun_the_letter_alone_is_asked_for(
-    server: MockServer, data: Path, tmp_path: Path, behave: Any
+    server: MockServer, data: Path, tmp_path: Path, behave: Any, logged: pytest.LogCaptureFixture
 ) -> None:
     server.behave = behave
-    said: list[str] = []
-    run = evaluate(config(server, tmp_path, data), notify=said.append)
+    run = evaluate(config(server, tmp_path, data))
     assert run.metric("accuracy") == 0.75
     messages = questions(server)[0].body["messages"]
     assert [message["role"] for message in messages] == ["user"]
     assert "Reply only with the letter of the correct option" in messages[0]["content"]
     assert messages[0]["content"].endswith("C. perhaps\nAnswer:")
     assert forms(run.path) == {"logprob:letter"}
-    assert any("does not go on with a turn" in sentence for sentence in said)
+    assert any("does not go on with a turn" in sentence for sentence in logged.messages)
     assert run.summary["totals"]["samples"] == 4
 
 

@@ -157,19 +157,18 @@ def test_the_folders_own_template_is_named_too(notes, tmp_path):
 def test_without_gpus_they_come_one_after_another_unless_more_are_asked_for(monkeypatch):
     monkeypatch.setattr(memory, "free_gpus", dict)
     plans = [plan("a"), plan("b"), plan("c")]
-    assert names(group_servers(plans, None, (), print)) == [["a"], ["b"], ["c"]]
+    assert names(group_servers(plans, None, ())) == [["a"], ["b"], ["c"]]
     monkeypatch.setattr(memory, "free_memory", lambda: 100 * GIB)
-    assert names(group_servers(plans, 2, (), print)) == [["a", "b"], ["c"]]
+    assert names(group_servers(plans, 2, ())) == [["a", "b"], ["c"]]
 
 
-def test_what_does_not_fit_waits_and_is_said(tmp_path, monkeypatch):
+def test_what_does_not_fit_waits_and_is_said(tmp_path, monkeypatch, logged):
     monkeypatch.setattr(memory, "free_gpus", dict)
     monkeypatch.setattr(memory, "free_memory", lambda: 20 * GIB)
     plans = [plan("small", 1, tmp_path), plan("large", 8, tmp_path), plan("tiny", 0, tmp_path)]
-    said = []
-    assert names(group_servers(plans, 3, (), said.append)) == [["small"], ["large"], ["tiny"]]
-    assert said[0].startswith(
-        "--servers 3: large waits, since it would take about 20.0 GiB with those before it and 20.0"
+    assert names(group_servers(plans, 3, ())) == [["small"], ["large"], ["tiny"]]
+    assert logged.messages[0].startswith(
+        "--servers 3: large waits: with the servers before it, it would need about 20.0 GiB"
     )
 
 
@@ -182,12 +181,12 @@ def test_each_gets_a_gpu_of_its_own_and_what_no_single_one_holds_is_alone(tmp_pa
     monkeypatch.setattr(memory, "free_gpus", lambda: {"2": 20 * GIB, "5": 20 * GIB})
     sizes = {"a": 1, "b": 2, "c": 1, "vast": 30}
     plans = [plan(name, size, tmp_path) for name, size in sizes.items()]
-    groups = group_servers(plans, None, (), print)
+    groups = group_servers(plans, None, ())
     assert names(groups) == [["a", "b"], ["c"], ["vast"]]
     assert [[placed.environment.get("CUDA_VISIBLE_DEVICES") for placed in group] for group in groups] == [
         ["2", "5"], ["2"], [None],
     ]  # fmt: skip
-    assert names(group_servers(plans, None, ("tensor-parallel-size",), print)) == [
+    assert names(group_servers(plans, None, ("tensor-parallel-size",))) == [
         ["a"],
         ["b"],
         ["c"],

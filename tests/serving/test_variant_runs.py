@@ -65,15 +65,14 @@ def replies(run: Path, variant: str) -> list[str]:
 
 @needs_torch
 @needs_models
-def test_base_adapter_and_merged_in_one_report(tmp_path, data):
+def test_base_adapter_and_merged_in_one_report(tmp_path, data, logged):
     base = tiny_model(tmp_path / "model")
     adapter = tiny_adapter(tmp_path / "lora", base)
-    said: list[str] = []
     options = {"ckpt": [f"base={base}"], "adapter": [f"sft={adapter}"], "merge": True}
-    run = evaluate(config(tmp_path, data, **options), notify=said.append)
+    run = evaluate(config(tmp_path, data, **options))
     assert list(run.summary["variants"]) == ["base", "sft", "sft-merged"]
     assert replies(run.path, "sft") == replies(run.path, "sft-merged") != replies(run.path, "base")
-    assert [text.partition(" …")[0] for text in said if text.startswith("starting")] == [
+    assert [text.partition(" …")[0] for text in logged.messages if text.startswith("starting")] == [
         "starting transformers for base, sft",
         "starting transformers for sft-merged",
     ]
@@ -82,7 +81,7 @@ def test_base_adapter_and_merged_in_one_report(tmp_path, data):
     assert (sft["served"]["dtype"], sft["served"]["adapter"]) == ("float32", "lora")
     assert (merged["made_by"], merged["form"], "live" in merged) == (["merge"], "original", False)
     assert "live" not in base_entry
-    assert not any("identical to base" in text for text in (*said, *run.summary["warnings"]))
+    assert not any("identical to base" in text for text in (*logged.messages, *run.summary["warnings"]))
 
 
 @needs_torch
@@ -175,15 +174,14 @@ def test_a_transformers_server_that_is_killed_during_the_run(tmp_path, deaths):
 
 @needs_torch
 @needs_models
-def test_a_merged_folder_says_what_it_is_made_of_and_a_broken_one_is_made_again(tmp_path):
+def test_a_merged_folder_says_what_it_is_made_of_and_a_broken_one_is_made_again(tmp_path, logged):
     base = tiny_model(tmp_path / "model")
     adapter = tiny_adapter(tmp_path / "live", base)
     (adapter / "chat_template.jinja").write_text("of the adapter")
     merged = find_variants([str(base)], [f"sft={adapter}"], merge=True)[2]
     left_by_a_killed_one = merged_folder(merged).with_name(f".{merged_folder(merged).name}.999999999")
     left_by_a_killed_one.mkdir(parents=True)
-    said: list[str] = []
-    found = made(merged, tmp_path / "log", said.append)
+    found = made(merged, tmp_path / "log")
     assert found.path == merged_folder(merged)
     assert (found.recipe, found.adapters) == ((), ())
     manifest = json.loads((found.path / "evalsuite-export.json").read_text())
@@ -191,14 +189,14 @@ def test_a_merged_folder_says_what_it_is_made_of_and_a_broken_one_is_made_again(
     assert set(manifest["made_with"]) == {"torch", "transformers", "peft"}
     assert (found.path / "chat_template.jinja").read_text() == "of the adapter"
     assert not left_by_a_killed_one.exists()
-    first = len(said)
-    assert made(merged, tmp_path / "log", said.append) == found
-    assert len(said) == first
-    assert said[0].startswith("merging sft-merged into ")
+    first = len(logged.messages)
+    assert made(merged, tmp_path / "log") == found
+    assert len(logged.messages) == first
+    assert logged.messages[0].startswith("merging sft-merged into ")
     weights = found.path / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-9])
-    assert made(merged, tmp_path / "log", said.append) == found
-    assert len(said) > first
+    assert made(merged, tmp_path / "log") == found
+    assert len(logged.messages) > first
     assert {path.name for path in found.path.parent.iterdir()} == {found.path.name}
 
 
@@ -211,7 +209,7 @@ def test_a_merge_that_fails_leaves_nothing_and_says_why(tmp_path):
     (adapter / "adapter_config.json").write_text(json.dumps(told | {"peft_type": "NOSUCH"}))
     merged = find_variants([str(base)], [f"sft={adapter}"], merge=True)[2]
     with pytest.raises(ServerError, match=r"the merge ended by itself(.|\n)*NOSUCH"):
-        made(merged, tmp_path / "log", lambda _: None)
+        made(merged, tmp_path / "log")
     assert not list(merged_folder(merged).parent.iterdir())
 
 
@@ -221,7 +219,7 @@ def test_no_space_for_the_merge(tmp_path, monkeypatch):
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=10))
     with pytest.raises(CheckpointError, match=r"no space for .*EVALSUITE_CACHE to a folder on a larger disk"):
-        made(merged, tmp_path / "log", lambda _: None)
+        made(merged, tmp_path / "log")
 
 
 @pytest.mark.skipif(importlib.util.find_spec("torch") is not None, reason="torch is installed")

@@ -30,18 +30,17 @@ def small(tmp_path, monkeypatch) -> Small:
     return Small("small", "Small", "pip", "0.0", (), "20 MB")
 
 
-def test_an_environment_is_made_once_and_known_by_its_version(small):
-    said: list[str] = []
-    made = install(small, fresh=False, say=said.append)
+def test_an_environment_is_made_once_and_known_by_its_version(small, logged):
+    made = install(small, fresh=False)
     assert made.state == "wrong version"
     assert made.version
     major, minor = made.version.split(".")[:2]
     right = Small("small", "Small", "pip", f"{major}.{minor}", (), "20 MB")
     assert ready_environment(right).python.is_file()
-    said.clear()
-    install(right, fresh=False, say=said.append)
-    assert len(said) == 1
-    assert "is there" in said[0]
+    logged.clear()
+    install(right, fresh=False)
+    assert len(logged.messages) == 1
+    assert "is there" in logged.messages[0]
     with pytest.raises(InputError, match=r"tested are 0\.0.*suites install small --fresh"):
         ready_environment(small)
 
@@ -51,7 +50,7 @@ def test_a_failed_install_says_the_last_lines_and_is_told_from_a_whole_one(small
     with pytest.raises(
         EvalsuiteError, match=r"(?s)no-such-package-at-all.*install\.log|install\.log.*no-such-package-at-all"
     ):
-        install(wanting, fresh=False, say=lambda _: None)
+        install(wanting, fresh=False)
     found = find_environment(wanting)
     assert found.state == "broken"
     assert "interrupted install" in found.detail
@@ -61,7 +60,7 @@ def test_a_failed_install_says_the_last_lines_and_is_told_from_a_whole_one(small
 def test_an_interpreter_of_ones_own_is_never_written_to(small, monkeypatch):
     monkeypatch.setenv("EVALSUITE_SMALL_PYTHON", "/usr/bin/python3")
     with pytest.raises(EvalsuiteError, match="interpreter of yours"):
-        install(small, fresh=False, say=lambda _: None)
+        install(small, fresh=False)
 
 
 def test_an_interpreter_that_is_none_is_broken(small, monkeypatch):
