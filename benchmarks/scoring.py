@@ -26,8 +26,8 @@ from typing import Any
 
 from evalsuite.metrics import bleu, rouge
 from evalsuite.metrics.text import tokenize_pair
-from evalsuite.tasks.base import Language, Style
 from evalsuite.tasks.qa import QaTask
+from evalsuite.tasks.style import Language, Style
 from evalsuite.types import Reply
 
 Pair = tuple[str, str]

@@ -216,7 +216,7 @@ def _print_plan(prepared: Prepared) -> None:
         sample, shots = next(plan.samples())
         prompt, _ = plan.request(sample, shots)
         _print_prompt(prompt)
-        for ask in plan.task.further(sample.row, Reply(PLACEHOLDER_REPLY), style):
+        for ask in plan.task.follow_up_requests(sample.row, Reply(PLACEHOLDER_REPLY), style):
             print(f"  then, of {'the judge' if ask.of == 'judge' else 'the model'}:")
             _print_prompt(ask.prompt)
     print(f"\nNothing was sent. Results would land in {prepared.path}")

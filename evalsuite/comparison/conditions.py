@@ -12,7 +12,7 @@ from evalsuite.comparison.sides import Side
 from evalsuite.runs.imported import ImportedPlan
 from evalsuite.runs.plan import DatasetPlan
 from evalsuite.runs.predictions import PredictionPlan
-from evalsuite.tasks.base import Style
+from evalsuite.tasks.style import Style
 
 SCORING_FIELDS = frozenset({"profiles", "categories"})
 DifferenceKind: TypeAlias = Literal[

@@ -12,7 +12,7 @@ from evalsuite.comparison.row_scores import ScoreTable, Tables
 from evalsuite.comparison.sides import Side
 from evalsuite.data.subsets import CATEGORY_PREFIX, WHOLE_DATASET
 from evalsuite.metrics.paired import Paired, holm, paired_corpus, paired_mean
-from evalsuite.tasks.base import Metric
+from evalsuite.tasks.metric import Metric
 
 if TYPE_CHECKING:
     import numpy as np

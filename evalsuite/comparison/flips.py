@@ -14,7 +14,7 @@ from evalsuite.comparison.sides import Side
 from evalsuite.data.subsets import WHOLE_DATASET
 from evalsuite.runs.directory import JOURNAL_FILE
 from evalsuite.runs.journal import read_lines_at
-from evalsuite.tasks.base import Metric
+from evalsuite.tasks.metric import Metric
 
 if TYPE_CHECKING:
     import numpy as np

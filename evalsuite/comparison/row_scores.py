@@ -22,7 +22,7 @@ from evalsuite.errors import InputError
 from evalsuite.metrics.repeats import pass_at_k, pass_hat_k
 from evalsuite.runs.directory import JOURNAL_FILE
 from evalsuite.runs.journal import journal_lines, reject_foreign_lines
-from evalsuite.tasks.base import Aggregate
+from evalsuite.tasks.metric import Aggregate
 
 if TYPE_CHECKING:
     import numpy as np

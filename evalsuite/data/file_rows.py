@@ -89,7 +89,7 @@ def parse_file(
         index += 1
         if isinstance(record, Problem):
             yield record
-        elif missing := parser.missing(record.values):
+        elif missing := parser.missing_columns(record.values):
             if not (uniform and said):
                 yield _in_users_words(file, _missing_column(record, missing, in_header=uniform))
             said = True
@@ -168,7 +168,7 @@ def _sample_or_problems(
         id=str(index) if own_id is None or own_id == "" else str(own_id).strip(),
         index=index,
         line=record.line,
-        subset=subset_name(parser.subject(row) or file.subject),
+        subset=subset_name(parser.facts(row).subject or file.subject),
         row=row,
     )
 

@@ -1,7 +1,7 @@
 """Files that already hold predictions: which layout they have, and each record in ours.
 
     own             the task's columns and `prediction` (or `predictions`); optional `finish_reason`. Some kinds hold
-                    something else in its place: see `Task.recorded_reply`.
+                    something else in its place: see `RowReader.recorded_reply`.
                     ToolBench-Static's predictions.json (messages, tools, target, predictions) is of this layout
     ms-swift        infer results: `response` and `labels`, the question in `messages` or `query`
     LLaMA-Factory   generated_predictions.jsonl: `label` and `predict`, since 0.8 also `prompt`
@@ -26,14 +26,14 @@ from evalsuite.data import evalscope
 from evalsuite.data.columns import ColumnNames, is_empty, replace_columns
 from evalsuite.data.readers import read_records
 from evalsuite.data.records import Record
-from evalsuite.data.row_parser import ReplyParser, RowError, SkippedRow
+from evalsuite.data.row_parser import ReplyParser, RowError, RowFacts, SkippedRow
 from evalsuite.errors import InputError
 from evalsuite.types import Reply, RowT
 
 PREDICTION = "prediction"
 PREDICTION_COLUMNS = (PREDICTION, "predictions")
 MEASURED_COLUMNS = ("judgement", "logprobs", "chosen_logprobs", "chosen_score")
-"""What kinds that ask for something else than a reply hold in its place; see `Task.recorded_reply`."""
+"""What kinds that ask for something else than a reply hold in its place; see `RowReader.recorded_reply`."""
 FINISH_REASON = "finish_reason"
 SEARCHED_RECORDS = 1000
 """A row may lack its prediction; a file whose first thousand rows lack it has none."""
@@ -77,9 +77,9 @@ class PredictionParser(Generic[RowT]):
     task: ReplyParser[RowT]
     layout: Layout
 
-    def missing(self, columns: Collection[str]) -> list[str]:
+    def missing_columns(self, columns: Collection[str]) -> list[str]:
         """The task's columns; a row without its prediction is counted, not refused."""
-        return self.task.missing(columns)
+        return self.task.missing_columns(columns)
 
     def expand(self, values: Values, number: int) -> Iterable[Values]:
         """The one row of a record, in our own layout."""
@@ -110,15 +110,9 @@ class PredictionParser(Generic[RowT]):
         """What looks wrong in the row's gold."""
         return self.task.audit(row.row)
 
-    def subject(self, row: PredictedRow[RowT]) -> str | None:
-        """The subject a row names itself."""
-        return self.task.subject(row.row)
-
-    def traits(self, row: PredictedRow[RowT]) -> Iterable[str]:
-        """The row's and its reply's."""
-        yield from self.task.traits(row.row)
-        if row.reply is not None:
-            yield from self.task.recorded_reply_traits(row.row, row.reply)
+    def facts(self, row: PredictedRow[RowT]) -> RowFacts:
+        """What the row and its reply say."""
+        return self.task.facts(row.row, row.reply)
 
 
 def find_layout(path: Path) -> tuple[Layout, Values]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from evalsuite.types import Reply
@@ -22,10 +23,23 @@ class SkippedRow(Exception):
     """A row counts neither as data nor as a fault; the message, without a place, is counted and shown once."""
 
 
+@dataclass(frozen=True, slots=True)
+class RowFacts:
+    """What a row says beyond its question and answer."""
+
+    subject: str | None = None
+    """The subset that the row counts in, if it names one; otherwise the file's name is used."""
+    category: str | None = None
+    cluster: str | None = None
+    """What rows share that are not independent, such as the steps of a dialogue. Confidence intervals respect it."""
+    traits: tuple[str, ...] = ()
+    """Counted over the dataset, to decide how it is asked (`zh`, `multiple`, …)."""
+
+
 class RowParser(Protocol[RowT]):
     """Turns raw rows into typed ones."""
 
-    def missing(self, columns: Collection[str]) -> list[str]:
+    def missing_columns(self, columns: Collection[str]) -> list[str]:
         """The required columns that are not there, in words."""
 
     def expand(self, values: Mapping[str, Any], number: int) -> Iterable[Mapping[str, Any]]:
@@ -40,11 +54,8 @@ class RowParser(Protocol[RowT]):
     def audit(self, row: RowT) -> Iterable[tuple[str, str]]:
         """What looks wrong in a good row: pairs of what it is and what is expected."""
 
-    def subject(self, row: RowT) -> str | None:
-        """The subject a row names itself, if it does."""
-
-    def traits(self, row: RowT) -> Iterable[str]:
-        """Facts about a row that matter for the whole dataset, to be counted (`zh`, `multiple`, …)."""
+    def facts(self, row: RowT) -> RowFacts:
+        """What a row says beyond its question and answer."""
 
 
 class ReplyParser(RowParser[RowT], Protocol[RowT]):
@@ -53,5 +64,5 @@ class ReplyParser(RowParser[RowT], Protocol[RowT]):
     def recorded_reply(self, values: Mapping[str, Any]) -> Reply | None:
         """The reply in columns of the kind's own; None if there are none. Raises `RowError`."""
 
-    def recorded_reply_traits(self, row: RowT, reply: Reply) -> Iterable[str]:
-        """Facts about a reply that matter for the whole dataset."""
+    def facts(self, row: RowT, reply: Reply | None = None) -> RowFacts:
+        """What a row, and the reply recorded with it, says."""

@@ -133,7 +133,7 @@ class _CacheLookup:
 
     def _has(self, job: Job) -> bool:
         reply = job.existing_reply.reply if job.existing_reply else self._reply(job.request)
-        if reply is None or not job.plan.task.has_follow_ups:
+        if reply is None or not job.plan.task.capabilities.has_follow_ups:
             return reply is not None
         return all(self._reply(step.request) is not None for step in job.steps(reply) if _of_model(step, job))
 

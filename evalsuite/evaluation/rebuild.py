@@ -156,7 +156,7 @@ class _Counting:
                 yield line
 
     def _needs_row(self, plan: DatasetPlan, line: Mapping[str, Any]) -> bool:
-        return bool(plan.task.breakdowns()) or self._counts_as_wrong(line)
+        return bool(plan.task.breakdowns) or self._counts_as_wrong(line)
 
     def _counts_as_wrong(self, line: Mapping[str, Any]) -> bool:
         """Whether it is a failed sample that scores as an empty reply to its row would."""

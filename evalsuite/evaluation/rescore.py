@@ -48,7 +48,7 @@ from evalsuite.runs.provenance import versions
 from evalsuite.runs.records import judge_line, rescored
 from evalsuite.runs.run import Run, load_run
 from evalsuite.runs.work import Work, count_score, line_place, line_row_number, sample_place
-from evalsuite.tasks.profiles import check_profiles
+from evalsuite.tasks.profiles import check_profiles, select_profiles
 
 STAGING = ".rescoring"
 REPLACED = (JOURNAL_FILE, RUN_FILE, SUMMARY_CSV, SUMMARY_JSON, REPORT_FILE)
@@ -163,7 +163,7 @@ class _Rescoring:
             if not self._is_new(line):
                 continue
             plan, work = self._plans[place]
-            if plan.task.scored_elsewhere:
+            if plan.task.capabilities.scored_elsewhere:
                 yield self._keep(line, work.aggregates[plan.name])
                 continue
             row = plan.task.row_from_gold(line["gold"], plan.style)
@@ -217,7 +217,7 @@ class _Rescoring:
         self.meter.earlier.add(line)
         self.samples += 1
         self.outcomes_changed += score.outcome != line["outcome"]
-        judged = rescored(line, score, plan.categories(line["subset"], row), plan.task.cluster(row))
+        judged = rescored(line, score, plan.categories(line["subset"], row), plan.task.facts(row).cluster)
         self.scores_changed += judged["scores"] != line["scores"]
         return judged
 
@@ -270,7 +270,7 @@ def _plan(entry: Mapping[str, Any], profiles: Sequence[str]) -> DatasetPlan:
     """A dataset's plan with further profiles beside its own."""
     plan = recorded_plan(entry)
     in_words = plan.style.logprob is None
-    wanted = plan.task.select_profiles({*plan.style.profiles, *profiles}, in_words=in_words)
+    wanted = select_profiles(plan.task, {*plan.style.profiles, *profiles}, in_words=in_words)
     return replace(plan, style=replace(plan.style, profiles=wanted))
 
 

@@ -16,7 +16,7 @@ from evalsuite.data.subsets import CATEGORY_PREFIX, WHOLE_DATASET
 from evalsuite.metrics import repeats, stats
 from evalsuite.runs.breakdowns import Breakdowns
 from evalsuite.runs.scores import CombinedScores, Scores, merged, repeat_chances, row_means, row_table
-from evalsuite.tasks.base import Breakdown, Metric
+from evalsuite.tasks.metric import Breakdown, Metric
 from evalsuite.types import Interval, Outcome
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from evalsuite.tasks.base import Breakdown
+from evalsuite.tasks.metric import Breakdown
 
 MOST_LINES = 2_000
 """Different keys of one table; a line takes some hundred bytes."""

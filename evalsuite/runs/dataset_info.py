@@ -20,7 +20,7 @@ from evalsuite.runs.plan import DatasetPlan, Judge
 from evalsuite.runs.predictions import PredictionPlan, prediction_files
 from evalsuite.runs.work import Variant, Work, new_work
 from evalsuite.tasks import KINDS, task_class
-from evalsuite.tasks.base import Style
+from evalsuite.tasks.style import Style
 from evalsuite.types import Sample
 
 

@@ -20,8 +20,9 @@ from evalsuite.data.subsets import WHOLE_DATASET
 from evalsuite.endpoint.wire import Generation
 from evalsuite.runs.aggregate import ScoreAggregate
 from evalsuite.runs.plan import DatasetPlan
-from evalsuite.tasks.base import Metric, Style
 from evalsuite.tasks.benchmark import BenchmarkTask
+from evalsuite.tasks.metric import Metric
+from evalsuite.tasks.style import Style
 from evalsuite.types import Message, Outcome, Reply, Sample
 
 BETWEEN = re.compile(r"rouge|bleu|chrf|meteor|f1|rate|anls|similarity|score", re.IGNORECASE)

@@ -269,7 +269,7 @@ class Inference:
         scribe.check()
         while scribe.backlog > MAX_BACKLOG_PER_WORKER * self._concurrency.limit:
             await asyncio.sleep(0.005)
-        if job.plan.task.has_follow_ups:
+        if job.plan.task.capabilities.has_follow_ups:
             await self._ask_with_followups(job, scribe)
         else:
             try:

@@ -20,20 +20,19 @@ from evalsuite.endpoint.wire import Generation, Request
 from evalsuite.errors import FIX_ROWS_ADVICE, ConfigError, DataError, InputError, Problem
 from evalsuite.metrics.gates import Gate
 from evalsuite.tasks import KINDS, infer_kind, task_class
-from evalsuite.tasks.base import (
+from evalsuite.tasks.base import FollowUpRequest, Task
+from evalsuite.tasks.exam_groups import CEVAL, exam_name, subject_groups
+from evalsuite.tasks.metric import Metric
+from evalsuite.tasks.profiles import check_profiles, select_profiles
+from evalsuite.tasks.repeats import repeat_metrics
+from evalsuite.tasks.style import (
     PAIR_TRAIT,
     PICTURE_TRAIT,
     REWARD_TRAIT,
-    FollowUpRequest,
-    Metric,
     Style,
-    Task,
     language_of,
     names_categories,
 )
-from evalsuite.tasks.exam_groups import CEVAL, exam_name
-from evalsuite.tasks.profiles import check_profiles
-from evalsuite.tasks.repeats import repeat_metrics
 from evalsuite.types import LogprobPrompt, Prompt, Reply, Sample
 
 PlannedT = TypeVar("PlannedT")
@@ -116,24 +115,31 @@ class DatasetPlan:
     def groups(self) -> dict[str, tuple[str, ...]]:
         """Published groups of each subject."""
         found: dict[str, tuple[str, ...]] = {}
-        for group, subjects in self.task.groups(self.name, self.dataset.counts).items():
+        for group, subjects in self._exam_groups().items():
             found |= {subject: (*found.get(subject, ()), group) for subject in subjects}
         return found
 
     @property
     def category_order(self) -> list[str]:
         """The categories that have an order."""
-        return list(self.task.groups(self.name, self.dataset.counts))
+        return list(self._exam_groups())
+
+    def _exam_groups(self) -> Mapping[str, Collection[str]]:
+        """The groups of the published exam that the subjects are of; none for other subjects."""
+        if not self.task.capabilities.exam_groups:
+            return {}
+        return subject_groups(self.name, self.dataset.counts)
 
     def categories(self, subset: str, row: Any) -> tuple[str, ...]:
         """The categories a row counts in, besides its subject: the one it names, and its subject's groups."""
         groups = self.groups.get(subset, ())
-        own = self.task.category(row) if self.style.categories else None
+        own = self.task.facts(row).category if self.style.categories else None
         return groups if own is None or own in groups else (own, *groups)
 
     def samples(self) -> Iterator[tuple[Sample[Any], Sequence[Any]]]:
         """The samples, each with its few-shot rows; the tries of a row follow each other."""
-        fallback = self.task.builtin_shots()
+        few_shot = self.task.capabilities.few_shot
+        fallback = few_shot.builtin if few_shot else ()
         for sample, pool in self.dataset.samples(self.limit):
             shots = (pool or fallback)[: self.style.shots]
             yield sample, shots
@@ -219,7 +225,7 @@ class DatasetPlan:
         versions = {metric.name: metric.version for metric in self.metrics}
         return {
             "task": self.task.version,
-            **self.task.label_versions(),
+            **self.task.label_versions,
             **versions,
             "multiple": str(self.style.multiple),
         }
@@ -239,7 +245,7 @@ def plan_datasets(config: RunConfig) -> tuple[DatasetPlan, ...]:
 
     plans = plan_each([text for text in config.datasets if not is_suite_spec(text)], plan_one)
     for plan in plans:
-        if plan.task.judged and not plan.judge:
+        if plan.task.capabilities.needs_judge and not plan.judge:
             raise ConfigError(
                 f"-d {plan.spec.text}: {NO_JUDGE}, or --judge-model {SELF_JUDGE} to let the model under test judge "
                 "its own replies, which favours it."
@@ -297,7 +303,7 @@ def split_by_file(
     name: str, files: Sequence[DataFile], task: Task[Any]
 ) -> Iterator[tuple[str, Sequence[DataFile]]]:
     """One dataset, or one for each file where the files of a folder must not be averaged together."""
-    if task.pools_files or len(files) == 1:
+    if task.capabilities.pools_files or len(files) == 1:
         yield name, files
         return
     for file in files:
@@ -316,10 +322,10 @@ def _plan(
     style = _style(config, task, dataset, files_are_subjects=files_are_subjects)
     if style.logprob:
         _check_logprob(style, task, dataset)
-    judge = make_judge(config) if task.judged else None
+    judge = make_judge(config) if task.capabilities.needs_judge else None
     generation = _generation(config, task, style)
     # what is measured, and a letter's probability, is the same however often it is asked
-    repeats = 1 if task.measures_texts or style.logprob else config.repeats
+    repeats = 1 if task.capabilities.measures_texts or style.logprob else config.repeats
     return DatasetPlan(
         spec, task, dataset, style, generation, config.limit, recognised, judge=judge, repeats=repeats
     )
@@ -327,7 +333,7 @@ def _plan(
 
 def _generation(config: RunConfig, task: Task[Any], style: Style) -> Generation:
     """What the user wants; where nothing is generated, always the same."""
-    if task.measures_texts:
+    if task.capabilities.measures_texts:
         return ONE_TOKEN
     return Generation(
         max_tokens=1 if style.logprob else config.max_tokens or task.max_tokens(style),
@@ -398,13 +404,13 @@ def _style(config: RunConfig, task: Task[Any], dataset: Dataset[Any], *, files_a
         raise ConfigError(
             f"--completions: {dataset.name} has pictures, which only chat requests carry; leave it out."
         )
-    by_logprob = config.mcq_mode == "logprob" and task.takes_logprob
+    by_logprob = config.mcq_mode == "logprob" and task.capabilities.logprob
     return Style(
         lang=data_lang if config.lang == "auto" else config.lang,
         data_lang=data_lang,
         shots=_shots(config, task, dataset),
-        cot=config.cot and task.takes_cot,
-        completions=config.completions or task.flat_prompts_only,
+        cot=config.cot and task.capabilities.cot,
+        completions=config.completions or task.capabilities.flat_prompts_only,
         subjects=files_are_subjects or len(dataset.counts) > 1,
         multiple="multiple" in dataset.traits,
         logprob="marker" if by_logprob else None,
@@ -413,7 +419,7 @@ def _style(config: RunConfig, task: Task[Any], dataset: Dataset[Any], *, files_a
         pairs=pair_share(dataset.traits, rows),
         reward=config.preference_mode == "reward" or REWARD_TRAIT in dataset.traits,
         exam=CEVAL if exam_name(dataset.name) == CEVAL else None,
-        profiles=task.select_profiles(config.profile, in_words=not by_logprob),
+        profiles=select_profiles(task, config.profile, in_words=not by_logprob),
     )
 
 
@@ -422,13 +428,14 @@ def _shots(config: RunConfig, task: Task[Any], dataset: Dataset[Any]) -> int:
 
     Kinds that are asked without examples stay so where there is no dev file, whatever the others get.
     """
-    if not task.takes_shots:
+    few_shot = task.capabilities.few_shot
+    if few_shot is None:
         return 0
     pools = [len(dataset.pools[file.dev]) if file.dev else 0 for file in dataset.files]
-    most = max(pools) or len(task.builtin_shots())
+    most = max(pools) or len(few_shot.builtin)
     if config.shots is None:
-        return min(task.default_shots, most)
-    if not most and not task.default_shots:
+        return min(few_shot.default, most)
+    if not most and not few_shot.default:
         return 0
     fewest = min(pools) if any(pools) else most
     if fewest < config.shots:
@@ -452,7 +459,7 @@ def check_gates(gates: Sequence[Gate], plans: Sequence[DatasetPlan]) -> None:
         if not applies:
             names = ", ".join(plan.name for plan in plans)
             raise ConfigError(f"--fail-under: this run has no dataset '{gate.dataset}'; there are: {names}.")
-        if gate.metric not in metrics and any(plan.task.scored_elsewhere for plan in applies):
+        if gate.metric not in metrics and any(plan.task.capabilities.scored_elsewhere for plan in applies):
             continue  # what another suite measures is known when it has
         if gate.metric not in metrics:
             close = difflib.get_close_matches(gate.metric, metrics, n=1)

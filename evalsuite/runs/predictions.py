@@ -31,17 +31,17 @@ from evalsuite.runs.plan import (
 )
 from evalsuite.runs.work import Variant
 from evalsuite.tasks import KINDS, infer_kind, task_class
-from evalsuite.tasks.base import (
+from evalsuite.tasks.base import Task
+from evalsuite.tasks.exam_groups import CEVAL, exam_name
+from evalsuite.tasks.profiles import check_profiles, select_profiles
+from evalsuite.tasks.style import (
     LOGPROB_TRAIT,
     REWARD_TRAIT,
     UNJUDGED_TRAIT,
     Style,
-    Task,
     language_of,
     names_categories,
 )
-from evalsuite.tasks.exam_groups import CEVAL, exam_name
-from evalsuite.tasks.profiles import check_profiles
 from evalsuite.types import Reply, RowT, Sample
 
 FINGERPRINT_DIGITS = 16
@@ -195,7 +195,7 @@ def _style(config: ScoreConfig, task: Task[Any], dataset: Dataset[Any], *, files
         exam=CEVAL if exam_name(dataset.name) == CEVAL else None,
         pairs=pair_share(dataset.traits, sum(dataset.counts.values())),
         reward=REWARD_TRAIT in dataset.traits,
-        profiles=task.select_profiles(config.profile),
+        profiles=select_profiles(task, config.profile),
     )
 
 

@@ -123,7 +123,7 @@ def _of_the_row(job: Job) -> dict[str, Any]:
         "repeat": job.sample.repeat,
         "warning": job.warning,
         "categories": job.plan.categories(job.sample.subset, job.sample.row),
-        "cluster": job.plan.task.cluster(job.sample.row),
+        "cluster": job.plan.task.facts(job.sample.row).cluster,
     }
     return {name: value for name, value in said.items() if value}
 

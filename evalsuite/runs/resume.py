@@ -76,7 +76,7 @@ class _Resuming:
             yield make_job(plan, work.aggregates[plan.name], sample, shots, work.variant)
 
     def _owes(self, job: Job) -> bool:
-        if job.plan.task.has_follow_ups:
+        if job.plan.task.capabilities.has_follow_ups:
             return self._owes_in_steps(job)
         line = self.finished.take(job.variant, job.plan.name, job.key)
         if line and self._usable(line):

@@ -59,7 +59,7 @@ def signature(plan: DatasetPlan, result: Result) -> str:
         f"v{metric.version}",
         f"n:{result.interval.n}",
         *plan.conditions(),
-        *plan.task.signature(plan.style),
+        *plan.task.signature_parts(plan.style),
     ]
     return "|".join(parts)
 
@@ -153,7 +153,9 @@ def advice(datasets: Sequence[DatasetResults], rows: Sequence[Mapping[str, Any]]
             found.append(f"{place}: {sentence}")
         replies = total - outcomes["error"]
         if replies and (metric := without_value.get((dataset.variant, dataset.plan.name))):
-            found.append(f"{place}: {_why_no_value(metric, replies, dataset.plan.task.no_value_reason)}")
+            found.append(
+                f"{place}: {_why_no_value(metric, replies, dataset.plan.task.capabilities.no_value_reason)}"
+            )
         if total and outcomes["unparsed"] > ATTENTION_SHARE * total:
             found.append(
                 f"{place}: {outcomes['unparsed']} of {total} replies held no answer that could be read and count as wrong; the report's samples can be filtered to them."

@@ -57,7 +57,7 @@ class Job:
         if any(not further.key for further in reply.further):
             return []
         found = []
-        for ask in self.plan.task.further(self.sample.row, reply, self.plan.style):
+        for ask in self.plan.task.follow_up_requests(self.sample.row, reply, self.plan.style):
             request = self.plan.further_request(ask)
             judge = self.plan.judge
             named = ask.of == "judge" and judge is not None and judge.base_url is not None
@@ -67,7 +67,9 @@ class Job:
 
     def whole(self, reply: Reply) -> bool:
         """Whether every further request of the reply has been answered, and nothing else is among the answers."""
-        if not self.plan.task.has_follow_ups or any(not further.key for further in reply.further):
+        if not self.plan.task.capabilities.has_follow_ups or any(
+            not further.key for further in reply.further
+        ):
             return True
         return [step.key for step in self.steps(reply)] == [further.key for further in reply.further]
 
@@ -109,12 +111,12 @@ def count_score(
         score.outcome,
         score.values,
         score.statistics,
-        task.cluster(row),
+        task.facts(row).cluster,
         plan.categories(subset, row),
         number if plan.repeats > 1 else None,
     )
     if score.outcome != "error":
-        aggregate.breakdowns.add(subset, task.lines(row, score), score.values)
+        aggregate.breakdowns.add(subset, task.breakdown_keys(row, score), score.values)
 
 
 def count_line_score(
@@ -131,7 +133,7 @@ def count_line_score(
         line_row_number(line) if plan.repeats > 1 else None,
     )
     if row is not None and score.outcome != "error":
-        aggregate.breakdowns.add(line["subset"], plan.task.lines(row, score), score.values)
+        aggregate.breakdowns.add(line["subset"], plan.task.breakdown_keys(row, score), score.values)
 
 
 @dataclass(frozen=True)
@@ -152,7 +154,7 @@ class Work:
     @property
     def has_follow_ups(self) -> bool:
         """Whether samples of any of its datasets take further requests."""
-        return any(plan.task.has_follow_ups for plan in self.plans)
+        return any(plan.task.capabilities.has_follow_ups for plan in self.plans)
 
     @property
     def logprob_plan(self) -> DatasetPlan | None:
@@ -187,7 +189,7 @@ class Work:
 def new_work(variant: Variant, plans: Sequence[DatasetPlan], on_error: OnError) -> Work:
     """Everything is owed, nothing is counted yet."""
     aggregates = {
-        plan.name: ScoreAggregate(plan.metrics, on_error, plan.task.breakdowns(), plan.category_order)
+        plan.name: ScoreAggregate(plan.metrics, on_error, plan.task.breakdowns, plan.category_order)
         for plan in plans
     }
     return Work(variant, plans, aggregates, dict.fromkeys(aggregates))

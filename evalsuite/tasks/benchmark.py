@@ -5,11 +5,15 @@ No file is of this kind: `evalsuite.runs.imported` makes its datasets from what 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from evalsuite.errors import EvalsuiteError
-from evalsuite.tasks.base import Metric, Style, Task
+from evalsuite.tasks.base import Task
+from evalsuite.tasks.capabilities import Capabilities
+from evalsuite.tasks.columns import Columns
+from evalsuite.tasks.metric import Metric
+from evalsuite.tasks.style import Style
 from evalsuite.types import Prompt, Reply, Score
 
 NOT_ASKED = "a benchmark that another harness asked cannot be asked here"
@@ -19,30 +23,17 @@ class BenchmarkTask(Task[Any]):
     """Keeps the scores it is given."""
 
     kind: ClassVar[str] = "benchmark"
-    columns: ClassVar[str] = "(what another harness wrote)"
-    takes_shots: ClassVar[bool] = False
-    scored_elsewhere: ClassVar[bool] = True
+    columns: ClassVar[Columns] = Columns(description="(what another harness wrote)")
+    capabilities: ClassVar[Capabilities] = Capabilities(few_shot=None, scored_elsewhere=True)
 
     @classmethod
     def recognises(cls, _: Mapping[str, Any]) -> bool:
         """Never: such datasets do not come from a file of rows."""
         return False
 
-    def missing(self, columns: Collection[str]) -> list[str]:
-        """Nothing is required."""
-        return []
-
     def parse(self, values: Mapping[str, Any]) -> Any:
         """The record as it is."""
         return values
-
-    def traits(self, row: Any) -> Iterable[str]:
-        """None."""
-        return ()
-
-    def max_tokens(self, style: Style) -> int:
-        """Unknown; nothing is asked."""
-        return 0
 
     def prompt(self, row: Any, shots: Sequence[Any], style: Style, subject: str) -> Prompt:
         """Not asked here."""
@@ -57,7 +48,7 @@ class BenchmarkTask(Task[Any]):
         return gold
 
     def score(self, row: Any, reply: Reply, style: Style) -> Score:
-        """No score of ours; see `Task.scored_elsewhere`."""
+        """No score of ours; see `Capabilities.scored_elsewhere`."""
         return Score("unparsed")
 
     def metrics(self, style: Style) -> tuple[Metric, ...]:

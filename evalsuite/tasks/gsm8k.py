@@ -9,26 +9,21 @@ from a dev file where there is one, else from the four written for this project.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from evalsuite.data.row_parser import RowError
+from evalsuite.data.row_parser import RowError, RowFacts
 from evalsuite.metrics import numbers
 from evalsuite.metrics.text import has_cjk
-from evalsuite.tasks.base import (
-    CHINESE_TRAIT,
-    Language,
-    Metric,
-    Style,
-    Task,
-    answer_text,
-    outcome,
-    text_value,
-)
+from evalsuite.tasks.base import Task
+from evalsuite.tasks.capabilities import Capabilities, FewShot
+from evalsuite.tasks.columns import Columns, text_value
+from evalsuite.tasks.metric import Metric
+from evalsuite.tasks.replies import answer_text, outcome
+from evalsuite.tasks.style import CHINESE_TRAIT, Language, Style
 from evalsuite.types import Message, Prompt, Reply, Score
 
-MAX_TOKENS = 1024
 COMPLETION_STOPS = ("Question:", "</s>", "<|im_end|>")
 INSTRUCTIONS: Mapping[Language, str] = {
     "en": r"Please reason step by step, and put your final answer within \boxed{}.",
@@ -81,8 +76,10 @@ class Gsm8kTask(Task[Gsm8kRow]):
     """Word problems with one number as the answer."""
 
     kind: ClassVar[str] = "gsm8k"
-    columns: ClassVar[str] = "question, answer (the number after ####)"
-    default_shots: ClassVar[int] = 4
+    columns: ClassVar[Columns] = Columns(
+        required=("question", "answer"), description="question, answer (the number after ####)"
+    )
+    capabilities: ClassVar[Capabilities] = Capabilities(few_shot=FewShot(default=4, builtin=EXAMPLES))
     profiles: ClassVar[tuple[str, ...]] = ("lm_eval_strict", "lm_eval_flexible", "opencompass")
 
     @classmethod
@@ -90,12 +87,8 @@ class Gsm8kTask(Task[Gsm8kRow]):
         """A question whose answer carries the `####` mark."""
         return "question" in values and "####" in text_value(values, "answer")
 
-    def missing(self, columns: Collection[str]) -> list[str]:
-        """Question and answer are required."""
-        return [f"'{name}'" for name in ("question", "answer") if name not in columns]
-
     def parse(self, values: Mapping[str, Any]) -> Gsm8kRow:
-        """See `Task.parse`."""
+        """See `RowReader.parse`."""
         faults: list[tuple[str, str]] = []
         question, answer, gold = text_value(values, "question"), text_value(values, "answer"), ""
         if not question.strip():
@@ -109,13 +102,9 @@ class Gsm8kTask(Task[Gsm8kRow]):
         solution = _CALCULATOR_MARK.sub("", answer.rpartition("####")[0]).strip()
         return Gsm8kRow(question.strip(), solution, gold, answer)
 
-    def traits(self, row: Gsm8kRow) -> Iterable[str]:
-        """Chinese problems."""
-        return (CHINESE_TRAIT,) if has_cjk(row.question) else ()
-
-    def max_tokens(self, style: Style) -> int:
-        """Room for reasoning."""
-        return MAX_TOKENS
+    def facts(self, row: Gsm8kRow, reply: Reply | None = None) -> RowFacts:
+        """See `RowReader.facts`."""
+        return RowFacts(traits=(CHINESE_TRAIT,) if has_cjk(row.question) else ())
 
     def prompt(self, row: Gsm8kRow, shots: Sequence[Gsm8kRow], style: Style, subject: str) -> Prompt:
         """Worked examples as chat turns, or the classic flat form."""
@@ -134,10 +123,6 @@ class Gsm8kTask(Task[Gsm8kRow]):
             )
         messages.append({"role": "user", "content": _chat_question(row, style)})
         return Prompt(messages=messages)
-
-    def gold(self, row: Gsm8kRow) -> str:
-        """The gold number."""
-        return row.answer
 
     def row_from_gold(self, gold: str, style: Style) -> Gsm8kRow | None:
         """The problem plays no part in the scores; profiles read the whole answer, of which the gold is a part."""
@@ -169,10 +154,6 @@ class Gsm8kTask(Task[Gsm8kRow]):
             Metric("truncated_rate", higher_is_better=False, version=numbers.VERSION),
             *(_profile_metrics(style) if style.profiles else ()),
         )
-
-    def builtin_shots(self) -> tuple[Gsm8kRow, ...]:
-        """The four examples of this project."""
-        return EXAMPLES
 
 
 def _profile_scores(row: Gsm8kRow, text: str, style: Style) -> dict[str, float | None]:

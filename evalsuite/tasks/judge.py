@@ -18,31 +18,23 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, ClassVar
 
-from evalsuite.data.row_parser import RowError
+from evalsuite.data.row_parser import RowError, RowFacts
 from evalsuite.metrics import judge_verdicts as judgement
 from evalsuite.metrics.text import has_cjk
-from evalsuite.tasks.base import (
-    CHINESE_TRAIT,
-    PAIR_TRAIT,
-    UNJUDGED_TRAIT,
-    FollowUpRequest,
-    Language,
-    Metric,
-    Style,
-    Task,
-    answer_text,
-    outcome,
-    text_value,
-)
+from evalsuite.tasks.base import FollowUpRequest, Task
+from evalsuite.tasks.capabilities import Capabilities
+from evalsuite.tasks.columns import Columns, text_value
+from evalsuite.tasks.metric import Metric
 from evalsuite.tasks.qa import FLAT, question_turns
+from evalsuite.tasks.replies import answer_text, outcome
+from evalsuite.tasks.style import CHINESE_TRAIT, PAIR_TRAIT, UNJUDGED_TRAIT, Language, Style
 from evalsuite.types import FollowUpReply, Message, Prompt, Reply, Score
 
-MAX_TOKENS = 1024
 DEFAULT_SCALE = (1.0, 10.0)
 SCALE_FORM = "a lower and an upper end such as 1-10, or an empty cell"
 JUDGEMENT_COLUMNS = ("judgement", "judgement_swapped")
@@ -102,26 +94,22 @@ class JudgeTask(Task[JudgeRow]):
     """Open questions whose answers a judge reads."""
 
     kind: ClassVar[str] = "judge"
-    columns: ClassVar[str] = (
-        "question (or query, or messages), rubric; optional reference, scale, prediction_b, system, history, category"
+    columns: ClassVar[Columns] = Columns(
+        required=(("question", "query", "messages"),),
+        description="question (or query, or messages), rubric; "
+        "optional reference, scale, prediction_b, system, history, category",
     )
-    takes_shots: ClassVar[bool] = False
-    has_follow_ups: ClassVar[bool] = True
-    judged: ClassVar[bool] = True
+    capabilities: ClassVar[Capabilities] = Capabilities(few_shot=None, has_follow_ups=True, needs_judge=True)
 
     @classmethod
     def recognises(cls, values: Mapping[str, Any]) -> bool:
         """A question with something only a judge can use: a rubric, another answer, a judgement."""
-        return not _missing(values) and any(
+        return not cls.columns.missing(values) and any(
             name in values for name in ("rubric", "prediction_b", *JUDGEMENT_COLUMNS)
         )
 
-    def missing(self, columns: Collection[str]) -> list[str]:
-        """The question; all else has a default."""
-        return _missing(columns)
-
     def parse(self, values: Mapping[str, Any]) -> JudgeRow:
-        """See `Task.parse`."""
+        """See `RowReader.parse`."""
         faults: list[tuple[str, str]] = []
         turns = question_turns(values)
         reference = text_value(values, "reference", "response", "answer")
@@ -145,20 +133,14 @@ class JudgeTask(Task[JudgeRow]):
         subject = text_value(values, "subject", "category").strip() or None
         return JudgeRow(tuple(turns), reference, text_value(values, "rubric"), scale, other, subject)
 
-    def subject(self, row: JudgeRow) -> str | None:
-        """The column `subject`, else `category`."""
-        return row.subject
-
-    def traits(self, row: JudgeRow) -> Iterable[str]:
-        """Chinese questions, pairs."""
-        if has_cjk(text_value(row.messages[-1], "content")):
-            yield CHINESE_TRAIT
-        if row.other:
-            yield PAIR_TRAIT
-
-    def max_tokens(self, style: Style) -> int:
-        """Room for a page."""
-        return MAX_TOKENS
+    def facts(self, row: JudgeRow, reply: Reply | None = None) -> RowFacts:
+        """A recorded reply that has no judgement yet needs a judge."""
+        held = {
+            CHINESE_TRAIT: has_cjk(text_value(row.messages[-1], "content")),
+            PAIR_TRAIT: row.other,
+            UNJUDGED_TRAIT: reply and not reply.further and _answer(reply),
+        }
+        return RowFacts(row.subject, traits=tuple(trait for trait, value in held.items() if value))
 
     def prompt(self, row: JudgeRow, shots: Sequence[JudgeRow], style: Style, subject: str) -> Prompt:
         """The turns as they are; the model is not told that it will be judged."""
@@ -169,7 +151,7 @@ class JudgeTask(Task[JudgeRow]):
         text = "\n\n".join([*turns[:-1], f"{question}{turns[-1]}\n{answer}"])
         return Prompt(text=text, stop=(f"\n{question.rstrip()}",))
 
-    def further(self, row: JudgeRow, reply: Reply, style: Style) -> Sequence[FollowUpRequest]:
+    def follow_up_requests(self, row: JudgeRow, reply: Reply, style: Style) -> Sequence[FollowUpRequest]:
         """What the judge is asked; nothing about a reply without an answer."""
         answer = _answer(reply)
         if not answer:
@@ -189,11 +171,6 @@ class JudgeTask(Task[JudgeRow]):
             raise RowError((what, "'judgement_swapped', the verdict with the answers' places swapped"))
         verdicts = tuple(FollowUpReply("judge", "", Reply(text)) for text in given if text)
         return Reply(text_value(values, "prediction", "predictions"), further=verdicts)
-
-    def recorded_reply_traits(self, row: JudgeRow, reply: Reply) -> Iterable[str]:
-        """Whether a judge has to be asked about the reply."""
-        if not reply.further and _answer(reply):
-            yield UNJUDGED_TRAIT
 
     def gold(self, row: JudgeRow) -> Any:
         """What the judge is told of a right answer; for a pair the other answer, too."""
@@ -249,11 +226,6 @@ class JudgeTask(Task[JudgeRow]):
 def _answer(reply: Reply) -> str:
     """The reply without its reasoning; empty where there is nothing to judge."""
     return (answer_text(reply) or "").strip()
-
-
-def _missing(columns: Collection[str]) -> list[str]:
-    asked = ("question", "query", "messages")
-    return [] if any(name in columns for name in asked) else ["'question' (or 'query', or 'messages')"]
 
 
 def _scale(values: Mapping[str, Any]) -> tuple[float, float]:

@@ -19,28 +19,27 @@ from string import ascii_lowercase
 from typing import Any, ClassVar
 
 from evalsuite.data.pictures import PICTURES, Picture, with_pictures
-from evalsuite.data.row_parser import RowError
+from evalsuite.data.row_parser import RowError, RowFacts
 from evalsuite.metrics import choices, label_logprobs
 from evalsuite.metrics.text import has_cjk
-from evalsuite.tasks.base import (
+from evalsuite.tasks.base import Task
+from evalsuite.tasks.capabilities import Capabilities, FewShot
+from evalsuite.tasks.ceval import CEVAL_SUBJECTS
+from evalsuite.tasks.columns import Columns, json_value, text_value
+from evalsuite.tasks.exam_groups import CEVAL
+from evalsuite.tasks.metric import Metric
+from evalsuite.tasks.replies import answer_text, outcome
+from evalsuite.tasks.style import (
     CATEGORY_TRAIT,
     CHINESE_TRAIT,
+    MULTIPLE_TRAIT,
     PICTURE_TRAIT,
     SUBJECT_TRAIT,
     Language,
-    Metric,
     Style,
-    Task,
-    answer_text,
-    json_value,
-    outcome,
-    text_value,
 )
-from evalsuite.tasks.ceval import CEVAL_SUBJECTS
-from evalsuite.tasks.exam_groups import CEVAL, subject_groups
 from evalsuite.types import Message, Prompt, Reply, Score
 
-MULTIPLE_TRAIT = "multiple"
 LIST_COLUMNS = ("choices", "options")
 LIST_FORM = "a list of two to 26 texts"
 ANSWER_MAX_TOKENS = 128
@@ -111,13 +110,13 @@ class McqTask(Task[McqRow]):
     """Lettered options, one right answer or several."""
 
     kind: ClassVar[str] = "mcq"
-    columns: ClassVar[str] = (
-        "question, A, B, C, … (or choices), answer; optional id, subject, category, explanation, image"
+    columns: ClassVar[Columns] = Columns(
+        description="question, A, B, C, … (or choices), answer; optional id, subject, category, explanation, image"
     )
-    default_shots: ClassVar[int] = 5
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        few_shot=FewShot(default=5), cot=True, logprob=True, exam_groups=True
+    )
     profiles: ClassVar[tuple[str, ...]] = ("evalscope", "oc_first_capital", "oc_first_option")
-    takes_cot: ClassVar[bool] = True
-    takes_logprob: ClassVar[bool] = True
 
     @classmethod
     def recognises(cls, values: Mapping[str, Any]) -> bool:
@@ -126,7 +125,7 @@ class McqTask(Task[McqRow]):
             {"a", "b"} <= values.keys() or any(values.get(name) for name in LIST_COLUMNS)
         )
 
-    def missing(self, columns: Collection[str]) -> list[str]:
+    def missing_columns(self, columns: Collection[str]) -> list[str]:
         """Question, answer and at least two options are required."""
         missing = [f"'{name}'" for name in ("question", "answer") if name not in columns]
         if not any(name in columns for name in LIST_COLUMNS):
@@ -134,7 +133,7 @@ class McqTask(Task[McqRow]):
         return missing
 
     def parse(self, values: Mapping[str, Any]) -> McqRow:
-        """See `Task.parse`."""
+        """See `RowReader.parse`."""
         faults: list[tuple[str, str]] = []
         question = text_value(values, "question")
         if not question.strip():
@@ -166,30 +165,17 @@ class McqTask(Task[McqRow]):
         if len(row.answer) > 1:
             yield f"several right answers, {''.join(row.answer)}", "one"
 
-    def subject(self, row: McqRow) -> str | None:
-        """The column `subject`, else `category`."""
-        return row.subject or row.category
-
-    def category(self, row: McqRow) -> str | None:
-        """The column `category`."""
-        return row.category
-
-    def groups(self, dataset: str, subjects: Collection[str]) -> Mapping[str, Collection[str]]:
-        """See `exams.subject_groups`."""
-        return subject_groups(dataset, subjects)
-
-    def traits(self, row: McqRow) -> Iterable[str]:
-        """Chinese questions, rows with several right answers."""
-        if has_cjk(row.question):
-            yield CHINESE_TRAIT
-        if len(row.answer) > 1:
-            yield MULTIPLE_TRAIT
-        if row.subject:
-            yield SUBJECT_TRAIT
-        if row.category:
-            yield CATEGORY_TRAIT
-        if row.pictures:
-            yield PICTURE_TRAIT
+    def facts(self, row: McqRow, reply: Reply | None = None) -> RowFacts:
+        """The subject is the column `subject`, else `category`."""
+        held = {
+            CHINESE_TRAIT: has_cjk(row.question),
+            MULTIPLE_TRAIT: len(row.answer) > 1,
+            SUBJECT_TRAIT: row.subject,
+            CATEGORY_TRAIT: row.category,
+            PICTURE_TRAIT: row.pictures,
+        }
+        traits = tuple(trait for trait, value in held.items() if value)
+        return RowFacts(row.subject or row.category, row.category, traits=traits)
 
     def max_tokens(self, style: Style) -> int:
         """Room for a short sentence, or for thinking; a letter is one token."""

@@ -8,14 +8,18 @@ log-probabilities of the text's own tokens (`endpoint.likelihood_requests`), the
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from evalsuite.data.row_parser import RowError
+from evalsuite.data.row_parser import RowError, RowFacts
 from evalsuite.metrics import bleu, likelihood
 from evalsuite.metrics.finite import finite
-from evalsuite.tasks.base import CHINESE_TRAIT, Metric, Style, Task, json_value, text_value
+from evalsuite.tasks.base import Task
+from evalsuite.tasks.capabilities import Capabilities
+from evalsuite.tasks.columns import Columns, json_value, text_value
+from evalsuite.tasks.metric import Metric
+from evalsuite.tasks.style import CHINESE_TRAIT, Style
 from evalsuite.types import Measurement, Prompt, Reply, Score
 
 LOGPROBS, TOKENS = "logprobs", "tokens"
@@ -43,35 +47,29 @@ class PerplexityTask(Task[TextRow]):
     """Texts, measured by the log-probabilities of their tokens."""
 
     kind: ClassVar[str] = "perplexity"
-    columns: ClassVar[str] = "text; optional id, subject or category"
-    takes_shots: ClassVar[bool] = False
-    flat_prompts_only: ClassVar[bool] = True
-    measures_texts: ClassVar[bool] = True
-    no_value_reason: ClassVar[str] = "a text of one token has nothing before it that could make it likely"
+    columns: ClassVar[Columns] = Columns(required=("text",), optional=("id", ("subject", "category")))
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        few_shot=None,
+        flat_prompts_only=True,
+        measures_texts=True,
+        no_value_reason="a text of one token has nothing before it that could make it likely",
+    )
 
     @classmethod
     def recognises(cls, values: Mapping[str, Any]) -> bool:
         """A text, and nothing beside it that would be asked or told apart."""
         return "text" in values and not OTHER_COLUMNS & values.keys()
 
-    def missing(self, columns: Collection[str]) -> list[str]:
-        """The text."""
-        return [] if "text" in columns else ["'text'"]
-
     def parse(self, values: Mapping[str, Any]) -> TextRow:
-        """See `Task.parse`."""
+        """See `RowReader.parse`."""
         text = text_value(values, "text")
         if not text.strip():
             raise RowError(("the text is empty", "a text in the column 'text'"))
         return TextRow(text, text_value(values, "subject", "category").strip() or None)
 
-    def subject(self, row: TextRow) -> str | None:
-        """The column `subject`, else `category`."""
-        return row.subject
-
-    def traits(self, row: TextRow) -> Iterable[str]:
-        """Chinese texts, whose words are not separated by spaces."""
-        return (CHINESE_TRAIT,) if bleu.is_mostly_chinese([row.text]) else ()
+    def facts(self, row: TextRow, reply: Reply | None = None) -> RowFacts:
+        """Chinese words are not separated by spaces, so they are not counted."""
+        return RowFacts(row.subject, traits=(CHINESE_TRAIT,) if bleu.is_mostly_chinese([row.text]) else ())
 
     def max_tokens(self, style: Style) -> int:
         """None is wanted; servers want to give one."""

@@ -23,27 +23,19 @@ Source of the convention: Lambert et al. 2024 (RewardBench, arXiv 2403.13787).
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from evalsuite.data.row_parser import RowError
+from evalsuite.data.row_parser import RowError, RowFacts
 from evalsuite.metrics import likelihood
 from evalsuite.metrics.text import has_cjk
-from evalsuite.tasks.base import (
-    CHINESE_TRAIT,
-    GREETING,
-    LOGPROB_TRAIT,
-    REWARD_TRAIT,
-    FollowUpRequest,
-    Metric,
-    Style,
-    Task,
-    checked_messages,
-    json_value,
-    text_value,
-)
+from evalsuite.tasks.base import GREETING, FollowUpRequest, Task
+from evalsuite.tasks.capabilities import Capabilities
+from evalsuite.tasks.columns import Columns, checked_messages, json_value, text_value
+from evalsuite.tasks.metric import Metric
 from evalsuite.tasks.perplexity import recorded_logprobs
+from evalsuite.tasks.style import CHINESE_TRAIT, LOGPROB_TRAIT, REWARD_TRAIT, Style
 from evalsuite.types import FollowUpReply, Measure, Measurement, Message, Prompt, Reply, Score
 
 CHOSEN, REJECTED, TIE = "chosen", "rejected", "tie"
@@ -70,22 +62,15 @@ class PreferenceTask(Task[PreferenceRow]):
     """Pairs of answers, one of which people prefer."""
 
     kind: ClassVar[str] = "preference"
-    columns: ClassVar[str] = "prompt, chosen, rejected; optional id, system, subset or category"
-    takes_shots: ClassVar[bool] = False
-    measures_texts: ClassVar[bool] = True
-    has_follow_ups: ClassVar[bool] = True
-
-    @classmethod
-    def recognises(cls, values: Mapping[str, Any]) -> bool:
-        """A chosen and a rejected answer."""
-        return {CHOSEN, REJECTED} <= values.keys()
-
-    def missing(self, columns: Collection[str]) -> list[str]:
-        """Both answers; the prompt may stand in front of them, which only a row's values tell."""
-        return [f"'{name}'" for name in ANSWERS if name not in columns]
+    columns: ClassVar[Columns] = Columns(
+        required=ANSWERS, description="prompt, chosen, rejected; optional id, system, subset or category"
+    )
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        few_shot=None, measures_texts=True, has_follow_ups=True
+    )
 
     def parse(self, values: Mapping[str, Any]) -> PreferenceRow:
-        """See `Task.parse`."""
+        """See `RowReader.parse`."""
         faults: list[tuple[str, str]] = []
         prompt = _prompt(values)
         conversations = {name: _conversation(values, name) for name in ANSWERS}
@@ -109,13 +94,12 @@ class PreferenceTask(Task[PreferenceRow]):
         subject = text_value(values, "subset", "category", "subject").strip() or None
         return PreferenceRow(tuple(prompt), answers[CHOSEN], answers[REJECTED], subject)
 
-    def subject(self, row: PreferenceRow) -> str | None:
-        """The column `subset`, else `category` or `subject`."""
-        return row.subject
-
-    def traits(self, row: PreferenceRow) -> Iterable[str]:
-        """Chinese prompts."""
-        return (CHINESE_TRAIT,) if has_cjk(text_value(row.messages[-1], "content")) else ()
+    def facts(self, row: PreferenceRow, reply: Reply | None = None) -> RowFacts:
+        """A recorded reply holds rewards or log-probabilities."""
+        traits = [CHINESE_TRAIT] if has_cjk(text_value(row.messages[-1], "content")) else []
+        if reply and reply.measured:
+            traits.append(LOGPROB_TRAIT if reply.measured.reward is None else REWARD_TRAIT)
+        return RowFacts(row.subject, traits=tuple(traits))
 
     def max_tokens(self, style: Style) -> int:
         """None is wanted; servers want to give one."""
@@ -127,7 +111,7 @@ class PreferenceTask(Task[PreferenceRow]):
         """The prompt with the chosen answer."""
         return _answer_prompt(row.messages, row.chosen, style)
 
-    def further(self, row: PreferenceRow, reply: Reply, style: Style) -> Sequence[FollowUpRequest]:
+    def follow_up_requests(self, row: PreferenceRow, reply: Reply, style: Style) -> Sequence[FollowUpRequest]:
         """The prompt with the rejected answer; by log-probability the prompt alone, too."""
         asks = [FollowUpRequest(_answer_prompt(row.messages, row.rejected, style))]
         return asks if style.reward else [*asks, FollowUpRequest(_answer_prompt(row.messages, "", style))]
@@ -145,12 +129,6 @@ class PreferenceTask(Task[PreferenceRow]):
         if chosen is None or rejected is None:
             return None
         return Reply("", measured=chosen, further=(FollowUpReply("model", "", Reply("", measured=rejected)),))
-
-    def recorded_reply_traits(self, row: PreferenceRow, reply: Reply) -> Iterable[str]:
-        """Whether the numbers are rewards or log-probabilities."""
-        if reply.measured is None:
-            return ()
-        return (LOGPROB_TRAIT if reply.measured.reward is None else REWARD_TRAIT,)
 
     def gold(self, row: PreferenceRow) -> dict[str, str]:
         """Both answers, each under what people said of it."""
@@ -194,7 +172,7 @@ class PreferenceTask(Task[PreferenceRow]):
         )
         return metrics[:3] if style.reward else metrics
 
-    def signature(self, style: Style) -> tuple[str, ...]:
+    def signature_parts(self, style: Style) -> tuple[str, ...]:
         """By what answers are compared."""
         return (f"by:{STAGES['reward' if style.reward else 'logprobs']}",)
 

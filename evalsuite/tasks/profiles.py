@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from evalsuite.errors import ConfigError
 from evalsuite.tasks import KINDS, task_class
-from evalsuite.tasks.base import Style, Task
+from evalsuite.tasks.base import Task
+from evalsuite.tasks.style import Style
+
+
+def select_profiles(task: Task[Any], names: Collection[str], *, in_words: bool = True) -> tuple[str, ...]:
+    """The names that are profiles of the task, in the task's order.
+
+    Profiles read the text of replies, so there are none if the answer is not `in_words` but in probabilities.
+    """
+    return tuple(name for name in task.profiles if name in names and in_words)
 
 
 def check_profiles(wanted: Sequence[str], datasets: Sequence[tuple[Task[Any], Style]]) -> None:

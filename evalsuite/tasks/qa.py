@@ -7,28 +7,20 @@ no response column; pictures (`image`, see `data.pictures`). Scores: `evalsuite.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from evalsuite.data.pictures import PICTURES, Picture, with_pictures
-from evalsuite.data.row_parser import RowError
+from evalsuite.data.row_parser import RowError, RowFacts
 from evalsuite.metrics import bleu, rouge
 from evalsuite.metrics.bleu_tokens import Tokenize
 from evalsuite.metrics.text import length_ratio, tokenize_pair
-from evalsuite.tasks.base import (
-    CHINESE_TRAIT,
-    PICTURE_TRAIT,
-    Language,
-    Metric,
-    Style,
-    Task,
-    answer_text,
-    checked_messages,
-    json_value,
-    outcome,
-    text_value,
-)
+from evalsuite.tasks.base import Task
+from evalsuite.tasks.columns import Columns, checked_messages, json_value, text_value
+from evalsuite.tasks.metric import Metric
+from evalsuite.tasks.replies import answer_text, outcome
+from evalsuite.tasks.style import CHINESE_TRAIT, PICTURE_TRAIT, Language, Style
 from evalsuite.types import Message, Prompt, Reply, Score
 
 MAX_TOKENS = 512
@@ -60,22 +52,15 @@ class QaTask(Task[QaRow]):
     """Free answers compared with a reference."""
 
     kind: ClassVar[str] = "qa"
-    columns: ClassVar[str] = (
-        "query (or question), response (or answer); optional system, history, image; or messages"
+    columns: ClassVar[Columns] = Columns(
+        required=(("query", "question", "messages"), ("response", "answer", "messages")),
+        description="query (or question), response (or answer); optional system, history, image; or messages",
     )
+    label_versions: ClassVar[Mapping[str, str]] = {"labels": LABELS_VERSION}
     profiles: ClassVar[tuple[str, ...]] = ("evalscope", "swift")
 
-    @classmethod
-    def recognises(cls, values: Mapping[str, Any]) -> bool:
-        """A question with an answer, or messages."""
-        return not _missing(values)
-
-    def missing(self, columns: Collection[str]) -> list[str]:
-        """A question and an answer, unless there are messages."""
-        return _missing(columns)
-
     def parse(self, values: Mapping[str, Any]) -> QaRow:
-        """See `Task.parse`."""
+        """See `RowReader.parse`."""
         reference = text_value(values, "response", "answer")
         turns = question_turns(values)
         if not reference and turns[-1]["role"] == "assistant":
@@ -99,12 +84,10 @@ class QaTask(Task[QaRow]):
             what = f"ROUGE finds no word in the reference, so it is 0 for every reply [{REFERENCE_WITHOUT_WORDS}]"
             yield what, "a reference with Latin letters, digits, or Chinese, Japanese or Korean characters"
 
-    def traits(self, row: QaRow) -> Iterable[str]:
-        """Chinese references: they decide BLEU's tokenizer and the wording of flat prompts."""
-        if bleu.is_mostly_chinese([row.reference]):
-            yield CHINESE_TRAIT
-        if row.pictures:
-            yield PICTURE_TRAIT
+    def facts(self, row: QaRow, reply: Reply | None = None) -> RowFacts:
+        """Chinese references decide BLEU's tokenizer and the wording of flat prompts."""
+        held = {CHINESE_TRAIT: bleu.is_mostly_chinese([row.reference]), PICTURE_TRAIT: row.pictures}
+        return RowFacts(traits=tuple(trait for trait, value in held.items() if value))
 
     def max_tokens(self, style: Style) -> int:
         """Room for a paragraph or two."""
@@ -176,10 +159,6 @@ class QaTask(Task[QaRow]):
         labels = tuple(label for label, applies in applying.items() if applies)
         return Score(outcome(bool(text), reply), text, "text" if text else "", values, labels, statistics)
 
-    def label_versions(self) -> Mapping[str, str]:
-        """The version of the labels."""
-        return {"labels": LABELS_VERSION}
-
     def metrics(self, style: Style) -> tuple[Metric, ...]:
         """ROUGE-L leads; `length_ratio` shows a recall-shaped gain for what it is."""
         rouges = [
@@ -244,17 +223,6 @@ def _profile_metrics(style: Style) -> Iterator[Metric]:
 
 def _tokenizer(style: Style) -> Tokenize:
     return "zh" if style.data_lang == "zh" else "13a"
-
-
-def _missing(columns: Collection[str]) -> list[str]:
-    if "messages" in columns:
-        return []
-    pairs = (("query", "question"), ("response", "answer"))
-    return [
-        f"'{first}' (or '{second}')"
-        for first, second in pairs
-        if first not in columns and second not in columns
-    ]
 
 
 def question_turns(values: Mapping[str, Any]) -> list[Message]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from evalsuite.tasks.base import Aggregate, Metric
+from evalsuite.tasks.metric import Aggregate, Metric
 
 NAMES: tuple[tuple[Aggregate, str], ...] = (("pass_at_k", "pass@"), ("pass_hat_k", "pass^"))
 

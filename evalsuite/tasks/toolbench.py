@@ -7,29 +7,23 @@ Prompts: `evalsuite.tasks.agent_formats`. Parsing and scores: `evalsuite.metrics
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from evalsuite.data.row_parser import RowError
+from evalsuite.data.row_parser import RowError, RowFacts
 from evalsuite.metrics import tool_conditions, tool_failures, tool_schemas, tool_steps
 from evalsuite.tasks.agent_formats import AGENT_ROLE, openai_prompt, react_prompt, toolbench_prompt
-from evalsuite.tasks.base import (
-    Breakdown,
-    Metric,
-    Style,
-    Task,
-    answer_text,
-    checked_messages,
-    json_value,
-    outcome,
-    text_value,
-)
+from evalsuite.tasks.base import Task
+from evalsuite.tasks.capabilities import Capabilities
+from evalsuite.tasks.columns import Columns, checked_messages, json_value, text_value
 from evalsuite.tasks.dialogues import CONVERSATION_FORM, described_tools, dialogue_steps
+from evalsuite.tasks.metric import Breakdown, Metric
+from evalsuite.tasks.replies import answer_text, outcome
+from evalsuite.tasks.style import Style
 from evalsuite.tasks.toolbench_tables import TABLES, table_keys
 from evalsuite.types import Message, Prompt, Reply, Score
 
-MAX_TOKENS = 1024
 GOLD_EXPECTED = "a step that the record's own tools allow"
 DIALOGUE_COLUMNS = frozenset({"conversations", "tools"})
 PERCENT_METRICS = ("plan_em", "act_em", "hallucination_rate")
@@ -50,19 +44,21 @@ class ToolBenchTask(Task[ToolBenchRow]):
     """The next step of an agent, judged against a gold step."""
 
     kind: ClassVar[str] = "toolbench"
-    columns: ClassVar[str] = (
-        "messages, tools, target; optional id, dialogue; or dialogues: conversations, tools"
+    columns: ClassVar[Columns] = Columns(
+        required=("messages", "tools", "target"),
+        description="messages, tools, target; optional id, dialogue; or dialogues: conversations, tools",
     )
+    capabilities: ClassVar[Capabilities] = Capabilities(few_shot=None, pools_files=False)
+    """In-domain and out-of-domain files are never averaged together."""
     profiles: ClassVar[tuple[str, ...]] = ("strict", "paper")
     """Both are always given, whether asked for or not."""
-    takes_shots: ClassVar[bool] = False
-    pools_files: ClassVar[bool] = False
-    """In-domain and out-of-domain files are never averaged together."""
+    label_versions: ClassVar[Mapping[str, str]] = {"labels": tool_failures.VERSION}
+    breakdowns: ClassVar[tuple[Breakdown, ...]] = TABLES
 
     @classmethod
     def recognises(cls, values: Mapping[str, Any]) -> bool:
         """Messages with tools and a target, or a dialogue with tools."""
-        return {"messages", "tools", "target"} <= values.keys() or values.keys() >= DIALOGUE_COLUMNS
+        return super().recognises(values) or values.keys() >= DIALOGUE_COLUMNS
 
     def expand(self, values: Mapping[str, Any], number: int) -> Iterable[Mapping[str, Any]]:
         """A dialogue gives a row for each step of the agent, clustered by the dialogue."""
@@ -81,12 +77,8 @@ class ToolBenchTask(Task[ToolBenchRow]):
                 "target": target,
             }
 
-    def missing(self, columns: Collection[str]) -> list[str]:
-        """Messages, tools and target are required."""
-        return [f"'{name}'" for name in ("messages", "tools", "target") if name not in columns]
-
     def parse(self, values: Mapping[str, Any]) -> ToolBenchRow:
-        """See `Task.parse`."""
+        """See `RowReader.parse`."""
         messages = checked_messages(json_value(values, "messages", "a list of messages"))
         tools = _tools(values)
         target = text_value(values, "target")
@@ -100,17 +92,9 @@ class ToolBenchTask(Task[ToolBenchRow]):
         faults = tool_failures.gold_problems(tool_steps.parse_step(row.target), schemas)
         return [(f"{words} [{fault}]", GOLD_EXPECTED) for fault, words in faults.items()]
 
-    def cluster(self, row: ToolBenchRow) -> str | None:
+    def facts(self, row: ToolBenchRow, reply: Reply | None = None) -> RowFacts:
         """Steps of one dialogue are not independent."""
-        return row.dialogue
-
-    def traits(self, row: ToolBenchRow) -> Iterable[str]:
-        """None: the prompt is the record's own."""
-        return ()
-
-    def max_tokens(self, style: Style) -> int:
-        """Room for a thought and a call."""
-        return MAX_TOKENS
+        return RowFacts(cluster=row.dialogue)
 
     def prompt(self, row: ToolBenchRow, shots: Sequence[ToolBenchRow], style: Style, subject: str) -> Prompt:
         """The dialogue so far in the style's agent format."""
@@ -119,19 +103,11 @@ class ToolBenchTask(Task[ToolBenchRow]):
         render = toolbench_prompt if style.agent_format == "toolbench" else react_prompt
         return render(row.messages, row.tools, flat=style.completions)
 
-    def breakdowns(self) -> tuple[Breakdown, ...]:
-        """See `evalsuite.tasks.toolbench_tables`."""
-        return TABLES
-
-    def lines(self, row: ToolBenchRow, score: Score) -> Iterable[tuple[str, tuple[str, ...]]]:
+    def breakdown_keys(self, row: ToolBenchRow, score: Score) -> Iterable[tuple[str, tuple[str, ...]]]:
         """See `evalsuite.tasks.toolbench_tables`."""
         return table_keys(row.target, row.messages, row.tools, score)
 
-    def label_versions(self) -> Mapping[str, str]:
-        """The version of the failure labels."""
-        return {"labels": tool_failures.VERSION}
-
-    def signature(self, style: Style) -> tuple[str, ...]:
+    def signature_parts(self, style: Style) -> tuple[str, ...]:
         """How the records were asked."""
         return (f"agent:{style.agent_format}",)
 

@@ -21,7 +21,7 @@ from evalsuite.metrics.tool_failures import gold_problems
 from evalsuite.metrics.tool_schemas import offered_schemas
 from evalsuite.metrics.tool_steps import FINISH, INVALID_GOLD_ACTION, NO_ACTION, Step, parse_step, strict_json
 from evalsuite.tasks.agent_formats import AGENT_ROLE, RESULT_ROLES
-from evalsuite.tasks.base import Breakdown
+from evalsuite.tasks.metric import Breakdown
 from evalsuite.types import Message, Score
 
 GIVE_UP = f"{FINISH} (give up)"

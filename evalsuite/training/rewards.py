@@ -24,7 +24,7 @@ from typing import Any, TypeAlias
 
 from evalsuite.errors import ConfigError
 from evalsuite.metrics import choices, numbers, tool_steps
-from evalsuite.tasks.base import answer_text
+from evalsuite.tasks.replies import answer_text
 from evalsuite.types import Reply
 
 Completion: TypeAlias = str | Sequence[Mapping[str, Any]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from evalsuite.comparison.conditions import _prompt_settings
-from evalsuite.tasks.base import Style
+from evalsuite.tasks.style import Style
 
 
 def test_profiles_and_categories_are_no_part_of_the_prompts() -> None:

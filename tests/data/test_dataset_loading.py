@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 
 from evalsuite.data.dataset import Dataset, load_dataset, spread_evenly
 from evalsuite.data.layout import DataFile
-from evalsuite.data.row_parser import RowError
+from evalsuite.data.row_parser import RowError, RowFacts
 from evalsuite.errors import DataError
 
 
 class Words:
     """A parser of its own: rows with a `word`, which must not be `bad`."""
 
-    def missing(self, columns: Collection[str]) -> list[str]:
+    def missing_columns(self, columns: Collection[str]) -> list[str]:
         return [] if "word" in columns else ["'word'"]
 
     def expand(self, values: Mapping[str, Any], number: int) -> Iterable[Mapping[str, Any]]:
@@ -39,11 +39,9 @@ class Words:
     def repairs(self, row: str) -> Iterable[str]:
         return ("shouted words are read",) if row.isupper() else ()
 
-    def subject(self, row: str) -> str | None:
-        return row.partition(":")[0] if ":" in row else None
-
-    def traits(self, row: str) -> Iterable[str]:
-        return ("long",) if len(row) > 5 else ()
+    def facts(self, row: str) -> RowFacts:
+        subject = row.partition(":")[0] if ":" in row else None
+        return RowFacts(subject, traits=("long",) if len(row) > 5 else ())
 
 
 def data_file(folder: Path, name: str, content: str, dev: Path | None = None) -> DataFile:

@@ -24,7 +24,8 @@ from evalsuite.evaluation.rescore import rescore
 from evalsuite.evaluation.score import score
 from evalsuite.metrics import choices_profiles, numbers_profiles, qa_profiles
 from evalsuite.tasks import KINDS, task_class
-from evalsuite.tasks.base import Style
+from evalsuite.tasks.profiles import select_profiles
+from evalsuite.tasks.style import Style
 
 ROWS = {
     "mcq": [{"question": f"Paris {number}?", "A": "yes", "B": "no", "answer": "A"} for number in range(6)],
@@ -223,7 +224,7 @@ def test_every_profile_gives_metrics_that_carry_its_name(kind):
     task = task_class(kind)()
     for multiple in (False, True):
         plain = task.metrics(Style("en", 0, multiple=multiple))
-        wanted = task.select_profiles(["unknown", *reversed(task.profiles)])
+        wanted = select_profiles(task, ["unknown", *reversed(task.profiles)])
         assert wanted == task.profiles
         every = task.metrics(Style("en", 0, multiple=multiple, profiles=wanted))
         assert every[: len(plain)] == plain

@@ -76,7 +76,7 @@ def found_in(plan: PredictionPlan) -> dict[str, tuple[str, str]]:
         "task": (plan.task.version, digest([read, *prompts(plan)])),
         "intervals": (stats.VERSION, digest(intervals)),
     }
-    for name, version in plan.task.label_versions().items():
+    for name, version in plan.task.label_versions.items():
         found[name] = (version, digest([score.labels for score in scores]))
     for metric in plan.metrics:
         given = [[score.values.get(metric.score), score.statistics.get(metric.score)] for score in scores]

@@ -18,7 +18,8 @@ from evalsuite.metrics.text import tokenize_pair
 from evalsuite.runs.aggregate import ScoreAggregate
 from evalsuite.runs.plan import DatasetPlan
 from evalsuite.tasks import task_class
-from evalsuite.tasks.base import Style, Task
+from evalsuite.tasks.base import Task
+from evalsuite.tasks.style import Style
 from evalsuite.types import Reply
 
 RANGES = {"proportion": (0.0, 1.0), "score": (0.0, 1.0), "bleu": (0.0, 100.0), "ratio": (0.0, float("inf"))}

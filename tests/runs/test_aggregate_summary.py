@@ -21,7 +21,7 @@ from evalsuite.data.subsets import WHOLE_DATASET as ALL
 from evalsuite.evaluation.evaluate import evaluate
 from evalsuite.metrics import bleu, stats
 from evalsuite.runs.aggregate import ScoreAggregate
-from evalsuite.tasks.base import Metric
+from evalsuite.tasks.metric import Metric
 
 COLUMNS = "run,variant,dataset,subset,metric,value,stderr,ci_low,ci_high,n,n_unparsed,n_truncated,n_error,n_skipped,primary,signature"
 USAGE_COLUMNS = "n_owed,requests,retries,from_cache,prompt_tokens,completion_tokens,wasted_tokens,latency_s,ttft_s,token_s,cost"

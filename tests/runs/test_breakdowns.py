@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evalsuite.runs.breakdowns import KEY_CHARACTERS, MAX_LISTED_LINES, MOST_LINES, Breakdowns
-from evalsuite.tasks.base import Breakdown
+from evalsuite.tasks.metric import Breakdown
 
 PAIRS = Breakdown("pairs", "Pairs", ("one", "other"), averages=("f1",))
 DEPTH = Breakdown("depth", "Depth", ("turns",), numeric_order=True)

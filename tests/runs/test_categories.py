@@ -22,7 +22,7 @@ from evalsuite.evaluation.evaluate import evaluate
 from evalsuite.evaluation.rescore import rescore
 from evalsuite.evaluation.score import score
 from evalsuite.runs.aggregate import ScoreAggregate
-from evalsuite.tasks.base import Metric
+from evalsuite.tasks.metric import Metric
 
 METRICS = (Metric("accuracy", primary=True), Metric("accuracy_macro", aggregate="macro", of="accuracy"))
 QUIZ = [

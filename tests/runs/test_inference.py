@@ -18,8 +18,8 @@ from evalsuite.runs.inference import MAX_BACKLOG_PER_WORKER, Inference
 from evalsuite.runs.journal import Journal, read_journal
 from evalsuite.runs.meter import RunProgress
 from evalsuite.runs.work import Variant, new_work
-from evalsuite.tasks.base import Style
 from evalsuite.tasks.qa import QaRow, QaTask
+from evalsuite.tasks.style import Style
 from evalsuite.types import Reply, Score
 
 CONCURRENCY = 4

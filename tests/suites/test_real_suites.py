@@ -28,7 +28,7 @@ from evalsuite.runs.run import Run
 from evalsuite.suites.catalogue import catalogue
 from evalsuite.suites.environments import find_environment
 from evalsuite.suites.registry import SUITES
-from evalsuite.tasks.base import Style
+from evalsuite.tasks.style import Style
 from evalsuite.tasks.toolbench import ToolBenchRow, ToolBenchTask
 from evalsuite.types import Reply
 

@@ -21,7 +21,7 @@ from evalsuite.tasks.agent_formats import (
     react_prompt,
     toolbench_prompt,
 )
-from evalsuite.tasks.base import Style
+from evalsuite.tasks.style import Style
 from evalsuite.tasks.toolbench import ToolBenchTask
 
 SHARED = SHARED_DATA / "toolbench"

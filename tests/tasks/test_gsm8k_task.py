@@ -9,8 +9,8 @@ from shared_data import SHARED_DATA
 
 from evalsuite.data.row_parser import RowError
 from evalsuite.metrics import numbers
-from evalsuite.tasks.base import Style
 from evalsuite.tasks.gsm8k import EXAMPLES, Gsm8kTask
+from evalsuite.tasks.style import Style
 from evalsuite.types import Reply
 
 TASK = Gsm8kTask()
@@ -77,8 +77,9 @@ class TestPrompts:
         assert "Question:" in prompt.stop
 
     def test_the_examples_are_right_and_shown_by_default(self):
-        assert len(EXAMPLES) == TASK.default_shots == 4
-        assert TASK.builtin_shots() == EXAMPLES
+        assert TASK.capabilities.few_shot is not None
+        assert len(EXAMPLES) == TASK.capabilities.few_shot.default == 4
+        assert TASK.capabilities.few_shot.builtin == EXAMPLES
         for example in EXAMPLES:
             last = numbers.extract(example.solution)
             assert last is not None

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from evalsuite.data.row_parser import RowError
-from evalsuite.tasks.base import Style
 from evalsuite.tasks.judge import JudgeTask
+from evalsuite.tasks.style import Style
 from evalsuite.types import FollowUpReply, Reply
 
 TASK = JudgeTask()
@@ -32,7 +32,7 @@ def asked(values: dict[str, Any], reply: str, style: Style = STYLE) -> list[str]
     row = TASK.parse(values)
     return [
         str(ask.prompt.messages[0]["content"])
-        for ask in TASK.further(row, Reply(reply), style)
+        for ask in TASK.follow_up_requests(row, Reply(reply), style)
         if ask.prompt.messages
     ]
 

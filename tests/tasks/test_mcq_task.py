@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evalsuite.data.row_parser import RowError
-from evalsuite.tasks.base import Style
 from evalsuite.tasks.ceval import CEVAL_GROUPS, CEVAL_SUBJECTS
 from evalsuite.tasks.cmmlu import CMMLU_GROUPS
 from evalsuite.tasks.exam_groups import subject_groups
 from evalsuite.tasks.mcq import WORDINGS, McqRow, McqTask
+from evalsuite.tasks.style import Style
 from evalsuite.types import Reply
 
 TASK = McqTask()
@@ -105,11 +105,11 @@ class TestRows:
         ],
     )
     def test_the_subject(self, changed, subject):
-        assert TASK.subject(TASK.parse(ROW | changed)) == subject
+        assert TASK.facts(TASK.parse(ROW | changed)).subject == subject
 
     def test_a_category_beside_the_subject_is_one_of_its_own(self):
         row = TASK.parse(ROW | {"subject": "law", "category": " arts "})
-        assert (TASK.subject(row), TASK.category(row)) == ("law", "arts")
+        assert (TASK.facts(row).subject, TASK.facts(row).category) == ("law", "arts")
 
     @pytest.mark.parametrize(
         ("columns", "missing"),
@@ -121,11 +121,11 @@ class TestRows:
         ],
     )
     def test_missing_columns(self, columns, missing):
-        assert TASK.missing(columns) == missing
+        assert TASK.missing_columns(columns) == missing
 
     def test_traits(self):
-        assert set(TASK.traits(TASK.parse(ZH | {"answer": "AB"}))) == {"zh", "multiple"}
-        assert not list(TASK.traits(TASK.parse(ROW)))
+        assert set(TASK.facts(TASK.parse(ZH | {"answer": "AB"})).traits) == {"zh", "multiple"}
+        assert not TASK.facts(TASK.parse(ROW)).traits
 
 
 class TestPrompts:

@@ -7,8 +7,8 @@ import math
 import pytest
 
 from evalsuite.data.row_parser import RowError
-from evalsuite.tasks.base import Style
 from evalsuite.tasks.perplexity import PerplexityTask, TextRow
+from evalsuite.tasks.style import Style
 from evalsuite.types import Measurement, Prompt, Reply
 
 TASK = PerplexityTask()
@@ -25,7 +25,7 @@ def test_an_empty_text_is_a_fault(text):
 def test_white_space_belongs_to_a_text():
     row = TASK.parse({"text": " a\n\nb ", "category": "c"})
     assert TASK.prompt(row, (), STYLE, "s") == Prompt(text=" a\n\nb ", measure="logprobs")
-    assert TASK.subject(row) == "c"
+    assert TASK.facts(row).subject == "c"
 
 
 def test_the_sums_of_a_text_and_its_own_perplexities():
@@ -51,7 +51,7 @@ def test_a_reply_that_is_no_measurement_is_said():
 
 def test_chinese_has_no_words_to_divide_by():
     assert "word_perplexity" not in [metric.name for metric in TASK.metrics(CHINESE)]
-    assert list(TASK.traits(TextRow("早市的灯亮了。"))) == ["zh"]
+    assert TASK.facts(TextRow("早市的灯亮了。")).traits == ("zh",)
 
 
 @pytest.mark.parametrize("written", [[None, -1.0], [-0.5, -1], "[null, -1.5]"])

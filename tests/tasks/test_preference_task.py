@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from evalsuite.data.row_parser import RowError
-from evalsuite.tasks.base import Style
 from evalsuite.tasks.preference import PreferenceTask
+from evalsuite.tasks.style import Style
 from evalsuite.types import FollowUpReply, Measurement, Prompt, Reply
 
 TASK = PreferenceTask()
@@ -75,7 +75,10 @@ def test_a_system_turn_of_the_prompt_may_be_left_out_before_the_answers():
             "'rejected' does not continue the prompt",
         ),
         ({"chosen": [ASKED, GREEN], "rejected": [SYSTEM, ASKED, BLACK]}, "there is no prompt"),
-        ({"prompt": "q", "chosen": ["a"], "rejected": "b"}, "message 1 of 'chosen' is not one"),
+        (
+            {"prompt": "q", "chosen": ["a"], "rejected": "b"},
+            "message 1 of 'chosen' is not an object with 'role' and 'content'",
+        ),
     ],
 )
 def test_faults(values, what):
@@ -92,7 +95,10 @@ def test_an_answer_may_look_like_json():
 
 def asks(style: Style, **values: Any) -> list[Prompt]:
     row = TASK.parse({"prompt": "Which tea?", "chosen": "Green.", "rejected": "Black."} | values)
-    return [TASK.prompt(row, (), style, ""), *(ask.prompt for ask in TASK.further(row, Reply(""), style))]
+    return [
+        TASK.prompt(row, (), style, ""),
+        *(ask.prompt for ask in TASK.follow_up_requests(row, Reply(""), style)),
+    ]
 
 
 def test_three_conversations_are_measured():
@@ -190,9 +196,8 @@ def test_recorded_scores():
     reply = TASK.recorded_reply({"chosen_score": "2.5", "rejected_score": 1})
     assert reply is not None
     assert score_of(reply).values["margin"] == 1.5
-    assert list(
-        TASK.recorded_reply_traits(TASK.parse({"prompt": "q", "chosen": "a", "rejected": "b"}), reply)
-    ) == ["reward"]
+    row = TASK.parse({"prompt": "q", "chosen": "a", "rejected": "b"})
+    assert TASK.facts(row, reply).traits == ("reward",)
 
 
 @pytest.mark.parametrize("values", [{}, {"chosen_score": 1}, {"chosen_score": 1, "rejected_score": ""}])

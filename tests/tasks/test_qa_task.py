@@ -8,8 +8,9 @@ import pytest
 
 from evalsuite.data.row_parser import RowError
 from evalsuite.metrics import english_words
-from evalsuite.tasks.base import Style
+from evalsuite.tasks.profiles import select_profiles
 from evalsuite.tasks.qa import QaTask
+from evalsuite.tasks.style import Style
 from evalsuite.types import Reply
 
 TASK = QaTask()
@@ -99,8 +100,14 @@ class TestRows:
             ([user("Why?"), {"role": "assistant", "content": None}], "the reference answer is empty"),
             ([assistant("Because.")], "the question is empty"),
             ([user(" "), assistant("Because.")], "the question is empty"),
-            ([{"from": "human", "value": "Why?"}], "message 1 of 'messages' is not one"),
-            ([user("Why?"), "Because."], "message 2 of 'messages' is not one"),
+            (
+                [{"from": "human", "value": "Why?"}],
+                "message 1 of 'messages' is not an object with 'role' and 'content'",
+            ),
+            (
+                [user("Why?"), "Because."],
+                "message 2 of 'messages' is not an object with 'role' and 'content'",
+            ),
             ("[oops", "'messages' is not JSON"),
             ('{"role": "user"}', "'messages' is not a list"),
         ],
@@ -120,12 +127,15 @@ class TestRows:
         [
             (["query", "response"], []),
             (["messages"], []),
-            (["question"], ["'response' (or 'answer')"]),
-            (["prompt"], ["'query' (or 'question')", "'response' (or 'answer')"]),
+            (["question"], ["'response' (or 'answer', or 'messages')"]),
+            (
+                ["prompt"],
+                ["'query' (or 'question', or 'messages')", "'response' (or 'answer', or 'messages')"],
+            ),
         ],
     )
     def test_missing_columns(self, columns, missing):
-        assert TASK.missing(columns) == missing
+        assert TASK.missing_columns(columns) == missing
 
 
 class TestPrompts:
@@ -190,14 +200,14 @@ class TestScores:
         for style, name in ((Style("en", 0, data_lang="zh"), "zh"), (Style("zh", 0), "13a")):
             (bleu,) = (metric for metric in TASK.metrics(style) if metric.name == "bleu")
             assert f"tok:{name}" in bleu.version
-        assert list(TASK.traits(TASK.parse(PAIR | {"response": "因为天空是蓝色的"}))) == ["zh"]
+        assert TASK.facts(TASK.parse(PAIR | {"response": "因为天空是蓝色的"})).traits == ("zh",)
 
     def test_the_headline(self):
         assert TASK.metrics(EN)[0].name == "rouge_l"
 
 
 class TestProfiles:
-    STYLE = Style("en", 0, profiles=TASK.select_profiles(["swift", "opencompass", "evalscope"]))
+    STYLE = Style("en", 0, profiles=select_profiles(TASK, ["swift", "opencompass", "evalscope"]))
 
     def test_each_metric_has_a_score_and_the_other_way_round(self, tiny_model):
         score = TASK.score(TASK.parse(PAIR), Reply("an answer"), self.STYLE)

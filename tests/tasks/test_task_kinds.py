@@ -12,7 +12,10 @@ from hypothesis import strategies as st
 from evalsuite.data.row_parser import RowError
 from evalsuite.errors import InputError
 from evalsuite.tasks import KINDS, infer_kind, task_class
-from evalsuite.tasks.base import Metric, Style, Task, json_value, language_of, text_value
+from evalsuite.tasks.base import Task
+from evalsuite.tasks.columns import json_value, text_value
+from evalsuite.tasks.metric import Metric
+from evalsuite.tasks.style import Style, language_of
 from evalsuite.types import FollowUpReply, Measurement, Reply
 
 ROWS: dict[str, dict[str, Any]] = {
@@ -90,8 +93,8 @@ def test_a_kind_that_cannot_be_told_lists_what_was_found_and_what_is_known(value
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_kind_says_what_its_columns_lack(kind):
     task: Task[Any] = task_class(kind)()
-    assert task.missing(ROWS[kind]) == []
-    assert task.missing([])
+    assert task.missing_columns(ROWS[kind]) == []
+    assert task.missing_columns([])
     assert task.kind == kind
 
 
@@ -219,11 +222,11 @@ def test_no_row_makes_parsing_raise_anything_but_its_faults(kind, noise):
     except RowError as error:
         assert error.faults  # noqa: PT017 - either outcome is right
         return
-    list(task.traits(row))
+    task.facts(row)
     for style in STYLES:
         prompt = task.prompt(row, [row] * style.shots, style, "subject")
         assert (prompt.text is None) != (prompt.messages is None)
-        for ask in task.further(row, Reply("an answer"), style):
+        for ask in task.follow_up_requests(row, Reply("an answer"), style):
             assert (ask.prompt.text is None) != (ask.prompt.messages is None)
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalsuite.tasks.base import Style
+from evalsuite.tasks.style import Style
 from evalsuite.tasks.toolbench import ToolBenchTask
 from evalsuite.types import Reply, Score
 
@@ -30,7 +30,7 @@ GIVE_UP = call("Finish", '{"return_type": "give_up_and_restart"}')
 def lines(reply: str, target: str = call(), **changed: Any) -> dict[str, list[tuple[str, ...]]]:
     row = TASK.parse({"messages": [USER], "tools": TOOLS, "target": target} | changed)
     found: dict[str, list[tuple[str, ...]]] = {}
-    for name, key in TASK.lines(row, TASK.score(row, Reply(reply), STYLE)):
+    for name, key in TASK.breakdown_keys(row, TASK.score(row, Reply(reply), STYLE)):
         found.setdefault(name, []).append(key)
     return found
 
@@ -103,11 +103,11 @@ TARGETS = [call(), call(written="{}"), call(written="oops"), call("gone"), FINIS
 def test_every_skip_has_one_reason(target, reply):
     row = TASK.parse({"messages": [USER], "tools": TOOLS, "target": target})
     score = TASK.score(row, Reply(reply), STYLE)
-    skipped = Counter(metric for name, (metric, *_) in TASK.lines(row, score) if name == "skipped")
+    skipped = Counter(metric for name, (metric, *_) in TASK.breakdown_keys(row, score) if name == "skipped")
     assert skipped == Counter(metric for metric, value in score.values.items() if value is None)
 
 
 def test_a_journal_of_an_older_version_raises_nothing():
     row = TASK.parse({"messages": [USER], "tools": TOOLS, "target": call()})
     for extracted in (None, "x", {"plan": "call"}, {"failures": None}):
-        list(TASK.lines(row, Score("scored", extracted=extracted, labels=("hallucinated_tool",))))
+        list(TASK.breakdown_keys(row, Score("scored", extracted=extracted, labels=("hallucinated_tool",))))

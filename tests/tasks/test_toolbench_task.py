@@ -10,8 +10,8 @@ from shared_data import SHARED_DATA
 
 from evalsuite.data.row_parser import RowError
 from evalsuite.tasks import infer_kind
-from evalsuite.tasks.base import Style
 from evalsuite.tasks.dialogues import FINISH_TOOL, SYSTEM
+from evalsuite.tasks.style import Style
 from evalsuite.tasks.toolbench import ToolBenchTask
 from evalsuite.types import Reply
 
@@ -38,14 +38,17 @@ class TestRows:
         ("dialogue", "cluster"), [(None, None), ("", None), (7, "7"), (0, "0"), ("x", "x")]
     )
     def test_steps_of_one_dialogue_are_a_cluster(self, dialogue, cluster):
-        assert TASK.cluster(TASK.parse(ROW | {"dialogue": dialogue})) == cluster
+        assert TASK.facts(TASK.parse(ROW | {"dialogue": dialogue})).cluster == cluster
 
     @pytest.mark.parametrize(
         ("changed", "what"),
         [
             ({"messages": "[oops"}, "'messages' is not JSON"),
             ({"messages": []}, "'messages' is empty"),
-            ({"messages": [{"role": "user"}]}, "message 1 of 'messages' is not one"),
+            (
+                {"messages": [{"role": "user"}]},
+                "message 1 of 'messages' is not an object with 'role' and 'content'",
+            ),
             ({"tools": "x"}, "'tools' is not JSON"),
             ({"tools": None}, "'tools' is not a list of named tools"),
             ({"tools": ["forecast"]}, "'tools' is not a list of named tools"),
@@ -63,7 +66,7 @@ class TestRows:
         TASK.parse(ROW | {"tools": []})
 
     def test_missing_columns(self):
-        assert TASK.missing(["messages"]) == ["'tools'", "'target'"]
+        assert TASK.missing_columns(["messages"]) == ["'tools'", "'target'"]
 
 
 def turn(who: str, text: str) -> dict[str, str]:
@@ -104,7 +107,7 @@ class TestDialogues:
         ]
         assert rows[2]["messages"][3] == {"role": "function", "name": "forecast", "content": "wet"}
         assert [len(row["messages"]) for row in rows] == [2, 4, 5]
-        assert all(TASK.missing(row) == [] and TASK.parse(row).dialogue == "7" for row in rows)
+        assert all(TASK.missing_columns(row) == [] and TASK.parse(row).dialogue == "7" for row in rows)
 
     def test_an_id_of_its_own_and_json_text_in_a_csv(self):
         cells = {name: json.dumps(value) for name, value in DIALOGUE.items()}

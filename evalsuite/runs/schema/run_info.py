@@ -8,7 +8,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from evalsuite.runs.schema.document import Document, always_written
-from evalsuite.tasks.base import Style
+from evalsuite.tasks.style import Style
 
 
 class AdapterInfo(Document, frozen=True, kw_only=True):
