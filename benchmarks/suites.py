@@ -23,7 +23,7 @@ from pathlib import Path
 
 from evalsuite.config import build_config
 from evalsuite.runs.directory import RunDirectory
-from evalsuite.runs.meter import RunProgress
+from evalsuite.runs.progress import RunProgress
 from evalsuite.runs.work import Variant
 from evalsuite.suites.environments import find_environment
 from evalsuite.suites.jobs import SuiteJob, parse_suite_spec

@@ -10,38 +10,38 @@ from contextlib import contextmanager
 
 from evalsuite._util.log_handlers import notes_are_shown
 from evalsuite.formatting.numbers import format_duration, format_rate
-from evalsuite.runs.meter import RunProgress
+from evalsuite.runs.progress import RunProgress
 
 REPAINTS_PER_SECOND = 4
 PLAIN_LINE_SECONDS = 10.0
 
 
 @contextmanager
-def show_progress(meter: RunProgress, /) -> Iterator[None]:
-    """Show the counters until the block ends: a `runs.meter.Progress`. Nothing is shown with `--quiet`."""
+def show_progress(progress: RunProgress, /) -> Iterator[None]:
+    """Show the counters until the block ends: a `runs.progress.Progress`. Nothing is shown with `--quiet`."""
     if not notes_are_shown():
         yield
         return
     started = time.perf_counter()
-    done_before = meter.done
+    done_before = progress.done
     live = _live if sys.stderr.isatty() else _plain
-    with live(lambda: progress_line(meter, time.perf_counter() - started, done_before)):
+    with live(lambda: progress_line(progress, time.perf_counter() - started, done_before)):
         yield
 
 
-def progress_line(meter: RunProgress, seconds: float, done_before: int = 0) -> str:
+def progress_line(progress: RunProgress, seconds: float, done_before: int = 0) -> str:
     """`120/400 samples · 31.2/s · 2,100 tokens/s · 9 s left · 32 at a time · 2 errors · 1 retry`."""
-    rate = (meter.done - done_before) / seconds if seconds > 0 else 0.0
-    parts = [f"{meter.reused + meter.done}/{meter.total} samples", format_rate(rate)]
-    if meter.completion_tokens:
-        parts.append(f"{meter.completion_tokens / max(seconds, 1e-9):,.0f} tokens/s")
-    if rate and meter.owed:
-        parts.append(f"{format_duration(meter.owed / rate)} left")
-    if meter.concurrency:
-        parts.append(f"{meter.concurrency} at a time")
-    if meter.from_cache:
-        parts.append(f"{meter.from_cache} from cache")
-    for count, name in ((meter.outcomes["error"], "errors"), (meter.retries, "retries")):
+    rate = (progress.done - done_before) / seconds if seconds > 0 else 0.0
+    parts = [f"{progress.reused + progress.done}/{progress.total} samples", format_rate(rate)]
+    if progress.completion_tokens:
+        parts.append(f"{progress.completion_tokens / max(seconds, 1e-9):,.0f} tokens/s")
+    if rate and progress.owed:
+        parts.append(f"{format_duration(progress.owed / rate)} left")
+    if progress.concurrency:
+        parts.append(f"{progress.concurrency} at a time")
+    if progress.from_cache:
+        parts.append(f"{progress.from_cache} from cache")
+    for count, name in ((progress.outcomes["error"], "errors"), (progress.retries, "retries")):
         if count:
             parts.append(f"{count} {name}")
     return " · ".join(parts)

@@ -7,7 +7,7 @@ pairs are counted.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -17,6 +17,7 @@ from evalsuite.runs.directory import JOURNAL_FILE
 from evalsuite.runs.journal import read_lines_at
 from evalsuite.runs.plan import DatasetPlan
 from evalsuite.runs.predictions import PredictionPlan
+from evalsuite.runs.schema import SampleLine
 
 if TYPE_CHECKING:
     import numpy as np
@@ -114,8 +115,8 @@ def named_rows(side: Side, table: ScoreTable, rows: Sequence[int]) -> list[dict[
     return [_row_name(lines[offset]) for offset in offsets if offset in lines]
 
 
-def _row_name(line: Mapping[str, Any]) -> dict[str, str]:
-    return {"subset": str(line["subset"]), "id": str(line["id"])}
+def _row_name(line: SampleLine) -> dict[str, str]:
+    return {"subset": line.subset, "id": line.id}
 
 
 def _count_different(before: Any, after: Any, pairs: tuple[Rows, Rows]) -> int:

@@ -14,6 +14,7 @@ from evalsuite.comparison.sides import Side
 from evalsuite.data.subsets import WHOLE_DATASET
 from evalsuite.runs.directory import JOURNAL_FILE
 from evalsuite.runs.journal import read_lines_at
+from evalsuite.runs.schema import SampleLine
 from evalsuite.tasks.metric import Metric
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class Flips:
     metric: Metric
     groups: tuple[FlipGroup, ...]
 
-    def read(self, group: FlipGroup, most: int) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    def read(self, group: FlipGroup, most: int) -> Iterator[tuple[SampleLine, SampleLine]]:
         """Both lines of the group's first rows."""
         offsets = group.offsets[:most]
         before = read_lines_at(self.before.run.path / JOURNAL_FILE, (pair[0] for pair in offsets))

@@ -21,7 +21,8 @@ from evalsuite.comparison.sides import Side
 from evalsuite.errors import InputError
 from evalsuite.metrics.repeats import pass_at_k, pass_hat_k
 from evalsuite.runs.directory import JOURNAL_FILE
-from evalsuite.runs.journal import journal_lines, reject_foreign_lines
+from evalsuite.runs.journal import read_own_journal
+from evalsuite.runs.schema import SampleLine
 from evalsuite.tasks.metric import Aggregate
 
 if TYPE_CHECKING:
@@ -111,10 +112,10 @@ class ScoreTable:
     def __len__(self) -> int:
         return len(self.places)
 
-    def add(self, line: Mapping[str, Any], offset: int) -> None:
+    def add(self, line: SampleLine, offset: int) -> None:
         """Take a line of the journal; one that a crash left twice counts once."""
         row = self._row(line)
-        repeat = int(line.get("repeat", 0))
+        repeat = line.repeat
         if row == len(self.places) - 1 and not self.repeats[row]:
             self._begin(line, row, offset)
         elif self._seen[row] >> repeat & 1:
@@ -123,27 +124,27 @@ class ScoreTable:
             self.offsets[row] = offset
         self._seen[row] |= 1 << repeat
         self.repeats[row] += 1
-        self.failures[row] += line["outcome"] == "error"
+        self.failures[row] += line.failed
         self._add_reply(line, row)
-        scores = line["scores"]
+        scores = line.scores
         layout = self._scores.setdefault(tuple(scores), _Layout())
         layout.rows.append(row)
         layout.values.fromlist([math.nan if value is None else value for value in scores.values()])
-        for name, values in (line.get("statistics") or {}).items():
+        for name, values in line.statistics.items():
             layout = self._statistics.setdefault(name, {}).setdefault(len(values), _Layout())
             layout.rows.append(row)
-            layout.values.fromlist(values)
+            layout.values.extend(values)
 
-    def _begin(self, line: Mapping[str, Any], row: int, offset: int) -> None:
+    def _begin(self, line: SampleLine, row: int, offset: int) -> None:
         """What all tries of a row share."""
-        self.golds.append(hash(orjson.dumps(line["gold"])))
+        self.golds.append(hash(orjson.dumps(line.gold)))
         self._add_question(line)
         self.replies.append(0)
         self.offsets.append(offset)
-        subset, categories = line["subset"], tuple(line.get("categories") or ())
+        subset, categories = line.subset, line.categories
         self.subsets.append(self.subset_names.setdefault(subset, len(self.subset_names)))
         self.categories.append(self.category_sets.setdefault(categories, len(self.category_sets)))
-        self.clusters.append(self._cluster(subset, line.get("cluster"), row))
+        self.clusters.append(self._cluster(subset, line.cluster, row))
 
     def scores(self, name: str) -> Floats:
         """A score of every row, the mean of its tries; NaN where it does not apply."""
@@ -181,21 +182,20 @@ class ScoreTable:
             table /= np.maximum(known, 1)[:, None]
         return table, known > 0
 
-    def _add_question(self, line: Mapping[str, Any]) -> None:
-        messages = line.get("messages")
-        if messages:
+    def _add_question(self, line: SampleLine) -> None:
+        if messages := line.message_list:
             last = messages[-1].get("content")
             text = last if isinstance(last, str) else orjson.dumps(last).decode()
         else:
-            text = str(line.get("prompt") or "")
+            text = line.prompt_text or ""
         self.questions.append(hash(text.rstrip().rpartition(_PARAGRAPH)[2]))
-        self.prompts.append(hash(orjson.dumps([messages or line.get("prompt"), line.get("tools")])))
+        self.prompts.append(hash(orjson.dumps([messages or line.prompt_text, line.tool_list])))
 
-    def _add_reply(self, line: Mapping[str, Any], row: int) -> None:
+    def _add_reply(self, line: SampleLine, row: int) -> None:
         """The hashes of a row's replies together, whatever their order."""
-        reply = line.get("reply") or {}
-        said = hash(orjson.dumps([reply.get("text"), reply.get("tool_calls")]))
-        self.replies[row] ^= hash((said, int(line.get("repeat", 0))))
+        reply = line.reply
+        said = hash(orjson.dumps([reply.text, reply.tool_calls] if reply else [None, None]))
+        self.replies[row] ^= hash((said, line.repeat))
 
     def _cluster(self, subset: str, cluster: Any, row: int) -> int:
         """Negative for a row that stands alone."""
@@ -204,13 +204,13 @@ class ScoreTable:
         self.clustered = True
         return self._clusters.setdefault((subset, str(cluster)), len(self._clusters))
 
-    def _row(self, line: Mapping[str, Any]) -> int:
+    def _row(self, line: SampleLine) -> int:
         """The number of the line's row, a new one at the end where it is not there yet."""
-        subset = "" if self.one_subset else line["subset"]
-        index = int(line["index"])
+        subset = "" if self.one_subset else line.subset
+        index = line.index
         nth = 0
         while True:
-            place = _hash(f"{subset}\n{line['id']}\n{nth}".encode("utf-8", "surrogatepass"))
+            place = _hash(f"{subset}\n{line.id}\n{nth}".encode("utf-8", "surrogatepass"))
             row = self._rows.setdefault(place, len(self))
             if row == len(self):
                 for column, first in ((self.places, place), (self._indexes, index), (self.repeats, 0)):
@@ -241,11 +241,10 @@ def read_tables(sides: Sequence[Side]) -> Tables:
             for name in side.plans
         }
         journal = path / JOURNAL_FILE
-        with reject_foreign_lines(journal):
-            for offset, line in journal_lines(journal):
-                table = of_run.get((line["variant"], line["dataset"])) if line else None
-                if line and table is not None:
-                    table.add(line, offset)
+        for offset, line in read_own_journal(journal):
+            table = of_run.get((line.variant, line.dataset))
+            if table is not None:
+                table.add(line, offset)
     _check_whole(sides, tables)
     return tables
 

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from msgspec import structs
+
 from evalsuite.comparison.contrasts import DatasetComparison
 from evalsuite.comparison.findings import Findings
 from evalsuite.comparison.flips import row_gains
@@ -13,6 +15,7 @@ from evalsuite.comparison.row_scores import ScoreTable
 from evalsuite.comparison.sides import Side
 from evalsuite.runs.directory import JOURNAL_FILE
 from evalsuite.runs.journal import read_line_at
+from evalsuite.runs.schema import SampleLine
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,7 +26,7 @@ MOST_ROWS = 20_000
 """Of one variant and dataset: a page of them is written in some seconds."""
 
 
-def paired_lines(findings: Findings) -> Iterator[dict[str, Any]]:
+def paired_lines(findings: Findings) -> Iterator[SampleLine]:
     """The lines of paired rows, with the names the comparison has for variant and dataset; those of one row together.
 
     Of more than `MOST_ROWS` pairs, those that changed most are taken. The only subset of a dataset is called as the
@@ -56,7 +59,7 @@ def paired_lines(findings: Findings) -> Iterator[dict[str, Any]]:
                 for side, offset in ((findings.baseline, before), *of_dataset[before]):
                     line = read_line_at(journals[side.run.path], offset)
                     if line:
-                        yield line | {"variant": side.label, "dataset": name} | subset
+                        yield structs.replace(line, variant=side.label, dataset=name, **subset)
 
 
 def _select_pairs(findings: Findings, side: Side, dataset: DatasetComparison) -> Rows:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ from evalsuite.comparison.wording import verdict_sentence
 from evalsuite.errors import GateFailed, InputError
 from evalsuite.metrics.gates import RegressionGate
 from evalsuite.runs.run import Run
+from evalsuite.runs.schema import line_object
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,7 +59,11 @@ class Comparison:
 
         flips = list(self.findings.flips())
         return render_comparison(
-            self.document, flips, partial(paired_lines, self.findings), self.command(), self._costs()
+            self.document,
+            flips,
+            lambda: map(line_object, paired_lines(self.findings)),
+            self.command(),
+            self._costs(),
         )
 
     def csv(self) -> bytes:

@@ -24,8 +24,8 @@ from evalsuite.evaluation.results import (
 from evalsuite.evaluation.run_state import RunState
 from evalsuite.models.checkpoint import Checkpoint, served_checkpoint
 from evalsuite.runs.directory import RunDirectory, lock_run_directory
-from evalsuite.runs.meter import Progress, no_progress
 from evalsuite.runs.plan import DatasetPlan, plan_datasets
+from evalsuite.runs.progress import Progress, no_progress
 from evalsuite.runs.run import Run
 from evalsuite.serving.endpoints import model_endpoint
 from evalsuite.serving.variants import ServingPlan, build_serving, plan_serving
@@ -97,7 +97,7 @@ def evaluate(
 ) -> Run:
     """Run an evaluation, or resume it, and return it with its results.
 
-    `progress` shows a `RunProgress` while requests go on (see `runs.meter.Progress`); notes about the run are logged; `serving` is who
+    `progress` shows a `RunProgress` while requests go on (see `runs.progress.Progress`); notes about the run are logged; `serving` is who
     answers, where the configuration does not name it (a model in memory). Raises
     `EvalsuiteError`; where results were written all the same (`RunIncomplete`, `ServerError`, `GateFailed`), the
     error's `run_directory` names them, and the same call resumes.
@@ -118,14 +118,14 @@ class _Evaluation:
         self._executor = Asking(self._state, progress, self._stopwatch)
 
     def run(self) -> Run:
-        meter = self._state.meter
+        progress = self._state.progress
         unknown = self._config.base_url and not self._config.model_revision
-        if meter.reused:
+        if progress.reused:
             logger.info(
                 "%d of %d samples are finished already; %d are asked.%s",
-                meter.reused,
-                meter.total,
-                meter.owed,
+                progress.reused,
+                progress.total,
+                progress.owed,
                 f" {SERVED_MODEL_NOTE}" if unknown else "",
             )
         problem: EvalsuiteError | None = None
@@ -141,11 +141,11 @@ class _Evaluation:
             results += state.suites.results()
             problem = problem or state.suites.problem()
             state.record()
-        if problem and not (meter.done or meter.reused or meter.imported):
+        if problem and not (progress.done or progress.reused or progress.imported):
             self._directory.remove_if_empty()
             raise problem
-        problem = problem or incomplete_error(results, meter, INCOMPLETE_ADVICE)
-        return finish_run(self._directory, results, meter, self._stopwatch, self._config, problem)
+        problem = problem or incomplete_error(results, progress, INCOMPLETE_ADVICE)
+        return finish_run(self._directory, results, progress, self._stopwatch, self._config, problem)
 
 
 def _serving(config: RunConfig) -> ServingPlan:

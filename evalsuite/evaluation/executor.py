@@ -20,8 +20,8 @@ from evalsuite.evaluation.run_state import RunState
 from evalsuite.models.checkpoint import Checkpoint
 from evalsuite.runs.inference import Inference
 from evalsuite.runs.journal import Journal
-from evalsuite.runs.meter import Progress
 from evalsuite.runs.plan import Judge
+from evalsuite.runs.progress import Progress
 from evalsuite.runs.resume import PreviousReplies
 from evalsuite.runs.work import Work
 from evalsuite.serving.endpoints import check_judge, check_model, judge_endpoint, model_endpoint
@@ -67,10 +67,10 @@ class VariantSession:
 
 @dataclass
 class Asking:
-    """Asks everything that a ledger owes; `display` shows its meter from the first server that is ready to the end."""
+    """Asks everything that a ledger owes; `show_progress` shows its progress from the first server that is ready to the end."""
 
     state: RunState
-    progress: Progress
+    show_progress: Progress
     stopwatch: Stopwatch
     _shown: bool = False
     _cache: ReplyStore | None = None
@@ -82,7 +82,7 @@ class Asking:
         if judge and judge.base_url and not self.state.config.base_url:
             run_to_end(self._check_judge_reachable(judge))  # before minutes are spent on starting a server
         with self._stack:
-            if self.state.meter.owed:
+            if self.state.progress.owed:
                 self._open_cache()
             self._answer_from_cache()
             for group in self._groups():
@@ -140,7 +140,7 @@ class Asking:
             sessions = [await self._cached_session(*one, stack) for one in known]
             with Journal(self.state.directory.journal) as journal, self.stopwatch.working():
                 await self._in_turn(sessions, journal)
-        self.state.meter.throughput.pause()
+        self.state.progress.throughput.pause()
 
     async def _cached_session(
         self, checkpoint: Checkpoint, told: ServerFacts, stack: AsyncExitStack
@@ -188,14 +188,14 @@ class Asking:
     def _show(self) -> None:
         if not self._shown:
             self._shown = True
-            self._stack.enter_context(self.progress(self.state.meter))
+            self._stack.enter_context(self.show_progress(self.state.progress))
 
     def _ask_servers(self, running: Sequence[RunningServer]) -> None:
         """Ask all of them. Raises `ServerDied` where that is why requests failed."""
         try:
             if any(self.state.has_owed_rows(one) for of_server in running for one in of_server.owed):
                 self._show()
-                run_to_end(self._ask(running), self.state.meter.owed)
+                run_to_end(self._ask(running), self.state.progress.owed)
             self._ask_suites(running)
         except ServerDied:
             raise
@@ -217,7 +217,7 @@ class Asking:
             ]
             with Journal(self.state.directory.journal) as journal, self.stopwatch.working():
                 await _gather([self._in_turn(of_server, journal) for of_server in sessions])
-        self.state.meter.throughput.pause()
+        self.state.progress.throughput.pause()
 
     def _ask_suites(self, running: Sequence[RunningServer]) -> None:
         """Have other suites ask their benchmarks, one after another."""
@@ -227,7 +227,7 @@ class Asking:
                 assert suites
                 served = of_server.server.served[checkpoint.name]
                 run_to_end(self._check_server(checkpoint, served))
-                suites.run(checkpoint.name, served, of_server.server.check, self.state.meter)
+                suites.run(checkpoint.name, served, of_server.server.check, self.state.progress)
 
     async def _check_server(self, checkpoint: Checkpoint, served: ServedModel) -> None:
         """Whether the model is served at all, and by what."""
@@ -282,7 +282,7 @@ class Asking:
                     work,
                     session.parties,
                     journal,
-                    self.state.meter,
+                    self.state.progress,
                     session.server.check,
                     replies,
                     session.cache_wrappers,

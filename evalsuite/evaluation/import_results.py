@@ -23,10 +23,11 @@ from evalsuite.runs.aggregate import ScoreAggregate
 from evalsuite.runs.directory import RUN_FILE, RunDirectory, lock_run_directory
 from evalsuite.runs.imported import ImportedPlan, ImportedScores, count_line, imported_line, imported_plan
 from evalsuite.runs.journal import Journal
-from evalsuite.runs.meter import RunProgress
 from evalsuite.runs.plan import unique_name
+from evalsuite.runs.progress import RunProgress
 from evalsuite.runs.provenance import environment_info
 from evalsuite.runs.run import Run, load_run
+from evalsuite.runs.schema import encode_line
 from evalsuite.runs.summary import DatasetResults
 
 logger = logging.getLogger(__name__)
@@ -83,14 +84,14 @@ def _read(path: Path, data: Path | None) -> tuple[str, list[ImportedResults]]:
 
 def _written(directory: RunDirectory, path: Path, data: Path | None, found: Sequence[ImportedResults]) -> Run:
     directory.journal.unlink(missing_ok=True)
-    meter, stopwatch = RunProgress(), Stopwatch()
+    progress, stopwatch = RunProgress(), Stopwatch()
     results: list[DatasetResults] = []
     taken: dict[str, set[str]] = {}
     for one in found:
         names = taken.setdefault(one.variant, set())
         name = unique_name(one.dataset, names)
         names.add(name)
-        results.append(_taken(directory, one, name, meter))
+        results.append(_taken(directory, one, name, progress))
     command = ["evalsuite", "import", str(path), *(["--data", str(data)] if data else [])]
     info = {
         "format": RUN_FORMAT,
@@ -102,11 +103,13 @@ def _written(directory: RunDirectory, path: Path, data: Path | None, found: Sequ
         **environment_info(),
     }
     directory.write_json(RUN_FILE, info)
-    write_results(directory, results, meter, stopwatch.times(meter, None), None, {})
+    write_results(directory, results, progress, stopwatch.times(progress, None), None, {})
     return load_run(directory.path)
 
 
-def _taken(directory: RunDirectory, found: ImportedResults, name: str, meter: RunProgress) -> DatasetResults:
+def _taken(
+    directory: RunDirectory, found: ImportedResults, name: str, progress: RunProgress
+) -> DatasetResults:
     """The journal lines of one dataset, and its numbers."""
     source = found.source
     job = hashlib.blake2b(
@@ -130,10 +133,10 @@ def _taken(directory: RunDirectory, found: ImportedResults, name: str, meter: Ru
         for sample in found.samples:
             line = imported_line(sample, found.variant, name, source, job)
             count_line(aggregate, line)
-            meter.earlier.add(line)
-            journal.append(dumps(line) + b"\n")
-    meter.total += len(found.samples)
-    meter.imported += len(found.samples)
+            progress.earlier.add(line)
+            journal.append(encode_line(line))
+    progress.total += len(found.samples)
+    progress.imported += len(found.samples)
     return DatasetResults(found.variant, plan, aggregate, 0)
 
 

@@ -30,11 +30,12 @@ from evalsuite.runs.directory import (
     find_run_directory,
     lock_run_directory,
 )
-from evalsuite.runs.journal import LineIndex, read_journal, reject_foreign_lines
-from evalsuite.runs.meter import RunProgress
+from evalsuite.runs.journal import LineIndex, read_own_journal
 from evalsuite.runs.plan import DatasetPlan
-from evalsuite.runs.records import error_score, recorded_score
+from evalsuite.runs.progress import RunProgress
+from evalsuite.runs.records import error_score
 from evalsuite.runs.run import Run, load_run, resume_command
+from evalsuite.runs.schema import SampleLine
 from evalsuite.runs.work import Work, count_line_score, line_place, sample_place
 from evalsuite.types import Score
 
@@ -71,16 +72,17 @@ def render_from_journal(directory: RunDirectory) -> Rendered:
     info, before = directory.read_json(RUN_FILE), directory.read_json(SUMMARY_JSON)
     policy: OnError = info["config"].get("on_error", "fail")
     counting = _Counting(directory, recorded_works(info, policy), policy)
-    with reject_foreign_lines(directory.journal):
-        counting.count()
+    counting.count()
     results = collect_results(counting.works, counting.on_error)
-    meter = counting.meter
-    meter.total = sum(found.plan.rows for found in results)
-    meter.reused = before["totals"]["reused"] if before and "totals" in before else 0
+    progress = counting.progress
+    progress.total = sum(found.plan.rows for found in results)
+    progress.reused = before["totals"]["reused"] if before and "totals" in before else 0
     owed = sum(found.owed for found in results)
     problem = None
     if owed:
-        said = UNFINISHED.format(owed=owed, total=meter.total, command=resume_command(info, directory.path))
+        said = UNFINISHED.format(
+            owed=owed, total=progress.total, command=resume_command(info, directory.path)
+        )
         problem = RunIncomplete((before or {}).get("problem") or said)
     rows = list(summaries.csv_rows(directory.name, results))
     summary = build_summary(
@@ -88,10 +90,10 @@ def render_from_journal(directory: RunDirectory) -> Rendered:
         info,
         rows,
         results,
-        meter,
-        _times(directory, meter, before),
+        progress,
+        _times(directory, progress, before),
         problem,
-        speeds(meter, before),
+        speeds(progress, before),
     )
     summary["warnings"] += counting.notes
     if before and "rescored" in before:
@@ -102,10 +104,12 @@ def render_from_journal(directory: RunDirectory) -> Rendered:
     )
 
 
-def _times(directory: RunDirectory, meter: RunProgress, before: Mapping[str, Any] | None) -> dict[str, Any]:
+def _times(
+    directory: RunDirectory, progress: RunProgress, before: Mapping[str, Any] | None
+) -> dict[str, Any]:
     """As the summary before has them; without one, when the run's files were written."""
     if before and "totals" in before:
-        return Stopwatch().times(meter, before)
+        return Stopwatch().times(progress, before)
     begun = directory.path / RUN_FILE
     files = {"started": begun, "finished": directory.journal if directory.journal.exists() else begun}
     moments = {
@@ -127,7 +131,7 @@ class _Counting:
     directory: RunDirectory
     works: list[Work]
     on_error: OnError
-    meter: RunProgress = field(default_factory=RunProgress)
+    progress: RunProgress = field(default_factory=RunProgress)
     notes: list[str] = field(default_factory=list)
 
     def count(self) -> None:
@@ -137,30 +141,30 @@ class _Counting:
         }
         need_rows: Counter[tuple[str, str]] = Counter()
         for line in self._lines():
-            plan, _ = self._plans[line["variant"], line["dataset"]]
-            row = plan.task.row_from_gold(line["gold"], plan.style)
+            plan, _ = self._plans[line.variant, line.dataset]
+            row = plan.task.row_from_gold(line.gold, plan.style)
             if row is None and self._needs_row(plan, line):
-                need_rows[line["variant"], line["dataset"]] += 1
+                need_rows[line.variant, line.dataset] += 1
             else:
                 self._count(line, row)
         for place in need_rows:
             self._count_with_rows(place)
 
-    def _lines(self) -> Iterator[dict[str, Any]]:
+    def _lines(self) -> Iterator[SampleLine]:
         """The lines of what the run asks, each sample once: a crash may have left one twice."""
         seen: set[int] = set()
-        for line in read_journal(self.directory.journal):
-            short = hash((line["variant"], line["dataset"], line_place(line)))
-            if (line["variant"], line["dataset"]) in self._plans and short not in seen:
+        for _, line in read_own_journal(self.directory.journal):
+            short = hash((line.variant, line.dataset, line_place(line)))
+            if (line.variant, line.dataset) in self._plans and short not in seen:
                 seen.add(short)
                 yield line
 
-    def _needs_row(self, plan: DatasetPlan, line: Mapping[str, Any]) -> bool:
+    def _needs_row(self, plan: DatasetPlan, line: SampleLine) -> bool:
         return bool(plan.task.breakdowns) or self._counts_as_wrong(line)
 
-    def _counts_as_wrong(self, line: Mapping[str, Any]) -> bool:
+    def _counts_as_wrong(self, line: SampleLine) -> bool:
         """Whether it is a failed sample that scores as an empty reply to its row would."""
-        return line["outcome"] == "error" and self.on_error == "wrong"
+        return line.failed and self.on_error == "wrong"
 
     def _count_with_rows(self, place: tuple[str, str]) -> None:
         """Count the lines of a dataset that the first pass left, with their rows from the data files."""
@@ -184,16 +188,16 @@ class _Counting:
         plan, _ = self._plans[place]
         self.notes.append(f"{place[0]} on {place[1]}: its further tables are left out. {error}")
         for line in self._lines():
-            if (line["variant"], line["dataset"]) == place and self._needs_row(plan, line):
+            if (line.variant, line.dataset) == place and self._needs_row(plan, line):
                 if self._counts_as_wrong(line):
                     raise error
                 self._count(line, None)
 
-    def _count(self, line: dict[str, Any], row: Any) -> None:
-        plan, work = self._plans[line["variant"], line["dataset"]]
-        if line["outcome"] != "error":
-            score = recorded_score(line)
+    def _count(self, line: SampleLine, row: Any) -> None:
+        plan, work = self._plans[line.variant, line.dataset]
+        if not line.failed:
+            score = line.to_score()
         else:
             score = error_score(plan, row) if row is not None else Score("error")
         count_line_score(plan, work.aggregates[plan.name], line, score, row)
-        self.meter.earlier.add(line)
+        self.progress.earlier.add(line)

@@ -22,7 +22,6 @@ from evalsuite._util.compact import HashSet, short_hash
 from evalsuite._version import __version__
 from evalsuite.config import OnError
 from evalsuite.data.subsets import WHOLE_DATASET
-from evalsuite.endpoint.wire import dumps
 from evalsuite.errors import EvalsuiteError, InputError, RunIncomplete
 from evalsuite.evaluation.results import Stopwatch, apply_gates, collect_results, speeds, write_results
 from evalsuite.metrics.gates import Gate
@@ -41,12 +40,13 @@ from evalsuite.runs.directory import (
     write_error,
 )
 from evalsuite.runs.imported import count_line
-from evalsuite.runs.journal import Journal, LineIndex, read_journal
-from evalsuite.runs.meter import RunProgress
+from evalsuite.runs.journal import Journal, LineIndex, read_own_journal
 from evalsuite.runs.plan import DatasetPlan
+from evalsuite.runs.progress import RunProgress
 from evalsuite.runs.provenance import versions
-from evalsuite.runs.records import judge_line, rescored
+from evalsuite.runs.records import judge_line, rescored_line
 from evalsuite.runs.run import Run, load_run
+from evalsuite.runs.schema import SampleLine, encode_line
 from evalsuite.runs.work import Work, count_score, line_place, line_row_number, sample_place
 from evalsuite.tasks.profiles import check_profiles, select_profiles
 
@@ -141,7 +141,7 @@ class _Rescoring:
     outcomes_changed: int = 0
     scores_changed: int = 0
     samples: int = 0
-    meter: RunProgress = field(default_factory=RunProgress)
+    progress: RunProgress = field(default_factory=RunProgress)
 
     def run(self) -> EvalsuiteError | None:
         works = _works(self.before.info, self.on_error, self.profiles)
@@ -149,15 +149,15 @@ class _Rescoring:
         self._seen = HashSet()
         with Journal(self.staging.journal) as journal:
             for line in self._judged():
-                journal.append(dumps(line) + b"\n")
+                journal.append(encode_line(line))
         self.staging.write_json(RUN_FILE, self._run_file())
         return self._write(works)
 
-    def _judged(self) -> Iterator[dict[str, Any]]:
+    def _judged(self) -> Iterator[SampleLine]:
         """Every line of the journal, judged again: those whose gold is enough, then those that need their row."""
         need_rows: Counter[tuple[str, str]] = Counter()
-        for line in read_journal(self.before.path / JOURNAL_FILE):
-            place = line["variant"], line["dataset"]
+        for _, line in read_own_journal(self.before.path / JOURNAL_FILE):
+            place = line.variant, line.dataset
             if place not in self._plans:
                 raise self._out_of_order(f"samples of '{place[1]}' by '{place[0]}'", "run.json")
             if not self._is_new(line):
@@ -166,7 +166,7 @@ class _Rescoring:
             if plan.task.capabilities.scored_elsewhere:
                 yield self._keep(line, work.aggregates[plan.name])
                 continue
-            row = plan.task.row_from_gold(line["gold"], plan.style)
+            row = plan.task.row_from_gold(line.gold, plan.style)
             if row is None:
                 need_rows[place] += 1
             else:
@@ -174,18 +174,18 @@ class _Rescoring:
         if need_rows:
             yield from self._judged_by_rows(need_rows)
 
-    def _keep(self, line: dict[str, Any], aggregate: ScoreAggregate) -> dict[str, Any]:
+    def _keep(self, line: SampleLine, aggregate: ScoreAggregate) -> SampleLine:
         """A line whose scores are another harness's."""
         count_line(aggregate, line)
-        self.meter.earlier.add(line)
+        self.progress.earlier.add(line)
         self.samples += 1
         return line
 
-    def _is_new(self, line: Mapping[str, Any]) -> bool:
+    def _is_new(self, line: SampleLine) -> bool:
         """A crash may have left a sample's line twice."""
-        return self._seen.add(short_hash(f"{line['variant']}\n{line['dataset']}\n{line_place(line)}"))
+        return self._seen.add(short_hash(f"{line.variant}\n{line.dataset}\n{line_place(line)}"))
 
-    def _judged_by_rows(self, counts: Mapping[tuple[str, str], int]) -> Iterator[dict[str, Any]]:
+    def _judged_by_rows(self, counts: Mapping[tuple[str, str], int]) -> Iterator[SampleLine]:
         with LineIndex(self.before.path / JOURNAL_FILE, line_place) as lines:
             for (variant, dataset), count in counts.items():
                 plan, work = self._plans[variant, dataset]
@@ -211,14 +211,14 @@ class _Rescoring:
         path = self.before.path.resolve()
         return f"{self.before.info['command']} {shlex.join(['--out', str(path.parent), '--name', path.name])}"
 
-    def _judge(self, line: dict[str, Any], row: Any, plan: DatasetPlan, work: Work) -> dict[str, Any]:
+    def _judge(self, line: SampleLine, row: Any, plan: DatasetPlan, work: Work) -> SampleLine:
         score = judge_line(line, plan, row)
-        count_score(plan, work.aggregates[plan.name], line["subset"], row, score, line_row_number(line))
-        self.meter.earlier.add(line)
+        count_score(plan, work.aggregates[plan.name], line.subset, row, score, line_row_number(line))
+        self.progress.earlier.add(line)
         self.samples += 1
-        self.outcomes_changed += score.outcome != line["outcome"]
-        judged = rescored(line, score, plan.categories(line["subset"], row), plan.task.facts(row).cluster)
-        self.scores_changed += judged["scores"] != line["scores"]
+        self.outcomes_changed += score.outcome != line.outcome
+        judged = rescored_line(line, score, plan.categories(line.subset, row), plan.task.facts(row).cluster)
+        self.scores_changed += judged.scores != line.scores
         return judged
 
     def _run_file(self) -> dict[str, Any]:
@@ -240,14 +240,14 @@ class _Rescoring:
 
     def _write(self, works: Sequence[Work]) -> EvalsuiteError | None:
         results = collect_results(works, self.on_error)
-        self.meter.total = sum(found.plan.rows for found in results)
-        self.meter.reused = self.before.summary["totals"]["reused"]
+        self.progress.total = sum(found.plan.rows for found in results)
+        self.progress.reused = self.before.summary["totals"]["reused"]
         owed = sum(found.owed for found in results)
-        said = self.before.summary["problem"] or f"{owed} of {self.meter.total} samples could not be had."
+        said = self.before.summary["problem"] or f"{owed} of {self.progress.total} samples could not be had."
         problem = RunIncomplete(said) if owed else None
-        times = Stopwatch().times(self.meter, self.before.summary)
-        fast = speeds(self.meter, self.before.summary)
-        write_results(self.staging, results, self.meter, times, problem, fast)
+        times = Stopwatch().times(self.progress, self.before.summary)
+        fast = speeds(self.progress, self.before.summary)
+        write_results(self.staging, results, self.progress, times, problem, fast)
         summary = self.staging.read_json(SUMMARY_JSON)
         summary["rescored"] = {
             "samples": self.samples,
@@ -261,7 +261,7 @@ class _Rescoring:
     def _still_missing(self, owed: int) -> RunIncomplete:
         """The run was incomplete and is: judging again sends nothing, so advice is about the run's own command."""
         return RunIncomplete(
-            f"{owed} of {self.meter.total} samples are missing in the run; what it has was judged again, and rescore asks for "
+            f"{owed} of {self.progress.total} samples are missing in the run; what it has was judged again, and rescore asks for "
             f"nothing more. To have them, run the run's own command, then rescore: {self._own_command()}"
         )
 

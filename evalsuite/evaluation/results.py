@@ -17,9 +17,9 @@ from evalsuite.metrics.gates import Gate
 from evalsuite.report.run_page import render
 from evalsuite.runs import summary as summaries
 from evalsuite.runs.directory import REPORT_FILE, RUN_FILE, SUMMARY_CSV, SUMMARY_JSON, RunDirectory
-from evalsuite.runs.journal import read_journal
-from evalsuite.runs.meter import RunProgress
+from evalsuite.runs.journal import read_line_objects
 from evalsuite.runs.plan import DatasetPlan
+from evalsuite.runs.progress import RunProgress
 from evalsuite.runs.run import Run, load_run
 from evalsuite.runs.summary import DatasetResults
 from evalsuite.runs.usage import UsageTotals
@@ -45,9 +45,9 @@ class Stopwatch:
         finally:
             self._working_s += time.perf_counter() - began
 
-    def times(self, meter: RunProgress, before: Mapping[str, Any] | None) -> dict[str, Any]:
+    def times(self, progress: RunProgress, before: Mapping[str, Any] | None) -> dict[str, Any]:
         """When and how fast samples were had: by this start, or, where it had none to get, by the one `before`."""
-        if before and "totals" in before and not (meter.requests or meter.done or meter.imported):
+        if before and "totals" in before and not (progress.requests or progress.done or progress.imported):
             totals = before["totals"]
             return {name: before.get(name) for name in ("started", "finished")} | {
                 name: totals.get(name)
@@ -59,34 +59,34 @@ class Stopwatch:
                     "throughput",
                 )
             }
-        seconds = self._working_s if meter.requests else 0.0
+        seconds = self._working_s if progress.requests else 0.0
         wall_s = time.perf_counter() - self._clock
         finished = self._started + timedelta(seconds=wall_s)  # the wall clock may have been set since
         return {
             "started": utc(self._started),
             "finished": utc(finished),
             "wall_s": round(wall_s, 3),
-            "requests_per_s": round(_samples(meter) / seconds, 3) if seconds else None,
-            "completion_tokens_per_s": round(_tokens(meter) / seconds, 2) if seconds else None,
-            "concurrency": meter.concurrency,
-            "throughput": meter.throughput.described(),
+            "requests_per_s": round(_samples(progress) / seconds, 3) if seconds else None,
+            "completion_tokens_per_s": round(_tokens(progress) / seconds, 2) if seconds else None,
+            "concurrency": progress.concurrency,
+            "throughput": progress.throughput.described(),
         }
 
 
-def _samples(meter: RunProgress) -> int:
+def _samples(progress: RunProgress) -> int:
     """Had by this start, whatever restarts of a server there were."""
-    return sum(throughput.samples for throughput in meter.speeds.values())
+    return sum(throughput.samples for throughput in progress.speeds.values())
 
 
-def _tokens(meter: RunProgress) -> int:
-    return sum(throughput.completion_tokens for throughput in meter.speeds.values())
+def _tokens(progress: RunProgress) -> int:
+    return sum(throughput.completion_tokens for throughput in progress.speeds.values())
 
 
-def speeds(meter: RunProgress, before: Mapping[str, Any] | None) -> dict[str, dict[str, Any]]:
+def speeds(progress: RunProgress, before: Mapping[str, Any] | None) -> dict[str, dict[str, Any]]:
     """How fast each variant answered: in this start, or, where it had nothing to be asked, in the one `before`."""
     earlier = (before or {}).get("variants") or {}
     found = {name: entry["speed"] for name, entry in earlier.items() if "speed" in entry}
-    for name, throughput in meter.speeds.items():
+    for name, throughput in progress.speeds.items():
         if throughput.samples and throughput.seconds:
             found[name] = {
                 "samples": throughput.samples,
@@ -136,20 +136,20 @@ def collect_results(works: Sequence[Work], on_error: OnError) -> list[DatasetRes
 
 
 def incomplete_error(
-    results: Sequence[DatasetResults], meter: RunProgress, advice: str
+    results: Sequence[DatasetResults], progress: RunProgress, advice: str
 ) -> RunIncomplete | None:
     """Samples that are owed although nothing broke: each of them failed by itself."""
     owed = sum(found.owed for found in results)
     if not owed:
         return None
-    causes = "; ".join(f"{count} × {message}" for (_, message), count in meter.failures.most_common(3))
-    return RunIncomplete(f"{owed} of {meter.total} samples could not be had ({causes}). {advice}")
+    causes = "; ".join(f"{count} × {message}" for (_, message), count in progress.failures.most_common(3))
+    return RunIncomplete(f"{owed} of {progress.total} samples could not be had ({causes}). {advice}")
 
 
 def finish_run(
     directory: RunDirectory,
     results: Sequence[DatasetResults],
-    meter: RunProgress,
+    progress: RunProgress,
     stopwatch: Stopwatch,
     config: RunConfig,
     problem: EvalsuiteError | None,
@@ -157,10 +157,10 @@ def finish_run(
     """Write everything and return the run. Raises the problem, or `GateFailed`, with the results written."""
     try:
         before = _summary_before(directory)
-        times = stopwatch.times(meter, before)
-        fast = speeds(meter, before)
+        times = stopwatch.times(progress, before)
+        fast = speeds(progress, before)
         write_results(
-            directory, results, meter, times, problem, fast, command=config.command(with_output=True)
+            directory, results, progress, times, problem, fast, command=config.command(with_output=True)
         )
     except RunDirectoryError as error:
         raise problem or error from error
@@ -188,7 +188,7 @@ def apply_gates(run: Run, gates: Sequence[Gate], problem: EvalsuiteError | None)
 def write_results(
     directory: RunDirectory,
     results: Sequence[DatasetResults],
-    meter: RunProgress,
+    progress: RunProgress,
     times: Mapping[str, Any],
     problem: EvalsuiteError | None,
     fast: Mapping[str, Mapping[str, Any]],
@@ -201,7 +201,7 @@ def write_results(
     """
     info = directory.read_json(RUN_FILE)
     rows = list(summaries.csv_rows(directory.name, results))
-    summary = build_summary(directory, info, rows, results, meter, times, problem, fast)
+    summary = build_summary(directory, info, rows, results, progress, times, problem, fast)
     directory.write(SUMMARY_CSV, summaries.to_csv(rows, results, summary["accounts"]))
     directory.write_json(SUMMARY_JSON, summary)
     directory.write(REPORT_FILE, report_page(directory, info, summary, command))
@@ -212,7 +212,7 @@ def report_page(
 ) -> bytes:
     """report.html."""
     shown = {**info, "command": command} if command else info
-    return render(shown, summary, partial(read_journal, directory.journal)).encode("utf-8", "replace")
+    return render(shown, summary, partial(read_line_objects, directory.journal)).encode("utf-8", "replace")
 
 
 def build_summary(
@@ -220,15 +220,15 @@ def build_summary(
     info: dict[str, Any],
     rows: Sequence[Mapping[str, Any]],
     results: Sequence[DatasetResults],
-    meter: RunProgress,
+    progress: RunProgress,
     times: Mapping[str, Any],
     problem: EvalsuiteError | None,
     fast: Mapping[str, Mapping[str, Any]],
 ) -> dict[str, Any]:
     """summary.json: `rows`, the lines of summary.csv, nested, and what the run took; `fast`: see `speeds`."""
     throughput = dict(times)
-    failures = meter.failures + meter.earlier.failures
-    usage = meter.earlier.usage.merged_with(meter.usage)
+    failures = progress.failures + progress.earlier.failures
+    usage = progress.earlier.usage.merged_with(progress.usage)
     prices = parse_price(info["config"].get("price"))
     took = list(usage.described(prices))
     summary = {
@@ -241,7 +241,7 @@ def build_summary(
             name: entry | ({"speed": fast[name]} if name in fast else {})
             for name, entry in summaries.nested(rows, results).items()
         },
-        "totals": _totals(results, meter, usage, prices) | throughput,
+        "totals": _totals(results, progress, usage, prices) | throughput,
         "accounts": took,
         "errors": [
             {"class": failure, "message": message, "count": count}
@@ -264,7 +264,7 @@ def _served_warnings(info: Mapping[str, Any]) -> list[str]:
 
 def _totals(
     results: Sequence[DatasetResults],
-    meter: RunProgress,
+    progress: RunProgress,
     usage: UsageTotals,
     prices: tuple[float, float] | None,
 ) -> dict[str, Any]:
@@ -273,13 +273,13 @@ def _totals(
     if not (found["judge_prompt_tokens"] or found["judge_completion_tokens"]):
         del found["judge_prompt_tokens"], found["judge_completion_tokens"]
     return {
-        "samples": meter.total,
-        "reused": meter.reused,
+        "samples": progress.total,
+        "reused": progress.reused,
         "owed": sum(found.owed for found in results),
         "errors": sum(found.aggregate.outcomes()["error"] for found in results),
         **found,
-        "requests": meter.requests + meter.earlier.requests,  # those of no sample's included
-        "retries": meter.retries + meter.earlier.retries,
+        "requests": progress.requests + progress.earlier.requests,  # those of no sample's included
+        "retries": progress.retries + progress.earlier.retries,
     }
 
 

@@ -11,8 +11,8 @@ from evalsuite.config import RunConfig
 from evalsuite.evaluation.results import build_run_info
 from evalsuite.models.checkpoint import Checkpoint
 from evalsuite.runs.directory import RUN_FILE, RunDirectory
-from evalsuite.runs.meter import RunProgress
 from evalsuite.runs.plan import DatasetPlan
+from evalsuite.runs.progress import RunProgress
 from evalsuite.runs.provenance import environment_info
 from evalsuite.runs.resume import reconcile
 from evalsuite.runs.run import IDENTICAL
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class RunState:
-    """The works of a run, by variant, and what was served. `meter` counts what is done."""
+    """The works of a run, by variant, and what was served. `progress` counts what is done."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class RunState:
         self.config = config
         self.serving = serving
         self.directory = directory
-        self.meter = RunProgress()
+        self.progress = RunProgress()
         self._plans = tuple(plans)
         self._environment = environment_info()
         before = directory.read_json(RUN_FILE)
@@ -81,20 +81,20 @@ class RunState:
 
     def reconcile(self) -> None:
         """Count what is in the journal, whoever wrote it; the rest is owed. Writes run.json."""
-        self.meter.restart()
+        self.progress.restart()
         works = [new_work(variant, self._plans, self.config.on_error) for variant in self._variants()]
         works = reconcile(
             works,
             self.directory,
-            self.meter,
+            self.progress,
             keep_errors=self.config.on_error != "fail",
             ignored_datasets=self.suites.names if self.suites else (),
         )
         self._works = {work.variant.name: work for work in works}
-        self.meter.total = sum(plan.rows for work in works for plan in work.plans)
-        self.meter.reused = self.meter.total - sum(work.owed_total for work in works)
+        self.progress.total = sum(plan.rows for work in works for plan in work.plans)
+        self.progress.reused = self.progress.total - sum(work.owed_total for work in works)
         if self.suites:
-            self.suites.reconcile(self.meter)
+            self.suites.reconcile(self.progress)
         self.record()
 
     def _variants(self) -> list[Variant]:

@@ -25,12 +25,13 @@ from evalsuite.evaluation.results import (
 from evalsuite.runs.directory import RUN_FILE, RunDirectory, find_run_directory, lock_run_directory
 from evalsuite.runs.inference import NO_PREDICTION, Inference
 from evalsuite.runs.journal import Journal
-from evalsuite.runs.meter import Progress, RunProgress, no_progress
 from evalsuite.runs.predictions import PredictedSample, PredictionPlan, plan_predictions
+from evalsuite.runs.progress import Progress, RunProgress, no_progress
 from evalsuite.runs.provenance import environment_info
 from evalsuite.runs.records import failed_score, sample_line
 from evalsuite.runs.resume import PreviousReplies, reconcile
 from evalsuite.runs.run import Run
+from evalsuite.runs.schema import ErrorEntry, encode_line
 from evalsuite.runs.work import Job, Work, new_work
 from evalsuite.serving.endpoints import check_judge, judge_endpoint
 from evalsuite.tasks import KINDS
@@ -120,37 +121,37 @@ def _refuse_run_of_a_model(directory: RunDirectory) -> None:
 def _scored(
     prepared: PreparedScore,
     directory: RunDirectory,
-    progress: Progress,
+    show_progress: Progress,
 ) -> Run:
-    config, meter, stopwatch = prepared.config, RunProgress(), Stopwatch()
+    config, progress, stopwatch = prepared.config, RunProgress(), Stopwatch()
     works = [new_work(plan.variant, [plan], config.on_error) for plan in prepared.plans]
-    works = reconcile(works, directory, meter, keep_errors=config.on_error != "fail")
+    works = reconcile(works, directory, progress, keep_errors=config.on_error != "fail")
     directory.write_json(
         RUN_FILE, build_run_info(config, _variants(prepared.plans), prepared.plans, environment_info())
     )
-    meter.total = sum(plan.rows for plan in prepared.plans)
-    meter.reused = meter.total - sum(work.owed_total for work in works)
+    progress.total = sum(plan.rows for plan in prepared.plans)
+    progress.reused = progress.total - sum(work.owed_total for work in works)
     problem: EvalsuiteError | None = None
     try:
-        if meter.owed:
-            with progress(meter), Journal(directory.journal) as journal, stopwatch.working():
+        if progress.owed:
+            with show_progress(progress), Journal(directory.journal) as journal, stopwatch.working():
                 for job in _jobs(work for work in works if not work.judge):
-                    journal.append(_judged(job, meter))
+                    journal.append(_judged(job, progress))
                 judged = [work for work in works if work.judge]
                 with open_cache(config.cache if judged else None) as cache:
                     for work in judged:
-                        asked = _ask_judge(config, work, directory, journal, meter, cache)
+                        asked = _ask_judge(config, work, directory, journal, progress, cache)
                         run_to_end(asked, work.owed_total)
     except KeyboardInterrupt:
         problem = RunIncomplete("interrupted. Run the same command again: it goes on where it was.")
     except EvalsuiteError as error:
         problem = error
-    if problem and not meter.done and not meter.reused:
+    if problem and not progress.done and not progress.reused:
         directory.remove_if_empty()
         raise problem
     results = collect_results(works, config.on_error)
-    problem = problem or incomplete_error(results, meter, FILL_IN)
-    return finish_run(directory, results, meter, stopwatch, config, problem)
+    problem = problem or incomplete_error(results, progress, FILL_IN)
+    return finish_run(directory, results, progress, stopwatch, config, problem)
 
 
 async def _ask_judge(
@@ -158,7 +159,7 @@ async def _ask_judge(
     work: Work,
     directory: RunDirectory,
     journal: Journal,
-    meter: RunProgress,
+    progress: RunProgress,
     cache: ReplyStore | None,
 ) -> None:
     """Have the answers of a file judged."""
@@ -172,33 +173,33 @@ async def _ask_judge(
                 work,
                 {"judge": endpoint},
                 journal,
-                meter,
+                progress,
                 previous_replies=replies,
                 cache_wrappers=cache_wrappers,
             )
             await inference.run()
-    meter.throughput.pause()
+    progress.throughput.pause()
 
 
 def _jobs(works: Iterable[Work]) -> Iterator[Job]:
     return (job for work in works for job in work.jobs() if job is not None)
 
 
-def _judged(job: Job, meter: RunProgress) -> bytes:
+def _judged(job: Job, progress: RunProgress) -> bytes:
     """Count a sample's score; its journal line."""
     assert isinstance(job.sample, PredictedSample)
     reply = job.sample.reply
     if reply is None:
         judgement = failed_score(job)
-        error = {"class": MISSING, "message": NO_PREDICTION, "status": None}
-        meter.failures[MISSING, NO_PREDICTION] += 1
+        error = ErrorEntry(kind=MISSING, message=NO_PREDICTION)
+        progress.failures[MISSING, NO_PREDICTION] += 1
     else:
         judgement = job.plan.task.score(job.sample.row, reply, job.plan.style)
         error = None
     job.count(judgement)
-    meter.done += 1
-    meter.outcomes[judgement.outcome] += 1
-    return sample_line(job, reply, judgement, error=error)
+    progress.done += 1
+    progress.outcomes[judgement.outcome] += 1
+    return encode_line(sample_line(job, reply, judgement, error=error))
 
 
 def _variants(plans: Sequence[PredictionPlan]) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ from evalsuite.comparison.flips import Flips
 from evalsuite.formatting.numbers import counted, format_count
 from evalsuite.report.samples import sample_body, sample_entry, sample_messages
 from evalsuite.report.static_samples import Cell, Room, RowView, view_row
+from evalsuite.runs.schema import line_object
 
 ROWS_OF_A_GROUP = 8
 ROWS_OF_A_PAGE = 60
@@ -38,7 +39,7 @@ def changed_rows(flips: Sequence[Flips]) -> list[tuple[str, str, str, list[FlipG
 def _groups(flips: Flips, most: int, room: Room) -> list[FlipGroupView]:
     shown = []
     for group in flips.groups:
-        rows = tuple(room.fill(_row(flips, *lines) for lines in flips.read(group, most)))
+        rows = tuple(room.fill(_row(flips, *map(line_object, lines)) for lines in flips.read(group, most)))
         note = f"{len(rows)} of {format_count(group.count)} shown" if len(rows) < group.count else ""
         title = {
             "won": f"Won by {flips.after.label}",

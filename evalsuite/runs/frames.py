@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from evalsuite.errors import InputError
+from evalsuite.runs.schema import SampleLine, TokenUsage
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,21 +39,21 @@ def summary_rows(summary: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
                     yield place | {key: value for key, value in metric.items() if key != "bounds"}
 
 
-def sample_rows(lines: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
-    """One row a sample: what was asked and said in short, every score and count in a column of its own."""
+def sample_rows(lines: Iterable[SampleLine]) -> Iterator[dict[str, Any]]:
+    """One row a sample: the reply in short, and a column for each score and count."""
     for line in lines:
-        reply, usage, error = (line.get(name) or {} for name in ("reply", "usage", "error"))
+        usage = line.usage or TokenUsage()
         yield {
-            **{name: line.get(name) for name in SAMPLE_FIELDS},
-            "repeat": line.get("repeat", 0),
-            "gold": line.get("gold"),
-            "extracted": line.get("extracted"),
-            "reply": reply.get("text"),
-            "finish_reason": reply.get("finish_reason"),
-            **{f"score.{name}": value for name, value in line["scores"].items()},
-            "labels": list(line.get("labels") or ()),
-            "prompt_tokens": usage.get("prompt_tokens"),
-            "completion_tokens": usage.get("completion_tokens"),
-            "latency_s": line.get("latency_s"),
-            "error": error.get("message"),
+            **{name: getattr(line, name) for name in SAMPLE_FIELDS},
+            "repeat": line.repeat,
+            "gold": line.gold,
+            "extracted": line.extracted,
+            "reply": line.reply.text if line.reply else None,
+            "finish_reason": line.reply.finish_reason if line.reply else None,
+            **{f"score.{name}": value for name, value in line.scores.items()},
+            "labels": list(line.labels),
+            "prompt_tokens": usage.prompt_tokens,
+            "completion_tokens": usage.completion_tokens,
+            "latency_s": line.latency_s,
+            "error": line.error.message if line.error else None,
         }

@@ -14,12 +14,15 @@ from dataclasses import asdict, dataclass, field
 from statistics import fmean
 from typing import Any
 
+from msgspec import UNSET, Raw
+
 from evalsuite.data.dataset import Dataset
 from evalsuite.data.spec import DatasetSpec
 from evalsuite.data.subsets import WHOLE_DATASET
-from evalsuite.endpoint.wire import Generation
+from evalsuite.endpoint.wire import Generation, dumps
 from evalsuite.runs.aggregate import ScoreAggregate
 from evalsuite.runs.plan import DatasetPlan
+from evalsuite.runs.schema import ErrorEntry, ReplyEntry, SampleLine, TokenUsage
 from evalsuite.tasks.benchmark import BenchmarkTask
 from evalsuite.tasks.metric import Metric
 from evalsuite.tasks.style import Style
@@ -187,40 +190,34 @@ def _metric_entry(metric: Metric) -> dict[str, Any]:
     return {name: getattr(metric, name) for name in names}
 
 
-def imported_line(
-    sample: ImportedSample, variant: str, dataset: str, source: Source, job: str
-) -> dict[str, Any]:
+def imported_line(sample: ImportedSample, variant: str, dataset: str, source: Source, job: str) -> SampleLine:
     """The journal line of a sample; `job` begins its key, so that lines of another job are told apart."""
     reply = sample.reply
-    asked = "prompt" if isinstance(sample.prompt, str) else "messages"
-    error = {"class": "suite", "message": sample.error or "no reply", "status": None} if not reply else None
-    line: dict[str, Any] = {
-        "key": sample_key(job, sample),
-        "variant": variant,
-        "dataset": dataset,
-        "subset": sample.subset,
-        "id": sample.id,
-        "index": sample.index,
-        asked: sample.prompt,
-        "reply": reply.to_json() if reply else None,
-        "outcome": sample.outcome,
-        "extracted": sample.extracted,
-        "stage": "",
-        "scores": {f"{source.harness}/{name}": value for name, value in sample.scores.items()},
-        "labels": list(sample.labels),
-        "gold": sample.gold,
-        "usage": {
-            "prompt_tokens": reply.prompt_tokens if reply else None,
-            "completion_tokens": reply.completion_tokens if reply else None,
-        },
-        "latency_s": sample.latency_s,
-        "ttft_s": None,
-        "attempts": 1,
-        "error": error,
-    }
-    more = {"cluster": sample.cluster, "repeat": sample.repeat}
-    categories = {"categories": [sample.category]} if sample.category else {}
-    return line | {name: value for name, value in more.items() if value} | categories
+    prompt = Raw(dumps(sample.prompt))
+    is_flat = isinstance(sample.prompt, str)
+    return SampleLine(
+        key=sample_key(job, sample),
+        variant=variant,
+        dataset=dataset,
+        subset=sample.subset,
+        id=sample.id,
+        index=sample.index,
+        prompt=prompt if is_flat else UNSET,
+        messages=UNSET if is_flat else prompt,
+        reply=ReplyEntry.of(reply) if reply else None,
+        outcome=sample.outcome,
+        extracted=sample.extracted,
+        scores={f"{source.harness}/{name}": value for name, value in sample.scores.items()},
+        labels=tuple(sample.labels),
+        gold=sample.gold,
+        usage=TokenUsage.of(reply),
+        latency_s=sample.latency_s,
+        attempts=1,
+        error=None if reply else ErrorEntry(kind="suite", message=sample.error or "no reply"),
+        repeat=sample.repeat,
+        categories=(sample.category,) if sample.category else (),
+        cluster=sample.cluster or None,
+    )
 
 
 def sample_key(job: str, sample: ImportedSample) -> str:
@@ -230,14 +227,12 @@ def sample_key(job: str, sample: ImportedSample) -> str:
     return job + hashlib.blake2b(place, digest_size=KEY_BYTES).hexdigest()
 
 
-def count_line(aggregate: ScoreAggregate, line: Mapping[str, Any]) -> None:
+def count_line(aggregate: ScoreAggregate, line: SampleLine) -> None:
     """Count a line in its dataset's tally. What has no reply counts as its harness counted it, where it did."""
-    outcome = line["outcome"]
-    if outcome == "error" and any(value is not None for value in line["scores"].values()):
+    outcome = line.outcome
+    if outcome == "error" and any(value is not None for value in line.scores.values()):
         outcome = "unparsed"
-    aggregate.add(
-        line["subset"], outcome, line["scores"], {}, line.get("cluster"), tuple(line.get("categories") or ())
-    )
+    aggregate.add(line.subset, outcome, line.scores, {}, line.cluster, line.categories)
 
 
 @dataclass

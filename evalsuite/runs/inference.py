@@ -23,11 +23,12 @@ from evalsuite.endpoint.wire import Request
 from evalsuite.endpoint.worker_pool import run_pool
 from evalsuite.errors import RunIncomplete
 from evalsuite.runs.journal import Journal
-from evalsuite.runs.meter import RunProgress
 from evalsuite.runs.plan import DatasetPlan
 from evalsuite.runs.prefix_order import SlotQueues, order_by_prefix
-from evalsuite.runs.records import failed_score, journal_line, seconds
+from evalsuite.runs.progress import RunProgress
+from evalsuite.runs.records import failed_score, journal_line, round_seconds
 from evalsuite.runs.resume import PreviousReplies
+from evalsuite.runs.schema import encode_line
 from evalsuite.runs.work import Job, Step, Work
 from evalsuite.types import FollowUpReply, Party, Score
 
@@ -53,9 +54,9 @@ class ScoreWriter:
     on leaving.
     """
 
-    def __init__(self, journal: Journal, meter: RunProgress, plans: Sequence[DatasetPlan]) -> None:
+    def __init__(self, journal: Journal, progress: RunProgress, plans: Sequence[DatasetPlan]) -> None:
         self._journal = journal
-        self._meter = meter
+        self._progress = progress
         self._plans = plans
         self._queue: SimpleQueue[Finished | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="evalsuite-scribe")
@@ -108,7 +109,7 @@ class ScoreWriter:
 
     def _write(self, finished: Sequence[Finished]) -> None:
         judged = [(job, answer, self._judged(job, answer)) for job, answer in finished]
-        lines = b"".join(journal_line(*line) for line in judged)
+        lines = b"".join(encode_line(journal_line(*line)) for line in judged)
         with self._journal.writing:
             self._journal.append(lines)
             for line in judged:
@@ -120,44 +121,44 @@ class ScoreWriter:
         return job.plan.task.score(job.sample.row, answer.reply, job.plan.style)
 
     def _count(self, job: Job, answer: Answer | RequestFailure, score: Score) -> None:
-        meter = self._meter
+        progress = self._progress
         if isinstance(answer, RequestFailure):
             if answer.failure == INTERRUPTED:
                 return
-            meter.failures[answer.failure, answer.message] += 1
+            progress.failures[answer.failure, answer.message] += 1
         self._count_usage(job, answer)
         job.count(score)
-        meter.done += 1
-        meter.speed_of(job.variant).samples += 1
-        meter.outcomes[score.outcome] += 1
+        progress.done += 1
+        progress.speed_of(job.variant).samples += 1
+        progress.outcomes[score.outcome] += 1
 
     def _count_usage(self, job: Job, answer: Answer | RequestFailure) -> None:
         """Count what it took. A first reply that was there already was paid by an earlier start."""
-        meter, place = self._meter, (job.variant, job.plan.name)
+        progress, place = self._progress, (job.variant, job.plan.name)
         first = answer.had if isinstance(answer, RequestFailure) else answer
         if isinstance(answer, RequestFailure):
             attempts = 0 if first else answer.attempts
-            meter.usage.of(*place).add_sent(attempts, answer.wasted)
+            progress.usage.of(*place).add_sent(attempts, answer.wasted)
         if first is None:
             return
-        account = (meter.earlier if job.existing_reply else meter).usage.of(*place)
+        account = (progress.earlier if job.existing_reply else progress).usage.of(*place)
         account.add_answer("model", first)
         if first.latency_s is not None:
             completion = first.reply.completion_tokens
-            account.add_times(round(first.latency_s, 4), seconds(first.ttft_s), completion)
+            account.add_times(round(first.latency_s, 4), round_seconds(first.ttft_s), completion)
         if job.existing_reply:
-            meter.earlier.requests += first.attempts
+            progress.earlier.requests += first.attempts
         elif not first.from_cache:
             self._received(job, first.reply.completion_tokens)
         for further in first.reply.further:
-            meter.usage.of(*place).add_answer(further.of, further)
+            progress.usage.of(*place).add_answer(further.of, further)
             if further.of == "model" and not further.from_cache:
                 self._received(job, further.reply.completion_tokens)
-        meter.from_cache += _all_from_cache(first)
+        progress.from_cache += _all_from_cache(first)
 
     def _received(self, job: Job, tokens: int | None) -> None:
-        self._meter.completion_tokens += tokens or 0
-        self._meter.speed_of(job.variant).completion_tokens += tokens or 0
+        self._progress.completion_tokens += tokens or 0
+        self._progress.speed_of(job.variant).completion_tokens += tokens or 0
 
 
 @dataclass
@@ -174,7 +175,7 @@ class Inference:
     work: Work
     parties: Mapping[Party, Endpoint]
     journal: Journal
-    meter: RunProgress
+    progress: RunProgress
     server_check: Callable[[], None] = lambda: None
     previous_replies: PreviousReplies | None = None
     cache_wrappers: Mapping[Party, Callable[[Ask], Ask]] = field(default_factory=dict)
@@ -185,7 +186,7 @@ class Inference:
     _lanes: SlotQueues[Job] | None = field(init=False)
     _failures_in_row: int = 0
     _counted: Counter[str] = field(default_factory=Counter)
-    """Requests and retries that the meter has been told of."""
+    """Requests and retries that the progress has been told of."""
 
     def __post_init__(self) -> None:
         self._endpoints = tuple({id(endpoint): endpoint for endpoint in self.parties.values()}.values())
@@ -203,13 +204,13 @@ class Inference:
     async def run(self) -> None:
         """Ask everything. Raises `EvalsuiteError` when it cannot go on; what was finished is written by then.
 
-        Others may be asking at the same time, so whoever runs the last one pauses the meter's pace.
+        Others may be asking at the same time, so whoever runs the last one pauses the progress's pace.
         """
         began = perf_counter()
         for name in TRAFFIC:
             self._counted[name] = self._traffic(name)
         owed = [plan for plan in self.work.plans if self.work.count_owed(plan)]
-        with ScoreWriter(self.journal, self.meter, owed) as scribe:
+        with ScoreWriter(self.journal, self.progress, owed) as scribe:
             watcher = asyncio.ensure_future(self._watch(scribe))
             asking = asyncio.ensure_future(
                 run_pool(self._jobs(), lambda job: self._ask_in_slot(job, scribe), self._concurrency)
@@ -224,7 +225,7 @@ class Inference:
                     task.cancel()
                 await asyncio.gather(watcher, asking, return_exceptions=True)
                 self._read_traffic()
-                self.meter.speed_of(self.work.variant.name).seconds += perf_counter() - began
+                self.progress.speed_of(self.work.variant.name).seconds += perf_counter() - began
         self._note_throughput()
 
     def _jobs(self) -> Iterator[Job | None]:
@@ -239,7 +240,7 @@ class Inference:
         return sum(getattr(endpoint.traffic, name) for endpoint in self._endpoints)
 
     async def _watch(self, scribe: ScoreWriter) -> None:
-        """Notice a dead server or a full disk at once, and keep the meter's traffic figures fresh."""
+        """Notice a dead server or a full disk at once, and keep the progress's traffic figures fresh."""
         while True:
             self.server_check()
             scribe.check()
@@ -248,15 +249,15 @@ class Inference:
             await asyncio.sleep(WATCH_SECONDS)
 
     def _note_throughput(self) -> None:
-        self.meter.throughput.note(perf_counter(), self.meter.done, self.meter.completion_tokens)
+        self.progress.throughput.note(perf_counter(), self.progress.done, self.progress.completion_tokens)
 
     def _read_traffic(self) -> None:
-        """Add what is new, since others may count on the same meter."""
+        """Add what is new, since others may count on the same progress."""
         for name in TRAFFIC:
             now = self._traffic(name)
-            setattr(self.meter, name, getattr(self.meter, name) + now - self._counted[name])
+            setattr(self.progress, name, getattr(self.progress, name) + now - self._counted[name])
             self._counted[name] = now
-        self.meter.concurrency = self._concurrency.limit
+        self.progress.concurrency = self._concurrency.limit
 
     async def _ask_in_slot(self, job: Job, scribe: ScoreWriter) -> None:
         assert self._lanes
@@ -318,7 +319,7 @@ class Inference:
 
     async def _further(self, step: Step) -> FollowUpReply:
         answer = await self._ask_of[step.of](step.request)
-        latency_s = seconds(answer.latency_s)
+        latency_s = round_seconds(answer.latency_s)
         return FollowUpReply(
             step.of, step.key, answer.reply, latency_s, answer.attempts, answer.from_cache, answer.wasted
         )

@@ -1,28 +1,8 @@
-"""`samples.jsonl`: one JSON object a finished sample, appended in one write.
+"""`samples.jsonl`, the journal: one `SampleLine` for each finished sample, appended in one write.
 
-    {"key", "variant", "dataset", "subset", "id", "index", "messages" | "prompt",
-     "reply": {"text", "reasoning", "tool_calls", "finish_reason"} | null,
-     "outcome", "extracted", "stage", "gold", "scores": {metric: value}, "labels": […],
-     "usage": {"prompt_tokens", "completion_tokens"}, "latency_s", "ttft_s", "attempts",
-     "error": {"class", "message", "status"} | null, "statistics": {metric: […]}   (corpus metrics only),
-     "tools": […]   (where the request named tools), "categories": […]   (where the row counts in some),
-     "cluster": "…"   (what rows that are not independent share),
-     "repeat": 1   (which try of its row it is under --repeats; the first, 0, does not say so),
-     "offered": […]   (the names of an agent's tools),
-     "warning": "…"   (what was found wrong with the variant before it was asked: `identical to base`),
-     "logprobs": {"labels": {label: log-probability | null}, "floor"}   (--mcq-mode logprob; null: below the
-     floor; there the reply has "alternatives" as well: [[token, log-probability], …]),
-     "further": [{"of", "key", "reply", "usage", "latency_s", "attempts"}],   (replies to further requests)
-     "from_cache": true   (where no request was sent, since --cache had the reply; in `further` too),
-     "wasted": {"prompt_tokens", "completion_tokens"}   (of attempts that came to nothing, where known; likewise)}
-
-`reply` has `measured` ({"tokens", "logprobs"} or {"reward"}) where a text was measured. A line with an `error` has a
-`reply` all the same where only a further request failed, or the run ended before it (class `interrupted`).
-
-`key` is a hash of what was asked of whom. A line is finished when its newline is there: a torn last line means
-that sample is still owed, and is cut off before anything is appended. After a power cut, lines the operating
-system had not written yet (with Linux's defaults those of half a minute at most) are owed as well; a killed process loses
-none.
+A line is finished when its newline is written. A torn last line means that its sample is still owed; it is cut off
+before anything is appended. After a power cut, lines that the operating system had not written yet are owed as well
+(with Linux's defaults those of the last half minute). A killed process loses none.
 """
 
 from __future__ import annotations
@@ -31,7 +11,6 @@ import hashlib
 import os
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -41,17 +20,15 @@ import orjson
 from evalsuite._util.compact import HashTable, OffsetSet, short_hash
 from evalsuite.errors import InputError
 from evalsuite.runs.directory import JOURNAL_FILE, SUPERSEDED_FILE, RunDirectory, read_error, write_error
+from evalsuite.runs.schema import SampleLine, decode_line, foreign_line_reason
 
 KEY_BYTES = 16
-NEEDED_FIELDS = frozenset(
-    {"key", "variant", "dataset", "subset", "id", "index", "reply", "outcome", "gold", "scores"}
-)
-"""Without one of them a line cannot be counted, so its sample is owed."""
 TAIL_BYTES = 1 << 20
+"""How much of a file's end is searched for a newline at a time."""
 
 
 def sample_key(fingerprint: str, api: str, asked: bytes, repeat: int = 0) -> str:
-    """What was asked of whom, as 32 hexadecimal digits. `asked`: prompt and generation settings, serialised."""
+    """Hash what was asked of whom, as 32 hexadecimal digits. `asked` is the serialised prompt and its settings."""
     digest = hashlib.blake2b(fingerprint.encode(), digest_size=KEY_BYTES)
     digest.update(f"|{api}|{repeat}|".encode())
     digest.update(asked)
@@ -59,12 +36,12 @@ def sample_key(fingerprint: str, api: str, asked: bytes, repeat: int = 0) -> str
 
 
 class Journal:
-    """Appends lines. Used as a context manager; every `append` is one write to the file, never buffered here."""
+    """Appends lines. A context manager; every `append` is one write to the file, without a buffer of its own."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.writing = threading.Lock()
-        """Held by whoever appends, and counts what was appended, where several variants are asked at a time."""
+        """Hold it while you append lines and count them: several variants may be asked at the same time."""
         self._descriptor = -1
 
     def __enter__(self) -> Journal:
@@ -79,7 +56,7 @@ class Journal:
         os.close(self._descriptor)
 
     def append(self, lines: bytes) -> None:
-        """Write whole lines. Raises `RunDirectoryError`; what was half written is cut off by the next start."""
+        """Write whole lines. Raises `RunDirectoryError`; the next start cuts off a line that was half written."""
         try:
             while lines:
                 lines = lines[os.write(self._descriptor, lines) :]
@@ -88,7 +65,7 @@ class Journal:
 
 
 def cut_torn_line(path: Path) -> None:
-    """Remove what follows the last newline."""
+    """Remove everything after the last newline."""
     if not path.exists():
         return
     with path.open("r+b") as stream:
@@ -106,39 +83,53 @@ def cut_torn_line(path: Path) -> None:
             stream.truncate(keep)
 
 
-def read_journal(path: Path) -> Iterator[dict[str, Any]]:
-    """Every finished line; damaged ones are passed over (their samples are owed)."""
+def read_journal(path: Path) -> Iterator[SampleLine]:
+    """Read every finished line. Damaged lines are skipped: their samples are owed."""
     for _, line in journal_lines(path):
         if line is not None:
             yield line
 
 
-def journal_lines(path: Path) -> Iterator[tuple[int, dict[str, Any] | None]]:
-    """Byte offset and content of every line but a torn last one; None for the content of a damaged line."""
+def read_line_objects(path: Path) -> Iterator[dict[str, Any]]:
+    """Read every finished line as a plain object, for pages that show all of it."""
+    for _, _, raw in _whole_lines(path):
+        if decode_line(raw) is not None:
+            yield orjson.loads(raw)
+
+
+def read_own_journal(path: Path) -> Iterator[tuple[int, SampleLine]]:
+    """Read every finished line with its byte offset. Raises `InputError` for a line that evalsuite did not write."""
+    for number, offset, raw in _whole_lines(path):
+        line = decode_line(raw)
+        if line is not None:
+            yield offset, line
+        elif reason := foreign_line_reason(raw):
+            raise InputError(
+                f"{path}:{number}: not a line as evalsuite writes them ({reason}). "
+                "Put back the file as it was, or delete that line and run the run's own command again."
+            )
+
+
+def journal_lines(path: Path) -> Iterator[tuple[int, SampleLine | None]]:
+    """Read the byte offset and the content of every whole line; the content of a damaged line is None."""
+    for _, offset, raw in _whole_lines(path):
+        yield offset, decode_line(raw)
+
+
+def _whole_lines(path: Path) -> Iterator[tuple[int, int, bytes]]:
+    """The 1-based number, the byte offset and the bytes of every line but a torn last one."""
     if not path.exists():
         return
     offset = 0
     with path.open("rb") as stream:
-        for raw in stream:
+        for number, raw in enumerate(stream, start=1):
             if raw.endswith(b"\n"):
-                yield offset, _parsed(raw)
+                yield number, offset, raw
             offset += len(raw)
 
 
-@contextmanager
-def reject_foreign_lines(path: Path) -> Iterator[None]:
-    """Raise `InputError` where the block stumbles over a line that is JSON and not what evalsuite writes."""
-    try:
-        yield
-    except (TypeError, ValueError, KeyError, AttributeError) as error:
-        raise InputError(
-            f"{path}: a line of it is not as evalsuite writes them ({type(error).__name__}: {error}). "
-            "Put back the file as it was, or delete that line and run the run's own command again."
-        ) from error
-
-
-def read_lines_at(path: Path, offsets: Iterable[int]) -> dict[int, dict[str, Any]]:
-    """The finished lines that start at these byte offsets."""
+def read_lines_at(path: Path, offsets: Iterable[int]) -> dict[int, SampleLine]:
+    """Read the finished lines that start at these byte offsets."""
     found = {}
     with path.open("rb") as stream:
         for offset in sorted(set(offsets)):
@@ -148,20 +139,10 @@ def read_lines_at(path: Path, offsets: Iterable[int]) -> dict[int, dict[str, Any
     return found
 
 
-def read_line_at(stream: BinaryIO, offset: int) -> dict[str, Any] | None:
-    """The finished line that starts at a byte offset of an open journal."""
+def read_line_at(stream: BinaryIO, offset: int) -> SampleLine | None:
+    """Read the finished line that starts at a byte offset of an open journal."""
     stream.seek(offset)
-    return _parsed(stream.readline())
-
-
-def _parsed(raw: bytes) -> dict[str, Any] | None:
-    if not raw.endswith(b"\n"):
-        return None
-    try:
-        line = orjson.loads(raw)
-    except orjson.JSONDecodeError:
-        return None
-    return line if isinstance(line, dict) and line.keys() >= NEEDED_FIELDS else None
+    return decode_line(stream.readline())
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,29 +150,29 @@ class FinishedLine:
     """A line of a journal file and the byte offset it starts at."""
 
     offset: int
-    content: dict[str, Any]
+    content: SampleLine
 
 
 class LineIndex:
-    """Finds a file's finished lines by what was asked, or by what else `identify` says; holds offsets, not lines.
+    """Finds finished lines of a file by `identify` (default: the sample's key). It keeps offsets, not lines.
 
-    Two rows of a dataset may ask the same thing; each takes one line. Some twenty bytes a line are kept. Used as a context
+    Two rows of a dataset may ask the same; each takes one line. Some 25 bytes a line are kept in memory. A context
     manager.
     """
 
     def __init__(
         self,
         path: Path,
-        identify: Callable[[dict[str, Any]], str] = lambda line: str(line["key"]),
+        identify: Callable[[SampleLine], str] = lambda line: line.key,
         *,
         ignored_datasets: Collection[str] = (),
     ) -> None:
         self.path = path
         self._identify = identify
-        self._passed_over = ignored_datasets
-        """Datasets whose lines are somebody else's matter."""
+        self._ignored_datasets = ignored_datasets
+        """Datasets whose lines somebody else takes care of."""
         self.damaged = OffsetSet()
-        """Of whole lines that cannot be read: they are of no use to anyone."""
+        """Offsets of whole lines that cannot be read."""
         self._offsets = HashTable()
         self._stream: BinaryIO | None = None
 
@@ -205,8 +186,8 @@ class LineIndex:
         for offset, line in journal_lines(self.path):
             if line is None:
                 self.damaged.add(offset)
-            elif line["dataset"] not in self._passed_over:
-                self._offsets.put(_short_key(line["variant"], line["dataset"], self._identify(line)), offset)
+            elif line.dataset not in self._ignored_datasets:
+                self._offsets.put(_short_key(line.variant, line.dataset, self._identify(line)), offset)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -215,24 +196,23 @@ class LineIndex:
 
     @property
     def empty(self) -> bool:
-        """Whether the file holds no whole line at all."""
+        """Whether the file has no whole line."""
         return not self._offsets and not self.damaged
 
     def take(self, variant: str, dataset: str, key: str) -> FinishedLine | None:
-        """The line of a finished sample, once; None when there is none (left)."""
+        """Take the line of a finished sample out of the index; None when there is none left."""
         offset = self._offsets.take(_short_key(variant, dataset, key))
         if offset is None or self._stream is None:
             return None
-        self._stream.seek(offset)
-        line = _parsed(self._stream.readline())
+        line = read_line_at(self._stream, offset)
         return FinishedLine(offset, line) if line and self._identify(line) == key else None
 
     def put_back(self, variant: str, dataset: str, key: str, line: FinishedLine) -> None:
-        """Let another sample that asks the same take the line."""
+        """Leave the line to another sample that asks the same."""
         self._offsets.put(_short_key(variant, dataset, key), line.offset)
 
     def untaken_offsets(self) -> OffsetSet:
-        """Offsets of the lines nobody took."""
+        """Offsets of the lines that nobody took."""
         return OffsetSet(self._offsets.values())
 
 
@@ -240,11 +220,13 @@ def _short_key(variant: str, dataset: str, key: str) -> int:
     return short_hash(f"{variant}\n{dataset}\n{key}")
 
 
-def compact(directory: RunDirectory, *, move: OffsetSet, drop: OffsetSet, restored: OffsetSet) -> None:
-    """Take lines out of the journal, by offset: `move` to `superseded.jsonl`, `drop` for good.
+def compact_journal(
+    directory: RunDirectory, *, move: OffsetSet, drop: OffsetSet, restored: OffsetSet
+) -> None:
+    """Take lines out of the journal, by offset: `move` goes to `superseded.jsonl`, `drop` is deleted.
 
-    `restored` are the offsets in `superseded.jsonl` whose lines stand in the journal again. A crash between
-    the two replacements, or a power cut after them, leaves lines twice, never nowhere.
+    `restored` are offsets in `superseded.jsonl` whose lines are in the journal again. A crash between the two
+    replacements, or a power cut after them, leaves lines twice; it never loses one.
     """
     if move or restored:
         directory.write_with(
@@ -268,12 +250,10 @@ def _write_superseded(directory: RunDirectory, target: Path, move: OffsetSet, re
 
 
 def _copy_lines(source: Path, target: Path, wanted: Callable[[int], bool]) -> None:
-    """Append the wanted lines of a file to another."""
+    """Append the wanted whole lines of a file to another."""
     if not source.exists():
         return
-    offset = 0
-    with source.open("rb") as reader, target.open("ab") as writer:
-        for raw in reader:
-            if wanted(offset) and raw.endswith(b"\n"):
+    with target.open("ab") as writer:
+        for _, offset, raw in _whole_lines(source):
+            if wanted(offset):
                 writer.write(raw)
-            offset += len(raw)

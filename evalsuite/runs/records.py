@@ -1,64 +1,68 @@
-"""A job and what became of it → its journal line. The form is the contract in `runs.journal`."""
+"""Builds journal lines (`SampleLine`) from jobs and answers, and scores recorded lines again."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-import orjson
+import msgspec
+from msgspec import UNSET, Raw
 
 from evalsuite.data.pictures import has_pictures, without_pictures
 from evalsuite.endpoint.client import Answer, RequestFailure
 from evalsuite.endpoint.wire import dumps
 from evalsuite.runs.plan import DatasetPlan
+from evalsuite.runs.schema import (
+    ErrorEntry,
+    FollowUpEntry,
+    LabelLogprobs,
+    ReplyEntry,
+    SampleLine,
+    TokenUsage,
+)
 from evalsuite.runs.work import Job
-from evalsuite.types import NO_TOKENS, FollowUpReply, Measurement, Reply, Score, TokenCounts
-
-OPTIONAL_JUDGEMENT = frozenset({"statistics", "logprobs", "categories", "cluster", "offered"})
-"""Fields that only lines of some kinds have, and that judging again makes anew."""
-OPTIONAL_COST = ("further", "from_cache", "wasted")
-"""Fields that only lines of some kinds have, and that judging again leaves as they are."""
+from evalsuite.types import NO_TOKENS, Reply, Score, TokenCounts
 
 
-def journal_line(job: Job, answer: Answer | RequestFailure, score: Score) -> bytes:
-    """The line of a finished request."""
+def journal_line(job: Job, answer: Answer | RequestFailure, score: Score) -> SampleLine:
+    """Build the line of a finished request."""
     if isinstance(answer, RequestFailure):
         return _failed_line(job, answer, score)
     return sample_line(
         job,
         answer.reply,
         score,
-        latency_s=seconds(answer.latency_s),
-        ttft_s=seconds(answer.ttft_s),
+        latency_s=round_seconds(answer.latency_s),
+        ttft_s=round_seconds(answer.ttft_s),
         attempts=answer.attempts or None,
         from_cache=answer.from_cache,
         wasted=answer.wasted,
     )
 
 
-def seconds(value: float | None) -> float | None:
-    """A duration as lines hold it."""
+def round_seconds(value: float | None) -> float | None:
+    """Round a duration to what lines hold: 0.1 ms."""
     return None if value is None else round(value, 4)
 
 
-def _failed_line(job: Job, failure: RequestFailure, score: Score) -> bytes:
-    """The line of a sample that could not be had; with the first reply, where only a further one could not."""
-    had = failure.had
+def _failed_line(job: Job, failure: RequestFailure, score: Score) -> SampleLine:
+    """Build the line of a failed sample. It keeps the first reply if only a follow-up request failed."""
+    first = failure.had
     return sample_line(
         job,
-        had.reply if had else None,
+        first.reply if first else None,
         score,
-        latency_s=seconds(had.latency_s) if had else None,
-        ttft_s=seconds(had.ttft_s) if had else None,
-        attempts=(had.attempts if had else failure.attempts) or None,
-        error={"class": failure.failure, "message": failure.message, "status": failure.status},
-        from_cache=had.from_cache if had else False,
+        latency_s=round_seconds(first.latency_s) if first else None,
+        ttft_s=round_seconds(first.ttft_s) if first else None,
+        attempts=(first.attempts if first else failure.attempts) or None,
+        error=ErrorEntry(kind=failure.failure, message=failure.message, status=failure.status),
+        from_cache=first.from_cache if first else False,
         wasted=wasted_by(failure),
     )
 
 
 def wasted_by(failure: RequestFailure) -> TokenCounts:
-    """The tokens of a failed sample's attempts that came to nothing, those before its first reply included."""
+    """Tokens of a failed sample's attempts without a usable reply, those before its first reply included."""
     before = failure.had.wasted if failure.had else NO_TOKENS
     return (before[0] + failure.wasted[0], before[1] + failure.wasted[1])
 
@@ -71,181 +75,113 @@ def sample_line(
     latency_s: float | None = None,
     ttft_s: float | None = None,
     attempts: int | None = None,
-    error: Mapping[str, Any] | None = None,
+    error: ErrorEntry | None = None,
     from_cache: bool = False,
     wasted: TokenCounts = NO_TOKENS,
-) -> bytes:
-    """The line of a judged sample, with or without a request."""
-    line: dict[str, Any] = {
-        "key": job.key,
-        "variant": job.variant,
-        "dataset": job.plan.name,
-        "subset": job.sample.subset,
-        "id": job.sample.id,
-        "index": job.sample.index,
-        "messages" if job.prompt.messages is not None else "prompt": orjson.Fragment(job.request.prompt_json),
-        "reply": reply.to_json() if reply else None,
-        **_judgement(score),
-        "gold": job.plan.task.gold(job.sample.row),
-        "usage": {
-            "prompt_tokens": reply.prompt_tokens if reply else None,
-            "completion_tokens": reply.completion_tokens if reply else None,
-        },
-        "latency_s": latency_s,
-        "ttft_s": ttft_s,
-        "attempts": attempts,
-        "error": error,
-    }
-    line.update(_of_the_row(job))
-    if from_cache:
-        line["from_cache"] = True
-    if wasted != NO_TOKENS:
-        line["wasted"] = _wasted_object(wasted)
+) -> SampleLine:
+    """Build the line of a scored sample, whether a request was sent or not."""
+    messages, pictures = Raw(job.request.prompt_json), None
     if job.prompt.messages is not None and has_pictures(job.prompt.messages):
-        line["messages"], line["pictures"] = without_pictures(job.prompt.messages)
-    if reply and reply.further:
-        line["further"] = [_further_object(further) for further in reply.further]
-    if job.request.tools_json:
-        line["tools"] = orjson.Fragment(job.request.tools_json)
-    try:
-        return orjson.dumps(line) + b"\n"
-    except TypeError:
-        if "pictures" not in line:
-            line["messages" if "messages" in line else "prompt"] = orjson.loads(job.request.prompt_json)
-        if "tools" in line:
-            line["tools"] = orjson.loads(job.request.tools_json)
-        return dumps(line) + b"\n"
-
-
-def _of_the_row(job: Job) -> dict[str, Any]:
-    """What is said of a row only where there is something to say."""
-    said = {
-        "repeat": job.sample.repeat,
-        "warning": job.warning,
-        "categories": job.plan.categories(job.sample.subset, job.sample.row),
-        "cluster": job.plan.task.facts(job.sample.row).cluster,
-    }
-    return {name: value for name, value in said.items() if value}
-
-
-def _further_object(further: FollowUpReply) -> dict[str, Any]:
-    """An entry of a line's `further`."""
-    reply = further.reply
-    return {
-        "of": further.of,
-        "key": further.key,
-        "reply": reply.to_json(),
-        "usage": {"prompt_tokens": reply.prompt_tokens, "completion_tokens": reply.completion_tokens},
-        "latency_s": further.latency_s,
-        "attempts": further.attempts or None,
-        **({"from_cache": True} if further.from_cache else {}),
-        **({"wasted": _wasted_object(further.wasted)} if further.wasted != NO_TOKENS else {}),
-    }
-
-
-def _wasted_object(wasted: TokenCounts) -> dict[str, int]:
-    return {"prompt_tokens": wasted[0], "completion_tokens": wasted[1]}
-
-
-def wasted_from_line(line: Mapping[str, Any]) -> TokenCounts:
-    """What a line, or an entry of its `further`, says that was wasted."""
-    found = line.get("wasted") or {}
-    return (int(found.get("prompt_tokens") or 0), int(found.get("completion_tokens") or 0))
+        shown, pictures = without_pictures(job.prompt.messages)
+        messages = Raw(dumps(shown))
+    is_chat = job.prompt.messages is not None
+    return SampleLine(
+        key=job.key,
+        variant=job.variant,
+        dataset=job.plan.name,
+        subset=job.sample.subset,
+        id=job.sample.id,
+        index=job.sample.index,
+        messages=messages if is_chat else UNSET,
+        prompt=UNSET if is_chat else messages,
+        reply=ReplyEntry.of(reply) if reply else None,
+        **_judgement(score),
+        gold=job.plan.task.gold(job.sample.row),
+        usage=TokenUsage.of(reply),
+        latency_s=latency_s,
+        ttft_s=ttft_s,
+        attempts=attempts,
+        error=error,
+        repeat=job.sample.repeat,
+        warning=job.warning,
+        categories=job.plan.categories(job.sample.subset, job.sample.row),
+        cluster=job.plan.task.facts(job.sample.row).cluster or None,
+        from_cache=from_cache,
+        wasted=TokenUsage.of_counts(wasted),
+        pictures=pictures,
+        further=tuple(map(FollowUpEntry.from_reply, reply.further)) if reply else (),
+        tools=Raw(job.request.tools_json) if job.request.tools_json else UNSET,
+    )
 
 
 def _judgement(score: Score) -> dict[str, Any]:
     """The fields of a line that a scorer decides."""
-    fields = {
+    details = dict(score.details)
+    logprobs = details.pop("logprobs", None)
+    offered = details.pop("offered", None)
+    return {
         "outcome": score.outcome,
         "extracted": score.extracted,
         "stage": score.stage,
-        "scores": score.values if score.outcome != "error" else {},
+        "scores": dict(score.values) if score.outcome != "error" else {},
         "labels": score.labels,
+        "offered": None if offered is None else tuple(offered),
+        "logprobs": LabelLogprobs(**logprobs) if logprobs else None,
+        "details": details,
+        "statistics": {name: tuple(values) for name, values in score.statistics.items()},
     }
-    return {**fields, **score.details, **({"statistics": score.statistics} if score.statistics else {})}
 
 
-def rejudged_line(line: Mapping[str, Any], job: Job) -> dict[str, Any]:
-    """The line of a finished request for the row as it is now."""
-    score = judge_line(line, job.plan, job.sample.row)
-    fresh = orjson.loads(sample_line(job, None, score))
-    kept = {name: line.get(name) for name in ("reply", "usage", "latency_s", "ttft_s", "attempts", "error")}
-    optional = {name: line[name] for name in OPTIONAL_COST if line.get(name)}
-    return {**fresh, **kept, **optional}
+def rejudged_line(line: SampleLine, job: Job) -> SampleLine:
+    """Score the reply of a finished line for the row as it is now."""
+    return msgspec.structs.replace(
+        sample_line(job, None, judge_line(line, job.plan, job.sample.row)),
+        reply=line.reply,
+        usage=line.usage,
+        latency_s=line.latency_s,
+        ttft_s=line.ttft_s,
+        attempts=line.attempts,
+        error=line.error,
+        from_cache=line.from_cache,
+        wasted=line.wasted,
+        further=line.further,
+    )
 
 
-def rescored(
-    line: Mapping[str, Any], score: Score, categories: Sequence[str], cluster: str | None
-) -> dict[str, Any]:
-    """A line with another judgement, in the categories and the cluster it counts in now, and nothing else changed."""
-    placed = {"categories": categories, "cluster": cluster}
-    kept = {name: value for name, value in line.items() if name not in OPTIONAL_JUDGEMENT}
-    return kept | _judgement(score) | {name: value for name, value in placed.items() if value}
+def rescored_line(
+    line: SampleLine, score: Score, categories: Sequence[str], cluster: str | None
+) -> SampleLine:
+    """Give a line another score, and the categories and the cluster that its row counts in now."""
+    return msgspec.structs.replace(
+        line, **_judgement(score), categories=tuple(categories), cluster=cluster or None
+    )
 
 
-def judge_line(line: Mapping[str, Any], plan: DatasetPlan, row: Any) -> Score:
-    """The reply of a line, judged by today's scorers."""
-    if line["outcome"] == "error":
+def judge_line(line: SampleLine, plan: DatasetPlan, row: Any) -> Score:
+    """Score the reply of a line with today's scorers."""
+    if line.failed:
         return error_score(plan, row)
-    return plan.task.score(row, reply_from_line(line), plan.style)
+    return plan.task.score(row, line.to_reply(), plan.style)
 
 
-def reply_from_line(line: Mapping[str, Any]) -> Reply:
-    """The reply of a line, or of an entry of its `further`."""
-    usage, fields = line.get("usage") or {}, line["reply"]
-    if "measured" in fields:
-        fields = {**fields, "measured": Measurement.from_json(fields["measured"])}
-    return Reply(
-        **fields,
-        prompt_tokens=usage.get("prompt_tokens"),
-        completion_tokens=usage.get("completion_tokens"),
-        further=tuple(_further_of_line(entry) for entry in line.get("further") or ()),
-    )
-
-
-def _further_of_line(entry: Mapping[str, Any]) -> FollowUpReply:
-    attempts, cached = entry.get("attempts") or 0, bool(entry.get("from_cache"))
-    return FollowUpReply(
-        entry["of"],
-        entry["key"],
-        reply_from_line(entry),
-        entry.get("latency_s"),
-        attempts,
-        cached,
-        wasted_from_line(entry),
-    )
-
-
-def answer_from_line(line: Mapping[str, Any]) -> Answer:
-    """What a line says of the first request: its reply, with what it took."""
+def answer_from_line(line: SampleLine) -> Answer:
+    """The first reply of a line as an answer, with its costs."""
     return Answer(
-        reply_from_line(line),
-        line.get("latency_s"),
-        line.get("ttft_s"),
-        int(line.get("attempts") or 0),
-        from_cache=bool(line.get("from_cache")),
-        wasted=wasted_from_line(line),
-    )
-
-
-def recorded_score(line: Mapping[str, Any]) -> Score:
-    """The score a line holds."""
-    return Score(
-        outcome=line["outcome"],
-        extracted=line.get("extracted"),
-        stage=str(line.get("stage") or ""),
-        values=line["scores"],
-        labels=tuple(line.get("labels") or ()),
-        statistics=line.get("statistics") or {},
+        line.to_reply(),
+        line.latency_s,
+        line.ttft_s,
+        line.attempts or 0,
+        from_cache=line.from_cache,
+        wasted=line.wasted_tokens,
     )
 
 
 def failed_score(job: Job) -> Score:
-    """The score of a sample that could not be had."""
+    """The score of a sample without a reply."""
     return error_score(job.plan, job.sample.row)
 
 
 def error_score(plan: DatasetPlan, row: Any) -> Score:
-    """What an empty reply scores, for where errors count."""
+    """What an empty reply scores, for runs in which errors count as wrong."""
     empty = plan.task.score(row, Reply(""), plan.style)
     return Score("error", values=empty.values, statistics=empty.statistics)

@@ -2,36 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from evalsuite._util.compact import OffsetSet
 from evalsuite.endpoint.client import Answer
-from evalsuite.endpoint.wire import dumps
 from evalsuite.runs.directory import RUN_FILE, RunDirectory
-from evalsuite.runs.journal import FinishedLine, Journal, LineIndex, compact
-from evalsuite.runs.meter import EarlierTotals, RunProgress
+from evalsuite.runs.journal import FinishedLine, Journal, LineIndex, compact_journal
 from evalsuite.runs.plan import DatasetPlan
-from evalsuite.runs.records import (
-    answer_from_line,
-    failed_score,
-    recorded_score,
-    rejudged_line,
-    reply_from_line,
-)
+from evalsuite.runs.progress import EarlierTotals, RunProgress
+from evalsuite.runs.records import answer_from_line, failed_score, rejudged_line
+from evalsuite.runs.schema import SampleLine, encode_line
 from evalsuite.runs.work import Job, Work, make_job
 
 
 def reconcile(
     works: Sequence[Work],
     directory: RunDirectory,
-    meter: RunProgress,
+    progress: RunProgress,
     *,
     keep_errors: bool,
     ignored_datasets: Collection[str] = (),
 ) -> list[Work]:
-    """Count what earlier starts finished, in the works' tallies and the meter; the returned works owe the rest.
+    """Count what earlier starts finished, in the works' tallies and the progress; the returned works owe the rest.
 
     A finished reply whose row moved or got another gold answer, or whose dataset has other scorers now, is
     judged again, not asked again. Lines that nothing asks for any more leave the journal, and so do those of samples
@@ -43,11 +36,11 @@ def reconcile(
         if finished.empty and superseded.empty:
             return list(works)
         with Journal(directory.journal) as journal:
-            resuming = _Resuming(finished, superseded, journal, meter.earlier, keep_errors, rejudge)
+            resuming = _Resuming(finished, superseded, journal, progress.earlier, keep_errors, rejudge)
             resumed = [resuming.work(work) for work in works]
         others = finished.untaken_offsets()
         resuming.drop.update(finished.damaged)
-    compact(directory, move=others, drop=resuming.drop, restored=resuming.restored)
+    compact_journal(directory, move=others, drop=resuming.drop, restored=resuming.restored)
     return resumed
 
 
@@ -125,22 +118,22 @@ class _Resuming:
             index.put_back(job.variant, job.plan.name, job.key, line)
         return found
 
-    def _whole(self, line: Mapping[str, Any], job: Job) -> bool:
-        if line["outcome"] == "error":
-            return self.keep_errors and (line.get("error") or {}).get("class") != "interrupted"
-        return job.whole(reply_from_line(line))
+    def _whole(self, line: SampleLine, job: Job) -> bool:
+        if line.failed:
+            return self.keep_errors and (line.error is None or line.error.kind != "interrupted")
+        return job.whole(line.to_reply())
 
-    def _judge_again(self, line: Mapping[str, Any], job: Job) -> None:
+    def _judge_again(self, line: SampleLine, job: Job) -> None:
         again = rejudged_line(line, job)
-        self.journal.append(dumps(again) + b"\n")
+        self.journal.append(encode_line(again))
         self._count(again, job)
 
-    def _count(self, line: Mapping[str, Any], job: Job) -> None:
+    def _count(self, line: SampleLine, job: Job) -> None:
         self.earlier.add(line)
-        job.count(failed_score(job) if line["outcome"] == "error" else recorded_score(line))
+        job.count(failed_score(job) if line.failed else line.to_score())
 
     def _usable(self, line: FinishedLine) -> bool:
-        return self.keep_errors or line.content["outcome"] != "error"
+        return self.keep_errors or not line.content.failed
 
 
 class PreviousReplies:
@@ -163,11 +156,11 @@ class PreviousReplies:
         """A sample's first reply, with those further replies that are there; None where it has to be asked."""
         found: list[FinishedLine] = []
         while line := self._lines.take(job.variant, job.plan.name, job.key):
-            if line.content["reply"] is not None:
+            if line.content.reply is not None:
                 found.append(line)
         if not found:
             return None
-        best = max(found, key=lambda line: len(line.content.get("further") or ()))
+        best = max(found, key=lambda line: len(line.content.further))
         for line in found:
             if line is not best:
                 self._lines.put_back(job.variant, job.plan.name, job.key, line)
@@ -182,12 +175,12 @@ def _judged_otherwise(works: Sequence[Work], directory: RunDirectory) -> set[str
     return {plan.name for plan in plans if judge_conditions.get(plan.name, plan.scorers()) != plan.scorers()}
 
 
-def _same_row(line: Mapping[str, Any], job: Job) -> bool:
-    same_place = (line["id"], line["subset"], line["index"]) == (
+def _same_row(line: SampleLine, job: Job) -> bool:
+    same_place = (line.id, line.subset, line.index) == (
         job.sample.id,
         job.sample.subset,
         job.sample.index,
     )
     categories = job.plan.categories(job.sample.subset, job.sample.row)
-    same_groups = tuple(line.get("categories", ())) == categories
-    return same_place and same_groups and line["gold"] == job.plan.task.gold(job.sample.row)
+    same_groups = line.categories == categories
+    return same_place and same_groups and line.gold == job.plan.task.gold(job.sample.row)

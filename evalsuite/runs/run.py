@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 from evalsuite.config import DEFAULT_OUT
 from evalsuite.data.subsets import WHOLE_DATASET
 from evalsuite.errors import InputError
-from evalsuite.runs.directory import RUN_FILE, SUMMARY_JSON, RunDirectory
+from evalsuite.runs.directory import JOURNAL_FILE, RUN_FILE, SUMMARY_JSON, RunDirectory
 from evalsuite.runs.journal import read_journal
+from evalsuite.runs.schema import SampleLine
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,9 +40,9 @@ class Run:
         """Whether every sample was had (or set aside by `--on-error skip|wrong`)."""
         return bool(self.summary["complete"])
 
-    def samples(self) -> Iterator[dict[str, Any]]:
+    def samples(self) -> Iterator[SampleLine]:
         """The journal's lines, one at a time."""
-        return read_journal(self.path / "samples.jsonl")
+        return read_journal(self.path / JOURNAL_FILE)
 
     def metric(
         self,

@@ -13,12 +13,12 @@ that came from the cache (not paid).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from typing import Any
 
 from evalsuite.endpoint.client import Answer
-from evalsuite.runs.records import wasted_from_line
+from evalsuite.runs.schema import FollowUpEntry, SampleLine, TokenUsage
 from evalsuite.types import FollowUpReply, Party, TokenCounts
 
 GROWTH = 1.02
@@ -93,23 +93,23 @@ class DatasetUsage:
     ttft: Distribution = field(default_factory=Distribution)
     token: Distribution = field(default_factory=Distribution)
 
-    def add_line(self, line: Mapping[str, Any]) -> None:
+    def add_line(self, line: SampleLine) -> None:
         """Count what a journal line says."""
         self._add_entry("model", line)
-        for further in line.get("further") or ():
-            self._add_entry(further["of"], further)
-        if line.get("reply") is not None and line.get("latency_s") is not None:
-            completion = (line.get("usage") or {}).get("completion_tokens")
-            self.add_times(line["latency_s"], line.get("ttft_s"), completion)
+        for further in line.further:
+            self._add_entry(further.of, further)
+        if line.reply is not None and line.latency_s is not None:
+            completion = line.usage.completion_tokens if line.usage else None
+            self.add_times(line.latency_s, line.ttft_s, completion)
 
-    def _add_entry(self, of: Party, entry: Mapping[str, Any]) -> None:
-        """A line without what is further in it, or an entry of its `further`."""
-        usage, attempts = entry.get("usage") or {}, int(entry.get("attempts") or 0)
-        self.add_sent(attempts, wasted_from_line(entry))
-        if entry.get("from_cache"):
-            self.add_cached(usage.get("prompt_tokens"), usage.get("completion_tokens"))
-        elif attempts and entry.get("reply") is not None:
-            self.add_paid(of, usage.get("prompt_tokens"), usage.get("completion_tokens"))
+    def _add_entry(self, of: Party, entry: SampleLine | FollowUpEntry) -> None:
+        """Count the first reply of a line, or an entry of its `further`."""
+        usage, attempts = entry.usage or TokenUsage(), entry.attempts or 0
+        self.add_sent(attempts, entry.wasted_tokens)
+        if entry.from_cache:
+            self.add_cached(usage.prompt_tokens, usage.completion_tokens)
+        elif attempts and entry.reply is not None:
+            self.add_paid(of, usage.prompt_tokens, usage.completion_tokens)
 
     def add_answer(self, of: Party, answer: Answer | FollowUpReply) -> None:
         """The same of an answer, its times apart. A reply that a file held took no attempt, and nobody paid it here."""
@@ -207,9 +207,9 @@ class UsageTotals:
             found = self.by_place[variant, dataset] = DatasetUsage()
         return found
 
-    def add_line(self, line: Mapping[str, Any]) -> None:
+    def add_line(self, line: SampleLine) -> None:
         """Count a journal line."""
-        self.of(line["variant"], line["dataset"]).add_line(line)
+        self.of(line.variant, line.dataset).add_line(line)
 
     def merged_with(self, other: UsageTotals) -> UsageTotals:
         """Both together."""

@@ -13,6 +13,7 @@ from evalsuite.endpoint.wire import Request
 from evalsuite.runs.aggregate import ScoreAggregate
 from evalsuite.runs.journal import sample_key
 from evalsuite.runs.plan import DatasetPlan, Judge
+from evalsuite.runs.schema import SampleLine
 from evalsuite.types import Party, Prompt, Reply, Sample, Score
 
 YIELD_EVERY = 200
@@ -91,14 +92,14 @@ def sample_place(subset: str, index: int, own_id: str, repeat: int) -> str:
     return f"{subset}\n{index}\n{own_id}\n{repeat}"
 
 
-def line_place(line: Mapping[str, Any]) -> str:
+def line_place(line: SampleLine) -> str:
     """The same of a journal line."""
-    return sample_place(line["subset"], line["index"], line["id"], line.get("repeat", 0))
+    return sample_place(line.subset, line.index, line.id, line.repeat)
 
 
-def line_row_number(line: Mapping[str, Any]) -> int:
+def line_row_number(line: SampleLine) -> int:
     """The row's number of a journal line."""
-    return row_number(line["subset"], line["index"], line["id"])
+    return row_number(line.subset, line.index, line.id)
 
 
 def count_score(
@@ -120,20 +121,20 @@ def count_score(
 
 
 def count_line_score(
-    plan: DatasetPlan, aggregate: ScoreAggregate, line: Mapping[str, Any], score: Score, row: Any
+    plan: DatasetPlan, aggregate: ScoreAggregate, line: SampleLine, score: Score, row: Any
 ) -> None:
     """The same for a journal line as it stands; without its row (None) it is on no line of a table."""
     aggregate.add(
-        line["subset"],
+        line.subset,
         score.outcome,
         score.values,
         score.statistics,
-        line.get("cluster"),
-        tuple(line.get("categories") or ()),
+        line.cluster,
+        line.categories,
         line_row_number(line) if plan.repeats > 1 else None,
     )
     if row is not None and score.outcome != "error":
-        aggregate.breakdowns.add(line["subset"], plan.task.breakdown_keys(row, score), score.values)
+        aggregate.breakdowns.add(line.subset, plan.task.breakdown_keys(row, score), score.values)
 
 
 @dataclass(frozen=True)

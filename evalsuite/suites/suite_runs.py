@@ -9,16 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from msgspec import UNSET, structs
+
 from evalsuite._util.compact import OffsetSet
 from evalsuite.backends.base import ServedModel
 from evalsuite.config import RunConfig
-from evalsuite.endpoint.wire import dumps
 from evalsuite.errors import EvalsuiteError, RunIncomplete
 from evalsuite.runs.aggregate import ScoreAggregate
 from evalsuite.runs.directory import RunDirectory, write_error
 from evalsuite.runs.imported import ImportedPlan, ImportedScores, count_line, imported_line, imported_plan
-from evalsuite.runs.journal import Journal, compact, journal_lines
-from evalsuite.runs.meter import EarlierTotals, RunProgress
+from evalsuite.runs.journal import Journal, compact_journal, journal_lines
+from evalsuite.runs.progress import EarlierTotals, RunProgress
+from evalsuite.runs.schema import SampleLine, encode_line
 from evalsuite.runs.summary import DatasetResults
 from evalsuite.runs.work import Variant
 from evalsuite.suites.driver_process import Driver
@@ -70,7 +72,7 @@ class SuiteRuns:
         folder = self._directory.path / SUITES_FOLDER / re.sub(r"[/\\]", "_", variant.name) / name
         return _JobRun(job, variant, identity, folder)
 
-    def reconcile(self, meter: RunProgress) -> None:
+    def reconcile(self, progress: RunProgress) -> None:
         """Take what earlier starts imported as it is; import what a suite finished; the rest is owed."""
         if not self._pieces:
             return
@@ -84,7 +86,7 @@ class SuiteRuns:
                 stale |= offsets
                 offsets = set()
             try:
-                self._take(piece, result, meter, write=not offsets)
+                self._take(piece, result, progress, write=not offsets)
             except RunIncomplete as error:
                 logger.warning("%s It is run again.", error)
         if stale:
@@ -97,9 +99,9 @@ class SuiteRuns:
         keys: set[str] = set()
         stale: set[int] = set()
         for offset, line in journal_lines(self._directory.journal):
-            if line is None or line["dataset"] not in self.names:
+            if line is None or line.dataset not in self.names:
                 continue
-            place, key = (line["variant"], line["dataset"]), str(line["key"])
+            place, key = (line.variant, line.dataset), line.key
             if key.startswith(wanted.get(place, "-")) and key not in keys:
                 found.setdefault(place, set()).add(offset)
                 keys.add(key)
@@ -109,7 +111,7 @@ class SuiteRuns:
 
     def _drop(self, offsets: set[int]) -> None:
         """Lines of an import that was cut off, or of another job of the same name."""
-        compact(self._directory, move=OffsetSet(), drop=OffsetSet(offsets), restored=OffsetSet())
+        compact_journal(self._directory, move=OffsetSet(), drop=OffsetSet(offsets), restored=OffsetSet())
 
     def owed(self, variant: str) -> bool:
         """Whether a variant still has a benchmark to run."""
@@ -120,17 +122,19 @@ class SuiteRuns:
         """Whether any benchmark's results are there."""
         return any(piece.results for piece in self._pieces)
 
-    def run(self, variant: str, served: ServedModel, check: Callable[[], None], meter: RunProgress) -> None:
+    def run(
+        self, variant: str, served: ServedModel, check: Callable[[], None], progress: RunProgress
+    ) -> None:
         """Run what a variant owes, one benchmark after another. What fails is kept for `problem`; the others go on."""
         for piece in self._pieces:
             if piece.variant.name == variant and piece.results is None:
                 try:
-                    self._run(piece, served, check, meter)
+                    self._run(piece, served, check, progress)
                 except RunIncomplete as error:
                     piece.problem = error
 
     def _run(
-        self, piece: _JobRun, served: ServedModel, check: Callable[[], None], meter: RunProgress
+        self, piece: _JobRun, served: ServedModel, check: Callable[[], None], progress: RunProgress
     ) -> None:
         spec = piece.job.spec
         logger.info(
@@ -153,18 +157,18 @@ class SuiteRuns:
             raise RunIncomplete(
                 f"{spec.text}: {spec.suite.title} ended well and left no result ({piece.folder / RESULT_FILE}). See {piece.log}."
             )
-        self._take(piece, result, meter, write=True)
+        self._take(piece, result, progress, write=True)
 
-    def _take(self, piece: _JobRun, result: SuiteResult, meter: RunProgress, *, write: bool) -> None:
+    def _take(self, piece: _JobRun, result: SuiteResult, progress: RunProgress, *, write: bool) -> None:
         """Count a benchmark's samples; with `write`, their journal lines are appended."""
         job, variant, source = piece.job, piece.variant.name, piece.job.source
         kept = ImportedScores(source)
-        counted: list[dict[str, Any]] = []
+        counted: list[SampleLine] = []
         taken = EarlierTotals()
         for sample in read_samples(piece.folder):
             kept.add(sample)
             line = imported_line(sample, variant, job.name, source, piece.identity)
-            counted.append({name: line.get(name) for name in COUNTED})
+            counted.append(_without_texts(line))
             taken.add(line)
         if not counted:
             raise RunIncomplete(_without_samples(piece, result))
@@ -177,12 +181,12 @@ class SuiteRuns:
         aggregate = ScoreAggregate(plan.metrics, self._config.on_error)
         for line in counted:
             count_line(aggregate, line)
-        meter.earlier.take(taken)
-        meter.total += len(counted)
+        progress.earlier.take(taken)
+        progress.total += len(counted)
         if write:
-            meter.imported += len(counted)
+            progress.imported += len(counted)
         else:
-            meter.reused += len(counted)
+            progress.reused += len(counted)
         piece.results = DatasetResults(variant, plan, aggregate, 0)
 
     def _append(self, piece: _JobRun) -> None:
@@ -191,7 +195,7 @@ class SuiteRuns:
         with Journal(self._directory.journal) as journal:
             for sample in read_samples(piece.folder):
                 line = imported_line(sample, piece.variant.name, job.name, job.source, piece.identity)
-                batch.append(dumps(line) + b"\n")
+                batch.append(encode_line(line))
                 if len(batch) >= APPEND_LINES:
                     journal.append(b"".join(batch))
                     batch.clear()
@@ -215,7 +219,9 @@ class SuiteRuns:
         return RunIncomplete("\n".join(problems)) if problems else None
 
 
-COUNTED = ("subset", "outcome", "scores", "cluster", "categories")
+def _without_texts(line: SampleLine) -> SampleLine:
+    """What counting a line needs: all lines of a benchmark are in memory until its metrics are known."""
+    return structs.replace(line, messages=UNSET, prompt=UNSET, reply=None, extracted=None, gold=None)
 
 
 def _without_samples(piece: _JobRun, result: SuiteResult) -> str:

@@ -41,7 +41,7 @@ def logged_metrics(run: Run) -> dict[str, float]:
     """
     found: dict[str, float] = {}
     cut_off = Counter(
-        line["dataset"] for line in run.samples() if (line["reply"] or {}).get("finish_reason") == "length"
+        line.dataset for line in run.samples() if line.reply and line.reply.finish_reason == "length"
     )
     for dataset, metric, numbers in _headlines(run):
         name = logged_name(dataset, metric)

@@ -156,8 +156,8 @@ def test_a_run_sends_pictures_and_shows_thumbnails(tmp_path):
         ]
     sent = {part["image_url"]["url"] for body in bodies for part in body["messages"][-1]["content"][:-1]}
     assert sent == {f"data:image/png;base64,{base64.b64encode(picture).decode()}" for picture in (RED, BLUE)}
-    line = next(line for line in run.samples() if line["id"] == "7")
-    assert line["messages"][-1]["content"][0]["image_url"]["url"] == line["pictures"][0]["name"]
+    line = next(line for line in run.samples() if line.id == "7")
+    assert line.message_list[-1]["content"][0]["image_url"]["url"] == line.pictures[0]["name"]
     page = (run.path / "report.html").read_text()
     assert "img-src data:" in page
     assert [len(shown["pictures"]) for shown in samples_of(page)] == [1, 1, 1]

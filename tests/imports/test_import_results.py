@@ -84,7 +84,7 @@ def test_lm_eval_logs_become_a_run(tmp_path):
     assert "lm_eval:0.4.13" in signature
     assert "shots:5" in signature
     line = next(run.samples())
-    assert (line["prompt"], line["reply"]["text"], line["gold"], line["extracted"]) == (
+    assert (line.prompt_text, line.reply.text, line.gold, line.extracted) == (
         "Question: q0",
         "The answer is 0",
         "0",
@@ -230,7 +230,7 @@ def test_inspect_logs(tmp_path, form):
                 archive.writestr(f"samples/{sample['id']}_epoch_1.json", json.dumps(sample))
     run = import_results(path.parent, out=tmp_path / "out")
     assert run.metric("inspect_ai/match") == 0.5
-    assert [line["extracted"] for line in run.samples()] == ["yes", "no"]
+    assert [line.extracted for line in run.samples()] == ["yes", "no"]
     assert not run.summary["warnings"]
 
 

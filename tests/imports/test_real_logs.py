@@ -11,7 +11,6 @@ import shutil
 import sys
 import zipfile
 from pathlib import Path
-from typing import Any
 
 import pytest
 from run_helpers import call
@@ -22,6 +21,7 @@ from evalsuite.evaluation.import_results import import_results
 from evalsuite.evaluation.rescore import rescore
 from evalsuite.imports.archives import Archive
 from evalsuite.runs.run import Run
+from evalsuite.runs.schema import SampleLine
 
 LOGS = Path(__file__).parent / "logs"
 LM_EVAL, INSPECT = LOGS / "lm_eval", LOGS / "inspect_ai"
@@ -29,8 +29,8 @@ DUMMY, CHAT = "bu6tyawv", "org_mock"
 CHAT_FOLDER = LM_EVAL / "org__mock"
 
 
-def lines_of(run: Run, variant: str, dataset: str) -> list[dict[str, Any]]:
-    return [line for line in run.samples() if (line["variant"], line["dataset"]) == (variant, dataset)]
+def lines_of(run: Run, variant: str, dataset: str) -> list[SampleLine]:
+    return [line for line in run.samples() if (line.variant, line.dataset) == (variant, dataset)]
 
 
 @pytest.fixture
@@ -48,14 +48,14 @@ def test_every_mean_is_what_lm_eval_reports_or_said_to_have_no_samples(lm_eval):
 
 def test_an_option_is_read_by_its_likelihood_and_gold_by_its_place(lm_eval):
     last = lines_of(lm_eval, DUMMY, "own_mc")[-1]
-    assert (last["extracted"], last["gold"], last["scores"]["lm_eval/acc,none"]) == ("绿", "蓝", 0.0)
-    assert "' 蓝': log-likelihood -0.10" in last["reply"]["text"]
+    assert (last.extracted, last.gold, last.scores["lm_eval/acc,none"]) == ("绿", "蓝", 0.0)
+    assert "' 蓝': log-likelihood -0.10" in last.reply.text
 
 
 def test_turns_of_a_chat_are_turns_again(lm_eval):
     first = lines_of(lm_eval, CHAT, "own_gen")[0]
-    assert first["messages"] == [{"role": "user", "content": "How many legs has a spider?\nAnswer:"}]
-    assert first["reply"]["text"] == "Answer: B"
+    assert first.message_list == [{"role": "user", "content": "How many legs has a spider?\nAnswer:"}]
+    assert first.reply.text == "Answer: B"
 
 
 def test_what_no_filter_could_read_is_unparsed(tmp_path):
@@ -67,7 +67,7 @@ def test_what_no_filter_could_read_is_unparsed(tmp_path):
         row["filtered_resps"] = ["[invalid]"]
     file.write_text("".join(json.dumps(row) + "\n" for row in rows))
     run = import_results(root, out=tmp_path / "out")
-    assert {line["outcome"] for line in lines_of(run, DUMMY, "own_gen")} == {"unparsed"}
+    assert {line.outcome for line in lines_of(run, DUMMY, "own_gen")} == {"unparsed"}
 
 
 def test_a_task_without_a_score_of_any_sample_stands_in_table_report_and_comparison(tmp_path):
@@ -128,17 +128,17 @@ def test_inspects_own_zip_is_read_and_its_numbers_are_its_own(tmp_path):
 def test_options_and_turns_that_inspect_sent_are_the_prompt(tmp_path):
     run = import_results(INSPECT, out=tmp_path / "out")
     first = lines_of(run, "openai_org_mock", "own_choice")[0]
-    assert "A) 1\nB) 2\nC) 3" in first["messages"][-1]["content"]
-    assert (first["gold"], first["extracted"], first["reply"]["text"]) == ("B", "B", "Answer: B")
+    assert "A) 1\nB) 2\nC) 3" in first.message_list[-1]["content"]
+    assert (first.gold, first.extracted, first.reply.text) == ("B", "B", "Answer: B")
 
 
 def test_epochs_are_tries_of_a_row_and_what_is_nan_is_no_score(tmp_path):
     run = import_results(INSPECT, out=tmp_path / "out", name="a")
     lines = lines_of(run, "openai_org_mock", "own_facts")
-    assert [(line["id"], line.get("repeat", 0)) for line in lines] == [
+    assert [(line.id, line.repeat) for line in lines] == [
         (str(row), epoch) for epoch in (0, 1) for row in range(1, 6)
     ]
-    assert [line["scores"]["inspect_ai/odd"] for line in lines] == 2 * [None, 0.5, 0.5, 0.5, 0.5]
+    assert [line.scores["inspect_ai/odd"] for line in lines] == 2 * [None, 0.5, 0.5, 0.5, 0.5]
     again = import_results(INSPECT, out=tmp_path / "out", name="b")
     found = compare(run, again, metrics=["inspect_ai/facts/length"])
     assert any("on all 5 rows" in sentence for sentence in found.verdicts)

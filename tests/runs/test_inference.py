@@ -16,7 +16,7 @@ from evalsuite.endpoint.concurrency import FixedConcurrency
 from evalsuite.endpoint.retries import RetryPolicy
 from evalsuite.runs.inference import MAX_BACKLOG_PER_WORKER, Inference
 from evalsuite.runs.journal import Journal, read_journal
-from evalsuite.runs.meter import RunProgress
+from evalsuite.runs.progress import RunProgress
 from evalsuite.runs.work import Variant, new_work
 from evalsuite.tasks.qa import QaRow, QaTask
 from evalsuite.tasks.style import Style
@@ -29,16 +29,16 @@ ROWS = CONCURRENCY * MAX_BACKLOG_PER_WORKER
 def ask_all(server: MockServer, folder: Path, task: QaTask) -> RunProgress:
     """Ask `ROWS` questions over real sockets and judge them by the task."""
     plan = replace(only_plan(f"qa:{write_qa(folder / 'qa.jsonl', numbered(ROWS))}"), task=task)
-    work, meter = new_work(Variant("model", "print"), [plan], "fail"), RunProgress()
+    work, progress = new_work(Variant("model", "print"), [plan], "fail"), RunProgress()
 
     async def ask() -> None:
         concurrency = FixedConcurrency(CONCURRENCY)
         async with Endpoint(server.url, MODEL, RetryPolicy(WAIT_SECONDS), concurrency) as endpoint:
             with Journal(folder / "samples.jsonl") as journal:
-                await Inference(work, {"model": endpoint}, journal, meter).run()
+                await Inference(work, {"model": endpoint}, journal, progress).run()
 
     asyncio.run(ask())
-    return meter
+    return progress
 
 
 def test_requests_go_on_while_a_reply_is_judged(tmp_path: Path) -> None:
@@ -54,8 +54,8 @@ def test_requests_go_on_while_a_reply_is_judged(tmp_path: Path) -> None:
             def warm_up(self, style: Style) -> None:
                 """Nothing to load."""
 
-        meter = ask_all(server, tmp_path, Patient())
-    assert meter.outcomes == {"scored": ROWS}
+        progress = ask_all(server, tmp_path, Patient())
+    assert progress.outcomes == {"scored": ROWS}
     assert len(list(read_journal(tmp_path / "samples.jsonl"))) == ROWS
 
 

@@ -28,6 +28,7 @@ from evalsuite.errors import ConfigError, RunIncomplete
 from evalsuite.evaluation.evaluate import evaluate
 from evalsuite.evaluation.rescore import rescore
 from evalsuite.report.usage_table import throughput_series, usage_table
+from evalsuite.runs.schema import ReplyEntry, SampleLine, TokenUsage
 from evalsuite.runs.throughput import MAX_POINTS, Throughput
 from evalsuite.runs.usage import GROWTH, DatasetUsage, Distribution, UsageTotals
 
@@ -223,7 +224,21 @@ def test_a_run_has_a_series_that_a_later_start_without_requests_keeps(
 
 def test_what_a_file_held_was_not_paid() -> None:
     account = DatasetUsage()
-    account.add_line({"reply": {"text": "x"}, "usage": {"prompt_tokens": 3}, "attempts": None})
+    account.add_line(
+        SampleLine(
+            key="k",
+            variant="v",
+            dataset="d",
+            subset="all",
+            id="0",
+            index=0,
+            reply=ReplyEntry(text="x"),
+            outcome="scored",
+            scores={},
+            gold=None,
+            usage=TokenUsage(prompt_tokens=3),
+        )
+    )
     assert account.is_empty
     assert not list(UsageTotals({("v", "d"): account}).described(None))
 

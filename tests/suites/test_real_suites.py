@@ -78,11 +78,11 @@ def test_general_mcq_is_scored_as_our_profile_scores_it(model, tmp_path):
     assert len(lines) == 48
     assert said_of_means(run) == []
     for line in lines:
-        text = line["reply"]["text"]
+        text = line.reply.text
         ours = choices_profiles.accuracy(
-            "evalscope", text, tuple("ABCD"), tuple(line["gold"]), chinese=True, multiple=False
+            "evalscope", text, tuple("ABCD"), tuple(line.gold), chinese=True, multiple=False
         )
-        assert line["scores"]["evalscope/accuracy"] == ours, text
+        assert line.scores["evalscope/accuracy"] == ours, text
 
 
 @needs("evalscope")
@@ -92,8 +92,8 @@ def test_general_qa_is_scored_as_our_profile_scores_it(model, tmp_path, name):
     assert said_of_means(run) == []
     with using_model(sentence_model()):
         for line in run.samples():
-            ours = qa_profiles.score("evalscope", line["gold"], line["reply"]["text"])
-            theirs = {metric.removeprefix("evalscope/"): value for metric, value in line["scores"].items()}
+            ours = qa_profiles.score("evalscope", line.gold, line.reply.text)
+            theirs = {metric.removeprefix("evalscope/"): value for metric, value in line.scores.items()}
             assert theirs == pytest.approx({metric: ours[metric] for metric in theirs}, abs=1e-9)
 
 
@@ -120,14 +120,14 @@ def test_tool_bench_over_a_local_file_differs_only_where_documented(model, tmp_p
         "Easy_F1": "paper/easy_f1",
         "Hard_F1": "paper/hard_f1",
     }
-    left_out = [rows[line["index"]] for line in lines if not line["scores"]]
+    left_out = [rows[line.index] for line in lines if not line.scores]
     assert left_out
     assert all(map(asks_no_tool, left_out))
     for line in lines:
-        ours = task.score(rows[line["index"]], Reply(line["reply"]["text"]), Style("en", 0)).values
-        theirs = {metric.removeprefix("evalscope/"): value for metric, value in line["scores"].items()}
+        ours = task.score(rows[line.index], Reply(line.reply.text), Style("en", 0)).values
+        theirs = {metric.removeprefix("evalscope/"): value for metric, value in line.scores.items()}
         for metric in pairs.keys() & theirs.keys():
-            assert theirs[metric] == ours[pairs[metric]], (metric, line["id"], line["reply"]["text"])
+            assert theirs[metric] == ours[pairs[metric]], (metric, line.id, line.reply.text)
 
 
 def asks_no_tool(row: ToolBenchRow) -> bool:
@@ -165,8 +165,8 @@ def test_opencompass_over_a_csv_of_ones_own(model, tmp_path):
     run = evaluate(config(model, tmp_path / "out", datasets=[f"opencompass:{path}"], max_tokens=20))
     lines = list(run.samples())
     assert len(lines) == 12
-    assert {value for line in lines for value in line["scores"].values()} == {0.0, 1.0}
-    assert lines[0]["messages"][0]["content"].startswith("Question:")
+    assert {value for line in lines for value in line.scores.values()} == {0.0, 1.0}
+    assert lines[0].message_list[0]["content"].startswith("Question:")
     assert said_of_means(run) == []
 
 
@@ -201,7 +201,7 @@ def test_vlmevalkit_over_a_tsv_of_ones_own(model, tmp_path, pictured):
     path = tmp_path / "own.tsv"
     path.write_text("\n".join("\t".join(row) for row in [columns, *rows]) + "\n")
     run = evaluate(config(model, tmp_path / "out", datasets=[f"vlmeval:{path}"], max_tokens=20))
-    assert [line["id"] for line in run.samples()] == [str(place) for place in range(6)]
+    assert [line.id for line in run.samples()] == [str(place) for place in range(6)]
     assert said_of_means(run) == []
     sent = [
         asked.body["messages"][-1]["content"]

@@ -42,8 +42,8 @@ def test_a_suite_stands_beside_native_data_and_is_not_started_again(server, suit
     signature = entry["subsets"]["all"]["metrics"]["evalscope/acc"]["signature"]
     assert "evalscope:1.14.1" in signature
     assert "benchmark:quiz" in signature
-    line = next(line for line in run.samples() if line["id"] == "three")
-    assert (line["gold"], line["extracted"], line["scores"]) == ("wrong", "3", {"evalscope/acc": 0.0})
+    line = next(line for line in run.samples() if line.id == "three")
+    assert (line.gold, line.extracted, line.scores) == ("wrong", "3", {"evalscope/acc": 0.0})
     assert not run.summary["warnings"]
     server.forget()
     again = evaluate(with_suite(server, tmp_path / "out", data))
@@ -59,7 +59,7 @@ def test_a_torn_journal_is_filled_from_what_the_suite_left(server, suite, tmp_pa
     journal = run.path / "samples.jsonl"
     journal.write_bytes(journal.read_bytes()[:-40])
     again = evaluate(with_suite(server, tmp_path / "out"))
-    assert [line["id"] for line in again.samples()] == ["one", "two", "three"]
+    assert [line.id for line in again.samples()] == ["one", "two", "three"]
     assert starts(tmp_path / "out") == 1
 
 

@@ -52,7 +52,7 @@ def test_the_model_sees_the_pictures_of_a_tsv_and_of_files(address, tmp_path):
         build_config({**given, "datasets": [str(tmp_path / "colours.tsv"), f"qa:{tmp_path / 'qa.jsonl'}"]})
     )
     lines = list(run.samples())
-    assert all(line["outcome"] != "error" for line in lines)
+    assert all(line.outcome != "error" for line in lines)
     for dataset in ("colours", "qa"):
-        replies = {line["reply"]["text"] for line in lines if line["dataset"] == dataset}
+        replies = {line.reply.text for line in lines if line.dataset == dataset}
         assert len(replies) > 1, "the same question is answered the same whatever the picture"

@@ -141,7 +141,7 @@ class TestWhatTheTrainerSees:
         trainer = make_trainer(folder, tmp_path / "out", [callback])
         trainer.train()
         lines = load_run(tmp_path / f"out/evalsuite/step-{STEPS}").samples()
-        cut = sum(line["reply"]["finish_reason"] == "length" for line in lines)
+        cut = sum(line.reply.finish_reason == "length" for line in lines)
         assert cut > 0
         assert checks(trainer, f"{METRIC}_truncated") == {STEPS: cut}
 

@@ -1,7 +1,7 @@
 """The documents of a run directory as types: a line of samples.jsonl, run.json, summary.json.
 
 Every reader and writer goes through these classes. `docs/schemas/` holds the same as JSON Schema (`make schemas`).
-May import `types` and `tasks.base`. Must not import the rest of `runs`.
+May import `types` and `tasks.style`. Must not import the rest of `runs`.
 """
 
 from evalsuite.runs.schema.document import (
@@ -34,6 +34,8 @@ from evalsuite.runs.schema.sample_line import (
     TokenUsage,
     decode_line,
     encode_line,
+    foreign_line_reason,
+    line_object,
 )
 from evalsuite.runs.schema.summary import (
     AverageSummary,
@@ -96,4 +98,6 @@ __all__ = [
     "decode_line",
     "encode_document",
     "encode_line",
+    "foreign_line_reason",
+    "line_object",
 ]

@@ -149,8 +149,13 @@ class FollowUpEntry(Document, frozen=True, kw_only=True):
             self.latency_s,
             self.attempts or 0,
             self.from_cache,
-            self.wasted.counts() if self.wasted else NO_TOKENS,
+            self.wasted_tokens,
         )
+
+    @property
+    def wasted_tokens(self) -> TokenCounts:
+        """Tokens of attempts whose replies were of no use."""
+        return self.wasted.counts() if self.wasted else NO_TOKENS
 
 
 class SampleLine(Document, frozen=True, kw_only=True):
@@ -268,12 +273,37 @@ def decode_line(raw: bytes) -> SampleLine | None:
         return None
 
 
+def foreign_line_reason(raw: bytes) -> str | None:
+    """Why a whole line is not one that evalsuite wrote; None for a line that is right or merely damaged.
+
+    A damaged line is no JSON object, or lacks a key that every line has: its sample is asked again.
+    """
+    try:
+        content = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        return None
+    required = {field.encode_name for field in msgspec.structs.fields(SampleLine) if field.required}
+    if not isinstance(content, dict) or not content.keys() >= required:
+        return None
+    try:
+        _LINE_DECODER.decode(raw)
+    except msgspec.ValidationError as error:
+        return str(error)
+    return None
+
+
 def encode_line(line: SampleLine) -> bytes:
     """Write a journal line. What JSON or UTF-8 cannot carry is replaced, as `endpoint.wire.dumps` does."""
     try:
         return _ENCODER.encode(line) + b"\n"
     except (TypeError, ValueError, RecursionError):
         return orjson.dumps(to_valid_json(_plain(line)), default=str) + b"\n"
+
+
+def line_object(line: SampleLine) -> dict[str, Any]:
+    """Convert a line to a plain object, as the journal has it."""
+    found: dict[str, Any] = orjson.loads(encode_line(line))
+    return found
 
 
 def _plain(value: Any) -> Any:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, fields
-from typing import Any, Protocol
+from typing import Protocol
 
+from evalsuite.runs.schema import SampleLine
 from evalsuite.runs.throughput import Throughput
 from evalsuite.runs.usage import UsageTotals
 
@@ -21,15 +21,15 @@ class EarlierTotals:
     retries: int = 0
     failures: Counter[tuple[str, str]] = field(default_factory=Counter)
 
-    def add(self, line: Mapping[str, Any]) -> None:
+    def add(self, line: SampleLine) -> None:
         """Count a journal line."""
         self.usage.add_line(line)
-        for entry in (line, *(line.get("further") or ())):
-            attempts = entry.get("attempts") or 0
+        for sent in (line.attempts, *(entry.attempts for entry in line.further)):
+            attempts = sent or 0
             self.requests += attempts
             self.retries += max(0, attempts - 1)
-        if error := line.get("error"):
-            self.failures[error["class"], error["message"]] += 1
+        if line.error:
+            self.failures[line.error.kind, line.error.message] += 1
 
     def take(self, other: EarlierTotals) -> None:
         """Count what another has counted."""
