@@ -35,18 +35,18 @@ class AnswerWords:
 LANGUAGES: Mapping[str, AnswerWords] = {
     "en": AnswerWords(r"answer", r"is|are|would\s+be|will\s+be"),
     "zh": AnswerWords(r"答案|答", r"应该是|應該是|应为|應為|就是|是|为|為", spaced=False),
-    "es": AnswerWords(r"respuesta|solución", r"es|sería"),
-    "fr": AnswerWords(r"réponse", r"est|serait"),
+    "es": AnswerWords(r"(?:respuesta|solución)(?:\s+(?:final|correcta))?", r"es|sería"),
+    "fr": AnswerWords(r"réponse(?:\s+(?:finale|correcte))?", r"est|serait"),
     "de": AnswerWords(r"antwort|lösung", r"ist|lautet|wäre"),
-    "pt": AnswerWords(r"resposta", r"é|seria"),
-    "it": AnswerWords(r"risposta", r"è|sarebbe"),
+    "pt": AnswerWords(r"resposta(?:\s+(?:final|correta))?", r"é|seria"),
+    "it": AnswerWords(r"risposta(?:\s+(?:finale|corretta))?", r"è|sarebbe"),
     "ru": AnswerWords(r"ответ\w{0,2}", r"это|равен|равна|равно|—|–|-"),
     "ar": AnswerWords(
         r"(?:ال)?(?:إجابة|اجابة|جواب)(?:\s+(?:النهائية|النهائي|الصحيحة|الصحيح))?", r"هي|هو", spaced=False
     ),
     "ja": AnswerWords(r"答え|答|解答|正解|回答", r"は", spaced=False),
     "ko": AnswerWords(r"정답|답", r"은|는", spaced=False),
-    "vi": AnswerWords(r"đáp\s+(?:án|số)|câu\s+trả\s+lời|kết\s+quả", r"là"),
+    "vi": AnswerWords(r"(?:đáp\s+(?:án|số)|câu\s+trả\s+lời|kết\s+quả)(?:\s+(?:đúng|cuối\s+cùng))?", r"là"),
     "th": AnswerWords(r"คำตอบ(?:สุดท้าย)?", r"คือ|เป็น", spaced=False),
 }
 

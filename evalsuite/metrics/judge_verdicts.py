@@ -64,7 +64,7 @@ def read_score(text: str, low: float, high: float) -> Verdict | None:
     """The verdict on one answer; None when it is unreadable or lies outside the scale.
 
     >>> read_score('Well argued. {"score": 8, "reason": "Correct and clear."}', 1, 10)
-    Verdict(score=8.0, choice=None, reason='Correct and clear.', mended=False)
+    Verdict(score=8.0, choice=None, reason='Correct and clear.', repaired=False)
     >>> read_score("I would give it an 8.", 1, 10) is None
     True
     """
@@ -79,7 +79,7 @@ def read_choice(text: str) -> Verdict | None:
     """The verdict on a pair; None when it is unreadable.
 
     >>> read_choice('{"reason": "B answers the question.", "verdict": "b"}')
-    Verdict(score=None, choice='B', reason='B answers the question.', mended=False)
+    Verdict(score=None, choice='B', reason='B answers the question.', repaired=False)
     """
     found, repaired = _last_object(text, VERDICT)
     written = found.get(VERDICT)

@@ -1,44 +1,45 @@
-r"""Mathematical word problems (gsm8k): the number a reply ends on, and whether two numbers are equal.
+r"""Mathematical word problems (gsm8k): the number that a reply gives, and whether two numbers are equal.
 
-A reply (already without reasoning) is read in four stages; in each, the last place that holds a number counts,
-and a place that holds none hands over to the next:
+`metrics.number_grammar` says what a number is. A cleaned reply is read in stages; in each the last place that holds a
+number counts, and a place without any digits hands over to the next stage:
 
-`boxed`        `\boxed{}`, braces nested.
-`hashes`       `####` and a number at once; a unit, remark or reason may follow ("#### 18 (9 eggs * 2 dollars)"). Not
-               a heading (letters before the number, "4. Words", "2 ways. Words", "1st"), nor a number
-               that goes on ("18 or 19", "20 - 5", "3:00"), but after its last "=" ("5 + 3 = 8").
-`answer_is`    "answer is", "answer:", 答案是, 答案为, 答案: the first number of that sentence, or the first after its
-               last "="; and "A:" opening a line, with the number at once.
-`last_number`  the last number of the text, unless the reply's last box, or a `####` that ends it, holds
-               digits that are not exactly one number ("18 or 19", "3:00"): that is an answer, but none we can read.
-               What a box holds is read by the first stage alone.
+`boxed`        `\boxed{}`, braces nested. Read after its last "=" if it has any.
+`hashes`       `####` and a number at once; a unit, remark or reason may follow ("#### 18 (9 eggs * 2 dollars)"). A heading
+               ("#### 4. Compute", "#### 2 ways to see it. First", "#### 1st step") is no answer, nor are several numbers.
+`answer_tag`   `<answer>…</answer>`: its only number, or the first one of its sentence.
+`json`         the value under "answer" of a JSON object that is, ends, or stands fenced in the reply.
+`answer_is`    "the answer is", "answer:", and the same in the languages of `metrics.answer_words`: the first number of that
+               sentence, or the first after its last "="; and "A:" at the start of a line, with the number at once.
+`last_number`  the last number of the text.
 
-A number is an optional sign, digits with or without thousands separators ("1,000", `1\,000`, `1\ 000`), and
-decimals; or one such divided by another ("3/4", `\frac{3}{4}`, `\frac34`, "¾"), whose value is the quotient; or a
-mixed fraction, whose value is the sum: `2\frac{1}{2}`, "2½", and "2 1/2" too, but not in a box, where LaTeX sets a
-plain space as nothing ("21/2"). Currency signs, %, units, a trailing period, LaTeX spacing and `\text{}` around it
-are dropped: "50%" is 50; so is the space in a leading "- 4" of a box or `####`. A box with "=" is read after the last
-one. Several numbers in one box, products of fractions, powers and scientific notation are no number; nor are more
-than 100 digits, which only a looping model writes. Numbers compare as decimals.
+An explicit answer that is not one number ends the search: the last box, a final `####`, the last `<answer>`, JSON answer
+or answer sentence that holds digits, such as "18 or 19", "3:00" or "20-30". No later stage reads a fragment of it.
 
-Sources: the project's metrics definition, section 3; GSM8K (Cobbe et al., arXiv 2110.14168) for `####`.
+Numbers compare as decimals.
+
+Sources: GSM8K (Cobbe et al., arXiv 2110.14168) for `####`.
 """
 
 from __future__ import annotations
 
+import functools
 import re
-import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from decimal import Context, Decimal, DivisionByZero, InvalidOperation, Overflow, localcontext
+from decimal import Decimal
 
-from evalsuite.metrics.text import ASCII_WIDTH
+from evalsuite.metrics.answer_words import LANGUAGES, json_answer
+from evalsuite.metrics.number_grammar import Number, clean, clean_box, fold, scan
 
-VERSION = "1"
+VERSION = "2"
 
-_MOST_DIGITS = 100
+STRICT_STAGES = ("boxed", "hashes", "answer_tag", "json")
+"""In these the reply marked its answer."""
 _BOX_LIMIT = 1000
-_ARITHMETIC = Context(prec=50, Emax=999, Emin=-999)
+_PLACES = 200
+"""Places that a stage looks at, from the end: only a looping model writes more."""
+_TAIL = 20_000
+"""Characters, from the end, in which the last number is looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,51 +51,17 @@ class Extraction:
 
     @property
     def strict(self) -> bool:
-        """Whether the reply marked its answer as asked: in a box or after `####`."""
-        return self.stage in ("boxed", "hashes")
+        """Whether the reply marked its answer: in a box, after `####`, in an answer tag, in JSON."""
+        return self.stage in STRICT_STAGES
 
 
-# Minus signs and dashes become "-", "½" becomes a LaTeX fraction, beside the folding of full-width characters.
-_FOLD: dict[int, int | str] = {
-    **ASCII_WIDTH,
-    **dict.fromkeys((*range(0x2010, 0x2016), 0x2212, 0xFE63), 0x2D),
-    **{
-        ord(fraction): r"\frac{{{}}}{{{}}}".format(*unicodedata.normalize("NFKC", fraction).split("\u2044"))
-        for fraction in "¼½¾⅓⅔⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞"
-    },
-}
+NOTHING = Extraction(None, "")
+"""No number, or no single one."""
 
-# Unicode's invisible plus joins a whole number to its fraction; on any other side of a number it spoils it.
-_PLUS = "\u2064"
-_ARGUMENT = r"\s*(?:\{{\s*(?P<{0}>-?[0-9.,]{{1,100}})\s*\}}|(?P<{0}_digit>[0-9]))"
-_FRACTION = re.compile(
-    rf"(?P<joined>(?<=[0-9])(?:\s|\\[,;:!\ ]|~|\{{\}}){{0,6}})?\\[cdt]?frac{_ARGUMENT.format('top')}{_ARGUMENT.format('bottom')}"
-    r"(?P<product>(?=[0-9]|\s{0,6}\\[cdt]?frac))?"
-)
-_SPACED_MIXED = re.compile(
-    r"(?<![0-9.,/^_])(?P<whole>[0-9][0-9,]{0,15})(?P<gap>[ ]|\\[,;:\ ])(?P<fraction>[0-9]{1,3}\s?/\s?[0-9]{1,3})(?!\s?/|[0-9]|\.[0-9])"
-)
 _LEADING_MINUS = re.compile(r"^[\s{]*-\s+(?=\.?[0-9])")
-_DROPPED = re.compile(
-    r"\\?[$€£¥￥₹%]|\\!|\\(?:left|right|displaystyle)(?![a-z])"  # currency, percent, spacing
-    r"|\\(?:text|textbf|mathrm|mathbf|mbox|boldsymbol)\s*(?=\{)|\\[()\[\]]|\*\*|(?<![0-9A-Za-z])__|__(?![0-9A-Za-z])"
-    r"|\s?\^?\s?\{?\\(?:circ|degree)(?![a-z])\}?|\\q?quad(?![a-z])"
-    r"|(?<=[A-Za-z}])\s?\^\s?\{?-?[0-9]{1,2}\}?"  # a unit's exponent: cm^2
-)
-_BRACED_COMMA = re.compile(r"(?<=[0-9])\{,\}(?=[0-9])")
-_THIN_SPACE = re.compile(r"(?<=[0-9])(?:[\u00a0\u2009\u202f]|\\[,;:\ ])(?=[0-9]{3}(?![0-9]))")
-_LATEX_SPACE = re.compile(r"(?<!\\)\\[,;:\ ]")
-
-_UNSIGNED = r"(?:[0-9]{1,3}(?:,[0-9]{2,3}){0,12},[0-9]{3}(?![0-9])|[0-9]+)(?:\.[0-9]+)?|(?<![0-9])\.[0-9]+"
-_NUMBER = re.compile(
-    rf"(?<![0-9.^_{_PLUS}])(?<![\^_]\{{)(?P<sign>(?:(?<![\w).}}])-)?)"
-    rf"(?:(?P<whole>[0-9][0-9,]{{0,15}}){_PLUS})?(?P<top>{_UNSIGNED})"
-    rf"(?:\s?/\s?(?P<bottom>-?(?:{_UNSIGNED}))(?!\s?/\s?[0-9]))?"
-)
-_SCIENTIFIC = re.compile(r"(?:[eE][+-]?[0-9]|\s?(?:\\times|\\cdot|[×·*x])\s?10\s?\^|\s?\^)")
-
 _FORMULA_BEFORE = re.compile(r"\S\s*\+|[*/^×÷√\\<>-]")  # "x + 4" and "> 4" are no numbers
 _FORMULA_AFTER = re.compile(r"\s*[+*^×÷\\]")
+_RESULT = re.compile(r"[=≈](?=[^=≈]*\Z)|\\approx(?![a-z])(?=(?:(?!\\approx).)*\Z)", re.DOTALL)
 
 _BRACE = re.compile(r"\\boxed\s*\{|[{}]")
 _HASHES = re.compile(r"####[ \t:]*\n?(?P<line>[^\n#]{0,1000})")
@@ -107,36 +74,45 @@ _GOES_ON = re.compile(
     r"|(?:[,;&~]|or\b|and\b|to\b|[或和至到])\s*-?[0-9])|\s+-?[0-9]"  # several numbers
 )
 _PARENTHESIS = re.compile(r"\([^()]*\)")
-_ANSWER_IS = re.compile(
-    r"(?:\banswer(?![a-z])[\s*_]*(?:(?:is|are|=)(?![a-z'’])[\s*_]*:?|:)|答案[*_]*\s*(?:[是为][:：]?|[:：])"
-    r"|^[ \t>*_]*(?P<short>A\s?[:：]))(?!\s*(?:not\b|不))",
-    re.IGNORECASE | re.MULTILINE,
+_ANSWER_TAG = re.compile(
+    r"<\s?answer(?:\s[^<>]{0,100})?>(?P<content>(?:(?!<\s?answer\b).)*?)(?:<\s?/\s?answer\s?>|\Z)",
+    re.IGNORECASE | re.DOTALL,
 )
+_SHORT = r"^[ \t>*_]*(?P<short>A\s?[:：])"
+_OF_WHAT = r"(?:\s(?:to|for)\s[^\n.!?:=0-9]{1,60}?(?=\s(?:is|are)\b|:))?"
+"""In "the answer to the question is"."""
+_SHORT_MARKS = ("A:", "A：", "A :", "A ：", "a:", "a：", "a :", "a ：")
+_NEGATED = r"(?!\s*(?:not\b|不))"
+_HINTS = (
+    ("answer", "en"), ("答", "zh"), ("respuesta", "es"), ("solución", "es"), ("réponse", "fr"), ("antwort", "de"),
+    ("lösung", "de"), ("resposta", "pt"), ("risposta", "it"), ("ответ", "ru"), ("جواب", "ar"), ("جابة", "ar"), ("答", "ja"),
+    ("正解", "ja"), ("답", "ko"), ("đáp", "vi"), ("câu trả lời", "vi"), ("kết quả", "vi"), ("คำตอบ", "th"),
+)  # fmt: skip
+"""One of them is in every text that says "the answer is" in that language: a cheap test."""
+_ASCII_HINTS = tuple((word, name) for word, name in _HINTS if word.isascii())
 _SENTENCE = re.compile(r"[\s*_:]*(?P<sentence>(?:[^\n.!?。！？]|[.!?](?=\S)){0,1000})")
 
 
 def extract(text: str) -> Extraction:
-    r"""Return the number a reply (without reasoning) gives; stages in the module's docstring.
+    r"""Return the number that a cleaned reply gives; stages in the module's docstring.
 
     >>> extract(r"so she pays \$18. #### 18 dollars")
     Extraction(value='18', stage='hashes')
+    >>> extract("The answer is 18 or 19.")
+    Extraction(value=None, stage='')
     """
-    folded = text.translate(_FOLD)
+    folded = fold(text)
     boxes = _closed_boxes(folded)
-    if values := [
-        value for start, end in boxes if (value := _stated(_clean_box(folded[start:end]))) is not None
-    ]:
-        return Extraction(_plain(values[-1]), "boxed")
+    for start, end in reversed(boxes):
+        if (value := _stated(folded[start:end], clean_box)) is not None:
+            return Extraction(_plain(value), "boxed")
     unboxed = _without(folded, boxes)
-    if values := _hash_lines(unboxed):
-        return Extraction(_plain(values[-1]), "hashes")
-    if values := _answer_sentences(unboxed):
-        return Extraction(_plain(values[-1]), "answer_is")
-    if not _ends_unread(folded, boxes):
-        for match in reversed(list(_NUMBER.finditer(_clean(unboxed)))):
-            if (value := _value(match)) is not None:
-                return Extraction(_plain(value), "last_number")
-    return Extraction(None, "")
+    for stage, read in _STAGES:
+        found = read(text if stage == "json" else unboxed)
+        if found is not None:
+            return NOTHING if found.value is None else Extraction(_plain(found.value), stage)
+    value = None if _ends_unread(folded, boxes) else _last_number(unboxed)
+    return NOTHING if value is None else Extraction(_plain(value), "last_number")
 
 
 def gold(answer: str) -> str:
@@ -152,7 +128,7 @@ def gold(answer: str) -> str:
     if value is None:
         found = repr(after.strip()[:60]) if hashes else "no ####"
         raise ValueError(
-            f"the answer has {found} where its result should stand; expected it to end in '#### ' and a number"
+            f"the answer has {found} where its result should be; expected it to end in '#### ' and a number"
         )
     return _plain(value)
 
@@ -163,7 +139,7 @@ def normalize(text: str) -> Decimal | None:
     >>> normalize(r"\$1,000.00"), normalize("x = 5 1/2 apples"), normalize("3 or 4")
     (Decimal('1000.00'), Decimal('5.5'), None)
     """
-    return _stated(_clean(text[:_BOX_LIMIT].translate(_FOLD)))
+    return _stated(fold(text[:_BOX_LIMIT]), clean)
 
 
 def equal(first: str | None, second: str | None) -> bool:
@@ -178,22 +154,146 @@ def equal(first: str | None, second: str | None) -> bool:
     return one is not None and one == other
 
 
-def _stated(cleaned: str) -> Decimal | None:
-    """Return the one number that a cleaned short text states; see `normalize`."""
-    for part in (cleaned, cleaned.rpartition("=")[2]):
-        candidate = _LEADING_MINUS.sub("-", part)
-        numbers = list(_NUMBER.finditer(candidate))
+# ---------------------------------------------------------------- stages
+
+
+def _last_hashes(text: str) -> Number | None:
+    """Return the number at the start of the last `####` line that has one there."""
+    lines = list(_HASHES.finditer(text)) if "####" in text else []
+    for match in reversed(lines[-_PLACES:]):
+        if (number := _number_at_once(clean(match["line"]).strip())) is not None:
+            return number
+    return None
+
+
+def _last_answer_tag(text: str) -> Number | None:
+    """Return the number of the last `<answer>`; one without a value where that holds digits and no single number."""
+    tags = list(_ANSWER_TAG.finditer(text)) if "answer" in text.lower() and "<" in text else []
+    if not tags:
+        return None
+    content = tags[-1]["content"][:_BOX_LIMIT]
+    if (value := _stated(content, clean)) is not None:
+        return Number(0, 0, value)
+    lines = [line for line in content.splitlines() if line.strip()]
+    return _number_of_sentence(clean(lines[-1])) if lines else None
+
+
+def _json_number(text: str) -> Number | None:
+    """Return the number under the answer's key of a JSON object; one without a value where that is another one."""
+    answer = json_answer(text) if "{" in text else None
+    if isinstance(answer, bool) or not isinstance(answer, int | float | str):
+        return None
+    written = fold(str(answer)[:_BOX_LIMIT])
+    cleaned = clean(written)
+    return Number(0, 0, _stated(written, clean)) if scan(cleaned) else None
+
+
+def _last_answer_sentence(text: str) -> Number | None:
+    """Return the number of the last sentence that gives an answer in words and holds digits."""
+    languages = _languages_in(text)
+    if not languages and not any(mark in text for mark in _SHORT_MARKS):
+        return None
+    markers = list(_answer_pattern(languages).finditer(text))
+    end = len(text)
+    for marker in reversed(markers[-_PLACES:]):
+        match = _SENTENCE.match(text, marker.end(), end)
+        sentence = clean(match["sentence"]).strip() if match else ""
+        number = _number_at_once(sentence, whole=False) if marker["short"] else _number_of_sentence(sentence)
+        if number is not None:
+            return number
+        end = marker.start()
+    return None
+
+
+def _last_number(text: str) -> Decimal | None:
+    """Return the last number of a text; one that begins where a long text is cut might be a fragment."""
+    first = 0
+    if len(text) > _TAIL:
+        text, first = text[-_TAIL:], 1
+    values = (number.value for number in reversed(scan(clean(text))[first:]))
+    return next((value for value in values if value is not None), None)
+
+
+_STAGES: Sequence[tuple[str, Callable[[str], Number | None]]] = (
+    ("hashes", _last_hashes),
+    ("answer_tag", _last_answer_tag),
+    ("json", _json_number),
+    ("answer_is", _last_answer_sentence),
+)
+
+
+# ---------------------------------------------------------------- places
+
+
+def _stated(text: str, cleaned_by: Callable[[str], str]) -> Decimal | None:
+    """Return the one number that a folded short text states; see `normalize`."""
+    parts = [text] + ([text[result.end() :]] if (result := _RESULT.search(text)) else [])
+    for part in parts:
+        candidate = _LEADING_MINUS.sub("-", cleaned_by(part))
+        numbers = scan(candidate)
         if (
             len(numbers) == 1
-            and not _FORMULA_BEFORE.search(candidate[: numbers[0].start()])
-            and not _FORMULA_AFTER.match(candidate, numbers[0].end())
+            and not _FORMULA_BEFORE.search(candidate[: numbers[0].start])
+            and not _FORMULA_AFTER.match(candidate, numbers[0].end)
         ):
-            return _value(numbers[0])
+            return numbers[0].value
     return None
+
+
+def _number_at_once(line: str, *, whole: bool = True) -> Number | None:
+    """Return the number a cleaned line opens with; after the line's last "=" if one stands outside parentheses.
+
+    With `whole`, a heading or one of several numbers is None.
+    """
+    result = line
+    if whole and "=" in _PARENTHESIS.sub("", line):
+        result = line.rpartition("=")[2].strip()
+    result = _LEADING_MINUS.sub("-", result.lstrip("([{"))
+    number = next(iter(scan(result)), None)
+    if number is None or number.start > (result[:1] == "+"):
+        return None
+    if whole and (
+        number.value is None or _HEADING.match(result, number.end) or _GOES_ON.match(result, number.end)
+    ):
+        return None
+    return number
+
+
+def _number_of_sentence(sentence: str) -> Number | None:
+    """Return the first number of a cleaned sentence, or of what follows its last "="; one without value for several."""
+    result = sentence.rpartition("=")[2].strip()
+    for part in dict.fromkeys((result, sentence)):
+        candidate = _LEADING_MINUS.sub("-", part)
+        if numbers := scan(candidate):
+            first = numbers[0]
+            return Number(0, 0, None) if _GOES_ON.match(candidate, first.end) else first
+    return None
+
+
+def _languages_in(text: str) -> tuple[str, ...]:
+    """Return the languages whose word for "answer" is in a text."""
+    lowered = text.lower()
+    hints = _ASCII_HINTS if text.isascii() else _HINTS
+    return tuple([name for word, name in hints if word in lowered])
+
+
+@functools.lru_cache(maxsize=32)
+def _answer_pattern(languages: tuple[str, ...]) -> re.Pattern[str]:
+    """Return the pattern of the words before an answer, in some languages."""
+    forms = []
+    for name in languages:
+        words = LANGUAGES[name]
+        start, end = (r"\b", r"(?![\w'’])") if words.spaced else ("", "")
+        linked = rf"(?:{words.links}|=){end}[\s*_]*[:：]?" if name != "zh" else rf"(?:{words.links})[:：]?"
+        of_what = _OF_WHAT if name == "en" else ""
+        forms.append(rf"{start}(?:{words.nouns}){end}{of_what}[\s*_]*(?:{linked}|[:：])")
+    return re.compile(rf"(?:{'|'.join([*forms, _SHORT])}){_NEGATED}", re.IGNORECASE | re.MULTILINE)
 
 
 def _closed_boxes(text: str) -> list[tuple[int, int]]:
     r"""Where the content of each `\boxed{}` starts and ends; a box within a box is a box too."""
+    if r"\boxed" not in text:
+        return []
     found = []
     open_braces: list[re.Match[str]] = []
     for brace in _BRACE.finditer(text):
@@ -214,92 +314,17 @@ def _without(text: str, spans: Sequence[tuple[int, int]]) -> str:
 
 
 def _ends_unread(text: str, boxes: Sequence[tuple[int, int]]) -> bool:
-    """Whether the last box, or a `####` line that ends the text, holds digits (that no stage could read)."""
+    """Whether the last box, or a `####` line that ends the text, holds digits that no stage could read."""
     if boxes and any(character in "0123456789" for character in text[slice(*boxes[-1])]):
         return True
-    last = next(reversed(list(_HASHES.finditer(text))), None)
+    last = _HASHES.match(text, text.rfind("####")) if "####" in text else None
     if last is None or text[last.end() :].strip():
         return False
-    line = _clean(last["line"]).strip()
-    number = _NUMBER.match(line)
-    return number is not None and _GOES_ON.match(line, number.end()) is not None
-
-
-def _hash_lines(text: str) -> list[Decimal]:
-    lines = (_clean(match["line"]).strip() for match in _HASHES.finditer(text))
-    return [value for line in lines if (value := _number_at_once(line)) is not None]
-
-
-def _number_at_once(line: str) -> Decimal | None:
-    """Return the number a line opens with; after the line's last "=" if one stands outside parentheses."""
-    result = line.rpartition("=")[2].strip() if "=" in _PARENTHESIS.sub("", line) else line
-    result = _LEADING_MINUS.sub("-", result)
-    number = _NUMBER.match(result)
-    if number is None or _HEADING.match(result, number.end()) or _GOES_ON.match(result, number.end()):
-        return None
-    return _value(number)
-
-
-def _answer_sentences(text: str) -> list[Decimal]:
-    markers = list(_ANSWER_IS.finditer(text))
-    ends = [*(marker.start() for marker in markers[1:]), len(text)]
-    found = []
-    for marker, end in zip(markers, ends, strict=False):
-        match = _SENTENCE.match(text, marker.end(), end)
-        sentence = _clean(match["sentence"]).strip() if match else ""
-        result = sentence.rpartition("=")[2].strip()
-        number = (
-            _NUMBER.match(sentence) if marker["short"] else _NUMBER.search(result) or _NUMBER.search(sentence)
-        )
-        if number and (value := _value(number)) is not None:
-            found.append(value)
-    return found
-
-
-def _clean(text: str) -> str:
-    """Drop currency, percent and LaTeX around numbers, and join mixed fractions. `text` is folded."""
-    return _clean_box(_SPACED_MIXED.sub(rf"\g<whole>{_PLUS}\g<fraction>", text))
-
-
-def _clean_box(text: str) -> str:
-    """Clean the content of a box, where "2 1/2" is not joined: LaTeX sets it as "21/2"."""
-    text = _SPACED_MIXED.sub(_join_latex_space, _BRACED_COMMA.sub(",", _THIN_SPACE.sub("", text)))
-    return _DROPPED.sub("", _LATEX_SPACE.sub(" ", _FRACTION.sub(_write_fraction, text)))
-
-
-def _join_latex_space(mixed: re.Match[str]) -> str:
-    return mixed[0] if mixed["gap"] == " " else f"{mixed['whole']}{_PLUS}{mixed['fraction']}"
-
-
-def _write_fraction(fraction: re.Match[str]) -> str:
-    """Write a LaTeX fraction with a slash, joined to a whole number before it; a factor beside it spoils it."""
-    before = "" if fraction["joined"] is None else _PLUS
-    after = "" if fraction["product"] is None else _PLUS
-    top, bottom = (fraction[name] or fraction[f"{name}_digit"] for name in ("top", "bottom"))
-    return f"{before}{top}/{bottom}{after}"
-
-
-def _value(number: re.Match[str]) -> Decimal | None:
-    """Return a matched number's value; None if it has too many digits, a factor or power behind it, or divides by zero.
-
-    A whole number goes with a proper fraction of whole numbers only: in 2 3/2 or 2 (1/2)(3/4) something else is meant.
-    """
-    if len(number[0]) > _MOST_DIGITS or _SCIENTIFIC.match(number.string, number.end()):
-        return None
-    if number.string.startswith(_PLUS, number.end()):
-        return None
-    with localcontext(_ARITHMETIC):
-        try:
-            value = Decimal(number["top"].replace(",", ""))
-            if number["bottom"]:
-                value /= Decimal(number["bottom"].replace(",", ""))
-            if number["whole"]:
-                if not (number["bottom"] and 0 < value < 1):
-                    return None
-                value += Decimal(number["whole"].replace(",", ""))
-        except (InvalidOperation, DivisionByZero, Overflow):
-            return None
-    return -value if "-" in number["sign"] and value else value
+    line = clean(last["line"]).strip()
+    number = next(iter(scan(line)), None)
+    if number is None or number.start:
+        return False
+    return number.value is None or _GOES_ON.match(line, number.end) is not None
 
 
 def _plain(value: Decimal) -> str:

@@ -76,6 +76,7 @@ class Gsm8kTask(Task[Gsm8kRow]):
     """Word problems with one number as the answer."""
 
     kind: ClassVar[str] = "gsm8k"
+    version: ClassVar[str] = "2"
     columns: ClassVar[Columns] = Columns(
         required=("question", "answer"), description="question, answer (the number after ####)"
     )

@@ -3,7 +3,7 @@
 `frozen/*.jsonl` are files of predictions, as `evalsuite score` takes them; a file's name begins with its kind. Never
 edit one: a row more is another corpus. `frozen/scores.json` holds, by file and by scorer, a digest a version of all it
 gave: a metric's scores and result, `task` the prompts and what was read from the replies, `labels` the labels,
-`intervals` those of the means. The comparison profiles are held to their sources elsewhere.
+`intervals` those of the means (their version names the metrics' versions too, since intervals follow the scores). The comparison profiles are held to their sources elsewhere.
 
 When a change of scores is meant: raise the scorer's VERSION, say what changed in CHANGELOG.md under "Scores changed",
 and run this file as a script, which adds the new versions' digests and never changes an old one.
@@ -72,9 +72,10 @@ def found_in(plan: PredictionPlan) -> dict[str, tuple[str, str]]:
         if result.metric.aggregate != "corpus"  # drawn by numpy's generator
     }
     read = [[score.outcome, score.stage, score.extracted] for score in scores]
+    scored_by = ",".join(sorted({metric.version.partition(":")[0] for metric in plan.metrics}))
     found = {
         "task": (plan.task.version, digest([read, *prompts(plan)])),
-        "intervals": (stats.VERSION, digest(intervals)),
+        "intervals": (f"{stats.VERSION} of {scored_by}", digest(intervals)),
     }
     for name, version in plan.task.label_versions.items():
         found[name] = (version, digest([score.labels for score in scores]))
