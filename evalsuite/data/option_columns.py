@@ -80,10 +80,19 @@ class _Layout:
     names: Mapping[str, str]
 
 
+def has_option_columns(columns: Collection[str]) -> bool:
+    """Whether there are columns for at least two options, or one that may hold them all."""
+    return any(name in columns for name in LIST_COLUMNS) or _has_column_an_option(columns)
+
+
 def has_options(values: Mapping[str, Any]) -> bool:
-    """Whether a row has columns for at least two options, or one that holds them."""
+    """Whether a row has columns for at least two options, or one that holds something."""
     listed = any(not is_empty(values.get(name)) for name in LIST_COLUMNS if name in values)
-    return listed or any(len(layout.columns) > 1 for layout in _layouts(values))
+    return listed or _has_column_an_option(values)
+
+
+def _has_column_an_option(columns: Collection[str]) -> bool:
+    return any(len(layout.columns) > 1 for layout in _layouts(columns))
 
 
 def option_like(columns: Collection[str]) -> list[str]:

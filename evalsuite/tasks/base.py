@@ -12,7 +12,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic
 
+from evalsuite.data.dataset import Dataset
 from evalsuite.data.row_parser import RowFacts
+from evalsuite.errors import Problem
 from evalsuite.tasks.capabilities import Capabilities
 from evalsuite.tasks.columns import Columns
 from evalsuite.tasks.metric import Breakdown, Metric
@@ -52,6 +54,10 @@ class RowReader(ABC, Generic[RowT]):
 
     def audit(self, row: RowT) -> Iterable[tuple[str, str]]:
         """Warnings about a usable row: pairs of what was found and what was expected."""
+        return ()
+
+    def dataset_warnings(self, dataset: Dataset[RowT]) -> Iterable[Problem]:
+        """Warnings about the rows of a dataset taken together, for `evalsuite validate`."""
         return ()
 
     def repairs(self, row: RowT) -> Iterable[str]:

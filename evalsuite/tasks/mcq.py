@@ -13,19 +13,25 @@ with a begun turn, as the whole reply to a question that ends in the marker.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
-from string import ascii_lowercase
 from typing import Any, ClassVar
 
+from evalsuite.data import option_columns
+from evalsuite.data.cell_lists import CellListError, looks_like_list, parse_cell
+from evalsuite.data.dataset import Dataset
+from evalsuite.data.option_columns import OptionFault, RowOptions
 from evalsuite.data.pictures import PICTURES, Picture, with_pictures
 from evalsuite.data.row_parser import RowError, RowFacts
+from evalsuite.errors import Problem
 from evalsuite.metrics import choices, label_logprobs
 from evalsuite.metrics.text import has_cjk
+from evalsuite.tasks import mcq_checks
 from evalsuite.tasks.base import Task
 from evalsuite.tasks.capabilities import Capabilities, FewShot
 from evalsuite.tasks.ceval import CEVAL_SUBJECTS
-from evalsuite.tasks.columns import Columns, json_value, text_value
+from evalsuite.tasks.columns import Columns, text_value
 from evalsuite.tasks.exam_groups import CEVAL
 from evalsuite.tasks.metric import Metric
 from evalsuite.tasks.replies import answer_text, outcome
@@ -40,8 +46,7 @@ from evalsuite.tasks.style import (
 )
 from evalsuite.types import Message, Prompt, Reply, Score
 
-LIST_COLUMNS = ("choices", "options")
-LIST_FORM = "a list of two to 26 texts"
+NUMBER_READS_LIKE_OPTION = "the answer is a number and is read as the place of an option, although the text of another option is that number"
 ANSWER_MAX_TOKENS = 128
 COT_MAX_TOKENS = 1024
 
@@ -104,6 +109,8 @@ class McqRow:
     category: str | None = None
     explanation: str = ""
     pictures: tuple[Picture, ...] = ()
+    repairs: tuple[str, ...] = ()
+    """What was read although the file writes it otherwise."""
 
 
 class McqTask(Task[McqRow]):
@@ -121,14 +128,12 @@ class McqTask(Task[McqRow]):
     @classmethod
     def recognises(cls, values: Mapping[str, Any]) -> bool:
         """A question with options A and B, or with a list of choices."""
-        return "question" in values and (
-            {"a", "b"} <= values.keys() or any(values.get(name) for name in LIST_COLUMNS)
-        )
+        return "question" in values and option_columns.has_options(values)
 
     def missing_columns(self, columns: Collection[str]) -> list[str]:
         """Question, answer and at least two options are required."""
         missing = [f"'{name}'" for name in ("question", "answer") if name not in columns]
-        if not any(name in columns for name in LIST_COLUMNS):
+        if not option_columns.has_option_columns(columns):
             missing += [f"'{name.upper()}'" for name in ("a", "b") if name not in columns]
         return missing
 
@@ -138,16 +143,16 @@ class McqTask(Task[McqRow]):
         question = text_value(values, "question")
         if not question.strip():
             faults.append(("the question is empty", "a text in the column 'question'"))
-        options = _options(values)
+        found = RowOptions({})
         answer: tuple[str, ...] = ()
-        if len(options) < 2:
-            found = "1 option" if options else "no options"
-            faults.append((found, "at least two: texts in the columns A and B, or a list in 'choices'"))
-        else:
-            try:
-                answer = _gold(values, options)
-            except ValueError:
-                faults.append(_gold_problem(text_value(values, "answer"), options))
+        repairs: tuple[str, ...] = ()
+        try:
+            found = option_columns.read_options(values)
+            answer, repairs = _gold(values.get("answer"), found)
+        except OptionFault as fault:
+            faults.append((fault.what, fault.expected))
+        except ValueError:
+            faults.append(_gold_problem(text_value(values, "answer"), found.texts))
         if faults:
             raise RowError(*faults)
         pictures = tuple(values.get(PICTURES, ()))
@@ -157,8 +162,27 @@ class McqTask(Task[McqRow]):
             question = "\n".join(filter(None, (text_value(values, "hint").strip(), question)))
         subject, category = (text_value(values, name).strip() or None for name in names)
         return McqRow(
-            question, options, answer, subject, category, text_value(values, "explanation"), pictures
+            question,
+            found.texts,
+            answer,
+            subject,
+            category,
+            text_value(values, "explanation"),
+            pictures,
+            (*found.repairs, *repairs),
         )
+
+    def repairs(self, row: McqRow) -> Iterable[str]:
+        """What was repaired in the options."""
+        return row.repairs
+
+    def audit(self, row: McqRow) -> Iterable[tuple[str, str]]:
+        """See `mcq_checks`."""
+        return mcq_checks.row_warnings(row)
+
+    def dataset_warnings(self, dataset: Dataset[McqRow]) -> Iterable[Problem]:
+        """See `mcq_checks`."""
+        return mcq_checks.dataset_warnings(dataset)
 
     def logprob_problems(self, row: McqRow) -> Iterable[tuple[str, str]]:
         """One token names one option."""
@@ -280,26 +304,24 @@ def _score_by_logprob(row: McqRow, reply: Reply) -> Score:
     )
 
 
-def _options(values: Mapping[str, Any]) -> dict[str, str]:
-    for name in LIST_COLUMNS:
-        listed = json_value(values, name, LIST_FORM)
-        if listed is None:
-            continue
-        if not isinstance(listed, list) or len(listed) > len(ascii_lowercase):
-            raise RowError((f"'{name}' is not such a list", LIST_FORM))
-        return choices.option_labels(dict(zip(ascii_lowercase, listed, strict=False)))
-    return choices.option_labels(values)
+def _gold(answer: Any, options: RowOptions) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The right labels, and what was decided to read them. Raises `OptionFault`, or `ValueError` for no label.
 
-
-def _gold(values: Mapping[str, Any], options: Mapping[str, str]) -> tuple[str, ...]:
-    """The right labels; beside a list of choices a whole number is a 0-based index, as MMLU is published."""
-    answer = values.get("answer")
-    listed = any(values.get(name) for name in LIST_COLUMNS)
-    if listed and isinstance(answer, int) and not isinstance(answer, bool):
-        if not 0 <= answer < len(options):
-            raise ValueError(answer)
-        return (list(options)[answer],)
-    return choices.parse_gold(answer, options)
+    A whole number beside a list of options is a 0-based index, as MMLU is published; beside numbered columns it is a
+    column's number.
+    """
+    if len(options.texts) < 2:
+        found = "1 option" if options.texts else "no options"
+        raise OptionFault(found, "at least two: texts in the columns A and B, or a list in 'choices'")
+    if isinstance(answer, str) and looks_like_list(answer):
+        with suppress(CellListError):
+            answer = parse_cell(answer)
+    if label := options.named(answer):
+        other = [letter for letter, text in options.texts.items() if text == str(answer).strip()]
+        return (label,), (NUMBER_READS_LIKE_OPTION,) if other not in ([], [label]) else ()
+    if isinstance(answer, list) and answer and all(map(options.named, answer)):
+        return tuple(sorted({options.named(item) or "" for item in answer})), ()
+    return choices.parse_gold(answer, options.texts), ()
 
 
 def _gold_problem(answer: str, options: Mapping[str, str]) -> tuple[str, str]:

@@ -12,7 +12,7 @@ from evalsuite.data.row_parser import RowError
 from evalsuite.tasks.ceval import CEVAL_GROUPS, CEVAL_SUBJECTS
 from evalsuite.tasks.cmmlu import CMMLU_GROUPS
 from evalsuite.tasks.exam_groups import subject_groups
-from evalsuite.tasks.mcq import WORDINGS, McqRow, McqTask
+from evalsuite.tasks.mcq import NUMBER_READS_LIKE_OPTION, WORDINGS, McqRow, McqTask
 from evalsuite.tasks.style import Style
 from evalsuite.types import Reply
 
@@ -72,12 +72,15 @@ class TestRows:
         row = TASK.parse(ROW | {"b": 2, "e": 0, "answer": "E"})
         assert dict(row.options) == {"A": "water", "B": "2", "C": "earth", "D": "air", "E": "0"}
 
-    def test_options_end_at_the_first_empty_cell(self):
-        assert faults(c="", answer="D")[0][1].startswith("one of A, B, several")
+    def test_an_empty_option_before_a_filled_one_is_named(self):
+        ((what, expected),) = faults(c="")
+        assert what == "option C is empty, but option D is 'air'"
+        assert expected == "options without a gap; leave only the last ones empty"
 
     def test_every_fault_of_a_row_is_said(self):
-        assert [what for what, _ in faults(question=" ", b="", c="")] == ["the question is empty", "1 option"]
-        assert faults(a="")[0][0] == "no options"
+        found = [what for what, _ in faults(question=" ", b="", c="", d="")]
+        assert found == ["the question is empty", "1 option"]
+        assert faults(a="", b="", c="", d="")[0][0] == "no options"
 
     @pytest.mark.parametrize("column", ["choices", "options"])
     @pytest.mark.parametrize("value", [["x", 2, "z"], '["x", 2, "z"]'])
@@ -85,11 +88,29 @@ class TestRows:
         row = TASK.parse({"question": "q", column: value, "answer": "z"})
         assert (dict(row.options), row.answer) == ({"A": "x", "B": "2", "C": "z"}, ("C",))
 
-    @pytest.mark.parametrize("value", ["x, y", '{"A": "x"}', "3", ["x"] * 27])
-    def test_choices_that_are_no_list(self, value):
+    @pytest.mark.parametrize(
+        ("value", "what"),
+        [
+            ("x, y", "'choices' is 'x, y'"),
+            ('{"A": "x"}', "1 option"),
+            ("3", "'choices' is '3'"),
+            ("['x', y]", "'choices' is not a list (neither a quoted text nor a number at character 7)"),
+            (["x"] * 27, "27 options"),
+            (["x", {"deep": ["y"]}], "item 1 of 'choices' is 'x'"),
+            (["x", ["y"]], "item 2 of 'choices' is ['y']"),
+        ],
+    )
+    def test_choices_that_are_no_list_of_texts_say_what_is_there(self, value, what):
         with pytest.raises(RowError) as caught:
             TASK.parse({"question": "q", "choices": value, "answer": "A"})
-        assert caught.value.faults[0][1] == "a list of two to 26 texts"
+        assert caught.value.faults[0][0] == what
+
+    def test_a_number_beside_a_list_that_reads_like_another_option_is_said(self):
+        row = TASK.parse({"question": "q", "choices": ["1", "2", "3"], "answer": "2"})
+        assert row.answer == ("C",)
+        assert TASK.repairs(row) == (NUMBER_READS_LIKE_OPTION,)
+        same = TASK.parse({"question": "q", "choices": ["0", "1", "2"], "answer": "2"})
+        assert (same.answer, TASK.repairs(same)) == (("C",), ())
 
     def test_an_empty_list_column_leaves_the_lettered_ones(self):
         assert len(TASK.parse(ROW | {"choices": ""}).options) == 4
