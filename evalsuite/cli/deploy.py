@@ -1,13 +1,15 @@
-"""`evalsuite deploy`: serve what `run` would, and hold it."""
+"""`evalsuite deploy`: start the servers of `run` and keep them running."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from evalsuite.cli.run import backend_arguments
+from evalsuite.cli.help import SectionedCommand
+from evalsuite.cli.options import pair_values, with_options
+from evalsuite.options.model import ModelOptions
 
 if TYPE_CHECKING:
     from evalsuite.backends.base import ServedModel
@@ -15,38 +17,32 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command()(deploy)
+    app.command(cls=SectionedCommand)(deploy)
 
 
-def deploy(
-    ckpt: Annotated[list[str], typer.Option(metavar="[NAME=]PATH|HUB_ID", help="Checkpoint to serve, as for `evalsuite run`; repeatable.")],
-    adapter: Annotated[list[str] | None, typer.Option(metavar="[CKPT:]NAME=PATH", help="A LoRA on that checkpoint; repeatable.")] = None,
-    merge: Annotated[bool, typer.Option("--merge", help="Also serve each adapter merged into its base, as NAME-merged.")] = False,
-    quant: Annotated[list[str] | None, typer.Option(metavar="METHOD", help="Also serve each checkpoint quantized while it is loaded; repeatable.")] = None,
-    backend: Annotated[Literal["auto", "llamacpp", "transformers", "vllm", "lmdeploy", "sglang"], typer.Option(help="How it is served.")] = "auto",
-    backend_arg: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="Passed to the server, as for `evalsuite run`; port=N chooses the port.")] = None,
-    chat_template: Annotated[str | None, typer.Option(metavar="FILE|TEXT", help="A Jinja chat template instead of the checkpoint's own.")] = None,
-) -> None:  # fmt: skip
-    """Start the server of `run` and hold it until Ctrl-C.
+NAMES = ("ckpt", "adapter", "merge", "quant", "backend", "backend_arg", "chat_template")
+HELP_TEXTS = {
+    "merge": "Also serve each adapter merged into its base, as NAME-merged.",
+    "quant": "Also serve each checkpoint quantized at load time: bnb-int8, bnb-nf4, torchao-int8, fp8. Repeatable.",
+    "backend_arg": "Argument for the server, as for `evalsuite run`; port=N chooses the port. Repeatable.",
+}
 
-    Prints the base URL, the names served and how the openai package asks them. Ctrl-C, SIGTERM or the end of this
-    process ends the server and everything it started.
+
+@with_options(ModelOptions, names=NAMES, panels=False, help_texts=HELP_TEXTS)
+def deploy(**options: Any) -> None:
+    """Start the server of `run` and keep it running until Ctrl-C.
+
+    Prints the base URL, the served names, and a program that asks one of them with the openai package. Ctrl-C, SIGTERM
+    or the end of this process stops the server and everything that it started.
 
     \b
       evalsuite deploy --ckpt base=DIR --adapter sft=ADAPTER_DIR
     """  # noqa: D301 - the formatter wants the real character
+    if "backend_arg" in options:
+        options["backend_arg"] = pair_values("--backend-arg", options["backend_arg"])
     from evalsuite.cli.execute import execute_deploy
 
-    given = {
-        "ckpt": ckpt,
-        "adapter": adapter,
-        "merge": merge,
-        "quant": quant,
-        "backend": backend,
-        "backend_arg": backend_arguments(backend_arg),
-        "chat_template": chat_template,
-    }
-    execute_deploy({key: value for key, value in given.items() if value or value == ""}, show_served)
+    execute_deploy(options, show_served)
 
 
 def show_served(answering: Sequence[tuple[str, ServedModel]]) -> None:

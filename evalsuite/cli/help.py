@@ -7,12 +7,6 @@ from typing import Any
 
 from typer.core import TyperCommand
 
-PROFILE_HELP = (
-    "Score also as another harness does, for comparison (mcq: evalscope, oc_first_capital, oc_first_option; "
-    "qa: evalscope, swift; gsm8k: lm_eval_strict, lm_eval_flexible, opencompass)"
-)
-"""Of an option that several commands have; written out, since asking the kinds of datasets would load them."""
-
 _STATED_DEFAULT = re.compile(r"\[default: \((?P<text>.*)\)\]")
 
 

@@ -15,9 +15,9 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from evalsuite.config import OnError
 from evalsuite.errors import InputError, RunIncomplete
 from evalsuite.evaluation.results import Stopwatch, build_summary, collect_results, report_page, speeds, utc
+from evalsuite.options.running import OnError
 from evalsuite.runs import summary as summaries
 from evalsuite.runs.dataset_info import recorded_works, rows_from_files
 from evalsuite.runs.directory import (

@@ -20,11 +20,11 @@ from typing import Any
 
 from evalsuite._util.compact import HashSet, short_hash
 from evalsuite._version import __version__
-from evalsuite.config import OnError
 from evalsuite.data.subsets import WHOLE_DATASET
 from evalsuite.errors import EvalsuiteError, InputError, RunIncomplete
 from evalsuite.evaluation.results import Stopwatch, apply_gates, collect_results, speeds, write_results
 from evalsuite.metrics.gates import Gate
+from evalsuite.options.running import OnError
 from evalsuite.runs.aggregate import ScoreAggregate
 from evalsuite.runs.dataset_info import recorded_plan, recorded_works, rows_from_files
 from evalsuite.runs.directory import (

@@ -10,10 +10,12 @@ from functools import partial
 from typing import Any
 
 from evalsuite._version import __version__
-from evalsuite.config import OnError, RunConfig, parse_price
+from evalsuite.config import RunConfig
 from evalsuite.data.subsets import WHOLE_DATASET
 from evalsuite.errors import ConfigError, EvalsuiteError, GateFailed, RunDirectoryError, RunIncomplete
 from evalsuite.metrics.gates import Gate
+from evalsuite.options.checks import parse_price
+from evalsuite.options.running import OnError
 from evalsuite.report.run_page import render
 from evalsuite.runs import summary as summaries
 from evalsuite.runs.directory import REPORT_FILE, RUN_FILE, SUMMARY_CSV, SUMMARY_JSON, RunDirectory

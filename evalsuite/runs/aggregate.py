@@ -11,9 +11,9 @@ from collections import Counter
 from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from evalsuite.config import OnError
 from evalsuite.data.subsets import CATEGORY_PREFIX, WHOLE_DATASET
 from evalsuite.metrics import repeats, stats
+from evalsuite.options.running import OnError
 from evalsuite.runs.breakdowns import Breakdowns
 from evalsuite.runs.scores import CombinedScores, Scores, merged, repeat_chances, row_means, row_table
 from evalsuite.tasks.metric import Breakdown, Metric

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from evalsuite._util.user_cache import file_sha256
-from evalsuite.config import OnError
 from evalsuite.data.builtin import locate_dataset
 from evalsuite.data.dataset import Dataset, FileFacts
 from evalsuite.data.layout import find_files
@@ -15,6 +14,7 @@ from evalsuite.data.predictions import PredictedRow, PredictionParser, find_layo
 from evalsuite.data.spec import DatasetSpec, parse_spec
 from evalsuite.endpoint.wire import Generation
 from evalsuite.errors import DataError, InputError
+from evalsuite.options.running import OnError
 from evalsuite.runs.imported import imported_plan_from_info
 from evalsuite.runs.plan import DatasetPlan, Judge
 from evalsuite.runs.predictions import PredictionPlan, prediction_files

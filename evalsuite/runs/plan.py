@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal, TypeVar
 
-from evalsuite.config import SELF_JUDGE, RunConfig, ValidateConfig
+from evalsuite.config import RunConfig, ValidateConfig
 from evalsuite.data.builtin import locate_dataset
 from evalsuite.data.dataset import Dataset, load_dataset
 from evalsuite.data.layout import DataFile, dataset_name, find_files
@@ -19,6 +19,7 @@ from evalsuite.endpoint.likelihood_requests import ONE_TOKEN, build_request
 from evalsuite.endpoint.wire import Generation, Request
 from evalsuite.errors import FIX_ROWS_ADVICE, ConfigError, DataError, InputError, Problem
 from evalsuite.metrics.gates import Gate
+from evalsuite.options.judge import SELF_JUDGE
 from evalsuite.tasks import KINDS, infer_kind, task_class
 from evalsuite.tasks.base import FollowUpRequest, Task
 from evalsuite.tasks.exam_groups import CEVAL, exam_name, subject_groups

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evalsuite.config import DEFAULT_OUT
 from evalsuite.data.subsets import WHOLE_DATASET
 from evalsuite.errors import InputError
+from evalsuite.options.running import DEFAULT_OUT
 from evalsuite.runs.directory import JOURNAL_FILE, RUN_FILE, SUMMARY_JSON, RunDirectory
 from evalsuite.runs.journal import read_journal
 from evalsuite.runs.schema import SampleLine

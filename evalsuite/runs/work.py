@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from evalsuite.config import OnError
 from evalsuite.endpoint.client import Answer
 from evalsuite.endpoint.wire import Request
+from evalsuite.options.running import OnError
 from evalsuite.runs.aggregate import ScoreAggregate
 from evalsuite.runs.journal import sample_key
 from evalsuite.runs.plan import DatasetPlan, Judge

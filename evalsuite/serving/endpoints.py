@@ -7,13 +7,14 @@ import os
 from collections.abc import Sequence
 
 from evalsuite.backends.base import ServedModel
-from evalsuite.config import OPENAI_KEY_VARIABLE, RunConfig
+from evalsuite.config import RunConfig
 from evalsuite.endpoint.client import JUDGE_ADVICE, TEMPERATURE, Endpoint
 from evalsuite.endpoint.concurrency import AdaptiveConcurrency, Concurrency, FixedConcurrency
 from evalsuite.endpoint.likelihood_requests import build_request
 from evalsuite.endpoint.retries import RetryPolicy
 from evalsuite.endpoint.wire import Generation
 from evalsuite.errors import ConfigError, EndpointError
+from evalsuite.options.model import OPENAI_KEY_VARIABLE
 from evalsuite.runs.plan import DatasetPlan, Judge
 from evalsuite.tasks.base import GREETING
 from evalsuite.types import Measure, Prompt

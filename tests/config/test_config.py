@@ -36,6 +36,8 @@ EVERYTHING = {
     "lang": "zh",
     "repeats": 3,
     "profile": ["evalscope", "swift"],
+    "columns": {"question": "Q", "answer": "right one"},
+    "reasoning_tags": ["<reason>,</reason>"],
     "temperature": 0.123456789,
     "max_tokens": 17,
     "top_p": 0.95,
@@ -62,6 +64,7 @@ EVERYTHING = {
     "fail_under": ["accuracy=40%", "mcq_en:paper/plan_em=.5"],
     "baseline": "q8",
     "step": 500,
+    "csv_for": "excel",
 }
 
 
@@ -256,7 +259,7 @@ class TestWrongValues:
             (REMOTE | {"backend_arg": {"n_ctx": 1}}, "--backend-arg is for servers that evalsuite starts"),
             ({"datasets": ["x"], "ckpt": "x", "model": "m"}, "--model names a model at --base-url"),
             (REMOTE | {"tempreature": 1}, "'tempreature' is not an option. Did you mean 'temperature'?"),
-            (REMOTE | {"zzz": 1}, "'zzz' is not an option. The keys are: datasets, ckpt"),
+            (REMOTE | {"zzz": 1}, "'zzz' is not an option. The keys are: datasets, columns, limit"),
         ],
     )
     def test_combinations_and_unknown_keys(self, values, says):
@@ -312,6 +315,41 @@ class TestAddresses:
     )
     def test_forms(self, given, complete):
         assert build_config(REMOTE | {"base_url": given}).base_url == complete
+
+
+class TestTextOptions:
+    @pytest.mark.parametrize(
+        "value",
+        [
+            "question=Q,answer=the answer",
+            {"question": "Q", "answer": "the answer"},
+            " question = Q , answer=the answer",
+        ],
+    )
+    def test_columns_as_text_or_mapping_are_the_same(self, value):
+        assert build_config(REMOTE | {"columns": value}).columns == {"question": "Q", "answer": "the answer"}
+
+    @pytest.mark.parametrize("value", ["question", "question=", "=Q", "question=Q,", "", ["question=Q"], 5])
+    def test_columns_without_pairs_are_refused(self, value):
+        assert "--columns" in refusal(columns=value)
+
+    def test_columns_from_the_command_line_round_trip(self, parsed):
+        config = build_config({"datasets": "x", "ckpt": "a", "columns": "question=Q,answer=a column"})
+        assert parsed(config.command()) == config
+
+    @pytest.mark.parametrize("value", ["<r>", "<r>,", ",</r>", "a,b,c", ""])
+    def test_reasoning_tags_that_are_no_pair_are_refused(self, value):
+        assert "'<reason>,</reason>'" in refusal(reasoning_tags=[value])
+
+    @pytest.mark.parametrize("change", [{"reasoning_tags": "<r>,</r>"}, {"csv_for": "excel"}])
+    def test_scoring_and_output_options_leave_the_name_of_a_run(self, change):
+        assert build_config(REMOTE | change).identity() == build_config(REMOTE).identity()
+
+    def test_columns_are_part_of_what_is_asked(self):
+        assert build_config(REMOTE | {"columns": "question=Q"}).identity() != build_config(REMOTE).identity()
+
+    def test_price_as_a_list_is_read(self):
+        assert build_config(REMOTE | {"price": [0.15, 0.6]}).price == "0.15,0.6"
 
 
 class TestSecrets:
@@ -409,7 +447,7 @@ class TestIdentity:
 
     def test_it_is_frozen(self):
         with pytest.raises(FrozenInstanceError):
-            build_config(REMOTE).limit = 3  # type: ignore[misc]
+            build_config(REMOTE).limit = 3
 
 
 def test_flat_prompts_cannot_name_tools():
@@ -424,11 +462,11 @@ def test_bytes_that_are_not_utf8_are_refused(field):
 
 class TestJudge:
     def test_a_judge_without_an_address_is_asked_where_it_is(self):
-        assert "--judge-model gpt: where is it? Add --judge-base-url URL" in refusal(judge_model="gpt")
+        assert "--judge-model gpt: add its address with --judge-base-url URL" in refusal(judge_model="gpt")
 
     @pytest.mark.parametrize("name", [{}, {"judge_model": "self"}])
     def test_an_address_wants_a_name(self, name):
-        assert "--judge-base-url is where a judge is" in refusal(judge_base_url="http://j:1", **name)
+        assert "--judge-base-url is the address of a judge" in refusal(judge_base_url="http://j:1", **name)
 
     def test_its_address_is_completed_and_never_repeated_where_it_is_wrong(self):
         config = build_config(REMOTE | {"judge_base_url": "http://j:1/", "judge_model": "m"})
@@ -444,7 +482,7 @@ class TestJudge:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"base_url": "http://h/v1"}, "the server at --base-url renders messages by its own template"),
+        ({"base_url": "http://h/v1"}, "the server at --base-url applies its own template"),
         ({"ckpt": "a", "completions": True}, "--completions sends flat prompts"),
         ({"ckpt": "a", "backend": "lmdeploy"}, "--backend-arg chat_template=FILE.json"),
     ],
