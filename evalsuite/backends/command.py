@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from evalsuite.backends.base import (
     NO_VARIABLES,
@@ -27,6 +26,7 @@ from evalsuite.backends.base import (
 from evalsuite.backends.interpreters import installed, interpreter, variable
 from evalsuite.backends.ports import HOST, LAST_PORT, reserved_port
 from evalsuite.backends.process import ProcessServer, ServerProcess
+from evalsuite.endpoint.transport import TransportError
 from evalsuite.errors import CheckpointError, ConfigError, ServerError
 from evalsuite.models.checkpoint import Checkpoint
 from evalsuite.models.templates import TEMPLATE_FILE, find_template, template_hash
@@ -251,12 +251,11 @@ def build_served(engine: EngineCommand, checkpoint: Checkpoint, base: ServedMode
 
 def list_served_names(url: str) -> frozenset[str]:
     """The names in a server's `/models`; none while it does not answer."""
-    import httpx
+    from evalsuite.endpoint.http import call, read_json  # what only a server of ours needs
 
     try:
-        reply = httpx.get(f"{url}/models", timeout=ANSWER_TIMEOUT_SECONDS, trust_env=False)
-        found: Any = reply.json() if reply.is_success else {}
-    except (httpx.HTTPError, ValueError):
+        found = read_json(call("GET", f"{url}/models", ANSWER_TIMEOUT_SECONDS))
+    except (TransportError, ValueError):
         return frozenset()
     entries = found.get("data") if isinstance(found, dict) else None
     return frozenset(str(entry.get("id")) for entry in entries or () if isinstance(entry, dict))

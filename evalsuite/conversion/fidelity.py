@@ -56,7 +56,7 @@ class Fidelity:
         """Whether there is any difference at all, beyond rounding."""
         return self.difference > LEAST_DIFFERENCE
 
-    def recorded(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """For the manifest."""
         return {
             "texts": self.texts,

@@ -11,6 +11,8 @@ from evalsuite.backends.llamacpp import INSTALL, LlamaCppBackend
 from evalsuite.conversion.fidelity import Reading
 from evalsuite.conversion.scripts.reading import ANSWER_TOKENS, CANDIDATES, QUESTION, TEXTS
 from evalsuite.conversion.staging import Worker
+from evalsuite.endpoint.http import call, read_json
+from evalsuite.endpoint.transport import TransportError
 from evalsuite.errors import ServerError
 from evalsuite.models.checkpoint import Checkpoint
 
@@ -33,38 +35,31 @@ def require_llama_cpp() -> None:
 
 def read_gguf(file: Path, worker: Worker) -> Reading:
     """Serve it and ask. Raises `ServerError`."""
-    import httpx
-
     checkpoint = Checkpoint(NAME, NAME, str(file), "gguf", "", file)
     logger.info("loading what was saved …")
     with LlamaCppBackend().serve([checkpoint], {"n_ctx": "1024", "n_parallel": "1"}, worker.log) as server:
         address = server.served[NAME].base_url.removesuffix("/v1")
         try:
-            with httpx.Client(base_url=address, timeout=TIMEOUT_SECONDS, trust_env=False) as client:
-                tokens = [
-                    _post(client, "/tokenize", {"content": text, "add_special": True}) for text in TEXTS
-                ]
-                following = [_post(client, "/completion", _asked(text)) for text in TEXTS]
-                answer = _post(client, "/v1/chat/completions", _question())
+            tokens = [_post(f"{address}/tokenize", {"content": text, "add_special": True}) for text in TEXTS]
+            following = [_post(f"{address}/completion", _next_token_request(text)) for text in TEXTS]
+            answer = _post(f"{address}/v1/chat/completions", _question())
             return Reading(
                 tuple(tuple(one["tokens"]) for one in tokens),
                 tuple(_following(one) for one in following),
                 str(answer["choices"][0]["message"]["content"] or "").strip(),
             )
-        except (httpx.HTTPError, ValueError, LookupError, TypeError) as error:
+        except (TransportError, ValueError, LookupError, TypeError) as error:
             server.check()
             raise ServerError(
                 f"llama.cpp loads {file.name} and does not answer ({error}). See {worker.log}."
             ) from error
 
 
-def _post(client: Any, path: str, body: dict[str, Any]) -> Any:
-    reply = client.post(path, json=body)
-    reply.raise_for_status()
-    return reply.json()
+def _post(url: str, body: dict[str, Any]) -> Any:
+    return read_json(call("POST", url, TIMEOUT_SECONDS, body))
 
 
-def _asked(text: str) -> dict[str, Any]:
+def _next_token_request(text: str) -> dict[str, Any]:
     return {
         "prompt": text,
         "n_predict": 1,

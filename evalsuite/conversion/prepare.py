@@ -90,7 +90,7 @@ class _Maker:
             with staging_folder(folder, DISK_ADVICE) as bench:
                 result = bench / folder.name
                 facts = merge_into(checkpoint, result, self.worker)
-                write_manifest(result / MANIFEST, "merge", checkpoint, facts.recorded())
+                write_manifest(result / MANIFEST, "merge", checkpoint, facts.to_json())
                 publish(result, folder)
         return replace(checkpoint, path=folder, adapters=())
 

@@ -66,12 +66,12 @@ class ConversionResult:
     changed: Fidelity | None = None
     """How what was merged compares with its base, where there is one."""
 
-    def recorded(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """For the manifest."""
         found: dict[str, Any] = {"settings": dict(self.settings), "made_with": dict(self.made_with)}
-        found["probe"] = self.fidelity.recorded()
+        found["probe"] = self.fidelity.to_json()
         if self.changed:
-            found["probe_against_base"] = self.changed.recorded()
+            found["probe_against_base"] = self.changed.to_json()
         return found
 
 

@@ -115,17 +115,16 @@ def _sibling_paths(target: str) -> Iterator[str]:
 
 
 def _fetch(dataset: BuiltinDataset) -> None:
-    import httpx
+    from evalsuite.endpoint.http import download  # only to fetch a dataset for the first time
+    from evalsuite.endpoint.transport import TransportError
 
     target = dataset.path()
     assert dataset.url
     assert dataset.sha256
     try:
         with verified_download(target, dataset.sha256) as temporary:
-            answer = httpx.get(dataset.url, follow_redirects=True, timeout=FETCH_TIMEOUT_SECONDS)
-            answer.raise_for_status()
-            temporary.write_bytes(answer.content)
-    except httpx.HTTPError as error:
+            temporary.write_bytes(download(dataset.url, FETCH_TIMEOUT_SECONDS))
+    except TransportError as error:
         raise InputError(
             f"{dataset.name}: cannot fetch {dataset.url} ({error}). Download it elsewhere and copy it to {target}, "
             f"or name your own file: -d {dataset.kind}:PATH"

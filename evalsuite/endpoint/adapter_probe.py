@@ -1,52 +1,51 @@
-"""Is the adapter really on? The same prompts, asked with it and without it, must be answered differently.
+"""Is the adapter really active? The same prompts, asked with it and without it, must be answered differently.
 
-Where the server gives log-probabilities, those of the first token are compared: they differ as soon as any weight does. The
-base is asked twice, so that what differs by rounding alone is known. Elsewhere the greedy texts are compared, which may be
-equal although the adapter is on.
+If the server gives log-probabilities, those of the first token are compared: they differ as soon as any weight does. The
+base is asked twice to measure what differs by rounding alone. Otherwise the greedy texts are compared, which may be equal
+although the adapter is active.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import orjson
 
+from evalsuite.endpoint.http import read_json, send_json
+from evalsuite.endpoint.transport import TransportError
 from evalsuite.endpoint.wire import Generation, dumps, encode
 from evalsuite.errors import ServerError
 from evalsuite.types import Prompt
-
-if TYPE_CHECKING:
-    import httpx
 
 PROBE_TOKENS = 8
 TOP_LOGPROBS = 5
 TIMEOUT_SECONDS = 300.0
 LEAST_DIFFERENCE = 1e-5
-"""Of log-probabilities: below it is what float32 rounds."""
+"""A smaller difference of log-probabilities is float32 rounding."""
 NOISE_FACTOR = 4.0
 HTTP_BAD_REQUEST = 400
 
 
 @dataclass(frozen=True, slots=True)
 class Liveness:
-    """How base and adapter compare on the prompts; `difference` is the largest of a first token's log-probabilities."""
+    """How base and adapter compare on the prompts. `difference`: the largest one of a first token's log-probabilities."""
 
     identical: bool
     by: Literal["log-probabilities", "greedy text"]
     prompts: int
     difference: float | None = None
 
-    def recorded(self) -> dict[str, Any]:
-        """For run.json."""
+    def to_json(self) -> dict[str, Any]:
+        """The entry of run.json."""
         rounded = None if self.difference is None else round(self.difference, 4)
         return {"identical": self.identical, "by": self.by, "prompts": self.prompts, "difference": rounded}
 
 
 @dataclass(frozen=True, slots=True)
 class RequestTarget:
-    """One way to ask a server: the name, and the fields each request carries."""
+    """One model on a server: its name, and the extra fields each request carries."""
 
     base_url: str
     model: str
@@ -57,18 +56,15 @@ class RequestTarget:
 class _ProbeReply:
     text: str
     first: Mapping[str, float]
-    """The first token's most probable candidates with their log-probabilities; empty where the server gives none."""
+    """The first token's most probable candidates with their log-probabilities; empty if the server gives none."""
 
 
 async def compare(adapter: RequestTarget, base: RequestTarget, prompts: Sequence[Prompt]) -> Liveness:
-    """Ask both. Raises `ServerError` when the server does not answer."""
-    import httpx
-
-    async with httpx.AsyncClient(timeout=TIMEOUT_SECONDS) as client:
-        without = [await _ask(client, base, prompt) for prompt in prompts]
-        again = await _ask(client, base, prompts[0])
-        with_it = [await _ask(client, adapter, prompt) for prompt in prompts]
-    if all(heard.first for heard in (*without, *with_it)):
+    """Ask with and without the adapter. Raises `ServerError` if the server does not answer."""
+    without = [await _ask(base, prompt) for prompt in prompts]
+    again = await _ask(base, prompts[0])
+    with_it = [await _ask(adapter, prompt) for prompt in prompts]
+    if all(reply.first for reply in (*without, *with_it)):
         noise = _difference(without[0], again)
         largest = max(_difference(*pair) for pair in zip(without, with_it, strict=True))
         floor = max(LEAST_DIFFERENCE, NOISE_FACTOR * noise)
@@ -77,24 +73,21 @@ async def compare(adapter: RequestTarget, base: RequestTarget, prompts: Sequence
     return Liveness(same, "greedy text", len(prompts))
 
 
-async def _ask(client: httpx.AsyncClient, voice: RequestTarget, prompt: Prompt) -> _ProbeReply:
-    import httpx
-
+async def _ask(target: RequestTarget, prompt: Prompt) -> _ProbeReply:
     request = encode(prompt, Generation(PROBE_TOKENS))
-    body = orjson.loads(request.body(dumps(voice.model), stream=False)) | dict(voice.fields)
+    body = orjson.loads(request.body(dumps(target.model), stream=False)) | dict(target.fields)
     chat = request.api == "chat"
-    asked = {"logprobs": True, "top_logprobs": TOP_LOGPROBS} if chat else {"logprobs": TOP_LOGPROBS}
-    path = "/chat/completions" if chat else "/completions"
+    logprobs = {"logprobs": True, "top_logprobs": TOP_LOGPROBS} if chat else {"logprobs": TOP_LOGPROBS}
+    url = target.base_url + ("/chat/completions" if chat else "/completions")
     try:
-        response = await client.post(voice.base_url + path, json=body | asked)
-        if response.status_code == HTTP_BAD_REQUEST:
-            response = await client.post(voice.base_url + path, json=body)
-        response.raise_for_status()
-        choice = response.json()["choices"][0]
+        response = await send_json("POST", url, TIMEOUT_SECONDS, body | logprobs)
+        if response.status == HTTP_BAD_REQUEST:
+            response = await send_json("POST", url, TIMEOUT_SECONDS, body)
+        choice = read_json(response)["choices"][0]
         text = choice["message"].get("content") if chat else choice["text"]
-    except (httpx.HTTPError, ValueError, LookupError, TypeError, AttributeError) as error:
+    except (TransportError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise ServerError(
-            f"{voice.base_url}: '{voice.model}' did not answer when base and adapter were compared ({error}). See the server's log."
+            f"{target.base_url}: '{target.model}' did not answer when base and adapter were compared ({error}). See the server's log."
         ) from error
     return _ProbeReply(str(text or ""), _first_token(choice.get("logprobs"), chat=chat))
 
@@ -111,7 +104,7 @@ def _first_token(logprobs: Any, *, chat: bool) -> dict[str, float]:
 
 
 def _difference(one: _ProbeReply, other: _ProbeReply) -> float:
-    """The largest difference of candidates both have; of those only one has, at least how far they are apart is not known."""
+    """The largest difference of the candidates that both replies list; infinite if they share none."""
     shared = one.first.keys() & other.first.keys()
     if not shared:
         return float("inf")

@@ -1,4 +1,4 @@
-"""HTTP through aiohttp: TLS, proxies and whatever else an address on the internet wants."""
+"""HTTP through aiohttp, for addresses that need TLS or a proxy."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Mapping
 import aiohttp
 from yarl import URL
 
+from evalsuite.endpoint.environment import tls_context
 from evalsuite.endpoint.transport import (
     CHECK_SECONDS,
     Address,
@@ -22,14 +23,20 @@ OK = 200
 
 
 class AiohttpTransport:
-    """Keep-alive connections to one address; `trust_env` lets HTTP_PROXY and the like decide the way."""
+    """Keep-alive connections to one address, through the proxy whose URL is `proxy` if there is one."""
 
     def __init__(
-        self, address: Address, headers: Mapping[str, str], connections: int, *, trust_env: bool
+        self, address: Address, headers: Mapping[str, str], connections: int, proxy: str | None = None
     ) -> None:
-        self._root = URL(f"{address.scheme}://{address.authority}")
-        connector = aiohttp.TCPConnector(limit=connections, keepalive_timeout=60, ttl_dns_cache=300)
-        self._session = aiohttp.ClientSession(connector=connector, headers=headers, trust_env=trust_env)
+        self._root = f"{address.scheme}://{address.authority}"
+        self._proxy = proxy
+        connector = aiohttp.TCPConnector(
+            limit=connections,
+            keepalive_timeout=60,
+            ttl_dns_cache=300,
+            ssl=tls_context() if address.scheme == "https" else True,
+        )
+        self._session = aiohttp.ClientSession(connector=connector, headers=headers)
 
     async def send(
         self,
@@ -50,10 +57,11 @@ class AiohttpTransport:
         try:
             async with self._session.request(
                 method,
-                self._root.with_path(path, encoded=True),
+                URL(self._root + path, encoded=True),
                 data=body,
                 timeout=aiohttp.ClientTimeout(total=timeout),
                 allow_redirects=False,
+                proxy=self._proxy,
             ) as response:
                 whole = await _read(response, on_chunk if response.status == OK else None)
                 headers = {name.lower(): value for name, value in response.headers.items()}
@@ -92,7 +100,7 @@ async def _read(response: aiohttp.ClientResponse, on_chunk: ChunkCallback | None
 
 
 def _describe_error(error: BaseException) -> str:
-    """An exception in words: some have none of their own."""
+    """A description of an exception; some have no message of their own."""
     if isinstance(error, ssl.SSLError):
         return f"TLS failed ({error.reason})"
     if isinstance(error, aiohttp.ClientConnectorError) and error.os_error.strerror:

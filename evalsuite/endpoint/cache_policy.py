@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 
-from evalsuite.endpoint.client import Answer, Ask
+from evalsuite.endpoint.answer import Answer, Ask
 from evalsuite.endpoint.reply_store import ReplyStore
 from evalsuite.endpoint.wire import Request
 from evalsuite.types import Reply

@@ -7,7 +7,8 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from evalsuite.endpoint.client import Answer, Endpoint
+from evalsuite.endpoint.answer import Answer
+from evalsuite.endpoint.client import Endpoint
 from evalsuite.endpoint.wire import Request
 
 

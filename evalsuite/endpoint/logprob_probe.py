@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from evalsuite.endpoint.client import Endpoint, RequestFailure
+from evalsuite.endpoint.answer import RequestFailure
+from evalsuite.endpoint.client import Endpoint
 from evalsuite.endpoint.wire import Generation, encode
 from evalsuite.errors import EndpointError, ServerError
 from evalsuite.types import LogprobPrompt, Message, Prompt

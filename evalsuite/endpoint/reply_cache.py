@@ -10,7 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evalsuite.endpoint.client import Ask, Endpoint
+from evalsuite.endpoint.answer import Ask
+from evalsuite.endpoint.client import Endpoint
 
 if TYPE_CHECKING:
     from evalsuite.endpoint.reply_store import ReplyStore
@@ -50,11 +51,11 @@ def wrap_with_cache(
     Who is asked: the fingerprint of what is served, the engine's own facts (versions, dtype, device, chat template), the
     fields each request carries, and what `/models` tells of it.
     """
-    if store is None or not endpoint.sends_temperature:
+    if store is None or not endpoint.capabilities.accepts_temperature:
         return None
     from evalsuite.endpoint.cache_policy import with_cache
 
-    identity = cache_identity(fingerprint, engine or {}, endpoint.fields, endpoint.told)
+    identity = cache_identity(fingerprint, engine or {}, endpoint.fields, endpoint.capabilities.model_details)
     return partial(with_cache, store=store, identity=identity)
 
 

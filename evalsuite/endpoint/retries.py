@@ -1,32 +1,46 @@
-"""What is tried again, how often, after how long: one object."""
+"""How a retry is decided: which failures are retried, how often and after how long.
+
+    what happened                                       failure       retried
+    connection refused or dropped                       connection    after a growing delay
+    HTTP 408, 409, 429 or 5xx                           status        after `Retry-After`, or a growing delay
+    HTTP 200 without a usable OpenAI reply              bad_reply     after a growing delay
+    no answer for far longer than others took           timeout       at once, at most twice (see `hang_detection`)
+    no answer before the sample's deadline              timeout       no
+    any other HTTP status                               rejected      no: the server read the request and refused it
+    reply without the log-probabilities it was sent for no_logprobs   no
+    HTTP 401, 403, 404 or a redirect before any success             no: `EndpointError` ends the run
+
+An attempt that may be retried raises `RetryableFailure`. `run_with_retries` tries again until the attempts of the
+`RetryPolicy` are used up or the sample's deadline would pass.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import math
 import random
 import time
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
+from time import perf_counter
+
+from evalsuite.endpoint.answer import Answer, RequestFailure
+from evalsuite.types import NO_TOKENS, TokenCounts
 
 JITTER = random.Random()
-"""Our own, so that a seed the user set for training is left alone."""
-HUNG_FACTOR = 10.0
-OVERTAKEN_PATIENCE_SECONDS = 2.0
-LEAST_PATIENCE_SECONDS = 5.0
-STALLED_PATIENCE_SECONDS = 10.0
-OVERTAKEN_BY = 20
-FEW_UNDER_WAY = 8
-KNOWN_AFTER_ANSWERS = 50
-MOST_HANGS = 2
+"""A generator of its own, so that a seed the user set for training is left alone."""
 RETRIED_STATUSES = frozenset({408, 409, 429})
+OVERLOAD_STATUSES = frozenset({429, 503, 529})
+"""Too many requests, service unavailable, and what some providers send when overloaded."""
 
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """Bounded attempts within a per-sample deadline over all of them.
+    """A limited number of attempts within one deadline.
 
-    `deadline`: seconds for one sample, waiting included. Delays double from `first_delay` to `max_delay`
-    seconds, with full jitter, unless the server says `Retry-After`.
+    `deadline`: seconds for one sample, delays included. Delays double from `first_delay` to `max_delay` seconds, with
+    jitter, unless the server sends `Retry-After`.
     """
 
     deadline: float
@@ -35,87 +49,88 @@ class RetryPolicy:
     max_delay: float = 20.0
 
     def retries_status(self, status: int) -> bool:
-        """Whether an HTTP status may pass when asked again: 408, 409, 429 and every 5xx."""
+        """Whether an HTTP status is retried: 408, 409, 429 and every 5xx."""
         return status in RETRIED_STATUSES or status >= 500
 
-    def delay(self, attempt: int, retry_after: str | None = None, *, hung: bool = False) -> float:
-        """Seconds to wait after the `attempt`-th try (from 1); none after a hung one, which has taken long enough."""
+    def delay(self, attempt: int, retry_after: float | None = None, *, hung: bool = False) -> float:
+        """Seconds to wait after attempt number `attempt` (from 1); none after a hung one, which took long enough.
+
+        `retry_after`: seconds that the server asked for.
+        """
         if hung:
             return 0.0
         own = JITTER.uniform(0.5, 1.0) * min(self.max_delay, self.first_delay * 2.0 ** (attempt - 1))
-        asked = retry_after_seconds(retry_after)
-        return own if asked is None else max(own, asked + JITTER.uniform(0.0, self.first_delay))
+        return own if retry_after is None else max(own, retry_after + JITTER.uniform(0.0, self.first_delay))
 
 
-class HangDetector:
-    """Which attempts are taken for hung: a lost request must not cost a sample all its time, nor the run its end.
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One attempt of a sample: its number (from 1), how many earlier ones hung, and when its time is up.
 
-    An attempt is hung when it takes ten times as long as the slowest answer so far, and also, at least,
-        two seconds    where requests that were sent later have been answered: it holds a place that others could use
-        five seconds   where few are under way, so that sending them again costs a server little
-        ten seconds    where many are and none is answered: the server as a whole stands still
-    After two such attempts a sample has what is left of its deadline, so that an answer that really takes so long is had in
-    the end; from then on it is the slowest, and others like it are waited for.
+    `deadline` is in seconds of `perf_counter`.
     """
 
-    def __init__(self, deadline: float) -> None:
-        self._deadline = deadline
-        self._renewed = -math.inf
-        self._known = 0
-        self._slowest = 0.0
-        self.answered = 0
-        self.under_way = 0
-
-    def begin(self, hangs: int, now: float) -> AttemptWatch:
-        """Watch an attempt sent `now` (seconds of a steady clock); `hangs` of the sample's before were hung."""
-        overtaken_at = self.answered + self.under_way + OVERTAKEN_BY
-        self.under_way += 1
-        return AttemptWatch(self, hangs, now, overtaken_at)
-
-    def note(self, watch: AttemptWatch, now: float) -> None:
-        """A watched attempt was answered."""
-        self.answered += 1
-        if watch.start >= self._renewed:
-            self._known += 1
-            self._slowest = max(self._slowest, now - watch.start)
-
-    def reset(self, now: float) -> None:
-        """Other work begins: how long answers took so far says nothing about it."""
-        self._renewed, self._known, self._slowest = now, 0, 0.0
-
-    def seconds(self, watch: AttemptWatch) -> float:
-        """How long an attempt is waited for at most; infinity where too little is known, and after two hangs."""
-        if watch.hangs >= MOST_HANGS or self._known < KNOWN_AFTER_ANSWERS:
-            return math.inf
-        return max(min(self._least(watch), self._deadline / 3), HUNG_FACTOR * self._slowest)
-
-    def _least(self, watch: AttemptWatch) -> float:
-        if self.answered >= watch.overtaken_at:
-            return OVERTAKEN_PATIENCE_SECONDS
-        return LEAST_PATIENCE_SECONDS if self.under_way <= FEW_UNDER_WAY else STALLED_PATIENCE_SECONDS
-
-
-@dataclass(slots=True)
-class AttemptWatch:
-    """One attempt; a transport asks it now and then whether it is hung."""
-
-    patience: HangDetector
+    number: int
     hangs: int
-    start: float
-    overtaken_at: int
-    """Once so many requests are answered, `OVERTAKEN_BY` of them were sent later than this one."""
-    hung: bool = False
+    deadline: float
 
-    def __call__(self) -> bool:
-        """Whether to wait no longer."""
-        self.hung = time.perf_counter() - self.start > self.patience.seconds(self)
-        return self.hung
+
+class RetryableFailure(Exception):
+    """An attempt failed in a way that may pass. `retry_after`: seconds that the server asked for."""
+
+    def __init__(self, failure: RequestFailure, retry_after: float | None = None) -> None:
+        self.failure = failure
+        self.retry_after = retry_after
+        super().__init__(failure.message)
+
+    @property
+    def is_overload(self) -> bool:
+        """Whether the server says that it is overloaded."""
+        return self.failure.status in OVERLOAD_STATUSES
+
+
+async def run_with_retries(
+    attempt: Callable[[Attempt], Awaitable[Answer]],
+    policy: RetryPolicy,
+    on_failure: Callable[[RetryableFailure], None],
+    on_retry: Callable[[], None],
+) -> Answer:
+    """Call `attempt` until it returns an answer, fails for good, or the policy says to stop. Raises `RequestFailure`.
+
+    `on_failure` hears of every failure that may pass, `on_retry` of every further attempt.
+    """
+    deadline = perf_counter() + policy.deadline
+    number, hangs, wasted = 0, 0, NO_TOKENS
+    while True:
+        number += 1
+        try:
+            answer = await attempt(Attempt(number, hangs, deadline))
+            return answer if wasted is NO_TOKENS else replace(answer, wasted=wasted)
+        except RequestFailure as final:
+            final.wasted = _add(wasted, final.wasted)
+            raise
+        except RetryableFailure as retryable:
+            failure = retryable.failure
+            failure.attempts = number
+            failure.wasted = wasted = _add(wasted, failure.wasted)
+            hung = failure.failure == "timeout"
+            hangs += hung
+            delay = policy.delay(number, retryable.retry_after, hung=hung)
+            on_failure(retryable)
+            if number >= policy.max_attempts or perf_counter() + delay >= deadline:
+                raise failure from None
+        on_retry()
+        await asyncio.sleep(delay)
+
+
+def _add(one: TokenCounts, other: TokenCounts) -> TokenCounts:
+    return one if other == NO_TOKENS else (one[0] + other[0], one[1] + other[1])
 
 
 def retry_after_seconds(value: str | None, sent: str | None = None) -> float | None:
-    """A `Retry-After` header, seconds or an HTTP date, as seconds from now; None when there is none.
+    """A `Retry-After` header (seconds or an HTTP date) as seconds from now; None if there is none.
 
-    A date counts from the one the server says it answered at (the header `Date`), since our clock may be another one.
+    A date is relative to `sent`, the response's `Date` header, since the server's clock may differ from ours.
     """
     if not value:
         return None
@@ -132,7 +147,7 @@ def retry_after_seconds(value: str | None, sent: str | None = None) -> float | N
 
 
 def _timestamp(sent: str | None) -> float:
-    """What a `Date` header says, else what our clock does."""
+    """The time in a `Date` header; our own clock if there is none."""
     try:
         return parsedate_to_datetime(sent).timestamp() if sent else time.time()
     except (TypeError, ValueError):

@@ -17,6 +17,7 @@ from evalsuite.backends import BACKENDS
 from evalsuite.backends.base import ServedModel
 from evalsuite.backends.machine import describe_machine
 from evalsuite.endpoint.cache_policy import KEY_BYTES, cache_key
+from evalsuite.endpoint.capabilities import EndpointCapabilities
 from evalsuite.endpoint.client import Endpoint
 from evalsuite.endpoint.reply_cache import cache_identity
 from evalsuite.endpoint.reply_store import ReplyStore
@@ -65,6 +66,11 @@ class ServerFacts:
         """See `ServedModel.engine`."""
         return dict(self.facts["served"])
 
+    @property
+    def capabilities(self) -> EndpointCapabilities:
+        """What the server was known to do."""
+        return EndpointCapabilities(model_details=self.models)
+
     def served(self, checkpoint: Checkpoint) -> ServedModel:
         """The variant as it was served, by nobody now."""
         return ServedModel(
@@ -80,7 +86,10 @@ def store_server_facts(
     if place:
         plan = state.work(checkpoint).logprob_plan
         told = ServerFacts(
-            state.facts(checkpoint), endpoint.fields, endpoint.told, plan.style.logprob if plan else None
+            state.facts(checkpoint),
+            endpoint.fields,
+            endpoint.capabilities.model_details,
+            plan.style.logprob if plan else None,
         )
         store.put_facts(place, asdict(told))
 

@@ -12,6 +12,7 @@ from evalsuite._util.event_loop import run_to_end
 from evalsuite.backends.base import ServedModel
 from evalsuite.config import RunConfig
 from evalsuite.data.spec import is_suite_spec
+from evalsuite.endpoint.probe import list_models
 from evalsuite.errors import EndpointError, EvalsuiteError, RunIncomplete
 from evalsuite.evaluation.executor import Asking
 from evalsuite.evaluation.results import (
@@ -159,7 +160,7 @@ async def _only_model(config: RunConfig) -> str:
     """What the endpoint serves, where it serves one model."""
     assert config.base_url
     async with model_endpoint(config, ServedModel(config.base_url, "")) as endpoint:
-        names = await endpoint.served_models()
+        names = list(await list_models(endpoint) or ())
     if names and len(names) == 1:
         return names[0]
     listed = f"It serves: {', '.join(names)}." if names else "It does not list its models."

@@ -24,7 +24,7 @@ from evalsuite.runs.plan import Judge
 from evalsuite.runs.progress import Progress
 from evalsuite.runs.resume import PreviousReplies
 from evalsuite.runs.work import Work
-from evalsuite.serving.endpoints import check_judge, check_model, judge_endpoint, model_endpoint
+from evalsuite.serving.endpoints import judge_endpoint, model_endpoint, probe_judge, probe_model
 from evalsuite.serving.placement import PlacedServer, group_servers
 from evalsuite.serving.variants import start
 from evalsuite.types import Party
@@ -147,8 +147,9 @@ class Asking:
     ) -> VariantSession:
         server = ExistingServer({checkpoint.name: told.served(checkpoint)})
         served = server.served[checkpoint.name]
-        endpoint = await stack.enter_async_context(model_endpoint(self.state.config, served))
-        endpoint.told = told.models
+        endpoint = await stack.enter_async_context(
+            model_endpoint(self.state.config, served, told.capabilities)
+        )
         for warning in self.state.record_cached(checkpoint, told.facts):
             logger.warning("%s", warning)
         work = self.state.work(checkpoint)
@@ -159,7 +160,7 @@ class Asking:
 
     async def _check_judge_reachable(self, judge: Judge) -> None:
         async with judge_endpoint(self.state.config, judge) as endpoint:
-            await check_judge(endpoint)
+            await probe_judge(endpoint)
 
     def _run_with_restart(self, group: Sequence[PlacedServer]) -> None:
         """Ask the variants of these servers; where one of them ends by itself, start all of them once more."""
@@ -234,7 +235,7 @@ class Asking:
         if self.state.is_recorded(checkpoint):
             return
         async with model_endpoint(self.state.config, served) as endpoint:
-            await check_model(endpoint, ())
+            await probe_model(endpoint, ())
         for warning in await self.state.record_server(checkpoint, served):
             logger.warning("%s", warning)
 
@@ -245,7 +246,7 @@ class Asking:
         endpoint = await stack.enter_async_context(model_endpoint(self.state.config, served))
         work = self.state.work(checkpoint)
         parties = await self._connect_parties(work.judge, endpoint, stack)
-        await check_model(endpoint, [plan for plan in work.plans if work.count_owed(plan)])
+        await probe_model(endpoint, [plan for plan in work.plans if work.count_owed(plan)])
         for warning in await self.state.record_server(checkpoint, served):
             logger.warning("%s", warning)
         await self._choose_logprob_form(checkpoint, endpoint, continues=served.continues_turns)
@@ -295,7 +296,7 @@ class Asking:
         parties: dict[Party, Endpoint] = {"model": endpoint, "judge": endpoint}
         if judge and judge.base_url:
             parties["judge"] = await stack.enter_async_context(judge_endpoint(self.state.config, judge))
-            await check_judge(parties["judge"])
+            await probe_judge(parties["judge"])
         return parties
 
     async def _choose_logprob_form(

@@ -253,7 +253,7 @@ def _publish_result(
     seconds = time.monotonic() - began
     manifest = manifest_of(result)
     about = {
-        **facts.recorded(),
+        **facts.to_json(),
         "result": {"form": found.form, "fingerprint": found.fingerprint},
         "seconds": round(seconds, 1),
     }

@@ -33,7 +33,7 @@ from evalsuite.runs.resume import PreviousReplies, reconcile
 from evalsuite.runs.run import Run
 from evalsuite.runs.schema import ErrorEntry, encode_line
 from evalsuite.runs.work import Job, Work, new_work
-from evalsuite.serving.endpoints import check_judge, judge_endpoint
+from evalsuite.serving.endpoints import judge_endpoint, probe_judge
 from evalsuite.tasks import KINDS
 from evalsuite.types import Party
 
@@ -165,7 +165,7 @@ async def _ask_judge(
     """Have the answers of a file judged."""
     assert work.judge
     async with judge_endpoint(config, work.judge) as endpoint:
-        await check_judge(endpoint)
+        await probe_judge(endpoint)
         wrap = wrap_with_cache(cache, endpoint, work.judge.fingerprint)
         cache_wrappers: dict[Party, Wrap] = {"judge": wrap} if wrap else {}
         with PreviousReplies(directory) as replies:

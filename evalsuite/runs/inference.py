@@ -16,7 +16,8 @@ from queue import SimpleQueue
 from time import perf_counter
 from typing import Literal, TypeAlias, get_args
 
-from evalsuite.endpoint.client import Answer, Ask, Endpoint, FailureClass, RequestFailure
+from evalsuite.endpoint.answer import Answer, Ask, FailureClass, RequestFailure
+from evalsuite.endpoint.client import Endpoint
 from evalsuite.endpoint.concurrency import Concurrency
 from evalsuite.endpoint.limiter import CombinedConcurrency, RequestLimiter
 from evalsuite.endpoint.wire import Request
@@ -193,7 +194,7 @@ class Inference:
         alone = len(self._endpoints) == 1
         self._concurrency = self._endpoints[0].concurrency if alone else CombinedConcurrency(self._endpoints)
         model = self.parties.get("model")
-        slots = model is not None and model.cache_per_slot
+        slots = model is not None and model.capabilities.cache_per_slot
         self._lanes = SlotQueues(lambda: self._concurrency.limit) if slots else None
         self._ask_of = {"model": _no_model}
         for party, endpoint in self.parties.items():

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import UNSET, Raw
 
 from evalsuite.data.pictures import has_pictures, without_pictures
-from evalsuite.endpoint.client import Answer, RequestFailure
+from evalsuite.endpoint.answer import Answer, RequestFailure
 from evalsuite.endpoint.wire import dumps
 from evalsuite.runs.plan import DatasetPlan
 from evalsuite.runs.schema import (

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from evalsuite._util.compact import OffsetSet
-from evalsuite.endpoint.client import Answer
+from evalsuite.endpoint.answer import Answer
 from evalsuite.runs.directory import RUN_FILE, RunDirectory
 from evalsuite.runs.journal import FinishedLine, Journal, LineIndex, compact_journal
 from evalsuite.runs.plan import DatasetPlan

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from evalsuite.endpoint.client import Answer
+from evalsuite.endpoint.answer import Answer
 from evalsuite.runs.schema import FollowUpEntry, SampleLine, TokenUsage
 from evalsuite.types import FollowUpReply, Party, TokenCounts
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from evalsuite.endpoint.client import Answer
+from evalsuite.endpoint.answer import Answer
 from evalsuite.endpoint.wire import Request
 from evalsuite.options.running import OnError
 from evalsuite.runs.aggregate import ScoreAggregate

@@ -13,9 +13,10 @@ from evalsuite._util.event_loop import run_to_end
 from evalsuite.backends.base import ServedModel, Server
 from evalsuite.config import DeployConfig
 from evalsuite.endpoint.likelihood_requests import build_request
+from evalsuite.endpoint.probe import find_model, probe_request
 from evalsuite.endpoint.wire import Generation
 from evalsuite.errors import ConfigError
-from evalsuite.serving.endpoints import check_model, model_endpoint
+from evalsuite.serving.endpoints import model_endpoint
 from evalsuite.serving.variants import ServingPlan, plan_serving, start
 from evalsuite.tasks.base import GREETING
 from evalsuite.types import Prompt
@@ -69,5 +70,5 @@ def _hold(
 async def _check(config: DeployConfig, served: ServedModel) -> None:
     """Its name is listed and one token comes; of a flat text, since a base model may have no chat template."""
     async with model_endpoint(config, served) as endpoint:
-        await check_model(endpoint, ())
-        await endpoint.probe(build_request(Prompt(text=GREETING), Generation(1)))
+        found = await find_model(endpoint)
+        await probe_request(endpoint, build_request(Prompt(text=GREETING), Generation(1)), found)

@@ -100,7 +100,7 @@ class ServedFacts:
         facts: dict[str, Any] = {"served": dict(served.engine)}
         warnings = [base_through_chat_warning(checkpoint, served)] if chat else []
         if live is not None:
-            facts["live"] = live.recorded()
+            facts["live"] = live.to_json()
             if live.identical:
                 warnings.append(identical_to_base_warning(checkpoint, live))
         if found := [warning for warning in warnings if warning]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import re
 import time
 from collections.abc import Callable, Mapping
@@ -15,6 +14,7 @@ import orjson
 
 from evalsuite.backends.process import ServerProcess
 from evalsuite.config import RunConfig
+from evalsuite.endpoint.environment import read_api_key
 from evalsuite.errors import RunIncomplete
 from evalsuite.suites.catalogue import find_benchmark
 from evalsuite.suites.jobs import OWN_FILE, SuiteJob
@@ -64,9 +64,9 @@ class Driver:
     def _environment(self) -> dict[str, str]:
         """Keys go this way only."""
         keys = {}
-        if self.config.base_url and (key := os.environ.get(self.config.api_key_env, "").strip()):
+        if self.config.base_url and (key := read_api_key(self.config.api_key_env)):
             keys["OPENAI_API_KEY"] = key
-        if self.config.judge_model and (key := os.environ.get(self.config.judge_api_key_env, "").strip()):
+        if self.config.judge_model and (key := read_api_key(self.config.judge_api_key_env)):
             keys["JUDGE_API_KEY"] = key
         return {**keys, "PYTHONUNBUFFERED": "1", "TOKENIZERS_PARALLELISM": "false"}
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -23,6 +22,7 @@ from evalsuite.errors import EvalsuiteError, ServerError
 logger = logging.getLogger(__name__)
 
 CHILD = "import sys; sys.path[:] = filter(None, sys.path); from evalsuite.training import adapter_server; adapter_server.main()"
+HTTP_OK = 200
 CONTROL_TIMEOUT_SECONDS = 120.0
 """Reading an adapter from a network disk takes a while."""
 NOT_TAKEN = (
@@ -68,31 +68,33 @@ def main() -> None:
 @contextmanager
 def adapter_on(config: RunConfig, adapter: Path) -> Iterator[None]:
     """The adapter is served under the configuration's model name inside. Raises `ServerError`."""
-    import httpx
+    from evalsuite.endpoint.environment import read_api_key
+    from evalsuite.endpoint.http import call
+    from evalsuite.endpoint.redaction import KeyRedactor
+    from evalsuite.endpoint.transport import Response, TransportError
+    from evalsuite.endpoint.wire import error_message
 
-    key = os.environ.get(config.api_key_env, "").strip()
+    key = read_api_key(config.api_key_env)
     headers = {"Authorization": f"Bearer {key}"} if key else {}
-    with httpx.Client(timeout=CONTROL_TIMEOUT_SECONDS, headers=headers) as client:
 
-        def control(verb: str, **body: str) -> httpx.Response:
-            return client.post(f"{config.base_url}/{verb}", json={"lora_name": config.model, **body})
+    def control(verb: str, **fields: str | None) -> Response:
+        body = {"lora_name": config.model, **fields}
+        return call("POST", f"{config.base_url}/{verb}", CONTROL_TIMEOUT_SECONDS, body, headers)
 
+    try:
+        control("unload_lora_adapter")  # left behind by a check that was killed
+        response = control("load_lora_adapter", lora_path=str(adapter))
+    except TransportError as error:
+        raise ServerError(f"{config.base_url} cannot be reached ({error}). Is the server running?") from error
+    if response.status != HTTP_OK:
+        words = error_message(KeyRedactor(key).raw(response.body))
+        raise ServerError(
+            f"{config.base_url} does not load {adapter}: HTTP {response.status}: {words} {NOT_TAKEN}"
+        )
+    try:
+        yield
+    finally:
         try:
-            control("unload_lora_adapter")  # what a check that was killed left behind
-            answer = control("load_lora_adapter", lora_path=str(adapter))
-        except httpx.HTTPError as error:
-            raise ServerError(
-                f"{config.base_url} cannot be reached ({error}). Is the server running?"
-            ) from error
-        if answer.status_code != httpx.codes.OK:
-            words = answer.text.strip()[:300].replace(key, "[key]") if key else answer.text.strip()[:300]
-            raise ServerError(
-                f"{config.base_url} does not load {adapter}: HTTP {answer.status_code}: {words} {NOT_TAKEN}"
-            )
-        try:
-            yield
-        finally:
-            try:
-                control("unload_lora_adapter")
-            except httpx.HTTPError as error:
-                logger.warning("%s could not be unloaded: %s", config.model, error)
+            control("unload_lora_adapter")
+        except TransportError as error:
+            logger.warning("%s could not be unloaded: %s", config.model, error)

@@ -7,15 +7,16 @@ conversation rendered by the server's chat template.
 from __future__ import annotations
 
 import asyncio
-import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from evalsuite._util.event_loop import run_to_end
-from evalsuite.endpoint.client import Endpoint, RequestFailure
+from evalsuite.endpoint.answer import RequestFailure
+from evalsuite.endpoint.client import Endpoint
 from evalsuite.endpoint.concurrency import FixedConcurrency
+from evalsuite.endpoint.environment import read_api_key
 from evalsuite.endpoint.likelihood_requests import ONE_TOKEN, build_request
 from evalsuite.endpoint.retries import RetryPolicy
 from evalsuite.types import Message, Prompt
@@ -91,7 +92,7 @@ class StepRewards:
         return [[next(rewards) for _ in found] for found in steps]
 
     async def _rewards(self, prompts: Sequence[Prompt]) -> list[float]:
-        key = os.environ.get(self.api_key_env, "").strip() or None
+        key = read_api_key(self.api_key_env)
         policy = RetryPolicy(self.timeout)
         async with Endpoint(
             self.base_url, self.model, policy, FixedConcurrency(self.batch_size), key

@@ -35,12 +35,14 @@ from mock_server import (
     truncated_json,
 )
 
-from evalsuite.endpoint import retries
+from evalsuite.endpoint import hang_detection
 from evalsuite.endpoint import socket_transport as direct
 from evalsuite.endpoint.aiohttp_transport import AiohttpTransport
-from evalsuite.endpoint.client import Answer as Answered
-from evalsuite.endpoint.client import Endpoint, RequestFailure
+from evalsuite.endpoint.answer import Answer as Answered
+from evalsuite.endpoint.answer import RequestFailure
+from evalsuite.endpoint.client import Endpoint
 from evalsuite.endpoint.concurrency import AdaptiveConcurrency, FixedConcurrency
+from evalsuite.endpoint.probe import find_model, probe_request
 from evalsuite.endpoint.retries import RetryPolicy, retry_after_seconds
 from evalsuite.endpoint.transport import Address, Transport
 from evalsuite.endpoint.wire import Generation, encode
@@ -61,7 +63,7 @@ def transport(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
     if request.param == "general":
 
         def through_aiohttp(root: Address, headers: Mapping[str, str], connections: int) -> Transport:
-            return AiohttpTransport(root, headers, connections, trust_env=False)
+            return AiohttpTransport(root, headers, connections)
 
         monkeypatch.setattr("evalsuite.endpoint.client.open_transport", through_aiohttp)
 
@@ -205,7 +207,7 @@ def test_a_rejected_request_is_not_asked_again_and_keeps_the_servers_words(statu
     with MockServer(lambda _: failing(status, "max_tokens is too large: 99999")) as server:
         found = failure(server)
     assert (found.failure, found.status, found.attempts) == ("rejected", status, 1)
-    assert found.repeatable
+    assert found.permanent
     assert "max_tokens is too large: 99999" in found.message
     assert server.total == 1
 
@@ -233,7 +235,7 @@ def test_attempts_are_bounded_and_the_last_failure_is_told() -> None:
 def test_a_redirect_is_told_with_its_target_and_not_followed() -> None:
     moved = Answer(b"", 308, headers={"Location": "https://elsewhere.example/v1"})
     with MockServer(lambda _: moved, models_answer=moved) as server:
-        for do in (lambda: ask(server), lambda: within(server, lambda endpoint: endpoint.check_model())):
+        for do in (lambda: ask(server), lambda: within(server, find_model)):
             with pytest.raises(EndpointError, match=r"HTTP 308.*https://elsewhere\.example/v1"):
                 do()
 
@@ -291,9 +293,9 @@ def test_a_retry_after_beyond_the_deadline_is_not_waited_for() -> None:
 
 def test_retry_after_as_a_date_counts_from_now() -> None:
     soon = format_datetime(datetime.now(timezone.utc) + timedelta(seconds=100), usegmt=True)
-    assert 90 < QUICK.delay(1, soon) <= 100 + QUICK.first_delay
+    assert 90 < QUICK.delay(1, retry_after_seconds(soon)) <= 100 + QUICK.first_delay
     past = format_datetime(datetime.now(timezone.utc) - timedelta(days=1), usegmt=True)
-    assert 0 < QUICK.delay(1, past) <= QUICK.max_delay
+    assert 0 < QUICK.delay(1, retry_after_seconds(past)) <= QUICK.max_delay
 
 
 def test_retry_after_as_a_date_counts_from_the_servers_clock_where_it_tells_it() -> None:
@@ -312,14 +314,14 @@ def test_retry_after_as_a_date_counts_from_the_servers_clock_where_it_tells_it()
 @pytest.mark.parametrize("header", ["0", "-1", "nan", "inf"])
 def test_a_server_cannot_make_us_ask_again_without_a_pause(header: str) -> None:
     policy = RetryPolicy(10.0, first_delay=1.0, max_delay=4.0)
-    assert 2.0 <= policy.delay(3, header) <= 4.0
+    assert 2.0 <= policy.delay(3, retry_after_seconds(header)) <= 4.0
 
 
 @pytest.mark.parametrize("header", [None, "", "soon", "12 parsecs", "Mon, 99 Foo 2020"])
 def test_an_unreadable_retry_after_leaves_the_ordinary_delay(header: str | None) -> None:
     policy = RetryPolicy(10.0, first_delay=1.0, max_delay=4.0)
     for attempt, longest in ((1, 1.0), (2, 2.0), (3, 4.0), (9, 4.0)):
-        assert longest / 2 <= policy.delay(attempt, header) <= longest
+        assert longest / 2 <= policy.delay(attempt, retry_after_seconds(header)) <= longest
 
 
 @pytest.mark.parametrize("silence", [hanging(), dripping()], ids=["hang", "drip"])
@@ -334,14 +336,14 @@ def test_silence_and_slow_drip_end_at_the_deadline(silence: Answer, stream: bool
 def test_a_hung_request_is_asked_again_once_others_show_how_fast_the_server_is(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(retries, "LEAST_PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr(hang_detection, "LEAST_PATIENCE_SECONDS", 0.2)
     policy = RetryPolicy(deadline=WAIT_SECONDS, first_delay=0.0, max_delay=0.0)
 
     def behave(asked: Asked) -> Answer:
         return hanging() if asked.prompt == "hung" and asked.nth == 1 else reply()
 
     async def ask_many(endpoint: Endpoint) -> Answered:
-        for number in range(retries.KNOWN_AFTER_ANSWERS):
+        for number in range(hang_detection.KNOWN_AFTER_ANSWERS):
             await endpoint.ask(
                 encode(Prompt(messages=[{"role": "user", "content": str(number)}]), Generation(1))
             )
@@ -354,7 +356,7 @@ def test_a_hung_request_is_asked_again_once_others_show_how_fast_the_server_is(
 
 
 def test_other_failures_do_not_use_up_the_patience_for_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retries, "LEAST_PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr(hang_detection, "LEAST_PATIENCE_SECONDS", 0.2)
     monkeypatch.setattr(direct, "CHECK_SECONDS", 0.05)
     policy = RetryPolicy(deadline=WAIT_SECONDS, first_delay=0.0, max_delay=0.0)
     unlucky = {1: failing(500), 2: failing(429), 3: hanging(), 4: hanging()}
@@ -363,7 +365,7 @@ def test_other_failures_do_not_use_up_the_patience_for_hangs(monkeypatch: pytest
         return unlucky.get(asked.nth, reply()) if asked.prompt == "unlucky" else reply()
 
     async def ask_many(endpoint: Endpoint) -> Answered:
-        for text in (*map(str, range(retries.KNOWN_AFTER_ANSWERS)), "unlucky"):
+        for text in (*map(str, range(hang_detection.KNOWN_AFTER_ANSWERS)), "unlucky"):
             answer = await endpoint.ask(
                 encode(Prompt(messages=[{"role": "user", "content": text}]), Generation(1))
             )
@@ -376,7 +378,7 @@ def test_other_failures_do_not_use_up_the_patience_for_hangs(monkeypatch: pytest
 def test_a_request_that_hung_before_anything_was_known_is_asked_again_too(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(retries, "OVERTAKEN_PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr(hang_detection, "OVERTAKEN_PATIENCE_SECONDS", 0.2)
     monkeypatch.setattr(direct, "CHECK_SECONDS", 0.05)
     policy = RetryPolicy(deadline=WAIT_SECONDS, first_delay=0.0, max_delay=0.0)
 
@@ -389,7 +391,7 @@ def test_a_request_that_hung_before_anything_was_known_is_asked_again_too(
         )
         while not endpoint.traffic.in_flight:
             await asyncio.sleep(0)
-        for number in range(retries.KNOWN_AFTER_ANSWERS):
+        for number in range(hang_detection.KNOWN_AFTER_ANSWERS):
             await endpoint.ask(
                 encode(Prompt(messages=[{"role": "user", "content": str(number)}]), Generation(1))
             )
@@ -399,52 +401,52 @@ def test_a_request_that_hung_before_anything_was_known_is_asked_again_too(
         assert within(server, ask_hung_first, policy).attempts == 2
 
 
-def patience_after(seconds: float, deadline: float = 600.0) -> retries.HangDetector:
+def detector_after(seconds: float, deadline: float = 600.0) -> hang_detection.HangDetector:
     """That of a server which took so long for each of as many answers as it takes to know it."""
-    patience = retries.HangDetector(deadline)
-    for _ in range(retries.KNOWN_AFTER_ANSWERS):
-        watch = patience.begin(0, 0.0)
-        assert patience.seconds(watch) == math.inf
-        patience.under_way -= 1
-        patience.note(watch, seconds)
-    return patience
+    detector = hang_detection.HangDetector(deadline)
+    for _ in range(hang_detection.KNOWN_AFTER_ANSWERS):
+        watch = detector.begin(0, 0.0)
+        assert detector.limit(watch) == math.inf
+        detector.end()
+        detector.record_answer(watch, seconds)
+    return detector
 
 
 def test_patience_begins_with_enough_answers_and_ends_with_the_second_hang() -> None:
-    patience = patience_after(7.0)
-    assert [patience.seconds(patience.begin(hangs, 0.0)) for hangs in (0, 1, 2)] == [70.0, 70.0, math.inf]
+    detector = detector_after(7.0)
+    assert [detector.limit(detector.begin(hangs, 0.0)) for hangs in (0, 1, 2)] == [70.0, 70.0, math.inf]
 
 
 def test_a_server_that_stands_still_has_more_time_than_a_request_that_later_ones_overtook() -> None:
-    patience = patience_after(0.1)
-    *earlier, waiting = (patience.begin(0, 0.0) for _ in range(retries.FEW_UNDER_WAY + 1))
+    detector = detector_after(0.1)
+    *earlier, waiting = (detector.begin(0, 0.0) for _ in range(hang_detection.FEW_UNDER_WAY + 1))
     for watch in earlier:
-        patience.note(watch, 0.1)
-    for _ in range(retries.OVERTAKEN_BY):
-        later = patience.begin(0, 0.0)
-        assert patience.seconds(waiting) == retries.STALLED_PATIENCE_SECONDS
-        patience.note(later, 0.1)
-    assert patience.seconds(waiting) == retries.OVERTAKEN_PATIENCE_SECONDS
+        detector.record_answer(watch, 0.1)
+    for _ in range(hang_detection.OVERTAKEN_BY):
+        later = detector.begin(0, 0.0)
+        assert detector.limit(waiting) == hang_detection.STALLED_PATIENCE_SECONDS
+        detector.record_answer(later, 0.1)
+    assert detector.limit(waiting) == hang_detection.OVERTAKEN_PATIENCE_SECONDS
 
 
 def test_few_requests_are_sent_again_soon_since_that_costs_a_server_little() -> None:
-    patience = patience_after(0.1)
-    waiting = [patience.begin(0, 0.0) for _ in range(retries.FEW_UNDER_WAY)]
-    assert {patience.seconds(watch) for watch in waiting} == {retries.LEAST_PATIENCE_SECONDS}
+    detector = detector_after(0.1)
+    waiting = [detector.begin(0, 0.0) for _ in range(hang_detection.FEW_UNDER_WAY)]
+    assert {detector.limit(watch) for watch in waiting} == {hang_detection.LEAST_PATIENCE_SECONDS}
 
 
 def test_patience_leaves_time_for_three_attempts_of_a_short_deadline() -> None:
-    patience = patience_after(0.1, deadline=3.0)
-    assert patience.seconds(patience.begin(0, 0.0)) == 1.0
+    detector = detector_after(0.1, deadline=3.0)
+    assert detector.limit(detector.begin(0, 0.0)) == 1.0
 
 
 def test_answers_of_another_dataset_say_nothing_of_how_long_to_wait() -> None:
-    patience = patience_after(0.1)
-    late = patience.begin(0, 0.0)
-    patience.reset(now=1.0)
-    for _ in range(retries.KNOWN_AFTER_ANSWERS):
-        patience.note(late, 0.1)  # asked before the change
-    assert patience.seconds(patience.begin(0, 2.0)) == math.inf
+    detector = detector_after(0.1)
+    late = detector.begin(0, 0.0)
+    detector.reset(now=1.0)
+    for _ in range(hang_detection.KNOWN_AFTER_ANSWERS):
+        detector.record_answer(late, 0.1)  # asked before the change
+    assert detector.limit(detector.begin(0, 2.0)) == math.inf
 
 
 def test_after_a_hang_the_request_is_sent_again_at_once() -> None:
@@ -584,7 +586,8 @@ def test_a_model_that_wants_the_newer_name_of_the_token_limit_gets_it() -> None:
     request = encode(prompt, Generation(16))
 
     async def probe_and_ask(endpoint: Endpoint) -> str:
-        await endpoint.probe(encode(Prompt(messages=[{"role": "user", "content": PROBE}]), Generation(1)))
+        greeting = encode(Prompt(messages=[{"role": "user", "content": PROBE}]), Generation(1))
+        endpoint.capabilities = await probe_request(endpoint, greeting)
         return (await endpoint.ask(request)).reply.text
 
     with MockServer(openai) as server:
@@ -599,31 +602,31 @@ def test_a_model_that_wants_the_newer_name_of_the_token_limit_gets_it() -> None:
 def test_an_unreachable_address_is_a_server_error() -> None:
     url = f"http://127.0.0.1:{closed_port()}/v1"
     with pytest.raises(ServerError, match="Is the server running"):
-        within(url, lambda endpoint: endpoint.check_model())
+        within(url, find_model)
     assert failure(url).failure == "connection"
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:99999/v1", "http://[::1/v1"])
 def test_an_impossible_address_is_refused(url: str) -> None:
     with pytest.raises(EndpointError, match="--base-url"):
-        within(url, lambda endpoint: endpoint.check_model())
+        within(url, find_model)
 
 
 def test_a_wrong_model_name_lists_what_is_served() -> None:
     with MockServer(models=["base", "sft"]) as server, pytest.raises(EndpointError, match="base, sft"):
-        within(server, lambda endpoint: endpoint.check_model())
+        within(server, find_model)
 
 
 def test_many_served_models_are_not_all_listed() -> None:
     with MockServer(models=[f"m{n}" for n in range(500)]) as server, pytest.raises(EndpointError) as caught:
-        within(server, lambda endpoint: endpoint.check_model())
+        within(server, find_model)
     assert len(str(caught.value)) < 400
 
 
 @pytest.mark.parametrize("answer", [failing(404), document({"ok": True}), document([]), failing(500)])
 def test_a_server_without_a_model_list_is_taken(answer: Answer) -> None:
     with MockServer(models_answer=answer) as server:
-        within(server, lambda endpoint: endpoint.check_model())
+        within(server, find_model)
 
 
 @pytest.mark.parametrize("status", [200, 404])
@@ -632,17 +635,17 @@ def test_a_web_site_is_no_endpoint(status: int) -> None:
         MockServer(models_answer=html(status)) as server,
         pytest.raises(EndpointError, match="usually ends in /v1"),
     ):
-        within(server, lambda endpoint: endpoint.check_model())
+        within(server, find_model)
 
 
 def test_a_probe_that_is_rejected_is_the_users_to_mend_and_one_that_fails_the_servers() -> None:
     probe = encode(Prompt(messages=[{"role": "user", "content": "Hello"}]), Generation(1))
     with MockServer(lambda _: failing(400, "no chat template")) as server:
         with pytest.raises(EndpointError, match=r"no chat template.*--completions"):
-            within(server, lambda endpoint: endpoint.probe(probe))
+            within(server, lambda endpoint: probe_request(endpoint, probe))
         server.behave = lambda _: failing(500, "boom")
         with pytest.raises(ServerError, match="boom"):
-            within(server, lambda endpoint: endpoint.probe(probe))
+            within(server, lambda endpoint: probe_request(endpoint, probe))
 
 
 # ---------------------------------------------------------------- the key
@@ -670,7 +673,7 @@ def test_the_key_is_in_no_message_about_the_model_list() -> None:
         Answer(b"", 302, headers={"Location": f"http://elsewhere/?key={KEY}"}),
     ):
         with MockServer(models_answer=answer) as server, pytest.raises(EndpointError) as caught:
-            within(server, lambda endpoint: endpoint.check_model(), api_key=KEY)
+            within(server, find_model, api_key=KEY)
         assert "sk-" not in str(caught.value)
 
 

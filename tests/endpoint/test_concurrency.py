@@ -80,7 +80,7 @@ def test_other_work_is_measured_anew() -> None:
 
 
 @given(
-    st.lists(st.sampled_from(["finished", "overloaded", "renew"]), max_size=300),
+    st.lists(st.sampled_from(["record_answer", "record_overload", "reset"]), max_size=300),
     st.integers(1, 300),
     st.integers(1, 300),
     st.floats(0, 10),
@@ -90,7 +90,7 @@ def test_it_stays_between_one_and_its_ceiling_whatever_happens(
 ) -> None:
     concurrency = AdaptiveConcurrency(start, most)
     for number, event in enumerate(events):
-        if event == "finished":
+        if event == "record_answer":
             concurrency.record_answer(number * seconds)
         else:
             getattr(concurrency, event)()

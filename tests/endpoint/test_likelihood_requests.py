@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from mock_server import MODEL, MockServer, completion, measuring, ordinary, rewarding
 
 from evalsuite._util.event_loop import run_to_end
-from evalsuite.endpoint.client import Endpoint, RequestFailure
+from evalsuite.endpoint.answer import RequestFailure
+from evalsuite.endpoint.client import Endpoint
 from evalsuite.endpoint.concurrency import FixedConcurrency
 from evalsuite.endpoint.likelihood_requests import (
     LEAST_LOGPROB,
@@ -114,7 +115,7 @@ def test_a_server_that_ignores_it_is_asked_once_and_refused():
         with MockServer(ordinary) as server, pytest.raises(RequestFailure) as caught:
             ask(server, build_request(prompt, SETTINGS))
         assert "ignores" in caught.value.message
-        assert caught.value.repeatable
+        assert caught.value.permanent
         assert len(server.requests) == 1
 
 

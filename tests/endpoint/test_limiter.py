@@ -9,7 +9,8 @@ from typing import Any, cast
 from mock_server import MODEL, WAIT_SECONDS, MockServer, hanging, ordinary
 
 from evalsuite._util.event_loop import run_to_end
-from evalsuite.endpoint.client import Answer, Endpoint
+from evalsuite.endpoint.answer import Answer
+from evalsuite.endpoint.client import Endpoint
 from evalsuite.endpoint.concurrency import FixedConcurrency
 from evalsuite.endpoint.limiter import CombinedConcurrency, RequestLimiter
 from evalsuite.endpoint.retries import RetryPolicy
@@ -25,7 +26,7 @@ class Limit:
         self.most = 64
         self.renewed = 0
 
-    def finished(self, now: float) -> None:
+    def record_answer(self, now: float) -> None:
         """Nothing to learn."""
 
     def record_overload(self) -> None:

@@ -30,10 +30,10 @@ folder, name, count = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 store = ReplyStore(folder)
 for number in range(count):
     store.find(b"%d" % number)
-    store.keep(b"%d" % number, Reply("reply %d" % number, finish_reason="stop"))
-    store.keep(f"{name}-{number}".encode(), Reply(name))
+    store.put(b"%d" % number, Reply("reply %d" % number, finish_reason="stop"))
+    store.put(f"{name}-{number}".encode(), Reply(name))
 store.close()
-print(*store.complaints())
+print(*store.problems())
 """
 
 

@@ -24,8 +24,9 @@ from run_helpers import arguments, numbered, write_qa
 from evalsuite.endpoint import aiohttp_transport as general
 from evalsuite.endpoint import socket_transport as direct
 from evalsuite.endpoint.aiohttp_transport import AiohttpTransport
+from evalsuite.endpoint.http import open_transport
 from evalsuite.endpoint.socket_transport import SocketTransport
-from evalsuite.endpoint.transport import Address, Response, TransportError, open_transport
+from evalsuite.endpoint.transport import Address, Response, TransportError
 
 T = TypeVar("T")
 PLAIN = b"HTTP/1.1 200 OK\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: 5\r\n\r\nhello"
@@ -395,7 +396,7 @@ def test_a_request_that_is_hung_ends_before_its_time(transport: str, monkeypatch
             address = direct_one._address
             chosen: SocketTransport | AiohttpTransport = direct_one
             if transport == "general":
-                chosen = AiohttpTransport(address, {}, 1, trust_env=False)
+                chosen = AiohttpTransport(address, {}, 1)
             with pytest.raises(asyncio.TimeoutError):
                 await chosen.send("POST", "/v1/x", b"{}", WAIT_SECONDS, hung=hung)
             await chosen.close()
