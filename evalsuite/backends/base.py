@@ -14,7 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Protocol
 
-from evalsuite.endpoint.transport import Transport
+from evalsuite._util.http.transport import Transport
 from evalsuite.models.checkpoint import Checkpoint, short_name
 
 NO_VARIABLES: Mapping[str, str] = MappingProxyType({})

@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from evalsuite._util.http.transport import TransportError
 from evalsuite.backends.base import (
     NO_VARIABLES,
     Availability,
@@ -26,7 +27,6 @@ from evalsuite.backends.base import (
 from evalsuite.backends.interpreters import installed, interpreter, variable
 from evalsuite.backends.ports import HOST, LAST_PORT, reserved_port
 from evalsuite.backends.process import ProcessServer, ServerProcess
-from evalsuite.endpoint.transport import TransportError
 from evalsuite.errors import CheckpointError, ConfigError, ServerError
 from evalsuite.models.checkpoint import Checkpoint
 from evalsuite.models.templates import TEMPLATE_FILE, find_template, template_hash
@@ -251,7 +251,7 @@ def build_served(engine: EngineCommand, checkpoint: Checkpoint, base: ServedMode
 
 def list_served_names(url: str) -> frozenset[str]:
     """The names in a server's `/models`; none while it does not answer."""
-    from evalsuite.endpoint.http import call, read_json  # what only a server of ours needs
+    from evalsuite._util.http.calls import call, read_json  # what only a server of ours needs
 
     try:
         found = read_json(call("GET", f"{url}/models", ANSWER_TIMEOUT_SECONDS))

@@ -7,12 +7,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from evalsuite._util.http.calls import call, read_json
+from evalsuite._util.http.transport import TransportError
 from evalsuite.backends.llamacpp import INSTALL, LlamaCppBackend
 from evalsuite.conversion.fidelity import Reading
 from evalsuite.conversion.scripts.reading import ANSWER_TOKENS, CANDIDATES, QUESTION, TEXTS
 from evalsuite.conversion.staging import Worker
-from evalsuite.endpoint.http import call, read_json
-from evalsuite.endpoint.transport import TransportError
 from evalsuite.errors import ServerError
 from evalsuite.models.checkpoint import Checkpoint
 

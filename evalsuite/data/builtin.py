@@ -115,8 +115,8 @@ def _sibling_paths(target: str) -> Iterator[str]:
 
 
 def _fetch(dataset: BuiltinDataset) -> None:
-    from evalsuite.endpoint.http import download  # only to fetch a dataset for the first time
-    from evalsuite.endpoint.transport import TransportError
+    from evalsuite._util.http.calls import download  # only to fetch a dataset for the first time
+    from evalsuite._util.http.transport import TransportError
 
     target = dataset.path()
     assert dataset.url

@@ -13,8 +13,8 @@ from typing import Any, Literal
 
 import orjson
 
-from evalsuite.endpoint.http import read_json, send_json
-from evalsuite.endpoint.transport import TransportError
+from evalsuite._util.http.calls import read_json, send_json
+from evalsuite._util.http.transport import TransportError
 from evalsuite.endpoint.wire import Generation, dumps, encode
 from evalsuite.errors import ServerError
 from evalsuite.types import Prompt

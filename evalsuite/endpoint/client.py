@@ -13,11 +13,12 @@ from time import perf_counter
 from types import TracebackType
 from typing import Any, NoReturn
 
+from evalsuite._util.http.calls import JSON_TYPE, USER_AGENT, open_transport
+from evalsuite._util.http.transport import Address, Response, Transport, TransportError
 from evalsuite.endpoint.answer import Answer, FailureClass, RequestFailure
 from evalsuite.endpoint.capabilities import EndpointCapabilities
 from evalsuite.endpoint.concurrency import Concurrency
 from evalsuite.endpoint.hang_detection import AttemptWatch, HangDetector
-from evalsuite.endpoint.http import JSON_TYPE, USER_AGENT, open_transport
 from evalsuite.endpoint.likelihood_requests import CLASSIFY_PATH, MissingMeasurement, read_measurement
 from evalsuite.endpoint.redaction import KeyRedactor
 from evalsuite.endpoint.retries import (
@@ -27,7 +28,6 @@ from evalsuite.endpoint.retries import (
     retry_after_seconds,
     run_with_retries,
 )
-from evalsuite.endpoint.transport import Address, Response, Transport, TransportError
 from evalsuite.endpoint.wire import (
     PATHS,
     Api,

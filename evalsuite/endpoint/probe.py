@@ -17,10 +17,10 @@ from typing import Any
 
 import orjson
 
+from evalsuite._util.http.transport import TransportError
 from evalsuite.endpoint.answer import RequestFailure
 from evalsuite.endpoint.capabilities import EndpointCapabilities
 from evalsuite.endpoint.client import OK, Endpoint
-from evalsuite.endpoint.transport import TransportError
 from evalsuite.endpoint.wire import Request, TokenLimit, quote_start
 from evalsuite.errors import EndpointError, ServerError
 

@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 
+from evalsuite._util.http.environment import read_api_key
 from evalsuite.backends.base import ServedModel
 from evalsuite.config import RunConfig
 from evalsuite.endpoint.capabilities import EndpointCapabilities
 from evalsuite.endpoint.client import UNVERIFIED, Endpoint
 from evalsuite.endpoint.concurrency import AdaptiveConcurrency, Concurrency, FixedConcurrency
-from evalsuite.endpoint.environment import read_api_key
 from evalsuite.endpoint.likelihood_requests import build_request
 from evalsuite.endpoint.probe import find_model, probe_request, probe_without_temperature
 from evalsuite.endpoint.retries import RetryPolicy

@@ -12,9 +12,9 @@ from typing import Any
 
 import orjson
 
+from evalsuite._util.http.environment import read_api_key
 from evalsuite.backends.process import ServerProcess
 from evalsuite.config import RunConfig
-from evalsuite.endpoint.environment import read_api_key
 from evalsuite.errors import RunIncomplete
 from evalsuite.suites.catalogue import find_benchmark
 from evalsuite.suites.jobs import OWN_FILE, SuiteJob

@@ -68,10 +68,10 @@ def main() -> None:
 @contextmanager
 def adapter_on(config: RunConfig, adapter: Path) -> Iterator[None]:
     """The adapter is served under the configuration's model name inside. Raises `ServerError`."""
-    from evalsuite.endpoint.environment import read_api_key
-    from evalsuite.endpoint.http import call
+    from evalsuite._util.http.calls import call
+    from evalsuite._util.http.environment import read_api_key
+    from evalsuite._util.http.transport import Response, TransportError
     from evalsuite.endpoint.redaction import KeyRedactor
-    from evalsuite.endpoint.transport import Response, TransportError
     from evalsuite.endpoint.wire import error_message
 
     key = read_api_key(config.api_key_env)

@@ -21,6 +21,7 @@ from typing import Any
 import orjson
 import torch
 
+from evalsuite._util.http.transport import ChunkCallback, HungCheck, Response
 from evalsuite.backends.base import (
     NO_VARIABLES,
     Availability,
@@ -32,7 +33,6 @@ from evalsuite.backends.transformers_server.model import NamedModel
 from evalsuite.backends.transformers_server.request_parser import HTTP_BAD_REQUEST, InvalidRequest
 from evalsuite.backends.transformers_server.requests import GenerationRequest, parse_request, read_body
 from evalsuite.backends.transformers_server.rows import Row, TextChunk
-from evalsuite.endpoint.transport import ChunkCallback, HungCheck, Response
 from evalsuite.models.checkpoint import Checkpoint
 from evalsuite.serving.server_plan import ServerPlan
 from evalsuite.serving.variants import ServingPlan

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from evalsuite._util.event_loop import run_to_end
+from evalsuite._util.http.environment import read_api_key
 from evalsuite.endpoint.answer import RequestFailure
 from evalsuite.endpoint.client import Endpoint
 from evalsuite.endpoint.concurrency import FixedConcurrency
-from evalsuite.endpoint.environment import read_api_key
 from evalsuite.endpoint.likelihood_requests import ONE_TOKEN, build_request
 from evalsuite.endpoint.retries import RetryPolicy
 from evalsuite.types import Message, Prompt

@@ -35,16 +35,16 @@ from mock_server import (
     truncated_json,
 )
 
+from evalsuite._util.http import socket_transport as direct
+from evalsuite._util.http.aiohttp_transport import AiohttpTransport
+from evalsuite._util.http.transport import Address, Transport
 from evalsuite.endpoint import hang_detection
-from evalsuite.endpoint import socket_transport as direct
-from evalsuite.endpoint.aiohttp_transport import AiohttpTransport
 from evalsuite.endpoint.answer import Answer as Answered
 from evalsuite.endpoint.answer import RequestFailure
 from evalsuite.endpoint.client import Endpoint
 from evalsuite.endpoint.concurrency import AdaptiveConcurrency, FixedConcurrency
 from evalsuite.endpoint.probe import find_model, probe_request
 from evalsuite.endpoint.retries import RetryPolicy, retry_after_seconds
-from evalsuite.endpoint.transport import Address, Transport
 from evalsuite.endpoint.wire import Generation, encode
 from evalsuite.errors import EndpointError, ServerError
 from evalsuite.types import Prompt

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 import aiohttp
 from yarl import URL
 
-from evalsuite.endpoint.environment import tls_context
-from evalsuite.endpoint.transport import (
+from evalsuite._util.http.environment import tls_context
+from evalsuite._util.http.transport import (
     CHECK_SECONDS,
     Address,
     ChunkCallback,

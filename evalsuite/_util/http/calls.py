@@ -15,9 +15,8 @@ from urllib.parse import urljoin
 import orjson
 
 from evalsuite._util.event_loop import run_to_end
-from evalsuite.endpoint.environment import find_proxy
-from evalsuite.endpoint.transport import Address, Response, Transport, TransportError
-from evalsuite.endpoint.wire import error_message
+from evalsuite._util.http.environment import find_proxy
+from evalsuite._util.http.transport import Address, Response, Transport, TransportError
 
 JSON_TYPE = "application/json"
 USER_AGENT = "evalsuite"
@@ -33,10 +32,10 @@ def open_transport(address: Address, headers: Mapping[str, str], connections: in
     """
     proxy = find_proxy(address)
     if address.scheme == "http" and proxy is None:
-        from evalsuite.endpoint.socket_transport import SocketTransport
+        from evalsuite._util.http.socket_transport import SocketTransport
 
         return SocketTransport(address, headers)
-    from evalsuite.endpoint.aiohttp_transport import AiohttpTransport
+    from evalsuite._util.http.aiohttp_transport import AiohttpTransport
 
     return AiohttpTransport(address, headers, connections, proxy)
 
@@ -83,7 +82,7 @@ async def send_json(
 def read_json(response: Response) -> Any:
     """The content of a JSON response. Raises `TransportError` for another HTTP status, `ValueError` for broken JSON."""
     if response.status != OK:
-        raise TransportError(f"HTTP {response.status}: {error_message(response.body)}")
+        raise TransportError(f"HTTP {response.status}")
     return orjson.loads(response.body)
 
 

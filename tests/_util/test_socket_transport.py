@@ -21,12 +21,12 @@ from hypothesis import strategies as st
 from mock_server import WAIT_SECONDS, MockServer
 from run_helpers import arguments, numbered, write_qa
 
-from evalsuite.endpoint import aiohttp_transport as general
-from evalsuite.endpoint import socket_transport as direct
-from evalsuite.endpoint.aiohttp_transport import AiohttpTransport
-from evalsuite.endpoint.http import open_transport
-from evalsuite.endpoint.socket_transport import SocketTransport
-from evalsuite.endpoint.transport import Address, Response, TransportError
+from evalsuite._util.http import aiohttp_transport as general
+from evalsuite._util.http import socket_transport as direct
+from evalsuite._util.http.aiohttp_transport import AiohttpTransport
+from evalsuite._util.http.calls import open_transport
+from evalsuite._util.http.socket_transport import SocketTransport
+from evalsuite._util.http.transport import Address, Response, TransportError
 
 T = TypeVar("T")
 PLAIN = b"HTTP/1.1 200 OK\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: 5\r\n\r\nhello"

@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import httptools
 
-from evalsuite.endpoint.transport import (
+from evalsuite._util.http.transport import (
     CHECK_SECONDS,
     Address,
     ChunkCallback,

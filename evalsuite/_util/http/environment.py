@@ -14,7 +14,7 @@ import ssl
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from evalsuite.endpoint.transport import Address
+    from evalsuite._util.http.transport import Address
 
 LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
 BUNDLE_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
