@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from evalsuite.cli.help import SectionedCommand
+
 if TYPE_CHECKING:
-    from evalsuite.runs.plan import DatasetPlan
+    from evalsuite.evaluation.validate import CheckedDataset
 
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command()(validate)
+    app.command(cls=SectionedCommand)(validate)
 
 
 def validate(
@@ -23,46 +25,33 @@ def validate(
 ) -> None:
     """Check data files row by row.
 
-    Every bad row is listed as file:line: what is wrong; what was expected. Exit code 0 when all is well, 2 when
-    anything is wrong. Rows that can be asked but look wrong (a gold call that breaks its own tool's schema) are
-    listed as warnings and change nothing.
+    Every bad row is listed as file:line: what is wrong; what was expected. The exit code is 0 when every dataset can be
+    evaluated, and 2 otherwise. Rows that can be asked but look wrong, such as a gold call that breaks its own tool's
+    schema, are listed as warnings and change nothing.
     """
-    from evalsuite.errors import DataError, InputError
-    from evalsuite.runs.plan import plan_spec
+    from evalsuite.errors import InputError
+    from evalsuite.evaluation.validate import validate as check
 
-    problems: list[str] = []
-    for spec in specs:
-        try:
-            for plan in plan_spec(spec):
-                _describe(plan)
-                _warn(plan)
-        except DataError as error:
-            problems.extend(map(str, error.problems))
-        except InputError as error:
-            problems.append(str(error))
-    for problem in problems:
-        print(problem)
-    if problems:
-        print(f"{len(problems)} problem{'s' if len(problems) > 1 else ''} found.")
+    result = check(*specs)
+    for dataset in result.datasets:
+        _print_dataset(dataset)
+    errors = result.errors
+    for finding in errors:
+        print(finding)
+    if errors:
+        print(f"{len(errors)} problem{'s' if len(errors) > 1 else ''} found.")
         raise typer.Exit(InputError.exit_code)
 
 
-def _describe(plan: DatasetPlan) -> None:
-    columns = f" (told from the columns: {plan.task.columns})" if plan.recognised else ""
-    print(f"{plan.spec.text}: {plan.rows} rows of kind {plan.task.kind}{columns}")
-    if len(plan.dataset.counts) > 1:
-        for subset, rows in sorted(plan.dataset.counts.items()):
+def _print_dataset(dataset: CheckedDataset) -> None:
+    columns = f" (told from the columns: {dataset.columns})" if dataset.recognised else ""
+    print(f"{dataset.spec}: {dataset.rows} rows of kind {dataset.kind}{columns}")
+    if len(dataset.subsets) > 1:
+        for subset, rows in dataset.subsets.items():
             print(f"  {subset}: {rows} rows")
-    pool = max((len(rows) for rows in plan.dataset.pools.values()), default=0)
-    if pool:
-        print(f"  few-shot examples from dev files: up to {pool}")
-
-
-def _warn(plan: DatasetPlan) -> None:
-    row_warnings = list(plan.dataset.row_warnings())
-    for oddity in row_warnings:
-        print(f"warning: {oddity}")
-    if row_warnings:
-        print(
-            f"  {len(row_warnings)} warning{'s' if len(row_warnings) > 1 else ''}; these rows are asked all the same"
-        )
+    if dataset.few_shot_rows:
+        print(f"  few-shot examples from dev files: up to {dataset.few_shot_rows}")
+    for finding in dataset.warnings:
+        print(f"warning: {finding}")
+    if count := len(dataset.warnings):
+        print(f"  {count} warning{'s' if count > 1 else ''}; these rows are asked all the same")

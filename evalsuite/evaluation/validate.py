@@ -1,0 +1,109 @@
+"""Checks data files row by row, before any token is spent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from evalsuite.errors import DataError, InputError, Problem
+from evalsuite.runs.plan import DatasetPlan, plan_spec
+
+Severity: TypeAlias = Literal["error", "warning"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something wrong (`error`) or doubtful (`warning`) in a dataset; `str(finding)` is one line for the user.
+
+    `line` is 1-based; 0 means the file as a whole. A dataset with errors cannot be evaluated; one with warnings can.
+    """
+
+    severity: Severity
+    dataset: str
+    message: str
+    file: str = ""
+    line: int = 0
+
+    def __str__(self) -> str:
+        return self.message
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedDataset:
+    """A dataset that can be evaluated."""
+
+    spec: str
+    """As it was named: `[KIND:]NAME|PATH`."""
+    kind: str
+    rows: int
+    subsets: Mapping[str, int]
+    """Rows of each subset."""
+    columns: str
+    """The columns of its kind."""
+    recognised: bool
+    """Whether the kind was recognised by the file's columns, since the spec does not name it."""
+    few_shot_rows: int
+    """Most few-shot examples that a subset has in its dev file."""
+    warnings: tuple[Finding, ...] = ()
+    """Findings that change nothing but should be looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """The result of `validate`."""
+
+    datasets: tuple[CheckedDataset, ...]
+    """Those that can be evaluated."""
+    errors: tuple[Finding, ...]
+    """Why the others cannot."""
+
+    @property
+    def warnings(self) -> tuple[Finding, ...]:
+        """The warnings of all datasets."""
+        return tuple(warning for dataset in self.datasets for warning in dataset.warnings)
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Errors, then warnings."""
+        return self.errors + self.warnings
+
+    @property
+    def ok(self) -> bool:
+        """Whether every dataset can be evaluated."""
+        return not self.errors
+
+
+def validate(*datasets: str | Path) -> Validation:
+    """Check every row of datasets, each named as for `evaluate`: `[KIND:]NAME|PATH`. Nothing is sent to any model."""
+    checked: list[CheckedDataset] = []
+    errors: list[Finding] = []
+    for spec in map(str, datasets):
+        try:
+            checked.extend(map(_describe, plan_spec(spec)))
+        except DataError as error:
+            errors.extend(_finding("error", spec, problem) for problem in error.problems)
+        except InputError as error:
+            errors.append(Finding("error", spec, str(error)))
+    return Validation(tuple(checked), tuple(errors))
+
+
+def _describe(plan: DatasetPlan) -> CheckedDataset:
+    pools = plan.dataset.pools.values()
+    return CheckedDataset(
+        spec=plan.spec.text,
+        kind=plan.task.kind,
+        rows=plan.rows,
+        subsets=dict(sorted(plan.dataset.counts.items())),
+        columns=str(plan.task.columns),
+        recognised=plan.recognised,
+        few_shot_rows=max((len(rows) for rows in pools), default=0),
+        warnings=tuple(
+            _finding("warning", plan.spec.text, problem) for problem in plan.dataset.row_warnings()
+        ),
+    )
+
+
+def _finding(severity: Severity, spec: str, problem: Problem) -> Finding:
+    return Finding(severity, spec, str(problem), problem.file, problem.line)
