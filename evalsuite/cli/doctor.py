@@ -25,7 +25,7 @@ def doctor() -> None:
     from evalsuite._util.user_cache import cache_folder
     from evalsuite.backends import BACKENDS, open_backend
     from evalsuite.backends.compatibility import COMPATIBILITY
-    from evalsuite.conversion.produce import conversion_tools
+    from evalsuite.conversion.requirements import conversion_tools
     from evalsuite.models.weights import BUILTIN_WEIGHTS
     from evalsuite.runs.provenance import machine, versions
 

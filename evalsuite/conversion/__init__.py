@@ -1,4 +1,5 @@
-"""Makes one model from another: merge adapters, quantize, convert to GGUF; then reload the result and compare it.
+"""Makes one model from another: `merge`, `quantize`, `gguf`; reloads the result and compares it (`verification`).
 
-May import: `models`, `backends`, `_util`. Must not import: datasets, tasks or runs.
+May import: `models`, `backends`, `_util`.
+Must not import: datasets, tasks, runs or the command line.
 """

@@ -1,18 +1,20 @@
-"""The reading of a GGUF file: llama.cpp serves it and is asked what `makers.reading` asks, as text, so that its tokenizer is held against the original's as well."""
+"""Reads a GGUF file's predictions through llama.cpp's server.
+
+It gets the texts of `scripts.reading` as text, so the file's tokenizer is compared with the original's as well.
+"""
 
 from __future__ import annotations
 
 import logging
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from evalsuite._util.http.calls import call, read_json
 from evalsuite._util.http.transport import TransportError
-from evalsuite.backends.llamacpp import INSTALL, LlamaCppBackend
+from evalsuite.backends.llamacpp import LlamaCppBackend
 from evalsuite.conversion.fidelity import Reading
 from evalsuite.conversion.scripts.reading import ANSWER_TOKENS, CANDIDATES, QUESTION, TEXTS
-from evalsuite.conversion.staging import Worker
+from evalsuite.conversion.worker import Worker
 from evalsuite.errors import ServerError
 from evalsuite.models.checkpoint import Checkpoint
 
@@ -21,20 +23,13 @@ logger = logging.getLogger(__name__)
 TIMEOUT_SECONDS = 600.0
 NAME = "made"
 PLAIN_LETTER = "a"
-"""Forced upon each reply, whose probabilities are those before that: of a token that is part of a character llama.cpp tells none."""
+"""Forced as each reply: llama.cpp reports no probabilities for a token that is only part of a character, but those
+before the bias for this one."""
 FORCE = 1e4
 
 
-def require_llama_cpp() -> None:
-    """Raise `ServerError` where nothing here can load a GGUF file."""
-    if find_spec("xllamacpp") is None:
-        raise ServerError(
-            f"a GGUF file is loaded and asked before it is called good, which takes xllamacpp; run: {INSTALL}"
-        )
-
-
 def read_gguf(file: Path, worker: Worker) -> Reading:
-    """Serve it and ask. Raises `ServerError`."""
+    """Serve a GGUF file and read its predictions. Raises `ServerError`."""
     checkpoint = Checkpoint(NAME, NAME, str(file), "gguf", "", file)
     logger.info("loading what was saved …")
     with LlamaCppBackend().serve([checkpoint], {"n_ctx": "1024", "n_parallel": "1"}, worker.log) as server:

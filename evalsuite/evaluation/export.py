@@ -14,22 +14,23 @@ from pathlib import Path
 from typing import Any
 
 from evalsuite.backends.devices import has_gpu
-from evalsuite.conversion.gguf_probe import require_llama_cpp
+from evalsuite.conversion.gguf import convert_into
 from evalsuite.conversion.llama_cpp import CONVERTED, QUANTIZED
-from evalsuite.conversion.prepare import MERGES, is_whole, merged_folder, weights_bytes
-from evalsuite.conversion.produce import (
+from evalsuite.conversion.merge import merge_into
+from evalsuite.conversion.prepare import MERGES, is_complete, merged_folder, weights_bytes
+from evalsuite.conversion.quantize import quantize_into
+from evalsuite.conversion.requirements import (
     MERGE_PACKAGES,
     READ_PACKAGES,
-    ConversionResult,
-    convert_into,
     find_library,
-    merge_into,
-    quantize_into,
     require_gguf_tools,
+    require_llama_cpp,
     require_packages,
     require_swift,
 )
-from evalsuite.conversion.staging import Worker, check_space, publish, staging_folder, write_manifest
+from evalsuite.conversion.staging import check_space, publish, staging_folder, write_manifest
+from evalsuite.conversion.verification import ConversionResult
+from evalsuite.conversion.worker import Worker
 from evalsuite.errors import CheckpointError, ConfigError, ServerError
 from evalsuite.models.adapters import GGUF_MAGIC
 from evalsuite.models.checkpoint import Checkpoint
@@ -80,8 +81,8 @@ def export_merge(ckpt: str, adapter: str | None, place: Destination, log: Path) 
     size = weights_bytes(source.path)
     check_space(place.out, size, ANOTHER_PLACE)
     began = time.monotonic()
-    with staging_folder(place.out, ANOTHER_PLACE) as bench:
-        result = bench / place.out.name
+    with staging_folder(place.out, ANOTHER_PLACE) as staging:
+        result = staging / place.out.name
         facts = merge_into(source, result, Worker(log))
         return _publish_result(result, "merge", source, facts, place, size, began)
 
@@ -98,7 +99,7 @@ def export_quantized(
 ) -> ExportResult:
     """Write a checkpoint quantized by a method of `EXPORT_METHODS`; of an adapter, merged first. Raises as `export_merge` does."""
     if method not in EXPORT_METHODS:
-        known = "\n".join(f"  {name:<14}{how.says}" for name, how in EXPORT_METHODS.items())
+        known = "\n".join(f"  {name:<14}{how.description}" for name, how in EXPORT_METHODS.items())
         raise ConfigError(f"--method {method}: not one of the methods:\n{known}")
     how = EXPORT_METHODS[method]
     if how.calibrated and calibration is None:
@@ -130,10 +131,10 @@ def export_quantized(
     size = weights_bytes(source.path)
     check_space(place.out, size * (how.share + (1 if source.recipe else 0)), ANOTHER_PLACE)
     began = time.monotonic()
-    with staging_folder(place.out, ANOTHER_PLACE) as bench:
+    with staging_folder(place.out, ANOTHER_PLACE) as staging:
         worker = Worker(log)
-        result = bench / place.out.name
-        folder = _merged_source(source, bench, worker)
+        result = staging / place.out.name
+        folder = _merged_source(source, staging, worker)
         facts = quantize_into(folder, method, result, worker, prompts, MAX_CALIBRATION_TOKENS)
         settings = {"method": method, **facts.settings, **data}
         return _publish_result(
@@ -162,10 +163,10 @@ def export_gguf(ckpt: str, adapter: str | None, kind: str, place: Destination, l
     bits = {**CONVERTED, **QUANTIZED}[kind] + (BITS_OF_SOURCE if kind in QUANTIZED else 0)
     check_space(place.out, size * (bits / BITS_OF_SOURCE + (1 if source.recipe else 0)), ANOTHER_PLACE)
     began = time.monotonic()
-    with staging_folder(place.out, ANOTHER_PLACE) as bench:
+    with staging_folder(place.out, ANOTHER_PLACE) as staging:
         worker = Worker(log)
-        result = bench / place.out.name
-        facts = convert_into(_merged_source(source, bench, worker), kind, result, worker)
+        result = staging / place.out.name
+        facts = convert_into(_merged_source(source, staging, worker), kind, result, worker)
         return _publish_result(result, "gguf", source, facts, place, size, began)
 
 
@@ -212,7 +213,7 @@ def _refuse_place(place: Destination, source: Checkpoint, *, file: bool) -> None
         raise ConfigError(
             f"--out {out}: it is there already; name another place, or add --force to replace it."
         )
-    replaceable = _is_gguf(out) if file else out.is_dir() and (is_whole(out) or not any(out.iterdir()))
+    replaceable = _is_gguf(out) if file else out.is_dir() and (is_complete(out) or not any(out.iterdir()))
     if not replaceable or out.is_symlink():
         raise ConfigError(
             f"--out {out}: --force replaces what `evalsuite export` made, and this is something else; remove it yourself or name another place."
@@ -226,15 +227,15 @@ def _is_gguf(path: Path) -> bool:
         return stream.read(len(GGUF_MAGIC)) == GGUF_MAGIC
 
 
-def _merged_source(source: Checkpoint, bench: Path, worker: Worker) -> Path:
+def _merged_source(source: Checkpoint, staging: Path, worker: Worker) -> Path:
     """A Hugging Face folder without adapters: the source's own, the cache's merged one, or one that is merged now."""
     assert source.path
     if not MERGES & set(source.recipe):
         return source.path
     kept = merged_folder(source)
-    if is_whole(kept):
+    if is_complete(kept):
         return kept
-    folder = bench / "merged"
+    folder = staging / "merged"
     merge_into(source, folder, worker)
     return folder
 

@@ -1,6 +1,6 @@
-"""Quantized checkpoints by the name their configuration has for the method, the methods of `--quant`, and those of `export`.
+"""Quantization methods: those of saved checkpoints (by the name in their configuration), of `--quant` and of `export`.
 
-Source of the names: transformers 5.23, `quantizers/auto.py`. Which methods really work where stands in docs/export.md.
+Source of the names: transformers 5.23, `quantizers/auto.py`. docs/export.md lists which methods work where.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ FORM_OF_METHOD: Mapping[str, Form] = {
 
 @dataclass(frozen=True, slots=True)
 class LoadTimeMethod:
-    """A way to quantize while the model is loaded."""
+    """A method that quantizes while the model is loaded."""
 
     form: Form
-    says: str
+    description: str
 
 
 LOAD_TIME_METHODS: Mapping[str, LoadTimeMethod] = {
@@ -47,15 +47,15 @@ LOAD_TIME_METHODS: Mapping[str, LoadTimeMethod] = {
 
 @dataclass(frozen=True, slots=True)
 class Library:
-    """What quantizes and saves: a program of `makers`, and the library it takes."""
+    """A library that quantizes and saves, and the module of `conversion.scripts` that calls it."""
 
-    maker: str
+    script: str
     module: str
     distributions: tuple[str, ...]
-    get: str
-    """What to do where it is not installed, as a sentence."""
-    elsewhere: bool = False
-    """Whether it may live in a Python of its own, since it pins versions."""
+    install_advice: str
+    """A sentence: how to install it."""
+    separate_python: bool = False
+    """Whether it may have its own Python, since it pins versions."""
 
 
 LIBRARIES: Mapping[str, Library] = {
@@ -77,32 +77,34 @@ LIBRARIES: Mapping[str, Library] = {
         ("llmcompressor",),
         "It pins an older transformers, so give it an environment of its own (python -m venv ENV && ENV/bin/pip install llmcompressor) "
         "and name its Python: EVALSUITE_LLMCOMPRESSOR_PYTHON=ENV/bin/python",
-        elsewhere=True,
+        separate_python=True,
     ),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class ExportMethod:
-    """A way to quantize a checkpoint and save it."""
+    """A method that quantizes a checkpoint and saves it."""
 
     library: str
     form: Form
-    says: str
+    description: str
     share: float
-    """Of a 16-bit checkpoint's size, what it takes at most (embeddings stay as they are)."""
+    """Size of the result at most, as a share of the 16-bit checkpoint (embeddings are not quantized)."""
     scheme: str = ""
     how: str = "rtn"
     calibrated: bool = False
     without_gpu: str = ""
-    """What to take where there is no GPU, on which alone it is made; empty where it is made anywhere."""
+    """The method to use without a GPU, if this one requires one; empty if it does not."""
 
 
 EXPORT_METHODS: Mapping[str, ExportMethod] = {
-    "bnb-int8": ExportMethod("bitsandbytes", "bitsandbytes", LOAD_TIME_METHODS["bnb-int8"].says, 0.8),
-    "bnb-nf4": ExportMethod("bitsandbytes", "bitsandbytes", LOAD_TIME_METHODS["bnb-nf4"].says, 0.7),
-    "torchao-int8": ExportMethod("torchao", "torchao", LOAD_TIME_METHODS["torchao-int8"].says, 0.8),
-    "fp8": ExportMethod("transformers", "fp8", LOAD_TIME_METHODS["fp8"].says, 0.8, without_gpu="fp8-dynamic"),
+    "bnb-int8": ExportMethod("bitsandbytes", "bitsandbytes", LOAD_TIME_METHODS["bnb-int8"].description, 0.8),
+    "bnb-nf4": ExportMethod("bitsandbytes", "bitsandbytes", LOAD_TIME_METHODS["bnb-nf4"].description, 0.7),
+    "torchao-int8": ExportMethod("torchao", "torchao", LOAD_TIME_METHODS["torchao-int8"].description, 0.8),
+    "fp8": ExportMethod(
+        "transformers", "fp8", LOAD_TIME_METHODS["fp8"].description, 0.8, without_gpu="fp8-dynamic"
+    ),
     "w8a8": ExportMethod(
         "llmcompressor", "compressed-tensors", "int8 weights and activations, rounded", 0.8, "W8A8"
     ),
@@ -134,11 +136,11 @@ EXPORT_METHODS: Mapping[str, ExportMethod] = {
         without_gpu="w4a16-gptq",
     ),
 }
-"""`export quantize --method NAME`. Those of `--quant` are the same, saved."""
+"""`export quantize --method NAME`."""
 
 
 def saved_method(config: Mapping[str, Any]) -> tuple[str, str] | None:
-    """(method, what it says of itself) of a quantized checkpoint's configuration; None for one that is not quantized.
+    """(method, details) from a quantized checkpoint's configuration; None if it is not quantized.
 
     ModelOpt and older compressed-tensors write `compression_config`.
     """

@@ -91,7 +91,7 @@ def merged(variant: Checkpoint) -> Checkpoint:
 def quantized(base: Checkpoint, method: str) -> Checkpoint:
     """The same weights, quantized while they are loaded. Raises `CheckpointError`, `ConfigError`."""
     if method not in LOAD_TIME_METHODS:
-        known = ", ".join(f"{name} ({how.says})" for name, how in LOAD_TIME_METHODS.items())
+        known = ", ".join(f"{name} ({how.description})" for name, how in LOAD_TIME_METHODS.items())
         raise ConfigError(f"--quant {method}: not one of the methods that quantize while loading: {known}.")
     if base.form != "original":
         raise CheckpointError(
@@ -106,7 +106,7 @@ def quantized(base: Checkpoint, method: str) -> Checkpoint:
         base_form=None,
         quant=method,
         fingerprint=combine_fingerprints(base.fingerprint, method),
-        details={**base.details, "quantization": f"{LOAD_TIME_METHODS[method].says}, while loading"},
+        details={**base.details, "quantization": f"{LOAD_TIME_METHODS[method].description}, while loading"},
     )
 
 

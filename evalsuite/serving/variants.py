@@ -188,9 +188,9 @@ def start(
     """Start a plan's server for those of its variants that are owed something; what has to be made first is made."""
     ready = list(checkpoints)
     if plan.backend.name != "remote":
-        from evalsuite.conversion.prepare import made
+        from evalsuite.conversion.prepare import prepare_checkpoint
 
-        ready = [made(checkpoint, log) for checkpoint in checkpoints]
+        ready = [prepare_checkpoint(checkpoint, log) for checkpoint in checkpoints]
         names = ", ".join(checkpoint.name for checkpoint in checkpoints)
         logger.info("starting %s for %s …", plan.backend.name, names)
     return plan.backend.serve(ready, arguments, log, environment)

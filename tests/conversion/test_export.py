@@ -15,7 +15,7 @@ from real_models import FACT, QUESTION, smollm2, zorbia
 from run_helpers import call, lines_of, start, wait_gone, wait_until, write_qa
 
 from evalsuite.backends.interpreters import installed, interpreter
-from evalsuite.conversion import produce as producing
+from evalsuite.conversion import merge
 from evalsuite.conversion.llama_cpp import can_quantize
 from evalsuite.errors import CheckpointError, FidelityError
 from evalsuite.evaluation.export import Destination, export_merge
@@ -106,9 +106,9 @@ def test_an_adapter_that_learned_nothing_is_warned_of(tmp_path, base):
 
 
 def test_a_merge_that_went_wrong_is_not_kept(tmp_path, base, adapter, monkeypatch):
-    monkeypatch.setattr(producing, "MERGE_ROUNDING", -1.0)
-    monkeypatch.setattr(producing, "MERGE_SHARE", -1.0)
-    with pytest.raises(FidelityError, match=r"does not say what .* says .*Nothing was kept"):
+    monkeypatch.setattr(merge, "MERGE_ROUNDING", -1.0)
+    monkeypatch.setattr(merge, "MERGE_SHARE", -1.0)
+    with pytest.raises(FidelityError, match=r"does not predict what .* predicts .*Nothing was kept"):
         export_merge(str(base), str(adapter), Destination(tmp_path / "out"), tmp_path / "log", lambda _: None)
     assert not (tmp_path / "out").exists()
     assert not hidden(tmp_path)

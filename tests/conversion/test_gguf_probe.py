@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from evalsuite.conversion import gguf_probe as gguf_reading
+from evalsuite.conversion import gguf_probe
 from evalsuite.conversion.scripts.reading import CANDIDATES
-from evalsuite.conversion.staging import Worker
+from evalsuite.conversion.worker import Worker
 from evalsuite.errors import CheckpointError
 from evalsuite.models.weights import fetch_weights
 
@@ -21,7 +21,7 @@ def test_a_gguf_file_is_read_where_half_a_character_comes_next(tmp_path: Path, m
         weights = fetch_weights("smollm2")
     except CheckpointError as error:
         pytest.skip(f"the weights cannot be fetched: {error}")
-    monkeypatch.setattr(gguf_reading, "TEXTS", ("龘" * 12, "The capital of France is"))
-    found = gguf_reading.read_gguf(weights, Worker(tmp_path / "log"))
+    monkeypatch.setattr(gguf_probe, "TEXTS", ("龘" * 12, "The capital of France is"))
+    found = gguf_probe.read_gguf(weights, Worker(tmp_path / "log"))
     assert [len(following) for following in found.following] == [CANDIDATES] * 2
     assert all(max(following.values()) > -2 for following in found.following)

@@ -7,7 +7,8 @@ import shutil
 
 import pytest
 
-from evalsuite.conversion.staging import Worker, check_space, publish, staging_folder
+from evalsuite.conversion.staging import check_space, publish, staging_folder
+from evalsuite.conversion.worker import Worker
 from evalsuite.errors import CheckpointError, ServerError
 
 NOBODY = 999_999_999
@@ -78,7 +79,7 @@ def test_a_program_that_is_not_there_or_fails_says_so_and_is_named(tmp_path):
         ServerError,
         match=r"the try ended by itself(.|\n)*No module named 'evalsuite.conversion.scripts.nosuch'",
     ):
-        worker.make("nosuch", {}, tmp_path, "the try")
+        worker.run_script("nosuch", {}, tmp_path, "the try")
 
 
 def test_a_program_s_progress_is_said_while_it_works(tmp_path, logged):

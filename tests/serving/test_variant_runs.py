@@ -24,7 +24,7 @@ from run_helpers import (
 
 from evalsuite import load_run
 from evalsuite.config import build_config
-from evalsuite.conversion.prepare import made, merged_folder
+from evalsuite.conversion.prepare import merged_folder, prepare_checkpoint
 from evalsuite.errors import CheckpointError, ServerError
 from evalsuite.evaluation.evaluate import evaluate, prepare
 from evalsuite.models.variants import find_variants
@@ -181,7 +181,7 @@ def test_a_merged_folder_says_what_it_is_made_of_and_a_broken_one_is_made_again(
     merged = find_variants([str(base)], [f"sft={adapter}"], merge=True)[2]
     left_by_a_killed_one = merged_folder(merged).with_name(f".{merged_folder(merged).name}.999999999")
     left_by_a_killed_one.mkdir(parents=True)
-    found = made(merged, tmp_path / "log")
+    found = prepare_checkpoint(merged, tmp_path / "log")
     assert found.path == merged_folder(merged)
     assert (found.recipe, found.adapters) == ((), ())
     manifest = json.loads((found.path / "evalsuite-export.json").read_text())
@@ -190,12 +190,12 @@ def test_a_merged_folder_says_what_it_is_made_of_and_a_broken_one_is_made_again(
     assert (found.path / "chat_template.jinja").read_text() == "of the adapter"
     assert not left_by_a_killed_one.exists()
     first = len(logged.messages)
-    assert made(merged, tmp_path / "log") == found
+    assert prepare_checkpoint(merged, tmp_path / "log") == found
     assert len(logged.messages) == first
     assert logged.messages[0].startswith("merging sft-merged into ")
     weights = found.path / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-9])
-    assert made(merged, tmp_path / "log") == found
+    assert prepare_checkpoint(merged, tmp_path / "log") == found
     assert len(logged.messages) > first
     assert {path.name for path in found.path.parent.iterdir()} == {found.path.name}
 
@@ -209,7 +209,7 @@ def test_a_merge_that_fails_leaves_nothing_and_says_why(tmp_path):
     (adapter / "adapter_config.json").write_text(json.dumps(told | {"peft_type": "NOSUCH"}))
     merged = find_variants([str(base)], [f"sft={adapter}"], merge=True)[2]
     with pytest.raises(ServerError, match=r"the merge ended by itself(.|\n)*NOSUCH"):
-        made(merged, tmp_path / "log")
+        prepare_checkpoint(merged, tmp_path / "log")
     assert not list(merged_folder(merged).parent.iterdir())
 
 
@@ -219,7 +219,7 @@ def test_no_space_for_the_merge(tmp_path, monkeypatch):
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=10))
     with pytest.raises(CheckpointError, match=r"no space for .*EVALSUITE_CACHE to a folder on a larger disk"):
-        made(merged, tmp_path / "log")
+        prepare_checkpoint(merged, tmp_path / "log")
 
 
 @pytest.mark.skipif(importlib.util.find_spec("torch") is not None, reason="torch is installed")
