@@ -27,6 +27,8 @@ from evalsuite.tasks.metric import Metric
 from evalsuite.tasks.profiles import check_profiles, select_profiles
 from evalsuite.tasks.repeats import repeat_metrics
 from evalsuite.tasks.style import (
+    CONTEXT_TRAIT,
+    MULTIPLE_TRAIT,
     PAIR_TRAIT,
     PICTURE_TRAIT,
     REWARD_TRAIT,
@@ -184,7 +186,7 @@ class DatasetPlan:
         return [
             f"shots:{style.shots}",
             f"lang:{style.lang}",
-            *(name for name in ("cot", "multiple") if getattr(style, name)),
+            *(name for name in ("cot", "multiple", "context") if getattr(style, name)),
             *([f"logprob:{style.logprob}"] if style.logprob else []),
             *([style.exam] if style.exam else []),
             *([f"repeats:{self.repeats}"] if self.repeats > 1 else []),
@@ -413,7 +415,8 @@ def _style(config: RunConfig, task: Task[Any], dataset: Dataset[Any], *, files_a
         cot=config.cot and task.capabilities.cot,
         completions=config.completions or task.capabilities.flat_prompts_only,
         subjects=files_are_subjects or len(dataset.counts) > 1,
-        multiple="multiple" in dataset.traits,
+        multiple=MULTIPLE_TRAIT in dataset.traits,
+        context=CONTEXT_TRAIT in dataset.traits,
         logprob="marker" if by_logprob else None,
         categories=names_categories(dataset.traits),
         agent_format=config.agent_format,

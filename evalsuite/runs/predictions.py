@@ -36,6 +36,7 @@ from evalsuite.tasks.exam_groups import CEVAL, exam_name
 from evalsuite.tasks.profiles import check_profiles, select_profiles
 from evalsuite.tasks.style import (
     LOGPROB_TRAIT,
+    MULTIPLE_TRAIT,
     REWARD_TRAIT,
     UNJUDGED_TRAIT,
     Style,
@@ -190,7 +191,7 @@ def _style(config: ScoreConfig, task: Task[Any], dataset: Dataset[Any], *, files
         data_lang=data_lang,
         shots=0,
         subjects=files_are_subjects or len(dataset.counts) > 1,
-        multiple="multiple" in dataset.traits,
+        multiple=MULTIPLE_TRAIT in dataset.traits,
         categories=names_categories(dataset.traits),
         exam=CEVAL if exam_name(dataset.name) == CEVAL else None,
         pairs=pair_share(dataset.traits, sum(dataset.counts.values())),

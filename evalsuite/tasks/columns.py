@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from evalsuite.data.row_parser import RowError
 from evalsuite.types import Message
 
-CONTEXT_COLUMNS = ("passage", "context", "input", "instruction", "hint")
-"""Text that belongs to a question and is asked before it, in this order."""
+CONTEXT_COLUMNS: tuple[str, ...] = ("instruction", "passage", "context", "input", "hint")
+"""Columns with text that belongs to a question and is asked before it, in this order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +71,19 @@ def required_text(values: Mapping[str, Any], *names: str) -> str:
     return text
 
 
-def context_text(values: Mapping[str, Any]) -> str:
-    """The text that is asked before a row's question; "" if the row has none."""
-    texts = (text_value(values, name).strip() for name in CONTEXT_COLUMNS)
+def context_text(values: Mapping[str, Any], names: Sequence[str] = CONTEXT_COLUMNS) -> str:
+    """The text that is asked before a row's question; "" if the row has none.
+
+    >>> context_text({"question": "Who?", "passage": "Ada wrote it.", "hint": ""})
+    'Ada wrote it.'
+    """
+    texts = (text_value(values, name).strip() for name in names)
     return "\n\n".join(dict.fromkeys(filter(None, texts)))
+
+
+def with_context(context: str, question: str) -> str:
+    """The question with the text that is asked before it; as it is without one."""
+    return f"{context}\n\n{question}" if context else question
 
 
 def _as_text(value: Any) -> str:

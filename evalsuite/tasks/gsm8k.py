@@ -18,10 +18,10 @@ from evalsuite.metrics import numbers
 from evalsuite.metrics.text import has_cjk
 from evalsuite.tasks.base import Task
 from evalsuite.tasks.capabilities import Capabilities, FewShot
-from evalsuite.tasks.columns import Columns, text_value
+from evalsuite.tasks.columns import Columns, context_text, text_value, with_context
 from evalsuite.tasks.metric import Metric
 from evalsuite.tasks.replies import answer_text, outcome
-from evalsuite.tasks.style import CHINESE_TRAIT, Language, Style
+from evalsuite.tasks.style import CHINESE_TRAIT, CONTEXT_TRAIT, Language, Style
 from evalsuite.types import Message, Prompt, Reply, Score
 
 COMPLETION_STOPS = ("Question:", "</s>", "<|im_end|>")
@@ -45,6 +45,8 @@ class Gsm8kRow:
     answer: str
     written_answer: str = ""
     """The answer column as it stands: other harnesses read the gold from it in their own ways."""
+    context: str = ""
+    """Text that is asked before the question."""
 
 
 EXAMPLES = (
@@ -101,21 +103,18 @@ class Gsm8kTask(Task[Gsm8kRow]):
         if faults:
             raise RowError(*faults)
         solution = _CALCULATOR_MARK.sub("", answer.rpartition("####")[0]).strip()
-        return Gsm8kRow(question.strip(), solution, gold, answer)
+        return Gsm8kRow(question.strip(), solution, gold, answer, context_text(values))
 
     def facts(self, row: Gsm8kRow, reply: Reply | None = None) -> RowFacts:
         """See `RowReader.facts`."""
-        return RowFacts(traits=(CHINESE_TRAIT,) if has_cjk(row.question) else ())
+        held = {CHINESE_TRAIT: has_cjk(row.question), CONTEXT_TRAIT: row.context}
+        return RowFacts(traits=tuple(trait for trait, value in held.items() if value))
 
     def prompt(self, row: Gsm8kRow, shots: Sequence[Gsm8kRow], style: Style, subject: str) -> Prompt:
         """Worked examples as chat turns, or the classic flat form."""
         if style.completions:
-            blocks = [
-                f"Question: {shot.question}\nAnswer: {shot.solution}\n#### {shot.answer}" for shot in shots
-            ]
-            return Prompt(
-                text="\n\n".join([*blocks, f"Question: {row.question}\nAnswer:"]), stop=COMPLETION_STOPS
-            )
+            blocks = [f"{_flat_question(shot)} {shot.solution}\n#### {shot.answer}" for shot in shots]
+            return Prompt(text="\n\n".join([*blocks, _flat_question(row)]), stop=COMPLETION_STOPS)
         messages: list[Message] = []
         for shot in shots:
             messages.append({"role": "user", "content": _chat_question(shot, style)})
@@ -175,4 +174,8 @@ def _gold_problem(answer: str) -> str:
 
 
 def _chat_question(row: Gsm8kRow, style: Style) -> str:
-    return f"{row.question}\n{INSTRUCTIONS[style.lang]}"
+    return f"{with_context(row.context, row.question)}\n{INSTRUCTIONS[style.lang]}"
+
+
+def _flat_question(row: Gsm8kRow) -> str:
+    return with_context(row.context, f"Question: {row.question}\nAnswer:")

@@ -28,11 +28,11 @@ from evalsuite.metrics import judge_verdicts as judgement
 from evalsuite.metrics.text import has_cjk
 from evalsuite.tasks.base import FollowUpRequest, Task
 from evalsuite.tasks.capabilities import Capabilities
-from evalsuite.tasks.columns import Columns, text_value
+from evalsuite.tasks.columns import Columns, text_value, with_context
 from evalsuite.tasks.metric import Metric
-from evalsuite.tasks.qa import FLAT, question_turns
+from evalsuite.tasks.qa import FLAT, question_context, question_turns
 from evalsuite.tasks.replies import answer_text, outcome
-from evalsuite.tasks.style import CHINESE_TRAIT, PAIR_TRAIT, UNJUDGED_TRAIT, Language, Style
+from evalsuite.tasks.style import CHINESE_TRAIT, CONTEXT_TRAIT, PAIR_TRAIT, UNJUDGED_TRAIT, Language, Style
 from evalsuite.types import FollowUpReply, Message, Prompt, Reply, Score
 
 DEFAULT_SCALE = (1.0, 10.0)
@@ -45,7 +45,7 @@ _SCALE = re.compile(r"\s*(-?\d+(?:\.\d+)?)\s*(?:-|–|to|\.\.|,)\s*(-?\d+(?:\.\d
 
 
 @dataclass(frozen=True, slots=True)
-class Wording:
+class JudgeWording:
     """The sentences of a judge's prompt in one language."""
 
     score: str
@@ -56,8 +56,8 @@ class Wording:
     choice_form: str
 
 
-WORDINGS: Mapping[Language, Wording] = {
-    "en": Wording(
+WORDINGS: Mapping[Language, JudgeWording] = {
+    "en": JudgeWording(
         score="You judge answers. Give the answer below a score from {low} (worst) to {high} (best).",
         choice="You judge answers. Say which of the two answers below is better, A or B, or that they are equally good.",
         rubric="Look at whether the answer is correct, does what was asked, is complete without padding, and is clear. "
@@ -67,7 +67,7 @@ WORDINGS: Mapping[Language, Wording] = {
         score_form='Reply with one JSON object and nothing after it: {{"reason": "one or two sentences", "score": a number from {low} to {high}}}',
         choice_form='Reply with one JSON object and nothing after it: {"reason": "one or two sentences", "verdict": "A", "B" or "tie"}',
     ),
-    "zh": Wording(
+    "zh": JudgeWording(
         score="你是评判回答的评委。请给下面的回答打分，最低 {low} 分，最高 {high} 分。",
         choice="你是评判回答的评委。请判断下面两个回答哪个更好：A、B，或者一样好。",
         rubric="看回答是否正确、是否完成了要求、是否完整而不啰嗦、是否清楚。关键之处的错误比什么都重要。长度本身不是优点。",
@@ -88,6 +88,8 @@ class JudgeRow:
     scale: tuple[float, float]
     other: str
     subject: str | None = None
+    has_context: bool = False
+    """The question begins with text from columns of its own (`question_context`)."""
 
 
 class JudgeTask(Task[JudgeRow]):
@@ -131,13 +133,17 @@ class JudgeTask(Task[JudgeRow]):
         if faults:
             raise RowError(*faults)
         subject = text_value(values, "subject", "category").strip() or None
-        return JudgeRow(tuple(turns), reference, text_value(values, "rubric"), scale, other, subject)
+        if context := question_context(values):
+            turns[-1] = {**turns[-1], "content": with_context(context, text_value(turns[-1], "content"))}
+        rubric = text_value(values, "rubric")
+        return JudgeRow(tuple(turns), reference, rubric, scale, other, subject, has_context=bool(context))
 
     def facts(self, row: JudgeRow, reply: Reply | None = None) -> RowFacts:
         """A recorded reply that has no judgement yet needs a judge."""
         held = {
             CHINESE_TRAIT: has_cjk(text_value(row.messages[-1], "content")),
             PAIR_TRAIT: row.other,
+            CONTEXT_TRAIT: row.has_context,
             UNJUDGED_TRAIT: reply and not reply.further and _answer(reply),
         }
         return RowFacts(row.subject, traits=tuple(trait for trait, value in held.items() if value))

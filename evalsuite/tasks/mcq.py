@@ -31,17 +31,24 @@ from evalsuite.tasks import mcq_checks
 from evalsuite.tasks.base import Task
 from evalsuite.tasks.capabilities import Capabilities, FewShot
 from evalsuite.tasks.ceval import CEVAL_SUBJECTS
-from evalsuite.tasks.columns import Columns, text_value
+from evalsuite.tasks.columns import (
+    CONTEXT_COLUMNS,
+    Columns,
+    context_text,
+    text_value,
+    with_context,
+)
 from evalsuite.tasks.exam_groups import CEVAL
+from evalsuite.tasks.mcq_wording import WORDINGS, McqWording
 from evalsuite.tasks.metric import Metric
 from evalsuite.tasks.replies import answer_text, outcome
 from evalsuite.tasks.style import (
     CATEGORY_TRAIT,
     CHINESE_TRAIT,
+    CONTEXT_TRAIT,
     MULTIPLE_TRAIT,
     PICTURE_TRAIT,
     SUBJECT_TRAIT,
-    Language,
     Style,
 )
 from evalsuite.types import Message, Prompt, Reply, Score
@@ -49,53 +56,6 @@ from evalsuite.types import Message, Prompt, Reply, Score
 NUMBER_READS_LIKE_OPTION = "the answer is a number and is read as the place of an option, although the text of another option is that number"
 ANSWER_MAX_TOKENS = 128
 COT_MAX_TOKENS = 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Wording:
-    """The sentences of a prompt in one language."""
-
-    header: str
-    header_without_subject: str
-    header_ceval: str
-    multiple: str
-    direct: str
-    cot: str
-    letter: str
-    marker: str
-    letters: str
-    several: str
-    reasoning: str
-
-
-WORDINGS: Mapping[Language, Wording] = {
-    "zh": Wording(
-        header="以下是关于{subject}的选择题，请选出正确答案。",
-        header_without_subject="以下是选择题，请选出正确答案。",
-        header_ceval="以下是中国关于{subject}考试的单项选择题，请选出其中的正确答案。",
-        multiple="正确选项可能有一个或多个，请全部选出。",
-        direct="请直接按“{marker}{letters}”的格式作答，不要解释。",
-        cot="请先一步一步思考，最后一行按“{marker}{letters}”的格式作答。",
-        letter="请只回答正确选项的字母，不要解释。",
-        marker="答案：",
-        letters="X",
-        several="XY",
-        reasoning="让我们一步一步思考。",
-    ),
-    "en": Wording(
-        header="The following are multiple choice questions about {subject}. Choose the correct option.",
-        header_without_subject="The following are multiple choice questions. Choose the correct option.",
-        header_ceval="The following are multiple choice questions about {subject}. Choose the correct option.",
-        multiple="One or more options may be correct; give all of them.",
-        direct='Reply only in the form "{marker}{letters}", without an explanation.',
-        cot='Think step by step, then end with a last line of the form "{marker}{letters}".',
-        letter="Reply only with the letter of the correct option, without an explanation.",
-        marker="Answer: ",
-        letters="X",
-        several="XY",
-        reasoning="Let's think step by step.",
-    ),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +71,8 @@ class McqRow:
     pictures: tuple[Picture, ...] = ()
     repairs: tuple[str, ...] = ()
     """What was read although the file writes it otherwise."""
+    context: str = ""
+    """Text that is asked before the question."""
 
 
 class McqTask(Task[McqRow]):
@@ -156,10 +118,11 @@ class McqTask(Task[McqRow]):
         if faults:
             raise RowError(*faults)
         pictures = tuple(values.get(PICTURES, ()))
-        names = ("subject", "category")
+        names, context_columns = ("subject", "category"), CONTEXT_COLUMNS
         if pictures and "l2-category" in values:
             names = ("category", "l2-category")
             question = "\n".join(filter(None, (text_value(values, "hint").strip(), question)))
+            context_columns = tuple(name for name in CONTEXT_COLUMNS if name != "hint")
         subject, category = (text_value(values, name).strip() or None for name in names)
         return McqRow(
             question,
@@ -170,6 +133,7 @@ class McqTask(Task[McqRow]):
             text_value(values, "explanation"),
             pictures,
             (*found.repairs, *repairs),
+            context_text(values, context_columns),
         )
 
     def repairs(self, row: McqRow) -> Iterable[str]:
@@ -197,6 +161,7 @@ class McqTask(Task[McqRow]):
             SUBJECT_TRAIT: row.subject,
             CATEGORY_TRAIT: row.category,
             PICTURE_TRAIT: row.pictures,
+            CONTEXT_TRAIT: row.context,
         }
         traits = tuple(trait for trait, value in held.items() if value)
         return RowFacts(row.subject or row.category, row.category, traits=traits)
@@ -330,7 +295,7 @@ def _gold_problem(answer: str, options: Mapping[str, str]) -> tuple[str, str]:
 
 
 @lru_cache(maxsize=256)
-def _header(wording: Wording, style: Style, subject: str) -> str:
+def _header(wording: McqWording, style: Style, subject: str) -> str:
     plain = subject.replace("_", " ")
     title = CEVAL_SUBJECTS.get(subject, plain) if style.lang == "zh" else plain
     if not style.subjects:
@@ -348,9 +313,10 @@ def _header(wording: Wording, style: Style, subject: str) -> str:
 
 
 def _question(row: McqRow) -> str:
-    return "\n".join([row.question.strip(), *(f"{label}. {text}" for label, text in row.options.items())])
+    asked = with_context(row.context, row.question.strip())
+    return "\n".join([asked, *(f"{label}. {text}" for label, text in row.options.items())])
 
 
-def _shot_answer(row: McqRow, wording: Wording, style: Style) -> str:
+def _shot_answer(row: McqRow, wording: McqWording, style: Style) -> str:
     answer = f"{'' if style.logprob == 'letter' else wording.marker}{''.join(row.answer)}"
     return f"{row.explanation.strip()}\n{answer}" if style.cot and row.explanation else answer

@@ -17,10 +17,17 @@ from evalsuite.metrics import bleu, rouge
 from evalsuite.metrics.bleu_tokens import Tokenize
 from evalsuite.metrics.text import length_ratio, tokenize_pair
 from evalsuite.tasks.base import Task
-from evalsuite.tasks.columns import Columns, checked_messages, json_value, text_value
+from evalsuite.tasks.columns import (
+    Columns,
+    checked_messages,
+    context_text,
+    json_value,
+    text_value,
+    with_context,
+)
 from evalsuite.tasks.metric import Metric
 from evalsuite.tasks.replies import answer_text, outcome
-from evalsuite.tasks.style import CHINESE_TRAIT, PICTURE_TRAIT, Language, Style
+from evalsuite.tasks.style import CHINESE_TRAIT, CONTEXT_TRAIT, PICTURE_TRAIT, Language, Style
 from evalsuite.types import Message, Prompt, Reply, Score
 
 MAX_TOKENS = 512
@@ -41,6 +48,8 @@ class QaRow:
     reference: str
     pictures: tuple[Picture, ...] = ()
     """Shown with the question."""
+    context: str = ""
+    """Text that is asked before the question."""
 
     @property
     def question(self) -> str:
@@ -75,7 +84,7 @@ class QaTask(Task[QaRow]):
             faults.append(("the reference answer is empty", "a text in the column 'response' or 'answer'"))
         if faults:
             raise RowError(*faults)
-        return QaRow(tuple(turns), reference, tuple(values.get(PICTURES, ())))
+        return QaRow(tuple(turns), reference, tuple(values.get(PICTURES, ())), question_context(values))
 
     def audit(self, row: QaRow) -> Iterable[tuple[str, str]]:
         """A reference in which ROUGE finds no word."""
@@ -86,7 +95,11 @@ class QaTask(Task[QaRow]):
 
     def facts(self, row: QaRow, reply: Reply | None = None) -> RowFacts:
         """Chinese references decide BLEU's tokenizer and the wording of flat prompts."""
-        held = {CHINESE_TRAIT: bleu.is_mostly_chinese([row.reference]), PICTURE_TRAIT: row.pictures}
+        held = {
+            CHINESE_TRAIT: bleu.is_mostly_chinese([row.reference]),
+            PICTURE_TRAIT: row.pictures,
+            CONTEXT_TRAIT: row.context,
+        }
         return RowFacts(traits=tuple(trait for trait, value in held.items() if value))
 
     def max_tokens(self, style: Style) -> int:
@@ -97,18 +110,21 @@ class QaTask(Task[QaRow]):
         """The turns as they are, examples before them; a flat form for base models."""
         if style.completions:
             question, answer = FLAT[style.lang]
-            blocks = [f"{question}{shot.question}\n{answer} {shot.reference}" for shot in shots]
+            asked = [
+                with_context(one.context, f"{question}{one.question}\n{answer}") for one in (*shots, row)
+            ]
+            blocks = [f"{text} {shot.reference}" for text, shot in zip(asked, shots, strict=False)]
             history = [str(turn["content"]) for turn in row.messages[:-1]]
-            text = "\n\n".join([*blocks, *history, f"{question}{row.question}\n{answer}"])
+            text = "\n\n".join([*blocks, *history, asked[-1]])
             return Prompt(text=text, stop=(f"\n{question.rstrip()}",))
         system = [turn for turn in row.messages if turn["role"] == "system"]
         rest = [turn for turn in row.messages if turn["role"] != "system"]
         examples: list[Message] = []
         for shot in shots:
-            examples.append({"role": "user", "content": with_pictures(shot.question, shot.pictures)})
+            examples.append({"role": "user", "content": _chat_question(shot)})
             examples.append({"role": "assistant", "content": shot.reference})
-        if row.pictures:
-            rest[-1] = {**rest[-1], "content": with_pictures(row.question, row.pictures)}
+        if row.pictures or row.context:
+            rest[-1] = {**rest[-1], "content": _chat_question(row)}
         return Prompt(messages=[*system, *examples, *rest])
 
     def gold(self, row: QaRow) -> str:
@@ -223,6 +239,15 @@ def _profile_metrics(style: Style) -> Iterator[Metric]:
 
 def _tokenizer(style: Style) -> Tokenize:
     return "zh" if style.data_lang == "zh" else "13a"
+
+
+def _chat_question(row: QaRow) -> str | list[dict[str, Any]]:
+    return with_pictures(with_context(row.context, row.question), row.pictures)
+
+
+def question_context(values: Mapping[str, Any]) -> str:
+    """The text that is asked before the question; "" for a chat history, which holds all that is asked."""
+    return "" if values.get("messages") else context_text(values)
 
 
 def question_turns(values: Mapping[str, Any]) -> list[Message]:

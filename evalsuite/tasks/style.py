@@ -50,6 +50,8 @@ class Style:
     """Which rows hold a second answer that the reply is compared with."""
     reward: bool = False
     """The model gives texts a reward, not log-probabilities."""
+    context: bool = False
+    """Some rows have text that is asked before the question (`evalsuite.tasks.columns.CONTEXT_COLUMNS`)."""
 
 
 def language_of(traits: Mapping[str, int], rows: int) -> Language:

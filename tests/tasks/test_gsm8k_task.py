@@ -146,3 +146,26 @@ def test_profiles_read_the_gold_from_the_column_as_it_stands():
     assert values["opencompass/accuracy"] == 0.0
     unfinished = TASK.score(row, Reply("<think>#### 1,000"), style).values
     assert not any(unfinished.values())
+
+
+class TestContext:
+    """Text in columns of its own is asked before the question."""
+
+    ROW = ROW | {"passage": "A hat shop opens at nine."}
+
+    def test_chat_prompt_with_a_passage_asks_it_before_the_question(self):
+        plain, asked = (TASK.prompt(TASK.parse(row), (), EN, "x").messages for row in (ROW, self.ROW))
+        assert plain is not None
+        assert asked == [
+            {"role": "user", "content": f"A hat shop opens at nine.\n\n{plain[0]['content']}"},
+        ]
+
+    def test_flat_prompt_with_a_passage_asks_it_before_the_question(self):
+        style = Style("en", 1, completions=True)
+        prompt = TASK.prompt(TASK.parse(self.ROW), [TASK.parse(self.ROW)], style, "x")
+        block = "A hat shop opens at nine.\n\nQuestion: 2 hats of $500 each?\nAnswer:"
+        assert prompt.text == f"{block} 2*500=1,000 dollars.\n#### 1000\n\n{block}"
+
+    def test_facts_of_a_row_with_a_passage_have_the_trait(self):
+        assert TASK.facts(TASK.parse(self.ROW)).traits == ("context",)
+        assert TASK.facts(TASK.parse(ROW)).traits == ()

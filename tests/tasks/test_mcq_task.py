@@ -12,7 +12,8 @@ from evalsuite.data.row_parser import RowError
 from evalsuite.tasks.ceval import CEVAL_GROUPS, CEVAL_SUBJECTS
 from evalsuite.tasks.cmmlu import CMMLU_GROUPS
 from evalsuite.tasks.exam_groups import subject_groups
-from evalsuite.tasks.mcq import NUMBER_READS_LIKE_OPTION, WORDINGS, McqRow, McqTask
+from evalsuite.tasks.mcq import NUMBER_READS_LIKE_OPTION, McqRow, McqTask
+from evalsuite.tasks.mcq_wording import WORDINGS
 from evalsuite.tasks.style import Style
 from evalsuite.types import Reply
 
@@ -387,3 +388,31 @@ class TestProfiles:
         for multiple, unit in ((True, "score"), (False, "proportion")):
             style = Style("zh", 0, multiple=multiple, profiles=("evalscope",))
             assert [metric.unit for metric in TASK.metrics(style) if metric.profile == "evalscope"] == [unit]
+
+
+class TestContext:
+    """Text in columns of its own is asked before the question."""
+
+    ROW = ROW | {"passage": "Three roads meet here."}
+
+    @pytest.mark.parametrize("column", ["passage", "context", "input", "instruction", "hint"])
+    def test_prompt_with_a_context_column_asks_it_before_the_question(self, column):
+        plain = TASK.prompt(TASK.parse(ROW), (), Style("en", 0), "x").messages
+        asked = TASK.prompt(TASK.parse(ROW | {column: "Three roads."}), (), Style("en", 0), "x").messages
+        assert plain is not None
+        assert asked is not None
+        header, _, question = plain[0]["content"].partition("\n\n")
+        assert asked[0]["content"] == f"{header}\n\nThree roads.\n\n{question}"
+
+    def test_flat_prompt_with_a_passage_asks_it_in_the_examples_too(self):
+        style = Style("en", 1, completions=True)
+        prompt = TASK.prompt(TASK.parse(self.ROW), [TASK.parse(self.ROW)], style, "x")
+        assert prompt.text is not None
+        assert prompt.text.count(f"\n\nThree roads meet here.\n\n{ROW['question']}\nA. ") == 2
+
+    @pytest.mark.parametrize("empty", ["", "  ", None, float("nan")])
+    def test_prompt_with_an_empty_context_is_the_prompt_without_one(self, empty):
+        style = Style("en", 0)
+        plain = TASK.prompt(TASK.parse(ROW), (), style, "x")
+        assert TASK.prompt(TASK.parse(ROW | {"passage": empty, "hint": empty}), (), style, "x") == plain
+        assert "context" not in TASK.facts(TASK.parse(ROW | {"passage": empty})).traits

@@ -236,3 +236,43 @@ class TestProfiles:
 
     def test_nothing_of_them_is_there_unasked(self):
         assert not any("/" in name for name in TASK.score(TASK.parse(PAIR), Reply("x"), EN).values)
+
+
+class TestContext:
+    """Text in columns of its own is asked before the question."""
+
+    ROW = PAIR | {"context": "Air scatters blue light.", "instruction": "Answer in one sentence."}
+    BEFORE = "Answer in one sentence.\n\nAir scatters blue light.\n\n"
+
+    def test_chat_prompt_with_a_context_asks_it_before_the_question(self):
+        row, shot = TASK.parse(self.ROW), TASK.parse(self.ROW)
+        prompt = TASK.prompt(row, [shot], Style("en", 1), "x")
+        question = {"role": "user", "content": f"{self.BEFORE}{PAIR['query']}"}
+        assert prompt.messages == [
+            question,
+            {"role": "assistant", "content": PAIR["response"]},
+            question,
+        ]
+
+    def test_chat_prompt_with_a_history_asks_the_context_with_the_last_question(self):
+        row = TASK.parse(self.ROW | {"history": [["Hello?", "Hello."]], "system": "Be brief."})
+        prompt = TASK.prompt(row, (), Style("en", 0), "x")
+        assert prompt.messages == [
+            {"role": "system", "content": "Be brief."},
+            {"role": "user", "content": "Hello?"},
+            {"role": "assistant", "content": "Hello."},
+            {"role": "user", "content": f"{self.BEFORE}{PAIR['query']}"},
+        ]
+
+    def test_flat_prompt_with_a_context_asks_it_before_the_question(self):
+        prompt = TASK.prompt(TASK.parse(self.ROW), (), Style("en", 0, completions=True), "x")
+        assert prompt.text == f"{self.BEFORE}Question: {PAIR['query']}\nAnswer:"
+
+    def test_chat_history_holds_all_that_is_asked(self):
+        messages = [user("Why?")]
+        row = TASK.parse({"messages": messages, "response": "So.", "context": "unused"})
+        assert TASK.prompt(row, (), Style("en", 0), "x").messages == messages
+        assert "context" not in TASK.facts(row).traits
+
+    def test_facts_of_a_row_with_a_context_have_the_trait(self):
+        assert TASK.facts(TASK.parse(self.ROW)).traits == ("context",)
