@@ -95,4 +95,4 @@ def test_minimal_task_runs_from_file_to_summary(server: MockServer, tmp_path):
     run = evaluate(build_config(options))
     (summary,) = run.summary_frame().query("metric == 'accuracy' and subset == 'all'").to_dict("records")
     assert (summary["value"], summary["n"]) == (0.5, 2)
-    assert {line["gold"] for line in run.samples()} == {PROMPT, "evil"}
+    assert {line.gold for line in run.samples()} == {PROMPT, "evil"}
