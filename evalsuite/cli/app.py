@@ -1,4 +1,4 @@
-"""The `evalsuite` command: which commands there are, and how errors end."""
+"""The `evalsuite` command: the list of commands, and how errors end."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ logger = logging.getLogger(__name__)
 
 INTERRUPTED = 130
 COLLECT_AFTER_ALLOCATIONS = 100_000
-"""Modules live as long as the command, so looking through them for garbage again and again is wasted: leaving them
-out takes a tenth off a short run (measured with benchmarks/engine.py)."""
+"""Modules live as long as the command, so searching them for garbage again and again is wasted. Leaving them out makes a
+short run a tenth faster (measured with benchmarks/engine.py)."""
 
 COMMANDS = {
     "run": "evalsuite.cli.run",
@@ -39,12 +39,13 @@ COMMANDS = {
     "doctor": "evalsuite.cli.doctor",
     "suites": "evalsuite.cli.suites",
 }
-"""Each command's module, which adds it by `register(app)`."""
+"""The module of each command, which adds the command with `register(app)`."""
 
 
 def application(words: Sequence[str] = ()) -> typer.Typer:
-    """What understands these words: the one command that they begin with, since typer takes milliseconds to build
-    each; else all of them.
+    """Build the command line for these words.
+
+    It holds only the command that they begin with, since typer takes milliseconds to build each; without one, all.
     """
     app = typer.Typer(
         name="evalsuite",
@@ -53,8 +54,8 @@ def application(words: Sequence[str] = ()) -> typer.Typer:
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
-        help="Evaluate a language model as it will be deployed: serve it, ask it, score it, report it.",
-        epilog="Exit codes: 0 complete · 2 bad input, nothing was sent · 3 incomplete, run it again to resume · "
+        help="Evaluate a language model as it will be deployed: serve it, ask it, score it and report it.",
+        epilog="Exit codes: 0 complete · 2 bad input, nothing was sent · 3 incomplete, run the command again to resume · "
         "4 the model server did not start or died · 100 a --fail-under or --fail-on-regression gate failed. "
         "With every command: --verbose, --quiet, --log-file FILE, --debug (show the traceback of an error).",
         callback=options,
@@ -76,7 +77,7 @@ def options(
         typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
     ] = False,
 ) -> None:
-    """Evaluate a language model as it will be deployed: serve it, ask it, score it, report it."""
+    """Evaluate a language model as it will be deployed: serve it, ask it, score it and report it."""
 
 
 def main() -> None:

@@ -10,14 +10,14 @@ import typer
 from evalsuite.cli.help import SectionedCommand
 
 OPTIONAL_VALUES = {"--fail-on-regression": "", "--json": "-"}
-"""Options that may stand without a value, and what they mean then."""
+"""Options that may be given without a value, and the value that is used then."""
 
 
 class CompareCommand(SectionedCommand):
-    """A command with such options."""
+    """A command that takes `OPTIONAL_VALUES`."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Give those that stand alone their value: what follows is another option, a run, or nothing."""
+        """Add the value of an option that is followed by another option, a run, or nothing."""
         words = []
         for word, following in zip(args, [*args, "--"][1:], strict=True):
             alone = word in OPTIONAL_VALUES and (following.startswith("--") or _is_run(following))
@@ -35,21 +35,21 @@ def register(app: typer.Typer) -> None:
 
 
 def compare(
-    runs: Annotated[list[str], typer.Argument(metavar="RUN[:VARIANT]", help="Directories of finished runs; all variants of a run where none is named.", show_default=False)],
-    baseline: Annotated[str | None, typer.Option(metavar="RUN|VARIANT", help="What the others are held against.", show_default="the first")] = None,
-    metric: Annotated[list[str] | None, typer.Option(help="Judge this metric in place of the primary ones; repeatable.", show_default="primary ones")] = None,
-    fail_on_regression: Annotated[list[str] | None, typer.Option(metavar="[METRIC[:MARGIN]]", help="Exit with 100 when a judged metric (or METRIC) is worse, by more than MARGIN; repeatable.")] = None,
-    html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write one offline page.")] = None,
-    csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Write every result, one a line.")] = None,
-    md: Annotated[Path | None, typer.Option(metavar="FILE", help="Write Markdown, fit for a pull request.")] = None,
-    junit: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a JUnit file, one test a verdict.")] = None,
-    json: Annotated[str | None, typer.Option("--json", metavar="[FILE]", help="Write everything as JSON, to standard output where no file is named.")] = None,
-    style: Annotated[Literal["swift"] | None, typer.Option(help="Show SWIFT's table of ToolBench: Plan.EM, Act.EM, HalluRate, Avg.F1, R-L.", show_default=False)] = None,
+    runs: Annotated[list[str], typer.Argument(metavar="RUN[:VARIANT]", help="Directories of finished runs. Without :VARIANT all variants of a run are compared.", show_default=False)],
+    baseline: Annotated[str | None, typer.Option(metavar="RUN|VARIANT", help="Run or variant that the others are compared with.", show_default="the first")] = None,
+    metric: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Judge this metric instead of the primary ones. Repeatable.", show_default="primary ones")] = None,
+    fail_on_regression: Annotated[list[str] | None, typer.Option(metavar="[METRIC[:MARGIN]]", help="Exit with code 100 when a judged metric (or METRIC) is worse by more than MARGIN. Repeatable.")] = None,
+    html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write one offline HTML page.")] = None,
+    csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a CSV file with one result a line.")] = None,
+    md: Annotated[Path | None, typer.Option(metavar="FILE", help="Write Markdown for a pull request.")] = None,
+    junit: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a JUnit file with one test for each verdict.")] = None,
+    json: Annotated[str | None, typer.Option("--json", metavar="[FILE]", help="Write everything as JSON, to standard output if no file is named.")] = None,
+    style: Annotated[Literal["swift"] | None, typer.Option(metavar="swift", help="Show SWIFT's table of ToolBench: Plan.EM, Act.EM, HalluRate, Avg.F1, R-L.", show_default=False)] = None,
 ) -> None:  # fmt: skip
-    """Say whether one variant is better than another, and how sure that is.
+    """Find out whether one variant is better than another, and how certain that is.
 
-    Rows are paired by id and content; nothing is asked of any model. `-` as a FILE is standard output, which then
-    holds nothing else.
+    Rows are paired by id and content; no model is asked. `-` as a FILE is standard output, which then holds nothing
+    else.
 
     \b
       evalsuite compare reports/base reports/sft

@@ -1,4 +1,4 @@
-"""What `evalsuite compare` does once its options are parsed: compare, write the files, print, hold against the gates."""
+"""The work of `evalsuite compare`: compare, write the files, print, check the gates."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def execute_compare(
     files: Mapping[str, Path],
     style: str | None,
 ) -> None:
-    """Compare, write, print. Raises `EvalsuiteError`: `GateFailed` with everything written and printed."""
+    """Compare, write, print. Raises `EvalsuiteError`; `GateFailed` only after everything was written and printed."""
     replace_unencodable_output()
     printed = [name for name, path in files.items() if path == STANDARD_OUTPUT]
     if len(printed) > 1:
         options = " and ".join(f"--{name}" for name in printed)
-        raise InputError(f"{options} all write to standard output; give all but one a file.")
+        raise InputError(f"{options} would all write to standard output; give all but one a file.")
     comparison = compare(*runs, baseline=baseline, metrics=metrics, fail_on_regression=gates)
     forms: dict[str, Callable[[], bytes]] = {
         "html": lambda: comparison.html().encode("utf-8"),
@@ -65,4 +65,4 @@ def _print(comparison: Comparison, style: str | None, written: Sequence[Path]) -
     for warning in comparison.warnings:
         print(f"note: {warning}")
     for path in written:
-        print(f"written: {path}")
+        print(f"wrote {path}")

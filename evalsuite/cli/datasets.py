@@ -1,10 +1,12 @@
-"""`evalsuite datasets`: what can be evaluated."""
+"""`evalsuite datasets`: list what can be evaluated."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from evalsuite.cli.help import SectionedCommand
 
 if TYPE_CHECKING:
     from evalsuite.suites.catalogue import Benchmark
@@ -15,7 +17,7 @@ LONGEST_CELL = 44
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command()(datasets)
+    app.command(cls=SectionedCommand)(datasets)
 
 
 def datasets(
@@ -23,7 +25,7 @@ def datasets(
         list[str] | None,
         typer.Argument(
             metavar="[SUITE] [WORD …]",
-            help="evalscope, opencompass or vlmeval, and words that a benchmark's line must hold.",
+            help="evalscope, opencompass or vlmeval, and words that must appear in a benchmark's line.",
         ),
     ] = None,
 ) -> None:
@@ -38,7 +40,9 @@ def datasets(
     print("By name (-d NAME):")
     for dataset in BUILTIN_DATASETS:
         print(f"  {dataset.name:<16} {dataset.kind:<10} {dataset.description}")
-    print(f"\nYour own files (-d PATH or -d KIND:PATH; {' '.join(READERS)}; case of columns is ignored):")
+    print(
+        f"\nYour own files (-d PATH or -d KIND:PATH; {' '.join(READERS)}; upper and lower case of column names are the same):"
+    )
     for kind in KINDS:
         print(f"  {kind:<16} columns {task_class(kind).columns}")
     print(
@@ -64,7 +68,7 @@ def _show_suites() -> None:
 
 
 def _show_benchmarks(words: list[str]) -> None:
-    """The benchmarks of a suite, or of all that are ready, whose line holds every word."""
+    """Print the benchmarks of a suite, or of all that are ready, whose line contains every word."""
     from evalsuite.suites.catalogue import catalogue
     from evalsuite.suites.environments import find_environment, ready_environment
     from evalsuite.suites.registry import SUITES

@@ -1,4 +1,4 @@
-"""`evalsuite doctor`: what this machine can serve, and what to install."""
+"""`evalsuite doctor`: show what this machine can serve, and what to install."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from evalsuite.cli.help import SectionedCommand
+
 if TYPE_CHECKING:
     from evalsuite.backends.compatibility import FormSupport
     from evalsuite.models.checkpoint import Form
@@ -14,14 +16,11 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command()(doctor)
+    app.command(cls=SectionedCommand)(doctor)
 
 
 def doctor() -> None:
-    """Show what this machine can serve.
-
-    And what to install for the rest.
-    """
+    """Show what this machine can serve, and what to install for the rest."""
     from evalsuite._util.user_cache import cache_folder
     from evalsuite.backends import BACKENDS, open_backend
     from evalsuite.backends.compatibility import COMPATIBILITY
@@ -37,7 +36,7 @@ def doctor() -> None:
         availability = open_backend(name).availability()
         print(f"  {'ready ' if availability.ready else 'absent'} {name:<12} {availability.detail}")
     columns = [_column(name, COMPATIBILITY[name]) for name in BACKENDS if name in COMPATIBILITY]
-    print("\nForms of a checkpoint (in brackets: what it takes besides the engine):")
+    print("\nForms of a checkpoint (in brackets: what is needed besides the engine):")
     for cells in zip(["", *_table_forms()], *columns, strict=True):
         print(f"  {cells[0]:<19}{'  '.join(cells[1:]).rstrip()}")
     print("\nExports (evalsuite export):")
@@ -62,7 +61,7 @@ def _table_forms() -> list[Form]:
 
 
 def _column(engine: str, row: Mapping[Form, FormSupport]) -> list[str]:
-    """The engine's name and its cells, all as wide as the widest."""
+    """The engine's name and its cells, padded to the same width."""
     cells = [engine, *(row[form].word for form in _table_forms())]
     width = max(map(len, cells))
     return [f"{cell:<{width}}" for cell in cells]

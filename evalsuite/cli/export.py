@@ -1,4 +1,4 @@
-"""`evalsuite export merge|quantize|gguf`: write a model that was merged, quantized or converted."""
+"""`evalsuite export merge|quantize|gguf`: write a merged, quantized or converted model."""
 
 from __future__ import annotations
 
@@ -8,33 +8,35 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from evalsuite.cli.help import SectionedCommand
+
 if TYPE_CHECKING:
     from evalsuite.evaluation.export import ExportResult
 
 GIBIBYTE, MEBIBYTE = 2**30, 2**20
-Ckpt = Annotated[str, typer.Option(metavar="PATH|HUB_ID", help="The checkpoint, as for `evalsuite run`: a Hugging Face folder, or an adapter that names its base.")]  # fmt: skip
+Ckpt = Annotated[str, typer.Option(metavar="PATH|HUB_ID", help="Checkpoint, as for `evalsuite run`: a Hugging Face folder, or an adapter that names its base.")]  # fmt: skip
 AdapterOption = Annotated[str | None, typer.Option(metavar="PATH[+PATH]", help="Adapters to merge into it, in order.")]  # fmt: skip
-Force = Annotated[bool, typer.Option("--force", help="Replace what an export made there before.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace an earlier export.")]
 
 export = typer.Typer(
     name="export",
     no_args_is_help=True,
-    help="Write a model merged, quantized or as GGUF, by the libraries made for it.\n\n"
-    "What is made is loaded again and asked the same as its source before it gets its name; evalsuite-export.json "
-    "says what it was made from and how near it came.",
+    help="Export a model merged, quantized or as GGUF, with the libraries made for it.\n\n"
+    "The exported model is reloaded and compared with the original before it gets its final name. "
+    "evalsuite-export.json records what it was made from and how close it is.",
 )
 
 
-@export.command()
+@export.command(cls=SectionedCommand)
 def merge(
     ckpt: Ckpt,
-    out: Annotated[Path, typer.Option(metavar="DIR", help="The folder to write.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder to write.")],
     adapter: AdapterOption = None,
     force: Force = False,
 ) -> None:
-    """Write adapters into their base, by peft.
+    """Merge adapters into their base with peft.
 
-    New blocks of ms-swift's LLaMA-Pro are written in by ms-swift.
+    LLaMA-Pro blocks of ms-swift are merged by ms-swift.
 
     \b
       evalsuite export merge --ckpt models/Qwen3-8B --adapter out/checkpoint-500 --out merged
@@ -48,17 +50,17 @@ def merge(
     _execute(work, out, force=force)
 
 
-@export.command()
+@export.command(cls=SectionedCommand)
 def quantize(
     ckpt: Ckpt,
-    method: Annotated[str, typer.Option(metavar="NAME", help="bnb-int8, bnb-nf4, torchao-int8, fp8 (GPU); by llm-compressor w8a8, w8a16, w4a16, fp8-dynamic, and calibrated w8a8-gptq, w4a16-gptq, w4a16-awq (GPU).")],
-    out: Annotated[Path, typer.Option(metavar="DIR", help="The folder to write.")],
+    method: Annotated[str, typer.Option(metavar="NAME", help="Method: bnb-int8, bnb-nf4, torchao-int8, fp8 (GPU); with llm-compressor w8a8, w8a16, w4a16, fp8-dynamic, and calibrated w8a8-gptq, w4a16-gptq, w4a16-awq (GPU).")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder to write.")],
     adapter: AdapterOption = None,
-    calibration: Annotated[str | None, typer.Option(metavar="[KIND:]PATH", help="Prompts to calibrate by: any file that `evalsuite run -d` takes, rendered as its task asks.")] = None,
-    calibration_rows: Annotated[int, typer.Option(min=1, help="At most so many of them, spread evenly.")] = 256,
+    calibration: Annotated[str | None, typer.Option(metavar="[KIND:]PATH", help="Calibration prompts: any dataset that `evalsuite run -d` takes, rendered as it would be asked.")] = None,
+    calibration_rows: Annotated[int, typer.Option(min=1, metavar="N", help="Number of calibration prompts, spread evenly.")] = 256,
     force: Force = False,
 ) -> None:  # fmt: skip
-    """Write a checkpoint quantized; of an adapter, merged first.
+    """Quantize a checkpoint. Adapters are merged first.
 
     \b
       evalsuite export quantize --ckpt merged --method w4a16-gptq --calibration qa.csv --out merged-w4a16
@@ -74,15 +76,15 @@ def quantize(
     _execute(work, out, force=force)
 
 
-@export.command()
+@export.command(cls=SectionedCommand)
 def gguf(
     ckpt: Ckpt,
-    out: Annotated[Path, typer.Option(metavar="FILE.gguf", help="The file to write.")],
-    quant: Annotated[str, typer.Option(metavar="TYPE", help="F32, F16, BF16, Q8_0, or what llama.cpp's quantizer makes: Q6_K, Q5_K_M, Q4_K_M, Q4_0, Q3_K_M, Q2_K, IQ4_XS, …")] = "Q8_0",
+    out: Annotated[Path, typer.Option(metavar="FILE.gguf", help="File to write.")],
+    quant: Annotated[str, typer.Option(metavar="TYPE", help="Type: F32, F16, BF16, Q8_0, or one of llama.cpp's quantizer: Q6_K, Q5_K_M, Q4_K_M, Q4_0, Q3_K_M, Q2_K, IQ4_XS, …")] = "Q8_0",
     adapter: AdapterOption = None,
     force: Force = False,
 ) -> None:  # fmt: skip
-    """Write a checkpoint as one GGUF file, by llama.cpp; of an adapter, merged first.
+    """Convert a checkpoint to one GGUF file with llama.cpp. Adapters are merged first.
 
     \b
       evalsuite export gguf --ckpt models/Qwen3-8B --adapter out/checkpoint-500 --quant Q4_K_M --out sft.gguf
@@ -108,31 +110,31 @@ def _execute(work: Callable[[Any, Path], ExportResult], out: Path, *, force: boo
 
 
 def show_exported(exported: ExportResult) -> None:
-    """What was made, how near it came, and how it is evaluated."""
+    """Print what was exported, how close it is to the original, and how to evaluate it."""
     print("\n".join(exported_lines(exported)), flush=True)
 
 
 def exported_lines(exported: ExportResult) -> list[str]:
-    """What is shown."""
+    """The lines that `show_exported` prints."""
     near, changed = exported.made.fidelity, exported.made.changed
     lines = [
         f"{exported.path}: {_size(exported.size)} (weights of the source: {_size(exported.source_size)}), made in {exported.seconds:.0f} s",
-        f"loaded again and held against its source: {near}",
+        f"reloaded and compared with the original: {near}",
     ]
     if changed and not changed.moved:
         lines.append(
-            "WARNING: the merged model says what its base says: either the adapter was saved before it learned anything, or "
-            "what it learned is too small to be kept in these numbers."
+            "WARNING: the merged model answers exactly like its base: either the adapter was saved before it learned anything, "
+            "or its changes are too small for this number format."
         )
     elif changed:
-        lines.append(f"held against its base: {changed}")
+        lines.append(f"compared with its base: {changed}")
     if near.same_tokens < near.texts:
         lines.append(
-            f"WARNING: {near.texts - near.same_tokens} of {near.texts} texts are read as other tokens than by its source."
+            f"WARNING: {near.texts - near.same_tokens} of {near.texts} texts are split into other tokens than by the original."
         )
     return [
         *lines,
-        f"it answers: {near.answer!r}",
+        f"sample answer: {near.answer!r}",
         f"evaluate it: evalsuite run --ckpt {exported.path} -d …",
     ]
 

@@ -1,4 +1,4 @@
-"""`evalsuite import`: results of other tools, read and never changed."""
+"""`evalsuite import`: read results of other tools, without changing them."""
 
 from __future__ import annotations
 
@@ -7,33 +7,37 @@ from typing import Annotated
 
 import typer
 
+from evalsuite.cli.help import SectionedCommand
+
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command(name="import")(import_results)
+    app.command(name="import", cls=SectionedCommand)(import_results)
 
 
 def import_results(
-    path: Annotated[Path, typer.Argument(help="What a tool left: a file or a folder.")],
+    path: Annotated[Path, typer.Argument(help="File or folder with the results of a tool.")],
     data: Annotated[
         Path | None,
         typer.Option(
             metavar="PATH",
-            help="The data it was evaluated on, for tools that keep no right answers (LLaMA-Factory).",
+            help="Dataset that was evaluated, for tools that do not keep the right answers (LLaMA-Factory).",
         ),
     ] = None,
-    out: Annotated[Path, typer.Option(help="Folder of all runs.")] = Path("reports"),
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of all runs.")] = Path("reports"),
     name: Annotated[
-        str | None, typer.Option(help="This run's folder in it.", show_default="PATH-imported")
+        str | None, typer.Option(help="Name of this run's folder in it.", show_default="PATH-imported")
     ] = None,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Keep what is there under another name.")] = False,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Rename and keep an existing run of that name.")
+    ] = False,
     json: Annotated[
         bool, typer.Option("--json", help="Print summary.json, and nothing else, to standard output.")
     ] = False,
 ) -> None:
-    """Make a run of results that LLaMA-Factory's evaluator, FastChat's MT-Bench, lm-eval or inspect-ai left.
+    """Import results of LLaMA-Factory's evaluator, FastChat's MT-Bench, lm-eval or inspect-ai as a run.
 
-    Nothing is asked or judged again; `evalsuite compare` then takes the run as any other.
+    Nothing is asked or scored again. `evalsuite compare` reads the run like any other.
     """
     from evalsuite.cli.execute import execute_import
 

@@ -75,7 +75,7 @@ def _parameters(part: type, help_texts: Mapping[str, str], *, panels: bool) -> d
         kind = _command_line_type(annotation, option)
         info = typer.Option(
             *_spellings(name, kind, option),
-            metavar=option.metavar,
+            metavar=option.metavar or _choices(kind),
             help=help_texts.get(name, option.help),
             show_default=_default_text(name, kind, defaults[name], option),
             rich_help_panel=part.panel if panels else None,  # type: ignore[attr-defined]
@@ -106,6 +106,11 @@ def _spellings(name: str, kind: Any, option: Option) -> Sequence[str]:
         return option.names
     dashed = name.replace("_", "-")
     return (f"--{dashed}/--no-{dashed}",) if kind is bool else (f"--{dashed}",)
+
+
+def _choices(kind: Any) -> str | None:
+    """The allowed words, as in `auto|zh|en`; None for other types."""
+    return "|".join(get_args(kind)) if get_origin(kind) is Literal else None
 
 
 def _default_text(name: str, kind: Any, default: Any, option: Option) -> str | bool:

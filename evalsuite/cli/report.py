@@ -1,4 +1,4 @@
-"""`evalsuite report`: renders a run again."""
+"""`evalsuite report`: write the report of a run again."""
 
 from __future__ import annotations
 
@@ -7,20 +7,22 @@ from typing import Annotated
 
 import typer
 
+from evalsuite.cli.help import SectionedCommand
+
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command()(report)
+    app.command(cls=SectionedCommand)(report)
 
 
 def report(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="The directory of a run, or its samples.jsonl.")],
     json: Annotated[bool, typer.Option("--json", help="Print summary.json, and nothing else, to standard output.")] = False,
 ) -> None:  # fmt: skip
-    """Render a run again, from its journal.
+    """Write the report of a run again, from its journal.
 
-    Writes report.html, summary.csv and summary.json: for a run that was killed before it could, or that an older version wrote. Nothing is asked, and no score changes
-    (`evalsuite rescore` judges again). What is not finished is said.
+    Writes report.html, summary.csv and summary.json, for a run that was killed before it could, or that an older
+    version wrote. Nothing is asked and no score changes (`evalsuite rescore` scores again). Missing samples are named.
     """
     from evalsuite.cli.execute import execute_report
 

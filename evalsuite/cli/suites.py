@@ -1,4 +1,4 @@
-"""`evalsuite suites`: the environments of other evaluation suites."""
+"""`evalsuite suites`: install and list other evaluation suites."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from typing import Annotated
 
 import typer
 
+from evalsuite.cli.help import SectionedCommand
+
 app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="Make and list the environments of EvalScope, OpenCompass and VLMEvalKit.",
+    help="Install and list EvalScope, OpenCompass and VLMEvalKit, each in an environment of its own.",
 )
 
 
@@ -18,12 +20,12 @@ def register(application: typer.Typer) -> None:
     application.add_typer(app, name="suites")
 
 
-@app.command()
+@app.command(cls=SectionedCommand)
 def install(
     names: Annotated[list[str], typer.Argument(metavar="evalscope|opencompass|vlmeval …")],
-    fresh: Annotated[bool, typer.Option("--fresh", help="Make it again, whatever is there.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Install it again, even if it is there.")] = False,
 ) -> None:
-    """Make an environment for a suite: its tested version, apart from everything else."""
+    """Install the tested version of a suite in an environment of its own."""
     from evalsuite.errors import ConfigError
     from evalsuite.suites.install import install as make
     from evalsuite.suites.registry import SUITES
@@ -35,9 +37,9 @@ def install(
         make(SUITES[name], fresh=fresh)
 
 
-@app.command("list")
+@app.command("list", cls=SectionedCommand)
 def show() -> None:
-    """Say which suites are ready, and what is wrong with the others."""
+    """List the suites: which are ready, and what is wrong with the others."""
     from evalsuite.suites.environments import find_environment
     from evalsuite.suites.registry import SUITES
 

@@ -21,7 +21,9 @@ class SamplingOptions(OptionPart):
 
     panel: ClassVar[str] = "Generation"
 
-    temperature: Annotated[NonNegativeNumber, Option("Sampling temperature.", scoring=False)] = 0.0
+    temperature: Annotated[
+        NonNegativeNumber, Option("Sampling temperature.", metavar="NUMBER", scoring=False)
+    ] = 0.0
     max_tokens: Annotated[
         Count | None,
         Option(
@@ -30,7 +32,12 @@ class SamplingOptions(OptionPart):
     ] = None
     top_p: Annotated[
         Probability | None,
-        Option("Nucleus sampling: probability mass to draw from.", default_text="not sent", scoring=False),
+        Option(
+            "Nucleus sampling: probability mass to draw from.",
+            metavar="NUMBER",
+            default_text="not sent",
+            scoring=False,
+        ),
     ] = None
     seed: Annotated[
         int | None, Option("Random seed.", metavar="N", default_text="not sent", scoring=False)

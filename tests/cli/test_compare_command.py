@@ -36,7 +36,7 @@ def test_every_file_is_written_and_named(runs, tmp_path: Path):
     )
     assert done.returncode == 0
     for path in files.values():
-        assert f"written: {path}" in done.stdout
+        assert f"wrote {path}" in done.stdout
         assert path.stat().st_size
     assert json.loads(files["json"].read_bytes()) == json.loads(json.dumps(evalsuite.compare(*runs).document))
 

@@ -102,7 +102,7 @@ def test_several_adapters_are_merged_in_order(tmp_path, base, adapter):
 def test_an_adapter_that_learned_nothing_is_warned_of(tmp_path, base):
     zero = tiny_adapter(tmp_path / "zero", base, zero=True)
     shown = exported("merge", "--ckpt", base, "--adapter", zero, "--out", tmp_path / "out")
-    assert "WARNING: the merged model says what its base says" in shown
+    assert "WARNING: the merged model answers exactly like its base" in shown
 
 
 def test_a_merge_that_went_wrong_is_not_kept(tmp_path, base, adapter, monkeypatch):
