@@ -194,7 +194,7 @@ def _judged(job: Job, progress: RunProgress) -> bytes:
         error = ErrorEntry(kind=MISSING, message=NO_PREDICTION)
         progress.failures[MISSING, NO_PREDICTION] += 1
     else:
-        judgement = job.plan.task.score(job.sample.row, reply, job.plan.style)
+        judgement = job.plan.task.score_and_label(job.sample.row, reply, job.plan.style)
         error = None
     job.count(judgement)
     progress.done += 1

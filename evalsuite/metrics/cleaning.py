@@ -23,9 +23,8 @@ from evalsuite.metrics.reasoning import Token
 
 VERSION = "1"
 
-RUNS_ON, END_TOKEN, REASONING, UNKNOWN_BLOCK = "runs_on", "end_token", "reasoning", "unknown_block"
-LABELS = (RUNS_ON, END_TOKEN, REASONING, UNKNOWN_BLOCK)
-"""What `CleanedText.labels` may hold."""
+RUNS_ON, END_TOKEN, REASONING, UNKNOWN_BLOCK = "runs_on", "end_token", "reasoning", "unknown_block:"
+"""What `CleanedText.labels` holds; the last one is followed by the block's marks."""
 
 END_TOKENS = (
     "</s>", "<|im_end|>", "<|endoftext|>", "<|end_of_text|>", "<|eot_id|>", "<|eom_id|>", "<|eot|>", "<|end|>",
@@ -92,13 +91,15 @@ class CleanedText:
     runs_on: bool = False
     """A turn that the model invented was dropped."""
     unknown_block: str | None = None
-    """The opening mark of a first block that looks like reasoning and is none of the known ones. It is kept."""
+    """The marks of a first block that looks like reasoning and is none of the known ones, as `--reasoning-tags` takes them
+    ("<scratchpad>,</scratchpad>"). The block is kept."""
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """What was found, as labels of a sample."""
-        found = (self.runs_on, self.end_tokens, self.reasoning is not None, self.unknown_block)
-        return tuple(label for label, present in zip(LABELS, found, strict=True) if present)
+        """What was found, as labels of a sample; that of an unknown block names its marks."""
+        found = {RUNS_ON: self.runs_on, END_TOKEN: self.end_tokens, REASONING: self.reasoning is not None}
+        labels = [label for label, present in found.items() if present]
+        return (*labels, *([UNKNOWN_BLOCK + self.unknown_block] if self.unknown_block else []))
 
 
 def clean_text(
@@ -299,7 +300,7 @@ def _invented_line(text: str) -> int | None:
 
 
 def _unknown_block(text: str) -> str | None:
-    """Return the opening mark of a block that opens a text, closes, and is followed by more text; None without one."""
+    """Return the marks of a block that opens a text, closes, and is followed by more text; None without one."""
     block = _BLOCK.match(text)
     if block is None:
         return None
@@ -311,10 +312,11 @@ def _unknown_block(text: str) -> str | None:
         "pipe": [f"<|/{name}|>", f"<|end_{name}|>", _ending_of(name)],
     }  # fmt: skip
     kind = next(key for key in closings if block[key])
-    for closing in closings[kind]:
-        start = text.find(closing, block.end()) if closing else -1
+    opening = f"<{name}>" if kind == "xml" else block["opening"]
+    for closing in filter(None, closings[kind]):
+        start = text.find(closing, block.end())
         if start >= 0 and text[start + len(closing) :].strip():
-            return block["opening"]
+            return f"{opening},{closing}"
     return None
 
 

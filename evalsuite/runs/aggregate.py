@@ -70,6 +70,8 @@ class ScoreAggregate:
         self._category_order = tuple(category_order)
         self._cells: dict[tuple[str, tuple[str, ...]], _Cell] = {}
         self._clusters: dict[tuple[str, str] | int | None, int] = {}
+        self.labels: Counter[str] = Counter()
+        """How many samples of the whole dataset have each label."""
 
     @property
     def subsets(self) -> list[str]:

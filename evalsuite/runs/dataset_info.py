@@ -56,7 +56,8 @@ def _plan(entry: Mapping[str, Any]) -> DatasetPlan:
     facts = tuple(FileFacts(file["path"], file["sha256"], file["rows"]) for file in entry["files"])
     dataset: Dataset[Any] = Dataset(entry["name"], (), task, facts, entry["subsets"], {})
     recorded = entry["style"]
-    style = Style(**{**recorded, "profiles": tuple(recorded.get("profiles", ()))})
+    lists = {name: tuple(recorded.get(name, ())) for name in ("profiles", "reasoning_tags")}
+    style = Style(**{**recorded, **lists})
     spec = DatasetSpec(entry["spec"], None, entry["spec"])
     judge = _judge(entry["judge"]) if "judge" in entry else None
     if "layout" in entry:

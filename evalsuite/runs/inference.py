@@ -119,7 +119,7 @@ class ScoreWriter:
     def _judged(self, job: Job, answer: Answer | RequestFailure) -> Score:
         if isinstance(answer, RequestFailure):
             return failed_score(job)
-        return job.plan.task.score(job.sample.row, answer.reply, job.plan.style)
+        return job.plan.task.score_and_label(job.sample.row, answer.reply, job.plan.style)
 
     def _count(self, job: Job, answer: Answer | RequestFailure, score: Score) -> None:
         progress = self._progress

@@ -18,6 +18,7 @@ from evalsuite.data.spec import DatasetSpec, is_suite_spec, parse_spec
 from evalsuite.endpoint.likelihood_requests import ONE_TOKEN, build_request
 from evalsuite.endpoint.wire import Generation, Request
 from evalsuite.errors import FIX_ROWS_ADVICE, ConfigError, DataError, InputError, Problem
+from evalsuite.metrics import cleaning
 from evalsuite.metrics.gates import Gate
 from evalsuite.options.judge import SELF_JUDGE
 from evalsuite.tasks import KINDS, infer_kind, task_class
@@ -33,6 +34,7 @@ from evalsuite.tasks.style import (
     PICTURE_TRAIT,
     REWARD_TRAIT,
     Style,
+    keeps_turn_lines,
     language_of,
     names_categories,
 )
@@ -193,6 +195,7 @@ class DatasetPlan:
             "completions" if style.completions else "chat",
             *(f"{SHORT_NAMES.get(name, name)}:{_format_setting(value)}" for name, value in settings.items()),
             f"prompt:v{self.task.version}",
+            *tags_condition(style),
             *self.judge_conditions(),
             f"data:{self.data_hash[:SHOWN_HASH_DIGITS]}",
         ]
@@ -228,6 +231,7 @@ class DatasetPlan:
         versions = {metric.name: metric.version for metric in self.metrics}
         return {
             "task": self.task.version,
+            "cleaning": cleaning.VERSION,
             **self.task.label_versions,
             **versions,
             "multiple": str(self.style.multiple),
@@ -276,6 +280,12 @@ def plan_each(texts: Sequence[str], plan_one: Callable[[str], Sequence[PlannedT]
     if refusals:
         raise refusals[0] if len(refusals) == 1 else InputError("\n".join(map(str, refusals)))
     return plans
+
+
+def tags_condition(style: Style) -> list[str]:
+    """The further marks of reasoning as a part of a signature."""
+    tags = ";".join(style.reasoning_tags)
+    return [f"reasoning-tags:{_format_setting(tags)}"] if tags else []
 
 
 def _format_setting(value: Any) -> str:
@@ -424,6 +434,8 @@ def _style(config: RunConfig, task: Task[Any], dataset: Dataset[Any], *, files_a
         reward=config.preference_mode == "reward" or REWARD_TRAIT in dataset.traits,
         exam=CEVAL if exam_name(dataset.name) == CEVAL else None,
         profiles=select_profiles(task, config.profile, in_words=not by_logprob),
+        reasoning_tags=config.reasoning_tags,
+        keeps_turn_lines=keeps_turn_lines(dataset.traits, rows),
     )
 
 

@@ -27,6 +27,7 @@ from evalsuite.runs.plan import (
     pair_share,
     plan_each,
     split_by_file,
+    tags_condition,
     unique_name,
 )
 from evalsuite.runs.work import Variant
@@ -40,6 +41,7 @@ from evalsuite.tasks.style import (
     REWARD_TRAIT,
     UNJUDGED_TRAIT,
     Style,
+    keeps_turn_lines,
     language_of,
     names_categories,
 )
@@ -94,6 +96,7 @@ class PredictionPlan(DatasetPlan):
             f"lang:{self.style.lang}",
             *several,
             "predictions",
+            *tags_condition(self.style),
             *self.judge_conditions(),
             f"data:{self.data_hash[:SHOWN_HASH_DIGITS]}",
         ]
@@ -197,6 +200,8 @@ def _style(config: ScoreConfig, task: Task[Any], dataset: Dataset[Any], *, files
         pairs=pair_share(dataset.traits, sum(dataset.counts.values())),
         reward=REWARD_TRAIT in dataset.traits,
         profiles=select_profiles(task, config.profile),
+        reasoning_tags=config.reasoning_tags,
+        keeps_turn_lines=keeps_turn_lines(dataset.traits, sum(dataset.counts.values())),
     )
 
 

@@ -161,7 +161,7 @@ def judge_line(line: SampleLine, plan: DatasetPlan, row: Any) -> Score:
     """Score the reply of a line with today's scorers."""
     if line.failed:
         return error_score(plan, row)
-    return plan.task.score(row, line.to_reply(), plan.style)
+    return plan.task.score_and_label(row, line.to_reply(), plan.style)
 
 
 def answer_from_line(line: SampleLine) -> Answer:

@@ -17,6 +17,7 @@ from typing import Any
 from evalsuite.data.subsets import CATEGORY_PREFIX, WHOLE_DATASET
 from evalsuite.runs.aggregate import Result, ScoreAggregate
 from evalsuite.runs.plan import DatasetPlan
+from evalsuite.tasks.replies import cleaning_notes
 
 COLUMNS = (
     "run", "variant", "dataset", "subset", "metric", "value", "stderr", "ci_low", "ci_high",
@@ -160,6 +161,11 @@ def advice(datasets: Sequence[DatasetResults], rows: Sequence[Mapping[str, Any]]
             found.append(
                 f"{place}: {outcomes['unparsed']} of {total} replies held no answer that could be read and count as wrong; the report's samples can be filtered to them."
             )
+        notes = (
+            *cleaning_notes(dataset.aggregate.labels, replies),
+            *dataset.plan.task.label_notes(dataset.aggregate.labels, replies),
+        )
+        found.extend(f"{place}: {note}" for note in notes)
         found.extend(_advice_on_judge(dataset))
         if not varied(dataset.plan):
             found.append(f"{place}: {ZERO_TEMPERATURE_REPEATS}")

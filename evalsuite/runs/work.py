@@ -116,6 +116,7 @@ def count_score(
         plan.categories(subset, row),
         number if plan.repeats > 1 else None,
     )
+    aggregate.labels.update(score.labels)
     if score.outcome != "error":
         aggregate.breakdowns.add(subset, task.breakdown_keys(row, score), score.values)
 
@@ -133,6 +134,7 @@ def count_line_score(
         line.categories,
         line_row_number(line) if plan.repeats > 1 else None,
     )
+    aggregate.labels.update(score.labels)
     if row is not None and score.outcome != "error":
         aggregate.breakdowns.add(line.subset, plan.task.breakdown_keys(row, score), score.values)
 

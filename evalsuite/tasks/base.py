@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Generic
 
 from evalsuite.data.dataset import Dataset
@@ -18,6 +18,7 @@ from evalsuite.errors import Problem
 from evalsuite.tasks.capabilities import Capabilities
 from evalsuite.tasks.columns import Columns
 from evalsuite.tasks.metric import Breakdown, Metric
+from evalsuite.tasks.replies import cleaned_reply
 from evalsuite.tasks.style import Style
 from evalsuite.types import Party, Prompt, Reply, RowT, Score
 
@@ -127,12 +128,22 @@ class ReplyScorer(ABC, Generic[RowT]):
     def score(self, row: RowT, reply: Reply, style: Style) -> Score:
         """Judge a reply. Never raises: every reply gets a score or an outcome that says why it has none."""
 
+    def score_and_label(self, row: RowT, reply: Reply, style: Style) -> Score:
+        """Judge a reply, and label the score with what cleaning dropped from it."""
+        score = self.score(row, reply, style)
+        dropped = cleaned_reply(reply, style).labels
+        return replace(score, labels=tuple(dict.fromkeys((*score.labels, *dropped)))) if dropped else score
+
     @abstractmethod
     def metrics(self, style: Style) -> tuple[Metric, ...]:
         """What the scores add up to; one of them is `primary`."""
 
     def breakdown_keys(self, row: RowT, score: Score) -> Iterable[tuple[str, tuple[str, ...]]]:
         """The lines of `breakdowns` that a sample counts on: pairs of a table's name and a key. Never raises."""
+        return ()
+
+    def label_notes(self, labels: Mapping[str, int], replies: int) -> Iterable[str]:
+        """Sentences about a dataset's results that the counts of its samples' labels call for."""
         return ()
 
     def signature_parts(self, style: Style) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ from evalsuite.tasks.base import Task
 from evalsuite.tasks.capabilities import Capabilities, FewShot
 from evalsuite.tasks.columns import Columns, context_text, text_value, with_context
 from evalsuite.tasks.metric import Metric
-from evalsuite.tasks.replies import answer_text, outcome
+from evalsuite.tasks.replies import answer_text, harness_text, outcome, reference_text
 from evalsuite.tasks.style import CHINESE_TRAIT, CONTEXT_TRAIT, Language, Style
 from evalsuite.types import Message, Prompt, Reply, Score
 
@@ -97,7 +97,7 @@ class Gsm8kTask(Task[Gsm8kRow]):
         if not question.strip():
             faults.append(("the question is empty", "a text in the column 'question'"))
         try:
-            gold = numbers.gold(answer)
+            gold = numbers.gold(reference_text(answer))
         except ValueError:
             faults.append((_gold_problem(answer), "a solution that ends in '#### NUMBER'"))
         if faults:
@@ -130,7 +130,7 @@ class Gsm8kTask(Task[Gsm8kRow]):
 
     def score(self, row: Gsm8kRow, reply: Reply, style: Style) -> Score:
         """Equal as decimals; `strict` counts only a boxed or `####` answer."""
-        text = answer_text(reply)
+        text = answer_text(reply, style)
         found = numbers.extract(text) if text is not None else None
         value = found.value if found else None
         right = value is not None and numbers.equal(value, row.answer)
@@ -143,7 +143,7 @@ class Gsm8kTask(Task[Gsm8kRow]):
             "truncated_rate": None if ended is None else float(ended == "length"),
         }
         if style.profiles:
-            values |= _profile_scores(row, text or "", style)
+            values |= _profile_scores(row, harness_text(reply) or "", style)
         return Score(judged, value, stage, values)
 
     def metrics(self, style: Style) -> tuple[Metric, ...]:

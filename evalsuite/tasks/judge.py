@@ -31,7 +31,7 @@ from evalsuite.tasks.capabilities import Capabilities
 from evalsuite.tasks.columns import Columns, text_value, with_context
 from evalsuite.tasks.metric import Metric
 from evalsuite.tasks.qa import FLAT, question_context, question_turns
-from evalsuite.tasks.replies import answer_text, outcome
+from evalsuite.tasks.replies import answer_text, outcome, verdict_text
 from evalsuite.tasks.style import CHINESE_TRAIT, CONTEXT_TRAIT, PAIR_TRAIT, UNJUDGED_TRAIT, Language, Style
 from evalsuite.types import FollowUpReply, Message, Prompt, Reply, Score
 
@@ -159,7 +159,7 @@ class JudgeTask(Task[JudgeRow]):
 
     def follow_up_requests(self, row: JudgeRow, reply: Reply, style: Style) -> Sequence[FollowUpRequest]:
         """What the judge is asked; nothing about a reply without an answer."""
-        answer = _answer(reply)
+        answer = _answer(reply, style)
         if not answer:
             return ()
         if not row.other:
@@ -187,9 +187,9 @@ class JudgeTask(Task[JudgeRow]):
     def score(self, row: JudgeRow, reply: Reply, style: Style) -> Score:
         """Read what the judge said of the reply."""
         values = dict.fromkeys(metric.score for metric in self.metrics(style))
-        texts = [answer_text(further.reply) or "" for further in reply.further]
+        texts = [verdict_text(further.reply) for further in reply.further]
         if not texts:
-            return self._without_judge(row, reply, values)
+            return self._without_judge(row, reply, style, values)
         if row.other:
             return _pair_score(texts, values)
         verdict = judgement.read_score(texts[0], *row.scale)
@@ -200,9 +200,11 @@ class JudgeTask(Task[JudgeRow]):
         extracted = {"score": verdict.score, "scale": list(row.scale), "reason": verdict.reason}
         return Score("scored", extracted, STAGE, values, (REPAIRED,) if verdict.repaired else ())
 
-    def _without_judge(self, row: JudgeRow, reply: Reply, values: dict[str, float | None]) -> Score:
+    def _without_judge(
+        self, row: JudgeRow, reply: Reply, style: Style, values: dict[str, float | None]
+    ) -> Score:
         """The lowest score for a reply that gave the judge nothing to read."""
-        if _answer(reply):
+        if _answer(reply, style):
             return Score("unparsed", values=values, labels=(UNJUDGED_TRAIT,))
         lowest = _result_values("loss") if row.other else {"judge_score": 0.0, "judge_points": row.scale[0]}
         return Score(outcome(False, reply), values=values | lowest)
@@ -229,9 +231,9 @@ class JudgeTask(Task[JudgeRow]):
         )
 
 
-def _answer(reply: Reply) -> str:
-    """The reply without its reasoning; empty where there is nothing to judge."""
-    return (answer_text(reply) or "").strip()
+def _answer(reply: Reply, style: Style | None = None) -> str:
+    """The cleaned reply; empty if there is nothing to judge."""
+    return (answer_text(reply, style) or "").strip()
 
 
 def _scale(values: Mapping[str, Any]) -> tuple[float, float]:

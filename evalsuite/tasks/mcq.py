@@ -41,7 +41,7 @@ from evalsuite.tasks.columns import (
 from evalsuite.tasks.exam_groups import CEVAL
 from evalsuite.tasks.mcq_wording import WORDINGS, McqWording
 from evalsuite.tasks.metric import Metric
-from evalsuite.tasks.replies import answer_text, outcome
+from evalsuite.tasks.replies import answer_text, harness_text, outcome
 from evalsuite.tasks.style import (
     CATEGORY_TRAIT,
     CHINESE_TRAIT,
@@ -203,16 +203,14 @@ class McqTask(Task[McqRow]):
         """Exact set of labels; a reply without an answer is wrong."""
         if style.logprob:
             return _score_by_logprob(row, reply)
-        text = answer_text(reply)
-        if text is not None and style.completions and not style.cot:
-            text = WORDINGS[style.lang].marker + text.lstrip()
+        text = _after_marker(answer_text(reply, style), style)
         found = choices.extract(text, row.options, multiple=style.multiple) if text is not None else None
         labels = found.labels if found else None
         values = {"accuracy": choices.accuracy(labels or (), row.answer)}
         if style.multiple:
             values["partial_credit"] = choices.partial_credit(labels or (), row.answer)
         if style.profiles:
-            values |= _profile_scores(row, text or "", style)
+            values |= _profile_scores(row, _after_marker(harness_text(reply), style) or "", style)
         return Score(
             outcome=outcome(labels is not None, reply),
             extracted=list(labels) if labels else None,
@@ -232,6 +230,12 @@ class McqTask(Task[McqRow]):
         if style.profiles:
             metrics += _profile_metrics(style)
         return tuple(metrics)
+
+
+def _after_marker(text: str | None, style: Style) -> str | None:
+    """The reply behind the marker that a flat prompt ends in."""
+    begun = text is not None and style.completions and not style.cot
+    return WORDINGS[style.lang].marker + (text or "").lstrip() if begun else text
 
 
 def _profile_scores(row: McqRow, text: str, style: Style) -> dict[str, float]:

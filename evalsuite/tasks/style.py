@@ -19,6 +19,7 @@ PAIR_TRAIT = "pair"
 REWARD_TRAIT = "reward"
 LOGPROB_TRAIT = "logprob"
 UNJUDGED_TRAIT = "unjudged"
+TURN_LINES_TRAIT = "turn_lines"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +53,20 @@ class Style:
     """The model gives texts a reward, not log-probabilities."""
     context: bool = False
     """Some rows have text that is asked before the question (`evalsuite.tasks.columns.CONTEXT_COLUMNS`)."""
+    reasoning_tags: tuple[str, ...] = ()
+    """Further marks around reasoning, each as "OPEN,CLOSE"."""
+    keeps_turn_lines: bool = False
+    """References hold lines such as "Question:", so such a line does not end a reply."""
 
 
 def language_of(traits: Mapping[str, int], rows: int) -> Language:
     """Chinese if at least half of the rows are, else English. `traits` counts the rows that have each trait."""
     return "zh" if rows and traits.get(CHINESE_TRAIT, 0) * 2 >= rows else "en"
+
+
+def keeps_turn_lines(traits: Mapping[str, int], rows: int) -> bool:
+    """Whether at least one reference in twenty holds lines that would end a reply."""
+    return bool(rows) and traits.get(TURN_LINES_TRAIT, 0) * 20 >= rows
 
 
 def names_categories(traits: Mapping[str, int]) -> bool:

@@ -190,13 +190,14 @@ def test_clean_text_further_marks_and_tokens_are_dropped():
 
 
 @pytest.mark.parametrize(
-    ("reply", "mark"),
+    ("reply", "marks"),
     [
-        ("<scratchpad>A?</scratchpad>\nC", "<scratchpad>"),
-        ("<inner_monologue>A?</inner_monologue>C", "<inner_monologue>"),
-        ("[REFLECT]A?[/REFLECT]C", "[REFLECT]"),
-        ("<|begin_of_plan|>A?<|end_of_plan|>C", "<|begin_of_plan|>"),
-        ("◁plan▷A?◁/plan▷C", "◁plan▷"),
+        ("<scratchpad>A?</scratchpad>\nC", "<scratchpad>,</scratchpad>"),
+        ("<scratchpad id='1'>A?</scratchpad>\nC", "<scratchpad>,</scratchpad>"),
+        ("<inner_monologue>A?</inner_monologue>C", "<inner_monologue>,</inner_monologue>"),
+        ("[REFLECT]A?[/REFLECT]C", "[REFLECT],[/REFLECT]"),
+        ("<|begin_of_plan|>A?<|end_of_plan|>C", "<|begin_of_plan|>,<|end_of_plan|>"),
+        ("◁plan▷A?◁/plan▷C", "◁plan▷,◁/plan▷"),
         ("<answer>C</answer> since", None),
         ("<b>C</b> since", None),
         ("<tool_call>{}</tool_call> x", None),
@@ -204,10 +205,10 @@ def test_clean_text_further_marks_and_tokens_are_dropped():
         ("C <scratchpad>x</scratchpad> y", None),
     ],
 )
-def test_clean_text_unknown_block_that_looks_like_reasoning_is_named_and_kept(reply, mark):
+def test_clean_text_unknown_block_that_looks_like_reasoning_is_named_and_kept(reply, marks):
     cleaned = clean_text(reply)
-    assert (cleaned.text, cleaned.unknown_block) == (reply, mark)
-    assert cleaned.labels == (("unknown_block",) if mark else ())
+    assert (cleaned.text, cleaned.unknown_block) == (reply, marks)
+    assert cleaned.labels == ((f"unknown_block:{marks}",) if marks else ())
 
 
 PIECES = st.lists(
