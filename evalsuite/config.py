@@ -235,6 +235,11 @@ def build_score_config(values: Mapping[str, Any], source: str = "") -> ScoreConf
     return _build(ScoreConfig, values, source)
 
 
+def build_validate_config(values: Mapping[str, Any]) -> ValidateConfig:
+    """Build a `ValidateConfig` from option values. Raises `ConfigError`, as `build_config` does."""
+    return _build(ValidateConfig, values, "")
+
+
 def build_live_config(values: Mapping[str, Any]) -> LiveConfig:
     """Build a `LiveConfig` from option values. Raises `ConfigError`, as `build_config` does."""
     return _build(LiveConfig, values, "")

@@ -24,6 +24,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from evalsuite._util.invisible import spell_out
+
+SHOWN_PROBLEMS = 20
+"""Problems that a message lists; of further ones it says the number."""
 FIX_ROWS_ADVICE = "Correct the rows and run the command again."
 
 
@@ -56,7 +60,7 @@ class Problem:
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}" if self.line else self.file
-        return f"{place}: {self.what}; expected {self.expected}"
+        return f"{place}: {spell_out(self.what)}; expected {spell_out(self.expected)}"
 
 
 class DataError(InputError):
@@ -65,8 +69,11 @@ class DataError(InputError):
     def __init__(self, problems: Sequence[Problem], advice: str = FIX_ROWS_ADVICE) -> None:
         self.problems = tuple(problems)
         count = f"{len(self.problems)} problems" if len(self.problems) > 1 else "1 problem"
-        listing = "\n".join(f"  {problem}" for problem in self.problems)
-        super().__init__(f"{count} in the data, nothing was sent:\n{listing}\n{advice}")
+        listing = "\n".join(f"  {problem}" for problem in self.problems[:SHOWN_PROBLEMS])
+        more = len(self.problems) - SHOWN_PROBLEMS
+        if more > 0:
+            listing += f"\n  … and {more} more; `evalsuite validate --json` lists all of them"
+        super().__init__(f"{count} in the data:\n{listing}\n{advice}")
 
 
 class CheckpointError(InputError):

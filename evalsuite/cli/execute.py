@@ -213,6 +213,8 @@ def _print_plan(prepared: Prepared) -> None:
         print(
             f"\n{plan.name}: {plan.task.kind}, {plan.rows // plan.repeats} rows{tries}, {style.shots}-shot, {style.lang}, max_tokens {plan.generation.max_tokens}"
         )
+        for note in plan.dataset.notes:
+            print(f"  note: {note}")
         sample, shots = next(plan.samples())
         prompt, _ = plan.request(sample, shots)
         _print_prompt(prompt)

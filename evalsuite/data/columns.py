@@ -10,6 +10,14 @@ from typing import Any
 
 from evalsuite._util.invisible import is_invisible
 
+SAME_ROLE = {
+    "question": ("query",),
+    "query": ("question",),
+    "answer": ("response", "target"),
+    "response": ("answer",),
+    "prediction": ("predictions",),
+}
+"""Columns that mean the same: where the user says which column it is, the others give way."""
 INDEX_COLUMN_PREFIX = "unnamed:"
 """How pandas names an index column that it wrote without a name."""
 _ALTERNATIVES = re.compile(r"('[^']+')(?: (?:or|and) \1| \(or \1\))+")
@@ -36,18 +44,27 @@ def is_index_column(name: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class ColumnNames:
-    """The user's names of columns (`--columns question=Q`): pairs of ours and theirs, as `column_name` has them."""
+    """The user's names of columns (`--columns question=Q`): pairs of ours and theirs, as `column_name` has them.
+
+    >>> ColumnNames.from_mapping({"question": "Q"}).apply({"q": "Who?", "query": "SELECT"})
+    {'question': 'Who?'}
+    """
 
     pairs: tuple[tuple[str, str], ...] = ()
 
     def __bool__(self) -> bool:
         return bool(self.pairs)
 
+    @classmethod
+    def from_mapping(cls, names: Mapping[str, str]) -> ColumnNames:
+        """The names that `--columns` gives: role → column."""
+        return cls(tuple((column_name(ours), column_name(theirs)) for ours, theirs in names.items()))
+
     def apply(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return a row under our names. A column that already has one of our names gives way."""
         if not self.pairs:
             return values
-        taken = {name for pair in self.pairs for name in pair}
+        taken = {name for pair in self.pairs for name in (*pair, *SAME_ROLE.get(pair[0], ()))}
         rest = {name: value for name, value in values.items() if name not in taken}
         return rest | {ours: values[theirs] for ours, theirs in self.pairs if theirs in values}
 

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Generic
 
 from evalsuite._util.user_cache import file_sha256
+from evalsuite.data.columns import ColumnNames
 from evalsuite.data.file_rows import parse_file, validate_file
-from evalsuite.data.layout import DataFile
+from evalsuite.data.layout import FILE_NAMES, DataFile
 from evalsuite.data.notes import DatasetNotes
 from evalsuite.data.row_parser import RowParser, RowT
 from evalsuite.errors import DataError, Problem
@@ -50,6 +51,8 @@ class Dataset(Generic[RowT]):
     """Few-shot rows by dev file."""
     kept: Mapping[Path, Sequence[Sample[RowT]]] = field(default_factory=dict)
     """The samples of small datasets, by file; empty for others, which are read again."""
+    columns: ColumnNames = FILE_NAMES
+    """The user's own names of columns."""
     notes: tuple[str, ...] = ()
     """What users are told once: what was repaired, and which columns nothing reads. A sentence each."""
 
@@ -143,4 +146,6 @@ def load_dataset(name: str, files: Sequence[DataFile], parser: RowParser[RowT]) 
     rows.update({path: len(pool) for path, pool in pools.items()})
     facts = tuple(FileFacts(str(path), file_sha256(path), count) for path, count in rows.items())
     said = tuple(notes.sentences(files[0].columns))
-    return Dataset(name, tuple(files), parser, facts, dict(counts), dict(traits), pools, kept, said)
+    return Dataset(
+        name, tuple(files), parser, facts, dict(counts), dict(traits), pools, kept, files[0].columns, said
+    )

@@ -96,13 +96,14 @@ def _has_column_an_option(columns: Collection[str]) -> bool:
 
 
 def option_like(columns: Collection[str]) -> list[str]:
-    """The columns whose names say that they hold options, single letters left out."""
+    """The columns whose names say that they hold options; single letters only if there are A and B."""
+    lettered = {"a", "b"} <= set(columns)
     return [
         name
         for name in columns
         if name in LIST_COLUMNS
         or _NUMBER_COLUMN.fullmatch(name)
-        or ((found := _LETTER_COLUMN.fullmatch(name)) and found["word"])
+        or ((found := _LETTER_COLUMN.fullmatch(name)) and (found["word"] or lettered))
     ]
 
 

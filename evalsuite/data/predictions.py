@@ -24,6 +24,7 @@ from typing import Any, Generic
 
 from evalsuite.data import evalscope
 from evalsuite.data.columns import ColumnNames, is_empty, replace_columns
+from evalsuite.data.layout import DataFile
 from evalsuite.data.readers import read_records
 from evalsuite.data.records import Record
 from evalsuite.data.row_parser import ReplyParser, RowError, RowFacts, SkippedRow
@@ -115,10 +116,11 @@ class PredictionParser(Generic[RowT]):
         return self.task.facts(row.row, row.reply)
 
 
-def find_layout(path: Path) -> tuple[Layout, Values]:
+def find_layout(file: DataFile) -> tuple[Layout, Values]:
     """The layout of a file, and the first record that has it. Raises `InputError` when it holds no predictions."""
+    path = file.path
     columns: dict[str, None] = {}
-    for values in islice(_values(path), SEARCHED_RECORDS):
+    for values in islice(records_of(file), SEARCHED_RECORDS):
         layout = next((layout for layout in (*LAYOUTS, _evalscope(path)) if layout.recognises(values)), None)
         if layout:
             return layout, values
@@ -144,8 +146,10 @@ def _evalscope(path: Path) -> Layout:
     )
 
 
-def _values(path: Path) -> Iterator[Values]:
-    return (item.values for item in read_records(path, lenient=True) if isinstance(item, Record))
+def records_of(file: DataFile) -> Iterator[Values]:
+    """The records of a file of predictions that can be read."""
+    items = read_records(file.path, lenient=True, columns=file.columns)
+    return (item.values for item in items if isinstance(item, Record))
 
 
 def _reply(values: Values) -> Reply | None:

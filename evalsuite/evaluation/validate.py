@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from evalsuite.errors import DataError, InputError, Problem
 from evalsuite.runs.plan import DatasetPlan, plan_spec
@@ -46,6 +46,8 @@ class CheckedDataset:
     """Whether the kind was recognised by the file's columns, since the spec does not name it."""
     few_shot_rows: int
     """Most few-shot examples that a subset has in its dev file."""
+    notes: tuple[str, ...] = ()
+    """What was repaired, and which columns nothing reads. A sentence each."""
     warnings: tuple[Finding, ...] = ()
     """Findings that change nothing but should be looked at."""
 
@@ -74,14 +76,25 @@ class Validation:
         """Whether every dataset can be evaluated."""
         return not self.errors
 
+    def to_dict(self) -> dict[str, Any]:
+        """The same as plain values, for JSON."""
+        return {
+            "ok": self.ok,
+            "datasets": [asdict(dataset) for dataset in self.datasets],
+            "errors": [asdict(error) for error in self.errors],
+        }
 
-def validate(*datasets: str | Path) -> Validation:
-    """Check every row of datasets, each named as for `evaluate`: `[KIND:]NAME|PATH`. Nothing is sent to any model."""
+
+def validate(*datasets: str | Path, columns: Mapping[str, str] | None = None) -> Validation:
+    """Check every row of datasets, each named as for `evaluate`: `[KIND:]NAME|PATH`. Nothing is sent to any model.
+
+    `columns` names columns as `--columns` does: `{"question": "Q"}` reads the question from the column Q.
+    """
     checked: list[CheckedDataset] = []
     errors: list[Finding] = []
     for spec in map(str, datasets):
         try:
-            checked.extend(map(_describe, plan_spec(spec)))
+            checked.extend(map(_describe, plan_spec(spec, columns)))
         except DataError as error:
             errors.extend(_finding("error", spec, problem) for problem in error.problems)
         except InputError as error:
@@ -99,10 +112,14 @@ def _describe(plan: DatasetPlan) -> CheckedDataset:
         columns=str(plan.task.columns),
         recognised=plan.recognised,
         few_shot_rows=max((len(rows) for rows in pools), default=0),
-        warnings=tuple(
-            _finding("warning", plan.spec.text, problem) for problem in plan.dataset.row_warnings()
-        ),
+        notes=plan.dataset.notes,
+        warnings=tuple(_finding("warning", plan.spec.text, problem) for problem in _warnings(plan)),
     )
+
+
+def _warnings(plan: DatasetPlan) -> Iterator[Problem]:
+    yield from plan.dataset.row_warnings()
+    yield from plan.task.dataset_warnings(plan.dataset)
 
 
 def _finding(severity: Severity, spec: str, problem: Problem) -> Finding:

@@ -8,6 +8,7 @@ from typing import Any
 
 from evalsuite._util.user_cache import file_sha256
 from evalsuite.data.builtin import locate_dataset
+from evalsuite.data.columns import ColumnNames
 from evalsuite.data.dataset import Dataset, FileFacts
 from evalsuite.data.layout import find_files
 from evalsuite.data.predictions import PredictedRow, PredictionParser, find_layout
@@ -54,7 +55,16 @@ def _plan(entry: Mapping[str, Any]) -> DatasetPlan:
         return imported_plan_from_info(entry)
     task = task_class(entry["kind"])()
     facts = tuple(FileFacts(file["path"], file["sha256"], file["rows"]) for file in entry["files"])
-    dataset: Dataset[Any] = Dataset(entry["name"], (), task, facts, entry["subsets"], {})
+    dataset: Dataset[Any] = Dataset(
+        entry["name"],
+        (),
+        task,
+        facts,
+        entry["subsets"],
+        {},
+        columns=ColumnNames.from_mapping(entry.get("columns", {})),
+        notes=tuple(entry.get("notes", ())),
+    )
     recorded = entry["style"]
     lists = {name: tuple(recorded.get(name, ())) for name in ("profiles", "reasoning_tags")}
     style = Style(**{**recorded, **lists})
@@ -99,8 +109,8 @@ def rows_from_files(plan: DatasetPlan) -> Iterator[Sample[Any]]:
     try:
         path, _ = locate_dataset(parse_spec(plan.spec.text, list(KINDS)).target)
         predicted = isinstance(plan, PredictionPlan)
-        files = prediction_files(path) if predicted else find_files(path)
-        layout = find_layout(files[0].path)[0] if predicted else None
+        files = prediction_files(path, found.columns) if predicted else find_files(path, found.columns)
+        layout = find_layout(files[0])[0] if predicted else None
     except DataError as error:
         raise InputError(f"{need}: {error.problems[0]}") from error
     except InputError as error:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
+from itertools import islice
 from typing import Any, Literal, TypeVar
 
 from evalsuite.config import RunConfig, ValidateConfig
 from evalsuite.data.builtin import locate_dataset
+from evalsuite.data.columns import ColumnNames
 from evalsuite.data.dataset import Dataset, load_dataset
 from evalsuite.data.layout import DataFile, dataset_name, find_files
-from evalsuite.data.readers import first_record
+from evalsuite.data.readers import first_record, read_records
+from evalsuite.data.records import Record
 from evalsuite.data.spec import DatasetSpec, is_suite_spec, parse_spec
 from evalsuite.endpoint.likelihood_requests import ONE_TOKEN, build_request
 from evalsuite.endpoint.wire import Generation, Request
@@ -24,6 +27,7 @@ from evalsuite.options.judge import SELF_JUDGE
 from evalsuite.tasks import KINDS, infer_kind, task_class
 from evalsuite.tasks.base import FollowUpRequest, Task
 from evalsuite.tasks.exam_groups import CEVAL, exam_name, subject_groups
+from evalsuite.tasks.mcq_checks import hidden_choices
 from evalsuite.tasks.metric import Metric
 from evalsuite.tasks.profiles import check_profiles, select_profiles
 from evalsuite.tasks.repeats import repeat_metrics
@@ -42,6 +46,8 @@ from evalsuite.types import LogprobPrompt, Prompt, Reply, Sample
 
 PlannedT = TypeVar("PlannedT")
 SHORT_NAMES = {"temperature": "t"}
+ROWS_OF_ONE_KIND = 200
+"""Rows that are looked at before a file of questions and answers is taken for free answers."""
 SHOWN_HASH_DIGITS = 8
 TOP_LOGPROBS = 20
 """The most that OpenAI's chat API and vLLM (--max-logprobs) give by default."""
@@ -224,6 +230,8 @@ class DatasetPlan:
             "scorers": self.scorers(),
             **({"judge": self.judge.described()} if self.judge else {}),
             **({"repeats": self.repeats} if self.repeats > 1 else {}),
+            **({"columns": dict(self.dataset.columns.pairs)} if self.dataset.columns else {}),
+            **({"notes": list(self.dataset.notes)} if self.dataset.notes else {}),
         }
 
     def scorers(self) -> dict[str, str]:
@@ -293,16 +301,17 @@ def _format_setting(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value).replace("|", "\\u007c")
 
 
-def plan_spec(text: str) -> tuple[DatasetPlan, ...]:
+def plan_spec(text: str, columns: Mapping[str, str] | None = None) -> tuple[DatasetPlan, ...]:
     """What a SPEC stands for, with every default, to check its rows. Raises `InputError`."""
-    return tuple(_plans(parse_spec(text, list(KINDS)), ValidateConfig(datasets=(text,)), set()))
+    config = ValidateConfig(datasets=(text,), columns=dict(columns or {}))
+    return tuple(_plans(parse_spec(text, list(KINDS)), config, set()))
 
 
 def _plans(spec: DatasetSpec, config: RunConfig, taken: set[str]) -> Iterator[DatasetPlan]:
     """One plan, or one for each file where the files of a folder must not be averaged together."""
     path, builtin_kind = locate_dataset(spec.target)
-    files = find_files(path)
-    kind = spec.kind or builtin_kind or _kind_from_columns(files[0].path)
+    files = find_files(path, ColumnNames.from_mapping(config.columns))
+    kind = spec.kind or builtin_kind or _kind_from_columns(files[0])
     task = task_class(kind)()
     recognised = not (spec.kind or builtin_kind)
     name = unique_name(dataset_name(path), taken)
@@ -397,11 +406,25 @@ def _check_logprob(style: Style, task: Task[Any], dataset: Dataset[Any]) -> None
         )
 
 
-def _kind_from_columns(path: Any) -> str:
-    record = first_record(path)
+def _kind_from_columns(file: DataFile) -> str:
+    path, columns = file.path, file.columns
+    record = first_record(path, columns=columns)
     if record is None:
         raise DataError([Problem(str(path), 0, "an empty file or no readable row", "at least one row")])
-    return infer_kind(record.values, str(path))
+    kind = infer_kind(record.values, str(path))
+    records = (item for item in read_records(path, columns=columns) if isinstance(item, Record))
+    refuse_hidden_choices(kind, (record.values for record in records), path)
+    return kind
+
+
+def refuse_hidden_choices(kind: str, rows: Iterable[Mapping[str, Any]], path: Any) -> None:
+    """Raise `InputError` for multiple choice that would be read as `qa`, because its columns have other names."""
+    reason = hidden_choices(islice(rows, ROWS_OF_ONE_KIND)) if kind == "qa" else ""
+    if reason:
+        raise InputError(
+            f"{path}: {reason}. For multiple choice the columns are {task_class('mcq').columns}: rename them, or say which "
+            f"they are (--columns question=NAME,answer=NAME). If the answers are free texts, say so: -d qa:{path}"
+        )
 
 
 def unique_name(name: str, taken: Collection[str]) -> str:

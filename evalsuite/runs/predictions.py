@@ -11,9 +11,10 @@ from typing import Any
 from evalsuite.config import ScoreConfig
 from evalsuite.data import evalscope
 from evalsuite.data.builtin import locate_dataset
+from evalsuite.data.columns import ColumnNames
 from evalsuite.data.dataset import Dataset, load_dataset
 from evalsuite.data.layout import DataFile, dataset_name, find_files
-from evalsuite.data.predictions import Layout, PredictionParser, find_layout
+from evalsuite.data.predictions import Layout, PredictionParser, find_layout, records_of
 from evalsuite.data.row_parser import RowError
 from evalsuite.data.spec import DatasetSpec, parse_spec
 from evalsuite.endpoint.wire import Generation
@@ -26,6 +27,7 @@ from evalsuite.runs.plan import (
     make_judge,
     pair_share,
     plan_each,
+    refuse_hidden_choices,
     split_by_file,
     tags_condition,
     unique_name,
@@ -151,16 +153,16 @@ def variant_name(path: Path) -> str:
     return above if name.lower() in COMMON_NAMES and above else name
 
 
-def prediction_files(path: Path) -> tuple[DataFile, ...]:
+def prediction_files(path: Path, columns: ColumnNames) -> tuple[DataFile, ...]:
     """The files of a path; nothing is asked, so none has few-shot examples."""
-    return tuple(replace(file, dev=None, lenient=True) for file in find_files(path))
+    return tuple(replace(file, dev=None, lenient=True) for file in find_files(path, columns))
 
 
 def _plans(spec: DatasetSpec, config: ScoreConfig, variant: str, name: str) -> Iterator[PredictionPlan]:
     path = Path(spec.target)
-    files = prediction_files(path)
-    layout, first = find_layout(files[0].path)
-    task = task_class(spec.kind or _kind(layout, first, files[0].path))()
+    files = prediction_files(path, ColumnNames.from_mapping(config.columns))
+    layout, first = find_layout(files[0])
+    task = task_class(spec.kind or _kind(layout, first, files[0]))()
     for part, its_files in split_by_file(name, files, task):
         dataset = load_dataset(part, its_files, PredictionParser(task, layout))
         if UNJUDGED_TRAIT in dataset.traits and not config.judge_model:
@@ -205,11 +207,14 @@ def _style(config: ScoreConfig, task: Task[Any], dataset: Dataset[Any], *, files
     )
 
 
-def _kind(layout: Layout, first: Mapping[str, Any], path: Path) -> str:
+def _kind(layout: Layout, first: Mapping[str, Any], file: DataFile) -> str:
+    path = file.path
     try:
-        return infer_kind(layout.translate(first), str(path))
+        kind = infer_kind(layout.translate(first), str(path))
+        refuse_hidden_choices(kind, map(layout.translate, records_of(file)), path)
     except RowError as error:
         raise InputError(f"{path}: {error}. Name the kind before the path, for instance qa:{path}") from error
+    return kind
 
 
 def _fingerprint(dataset: Dataset[Any]) -> str:

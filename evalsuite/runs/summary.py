@@ -170,6 +170,8 @@ def advice(datasets: Sequence[DatasetResults], rows: Sequence[Mapping[str, Any]]
         if not varied(dataset.plan):
             found.append(f"{place}: {ZERO_TEMPERATURE_REPEATS}")
         found.extend(f"{place}: {note}" for note in dataset.plan.notes)
+        data_notes = (f"{dataset.plan.name}: {note}" for note in dataset.plan.dataset.notes)
+        found.extend(note for note in data_notes if note not in found)
     return found
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from evalsuite._util.compact import short_hash
+from evalsuite.data.columns import is_empty
+from evalsuite.data.option_columns import option_like
 from evalsuite.errors import Problem
 from evalsuite.metrics.text import normalize_text
 
@@ -24,10 +26,32 @@ NO_VALUE_TEXTS = frozenset(
 """What programs write for an empty cell or a broken formula."""
 FEWEST_ROWS_OF_ONE_ANSWER = 8
 """From so many rows on, one letter for all of them is no chance: with four options 1 in 16,000."""
+ANSWER_COLUMNS = ("response", "answer")
+_LETTER = re.compile("[A-ZＡ-Ｚ]")
 _QUOTED_ANSWER = re.compile(
     r"(?:\b(?:answer|correct option|correct choice)(?: is|\s*[:：=])|答案(?:是|为|\s*[:：])|故选|应选)"
     r"\s*[(（\[]?(?P<letter>[A-Z])(?![A-Za-z])"
 )
+
+
+def hidden_choices(rows: Iterable[Mapping[str, Any]]) -> str:
+    """Return why rows that would be read as `qa` are multiple choice after all; "" if they are not.
+
+    They are if columns look like options, or if every answer is a single capital letter.
+    """
+    letters = 0
+    for values in rows:
+        if named := option_like([name for name, value in values.items() if not is_empty(value)]):
+            return f"its columns {', '.join(named)} look like the options of a multiple choice"
+        answer = next((values[name] for name in ANSWER_COLUMNS if not is_empty(values.get(name))), "")
+        if not _LETTER.fullmatch(str(answer).strip()):
+            return ""
+        letters += 1
+    return (
+        "every answer is a single letter, as in a multiple choice, but there are no options"
+        if letters
+        else ""
+    )
 
 
 def row_warnings(row: McqRow) -> Iterator[tuple[str, str]]:

@@ -53,11 +53,11 @@ GOOD = ("question,A,B,answer", "q,1,2,A", "r,1,2,B")
 class TestValidate:
     def test_good_data(self, evalsuite):
         write("exam_val.csv", *GOOD)
-        write("exam_dev.csv", *GOOD)
+        write("exam_dev.csv", "question,A,B,answer", "s,1,2,A", "t,1,2,B")
         ended = evalsuite("validate", "exam_val.csv", "mcq:exam_val.csv")
         assert ended.code == 0
         assert ended.out.splitlines() == [
-            f"exam_val.csv: 2 rows of kind mcq (told from the columns: {McqTask.columns})",
+            f"exam_val.csv: 2 rows of kind mcq (inferred from the columns: {McqTask.columns})",
             "  few-shot examples from dev files: up to 2",
             "mcq:exam_val.csv: 2 rows of kind mcq",
             "  few-shot examples from dev files: up to 2",
@@ -212,6 +212,63 @@ class TestValidate:
             f"warning: steps.jsonl:3: row '2': the gold input of 'forecast' is no JSON object [gold_malformed_json]{expected}",
             "  2 warnings; these rows are asked all the same",
         ]
+
+    def test_columns_that_nothing_reads_and_repairs_are_notes(self, evalsuite):
+        write("exam.csv", "question;A;B;answer;source", "q;A. x;B. y;A;book", "r;A. x;B. z;B;web")
+        ended = evalsuite("validate", "exam.csv")
+        assert ended.code == 0
+        assert ended.out.splitlines()[1:] == [
+            "  note: the columns are separated by a semicolon, which the file's name does not say (exam.csv:1).",
+            (
+                '  note: options repeat their own letter ("A. …"), which is dropped (2 times, first exam.csv:2).'
+            ),
+            "  note: nothing reads the column 'source'.",
+        ]
+
+    def test_json_lists_every_finding_for_machines(self, evalsuite):
+        write("many.csv", "question,A,B,answer", *(f"q{row},x,y,Z" for row in range(30)))
+        write("odd.csv", "question,A,B,answer", "q,nan,NaN,A")
+        ended = evalsuite("validate", "--json", "many.csv", "odd.csv", "gone.csv")
+        found = json.loads(ended.out)
+        assert (ended.code, found["ok"]) == (2, False)
+        assert [dataset["spec"] for dataset in found["datasets"]] == ["odd.csv"]
+        assert len(found["datasets"][0]["warnings"]) == 3
+        assert len(found["errors"]) == 31
+        assert found["errors"][0] | {"message": ""} == {
+            "severity": "error",
+            "dataset": "many.csv",
+            "file": "many.csv",
+            "line": 2,
+            "message": "",
+        }
+
+    def test_the_first_twenty_problems_of_a_file_are_listed_and_the_others_counted(self, evalsuite):
+        write("many.csv", "question,A,B,answer", *(f"q{row},x,y,Z" for row in range(30)))
+        lines = evalsuite("validate", "many.csv").out.splitlines()
+        assert sum(line.startswith("many.csv:") and "expected" in line for line in lines) == 20
+        assert lines[-2:] == ["many.csv: … and 10 more; --json lists all of them", "30 problems found."]
+
+    def test_own_names_of_columns(self, evalsuite):
+        write("odd.csv", "Q,A,B,Key,question", "q,x,y,A,unused", "r,x,y,C,unused")
+        ended = evalsuite("validate", "mcq:odd.csv", "--columns", "question=Q,answer=Key")
+        assert ended.out.splitlines()[0].startswith("odd.csv:3: the answer 'C' is not among the options")
+        assert evalsuite("validate", "odd.csv", "--columns", "question").code == 2
+
+    @pytest.mark.parametrize(
+        "lines",
+        [
+            ("query,A,B,answer", "q,x,y,A"),
+            ("question,option_a,answer", "q,x,A"),
+            ("question,answer", "q,A", "r,B"),
+        ],
+    )
+    def test_what_looks_like_multiple_choice_is_never_qa_in_silence(self, evalsuite, lines):
+        write("exam.csv", *lines)
+        ended = evalsuite("validate", "exam.csv")
+        assert ended.code == 2
+        assert "--columns question=NAME,answer=NAME" in ended.out
+        assert "-d qa:exam.csv" in ended.out
+        assert evalsuite("validate", "qa:exam.csv").code == 0
 
     def test_nothing_named(self, evalsuite):
         assert evalsuite("validate").code == 2

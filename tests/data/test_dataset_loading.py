@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tracemalloc
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evalsuite.data.columns import ColumnNames
 from evalsuite.data.dataset import Dataset, load_dataset, spread_evenly
 from evalsuite.data.layout import DataFile
 from evalsuite.data.row_parser import RowError, RowFacts
@@ -120,10 +122,58 @@ class TestProblems:
         assert [problem.split(":")[0] for problem in found] == ["gb.csv", "z.csv", "z.csv"]
 
     def test_one_problem_and_many_are_counted(self, tmp_path):
-        with pytest.raises(DataError, match=r"^1 problem in the data, nothing was sent:"):
+        with pytest.raises(DataError, match=r"^1 problem in the data:"):
             load(data_file(tmp_path, "a.csv", ""))
         with pytest.raises(DataError, match=r"^2 problems in the data"):
             load(data_file(tmp_path, "a.csv", "word\nbad\n"))
+
+    def test_the_first_twenty_of_many_problems_are_listed_and_the_others_counted(self, tmp_path):
+        with pytest.raises(DataError) as caught:
+            load(data_file(tmp_path, "a.csv", "word,id\n" + "".join(f"bad,{row}\n" for row in range(15))))
+        message = str(caught.value)
+        assert len(caught.value.problems) == 30
+        assert message.count("; expected") == 20
+        assert "… and 10 more; `evalsuite validate --json` lists all of them" in message
+
+    def test_invisible_characters_in_a_message_are_spelled_out(self, tmp_path):
+        found = listed(data_file(tmp_path, "a.csv", "id,word\nx\u200b,y\nx\u200b,z\n"))
+        assert found[0].startswith("a.csv:3: duplicate id 'x[U+200B ZERO WIDTH SPACE]' (also on line 2)")
+
+
+class TestNotes:
+    def test_columns_that_hold_something_and_that_nothing_reads_are_named_once(self, tmp_path):
+        rows = "".join(f"{row},x,,why,{row % 2}\n" for row in range(5))
+        file = data_file(tmp_path, "a.csv", "id,word,empty,Comment,weight\n" + rows)
+        assert load(file).notes == ("nothing reads the columns 'comment', 'weight'.",)
+
+    def test_a_column_that_a_later_row_reads_is_not_named(self, tmp_path):
+        lines = '{"words": ["x"], "word": "unread"}\n' * 3 + '{"words": null, "word": "y"}\n'
+        assert load(data_file(tmp_path, "a.jsonl", lines)).notes == ()
+
+    def test_repairs_of_files_and_rows_are_counted_with_their_first_place(self, tmp_path):
+        file = data_file(tmp_path, "a.csv", "word,id\nx\nLOUD,b\ny\nLOUDER,d\n")
+        notes = [note.replace(str(file.path), "a.csv") for note in load(file).notes]
+        assert notes == [
+            "rows have fewer cells than the header; what is missing is read as empty (2 times, first a.csv:2).",
+            "shouted words are read (2 times, first a.csv:3).",
+        ]
+
+    def test_columns_of_the_users_own_names(self, tmp_path):
+        columns = ColumnNames.from_mapping({"word": "Wort"})
+        file = replace(data_file(tmp_path, "a.csv", "id,Wort,word\n1,x,y\n2,bad,z\n"), columns=columns)
+        with pytest.raises(DataError, match=r"a.csv:3: the word is bad"):
+            load(file)
+        good = replace(data_file(tmp_path, "b.csv", "id,Wort\n1,x\n"), columns=columns)
+        assert [sample.row for sample, _ in load(good).samples()] == ["x"]
+        assert load(good).notes == ("--columns: 'word' is read from 'wort'.",)
+
+    def test_a_name_of_the_users_that_is_no_column_is_refused_with_the_columns_there_are(self, tmp_path):
+        columns = ColumnNames.from_mapping({"word": "Wort"})
+        found = listed(replace(data_file(tmp_path, "a.csv", "id,Woerter\n1,x\n"), columns=columns))
+        assert found == [
+            "a.csv:1: missing column 'wort'; expected it in the header (found: id, woerter)",
+            "a.csv:1: --columns word=wort: there is no column 'wort'; expected one of id, woerter",
+        ]
 
 
 class TestSamples:

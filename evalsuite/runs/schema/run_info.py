@@ -125,6 +125,8 @@ class DatasetInfo(Document, frozen=True, kw_only=True):
     """Of a dataset that another tool scored."""
     notes: tuple[str, ...] = ()
     """What a reader must know about its numbers."""
+    columns: dict[str, str] = msgspec.field(default_factory=dict)
+    """The user's own names of columns: ours → theirs."""
     folder: str | None = None
     """Where another suite's own files are, relative to the run directory."""
 
