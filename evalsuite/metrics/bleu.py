@@ -1,6 +1,6 @@
 """Corpus BLEU and chrF, both in 0 to 100 as sacrebleu reports them, from statistics that add up over rows.
 
-BLEU: 4-grams, one reference, mixed case, exponential smoothing, brevity penalty; tokenizer `13a`, or `zh` when
+BLEU: 4-grams, one reference or several, mixed case, exponential smoothing, brevity penalty; tokenizer `13a`, or `zh` when
 the references are mostly Chinese. Its statistics, in this order: length of the prediction and of the reference
 in tokens; matching 1- to 4-grams; 1- to 4-grams of the prediction.
 chrF (chrF2): character 1- to 6-grams without white space, no words, beta 2. Its statistics, for each order:
@@ -17,8 +17,9 @@ from __future__ import annotations
 
 import functools
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from evalsuite.metrics.bleu_tokens import Tokenize, tokens
 from evalsuite.metrics.ngrams import character_codes, count_matching_ngrams, word_codes
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from sacrebleu.metrics.bleu import BLEU
     from sacrebleu.metrics.chrf import CHRF
 
-VERSION = "1"
+VERSION = "2"
 
 _ORDERS = 4
 _CHARACTER_ORDERS = 6
@@ -45,6 +46,36 @@ def bleu_statistics(prediction: str, reference: str, tokenize: Tokenize = "13a")
     found, wanted = word_codes(tokens(prediction, tokenize), tokens(reference, tokenize))
     totals = (max(0, len(found) - order) for order in range(_ORDERS))
     return (len(found), len(wanted), *count_matching_ngrams(found, wanted, _ORDERS), *totals)
+
+
+def bleu_statistics_of_several(
+    prediction: str, references: Sequence[str], tokenize: Tokenize = "13a"
+) -> tuple[int, ...]:
+    """Return the same ten statistics against several references, as sacrebleu takes them.
+
+    An n-gram matches as often as the reference that has it most often; the reference's length is the one closest to the
+    prediction's, of two the shorter.
+
+    >>> bleu_statistics_of_several("the cat sat", ["the cat sat down", "a cat sat"])
+    (3, 3, 3, 2, 1, 0, 3, 2, 1, 0)
+    """
+    if len(references) == 1:
+        return bleu_statistics(prediction, references[0], tokenize)
+    found = tokens(prediction, tokenize)
+    wanted = [tokens(reference, tokenize) for reference in references]
+    length = min((len(words) for words in wanted), key=lambda words: (abs(words - len(found)), words))
+    matches = []
+    for order in range(1, _ORDERS + 1):
+        most: Counter[tuple[str, ...]] = Counter()
+        for words in wanted:
+            most |= _ngram_counts(words, order)
+        matches.append((_ngram_counts(found, order) & most).total())
+    totals = (max(0, len(found) - order) for order in range(_ORDERS))
+    return (len(found), length, *matches, *totals)
+
+
+def _ngram_counts(words: Sequence[str], order: int) -> Counter[tuple[str, ...]]:
+    return Counter(zip(*(words[start:] for start in range(order)), strict=False))
 
 
 def bleu_from_statistics(statistics: Sequence[float]) -> float:
@@ -65,6 +96,12 @@ def chrf_statistics(prediction: str, reference: str) -> tuple[int, ...]:
         of_reference = max(0, len(wanted) - longer)
         statistics += (max(0, len(found) - longer) if of_reference else 0, of_reference, matching)
     return tuple(statistics)
+
+
+def chrf_statistics_of_several(prediction: str, references: Sequence[str]) -> tuple[int, ...]:
+    """Return the 18 chrF statistics against the reference that gives the best chrF, as sacrebleu does; the first of equals."""
+    found = [chrf_statistics(prediction, reference) for reference in references]
+    return found[0] if len(found) == 1 else max(found, key=chrf_from_statistics)
 
 
 def chrf_from_statistics(statistics: Sequence[float]) -> float:
@@ -94,17 +131,22 @@ def is_mostly_chinese(references: Iterable[str]) -> bool:
     return balance > 0
 
 
-def bleu_signature(tokenize: Tokenize = "13a") -> str:
-    """Return sacrebleu's signature of `bleu_from_statistics`, such as `nrefs:1|case:mixed|eff:no|tok:13a|…`."""
-    metric = _bleu(tokenize)
-    metric.corpus_score([""], [[""]])  # sacrebleu knows the number of references only after a score
-    return str(metric.get_signature())
+def bleu_signature(tokenize: Tokenize = "13a", *, several: bool = False) -> str:
+    """Return sacrebleu's signature of `bleu_from_statistics`, such as `nrefs:1|case:mixed|eff:no|tok:13a|…`.
+
+    With `several` references in some rows it says `nrefs:var`.
+    """
+    return _signature(_bleu(tokenize), several)
 
 
-def chrf_signature() -> str:
+def chrf_signature(*, several: bool = False) -> str:
     """Return sacrebleu's signature of `chrf_from_statistics`."""
-    metric = _chrf()
-    metric.corpus_score([""], [[""]])
+    return _signature(_chrf(), several)
+
+
+def _signature(metric: BLEU | CHRF, several: bool) -> str:
+    references: Any = [["", ""], ["", None]] if several else [["", ""]]
+    metric.corpus_score(["", ""], references)  # sacrebleu knows the number of references only after a score
     return str(metric.get_signature())
 
 

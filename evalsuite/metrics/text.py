@@ -74,6 +74,18 @@ def has_cjk(text: str) -> bool:
     return not text.isascii() and _cjk_pattern().search(text) is not None
 
 
+def is_mostly_unread(text: str) -> bool:
+    """Whether most letters of a text are in no token of ROUGE's: it has no CJK characters, and they are not ASCII.
+
+    >>> is_mostly_unread("Столица Франции — Paris"), is_mostly_unread("déjà vu")
+    (True, False)
+    """
+    if text.isascii() or has_cjk(text):
+        return False
+    letters = [character.isascii() for character in text if character.isalnum()]
+    return 2 * sum(letters) < len(letters)
+
+
 def tokenize_pair(reference: str, prediction: str) -> tuple[list[str], list[str]]:
     """Tokens of both sides by the same rule: jieba if either holds CJK characters, else rouge-score's.
 

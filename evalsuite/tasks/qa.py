@@ -1,21 +1,23 @@
-"""Questions with a free answer (`qa`), scored by ROUGE, BLEU and chrF against a reference.
+"""Questions with a free answer (`qa`), scored by ROUGE, BLEU and chrF against a reference, or the best of several.
 
-Columns `query` (or `question`) and `response` (or `answer`); optional `system` and `history` (earlier turns
+Columns `query` (or `question`) and `response` (or `answer`), a text or a list of texts; optional `system` and `history` (earlier turns
 as `[question, answer]` pairs or messages); or `messages`, whose last assistant turn is the reference when there is
-no response column; pictures (`image`, see `data.pictures`). Scores: `evalsuite.metrics.rouge` and `evalsuite.metrics.bleu`.
+no response column; pictures (`image`, see `data.pictures`). Scores: `evalsuite.tasks.qa_scores`.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from evalsuite.data.dataset import Dataset
 from evalsuite.data.pictures import PICTURES, Picture, with_pictures
 from evalsuite.data.row_parser import RowError, RowFacts
-from evalsuite.metrics import bleu, rouge
-from evalsuite.metrics.bleu_tokens import Tokenize
-from evalsuite.metrics.text import length_ratio, tokenize_pair
+from evalsuite.errors import Problem
+from evalsuite.metrics import bleu
+from evalsuite.tasks import qa_scores
 from evalsuite.tasks.base import Task
 from evalsuite.tasks.columns import (
     Columns,
@@ -26,26 +28,33 @@ from evalsuite.tasks.columns import (
     with_context,
 )
 from evalsuite.tasks.metric import Metric
-from evalsuite.tasks.replies import answer_text, outcome
-from evalsuite.tasks.style import CHINESE_TRAIT, CONTEXT_TRAIT, PICTURE_TRAIT, Language, Style
+from evalsuite.tasks.replies import answer_text, harness_text, holds_turn_lines, outcome, reference_text
+from evalsuite.tasks.style import (
+    CHINESE_TRAIT,
+    CONTEXT_TRAIT,
+    MULTIPLE_TRAIT,
+    PICTURE_TRAIT,
+    TURN_LINES_TRAIT,
+    Language,
+    Style,
+)
 from evalsuite.types import Message, Prompt, Reply, Score
 
 MAX_TOKENS = 512
 FLAT: Mapping[Language, tuple[str, str]] = {"zh": ("问题：", "回答："), "en": ("Question: ", "Answer:")}
-NO_WORDS = "no_words"
-"""The label of a reply of nothing but punctuation: its zero is no matter of the words chosen."""
-REFERENCE_WITHOUT_WORDS = "reference_without_words"
-"""The label of a row whose ROUGE is 0 whatever the reply, as rouge-score has it: punctuation, or another script."""
-LABELS_VERSION = "1"
+REFERENCE_FORM = (
+    "a text in the column 'response' or 'answer', or a list of texts, of which the best one counts"
+)
 HISTORY_FORM = "'history' as [[question, answer], …] or a list of messages"
 
 
 @dataclass(frozen=True, slots=True)
 class QaRow:
-    """The turns up to and including the question, and the reference answer."""
+    """The turns up to and including the question, and the reference answers."""
 
     messages: tuple[Message, ...]
-    reference: str
+    references: tuple[str, ...]
+    """As the data holds them; the best one counts."""
     pictures: tuple[Picture, ...] = ()
     """Shown with the question."""
     context: str = ""
@@ -56,6 +65,11 @@ class QaRow:
         """The last turn's text."""
         return str(self.messages[-1]["content"])
 
+    @property
+    def reference(self) -> str:
+        """The first reference answer: shown in examples, and the one that comparison profiles know."""
+        return self.references[0]
+
 
 class QaTask(Task[QaRow]):
     """Free answers compared with a reference."""
@@ -65,38 +79,43 @@ class QaTask(Task[QaRow]):
         required=(("query", "question", "messages"), ("response", "answer", "messages")),
         description="query (or question), response (or answer); optional system, history, image; or messages",
     )
-    label_versions: ClassVar[Mapping[str, str]] = {"labels": LABELS_VERSION}
+    label_versions: ClassVar[Mapping[str, str]] = {"labels": qa_scores.LABELS_VERSION}
     profiles: ClassVar[tuple[str, ...]] = ("evalscope", "swift")
 
     def parse(self, values: Mapping[str, Any]) -> QaRow:
         """See `RowReader.parse`."""
-        reference = text_value(values, "response", "answer")
+        references = _references(values)
         turns = question_turns(values)
-        if not reference and turns[-1]["role"] == "assistant":
-            reference = text_value(turns.pop(), "content")
+        if not references and turns[-1]["role"] == "assistant":
+            references = (text_value(turns.pop(), "content"),)
         faults = []
         if not turns or not text_value(turns[-1], "content").strip():
             faults.append(("the question is empty", "a text in the column 'query' or 'question'"))
         elif turns[-1]["role"] == "assistant":
             expected = "messages that end in the question, or no 'response' column"
             faults.append(("the last message is the assistant's", expected))
-        if not reference.strip():
-            faults.append(("the reference answer is empty", "a text in the column 'response' or 'answer'"))
+        if not any(reference.strip() for reference in references):
+            faults.append(("the reference answer is empty", REFERENCE_FORM))
+        elif not any(reference_text(reference).strip() for reference in references):
+            faults.append(("the reference answer holds nothing but reasoning", REFERENCE_FORM))
         if faults:
             raise RowError(*faults)
-        return QaRow(tuple(turns), reference, tuple(values.get(PICTURES, ())), question_context(values))
+        return QaRow(tuple(turns), references, tuple(values.get(PICTURES, ())), question_context(values))
 
     def audit(self, row: QaRow) -> Iterable[tuple[str, str]]:
-        """A reference in which ROUGE finds no word."""
-        words, _ = tokenize_pair(row.reference, "")
-        if not words:
-            what = f"ROUGE finds no word in the reference, so it is 0 for every reply [{REFERENCE_WITHOUT_WORDS}]"
-            yield what, "a reference with Latin letters, digits, or Chinese, Japanese or Korean characters"
+        """References in which ROUGE finds no word, or few of them."""
+        return qa_scores.reference_warnings([reference_text(reference) for reference in row.references])
+
+    def dataset_warnings(self, dataset: Dataset[QaRow]) -> Iterable[Problem]:
+        """References without any 4-gram."""
+        return qa_scores.dataset_warnings(dataset)
 
     def facts(self, row: QaRow, reply: Reply | None = None) -> RowFacts:
         """Chinese references decide BLEU's tokenizer and the wording of flat prompts."""
         held = {
-            CHINESE_TRAIT: bleu.is_mostly_chinese([row.reference]),
+            CHINESE_TRAIT: bleu.is_mostly_chinese(row.references),
+            MULTIPLE_TRAIT: len(row.references) > 1,
+            TURN_LINES_TRAIT: any(map(holds_turn_lines, row.references)),
             PICTURE_TRAIT: row.pictures,
             CONTEXT_TRAIT: row.context,
         }
@@ -127,13 +146,13 @@ class QaTask(Task[QaRow]):
             rest[-1] = {**rest[-1], "content": _chat_question(row)}
         return Prompt(messages=[*system, *examples, *rest])
 
-    def gold(self, row: QaRow) -> str:
-        """The reference answer."""
-        return row.reference
+    def gold(self, row: QaRow) -> str | list[str]:
+        """The reference answer, or all of them if there are several."""
+        return row.reference if len(row.references) == 1 else list(row.references)
 
-    def row_from_gold(self, gold: str, style: Style) -> QaRow:
+    def row_from_gold(self, gold: str | Sequence[str], style: Style) -> QaRow:
         """The question plays no part in the scores."""
-        return QaRow(({"role": "user", "content": ""},), gold)
+        return QaRow(({"role": "user", "content": ""},), (gold,) if isinstance(gold, str) else tuple(gold))
 
     def missing_for_profile(self, profile: str) -> str:
         """EvalScope counts NLTK's words."""
@@ -150,65 +169,20 @@ class QaTask(Task[QaRow]):
 
     def score(self, row: QaRow, reply: Reply, style: Style) -> Score:
         """Every overlap score of one reply; an empty reply scores 0 and is counted as unparsed."""
-        whole = answer_text(reply) or ""
-        text = whole.strip()
-        reference, prediction = tokenize_pair(row.reference, text)
-        scores = rouge.score(reference, prediction)
-        values: dict[str, float | None] = {}
-        for name, part in (
-            ("rouge_1", scores.rouge_1),
-            ("rouge_2", scores.rouge_2),
-            ("rouge_l", scores.rouge_l),
-        ):
-            values |= {
-                name: part.f_measure,
-                f"{name}_precision": part.precision,
-                f"{name}_recall": part.recall,
-            }
-        values["length_ratio"] = length_ratio(reference, prediction)
-        counts = bleu.bleu_statistics(text, row.reference, _tokenizer(style))
-        values["bleu"] = bleu.sentence_bleu(counts)
+        text = (answer_text(reply, style) or "").strip()
+        references = [reference_text(reference, style).strip() for reference in row.references]
+        values, statistics, labels = qa_scores.overlap_scores(references, text, style)
         if style.profiles:
-            values |= _profile_scores(row, whole, style)
-        statistics = {"bleu": counts, "chrf": bleu.chrf_statistics(text, row.reference)}
-        applying = {NO_WORDS: text and not prediction, REFERENCE_WITHOUT_WORDS: not reference}
-        labels = tuple(label for label, applies in applying.items() if applies)
+            values |= _profile_scores(row, harness_text(reply) or "", style)
         return Score(outcome(bool(text), reply), text, "text" if text else "", values, labels, statistics)
 
     def metrics(self, style: Style) -> tuple[Metric, ...]:
-        """ROUGE-L leads; `length_ratio` shows a recall-shaped gain for what it is."""
-        rouges = [
-            Metric(
-                name + part,
-                unit="score",
-                primary=name + part == "rouge_l",
-                detail=bool(part),
-                version=rouge.VERSION,
-            )
-            for name in ("rouge_1", "rouge_2", "rouge_l")
-            for part in ("", "_precision", "_recall")
-        ]
-        bleu_version = f"{bleu.VERSION}:{bleu.bleu_signature(_tokenizer(style))}"
-        chrf_version = f"{bleu.VERSION}:{bleu.chrf_signature()}"
-        return (
-            *sorted(rouges, key=lambda metric: not metric.primary),
-            Metric(
-                "bleu",
-                unit="bleu",
-                aggregate="corpus",
-                from_statistics=bleu.bleu_from_statistics,
-                version=bleu_version,
-            ),
-            Metric(
-                "chrf",
-                unit="bleu",
-                aggregate="corpus",
-                from_statistics=bleu.chrf_from_statistics,
-                version=chrf_version,
-            ),
-            Metric("length_ratio", unit="ratio", version=rouge.VERSION),
-            *(_profile_metrics(style) if style.profiles else ()),
-        )
+        """The overlap scores, then those of the profiles."""
+        return (*qa_scores.overlap_metrics(style), *(_profile_metrics(style) if style.profiles else ()))
+
+    def label_notes(self, labels: Mapping[str, int], replies: int) -> Iterable[str]:
+        """Where ROUGE or BLEU says little or nothing."""
+        return qa_scores.label_notes(labels, replies)
 
 
 def _profile_scores(row: QaRow, reply: str, style: Style) -> dict[str, float | None]:
@@ -237,17 +211,40 @@ def _profile_metrics(style: Style) -> Iterator[Metric]:
             )
 
 
-def _tokenizer(style: Style) -> Tokenize:
-    return "zh" if style.data_lang == "zh" else "13a"
+def _references(values: Mapping[str, Any]) -> tuple[str, ...]:
+    """The reference answers in the columns `response` or `answer`: a text, or a list of texts. Raises `RowError`."""
+    name = next((name for name in ("response", "answer") if text_value(values, name).strip()), "")
+    value = values.get(name)
+    if isinstance(value, str) and value.strip().startswith("[") and value.strip().endswith("]"):
+        value = _decoded_list(value)
+    if isinstance(value, Mapping):
+        raise RowError((f"'{name}' is an object", REFERENCE_FORM))
+    if not isinstance(value, list | tuple):
+        return (text_value(values, name),) if name else ()
+    for number, one in enumerate(value, start=1):
+        if isinstance(one, bool) or not isinstance(one, str | int | float) or not str(one).strip():
+            raise RowError((f"entry {number} of '{name}' is {one!r}", REFERENCE_FORM))
+    return tuple(map(str, value))
 
 
-def _chat_question(row: QaRow) -> str | list[dict[str, Any]]:
-    return with_pictures(with_context(row.context, row.question), row.pictures)
+def _decoded_list(written: str) -> Any:
+    """A list of texts that a cell holds as JSON; any other text as it stands."""
+    try:
+        found = json.loads(written)
+    except (ValueError, RecursionError):
+        return written
+    return (
+        found if isinstance(found, list) and found and all(isinstance(one, str) for one in found) else written
+    )
 
 
 def question_context(values: Mapping[str, Any]) -> str:
     """The text that is asked before the question; "" for a chat history, which holds all that is asked."""
     return "" if values.get("messages") else context_text(values)
+
+
+def _chat_question(row: QaRow) -> str | list[dict[str, Any]]:
+    return with_pictures(with_context(row.context, row.question), row.pictures)
 
 
 def question_turns(values: Mapping[str, Any]) -> list[Message]:

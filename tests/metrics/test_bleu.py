@@ -120,3 +120,36 @@ def test_signatures_name_tokenizer_and_version():
         bleu.chrf_signature()
         == f"nrefs:1|case:mixed|eff:yes|nc:6|nw:0|space:no|version:{sacrebleu.__version__}"
     )
+
+
+SENTENCES = st.lists(
+    st.sampled_from(["the", "cat", "sat", "on", "a", "mat", "3.5", "it's"]), min_size=1, max_size=9
+).map(" ".join)
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(SENTENCES, st.lists(SENTENCES, min_size=1, max_size=3)), min_size=1, max_size=4))
+def test_statistics_of_several_references_equal_sacrebleu(rows):
+    predictions = [prediction for prediction, _ in rows]
+    most = max(len(references) for _, references in rows)
+    columns = [
+        [references[k] if k < len(references) else None for _, references in rows] for k in range(most)
+    ]
+    bleus = bleu.add_statistics(
+        bleu.bleu_statistics_of_several(text, references) for text, references in rows
+    )
+    chrfs = bleu.add_statistics(
+        bleu.chrf_statistics_of_several(text, references) for text, references in rows
+    )
+    assert bleu.bleu_from_statistics(bleus) == pytest.approx(
+        sacrebleu.corpus_bleu(predictions, columns).score, abs=1e-9
+    )
+    assert bleu.chrf_from_statistics(chrfs) == pytest.approx(
+        sacrebleu.corpus_chrf(predictions, columns).score, abs=1e-9
+    )
+
+
+def test_signature_of_several_references_says_so():
+    assert "nrefs:var" in bleu.bleu_signature(several=True)
+    assert "nrefs:var" in bleu.chrf_signature(several=True)
+    assert "nrefs:1" in bleu.bleu_signature()

@@ -79,3 +79,13 @@ def test_swapping_sides_swaps_precision_and_recall(first, second):
 def test_long_texts_overflow_nothing():
     long = [str(number) for number in range(20_000)]
     assert rouge.score(long, long[::2]).rouge_l.recall == 0.5
+
+
+@settings(deadline=None)
+@given(st.lists(WORDS, min_size=1, max_size=4), WORDS)
+def test_score_best_equals_score_multi_of_rouge_score(references, prediction):
+    expected = ORACLE.score_multi(references, prediction)
+    found = rouge.score_best([(words, prediction) for words in references])
+    for theirs, ours in NAMES.items():
+        one = getattr(found, ours)
+        assert (one.precision, one.recall, one.f_measure) == pytest.approx(tuple(expected[theirs]), abs=1e-12)

@@ -276,3 +276,111 @@ class TestContext:
 
     def test_facts_of_a_row_with_a_context_have_the_trait(self):
         assert TASK.facts(TASK.parse(self.ROW)).traits == ("context",)
+
+
+class TestReferences:
+    """Several references, and references that hold more than the answer."""
+
+    @pytest.mark.parametrize("name", ["response", "answer"])
+    @pytest.mark.parametrize("value", [["Paris", "the city of Paris"], '["Paris", "the city of Paris"]'])
+    def test_parse_list_of_references_keeps_all(self, name, value):
+        row = TASK.parse({"query": "Capital?", name: value})
+        assert row.references == ("Paris", "the city of Paris")
+        assert TASK.gold(row) == ["Paris", "the city of Paris"]
+        assert TASK.row_from_gold(TASK.gold(row), EN).references == row.references
+        assert "multiple" in TASK.facts(row).traits
+
+    @pytest.mark.parametrize("value", ["[1, 2]", "[Paris]", "[]x", '["a", 1]'])
+    def test_parse_text_in_brackets_is_a_text(self, value):
+        assert TASK.parse({"query": "Capital?", "response": value}).references == (value,)
+
+    @pytest.mark.parametrize(
+        ("value", "fault"),
+        [
+            ({"text": "Paris"}, "'response' is an object"),
+            (["Paris", ""], "entry 2 of 'response' is ''"),
+            (["Paris", None], "entry 2 of 'response' is None"),
+            ([["Paris"]], "entry 1 of 'response' is ['Paris']"),
+            ("<think>\n\n</think>", "the reference answer holds nothing but reasoning"),
+        ],
+    )
+    def test_parse_reference_of_another_form_is_refused(self, value, fault):
+        assert fault in faults({"query": "Capital?", "response": value})
+
+    @pytest.mark.parametrize("reply", ["Paris", "the city of Paris"])
+    def test_score_best_reference_counts(self, reply):
+        score = TASK.score(TASK.parse(PAIR | {"response": ["Paris", "the city of Paris"]}), Reply(reply), EN)
+        assert score.values["rouge_l"] == score.values["length_ratio"] == 1.0
+
+    def test_metrics_of_several_references_have_a_signature_of_their_own(self):
+        several = Style("en", 0, multiple=True)
+        versions = {metric.name: metric.version for metric in TASK.metrics(several)}
+        assert "nrefs:var" in versions["bleu"]
+        assert "nrefs:var" in versions["chrf"]
+
+    @pytest.mark.parametrize(
+        "reference",
+        [
+            "<think>\n\n</think>\n\nParis is it.",
+            "Paris is it.<|im_end|>",
+            "<think>France.</think>Paris is it.",
+        ],
+    )
+    def test_score_reference_is_cleaned_as_replies_are(self, reference):
+        row = TASK.parse(PAIR | {"response": reference})
+        for reply in (reference, "Paris is it."):
+            assert TASK.score(row, Reply(reply), EN).values["rouge_l"] == 1.0
+
+    def test_score_reference_whose_reasoning_never_closes_stays_as_it_is(self):
+        row = TASK.parse(PAIR | {"response": "<think> opens a block"})
+        assert TASK.score(row, Reply("think opens a block"), EN).values["rouge_l"] == 1.0
+
+    def test_score_lines_that_open_turns_stay_where_references_hold_them(self):
+        text = "Q: Who?\nA: Ann went home.\nQ: Where?\nA: Home."
+        row = TASK.parse(PAIR | {"response": text})
+        assert "turn_lines" in TASK.facts(row).traits
+        kept = Style("en", 0, keeps_turn_lines=True)
+        assert TASK.score_and_label(row, Reply(text), kept).extracted == text
+        cut = TASK.score_and_label(row, Reply(text), EN)
+        assert (cut.extracted, cut.labels) == ("Q: Who?\nA: Ann went home.", ("runs_on",))
+
+    def test_score_profiles_read_the_raw_reply_and_the_first_reference(self):
+        style = Style("en", 0, profiles=("swift",))
+        row = TASK.parse(PAIR | {"response": ["the cat sat here", "another text"]})
+        values = TASK.score(row, Reply("<think>x</think>the cat sat here"), style).values
+        assert values["swift/rouge-l"] == pytest.approx(100, abs=1e-4)
+        ended = TASK.score(row, Reply("the cat sat here</s>"), style).values
+        assert ended["rouge_l"] == 1.0
+        assert ended["swift/rouge-l"] < 99
+
+
+class TestNotes:
+    @pytest.mark.parametrize(
+        ("reference", "label"),
+        [
+            ("Столица Франции — Париж, это так.", "reference_without_words"),
+            ("Столица Франции — Paris, это так.", "reference_mostly_unread"),
+            ("Paris", "no_4_grams"),
+        ],
+    )
+    def test_score_labels_rows_whose_scores_say_little(self, reference, label):
+        row = TASK.parse(PAIR | {"response": reference})
+        assert label in TASK.score(row, Reply(reference), EN).labels
+        assert list(TASK.label_notes({label: 2}, 2))
+
+    def test_label_notes_of_bleu_need_every_row(self):
+        assert not list(TASK.label_notes({"no_4_grams": 1}, 2))
+        assert "BLEU finds no 4-gram" in next(iter(TASK.label_notes({"no_4_grams": 2}, 2)))
+
+    @pytest.mark.parametrize("reference", ["the cat sat on the mat", "déjà vu à la carte", "我爱北京天安门"])
+    def test_score_has_no_label_where_scores_say_something(self, reference):
+        row = TASK.parse(PAIR | {"response": reference})
+        style = EN if reference.isascii() or "é" in reference else Style("zh", 0, data_lang="zh")
+        assert TASK.score(row, Reply(reference), style).labels == ()
+        assert not list(TASK.audit(row))
+
+    def test_audit_names_references_that_rouge_cannot_read(self):
+        for reference in ("Столица", "Столица Франции — Paris"):
+            ((what, expected),) = TASK.audit(TASK.parse(PAIR | {"response": reference}))
+            assert "ROUGE" in what
+            assert "Latin letters" in expected
