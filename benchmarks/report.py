@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 from compare import WORDS
 
-from evalsuite.report.run_page import render
+from evalsuite.report.run_page import render_run
 
 FIXED_BYTES, PER_COMPRESSED_BYTE = 300_000, 1.2
 """What a page may take besides its samples, and for each byte of the compressed journal."""
@@ -79,7 +79,7 @@ def written(rows: int, page: Path) -> str:
     subsets = {"all": {"samples": rows, "metrics": {"accuracy": metric}}}
     summary = {"run": "bench", "variants": {"base": {"datasets": {"exam": {"subsets": subsets}}}}}
     started = time.perf_counter()
-    content = render({}, summary, lambda: map(orjson.loads, journal)).encode()
+    content = render_run({}, summary, lambda: map(orjson.loads, journal)).encode()
     seconds = time.perf_counter() - started
     page.write_bytes(content)
     allowed = FIXED_BYTES + PER_COMPRESSED_BYTE * len(gzip.compress(b"\n".join(journal), 6))

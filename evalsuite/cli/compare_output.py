@@ -36,7 +36,7 @@ def execute_compare(
         "csv": comparison.csv,
         "md": lambda: comparison.markdown(style=style).encode("utf-8"),
         "junit": comparison.junit,
-        "json": lambda: dumps(comparison.document) + b"\n",
+        "json": lambda: dumps(comparison.to_dict()) + b"\n",
     }
     for name, path in files.items():
         _write(path, forms[name](), name)

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from evalsuite.comparison.document import ComparisonDocument
 from evalsuite.comparison.tables import HEADLINES, headline_rows, swift_tables
 from evalsuite.data.subsets import WHOLE_DATASET
 from evalsuite.formatting.numbers import format_count, format_interval, format_speed, format_value
@@ -69,13 +70,13 @@ def print_speeds(run: Run) -> None:
         print(f"speed: {', '.join(found)}")
 
 
-def print_comparison(document: Mapping[str, Any], style: str | None = None) -> None:
+def print_comparison(document: ComparisonDocument, style: str | None = None) -> None:
     """The metrics of whole datasets, variants against the baseline; with `swift` as SWIFT's tables."""
     if style == "swift":
         for dataset, heads, rows in swift_tables(document):
             _print_table([dataset, *heads[1:]], rows, names=1)
         return
-    judged = {(one["variant"], one["dataset"], one["metric"]) for one in document["verdicts"]}
+    judged = {(one.variant, one.dataset, one.metric) for one in document.verdicts}
     lines = list(headline_rows(document))
     bold = [(line[2], line[0], line[1].removesuffix(" ↓")) in judged for line in lines]
     fitting, lines_fitting = _fitting_columns(HEADLINES[:-1], [line[:-1] for line in lines], _width())
@@ -137,7 +138,7 @@ def print_changes(run: Run) -> None:
     for change in rescored["metrics"]:
         metrics = run.summary["variants"][change["variant"]]["datasets"][change["dataset"]]["subsets"]
         metric = metrics[WHOLE_DATASET]["metrics"].get(change["metric"], {})
-        before, after = (format_value(metric, change[name]) for name in ("before", "after"))
+        before, after = (format_value(metric.get("unit"), change[name]) for name in ("before", "after"))
         if before == after:
             before, after = (str(change[name]) for name in ("before", "after"))
         print(f"changed: {change['variant']} on {change['dataset']}: {change['metric']} {before} → {after}")
@@ -172,8 +173,8 @@ def _add_rows(
     for name, metric in subset["metrics"].items():
         if metric["detail"] or (only_primary and not metric["primary"]):
             continue
-        value = format_value(metric, metric["value"])
-        interval = format_interval(metric, metric["ci_low"], metric["ci_high"])
+        value = format_value(metric["unit"], metric["value"])
+        interval = format_interval(metric["unit"], metric["ci_low"], metric["ci_high"])
         style = "bold" if metric["primary"] else None
         table.add_row(*names, name, value, interval, format_count(metric["n"]), *counts, style=style)
         names, counts = [""] * len(names), [""] * len(counts)

@@ -1,1 +1,4 @@
-"""Two or more run variants on the same rows: found, aligned, counted. Numbers only; `report` puts them into words."""
+"""Compares variants of finished runs on the rows they have in common: alignment, contrasts, verdicts, tables.
+
+May import: `metrics`, `data`, `tasks`, `runs`, `formatting`. Must not import: `report`, `evaluation`, `cli`.
+"""

@@ -1,8 +1,8 @@
-"""Which rows two sides have in common: the same place (subset and id) and the same content.
+"""Which rows two sides have in common: rows with the same place (subset and id) and the same content.
 
-Content is the gold answer and, where both sides word their questions alike, the question's last paragraph. A place with
-another content is `changed`, and no pair. Whole prompts may differ all the same (other examples, another header): those
-pairs are counted.
+The content is the gold answer and, if both sides word their questions alike, the last paragraph of the question. Rows
+with the same place and another content are `changed` and are not paired. Prompts of a pair may still differ (other
+examples, another header); such pairs are counted.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from evalsuite.comparison.document import RowName
 from evalsuite.comparison.row_scores import ScoreTable
 from evalsuite.comparison.sides import Side
 from evalsuite.runs.directory import JOURNAL_FILE
@@ -25,25 +26,25 @@ if TYPE_CHECKING:
     Rows: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
 
 MAX_LISTED_ROWS = 20
-"""Of unmatched rows; their number is always told."""
+"""How many unmatched rows are named. All of them are counted."""
 
 
 @dataclass(frozen=True)
 class Alignment:
-    """Row numbers of both tables: entry i of `before` is asked the same as entry i of `after`."""
+    """Row numbers in both tables. Entry i of `before` and entry i of `after` are a pair."""
 
     before: Rows
     after: Rows
     only_before: Rows
     only_after: Rows
     changed: Rows
-    """Of the table before."""
+    """Row numbers in the table `before`."""
     different_prompts: int
     different_replies: int
 
 
 def align(before: ScoreTable, after: ScoreTable, *, has_same_wording: bool) -> Alignment:
-    """Pair the rows of two tables; pairs are in an order that does not depend on the journals'."""
+    """Pair the rows of two tables, in an order that does not depend on the order of the journals."""
     import numpy as np
 
     places = np.array(before.places), np.array(after.places)
@@ -64,9 +65,10 @@ def align(before: ScoreTable, after: ScoreTable, *, has_same_wording: bool) -> A
 
 
 def dataset_pairs(before: Side, after: Side) -> Iterator[tuple[str, str]]:
-    """Names of datasets that are the same one: by name and kind, else the only ones left of their kind.
+    """Yield the names, on both sides, of datasets that are the same.
 
-    The latter where a side's are predictions, which are called after their file, and the languages are the same.
+    Datasets match by name and kind. Predictions are named after their file, so the only dataset left of a kind also
+    matches if one side's are predictions and the languages agree.
     """
     for name, plan in before.plans.items():
         if _has_dataset(after, name, plan):
@@ -86,7 +88,7 @@ def _has_dataset(side: Side, name: str, plan: DatasetPlan) -> bool:
 
 
 def _unmatched_names(side: Side, other: Side) -> dict[str, list[str]]:
-    """The names of a side's datasets that the other has not, by kind."""
+    """The names of datasets that only `side` has, by kind."""
     kinds: dict[str, list[str]] = {}
     for name, plan in side.plans.items():
         if not _has_dataset(other, name, plan):
@@ -95,12 +97,12 @@ def _unmatched_names(side: Side, other: Side) -> dict[str, list[str]]:
 
 
 def dataset_label(names: tuple[str, str]) -> str:
-    """What a pair of datasets is called in a comparison."""
+    """The name of a pair of datasets in a comparison."""
     return names[0] if names[0] == names[1] else " / ".join(names)
 
 
 def unpaired_datasets(before: Side, after: Side) -> tuple[list[str], list[str]]:
-    """Datasets that only one side has."""
+    """The names of datasets that only `before` has, and of those that only `after` has."""
     pairs = list(dataset_pairs(before, after))
     firsts, seconds = {pair[0] for pair in pairs}, {pair[1] for pair in pairs}
     return [name for name in before.plans if name not in firsts], [
@@ -108,15 +110,15 @@ def unpaired_datasets(before: Side, after: Side) -> tuple[list[str], list[str]]:
     ]
 
 
-def named_rows(side: Side, table: ScoreTable, rows: Sequence[int]) -> list[dict[str, str]]:
-    """Subset and id of the first of some rows, as the journal has them."""
+def row_names(side: Side, table: ScoreTable, rows: Sequence[int]) -> list[RowName]:
+    """Read subset and id of the first `MAX_LISTED_ROWS` rows from the journal."""
     offsets = [table.offsets[int(row)] for row in rows[:MAX_LISTED_ROWS]]
     lines = read_lines_at(side.run.path / JOURNAL_FILE, offsets)
     return [_row_name(lines[offset]) for offset in offsets if offset in lines]
 
 
-def _row_name(line: SampleLine) -> dict[str, str]:
-    return {"subset": line.subset, "id": line.id}
+def _row_name(line: SampleLine) -> RowName:
+    return RowName(line.subset, line.id)
 
 
 def _count_different(before: Any, after: Any, pairs: tuple[Rows, Rows]) -> int:

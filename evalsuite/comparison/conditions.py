@@ -1,4 +1,4 @@
-"""What differs between two sides, besides their replies: the model, which is meant to, and what is not."""
+"""What differs between two sides besides their replies: the model, which should differ, and settings, which should not."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ DifferenceKind: TypeAlias = Literal[
     "model", "prompts", "data", "generation", "scorers", "policy", "chance", "versions"
 ]
 EXPECTED_KINDS = frozenset({"model", "chance", "versions"})
-"""What may differ without a warning: the question is what it does to the scores."""
+"""Kinds that cause no warning: their effect on the scores is what a comparison measures."""
 CHANCE_FIELDS = ("seed", "repeats")
-"""Which replies are drawn, and how many: they favour no side."""
+"""Settings that decide which replies are drawn, and how many. They favour no side."""
 HARNESS_CONDITIONS: Mapping[str, tuple[DifferenceKind, str]] = {
     "t": ("generation", "temperature"),
     "max_tokens": ("generation", "max_tokens"),
@@ -33,13 +33,13 @@ HARNESS_CONDITIONS: Mapping[str, tuple[DifferenceKind, str]] = {
     "data": ("data", "data"),
     "judge": ("scorers", "judge"),
 }
-"""What is known of how another harness asked, as its signatures have it; a limit matters to no row that both have."""
+"""The conditions in signatures of another harness, and what they say. A limit of rows is left out: it changes no common row."""
 MODEL_FIELDS = ("source", "model", "form", "backend", "engine", "fingerprint")
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One thing that is not the same; `dataset` is empty where it is the whole run's."""
+    """One thing that is not the same. `dataset` is empty if it concerns the whole run."""
 
     kind: DifferenceKind
     what: str
@@ -49,12 +49,12 @@ class Difference:
 
     @property
     def warns(self) -> bool:
-        """Whether numbers may differ because of it and not of the model."""
+        """Whether scores may differ because of it, whatever the model."""
         return self.kind not in EXPECTED_KINDS
 
 
 def has_same_wording(before: Side, after: Side, names: tuple[str, str]) -> bool:
-    """Whether a dataset's questions are written alike on both sides; the number of examples apart, in chats."""
+    """Whether the questions of a dataset have the same wording on both sides. In chats the number of examples may differ."""
     first, second = before.entries[names[0]], after.entries[names[1]]
     styles = [
         _prompt_settings(side.plans[name].style) for side, name in zip((before, after), names, strict=True)
@@ -67,7 +67,7 @@ def has_same_wording(before: Side, after: Side, names: tuple[str, str]) -> bool:
 
 
 def run_differences(before: Side, after: Side) -> Iterator[Difference]:
-    """What differs between the variants and their runs as wholes."""
+    """Yield differences of the models and of the whole runs."""
     for field in MODEL_FIELDS:
         values = before.described.get(field), after.described.get(field)
         if values[0] != values[1]:
@@ -78,7 +78,7 @@ def run_differences(before: Side, after: Side) -> Iterator[Difference]:
 
 
 def dataset_differences(before: Side, after: Side, names: tuple[str, str]) -> Iterator[Difference]:
-    """What differs in how a dataset was asked and is judged."""
+    """Yield differences in the prompts, settings and scorers of a dataset."""
     label = dataset_label(names)
     plans = before.plans[names[0]], after.plans[names[1]]
     entries = before.entries[names[0]], after.entries[names[1]]
@@ -102,19 +102,19 @@ def dataset_differences(before: Side, after: Side, names: tuple[str, str]) -> It
         yield from _harness_differences(plans[0], plans[1], label)
     elif not all(predicted):
         yield Difference("generation", "replies", _reply_source(plans[0]), _reply_source(plans[1]), label)
-    common = [name for name in scorers[0] if name in scorers[1] and name != "multiple"]  # a part of the style
+    common = [name for name in scorers[0] if name in scorers[1] and name != "multiple"]  # part of the style
     judged = [{name: found[name] for name in common} for found in scorers]
     yield from _field_differences("scorers", judged[0], judged[1], label)
 
 
 def _reply_source(plan: DatasetPlan) -> str:
     if isinstance(plan, ImportedPlan):
-        return f"asked by {plan.source.harness}"
-    return "predictions, settings not known" if isinstance(plan, PredictionPlan) else "asked by evalsuite"
+        return f"from {plan.source.harness}"
+    return "predictions, settings unknown" if isinstance(plan, PredictionPlan) else "from evalsuite"
 
 
 def _harness_differences(before: ImportedPlan, after: ImportedPlan, label: str) -> Iterator[Difference]:
-    """What two harnesses, or one twice, say of how they asked."""
+    """Yield differences in the conditions that other harnesses recorded."""
     harnesses = [plan.source.harness for plan in (before, after)]
     if harnesses[0] != harnesses[1]:
         yield Difference("generation", "replies", _reply_source(before), _reply_source(after), label)
@@ -148,5 +148,5 @@ def _versions(side: Side) -> dict[str, Any]:
 
 
 def _prompt_settings(style: Style) -> dict[str, Any]:
-    """What of a style is in the prompts: profiles and categories only add numbers about the same replies."""
+    """The parts of a style that change prompts. Profiles and categories only add scores of the same replies."""
     return {name: value for name, value in asdict(style).items() if name not in SCORING_FIELDS}

@@ -1,10 +1,10 @@
-"""The numbers of a comparison: every metric of every dataset, variant against baseline, on the rows both answered."""
+"""The numbers of a comparison: each metric of each dataset, a variant against the baseline, on the rows both have."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from evalsuite.comparison.alignment import Alignment, align, dataset_label
 from evalsuite.comparison.conditions import has_same_wording
@@ -12,6 +12,7 @@ from evalsuite.comparison.row_scores import ScoreTable, Tables
 from evalsuite.comparison.sides import Side
 from evalsuite.data.subsets import CATEGORY_PREFIX, WHOLE_DATASET
 from evalsuite.metrics.paired import Paired, holm, paired_corpus, paired_mean
+from evalsuite.metrics.verdicts import Verdict, decide_verdict
 from evalsuite.tasks.metric import Metric
 
 if TYPE_CHECKING:
@@ -20,18 +21,16 @@ if TYPE_CHECKING:
     Floats: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
     Mask: TypeAlias = np.ndarray[Any, np.dtype[np.bool_]]
 
-Verdict: TypeAlias = Literal["better", "worse", "no detectable difference"]
-SIGNIFICANT = 0.05
 POINT_SIZE = {"proportion": 0.01, "score": 0.01, "bleu": 1.0}
-"""What a point is in a metric's unit."""
+"""One point in the unit of a metric."""
 
 
 @dataclass(frozen=True, slots=True)
 class Contrast:
     """One metric of one subset of one dataset: a variant against the baseline.
 
-    `judged` ones carry a verdict, and their p-values are adjusted together (Holm). `one_sided` counts pairs in which
-    the metric applies to one side only. `noise_floor` is how far the baseline, run twice, was from itself.
+    Judged contrasts carry a verdict, and their p-values are adjusted together (Holm). `one_sided` counts pairs of rows in
+    which the metric applies to one side only. `noise_floor` is the difference between two runs of the baseline.
     """
 
     variant: str
@@ -46,36 +45,35 @@ class Contrast:
 
     @property
     def verdict(self) -> Verdict | None:
-        """Better, worse or neither; None for a number that is not judged."""
-        delta = self.paired.delta.value
+        """Better, worse or neither; None for a contrast that is not judged."""
         if not self.judged:
             return None
-        if delta is None or self.p_adjusted is None or self.p_adjusted >= SIGNIFICANT or delta == 0:
-            return "no detectable difference"
-        return "better" if (delta > 0) == self.metric.higher_is_better else "worse"
+        return decide_verdict(
+            self.paired.delta.value, self.p_adjusted, higher_is_better=self.metric.higher_is_better
+        )
 
     @property
     def rows_for_one_point(self) -> int | None:
-        """How many rows such as these it takes to detect a difference of one point."""
+        """How many rows like these it takes to detect a difference of one point."""
         point = POINT_SIZE.get(self.metric.unit)
         return self.paired.rows_to_detect(point) if point else None
 
 
 @dataclass(frozen=True)
 class DatasetComparison:
-    """Everything about one variant and the baseline on one dataset."""
+    """One variant and the baseline on one dataset."""
 
     names: tuple[str, str]
-    """What the dataset is called on both sides."""
+    """The name of the dataset on each side."""
     tables: tuple[ScoreTable, ScoreTable]
     alignment: Alignment
     contrasts: tuple[Contrast, ...]
     errors: int
-    """Pairs in which a side has no reply."""
+    """Pairs in which one side has no reply."""
 
     @property
     def name(self) -> str:
-        """What results stand under."""
+        """The name of the dataset in the comparison."""
         return dataset_label(self.names)
 
 
@@ -107,7 +105,7 @@ def compare_dataset(
 
 
 def adjust_p_values(contrasts: Sequence[Contrast], repeats: Collection[str]) -> list[Contrast]:
-    """The same, the p-values of all that are judged adjusted together; the baseline run again is no question asked."""
+    """Adjust the p-values of all judged contrasts together (Holm). A repeat of the baseline is not a test and is left out."""
     adjusted = iter(holm([one.paired.p for one in contrasts if one.judged and one.variant not in repeats]))
     return [
         replace(one, p_adjusted=one.paired.p if one.variant in repeats else next(adjusted))
@@ -118,7 +116,7 @@ def adjust_p_values(contrasts: Sequence[Contrast], repeats: Collection[str]) -> 
 
 
 def add_noise_floor(contrasts: Sequence[Contrast], repeats: Collection[str]) -> list[Contrast]:
-    """The same, with the distance between the baseline and the variants that are the baseline again."""
+    """Add the noise floor: the difference between the baseline and the variants that repeat it."""
     floors: dict[tuple[str, str, str], float] = {}
     for contrast in contrasts:
         delta = contrast.paired.delta.value
@@ -136,7 +134,7 @@ def add_noise_floor(contrasts: Sequence[Contrast], repeats: Collection[str]) -> 
 
 
 def _clip_interval(paired: Paired, highest: float) -> Paired:
-    """The same, the interval no wider than a difference of the metric can be."""
+    """Clip the interval to the differences that the metric can have."""
     delta = paired.delta
     if delta.low is None or delta.high is None:
         return paired
@@ -144,7 +142,7 @@ def _clip_interval(paired: Paired, highest: float) -> Paired:
 
 
 class _PairedRows:
-    """The paired rows of one dataset, and any metric of them."""
+    """The paired rows of one dataset. Computes any metric on them."""
 
     def __init__(
         self,
@@ -175,11 +173,11 @@ class _PairedRows:
 
     @property
     def errors(self) -> int:
-        """Pairs in which a side has no reply."""
+        """Pairs in which one side has no reply."""
         return int((self._failed[0] | self._failed[1]).sum())
 
     def levels(self) -> Iterator[tuple[str, Mask | None]]:
-        """The whole, its categories and, where there are several, its subsets: a name and which pairs are of it."""
+        """Yield the whole dataset, its categories and, if there are several, its subsets: a name and a mask of its pairs."""
         import numpy as np
 
         yield WHOLE_DATASET, None
@@ -192,7 +190,7 @@ class _PairedRows:
                 yield subset, self._subsets == number
 
     def paired(self, metric: Metric, mask: Mask | None) -> tuple[Paired, int]:
-        """A metric of some pairs, and in how many of them it applies to one side only."""
+        """Compute a metric on some pairs. Also counts the pairs in which it applies to one side only."""
         import numpy as np
 
         if metric.aggregate == "corpus":
@@ -213,15 +211,15 @@ class _PairedRows:
         return _clip_interval(found, metric.highest), int(one_sided.sum())
 
     def _values(self, metric: Metric) -> list[Floats]:
-        """Scores of both sides. An error counts where its run says so, and where the metric applies to the row."""
-        repeated_scores = [table.repeated_scores(metric.score).of(rows) for _, table, rows in self._sides]
+        """The scores of both sides. A failed sample counts as wrong if its run says so and the metric applies to the row."""
+        repeated_scores = [table.repeated_scores(metric.score).select(rows) for _, table, rows in self._sides]
         applies = (repeated_scores[0].known > 0) | (repeated_scores[1].known > 0)
         counts_failures = metric.failure_value(1.0) is not None
         counted = [
             one.add_wrong(failures * applies) if counts_failures and side.on_error == "wrong" else one
             for one, failures, (side, _, _) in zip(repeated_scores, self._failures, self._sides, strict=True)
         ]
-        return [one.chance(metric.aggregate, metric.k) if metric.k else one.mean() for one in counted]
+        return [one.pass_estimate(metric.aggregate, metric.k) if metric.k else one.mean() for one in counted]
 
     def _corpus(self, metric: Metric, mask: Mask | None) -> tuple[Paired, int]:
         assert metric.from_statistics is not None
@@ -234,12 +232,14 @@ class _PairedRows:
         return paired_corpus(tables[0][both], tables[1][both], metric.from_statistics), int(one_sided.sum())
 
     def _statistics(self, metric: Metric) -> tuple[list[Floats], list[Mask]]:
-        """A corpus metric's statistics of both sides, and which pairs have them."""
+        """The statistics of a corpus metric on both sides, and which pairs have them."""
         tables, known = [], []
         for (side, table, rows), failed in zip(self._sides, self._failed, strict=True):
             statistics, present = table.statistics(metric.name)
             tables.append(statistics[rows])
             known.append(present[rows] if side.on_error == "wrong" else present[rows] & ~failed)
-        if tables[0].shape[1] != tables[1].shape[1]:  # of different versions: not to be added up
+        if (
+            tables[0].shape[1] != tables[1].shape[1]
+        ):  # different versions of the metric: their statistics cannot be compared
             return [tables[0], tables[0]], [known[0], known[0] & False]
         return tables, known

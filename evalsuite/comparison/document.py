@@ -1,189 +1,214 @@
-"""All that a comparison found out, as one JSON document. Every output shows parts of it, and nothing else.
+"""The result of a comparison as one document: what `compare --json` writes and what summary.json holds of a run's variants.
 
-    {"baseline", "confidence", "significant",
-     "sides": [{"label", "run", "variant", "complete", "repeats_baseline", "command", "described"}],
-     "verdicts": [{"variant", "dataset", "metric", "verdict", "sentence"}],
-     "warnings": [sentence],
-     "results": [{"variant", "dataset", "subset", "metric", "unit", "higher_is_better", "primary", "detail",
-                  "baseline_value", "variant_value", "delta", "stderr", "ci_low", "ci_high", "n", "n_one_sided",
-                  "wins", "ties", "losses", "test", "p", "p_adjusted", "detectable", "rows_for_one_point",
-                  "noise_floor", "verdict", "baseline_signature", "variant_signature"}],
-     "rows": [{"variant", "dataset", "matched", "different_prompts", "different_replies", "errors",
-               "changed" | "only_baseline" | "only_variant": {"count", "rows": [{"subset", "id"}]}}],
-     "unpaired_datasets": [{"variant", "baseline": […], "of_variant": […]}],
-     "differences": [{"variant", "dataset", "kind", "what", "baseline_value", "variant_value", "warns"}],
-     "training": [{"dataset", "metric", "unit", "lines": [{"name", "points": [{"step", "value", "ci_low", "ci_high", "n"}]}]}]}
-
-`training` is empty unless the runs are of two training steps or more; its values are each run's own, over all its rows.
-Values are in the metric's own unit (0..1 for shares) and, `training` apart, over the paired rows. `verdict` is null for what is not judged;
-`p_adjusted` is Holm's over all that is. Wins are rows that got better, whichever way the metric points.
+Every output (sentences, tables, pages, JUnit) reads these types and computes nothing of its own. Values are in the
+metric's own unit (0..1 for shares). They cover the rows that both sides have, except in `training`, where each run's
+value covers all of its own rows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from evalsuite.comparison import wording as words
-from evalsuite.comparison.alignment import named_rows
-from evalsuite.comparison.conditions import Difference
-from evalsuite.comparison.contrasts import SIGNIFICANT, Contrast, DatasetComparison
-from evalsuite.comparison.findings import Findings, VariantComparison
-from evalsuite.comparison.sides import Side
-from evalsuite.comparison.training import training_curves
+import msgspec
+from msgspec import Struct
+
 from evalsuite.data.subsets import WHOLE_DATASET
-
-CONFIDENCE = 0.95
-
-
-def comparison_document(findings: Findings) -> dict[str, Any]:
-    """The document. Reads the journals' lines of unmatched rows."""
-    baseline = findings.baseline
-    against = {other.side.label: other for other in findings.others}
-    names = {
-        (label, dataset.name): dataset.names for label, other in against.items() for dataset in other.datasets
-    }
-    results = [
-        _result(baseline, against[one.variant].side, names[one.variant, one.dataset], one)
-        for one in findings.contrasts
-    ]
-    rows = [_rows(baseline, other.side, dataset) for other in findings.others for dataset in other.datasets]
-    differences = [
-        _difference_entry(other.side.label, one) for other in findings.others for one in other.differences
-    ]
-    repeats = {other.side.label for other in findings.others if other.repeats}
-    return {
-        "baseline": baseline.label,
-        "confidence": CONFIDENCE,
-        "significant": SIGNIFICANT,
-        "sides": [_side(side, repeats=side.label in repeats) for side in findings.sides],
-        "verdicts": [_verdict(result, baseline.label) for result in results if result["verdict"]],
-        "warnings": _warnings(findings, differences, rows),
-        "results": results,
-        "rows": rows,
-        "unpaired_datasets": [_unpaired(other) for other in findings.others if any(other.unpaired)],
-        "differences": differences,
-        "training": training_curves(findings.sides),
-    }
+from evalsuite.metrics.verdicts import Verdict
 
 
-def _verdict(result: dict[str, Any], baseline: str) -> dict[str, Any]:
-    named = {name: result[name] for name in ("variant", "dataset", "metric", "verdict")}
-    return named | {"sentence": words.verdict_sentence(result, baseline)}
+class SideEntry(Struct, frozen=True, kw_only=True):
+    """A variant that takes part, the baseline included."""
+
+    label: str
+    """Its name in this comparison."""
+    run: str
+    variant: str
+    complete: bool = True
+    """Whether its run is complete."""
+    repeats_baseline: bool = False
+    """Whether it is the baseline run again: the same model with the same requests."""
+    command: str | None = None
+    described: Mapping[str, Any] = {}
+    """Its entry in run.json."""
 
 
-def _unpaired(other: VariantComparison) -> dict[str, Any]:
-    return {"variant": other.side.label, "baseline": other.unpaired[0], "of_variant": other.unpaired[1]}
+class VerdictEntry(Struct, frozen=True, kw_only=True):
+    """The verdict on one metric of one dataset, as a sentence."""
+
+    variant: str
+    dataset: str
+    metric: str
+    verdict: Verdict
+    sentence: str
 
 
-def _warnings(
-    findings: Findings, differences: Sequence[dict[str, Any]], rows: Sequence[dict[str, Any]]
-) -> list[str]:
-    label = findings.baseline.label
-    incomplete = dict.fromkeys(
-        side.run_name for side in findings.sides if not side.run.summary.get("complete", True)
-    )
-    alone = [(other.side.label, [*other.unpaired[0], *other.unpaired[1]]) for other in findings.others]
-    return [
-        *words.difference_sentences(differences, label),
-        *(words.incomplete_sentence(name) for name in incomplete),
-        *(words.unpaired_sentence(variant, names) for variant, names in alone if names),
-        *words.row_sentences(rows, label),
-        *(words.repeat_sentence(other.side.label, label, rows) for other in findings.others if other.repeats),
-        *(
-            words.repeated_from_cache_sentence(other.side.label)
-            for other in findings.others
-            if other.repeats and any(map(_from_cache, (findings.baseline, other.side)))
-        ),
-    ]
+class ResultEntry(Struct, frozen=True, kw_only=True):
+    """One metric of one subset of a dataset, a variant against the baseline."""
+
+    variant: str
+    dataset: str
+    subset: str
+    metric: str
+    unit: str
+    higher_is_better: bool
+    primary: bool
+    detail: bool
+    """Whether tables leave it out where room is scarce."""
+    baseline_value: float | None
+    variant_value: float | None
+    delta: float | None
+    stderr: float | None
+    ci_low: float | None
+    ci_high: float | None
+    """The ends of the 95 % confidence interval of `delta`."""
+    n: int
+    n_one_sided: int
+    """Pairs of rows in which the metric applies to one side only. They are not in `n`."""
+    wins: int | None
+    """Rows on which the variant is better than the baseline. Null for corpus metrics."""
+    ties: int | None
+    losses: int | None
+    test: str
+    p: float | None
+    p_adjusted: float | None
+    """`p` adjusted by Holm over all metrics that get a verdict. Null for the others."""
+    detectable: float | None
+    """The smallest difference that this many rows would probably have shown."""
+    rows_for_one_point: int | None
+    """How many rows it takes to detect a difference of one point."""
+    noise_floor: float | None
+    """How far two runs of the baseline differ, if it was run twice."""
+    verdict: Verdict | None
+    """Null for a metric that is not judged."""
+    baseline_signature: str | None
+    variant_signature: str | None
+
+    @property
+    def covers_dataset(self) -> bool:
+        """Whether it covers the whole dataset and not a subset or category."""
+        return self.subset == WHOLE_DATASET
 
 
-def _from_cache(side: Side) -> bool:
-    return bool(side.run.summary.get("totals", {}).get("from_cache"))
+class RowName(Struct, frozen=True):
+    """Where a row is found in a journal."""
+
+    subset: str
+    id: str
 
 
-def _side(side: Side, *, repeats: bool = False) -> dict[str, Any]:
-    return {
-        "label": side.label,
-        "run": side.run_name,
-        "variant": side.variant,
-        "complete": bool(side.run.summary.get("complete", True)),
-        "repeats_baseline": repeats,
-        "command": side.run.info.get("command"),
-        "described": dict(side.described),
-    }
+class RowList(Struct, frozen=True):
+    """How many rows there are, and the names of the first ones."""
+
+    count: int
+    rows: tuple[RowName, ...]
 
 
-def _result(baseline: Side, side: Side, names: tuple[str, str], contrast: Contrast) -> dict[str, Any]:
-    paired, metric = contrast.paired, contrast.metric
-    delta = paired.delta
-    return {
-        "variant": contrast.variant,
-        "dataset": contrast.dataset,
-        "subset": contrast.subset,
-        "metric": metric.name,
-        "unit": metric.unit,
-        "higher_is_better": metric.higher_is_better,
-        "primary": metric.primary,
-        "detail": metric.detail,
-        "baseline_value": paired.before,
-        "variant_value": paired.after,
-        "delta": delta.value,
-        "stderr": delta.stderr,
-        "ci_low": delta.low,
-        "ci_high": delta.high,
-        "n": delta.n,
-        "n_one_sided": contrast.one_sided,
-        "wins": paired.wins if metric.higher_is_better else paired.losses,
-        "ties": paired.ties,
-        "losses": paired.losses if metric.higher_is_better else paired.wins,
-        "test": paired.test,
-        "p": paired.p,
-        "p_adjusted": contrast.p_adjusted,
-        "detectable": paired.detectable,
-        "rows_for_one_point": contrast.rows_for_one_point,
-        "noise_floor": contrast.noise_floor,
-        "verdict": contrast.verdict,
-        "baseline_signature": _signature(baseline, names[0], contrast),
-        "variant_signature": _signature(side, names[1], contrast),
-    }
+class PairingEntry(Struct, frozen=True, kw_only=True):
+    """How the rows of one dataset were paired."""
+
+    variant: str
+    dataset: str
+    matched: int
+    different_prompts: int
+    different_replies: int
+    errors: int
+    """Pairs in which a side has no reply."""
+    changed: RowList
+    """Rows with the same id but another question or gold answer. They are not compared."""
+    only_baseline: RowList
+    only_variant: RowList
 
 
-def _signature(side: Side, dataset: str, contrast: Contrast) -> str | None:
-    found = side.run.summary["variants"].get(side.variant, {}).get("datasets", {}).get(dataset, {})
-    metrics = found.get("subsets", {}).get(WHOLE_DATASET, {}).get("metrics", {})
-    signature: str | None = metrics.get(contrast.metric.name, {}).get("signature")
-    return signature
+class UnpairedDatasets(Struct, frozen=True, kw_only=True):
+    """Datasets that only one side has."""
+
+    variant: str
+    baseline: tuple[str, ...]
+    of_variant: tuple[str, ...]
 
 
-def _rows(baseline: Side, side: Side, dataset: DatasetComparison) -> dict[str, Any]:
-    alignment = dataset.alignment
-    listed = {
-        "changed": (baseline, dataset.tables[0], alignment.changed),
-        "only_baseline": (baseline, dataset.tables[0], alignment.only_before),
-        "only_variant": (side, dataset.tables[1], alignment.only_after),
-    }
-    return {
-        "variant": side.label,
-        "dataset": dataset.name,
-        "matched": len(alignment.before),
-        "different_prompts": alignment.different_prompts,
-        "different_replies": alignment.different_replies,
-        "errors": dataset.errors,
-        **{
-            name: {"count": len(rows), "rows": named_rows(owner, table, rows.tolist())}
-            for name, (owner, table, rows) in listed.items()
-        },
-    }
+class DifferenceEntry(Struct, frozen=True, kw_only=True):
+    """One thing, besides the replies, that is not the same on both sides."""
+
+    variant: str
+    dataset: str
+    """Empty if it concerns the whole run."""
+    kind: str
+    what: str
+    baseline_value: Any
+    variant_value: Any
+    warns: bool
+    """Whether scores may differ because of it, whatever the model."""
 
 
-def _difference_entry(label: str, one: Difference) -> dict[str, Any]:
-    return {
-        "variant": label,
-        "dataset": one.dataset,
-        "kind": one.kind,
-        "what": one.what,
-        "baseline_value": one.baseline,
-        "variant_value": one.variant,
-        "warns": one.warns,
-    }
+class TrainingPoint(Struct, frozen=True, kw_only=True):
+    """A metric at one training step."""
+
+    step: int
+    value: float | None
+    ci_low: float | None
+    ci_high: float | None
+    n: int | None
+
+
+class TrainingLine(Struct, frozen=True):
+    """The points of one variant. Without a name if no run has several variants."""
+
+    name: str
+    points: tuple[TrainingPoint, ...]
+
+
+class TrainingCurve(Struct, frozen=True, kw_only=True):
+    """One metric of one dataset over the steps of a training."""
+
+    dataset: str
+    metric: str
+    unit: str | None
+    lines: tuple[TrainingLine, ...]
+
+
+class ComparisonDocument(Struct, frozen=True, kw_only=True):
+    """All that a comparison found."""
+
+    baseline: str
+    """The label of the side that the others are compared with."""
+    confidence: float
+    significant: float
+    """The level of significance."""
+    sides: tuple[SideEntry, ...]
+    verdicts: tuple[VerdictEntry, ...]
+    warnings: tuple[str, ...]
+    results: tuple[ResultEntry, ...]
+    rows: tuple[PairingEntry, ...]
+    unpaired_datasets: tuple[UnpairedDatasets, ...]
+    differences: tuple[DifferenceEntry, ...]
+    training: tuple[TrainingCurve, ...] = ()
+    """Empty unless the runs are of at least two training steps."""
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> ComparisonDocument:
+        """Read the document from JSON values, as summary.json holds it. Raises `msgspec.ValidationError`."""
+        return msgspec.convert(document, cls)
+
+    def to_json(self) -> dict[str, Any]:
+        """The document as JSON values."""
+        values: dict[str, Any] = _with_lists(msgspec.to_builtins(self))
+        return values
+
+    @property
+    def judged(self) -> tuple[ResultEntry, ...]:
+        """The results that carry a verdict."""
+        return tuple(result for result in self.results if result.verdict)
+
+    @property
+    def variants(self) -> tuple[str, ...]:
+        """The labels of all sides but the baseline."""
+        return tuple(side.label for side in self.sides if side.label != self.baseline)
+
+
+def _with_lists(value: Any) -> Any:
+    """Replace tuples by lists, as JSON has them."""
+    if isinstance(value, dict):
+        return {name: _with_lists(item) for name, item in value.items()}
+    return [_with_lists(item) for item in value] if isinstance(value, (list, tuple)) else value

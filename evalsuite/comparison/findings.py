@@ -1,4 +1,4 @@
-"""Sides → everything that is found out about them: rows in common, numbers, what else differs, which are the same twice."""
+"""Compares sides with the baseline: rows in common, contrasts, other differences, repeats of the baseline."""
 
 from __future__ import annotations
 
@@ -22,51 +22,53 @@ from evalsuite.errors import InputError
 
 @dataclass(frozen=True, slots=True)
 class ComparisonRequest:
-    """What is to be found out: which side is the `baseline` (the first by default), which `metrics` are judged (the
-    primary ones by default), and which `gated` ones are judged beside them.
-    """
+    """What to compare."""
 
     baseline: str | None = None
+    """The name of the baseline; by default the first side."""
     metrics: tuple[str, ...] = ()
+    """The metrics that get a verdict; by default the primary ones."""
     gated: tuple[str, ...] = ()
+    """Metrics of gates, which get a verdict too."""
 
 
 @dataclass(frozen=True)
 class VariantComparison:
-    """One side held against the baseline. `repeats`: it is the baseline again, the same model asked the same."""
+    """One side compared with the baseline."""
 
     side: Side
     datasets: tuple[DatasetComparison, ...]
     differences: tuple[Difference, ...]
     unpaired: tuple[list[str], list[str]]
-    """Datasets that only the baseline has, and those that only the side has."""
-    repeats: bool
+    """The names of datasets that only the baseline has, and of those that only the side has."""
+    is_repeat: bool
+    """Whether the side is the baseline run again: the same model with the same requests."""
 
 
 @dataclass(frozen=True)
 class Findings:
-    """All that was found. `contrasts` are those of all datasets, with their adjusted p-values."""
+    """All that a comparison found. `contrasts` are those of all datasets, with adjusted p-values."""
 
-    question: ComparisonRequest
+    request: ComparisonRequest
     baseline: Side
     sides: tuple[Side, ...]
     others: tuple[VariantComparison, ...]
     contrasts: tuple[Contrast, ...]
 
     def flips(self) -> Iterator[Flips]:
-        """The rows behind the numbers."""
+        """Yield the rows behind the numbers."""
         for other in self.others:
             for dataset in other.datasets:
                 if flips := find_flips(self.baseline, other.side, dataset, self.contrasts):
                     yield flips
 
 
-def compare_sides(sides: Sequence[Side], question: ComparisonRequest) -> Findings:
-    """Hold every side against the baseline. Raises `InputError` where a side has no row in common with it."""
-    baseline = choose_baseline(sides, question.baseline)
-    _check_metrics(sides, question.metrics, "--metric")
-    _check_metrics(sides, question.gated, "--fail-on-regression")
-    judged = _judged_metrics(sides, question)
+def compare_sides(sides: Sequence[Side], request: ComparisonRequest) -> Findings:
+    """Compare every side with the baseline. Raises `InputError` if a side has no row in common with it."""
+    baseline = choose_baseline(sides, request.baseline)
+    _check_metrics(sides, request.metrics, "--metric")
+    _check_metrics(sides, request.gated, "--fail-on-regression")
+    judged = _judged_metrics(sides, request)
     tables = read_tables(sides)
     others = []
     for side in sides:
@@ -76,10 +78,10 @@ def compare_sides(sides: Sequence[Side], question: ComparisonRequest) -> Finding
                 for names in dataset_pairs(baseline, side)
             ]
             others.append(_compare_side(baseline, side, datasets))
-    repeats = [other.side.label for other in others if other.repeats]
+    repeats = [other.side.label for other in others if other.is_repeat]
     contrasts = [one for other in others for dataset in other.datasets for one in dataset.contrasts]
     contrasts = add_noise_floor(adjust_p_values(contrasts, repeats), repeats)
-    return Findings(question, baseline, tuple(sides), tuple(others), tuple(contrasts))
+    return Findings(request, baseline, tuple(sides), tuple(others), tuple(contrasts))
 
 
 def _compare_side(baseline: Side, side: Side, datasets: Sequence[DatasetComparison]) -> VariantComparison:
@@ -93,12 +95,12 @@ def _compare_side(baseline: Side, side: Side, datasets: Sequence[DatasetComparis
     )
 
 
-def _judged_metrics(sides: Sequence[Side], question: ComparisonRequest) -> set[str]:
-    """The metrics that carry a verdict; empty for the primary ones."""
-    if question.metrics or not question.gated:
-        return {*question.metrics, *question.gated}
+def _judged_metrics(sides: Sequence[Side], request: ComparisonRequest) -> set[str]:
+    """The metrics that get a verdict; empty means the primary ones."""
+    if request.metrics or not request.gated:
+        return {*request.metrics, *request.gated}
     plans = [plan for side in sides for plan in side.plans.values()]
-    return {metric.name for plan in plans for metric in plan.metrics if metric.primary}.union(question.gated)
+    return {metric.name for plan in plans for metric in plan.metrics if metric.primary}.union(request.gated)
 
 
 def _check_metrics(sides: Sequence[Side], wanted: Sequence[str], option: str) -> None:
@@ -107,13 +109,13 @@ def _check_metrics(sides: Sequence[Side], wanted: Sequence[str], option: str) ->
     for name in wanted:
         if name not in names:
             hint = did_you_mean(name, names)
-            raise InputError(f"{option} {name}: no dataset that is compared has that metric.{hint}")
+            raise InputError(f"{option} {name}: none of the compared datasets has this metric.{hint}")
 
 
 def _require_common_rows(
     baseline: Side, side: Side, datasets: Sequence[DatasetComparison], differences: Sequence[Difference]
 ) -> None:
-    """A side without one row in common with the baseline cannot be compared."""
+    """Raise `InputError` if the side has no row in common with the baseline."""
     if any(len(dataset.alignment.before) for dataset in datasets):
         return
     if not datasets:
@@ -123,24 +125,26 @@ def _require_common_rows(
         )
         first, second = asked
         raise InputError(
-            f"nothing to compare: {baseline.label} was asked {first}; {side.label} was asked {second}. "
-            "Run both on the same data, under the same name and kind."
+            f"nothing to compare: {baseline.label} has {first}; {side.label} has {second}. "
+            "Run both on the same data, with the same name and kind."
         )
     changed = sum(len(dataset.alignment.changed) for dataset in datasets)
     why = (
-        f"{changed} rows have the same id but another question or gold answer: the data is another one."
+        f"{changed} rows have the same id but another question or gold answer: the data differ."
         if changed
-        else "the ids have nothing in common: the rows are other ones."
+        else "they have no ids in common."
     )
     listed = "; ".join(f"{one.what} {one.baseline} → {one.variant}" for one in differences if one.warns)
-    told = f" What differs: {listed}." if listed else ""
-    raise InputError(f"nothing to compare: no row of {side.label} is one of {baseline.label}; {why}{told}")
+    differing = f" What differs: {listed}." if listed else ""
+    raise InputError(
+        f"nothing to compare: no row of {side.label} is also in {baseline.label}; {why}{differing}"
+    )
 
 
 def _is_repeat(
     baseline: Side, side: Side, datasets: Sequence[DatasetComparison], differences: Sequence[Difference]
 ) -> bool:
-    """The same fingerprint, asked the same in another run."""
+    """Whether the side is the baseline run again: the same fingerprint and requests in another run."""
     same_model = baseline.described.get("fingerprint") == side.described.get("fingerprint")
     asked_alike = not any(dataset.alignment.different_prompts for dataset in datasets)
     judged_alike = not any(one.warns for one in differences)

@@ -1,6 +1,6 @@
-"""Which rows to read: those a variant won or lost against the baseline by the headline metric, and those both got wrong.
+"""Which rows to read first: those a variant won or lost against the baseline, and those both got wrong.
 
-Only offsets are kept; `read` fetches the journal's lines.
+The first judged metric decides. Only offsets are kept; `read` fetches the journal lines.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from evalsuite.comparison.contrasts import Contrast, DatasetComparison
 from evalsuite.comparison.sides import Side
 from evalsuite.data.subsets import WHOLE_DATASET
+from evalsuite.metrics.verdicts import gain
 from evalsuite.runs.directory import JOURNAL_FILE
 from evalsuite.runs.journal import read_lines_at
 from evalsuite.runs.schema import SampleLine
@@ -24,13 +25,13 @@ if TYPE_CHECKING:
     Mask: TypeAlias = np.ndarray[Any, np.dtype[np.bool_]]
 
 FlipKind: TypeAlias = Literal["won", "lost", "both wrong"]
-MOST_ROWS = 100
-"""Kept of each kind: more than anyone reads at a sitting."""
+MAX_ROWS = 100
+"""Rows kept of each kind: more than anyone reads at once."""
 
 
 @dataclass(frozen=True)
 class FlipGroup:
-    """Rows of one kind: how many there are, and where the first ones stand in both journals."""
+    """Rows of one kind: their number, and the offsets of the first ones in both journals."""
 
     kind: FlipKind
     count: int
@@ -39,7 +40,7 @@ class FlipGroup:
 
 @dataclass(frozen=True)
 class Flips:
-    """The rows of one variant on one dataset, by the metric that decides."""
+    """The rows of one variant on one dataset that were won, lost or wrong on both sides."""
 
     before: Side
     after: Side
@@ -48,7 +49,7 @@ class Flips:
     groups: tuple[FlipGroup, ...]
 
     def read(self, group: FlipGroup, most: int) -> Iterator[tuple[SampleLine, SampleLine]]:
-        """Both lines of the group's first rows."""
+        """Read both journal lines of the first rows of a group."""
         offsets = group.offsets[:most]
         before = read_lines_at(self.before.run.path / JOURNAL_FILE, (pair[0] for pair in offsets))
         after = read_lines_at(self.after.run.path / JOURNAL_FILE, (pair[1] for pair in offsets))
@@ -59,7 +60,7 @@ class Flips:
 
 @dataclass(frozen=True)
 class RowGains:
-    """How much each paired row got better by the metric that decides, and which rows are worst on both sides."""
+    """How much each pair of rows improved by `metric`, and which pairs have the worst score on both sides."""
 
     metric: Metric
     row_gains: Floats
@@ -67,7 +68,7 @@ class RowGains:
 
 
 def row_gains(after: Side, dataset: DatasetComparison, contrasts: Sequence[Contrast]) -> RowGains | None:
-    """None where no metric of single rows is judged."""
+    """Compute the gains of all pairs. None if no judged metric has a value for single rows."""
     metric = next(
         (
             one.metric
@@ -85,14 +86,14 @@ def row_gains(after: Side, dataset: DatasetComparison, contrasts: Sequence[Contr
         table.scores(metric.score)[of_side] for table, of_side in zip(dataset.tables, rows, strict=True)
     ]
     worst = 0.0 if metric.higher_is_better else 1.0
-    found = (scores[1] - scores[0]) * (1 if metric.higher_is_better else -1)
+    found = (scores[1] - scores[0]) * gain(1.0, higher_is_better=metric.higher_is_better)
     return RowGains(metric, found, (scores[0] == worst) & (scores[1] == worst))
 
 
 def find_flips(
     before: Side, after: Side, dataset: DatasetComparison, contrasts: Sequence[Contrast]
 ) -> Flips | None:
-    """The rows that changed most first; none where no metric of single rows is judged."""
+    """Find the rows to read, largest change first. None if no judged metric has a value for single rows."""
     import numpy as np
 
     found = row_gains(after, dataset, contrasts)
@@ -111,7 +112,7 @@ def find_flips(
     ]
     groups = []
     for kind, mask in kinds:
-        chosen = order[mask[order]][:MOST_ROWS]
+        chosen = order[mask[order]][:MAX_ROWS]
         pairs = zip(offsets[0][chosen].tolist(), offsets[1][chosen].tolist(), strict=True)
         groups.append(FlipGroup(kind, int(mask.sum()), tuple(pairs)))
     return Flips(before, after, dataset.name, found.metric, tuple(groups))

@@ -1,9 +1,8 @@
-"""The per-sample scores of a side's dataset, read from its journal: some hundred bytes a row, whatever was said.
+"""The scores of each row of a side's dataset, read from its journal. A row takes about a hundred bytes.
 
-A row is known by its place (subset and id); what it holds is known by hashes of the gold answer, the question (the
-last paragraph of the last message), the whole prompt and the reply. Texts stay in the journal, found by their offset.
-The tries of a row that was asked several times (`--repeats`) are one row here: their scores are averaged, and the first
-of them is what is shown of it.
+A row is identified by its place (subset and id). Its content is compared by hashes of the gold answer, the question (the
+last paragraph of the last message), the whole prompt and the reply. Texts stay in the journal and are found by offset.
+The repeats of a row (`--repeats`) are one row here: their scores are averaged, and pages show the first repeat.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ _PARAGRAPH = "\n\n"
 
 @dataclass(slots=True)
 class _Layout:
-    """The tries whose lines have the same columns, in the same order: their rows' numbers, and their values."""
+    """The repeats whose lines have the same columns in the same order: row numbers and values."""
 
     rows: array[int] = field(default_factory=lambda: array("q"))
     values: array[float] = field(default_factory=lambda: array("d"))
@@ -45,14 +44,14 @@ class _Layout:
 
 @dataclass(frozen=True, slots=True)
 class RepeatedScores:
-    """A score of every row: over how many of its tries it is known, their sum, and how many of them are 1."""
+    """A score of every row: in how many repeats it is known, the sum over them, and in how many it is 1."""
 
     known: Floats
     total: Floats
     right: Floats
 
     def mean(self) -> Floats:
-        """The rows' means; NaN where nothing is known."""
+        """The mean of each row; NaN if no repeat has the score."""
         import numpy as np
 
         found = np.full(len(self.known), np.nan)
@@ -60,16 +59,16 @@ class RepeatedScores:
         found[there] = self.total[there] / self.known[there]
         return found
 
-    def of(self, rows: Rows) -> RepeatedScores:
-        """The same of some rows."""
+    def select(self, rows: Rows) -> RepeatedScores:
+        """The scores of some rows."""
         return RepeatedScores(self.known[rows], self.total[rows], self.right[rows])
 
     def add_wrong(self, repeats: Rows) -> RepeatedScores:
-        """The same with so many more tries of each row, all of them wrong."""
+        """Count this many more repeats of each row, all of them wrong."""
         return RepeatedScores(self.known + repeats, self.total, self.right)
 
-    def chance(self, aggregate: Aggregate, k: int) -> Floats:
-        """pass@k or pass^k of the rows; NaN where there are fewer than k tries."""
+    def pass_estimate(self, aggregate: Aggregate, k: int) -> Floats:
+        """The estimate of pass@k or pass^k of each row; NaN if it has fewer than k repeats."""
         import numpy as np
 
         estimate = pass_at_k if aggregate == "pass_at_k" else pass_hat_k
@@ -82,29 +81,30 @@ class RepeatedScores:
 
 
 class ScoreTable:
-    """One side's scores on one dataset, a column each, rows in the order of the journal.
+    """The scores of one side on one dataset: an array for each column, rows in the order of the journal.
 
-    Hashes of texts hold within a process only; places do beyond, so that results do not depend on the process.
+    Hashes of texts are valid within one process. Hashes of places are the same in every process, so that results do not
+    depend on it.
     """
 
     def __init__(self, *, one_subset: bool) -> None:
         self.one_subset = one_subset
-        """The only subset of a dataset is no part of a row's place: files may be called differently."""
+        """Whether the dataset has only one subset. Its name is then no part of a place, since files may have different names."""
         self.places = array("Q")
         self.golds, self.questions, self.prompts, self.replies = (array("q") for _ in range(4))
         self.offsets, self.clusters = array("q"), array("q")
         self.subsets, self.categories = array("q"), array("q")
         self.failures = array("q")
-        """How many tries of a row have no reply."""
+        """How many repeats of each row have no reply."""
         self.repeats = array("q")
         self.subset_names: dict[str, int] = {}
         self.category_sets: dict[tuple[str, ...], int] = {}
         self.clustered = False
         self._rows: dict[int, int] = {}
-        """The rows' numbers by place."""
+        """Row numbers by place."""
         self._indexes = array("q")
         self._seen: list[int] = []
-        """Which tries of a row are there, a bit each."""
+        """Which repeats of each row were read, one bit each."""
         self._scores: dict[tuple[str, ...], _Layout] = {}
         self._statistics: dict[str, dict[int, _Layout]] = {}
         self._clusters: dict[tuple[str, str], int] = {}
@@ -113,7 +113,7 @@ class ScoreTable:
         return len(self.places)
 
     def add(self, line: SampleLine, offset: int) -> None:
-        """Take a line of the journal; one that a crash left twice counts once."""
+        """Add a journal line. A line that a crash left twice counts once."""
         row = self._row(line)
         repeat = line.repeat
         if row == len(self.places) - 1 and not self.repeats[row]:
@@ -136,7 +136,7 @@ class ScoreTable:
             layout.values.extend(values)
 
     def _begin(self, line: SampleLine, row: int, offset: int) -> None:
-        """What all tries of a row share."""
+        """Record what all repeats of a row share."""
         self.golds.append(hash(orjson.dumps(line.gold)))
         self._add_question(line)
         self.replies.append(0)
@@ -147,11 +147,11 @@ class ScoreTable:
         self.clusters.append(self._cluster(subset, line.cluster, row))
 
     def scores(self, name: str) -> Floats:
-        """A score of every row, the mean of its tries; NaN where it does not apply."""
+        """A score of every row, averaged over its repeats; NaN if it does not apply."""
         return self.repeated_scores(name).mean()
 
     def repeated_scores(self, name: str) -> RepeatedScores:
-        """A score of every row's tries; those without a reply have none."""
+        """A score of every row's repeats. Repeats without a reply have none."""
         import numpy as np
 
         known, total, right = (np.zeros(len(self)) for _ in range(3))
@@ -166,7 +166,7 @@ class ScoreTable:
         return RepeatedScores(known, total, right)
 
     def statistics(self, name: str) -> tuple[Floats, np.ndarray[Any, np.dtype[np.bool_]]]:
-        """A corpus metric's statistics of every row, the mean of its tries, and which rows have any."""
+        """The statistics of a corpus metric, averaged over the repeats of each row, and which rows have any."""
         import numpy as np
 
         layouts = self._statistics.get(name, {})
@@ -192,20 +192,20 @@ class ScoreTable:
         self.prompts.append(hash(orjson.dumps([messages or line.prompt_text, line.tool_list])))
 
     def _add_reply(self, line: SampleLine, row: int) -> None:
-        """The hashes of a row's replies together, whatever their order."""
+        """Combine the hashes of a row's replies, independently of their order."""
         reply = line.reply
         said = hash(orjson.dumps([reply.text, reply.tool_calls] if reply else [None, None]))
         self.replies[row] ^= hash((said, line.repeat))
 
     def _cluster(self, subset: str, cluster: Any, row: int) -> int:
-        """Negative for a row that stands alone."""
+        """The number of the row's cluster; a negative one for a row without a cluster."""
         if cluster is None:
             return -row - 1
         self.clustered = True
         return self._clusters.setdefault((subset, str(cluster)), len(self._clusters))
 
     def _row(self, line: SampleLine) -> int:
-        """The number of the line's row, a new one at the end where it is not there yet."""
+        """The row number of a line. A line of a new row gets the next number."""
         subset = "" if self.one_subset else line.subset
         index = line.index
         nth = 0
@@ -220,13 +220,13 @@ class ScoreTable:
                 return row
             if self._indexes[row] == index:
                 return row
-            nth += 1  # another file's row of the same id
+            nth += 1  # a row of another file with the same id
 
 
 def read_tables(sides: Sequence[Side]) -> Tables:
-    """The scores of every side's datasets; each journal is read once.
+    """Read the scores of all datasets of all sides. Each journal is read once.
 
-    Raises `InputError` where a journal holds fewer samples than its run's summary counts.
+    Raises `InputError` if a journal has fewer samples than the summary of its run.
     """
     tables = {
         (side.label, name): ScoreTable(one_subset=len(plan.dataset.counts) < 2)
@@ -252,11 +252,11 @@ def read_tables(sides: Sequence[Side]) -> Tables:
 def _check_whole(sides: Iterable[Side], tables: Tables) -> None:
     for side in sides:
         for name in side.plans:
-            found, counted = sum(tables[side.label, name].repeats), side.samples_counted(name)
+            found, counted = sum(tables[side.label, name].repeats), side.sample_count(name)
             if found < counted:
                 raise InputError(
-                    f"{side.run.path / JOURNAL_FILE}: the journal was cut short: it holds {found} of the {counted} samples of "
-                    f"'{name}' that the run counted. The run's own command asks for the rest: {side.run.info.get('command')}"
+                    f"{side.run.path / JOURNAL_FILE}: the journal is cut short: it has {found} of the {counted} samples of "
+                    f"'{name}' in summary.json. The command of the run resumes it: {side.run.info.get('command')}"
                 )
 
 

@@ -1,4 +1,4 @@
-"""The rows of a comparison themselves: journal lines of what the sides have in common, those that changed first."""
+"""The journal lines of the rows that the sides have in common, for the sample explorer of the page."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
 
     Rows: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
 
-MOST_ROWS = 20_000
-"""Of one variant and dataset: a page of them is written in some seconds."""
+MAX_ROWS = 20_000
+"""Pairs taken of one variant and dataset. A page with that many is written in a few seconds."""
 
 
 def paired_lines(findings: Findings) -> Iterator[SampleLine]:
-    """The lines of paired rows, with the names the comparison has for variant and dataset; those of one row together.
+    """Yield the lines of paired rows, those of one row together, with the comparison's names of variant and dataset.
 
-    Of more than `MOST_ROWS` pairs, those that changed most are taken. The only subset of a dataset is called as the
-    dataset, since both sides' files may be called differently.
+    If there are more than `MAX_ROWS` pairs, those that changed most are taken. The only subset of a dataset gets the
+    name of the dataset, since the files of both sides may have different names.
     """
     asked: dict[str, dict[int, list[tuple[Side, int]]]] = {}
-    """Dataset -> the baseline's offset -> the others' lines of that row."""
+    """Dataset -> offset of the baseline's line -> lines of the other sides for that row."""
     alone: dict[str, bool] = {}
     for other in findings.others:
         for dataset in other.datasets:
@@ -63,15 +63,15 @@ def paired_lines(findings: Findings) -> Iterator[SampleLine]:
 
 
 def _select_pairs(findings: Findings, side: Side, dataset: DatasetComparison) -> Rows:
-    """Which pairs of a dataset, by their place in the alignment."""
+    """Select pairs of a dataset, by their position in the alignment."""
     import numpy as np
 
     pairs = len(dataset.alignment.before)
-    if pairs <= MOST_ROWS:
+    if pairs <= MAX_ROWS:
         return np.arange(pairs)
     found = row_gains(side, dataset, findings.contrasts)
     change = np.zeros(pairs) if found is None else np.nan_to_num(np.abs(found.row_gains))
-    return np.sort(np.argsort(-change, kind="stable")[:MOST_ROWS])
+    return np.sort(np.argsort(-change, kind="stable")[:MAX_ROWS])
 
 
 def _offsets(table: ScoreTable, rows: Rows) -> Sequence[int]:

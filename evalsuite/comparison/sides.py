@@ -1,4 +1,4 @@
-"""What is compared: `RUN` or `RUN:VARIANT` as a user writes it → the variants of finished runs."""
+"""Finds the variants to compare: `RUN` or `RUN:VARIANT`, as a user writes it, becomes the variants of finished runs."""
 
 from __future__ import annotations
 
@@ -18,40 +18,50 @@ from evalsuite.runs.run import Run, load_run
 
 @dataclass(frozen=True)
 class Side:
-    """One variant of one run. `label` is what it is called in this comparison: unique, and as short as can be."""
+    """One variant of one run. `label` is its name in the comparison: unique, and as short as possible."""
 
     label: str
     run: Run
     described: Mapping[str, Any]
-    """Its entry among the variants of run.json."""
+    """Its entry in run.json."""
     entries: Mapping[str, Mapping[str, Any]]
     """The entries of its datasets in run.json, by name."""
     plans: Mapping[str, DatasetPlan]
-    """The same as plans, which know their metrics."""
+    """The same datasets as plans, which know their metrics."""
 
     @property
     def variant(self) -> str:
-        """Its name in its run."""
+        """The name of the variant in its run."""
         return str(self.described["name"])
 
     @property
     def run_name(self) -> str:
-        """The name of its run."""
+        """The name of the run."""
         return str(self.run.summary.get("run") or self.run.name)
 
     @property
     def on_error(self) -> str:
-        """What its run did with samples that could not be had."""
+        """The policy of its run for failed samples."""
         return str(self.run.info["config"].get("on_error", "fail"))
 
-    def samples_counted(self, dataset: str) -> int:
-        """How many samples of a dataset its summary counts."""
+    @property
+    def is_complete(self) -> bool:
+        """Whether its run has all its samples."""
+        return bool(self.run.summary.get("complete", True))
+
+    @property
+    def used_cache(self) -> bool:
+        """Whether some replies of its run came from the cache."""
+        return bool(self.run.summary.get("totals", {}).get("from_cache"))
+
+    def sample_count(self, dataset: str) -> int:
+        """The number of samples of a dataset in the summary of the run."""
         found = self.run.summary["variants"].get(self.variant, {}).get("datasets", {}).get(dataset, {})
         return int(found.get("subsets", {}).get("all", {}).get("samples") or 0)
 
 
 def resolve_sides(texts: Sequence[str | Path | Run]) -> list[Side]:
-    """The variants that are named, in order. Raises `InputError` for what is none, and for fewer than two."""
+    """Find the named variants, in order. Raises `InputError` for a name without a run, and for fewer than two variants."""
     chosen: list[tuple[Run, str]] = []
     for text in texts:
         run, variant = (text, None) if isinstance(text, Run) else _parse_side(str(text))
@@ -63,27 +73,27 @@ def resolve_sides(texts: Sequence[str | Path | Run]) -> list[Side]:
 
 
 def sides_from_run(run: Run) -> list[Side]:
-    """The variants of one run."""
+    """Return all variants of one run."""
     return build_sides([(run, str(entry["name"])) for entry in run.info["variants"]])
 
 
 def build_sides(chosen: Sequence[tuple[Run, str]]) -> list[Side]:
-    """Variants of runs with their labels. Raises `InputError` for fewer than two, or one that is named twice."""
+    """Label the variants. Raises `InputError` for fewer than two, or for one that is named twice."""
     if len(chosen) < 2:
         raise InputError(
-            "comparing needs two variants: name two runs (evalsuite compare RUN RUN), or one that has several variants."
+            "a comparison needs two variants: name two runs (evalsuite compare RUN RUN), or one run with several variants."
         )
     for place, times in Counter((run.path.resolve(), variant) for run, variant in chosen).items():
         if times > 1:
             raise InputError(
-                f"{place[0]}: the variant '{place[1]}' is named {times} times; name each once. "
-                "To see how much a variant differs from itself, run it a second time under another --name."
+                f"{place[0]}: the variant '{place[1]}' is named {times} times. Name each variant once. "
+                "To see how much a variant differs from itself, run it again with another --name."
             )
     return [_side(run, variant, label) for (run, variant), label in zip(chosen, _labels(chosen), strict=True)]
 
 
 def choose_baseline(sides: Sequence[Side], wanted: str | None) -> Side:
-    """The side all others are held against: the first one, or the one that is named. Raises `InputError`."""
+    """Return the side with the wanted name, or the first one. Raises `InputError` for a name that is unknown or ambiguous."""
     if wanted is None:
         return sides[0]
     exact = [side for side in sides if wanted == side.label]
@@ -93,18 +103,18 @@ def choose_baseline(sides: Sequence[Side], wanted: str | None) -> Side:
     labels = [side.label for side in sides]
     if named:
         listed = ", ".join(side.label for side in named)
-        raise InputError(f"--baseline {wanted}: several are called so; write one of: {listed}.")
-    raise InputError(f"--baseline {wanted}: not among what is compared.{did_you_mean(wanted, labels)}")
+        raise InputError(f"--baseline {wanted}: several sides have this name; write one of: {listed}.")
+    raise InputError(f"--baseline {wanted}: no compared variant has this name.{did_you_mean(wanted, labels)}")
 
 
 def did_you_mean(wrong: str, names: Collection[str]) -> str:
-    """A sentence with the nearest name, or with all of them."""
+    """A sentence that suggests the closest name, or lists all of them."""
     close = difflib.get_close_matches(wrong, names, n=1)
-    return f" Did you mean {close[0]}?" if close else f" There are: {', '.join(names)}."
+    return f" Did you mean {close[0]}?" if close else f" Known names: {', '.join(names)}."
 
 
 def _all_names(side: Side) -> set[str]:
-    """All a side may be called."""
+    """Every name that a user may write for a side."""
     return {
         side.variant,
         side.run_name,
@@ -119,28 +129,28 @@ def _parse_side(text: str) -> tuple[Run, str | None]:
     if folder:
         return load_run(folder), None
     for place in (place for place in reversed(range(1, len(text))) if text[place] == ":"):
-        if folder := find_run_directory(text[:place]):  # the names of folders and variants may have colons
+        if folder := find_run_directory(text[:place]):  # names of folders and variants may contain colons
             return load_run(folder), text[place + 1 :]
     head = text.partition(":")[0]
     raise InputError(f"{text}: not the directory of a finished run.{_nearest_run(Path(head or text))}")
 
 
 def _nearest_run(path: Path) -> str:
-    """A hint at the run that may have been meant."""
+    """A hint at the run that was probably meant."""
     folder = path.expanduser().parent
     try:
         names = [entry.name for entry in folder.iterdir() if (entry / RUN_FILE).is_file()]
     except OSError:
         names = []
     if not names:
-        return " Runs land in the folder of --out (reports/): write reports/NAME or reports/NAME:VARIANT."
+        return " Runs are in the folder of --out (reports/ by default): write reports/NAME or reports/NAME:VARIANT."
     close = difflib.get_close_matches(path.name, names, n=1)
     shown = close or sorted(names)[:5]
     return f" Did you mean {' or '.join(str(folder / name) for name in shown)}?"
 
 
 def _labels(chosen: Sequence[tuple[Run, str]]) -> Iterator[str]:
-    """The variant's name; where several have it, with the run's; where that is not enough, with the run's path."""
+    """Label each variant with its name; if that is ambiguous, with the run's name too, or with the run's path."""
     forms = [
         [variant, f"{run.summary.get('run') or run.name}:{variant}", f"{run.path}:{variant}"]
         for run, variant in chosen

@@ -16,7 +16,7 @@ from evalsuite.errors import ConfigError, EvalsuiteError, GateFailed, RunDirecto
 from evalsuite.metrics.gates import Gate
 from evalsuite.options.checks import parse_price
 from evalsuite.options.running import OnError
-from evalsuite.report.run_page import render
+from evalsuite.report.run_page import render_run
 from evalsuite.runs import summary as summaries
 from evalsuite.runs.directory import REPORT_FILE, RUN_FILE, SUMMARY_CSV, SUMMARY_JSON, RunDirectory
 from evalsuite.runs.journal import read_line_objects
@@ -214,7 +214,9 @@ def report_page(
 ) -> bytes:
     """report.html."""
     shown = {**info, "command": command} if command else info
-    return render(shown, summary, partial(read_line_objects, directory.journal)).encode("utf-8", "replace")
+    return render_run(shown, summary, partial(read_line_objects, directory.journal)).encode(
+        "utf-8", "replace"
+    )
 
 
 def build_summary(

@@ -1,4 +1,4 @@
-"""Numbers and texts as people read them, the same on every page, in the terminal and in notebooks.
+"""How numbers and texts look to readers: the same on every page, in the terminal and in notebooks.
 
-May import: the standard library, `_util`. Must not import: anything that knows what a run or a dataset is.
+May import: the standard library, `_util`, `metrics`. Must not import: anything that knows runs, datasets or comparisons.
 """

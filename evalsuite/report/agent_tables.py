@@ -1,4 +1,4 @@
-"""What the breakdowns of agent steps look like: the tools that were confused as a matrix, scores by group as curves."""
+"""Drawings of agent breakdowns: confused tools as a matrix, scores by group as curves."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from typing import Any
 
 from msgspec import Struct
 
-from evalsuite.formatting.numbers import axis_unit, format_count, format_value, scaled
+from evalsuite.formatting.numbers import axis_unit, display_value, format_count, format_value
 from evalsuite.metrics.finite import finite
 from evalsuite.report.line_charts import Line, Point, line_chart
-from evalsuite.report.summary_parts import SubsetSummary
+from evalsuite.report.summary_parts import SubsetResults
 
-MOST_TOOLS = 12
-"""Rows and columns of a matrix; one of more tools is not drawn, since most of it would be empty."""
-HEATS = 5
+MAX_TOOLS = 12
+"""Rows and columns of a matrix. With more tools it is not drawn, since most of it would be empty."""
+HEAT_LEVELS = 5
 GROUPED = ("by_depth", "by_tools")
 MATRICES = ("choices", "confusion")
 
 
-class Cell(Struct, frozen=True):
-    """How often one tool was called in place of another; `heat` from 0 to `HEATS` is the share of its row."""
+class MatrixCell(Struct, frozen=True):
+    """How often one tool was called where another was right. `heat`, 0 to `HEAT_LEVELS`, is the share of its row."""
 
     number: str
     heat: int
@@ -29,16 +29,16 @@ class Cell(Struct, frozen=True):
 
 
 class Matrix(Struct, frozen=True):
-    """Gold steps down, replies across, the most frequent first."""
+    """Gold steps as rows, replies as columns, the most frequent first."""
 
     title: str
     variant: str
     columns: tuple[str, ...]
-    rows: tuple[tuple[str, tuple[Cell, ...]], ...]
+    rows: tuple[tuple[str, tuple[MatrixCell, ...]], ...]
 
 
 class GroupedCurves(Struct, frozen=True):
-    """One breakdown as a chart a metric; `names` are the variants, in the order of their colours."""
+    """One breakdown as a chart for each metric. `names` are the variants in the order of their colours."""
 
     title: str
     axis: str
@@ -46,8 +46,8 @@ class GroupedCurves(Struct, frozen=True):
     charts: tuple[tuple[str, str], ...]
 
 
-def matrices(wholes: Sequence[SubsetSummary]) -> list[Matrix]:
-    """A matrix a table of pairs and variant, in the same order for all; none of pairs that are too many to be all told."""
+def matrices(wholes: Sequence[SubsetResults]) -> list[Matrix]:
+    """Make a matrix for each table of pairs and each variant, all in the same order. Tables that are not complete are left out."""
     found = []
     for name in MATRICES:
         tables = [
@@ -56,13 +56,13 @@ def matrices(wholes: Sequence[SubsetSummary]) -> list[Matrix]:
             if (table := (part.content.get("breakdowns") or {}).get(name))
         ]
         down, across = _order([table for _, table in tables])
-        if len(across) <= MOST_TOOLS and not any(table.get("n_unlisted") for _, table in tables):
+        if len(across) <= MAX_TOOLS and not any(table.get("n_unlisted") for _, table in tables):
             found += [_matrix(variant, table, down, across) for variant, table in tables]
     return found
 
 
 def _order(tables: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[str]]:
-    """The gold steps, most frequent first, and the same with what else was replied."""
+    """The gold steps, most frequent first, and the same followed by the other replies."""
     counts: tuple[Counter[str], Counter[str]] = (Counter(), Counter())
     for table in tables:
         for line in table["lines"]:
@@ -82,12 +82,12 @@ def _matrix(variant: str, table: Mapping[str, Any], down: Sequence[str], across:
     return Matrix(str(table.get("title", "")), variant, tuple(across), tuple(rows))
 
 
-def _cell(count: int, of: int, right: bool) -> Cell:
-    return Cell(format_count(count) if count else "", -(-HEATS * count // max(1, of)), right)
+def _cell(count: int, of: int, right: bool) -> MatrixCell:
+    return MatrixCell(format_count(count) if count else "", -(-HEAT_LEVELS * count // max(1, of)), right)
 
 
-def grouped_curves(wholes: Sequence[SubsetSummary]) -> list[GroupedCurves]:
-    """Scores by depth and by the number of tools: a chart a metric, a line a variant."""
+def grouped_curves(wholes: Sequence[SubsetResults]) -> list[GroupedCurves]:
+    """Draw scores by depth and by number of tools: a chart for each metric, a line for each variant."""
     found = []
     for name in GROUPED:
         tables = [
@@ -98,7 +98,7 @@ def grouped_curves(wholes: Sequence[SubsetSummary]) -> list[GroupedCurves]:
     return found
 
 
-def _grouped(tables: Sequence[tuple[SubsetSummary, Mapping[str, Any]]]) -> GroupedCurves:
+def _grouped(tables: Sequence[tuple[SubsetResults, Mapping[str, Any]]]) -> GroupedCurves:
     described = tables[0][1]
     groups = list(dict.fromkeys(str(line["key"][0]) for _, table in tables for line in table["lines"]))
     groups.sort(key=lambda group: int("".join(filter(str.isdigit, group.split("–")[0])) or 0))
@@ -110,7 +110,7 @@ def _grouped(tables: Sequence[tuple[SubsetSummary, Mapping[str, Any]]]) -> Group
             lines, title=f"{metric} {described.get('title', '')}", ticks=ticks, bounds=(0.0, 100.0)
         )
         if chart:
-            unit = axis_unit(dict(tables[0][0].metrics()).get(metric, {}))
+            unit = axis_unit(dict(tables[0][0].metrics()).get(metric, {}).get("unit"))
             charts.append((metric + unit, chart))
     axis = str((described.get("columns") or [""])[0])
     return GroupedCurves(
@@ -118,14 +118,14 @@ def _grouped(tables: Sequence[tuple[SubsetSummary, Mapping[str, Any]]]) -> Group
     )
 
 
-def _points(part: SubsetSummary, table: Mapping[str, Any], name: str, groups: Sequence[str]) -> list[Point]:
+def _points(part: SubsetResults, table: Mapping[str, Any], name: str, groups: Sequence[str]) -> list[Point]:
     metric = dict(part.metrics()).get(name, {})
     points = []
     for line in table["lines"]:
         held = (line.get("values") or {}).get(name) or {}
-        value = scaled(metric, held.get("value"))
+        value = display_value(metric.get("unit"), held.get("value"))
         if finite(value) is not None and value is not None:
             group = str(line["key"][0])
-            words = f"{part.variant}, {group}: {format_value(metric, held['value'])}, n = {format_count(held.get('n'))}"
+            words = f"{part.variant}, {group}: {format_value(metric.get('unit'), held['value'])}, n = {format_count(held.get('n'))}"
             points.append(Point(float(groups.index(group)), value, words=words))
     return sorted(points, key=lambda point: point.place)

@@ -1,4 +1,4 @@
-"""The further tables of a dataset, as its task names them."""
+"""The further tables of a dataset that its task defines, with confusion matrices and curves for agent steps."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ from msgspec import Struct
 
 from evalsuite.formatting.numbers import counted, format_count, format_value
 from evalsuite.report.agent_tables import GroupedCurves, Matrix, grouped_curves, matrices
-from evalsuite.report.summary_parts import WHOLE, SubsetSummary, parts
+from evalsuite.report.section import Section
+from evalsuite.report.source import RunSource
+from evalsuite.report.summary_parts import WHOLE, SubsetResults, all_subsets
 
-BREAKDOWN_LINES = 25
-"""Shown of one breakdown; summary.json has more."""
+MAX_LINES = 25
+"""Lines shown of one breakdown. summary.json has more."""
 
 
 class BreakdownRow(Struct, frozen=True):
-    """One line of a breakdown: the parts of its key, its numbers, and where its samples are, if that can be told."""
+    """One line of a breakdown: the parts of its key, its numbers, and a link to its samples if there is one."""
 
     key: tuple[str, ...]
     numbers: tuple[str, ...]
@@ -24,7 +26,7 @@ class BreakdownRow(Struct, frozen=True):
 
 
 class BreakdownTable(Struct, frozen=True):
-    """A further table of one dataset of one variant; `rest` says what is not in it."""
+    """A breakdown of one variant on one dataset. `rest` says what is left out."""
 
     variant: str
     title: str
@@ -36,7 +38,7 @@ class BreakdownTable(Struct, frozen=True):
 
 
 class Breakdowns(Struct, frozen=True):
-    """All there is on one dataset: drawings first, then the tables, variants of one title together."""
+    """The breakdowns of one dataset: drawings first, then tables, variants of one table together."""
 
     dataset: str
     matrices: tuple[Matrix, ...]
@@ -44,10 +46,19 @@ class Breakdowns(Struct, frozen=True):
     tables: tuple[BreakdownTable, ...]
 
 
+def section(source: RunSource) -> Section | None:
+    """Make the section. None if no task defines a breakdown."""
+    datasets = breakdowns(source.summary)
+    if not datasets:
+        return None
+    values = {"datasets": datasets, "several": source.several_variants}
+    return Section("breakdowns", "Breakdowns", "breakdown_tables.html.j2", values)
+
+
 def breakdowns(summary: Mapping[str, Any]) -> list[Breakdowns]:
-    """What whole datasets have of them."""
-    by_dataset: dict[str, list[SubsetSummary]] = {}
-    for part in parts(summary):
+    """Collect the breakdowns of whole datasets."""
+    by_dataset: dict[str, list[SubsetResults]] = {}
+    for part in all_subsets(summary):
         if part.subset == WHOLE and part.content.get("breakdowns"):
             by_dataset.setdefault(part.dataset, []).append(part)
     return [
@@ -56,7 +67,7 @@ def breakdowns(summary: Mapping[str, Any]) -> list[Breakdowns]:
     ]
 
 
-def _tables(wholes: Sequence[SubsetSummary]) -> Iterator[BreakdownTable]:
+def _tables(wholes: Sequence[SubsetResults]) -> Iterator[BreakdownTable]:
     names = dict.fromkeys(name for part in wholes for name in part.content["breakdowns"])
     for name in names:
         for part in wholes:
@@ -64,11 +75,11 @@ def _tables(wholes: Sequence[SubsetSummary]) -> Iterator[BreakdownTable]:
                 yield _breakdown(part, described)
 
 
-def _breakdown(part: SubsetSummary, described: Mapping[str, Any]) -> BreakdownTable:
+def _breakdown(part: SubsetResults, described: Mapping[str, Any]) -> BreakdownTable:
     averages = [str(name) for name in described.get("averages") or ()]
     metrics = dict(part.metrics())
     lines = described.get("lines") or []
-    shown = lines[:BREAKDOWN_LINES]
+    shown = lines[:MAX_LINES]
     total = int(described.get("n_lines") or 0)
     unlisted = int(described.get("n_unlisted") or 0) + sum(int(line["n"]) for line in lines[len(shown) :])
     rows = []
@@ -76,7 +87,8 @@ def _breakdown(part: SubsetSummary, described: Mapping[str, Any]) -> BreakdownTa
         key = tuple(map(str, line["key"]))
         values = line.get("values") or {}
         cells = [
-            format_value(metrics.get(name, {}), (values.get(name) or {}).get("value")) for name in averages
+            format_value(metrics.get(name, {}).get("unit"), (values.get(name) or {}).get("value"))
+            for name in averages
         ]
         link = part.link(**{described["filter"]: key[0]}) if described.get("filter") else ""
         rows.append(BreakdownRow(key, (format_count(line["n"]), *cells), link))

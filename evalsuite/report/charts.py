@@ -1,8 +1,8 @@
 """Charts as pure functions: numbers in, an SVG string out.
 
-No colour and no inline style is written here, only classes, so that the page's style sheet decides how a
-chart looks in light, dark and print, and its content policy can forbid inline styles. Every chart says in
-its `<title>` what it shows, in words; every bar of a histogram has a tooltip of its own.
+Charts contain classes, not colours or inline styles. So the style sheet decides how they look in light, dark and print,
+and the content policy of a page can forbid inline styles. The `<title>` of a chart says in words what it shows; every bar
+of a histogram has a tooltip.
 """
 
 from __future__ import annotations
@@ -13,31 +13,28 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from evalsuite.formatting.numbers import MINUS, counted, format_compact
+from msgspec import Struct
 
-MOST_BARS = 28
-"""At 360 units of width a bar stays wide enough to point at."""
+from evalsuite.formatting.numbers import counted, format_compact
 
-FAR_OUT = 3.0
-"""The axis ends at this many times the 95th percentile; one stalled request must not flatten all others."""
+MAX_BARS = 28
+"""At a width of 360, a bar is still wide enough to point at."""
 
-FEWEST = 5
-"""Fewer values make no distribution; the caller's caption says them all."""
+OVERFLOW_FACTOR = 3.0
+"""The axis ends at this multiple of the 95th percentile, so that one stalled request does not flatten all others."""
+
+MIN_VALUES = 5
+"""Fewer values are not a distribution. The caption of the chart lists their percentiles."""
 
 WIDTH, HEIGHT = 360, 128
 LEFT, RIGHT, TOP, BOTTOM = 6, 6, 18, 22
 ROW_WIDTH, ROW_HEIGHT = 160, 18
-FOREST_WIDTH = 320
-FOREST_EDGE = 18
-"""Room at both ends of its axis for half a number."""
-FOREST_MAX_STEPS = 3
-"""At most so many numbers on each side of 0."""
 ROW_EDGE = 4
-"""Room at both ends of a row's axis, so that a dot at 0 or 100 is whole."""
+"""Room at both ends of the axis of a row, so that a dot at 0 or 100 is not cut."""
 
 
 def percentile(ordered: Sequence[float], share: float) -> float:
-    """The nearest-rank percentile of ascending, non-empty values: always a value that occurred."""
+    """The nearest-rank percentile of ascending, non-empty values. The result is always one of them."""
     return ordered[min(len(ordered) - 1, max(0, math.ceil(share * len(ordered)) - 1))]
 
 
@@ -51,23 +48,31 @@ def nice_step(span: float, parts: int) -> float:
     return 10.0 * power
 
 
+class Figure(Struct, frozen=True):
+    """A chart with its title and a caption. The chart is empty if there are too few values."""
+
+    title: str
+    chart: str
+    caption: str
+
+
 @dataclass(frozen=True, slots=True)
 class Bins:
-    """Equal bars from `start`, `step` wide; `overflow` says that the last one holds all larger values."""
+    """Bars of width `step` from `start` on. With `overflow` the last one also holds all larger values."""
 
     start: float
     step: float
     count: int
     overflow: bool
     whole: bool
-    """Only whole numbers occur, so a bar of width 1 stands for one number."""
+    """Whether all values are whole numbers. A bar of width 1 is then one number."""
 
     def edge(self, index: int) -> float:
-        """The left edge of a bar; `edge(count)` is where the axis ends."""
+        """The left edge of a bar. `edge(count)` is the end of the axis."""
         return self.start + self.step * index
 
-    def tally(self, values: Sequence[float]) -> list[int]:
-        """How many values fall into each bar, left edge included; the last bar takes the axis' end too."""
+    def count_values(self, values: Sequence[float]) -> list[int]:
+        """Count the values in each bar. A bar includes its left edge, the last one also the end of the axis."""
         edges = [self.edge(index) for index in range(1, self.count)]
         counts = [0] * self.count
         for value in values:
@@ -76,14 +81,14 @@ class Bins:
 
 
 def choose_bins(values: Collection[float]) -> Bins:
-    """Bars of a round width over non-empty, finite values; whole numbers never get bars narrower than 1."""
+    """Choose bars of a round width for non-empty, finite values. Bars of whole numbers are at least 1 wide."""
     ordered = sorted(values)
     low, high = ordered[0], ordered[-1]
-    far = percentile(ordered, 0.95) * FAR_OUT
+    far = percentile(ordered, 0.95) * OVERFLOW_FACTOR
     overflow = 0 < far < high
     top = far if overflow else high
     whole = all(value == int(value) for value in ordered)
-    wanted = max(6, min(MOST_BARS, math.ceil(2 * math.sqrt(len(ordered)))))
+    wanted = max(6, min(MAX_BARS, math.ceil(2 * math.sqrt(len(ordered)))))
     span = top - low if top > low else max(abs(top) * 0.1, 1e-3)
     step = nice_step(span, wanted)
     if whole:
@@ -158,13 +163,13 @@ def histogram(
     show: Callable[[float], str] = format_compact,
     bins: Bins | None = None,
 ) -> str:
-    """A histogram with its median marked; the empty string where fewer than `FEWEST` values are finite.
+    """Draw a histogram with its median. Empty if fewer than `MIN_VALUES` values are finite.
 
-    `show` turns a value into text with its unit, for the tooltips. Several charts given the same `bins`
-    (`choose_bins` of all their values) can be compared by eye.
+    `show` turns a value into text with its unit, for tooltips. Give charts that a reader compares the same `bins`
+    (`choose_bins` of all their values).
     """
     finite = sorted(value for value in values if math.isfinite(value))
-    if len(finite) < FEWEST:
+    if len(finite) < MIN_VALUES:
         return ""
     bins = bins or choose_bins(finite)
     middle = percentile(finite, 0.5)
@@ -176,7 +181,7 @@ def histogram(
     words = f"{title}: {counted(len(finite), 'sample')}, median {show(middle)}, largest {show(finite[-1])}"
     parts = [
         f'<svg class="histogram" viewBox="0 0 {WIDTH} {HEIGHT}" role="img"><title>{escape(words)}</title>',
-        *_bars(bins, bins.tally(finite), show),
+        *_bars(bins, bins.count_values(finite), show),
         *_axis(bins, place),
         _median_mark(place(middle), show(middle)),
         "</svg>",
@@ -184,12 +189,12 @@ def histogram(
     return "".join(parts)
 
 
-def series(values: Sequence[float], width: float, *, title: str, show: Callable[[float], str]) -> str:
-    """Values over time as bars, each for `width` seconds; the empty string for fewer than `FEWEST`, or nothing but zeros.
+def bar_series(values: Sequence[float], width: float, *, title: str, show: Callable[[float], str]) -> str:
+    """Draw values over time as bars of `width` seconds. Empty for fewer than `MIN_VALUES`, or if all values are 0.
 
-    `show` turns a value into text with its unit, for the tooltips.
+    `show` turns a value into text with its unit, for tooltips.
     """
-    if len(values) < FEWEST or not max(values) > 0:
+    if len(values) < MIN_VALUES or not max(values) > 0:
         return ""
     bins = Bins(0.0, width, len(values), overflow=False, whole=False)
     room, bar = HEIGHT - TOP - BOTTOM, (WIDTH - LEFT - RIGHT) / len(values)
@@ -218,10 +223,10 @@ def interval_row(
     domain: tuple[float, float] = (0.0, 100.0),
     reference: float | None = None,
 ) -> str:
-    """One table row's graphic: a track, a bar to the value, a dot and its interval as a whisker.
+    """Draw the value of a table row: a track, a bar to the value, a dot, and its interval as a whisker.
 
-    `reference` draws a thin upright line, the value of the whole that this row is a part of. The empty
-    string where there is no value: a missing value must not look like one of zero.
+    `reference` is drawn as a thin vertical line: the value of the whole dataset. Empty without a value, since a missing
+    value must not look like zero.
     """
     if value is None:
         return ""
@@ -248,78 +253,3 @@ def interval_row(
         )
     parts.append(f'<circle class="dot" cx="{place(value)}" cy="{middle}" r="3.5"/></svg>')
     return "".join(parts)
-
-
-@dataclass(frozen=True, slots=True)
-class ForestScale:
-    """The axis of a forest plot: from -`step` * `steps` to as far on the other side of 0, a number at every step."""
-
-    step: float
-    steps: int
-
-    @property
-    def reach(self) -> float:
-        """Where it ends."""
-        return self.step * self.steps
-
-    def place(self, number: float) -> float:
-        """How far from the left edge a difference stands; one beyond the axis stands at its end."""
-        share = (min(self.reach, max(-self.reach, number)) + self.reach) / (2 * self.reach)
-        return FOREST_EDGE + share * (FOREST_WIDTH - 2 * FOREST_EDGE)
-
-    def ticks(self) -> list[float]:
-        """The differences that are numbered."""
-        return [self.step * number for number in range(-self.steps, self.steps + 1)]
-
-
-def forest_scale(largest: float) -> ForestScale:
-    """An axis with room for a difference of `largest` both ways, in round steps."""
-    if largest <= 0:
-        return ForestScale(1.0, 1)
-    step = nice_step(largest, FOREST_MAX_STEPS)
-    return ForestScale(step, max(1, math.ceil(largest / step - 1e-9)))
-
-
-def forest_row(
-    delta: float | None, low: float | None, high: float | None, *, title: str, scale: ForestScale, kind: str
-) -> str:
-    """One line of a forest plot: a difference with its whisker around an upright zero.
-
-    `kind` is a class for the verdict's colour. An interval beyond the axis ends in an arrow; the empty string where
-    there is no value.
-    """
-    if delta is None:
-        return ""
-    middle, place, reach = ROW_HEIGHT / 2, scale.place, scale.reach
-    size = f'viewBox="0 0 {FOREST_WIDTH} {ROW_HEIGHT}" width="{FOREST_WIDTH}" height="{ROW_HEIGHT}"'
-    parts = [
-        f'<svg class="forest {escape(kind)}" {size} role="img"><title>{escape(title)}</title>',
-        f'<line class="track" x1="{FOREST_EDGE}" x2="{FOREST_WIDTH - FOREST_EDGE}" y1="{middle}" y2="{middle}"/>',
-        *(_upright(place(tick), "zero-line" if tick == 0 else "grid") for tick in scale.ticks()),
-    ]
-    if low is not None and high is not None:
-        left, right = place(low), place(high)
-        ends = (
-            f"M{left + 4:.1f} {middle - 4}l-4 4l4 4" if low < -reach else f"M{left:.1f} {middle - 4}v8",
-            f"M{right - 4:.1f} {middle - 4}l4 4l-4 4" if high > reach else f"M{right:.1f} {middle - 4}v8",
-        )
-        parts.append(f'<path class="whisker" d="{ends[0]}M{left:.1f} {middle}H{right:.1f}{ends[1]}"/>')
-    parts.append(f'<circle class="dot" cx="{place(delta):.1f}" cy="{middle}" r="4"/></svg>')
-    return "".join(parts)
-
-
-def _upright(x: float, kind: str) -> str:
-    return f'<line class="{kind}" x1="{x:.1f}" x2="{x:.1f}" y1="0" y2="{ROW_HEIGHT}"/>'
-
-
-def forest_axis(scale: ForestScale) -> str:
-    """The numbers of a forest plot's axis."""
-    size = f'viewBox="0 0 {FOREST_WIDTH} {ROW_HEIGHT}" width="{FOREST_WIDTH}" height="{ROW_HEIGHT}"'
-    labels = []
-    for tick in scale.ticks():
-        x = f"{scale.place(tick):.1f}"
-        sign = "" if tick == 0 else "+" if tick > 0 else MINUS
-        words = escape(sign + format_compact(abs(round(tick, 12))))
-        labels.append(f'<line class="tick" x1="{x}" x2="{x}" y1="0" y2="3"/>')
-        labels.append(f'<text class="tick-label" x="{x}" y="15" text-anchor="middle">{words}</text>')
-    return f'<svg class="forest scale" {size} aria-hidden="true">{"".join(labels)}</svg>'

@@ -1,38 +1,44 @@
-"""Differences between variants as rows of words with their lines of a forest plot, for every page that shows a comparison."""
+"""The forest plot of a comparison: one row per judged metric, its difference and 95 % interval around zero.
+
+The axis and each row are SVG. Colours come from CSS classes, so that the plot works in light, dark and print.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from html import escape
 
-from evalsuite.comparison.tables import (
-    WHOLE,
-    detectable_text,
-    p_text,
-    whole_results,
-    won_lost,
-)
+from msgspec import Struct
+
+from evalsuite.comparison.document import ComparisonDocument, ResultEntry
+from evalsuite.comparison.tables import detectable_text, p_text, whole_results, won_lost
+from evalsuite.data.subsets import CATEGORY_PREFIX
 from evalsuite.formatting.numbers import (
+    MINUS,
     MISSING,
     POINT_UNITS,
+    display_value,
+    format_compact,
     format_count,
     format_delta,
     format_delta_interval,
     format_value,
-    scaled,
 )
-from evalsuite.report import charts
+from evalsuite.report.charts import nice_step
+from evalsuite.report.section import Section
+from evalsuite.report.source import ComparisonSource, RunSource
 
-CATEGORY = "category:"
+WIDTH, HEIGHT = 320, 18
+EDGE = 18
+"""Room at both ends of the axis for half of a number."""
+MAX_STEPS = 3
+"""Numbers on each side of 0, at most."""
 
 
-SUBSETS_OPEN = 25
-
-
-@dataclass(frozen=True, slots=True)
-class DeltaRow:
-    """One line of a table of differences, in words, with its line of the forest plot."""
+class DeltaRow(Struct, frozen=True, kw_only=True):
+    """One difference as text, with its row of the forest plot."""
 
     dataset: str
     subset: str
@@ -48,128 +54,152 @@ class DeltaRow:
     detectable: str
     verdict: str
     kind: str
+    """The CSS class of the verdict."""
     graphic: str
     lower_is_better: bool
 
 
-def _by_scale(results: Sequence[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]:
-    """Results that share an axis: all that are told in points, then each other unit."""
-    groups: dict[str, list[Mapping[str, Any]]] = {}
-    for result in results:
-        groups.setdefault("points" if result["unit"] in POINT_UNITS else result["unit"], []).append(result)
-    return list(groups.values())
+class ForestPlot(Struct, frozen=True):
+    """Rows that share an axis."""
+
+    rows: tuple[DeltaRow, ...]
+    axis: str
+    unit: str
+    """How headings of this axis end."""
 
 
-def _forest(results: Sequence[Mapping[str, Any]]) -> tuple[list[DeltaRow], str, str]:
-    scale = _scale(results)
-    return [_row(result, scale) for result in results], charts.forest_axis(scale), _unit(results)
+def section(source: RunSource | ComparisonSource) -> Section | None:
+    """Make the section. None if nothing that is judged can be drawn."""
+    comparison = source.comparison
+    if comparison is None or not (plots := forest_plots(comparison)):
+        return None
+    values = {"plots": plots, "baseline": comparison.baseline, "several": source.several_compared}
+    return Section("deltas", "Deltas", "forest_plot.html.j2", values)
 
 
-def _unit(results: Sequence[Mapping[str, Any]]) -> str:
-    """What an axis is of, as its heading ends."""
-    return ", points" if results[0]["unit"] in POINT_UNITS else ""
+def forest_plots(document: ComparisonDocument) -> list[ForestPlot]:
+    """Draw what is judged: one plot for all metrics in points, and one for each other unit."""
+    groups: dict[str, list[ResultEntry]] = {}
+    for result in whole_results(document):
+        if result.verdict and result.delta is not None:
+            groups.setdefault("points" if result.unit in POINT_UNITS else result.unit, []).append(result)
+    return [forest_plot(results) for results in groups.values()]
 
 
-def _scale(results: Iterable[Mapping[str, Any]]) -> charts.ForestScale:
-    """An axis that shows all of them."""
-    ends = [
-        abs(scaled(result, result[name]) or 0.0)
-        for result in results
-        for name in ("delta", "ci_low", "ci_high")
-    ]
-    return charts.forest_scale(max(ends, default=0.0))
+def forest_plot(results: Sequence[ResultEntry]) -> ForestPlot:
+    """Draw results that share an axis."""
+    scale = forest_scale(max(map(_reach, results), default=0.0))
+    rows = tuple(delta_row(result, scale) for result in results)
+    return ForestPlot(rows, forest_axis(scale), ", points" if results[0].unit in POINT_UNITS else "")
 
 
-def _row(result: Mapping[str, Any], scale: charts.ForestScale | None) -> DeltaRow:
-    kind = {"better": "better", "worse": "worse"}.get(str(result["verdict"]), "neither")
-    interval = format_delta_interval(result, result["ci_low"], result["ci_high"])
-    delta = format_delta(result, result["delta"])
-    title = f"{result['variant']}, {result['metric']} on {result['dataset']} {result['subset']}: {delta}"
+def _reach(result: ResultEntry) -> float:
+    """The largest distance from zero that the row of a result shows."""
+    return max(abs(end or 0.0) for end in _ends(result))
+
+
+def _ends(result: ResultEntry) -> list[float | None]:
+    return [display_value(result.unit, end) for end in (result.delta, result.ci_low, result.ci_high)]
+
+
+def delta_row(result: ResultEntry, scale: ForestScale | None = None) -> DeltaRow:
+    """Format a result. Without a scale nothing is drawn."""
+    kind = result.verdict if result.verdict in ("better", "worse") else "neither"
+    interval = format_delta_interval(result.unit, result.ci_low, result.ci_high)
+    delta = format_delta(result.unit, result.delta)
+    title = f"{result.variant}, {result.metric} on {result.dataset} {result.subset}: {delta}"
     if interval != MISSING:
         title += f", 95 % interval {interval}"
-    ends = [scaled(result, result[name]) for name in ("delta", "ci_low", "ci_high")]
     return DeltaRow(
-        dataset=result["dataset"],
-        subset=result["subset"].removeprefix(CATEGORY),
-        metric=result["metric"],
-        variant=result["variant"],
-        baseline_value=format_value(result, result["baseline_value"]),
-        value=format_value(result, result["variant_value"]),
+        dataset=result.dataset,
+        subset=result.subset.removeprefix(CATEGORY_PREFIX),
+        metric=result.metric,
+        variant=result.variant,
+        baseline_value=format_value(result.unit, result.baseline_value),
+        value=format_value(result.unit, result.variant_value),
         delta=delta,
         interval=interval,
         p=p_text(result),
         won_lost=won_lost(result),
-        n=format_count(result["n"]),
+        n=format_count(result.n),
         detectable=detectable_text(result),
-        verdict=result["verdict"] or "",
+        verdict=result.verdict or "",
         kind=kind,
-        graphic=charts.forest_row(*ends, title=title, scale=scale, kind=kind) if scale else "",
-        lower_is_better=not result["higher_is_better"],
+        graphic=forest_row(*_ends(result), title=title, scale=scale, kind=kind) if scale else "",
+        lower_is_better=not result.higher_is_better,
     )
 
 
-def delta_tables(document: Mapping[str, Any]) -> list[tuple[str, list[DeltaRow], list[DeltaRow]]]:
-    """Every metric of every whole dataset that has rows in common: its name, the rows of what matters, those of minor metrics."""
-    tables: dict[str, tuple[list[DeltaRow], list[DeltaRow]]] = {}
-    for result in whole_results(document, details=True):
-        if not result["n"]:
-            continue
-        minor = bool(result["detail"]) and not result["verdict"]
-        tables.setdefault(result["dataset"], ([], []))[minor].append(_row(result, None))
-    return [(dataset, *rows) for dataset, rows in tables.items()]
+@dataclass(frozen=True, slots=True)
+class ForestScale:
+    """The axis of a forest plot: from -`step` * `steps` to `step` * `steps`, with a number at every step."""
+
+    step: float
+    steps: int
+
+    @property
+    def reach(self) -> float:
+        """The largest difference on the axis."""
+        return self.step * self.steps
+
+    def place(self, number: float) -> float:
+        """The horizontal position of a difference. One beyond the axis is placed at its end."""
+        share = (min(self.reach, max(-self.reach, number)) + self.reach) / (2 * self.reach)
+        return EDGE + share * (WIDTH - 2 * EDGE)
+
+    def ticks(self) -> list[float]:
+        """The differences that get a number."""
+        return [self.step * number for number in range(-self.steps, self.steps + 1)]
 
 
-def subset_delta_tables(document: Mapping[str, Any]) -> list[tuple[str, str, bool, list[DeltaRow], str, str]]:
-    """Categories and subsets by the judged metrics: a title, the metric, whether it is unfolded, its rows, the axis, its unit."""
-    groups: dict[tuple[str, bool, str], list[Mapping[str, Any]]] = {}
-    for result in document["results"]:
-        if result["subset"] != WHOLE and result["n"]:
-            place = result["dataset"], result["subset"].startswith(CATEGORY), result["metric"]
-            groups.setdefault(place, []).append(result)
-    tables = []
-    for (dataset, categories, metric), results in groups.items():
-        scale = _scale(results)
-        rows = [_row(result, scale) for result in _largest_change_first(results)]
-        title = f"{dataset}, {'categories' if categories else 'subsets'}"
-        tables.append(
-            (
-                title,
-                metric,
-                len(rows) <= SUBSETS_OPEN,
-                rows,
-                charts.forest_axis(scale),
-                _unit(results),
-            )
-        )
-    return tables
+def forest_scale(largest: float) -> ForestScale:
+    """Choose an axis with round steps and room for a difference of `largest` on both sides."""
+    if largest <= 0:
+        return ForestScale(1.0, 1)
+    step = nice_step(largest, MAX_STEPS)
+    return ForestScale(step, max(1, math.ceil(largest / step - 1e-9)))
 
 
-def _largest_change_first(results: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Subsets by the first variant's delta, variants of a subset together."""
-    place: dict[str, float] = {}
-    for result in results:
-        place.setdefault(result["subset"], -(result["delta"] or 0.0))
-    return sorted(results, key=lambda result: (place[result["subset"]], result["subset"]))
+def forest_row(
+    delta: float | None, low: float | None, high: float | None, *, title: str, scale: ForestScale, kind: str
+) -> str:
+    """Draw one row of a forest plot as SVG: a dot for the difference, a whisker for its interval, a line at zero.
 
-
-def signature_pairs(document: Mapping[str, Any]) -> list[tuple[str, str, str, str, str]]:
-    """Dataset, metric, variant and both signatures of what is judged."""
-    return [
-        (
-            result["dataset"],
-            result["metric"],
-            result["variant"],
-            result["baseline_signature"] or MISSING,
-            result["variant_signature"] or MISSING,
-        )
-        for result in document["results"]
-        if result["verdict"]
+    `kind` is the CSS class of the verdict. An interval that leaves the axis ends in an arrow. Without a value the result is
+    empty.
+    """
+    if delta is None:
+        return ""
+    middle, place, reach = HEIGHT / 2, scale.place, scale.reach
+    size = f'viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}"'
+    parts = [
+        f'<svg class="forest {escape(kind)}" {size} role="img"><title>{escape(title)}</title>',
+        f'<line class="track" x1="{EDGE}" x2="{WIDTH - EDGE}" y1="{middle}" y2="{middle}"/>',
+        *(_vertical_line(place(tick), "zero-line" if tick == 0 else "grid") for tick in scale.ticks()),
     ]
+    if low is not None and high is not None:
+        left, right = place(low), place(high)
+        ends = (
+            f"M{left + 4:.1f} {middle - 4}l-4 4l4 4" if low < -reach else f"M{left:.1f} {middle - 4}v8",
+            f"M{right - 4:.1f} {middle - 4}l4 4l-4 4" if high > reach else f"M{right:.1f} {middle - 4}v8",
+        )
+        parts.append(f'<path class="whisker" d="{ends[0]}M{left:.1f} {middle}H{right:.1f}{ends[1]}"/>')
+    parts.append(f'<circle class="dot" cx="{place(delta):.1f}" cy="{middle}" r="4"/></svg>')
+    return "".join(parts)
 
 
-def forest_plots(document: Mapping[str, Any]) -> list[tuple[list[DeltaRow], str, str]]:
-    """What is judged and can be drawn, as forest plots: the rows that share an axis, the axis, its unit."""
-    judged = [
-        result for result in whole_results(document) if result["verdict"] and result["delta"] is not None
-    ]
-    return [_forest(results) for results in _by_scale(judged)]
+def _vertical_line(x: float, kind: str) -> str:
+    return f'<line class="{kind}" x1="{x:.1f}" x2="{x:.1f}" y1="0" y2="{HEIGHT}"/>'
+
+
+def forest_axis(scale: ForestScale) -> str:
+    """Draw the axis of a forest plot as SVG."""
+    size = f'viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}"'
+    labels = []
+    for tick in scale.ticks():
+        x = f"{scale.place(tick):.1f}"
+        sign = "" if tick == 0 else "+" if tick > 0 else MINUS
+        words = escape(sign + format_compact(abs(round(tick, 12))))
+        labels.append(f'<line class="tick" x1="{x}" x2="{x}" y1="0" y2="3"/>')
+        labels.append(f'<text class="tick-label" x="{x}" y="15" text-anchor="middle">{words}</text>')
+    return f'<svg class="forest scale" {size} aria-hidden="true">{"".join(labels)}</svg>'

@@ -1,4 +1,4 @@
-"""The first screen of a report: one sentence a variant, and the run in a handful of numbers."""
+"""The first screen of a report: one sentence per variant, the verdicts, the run in a few numbers, warnings."""
 
 from __future__ import annotations
 
@@ -18,15 +18,18 @@ from evalsuite.formatting.numbers import (
     format_value,
 )
 from evalsuite.metrics.finite import finite
-from evalsuite.report.summary_parts import WHOLE, SubsetSummary, parts
+from evalsuite.report.section import Section
+from evalsuite.report.source import RunSource
+from evalsuite.report.summary_parts import WHOLE, SubsetResults, all_subsets
 from evalsuite.report.usage_table import wasted_tokens
+from evalsuite.report.verdict_list import verdict_list
 
-RESULTS_IN_THE_VERDICT = 3
-"""A sentence with more numbers is not read; the table is right below it."""
+MAX_RESULTS = 3
+"""Numbers in the sentence of a variant. The table below has the others."""
 
 
 class HeadlineResult(Struct, frozen=True):
-    """One primary number of the verdict."""
+    """One primary metric of the sentence."""
 
     dataset: str
     metric: str
@@ -35,7 +38,7 @@ class HeadlineResult(Struct, frozen=True):
 
 
 class VariantHeadline(Struct, frozen=True):
-    """One sentence on one variant: how much it answered, and its primary numbers."""
+    """The sentence about one variant: how many samples it answered, and its primary metrics."""
 
     variant: str
     answered: str
@@ -43,41 +46,63 @@ class VariantHeadline(Struct, frozen=True):
     more: str
 
 
-def answered(content: Mapping[str, Any]) -> tuple[int, int]:
-    """How many samples of a dataset were answered, and how many it has.
+def section(source: RunSource) -> Section:
+    """Make the section."""
+    info, summary, comparison = source.info, source.summary, source.comparison
+    totals = summary.get("totals") or {}
+    owed = int(totals.get("owed") or 0)
+    values = {
+        "name": str(summary.get("run") or "run"),
+        "started": format_timestamp(summary.get("started")),
+        "finished": format_timestamp(summary.get("finished")),
+        "incomplete": not summary.get("complete", True),
+        "problem": str(summary.get("problem") or ""),
+        "owed": f"{counted(owed, 'sample')} {'is' if owed == 1 else 'are'} missing" if owed else "",
+        "command": str(info.get("command") or ""),
+        "variants": variant_headlines(summary),
+        "verdicts": verdict_list(comparison) if comparison else None,
+        "facts": run_facts(summary),
+        "warnings": [*map(str, summary.get("warnings") or ()), *(comparison.warnings if comparison else ())],
+        "errors": [describe_failure(error) for error in summary.get("errors") or ()],
+    }
+    return Section("top", "", "headline.html.j2", values)
 
-    A failed sample may be counted among `samples` and be owed as well; it is one sample all the same.
+
+def count_answered(content: Mapping[str, Any]) -> tuple[int, int]:
+    """Count the answered samples of a dataset, and all its samples.
+
+    A failed sample may be in `samples` and in `owed`. It counts once.
     """
     samples = int(content.get("samples") or 0)
     done = samples - int(content.get("n_error") or 0)
     return done, max(samples, done + int(content.get("owed") or 0))
 
 
-def verdicts(summary: Mapping[str, Any]) -> list[VariantHeadline]:
-    """One sentence a variant."""
-    wholes: dict[str, list[SubsetSummary]] = {}
-    for part in parts(summary):
+def variant_headlines(summary: Mapping[str, Any]) -> list[VariantHeadline]:
+    """Write the sentence of each variant."""
+    wholes: dict[str, list[SubsetResults]] = {}
+    for part in all_subsets(summary):
         if part.subset == WHOLE:
             wholes.setdefault(part.variant, []).append(part)
     complete = bool(summary.get("complete", True))
-    return [_verdict(variant, of_variant, complete) for variant, of_variant in wholes.items()]
+    return [_variant_headline(variant, of_variant, complete) for variant, of_variant in wholes.items()]
 
 
-def _verdict(variant: str, wholes: Sequence[SubsetSummary], complete: bool) -> VariantHeadline:
-    counts = [answered(part.content) for part in wholes]
+def _variant_headline(variant: str, wholes: Sequence[SubsetResults], complete: bool) -> VariantHeadline:
+    counts = [count_answered(part.content) for part in wholes]
     done, asked = sum(one for one, _ in counts), sum(two for _, two in counts)
     results = []
     for part in wholes:
         name, metric = next(iter(part.metrics()), ("", {}))
         if finite(metric.get("value")) is not None:
-            interval = format_interval(metric, metric.get("ci_low"), metric.get("ci_high"))
-            value = format_value(metric, metric.get("value"))
+            interval = format_interval(metric.get("unit"), metric.get("ci_low"), metric.get("ci_high"))
+            value = format_value(metric.get("unit"), metric.get("value"))
             results.append(HeadlineResult(part.dataset, name, value, "" if interval == MISSING else interval))
-    left = len(results) - RESULTS_IN_THE_VERDICT
+    left = len(results) - MAX_RESULTS
     return VariantHeadline(
         variant=variant,
         answered=_answered_words(done, asked) + ("" if complete else " so far"),
-        results=tuple(results[:RESULTS_IN_THE_VERDICT]),
+        results=tuple(results[:MAX_RESULTS]),
         more=f", and {counted(left, 'more dataset')} below" if left > 0 else "",
     )
 
@@ -90,8 +115,8 @@ def _answered_words(done: int, asked: int) -> str:
     return f"answered {format_count(done)} of {counted(asked, 'sample')}"
 
 
-def facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The run in a handful of numbers; what is not known is left out."""
+def run_facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The run in a few numbers. Unknown ones are left out."""
     totals = summary.get("totals") or {}
     rate = totals.get("completion_tokens_per_s")
     pairs = (
@@ -114,7 +139,7 @@ def facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def format_timestamp(stamp: Any) -> str:
-    """A time stamp as a person reads it: `2026-11-21 03:20 UTC`; another form is shown as it is."""
+    """Format a timestamp as `2026-11-21 03:20 UTC`. Other forms stay as they are."""
     text = str(stamp or "")
     if len(text) >= 16 and text[10] == "T" and text.endswith("Z"):
         return f"{text[:10]} {text[11:16]} UTC"
@@ -122,6 +147,6 @@ def format_timestamp(stamp: Any) -> str:
 
 
 def describe_failure(error: Mapping[str, Any]) -> tuple[str, str, str]:
-    """(class, message, how often) of a kind of failure."""
+    """Class, message and count of one kind of failure."""
     count = int(error.get("count") or 0)
     return str(error.get("class") or "error"), str(error.get("message") or ""), counted(count, "time")

@@ -1,6 +1,6 @@
-"""Lines over steps or groups: one a variant or dataset, each point with its interval. Numbers in, an SVG string out.
+"""Line charts over steps or groups, each point with its interval. Numbers in, an SVG string out.
 
-As in `charts`: classes only, the style sheet decides how they look, and the title says in words what is shown.
+As in `charts`, a chart contains classes and no colours, and its title says in words what it shows.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from evalsuite.report.charts import nice_step
 WIDTH, HEIGHT = 360, 190
 LEFT, RIGHT, TOP, BOTTOM = 44, 12, 10, 26
 COLOURS = 6
-"""Classes `line-0` to `line-5`; a seventh line begins again."""
-MOST_TICKS = 8
-FEWEST_POINTS = 10.0
-"""An axis of shares spans so many at least, so that a flat line looks flat."""
+"""CSS classes `line-0` to `line-5`. A seventh line starts again."""
+MAX_TICKS = 8
+MIN_SPAN = 10.0
+"""The smallest span of an axis of shares, in points. A flat line should look flat."""
 
 
 class Point(Struct, frozen=True):
-    """One value at a place on the axis, with its interval where there is one."""
+    """A value at a place on the horizontal axis. `words` is its tooltip."""
 
     place: float
     value: float
@@ -34,7 +34,7 @@ class Point(Struct, frozen=True):
 
 
 class Line(Struct, frozen=True):
-    """Points in the order of the axis; points apart are joined."""
+    """Points in the order of the axis, which are joined by a line."""
 
     name: str
     points: tuple[Point, ...]
@@ -48,10 +48,10 @@ def line_chart(
     across: str = "",
     bounds: tuple[float, float] = (-math.inf, math.inf),
 ) -> str:
-    """All lines on one pair of axes; the empty string without a point.
+    """Draw all lines on one pair of axes. Empty without any point.
 
-    `ticks` are the places of the axis with their words, and `across` is what they count; where there are many, some go
-    unlabelled. The upright axis does not leave `bounds`, which is what the unit can be.
+    `ticks` are the labelled places of the horizontal axis; if there are many, some labels are left out. `across` is the
+    name of that axis. The vertical axis stays within `bounds`, the possible values of the unit.
     """
     points = [point for line in lines for point in line.points]
     if not points:
@@ -80,12 +80,10 @@ def line_chart(
 
 
 def _scale(points: Sequence[Point], bounds: tuple[float, float]) -> tuple[float, float, float]:
-    """Where the upright axis begins, its step, and where it ends: round numbers round all intervals."""
+    """Start, step and end of the vertical axis: round numbers around all intervals."""
     ends = [end for point in points for end in (point.value, point.low, point.high) if end is not None]
     low, high = min(ends), max(ends)
-    room = (
-        max(high - low, FEWEST_POINTS) if math.isfinite(bounds[1]) else high - low or abs(high) * 0.2 or 1.0
-    )
+    room = max(high - low, MIN_SPAN) if math.isfinite(bounds[1]) else high - low or abs(high) * 0.2 or 1.0
     step = nice_step(room, 4)
     start = step * ((low - 0.02 * room) // step)
     count = -((start - max(high, low + room) - 0.02 * room) // step)
@@ -106,7 +104,7 @@ def _levels(low: float, step: float, high: float, y: Callable[[float], float]) -
 
 
 def _ticks(ticks: Sequence[tuple[float, str]], x: Callable[[float], float]) -> list[str]:
-    every = -(-len(ticks) // MOST_TICKS)
+    every = -(-len(ticks) // MAX_TICKS)
     return [
         f'<text class="tick-label" x="{x(place):.1f}" y="{HEIGHT - 8}" text-anchor="middle">{escape(words)}</text>'
         for place, words in ticks[::every]

@@ -1,33 +1,26 @@
-"""How the variants answered: lengths, latencies, labels, and what read the answers."""
+"""How the variants answered: reply lengths, latencies, labels, and the stages that read the answers."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Sequence
 from urllib.parse import urlencode
 
 from msgspec import Struct
 
-from evalsuite.formatting.numbers import counted, format_count, format_duration, format_rate
+from evalsuite.formatting.numbers import counted, format_count, format_duration
 from evalsuite.report import charts
-from evalsuite.report.reply_statistics import ReplyStatistics, Tally
-from evalsuite.report.usage_table import throughput_series
+from evalsuite.report.charts import Figure
+from evalsuite.report.reply_statistics import ReplyStatistics, ReplyStatisticsTable
+from evalsuite.report.section import Section
+from evalsuite.report.source import RunSource
 
-TALLIES_SHOWN = 12
-"""Labels and stages named one by one; the rest is summed up."""
-
-
-class Figure(Struct, frozen=True):
-    """A histogram with what it shows and a line of percentiles; too few values have no histogram."""
-
-    title: str
-    chart: str
-    caption: str
+MAX_COUNTS = 12
+"""Labels and stages that are named. The others are added up."""
 
 
 class Count(Struct, frozen=True):
-    """One label or stage: how often, and its share of the largest in percent for the bar."""
+    """One label or stage: its count, and the width of its bar in percent of the largest."""
 
     name: str
     number: str
@@ -36,22 +29,32 @@ class Count(Struct, frozen=True):
 
 
 class BehaviourTable(Struct, frozen=True):
-    """How one variant answered one dataset: histograms, labels, and the stages that read the answers."""
+    """How one variant answered one dataset: histograms, labels, and the stages that read its answers."""
 
     variant: str
     figures: tuple[Figure, ...]
-    tallies: tuple[tuple[str, tuple[Count, ...]], ...]
+    counts: tuple[tuple[str, tuple[Count, ...]], ...]
+    """Title and rows of each list of counts."""
 
 
-def behaviour_tables(tally: Tally) -> list[tuple[str, list[BehaviourTable]]]:
-    """How each dataset was answered, by each variant; variants of one dataset share their axes."""
+def section(source: RunSource) -> Section | None:
+    """Make the section. None for a run without samples."""
+    datasets = behaviour_tables(source.statistics)
+    if not datasets:
+        return None
+    values = {"datasets": datasets, "several": source.several_variants}
+    return Section("behaviour", "Behaviour", "reply_behaviour.html.j2", values)
+
+
+def behaviour_tables(statistics: ReplyStatisticsTable) -> list[tuple[str, list[BehaviourTable]]]:
+    """Make the tables of each dataset, one for each variant. Variants of one dataset share their axes."""
     by_dataset: dict[str, list[tuple[str, ReplyStatistics]]] = {}
-    for (variant, dataset), behaviour in tally.behaviours.items():
+    for variant, dataset, behaviour in statistics:
         by_dataset.setdefault(dataset, []).append((variant, behaviour))
-    return [(dataset, _habits(dataset, behaviours)) for dataset, behaviours in by_dataset.items()]
+    return [(dataset, _tables_of(dataset, behaviours)) for dataset, behaviours in by_dataset.items()]
 
 
-def _habits(dataset: str, behaviours: Sequence[tuple[str, ReplyStatistics]]) -> list[BehaviourTable]:
+def _tables_of(dataset: str, behaviours: Sequence[tuple[str, ReplyStatistics]]) -> list[BehaviourTable]:
     lengths: dict[str, list[float]] = {}
     for _, behaviour in behaviours:
         unit, values = behaviour.lengths()
@@ -65,7 +68,7 @@ def _habits(dataset: str, behaviours: Sequence[tuple[str, ReplyStatistics]]) -> 
             _figure(f"Reply length in {unit}", values, format_count, length_bins[unit]),
             _figure("Latency in seconds", behaviour.latencies, format_duration, latency_bins),
         )
-        tallies = (
+        counts = (
             ("Labels", _counts(behaviour.labels, variant=variant, dataset=dataset, filtered="label")),
             (
                 "How answers were read",
@@ -73,9 +76,7 @@ def _habits(dataset: str, behaviours: Sequence[tuple[str, ReplyStatistics]]) -> 
             ),
         )
         shown = tuple(figure for figure in figures if figure)
-        found.append(
-            BehaviourTable(variant, shown, tuple((title, counts) for title, counts in tallies if counts))
-        )
+        found.append(BehaviourTable(variant, shown, tuple((title, rows) for title, rows in counts if rows)))
     return found
 
 
@@ -101,7 +102,7 @@ def _counts(counter: Counter[str], *, variant: str, dataset: str, filtered: str)
     ranked = counter.most_common()
     if not ranked:
         return ()
-    named, rest = ranked[:TALLIES_SHOWN], ranked[TALLIES_SHOWN:]
+    named, rest = ranked[:MAX_COUNTS], ranked[MAX_COUNTS:]
     largest = ranked[0][1]
     shown = []
     for name, count in named:
@@ -116,20 +117,3 @@ def _counts(counter: Counter[str], *, variant: str, dataset: str, filtered: str)
             )
         )
     return tuple(shown)
-
-
-def throughput_figure(summary: Mapping[str, Any]) -> Figure | None:
-    """How fast replies came over the run's time; None for a short run."""
-    found = throughput_series(summary)
-    if found is None:
-        return None
-    width, values, unit = found
-    title = f"{'Reply tokens' if unit == 'tokens' else 'Samples'} a second, over seconds of requesting"
-    chart = charts.series(values, width, title=title, show=lambda value: format_rate(value, unit))
-    if not chart:
-        return None
-    ordered = sorted(values)
-    caption = (
-        f"median {format_rate(charts.percentile(ordered, 0.5), unit)} · most {format_rate(ordered[-1], unit)}"
-    )
-    return Figure(title, chart, f"{caption} · latest start of the run")

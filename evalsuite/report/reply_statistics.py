@@ -1,69 +1,79 @@
-"""What the page counts over all samples, shown or not: reply lengths, latencies, labels, stages.
+"""What a page counts over all samples, shown or not: reply lengths, latencies, labels, stages.
 
-Of lengths and latencies it is kept how often each occurred, latencies to four digits: what grows with the number of rows
-grows ever slower.
+Lengths and latencies are kept as counts of each value, latencies with four digits, so that memory grows ever more slowly
+with the number of rows.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from evalsuite._util.compact import CompactValues
 from evalsuite.metrics.finite import finite
 
-MOST_COUNTED = 50_000
-DIGITS = 4
+MAX_COUNTED = 50_000
+LATENCY_DIGITS = 4
 
 
 @dataclass
 class ReplyStatistics:
-    """How one variant behaved on one dataset, failed requests not counted."""
+    """The replies of one variant on one dataset. Failed requests are not counted, except for their labels."""
 
-    tokens: CompactValues = field(default_factory=lambda: CompactValues(MOST_COUNTED))
-    characters: CompactValues = field(default_factory=lambda: CompactValues(MOST_COUNTED))
-    latencies: CompactValues = field(default_factory=lambda: CompactValues(MOST_COUNTED))
+    tokens: CompactValues = field(default_factory=lambda: CompactValues(MAX_COUNTED))
+    characters: CompactValues = field(default_factory=lambda: CompactValues(MAX_COUNTED))
+    latencies: CompactValues = field(default_factory=lambda: CompactValues(MAX_COUNTED))
+    """Seconds."""
     labels: Counter[str] = field(default_factory=Counter)
     stages: Counter[str] = field(default_factory=Counter)
     prompts: int = 0
-    """Those whose tokens were counted."""
+    """Prompts whose tokens the server counted."""
     prompt_tokens: float = 0.0
 
     def lengths(self) -> tuple[str, CompactValues]:
-        """The unit and the values: tokens where any server counted them, else characters."""
+        """Unit and values of reply lengths: tokens if the server counted any, else characters."""
         return ("tokens", self.tokens) if self.tokens else ("characters", self.characters)
 
 
-class Tally:
-    """Takes samples one by one."""
+class ReplyStatisticsTable:
+    """The statistics of every variant on every dataset, collected sample by sample."""
 
     def __init__(self) -> None:
-        self.behaviours: dict[tuple[str, str], ReplyStatistics] = {}
+        self._statistics: dict[tuple[str, str], ReplyStatistics] = {}
+
+    def __iter__(self) -> Iterator[tuple[str, str, ReplyStatistics]]:
+        """Yield variant, dataset and statistics, in the order of the samples."""
+        for (variant, dataset), statistics in self._statistics.items():
+            yield variant, dataset, statistics
+
+    def get(self, variant: str, dataset: str) -> ReplyStatistics:
+        """The statistics of a variant on a dataset; empty ones if it has no sample."""
+        return self._statistics.get((variant, dataset), ReplyStatistics())
 
     def add(self, sample: Mapping[str, Any]) -> None:
-        """Counts one sample."""
-        key = str(sample.get("variant", "")), str(sample.get("dataset", ""))
-        behaviour = self.behaviours.get(key)
-        if behaviour is None:
-            behaviour = self.behaviours[key] = ReplyStatistics()
-        behaviour.labels.update(map(str, sample.get("labels") or ()))
+        """Count one journal line."""
+        place = str(sample.get("variant", "")), str(sample.get("dataset", ""))
+        statistics = self._statistics.get(place)
+        if statistics is None:
+            statistics = self._statistics[place] = ReplyStatistics()
+        statistics.labels.update(map(str, sample.get("labels") or ()))
         if sample.get("outcome") == "error":
             return
         if sample.get("stage"):
-            behaviour.stages[str(sample["stage"])] += 1
+            statistics.stages[str(sample["stage"])] += 1
         reply = sample.get("reply") or {}
         usage = sample.get("usage") or {}
-        asked = finite(usage.get("prompt_tokens"))
-        if asked is not None:
-            behaviour.prompts += 1
-            behaviour.prompt_tokens += asked
+        prompt_tokens = finite(usage.get("prompt_tokens"))
+        if prompt_tokens is not None:
+            statistics.prompts += 1
+            statistics.prompt_tokens += prompt_tokens
         tokens = finite(usage.get("completion_tokens"))
         if tokens is not None:
-            behaviour.tokens.append(tokens)
+            statistics.tokens.append(tokens)
         elif "measured" not in reply:
-            behaviour.characters.append(len(reply.get("text") or ""))
+            statistics.characters.append(len(reply.get("text") or ""))
         latency = finite(sample.get("latency_s"))
         if latency is not None:
-            behaviour.latencies.append(float(f"{latency:.{DIGITS}g}"))
+            statistics.latencies.append(float(f"{latency:.{LATENCY_DIGITS}g}"))

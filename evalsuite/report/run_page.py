@@ -1,52 +1,65 @@
-"""report.html: one evaluation run as one offline file."""
+"""report.html: a run as one offline HTML file."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from evalsuite.comparison.document import ComparisonDocument, ResultEntry
 
 
-def render(
-    run: Mapping[str, Any],
+def render_run(
+    info: Mapping[str, Any],
     summary: Mapping[str, Any],
-    read: Callable[[], Iterable[Mapping[str, Any]]],
+    read_samples: Callable[[], Iterable[Mapping[str, Any]]],
     *,
     max_samples: int | None = None,
 ) -> str:
-    """The page of a run: `run` is run.json, `summary` summary.json, `read` gives the lines of samples.jsonl.
+    """Render the report of a run from run.json, summary.json and the lines of samples.jsonl.
 
-    There may be any number of them; they are read once more where not all fit. At most `max_samples` are in the page (by
-    default as many as a browser takes), and the page says how many there are, and which. The result can be written as UTF-8 whatever the samples hold.
+    There may be any number of samples. They are read twice if not all of them fit. The page holds at most `max_samples`
+    of them (by default as many as a browser can handle), and it says how many there are and which are shown. The page can
+    be encoded as UTF-8, whatever the samples contain.
     """
-    # Here and not above: a command that writes no report should not wait for what one needs.
-    from evalsuite.formatting.numbers import format_count
-    from evalsuite.report.explorer import explorer_context
-    from evalsuite.report.page import assemble_page
-    from evalsuite.report.reply_statistics import Tally
-    from evalsuite.report.run_view import aliases, comparison_context, context
-    from evalsuite.report.sample_store import MOST_SAMPLES, SampleStore
+    # Imported here, so that a command that writes no report does not wait for templates.
+    from evalsuite.report.page import assemble_sections
+    from evalsuite.report.reply_statistics import ReplyStatisticsTable
+    from evalsuite.report.sample_store import MAX_SAMPLES, SampleStore
+    from evalsuite.report.sections import RUN_SECTIONS
+    from evalsuite.report.source import RunSource
     from evalsuite.report.summary_parts import metrics_by_dataset
-    from evalsuite.report.worst_rows import worst_rows
+
+    comparison = _comparison(summary)
+    aliases = _aliases(comparison.results) if comparison else {}
+    store = SampleStore(
+        metrics_by_dataset(summary),
+        MAX_SAMPLES if max_samples is None else max_samples,
+        baseline=comparison.baseline if comparison else None,
+        aliases=aliases,
+    )
+    statistics = ReplyStatisticsTable()
+    for sample in read_samples():
+        statistics.add(sample)
+        store.add(sample)
+    store = store.fit(read_samples)
+    source = RunSource(info, summary, statistics, store, comparison, aliases)
+    return assemble_sections(
+        title=str(summary.get("run") or "run"),
+        version=str(info.get("evalsuite") or ""),
+        sections=[made for section in RUN_SECTIONS if (made := section(source))],
+        data=store.data(),
+    )
+
+
+def _comparison(summary: Mapping[str, Any]) -> ComparisonDocument | None:
+    from evalsuite.comparison.document import ComparisonDocument
 
     document = summary.get("comparison")
-    baseline = document["baseline"] if document else None
-    names = aliases(document) if document else {}
-    pack = SampleStore(
-        metrics_by_dataset(summary),
-        MOST_SAMPLES if max_samples is None else max_samples,
-        baseline=baseline,
-        aliases=names,
-    )
-    tally = Tally()
-    for sample in read():
-        tally.add(sample)
-        pack.add(sample)
-    pack = pack.fit(read)
-    return assemble_page(
-        "report.html.j2",
-        context(run, summary, tally)
-        | (comparison_context(document) if document else {})
-        | explorer_context(pack)
-        | {"worst_rows": worst_rows(pack, baseline, names), "count": format_count},
-        data=pack.data(),
-    )
+    return ComparisonDocument.from_json(document) if document else None
+
+
+def _aliases(results: Iterable[ResultEntry]) -> dict[str, str]:
+    """The baseline's names of datasets that have another name on the other side, as files of predictions do."""
+    pairs = (label.split(" / ") for label in {result.dataset for result in results})
+    return {pair[1]: pair[0] for pair in pairs if len(pair) == 2}

@@ -1,12 +1,17 @@
-"""Which questions a page shows when not all of them fit: the bad ones first, the worst of them; then an even draw.
+"""Which questions a page shows when not all of them fit: bad ones first, then an even draw of the others.
 
-A question is shown with the replies of all variants, or not at all. It is of the first of these kinds that fits: some
-reply ended in anything but a score; variants scored differently; some reply was not right; the others. Three quarters
-of the room are for the first three kinds, dealt out evenly among them and the datasets: what one does not need goes to
-the rest. Of a kind the largest difference, or the lowest score, comes first. What is left of the room, a quarter at least,
-is an even draw of all that is left, by a hash: rendering twice shows the same.
+A question is shown with the replies of all variants, or not at all. It has the first of these kinds that applies:
 
-Some twenty-five bytes are kept of a question.
+1. a reply has another outcome than `scored`
+2. variants have different scores
+3. a reply is not right
+4. all others
+
+Three quarters of the room are for the first three kinds, shared evenly among kinds and datasets; what one does not need
+goes to the others. Within a kind the largest difference, or the lowest score, comes first. The rest of the room, at least a
+quarter, is an even draw of all remaining questions. The draw uses a hash, so that rendering twice shows the same samples.
+
+A question takes about twenty-five bytes.
 """
 
 from __future__ import annotations
@@ -21,44 +26,44 @@ from evalsuite.formatting.numbers import format_count
 from evalsuite.report.samples import SampleEntry
 
 BAD_PERCENT = 75
-"""Of the room, for questions that are worth a look; the others show what is usual."""
+"""Percentage of the room for bad questions. The others show what is usual."""
 
 UNSCORED, DIFFERENT, LOW, OTHER = range(4)
 Class: TypeAlias = tuple[int, int]
-"""A kind, and the number of a dataset."""
+"""A kind and the number of a dataset."""
 
 GROUP_BITS = 50
-"""To shift a hash by: what is left is the number of a group, which is searched from end to end."""
+"""Bits to shift a hash by. What is left is the number of a group, which is searched linearly."""
 DIGITS = 4
-"""Of a difference or a score: there are only so many different ones."""
+"""Digits kept of a difference or score, so that there are few distinct ones."""
 PLACE_BITS = 16
-"""Of a hash, for an order among what is alike: finer than the room needs, and few enough to count."""
+"""Bits of a hash that order equal questions: finer than the room needs, and few enough to count."""
 PLACES = 1 << PLACE_BITS
 _UNSCORED_FLAG, _LOW_FLAG = 1, 2
 
 
 class IndexedQuestion(NamedTuple):
-    """One question: its hash; among its class those with a low `turn` are taken first; how many samples it has."""
+    """One question. `number` is its hash. Of a class, questions with a low `priority` are taken first."""
 
     number: int
     kind: int
     dataset: int
-    turn: float
+    priority: float
     samples: int
 
     @property
     def place(self) -> int:
-        """Among those of its class with the same turn."""
+        """Its position among questions of its class with the same priority."""
         return self.number % PLACES
 
     @property
     def draw(self) -> int:
-        """Among all that are drawn: of other bits than the place."""
+        """Its position in the draw, from other bits of the hash than `place`."""
         return (self.number >> PLACE_BITS) % PLACES
 
 
 class QuestionIndex:
-    """What is known of every question. `several`: variants are held against each other."""
+    """All questions of a run. `several` says whether there are several variants to compare."""
 
     def __init__(self, *, several: bool) -> None:
         self.several = several
@@ -66,7 +71,7 @@ class QuestionIndex:
         self._datasets: dict[str, int] = {}
 
     def add(self, number: int, entry: SampleEntry) -> None:
-        """Takes one sample of the question with that hash."""
+        """Add a sample of the question with this hash."""
         dataset = self._datasets.setdefault(entry.dataset, len(self._datasets))
         self._groups[number >> GROUP_BITS].add(number, dataset, entry)
 
@@ -83,12 +88,12 @@ class QuestionIndex:
                     if flags & _LOW_FLAG
                     else OTHER
                 )
-                turn = lowest if kind == LOW else -spread
-                yield IndexedQuestion(number, kind, dataset, float(f"{turn:.{DIGITS}g}"), samples)
+                priority = lowest if kind == LOW else -spread
+                yield IndexedQuestion(number, kind, dataset, float(f"{priority:.{DIGITS}g}"), samples)
 
 
 class _Group:
-    """The questions whose hashes begin alike."""
+    """The questions whose hashes have the same first bits."""
 
     def __init__(self) -> None:
         self._numbers = array("Q")
@@ -125,7 +130,7 @@ class _Group:
 
 
 class QuestionSelection:
-    """The questions that are shown: those of so many samples as there is room for, at most."""
+    """The questions that a page shows. Their samples are at most `room`."""
 
     def __init__(self, questions: QuestionIndex, room: int) -> None:
         self._several = questions.several
@@ -141,34 +146,34 @@ class QuestionSelection:
         return number in self._numbers
 
     def _borders(self, questions: QuestionIndex, room: int) -> dict[Class, tuple[float, float]]:
-        """Of each bad class the first turn, and the first place in it, that is not taken any more."""
-        turns: defaultdict[Class, Counter[float]] = defaultdict(Counter)
+        """The first priority, and the first place within it, that is not taken any more, for each bad class."""
+        priorities: defaultdict[Class, Counter[float]] = defaultdict(Counter)
         for question in questions:
             self._all[question.kind] += 1
-            turns[question.kind, question.dataset][question.turn] += question.samples
-        rooms = _rooms({of: found.total() for of, found in turns.items()}, room)
-        ends = {of: _end(turns[of], part) for of, part in rooms.items()}
+            priorities[question.kind, question.dataset][question.priority] += question.samples
+        rooms = _rooms({of: found.total() for of, found in priorities.items()}, room)
+        ends = {of: _end(priorities[of], part) for of, part in rooms.items()}
         places: defaultdict[Class, Counter[float]] = defaultdict(Counter)
         for question in questions:
             of = question.kind, question.dataset
-            if of in ends and question.turn == ends[of][0]:
+            if of in ends and question.priority == ends[of][0]:
                 places[of][question.place] += question.samples
-        return {of: (turn, _end(places[of], left)[0]) for of, (turn, left) in ends.items()}
+        return {of: (priority, _end(places[of], left)[0]) for of, (priority, left) in ends.items()}
 
     def _take_bad(
         self, questions: QuestionIndex, borders: Mapping[Class, tuple[float, float]], room: int
     ) -> int:
-        """Takes what lies before the border of its class; the room that is left."""
+        """Take the questions before the border of their class. Returns the room that is left."""
         for question in questions:
             border = borders.get((question.kind, question.dataset))
-            if border and (question.turn, question.place) < border:
+            if border and (question.priority, question.place) < border:
                 self._numbers.add(question.number)
                 self._taken[question.kind] += 1
                 room -= question.samples
         return room
 
     def _draw(self, questions: QuestionIndex, room: int) -> None:
-        """Takes some of what is left, bad or not."""
+        """Draw from the remaining questions, bad or not."""
         draws: Counter[float] = Counter()
         for question in questions:
             if question.number not in self._numbers:
@@ -178,21 +183,21 @@ class QuestionSelection:
         self._drawn = len(drawn)
         self._numbers.update(drawn)
 
-    def words(self) -> str:
-        """Which ones they are, in a sentence."""
+    def describe(self) -> str:
+        """A sentence that says which questions were selected."""
         others = "others " if self._all[UNSCORED] or self._all[DIFFERENT] else ""
         ended = "with a reply that ended" if self._several else "that ended"
         found = [
-            self._words_of(UNSCORED, f"{ended} unparsed, truncated or in an error"),
-            self._words_of(DIFFERENT, "that variants scored differently", "the largest differences"),
-            self._words_of(LOW, f"{others}that scored below full marks", "the lowest scores"),
+            self._describe_kind(UNSCORED, f"{ended} unparsed, truncated or in an error"),
+            self._describe_kind(DIFFERENT, "that variants scored differently", "the largest differences"),
+            self._describe_kind(LOW, f"{others}that scored below full marks", "the lowest scores"),
             f"{format_count(self._drawn)} drawn evenly from all others" if self._drawn else "",
         ]
         which = "; ".join(words for words in found if words)
         shown = "These questions, each with the replies of all variants" if self._several else "These"
         return f"{shown}: {which}." if which else ""
 
-    def _words_of(self, kind: int, which: str, first: str = "") -> str:
+    def _describe_kind(self, kind: int, which: str, first: str = "") -> str:
         taken, of = self._taken[kind], self._all[kind]
         if not taken:
             return ""
@@ -204,7 +209,7 @@ class QuestionSelection:
 
 
 def _rooms(sizes: Mapping[Class, int], room: int) -> dict[Class, int]:
-    """The room of each bad class: equal shares, and what one does not need goes to the others."""
+    """The room of each bad class: equal shares; what one does not need goes to the others."""
     bad = sorted((size, of) for of, size in sizes.items() if of[0] != OTHER)
     left = max(-(-room * BAD_PERCENT // 100), room - sum(sizes.values()) + sum(size for size, _ in bad))
     rooms = {}
@@ -215,7 +220,7 @@ def _rooms(sizes: Mapping[Class, int], room: int) -> dict[Class, int]:
 
 
 def _end(sizes: Mapping[float, int], room: int) -> tuple[float, int]:
-    """In ascending order the first that does not fit any more (infinity where all fit), and the room before it."""
+    """The first value, in ascending order, that does not fit any more, and the room before it. Infinity if all fit."""
     for value in sorted(sizes):
         if sizes[value] > room:
             return value, room

@@ -1,15 +1,15 @@
-"""All samples of a page as compressed data inside it, so that a long run stays one file and the tab stays quick.
+"""The samples of a page as compressed data inside it, so that a long run stays one file and the browser stays fast.
 
-    {"baseline", "aliases": {dataset: what the baseline calls it}, "variants": how many,
-     "sort": how the list begins, "metrics": {dataset: [[name, unit, whether higher is better], …]},
+    {"baseline", "aliases": {dataset: name that the baseline has for it}, "variants": number of variants,
+     "sort": initial order, "metrics": {dataset: [[name, unit, whether higher is better], …]},
      "index": "…", "starts": [first sample of each chunk], "chunks": ["…"]}
 
-`index` and each of `chunks` are JSON, deflated (raw) and in base64. The index has a list for each field of
-`samples.SampleEntry`, an item a sample, in the journal's order. A chunk has the bodies of some samples and the messages they
-share: {"messages": [[role, text], …], "samples": [{…, "messages": [number, …]}]}. A text is a string or [beginning, end,
-characters left out].
+`index` and each of `chunks` are JSON, compressed with raw deflate and encoded in base64. The index has a list for each
+field of `samples.SampleEntry`, with an item for each sample, in the order of the journal. A chunk has the bodies of some
+samples and the messages they share: {"messages": [[role, text], …], "samples": [{…, "messages": [number, …]}]}. A text is a
+string or [beginning, end, number of characters left out].
 
-Where there are more samples than the limit, or more characters, the page shows some of the questions: see `choosing`.
+If there are more samples or characters than the limits, the page shows a part of the questions: see `sample_selection`.
 """
 
 from __future__ import annotations
@@ -28,37 +28,37 @@ from evalsuite.report.samples import Message, Metrics, SampleEntry, sample_body,
 if TYPE_CHECKING:
     from evalsuite.report.sample_selection import QuestionIndex, QuestionSelection
 
-Read: TypeAlias = Callable[[], Iterable[Mapping[str, Any]]]
-"""Reads all samples once more."""
+ReadSamples: TypeAlias = Callable[[], Iterable[Mapping[str, Any]]]
+"""Reads all samples once more, as journal lines."""
 
-MOST_SAMPLES = 100_000
-"""The explorer of so many opens within a second; twice 50,000 rows."""
+MAX_SAMPLES = 100_000
+"""The explorer opens this many within a second: 50,000 rows of two variants."""
 
-PAGE_CHARACTERS = 16_000_000
-"""A report is mailed as one file; servers refuse some 25 MB, and mail encoding adds a third."""
+MAX_CHARACTERS = 16_000_000
+"""A report should fit into a mail: servers refuse about 25 MB, and mail encoding adds a third."""
 
 CHUNK_BYTES = 120_000
-"""Of JSON before it is deflated: some milliseconds to open, and large enough to be deflated well."""
+"""Bytes of a chunk before compression: opens in milliseconds, and is large enough to compress well."""
 
 LEVEL = 5
-"""Of zlib: a tenth larger than its best, in a quarter of the time."""
+"""Compression level of zlib: a tenth larger than the best one, in a quarter of the time."""
 
 
 TEXT_SHARE = 0.9
-"""Of the samples whose texts filled a page, so many are chosen: bad ones may be longer."""
+"""If texts filled a page, this share of its samples is selected: the selected ones may be longer."""
 
 
 class SampleStore:
     """Takes samples one by one and holds them deflated; `metrics` by (variant, dataset).
 
     `baseline` is the variant the others are held against; `aliases` are other names of its datasets. Samples that do not
-    fit are seen, and `fit` is the pack that has some of them.
+    fit are seen, and `fit` returns a store that has some of them.
     """
 
     def __init__(
         self,
         metrics: Mapping[tuple[str, str], Metrics],
-        limit: int = MOST_SAMPLES,
+        limit: int = MAX_SAMPLES,
         *,
         baseline: str | None = None,
         aliases: Mapping[str, str] = MappingProxyType({}),
@@ -70,9 +70,9 @@ class SampleStore:
         self.baseline = baseline
         self._aliases = aliases
         self._questions: QuestionIndex | None = None
-        self._choice: QuestionSelection | None = None
-        self._room: int | None = None
-        """For how many samples there is room, once there were too many."""
+        self._selection: QuestionSelection | None = None
+        self._capacity: int | None = None
+        """The number of samples that fit, once there were too many."""
         self._clear()
 
     def _clear(self) -> None:
@@ -92,68 +92,69 @@ class SampleStore:
         return len(self._entries)
 
     def add(self, sample: Mapping[str, Any]) -> None:
-        """Takes a journal line, if it is one of those that are chosen."""
+        """Add a journal line, if it is one of the selected ones."""
         entry = self._entry_of(sample)
-        if self._choice is None:
+        if self._selection is None:
             self.seen += 1
-        elif self._number_of(entry) not in self._choice:
+        elif self._question_hash(entry) not in self._selection:
             return
-        if self._room is None:
+        if self._capacity is None:
             self._put(entry, sample_body(sample), sample_messages(sample))
-            if len(self._entries) > self.limit or self._characters > PAGE_CHARACTERS:
+            if len(self._entries) > self.limit or self._characters > MAX_CHARACTERS:
                 self._drop_texts()
         elif self._questions is not None:
-            self._questions.add(self._number_of(entry), entry)
+            self._questions.add(self._question_hash(entry), entry)
 
     def _entry_of(self, sample: Mapping[str, Any]) -> SampleEntry:
         place = sample.get("variant", ""), sample.get("dataset", "")
         return sample_entry(sample, self._primary.get(place, {}))
 
     def _drop_texts(self) -> None:
-        """Lets go of all texts; which samples stay is decided once all are known."""
-        texts_fill_it = self._characters > PAGE_CHARACTERS
-        self._room = int(TEXT_SHARE * len(self._entries)) if texts_fill_it else self.limit
-        if self._choice is None:
-            self._questions = self._no_questions()
+        """Drop all texts. Which samples stay is decided once all of them were seen."""
+        texts_fill_it = self._characters > MAX_CHARACTERS
+        self._capacity = int(TEXT_SHARE * len(self._entries)) if texts_fill_it else self.limit
+        if self._selection is None:
+            self._questions = self._empty_index()
             for entry in self._entries:
-                self._questions.add(self._number_of(entry), entry)
+                self._questions.add(self._question_hash(entry), entry)
         self._clear()
 
-    def _no_questions(self) -> QuestionIndex:
-        from evalsuite.report.sample_selection import QuestionIndex  # for large runs alone
+    def _empty_index(self) -> QuestionIndex:
+        from evalsuite.report.sample_selection import QuestionIndex  # only large runs need it
 
         return QuestionIndex(several=len({variant for variant, _ in self._metrics}) > 1)
 
-    def _number_of(self, entry: SampleEntry) -> int:
-        """The same for what all variants were asked."""
+    def _question_hash(self, entry: SampleEntry) -> int:
+        """A hash of the question, the same for all variants."""
         names = (self._aliases.get(name, name) for name in (entry.dataset, entry.subset))
         return short_hash("\0".join((*names, entry.id)))
 
-    def fit(self, read: Read) -> SampleStore:
-        """This pack, or, where not all samples fitted, one with those chosen of all that `read` gives."""
-        pack = self
-        while pack._room is not None:
-            pack = pack._chosen_from(pack._questions or self._all_questions(read), pack._room)
-            self._questions = None  # as large as all that is chosen
-            for sample in read():
-                pack.add(sample)
-        return pack
+    def fit(self, read_samples: ReadSamples) -> SampleStore:
+        """Return this store or, if not all samples fit, one with a selection of what `read_samples` yields."""
+        store = self
+        while store._capacity is not None:
+            questions = store._questions or self._all_questions(read_samples)
+            store = store._with_selection(questions, store._capacity)
+            self._questions = None  # it is as large as the selection
+            for sample in read_samples():
+                store.add(sample)
+        return store
 
-    def _all_questions(self, read: Read) -> QuestionIndex:
-        """Once more, where the texts of those that were chosen first turned out too long."""
-        questions = self._no_questions()
-        for sample in read():
+    def _all_questions(self, read_samples: ReadSamples) -> QuestionIndex:
+        """Index the questions once more, since the texts of the first selection were too long."""
+        questions = self._empty_index()
+        for sample in read_samples():
             entry = self._entry_of(sample)
-            questions.add(self._number_of(entry), entry)
+            questions.add(self._question_hash(entry), entry)
         return questions
 
-    def _chosen_from(self, questions: QuestionIndex, room: int) -> SampleStore:
+    def _with_selection(self, questions: QuestionIndex, capacity: int) -> SampleStore:
         from evalsuite.report.sample_selection import QuestionSelection
 
-        chosen = SampleStore(self._metrics, room, baseline=self.baseline, aliases=self._aliases)
-        chosen.seen = self.seen
-        chosen._choice = QuestionSelection(questions, room)
-        return chosen
+        store = SampleStore(self._metrics, capacity, baseline=self.baseline, aliases=self._aliases)
+        store.seen = self.seen
+        store._selection = QuestionSelection(questions, capacity)
+        return store
 
     def _put(self, entry: SampleEntry, body: dict[str, Any], messages: list[Message]) -> None:
         body["messages"] = [self._number(message) for message in messages]
@@ -182,15 +183,15 @@ class SampleStore:
 
     @property
     def entries(self) -> Sequence[SampleEntry]:
-        """The samples that are here, in the journal's order."""
+        """The samples in the store, in the order of the journal."""
         return self._entries
 
     def primary(self, entry: SampleEntry) -> Mapping[str, Any]:
-        """The metric a sample is judged by."""
+        """The metric that judges a sample."""
         return self._primary.get((entry.variant, entry.dataset), {})
 
     def read(self, numbers: Iterable[int]) -> Iterator[tuple[SampleEntry, dict[str, Any], list[Message]]]:
-        """Some of `entries` by their number, each with its body and its messages."""
+        """Read some of `entries` by position, each with its body and messages."""
         self._close()
         for number in numbers:
             chunk = bisect_right(self._starts, number) - 1
@@ -199,7 +200,7 @@ class SampleStore:
             yield self._entries[number], body, [_message(*opened["messages"][at]) for at in body["messages"]]
 
     def data(self) -> str:
-        """The JSON text; empty without samples."""
+        """The JSON text for the page; empty without samples."""
         self._close()
         if not self._entries:
             return ""
@@ -210,8 +211,8 @@ class SampleStore:
             {
                 "baseline": self.baseline,
                 "aliases": dict(self._aliases),
-                "variants": len(self.words("variant")),
-                "sort": "worst" if self._choice else "",
+                "variants": len(self.distinct_values("variant")),
+                "sort": "worst" if self._selection else "",
                 "metrics": metrics,
                 "index": deflate(texts.dump_bytes(self._columns())),
                 "starts": self._starts,
@@ -222,8 +223,8 @@ class SampleStore:
     def _columns(self) -> dict[str, tuple[Any, ...]]:
         return dict(zip(SampleEntry._fields, zip(*self._entries, strict=True), strict=True))
 
-    def words(self, column: str) -> list[str]:
-        """What occurs in a column of words, in the order of the journal."""
+    def distinct_values(self, column: str) -> list[str]:
+        """The distinct values of a text column, in the order of the journal."""
         place = SampleEntry._fields.index(column)
         values: list[Any] = [entry[place] for entry in self._entries]
         found = dict.fromkeys(values)
@@ -232,25 +233,25 @@ class SampleStore:
         return [word for word in found if word]
 
     def sentence(self) -> str:
-        """How many of how many samples are here, and how they were chosen."""
+        """A sentence that says how many of all samples the store has, and how they were selected."""
         if len(self) == self.seen:
             return f"All {numbers.counted(self.seen, 'sample')} of the run." if self.seen > 1 else ""
         count = numbers.format_count
-        return f"Showing {count(len(self))} of {count(self.seen)} samples. {self.chosen()} The rest is in samples.jsonl."
+        return f"Showing {count(len(self))} of {count(self.seen)} samples. {self.selection()} The others are in samples.jsonl."
 
-    def chosen(self) -> str:
-        """Which samples are here, in a sentence; empty where all are."""
-        return self._choice.words() if self._choice else ""
+    def selection(self) -> str:
+        """A sentence that says which samples were selected; empty if the store has all of them."""
+        return self._selection.describe() if self._selection else ""
 
 
 def deflate(content: bytes) -> str:
-    """Raw deflate, in base64."""
+    """Compress with raw deflate and encode in base64."""
     packer = zlib.compressobj(LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
     return base64.b64encode(packer.compress(content) + packer.flush()).decode("ascii")
 
 
 def inflate(content: str) -> Any:
-    """The JSON value that `deflate` holds."""
+    """Decode what `deflate` returned, as a JSON value."""
     import orjson
 
     return orjson.loads(zlib.decompress(base64.b64decode(content), -zlib.MAX_WBITS))

@@ -1,7 +1,7 @@
-"""A line of the journal as the page's explorer reads it: a short entry to filter and sort by, and a body to read.
+"""A journal line as the sample explorer reads it: a short entry to filter and sort by, and a body to read.
 
-Texts are cut to a stated length, numbers stay numbers: the page knows each metric's unit. Everything in a body is data;
-the page puts it into text nodes only.
+Texts are cut to a limit. Numbers stay numbers, since the page knows the unit of each metric. Everything in a body is
+data: the page puts it into text nodes only.
 """
 
 from __future__ import annotations
@@ -16,25 +16,25 @@ from evalsuite.metrics.finite import finite
 
 Answer: TypeAlias = Literal["right", "partial", "wrong", "none"]
 Metrics: TypeAlias = Mapping[str, Mapping[str, Any]]
-"""Metric name -> the metric of a whole dataset, primary first, each with its `name`."""
+"""Metric name -> the metric of a whole dataset with its `name`, primary ones first."""
 
 Message: TypeAlias = tuple[str, texts.Text]
 
 TEXT_LIMIT = 20_000
-"""Characters kept of one text: some eight printed pages, more than anyone reads of one reply."""
+"""Characters kept of one text: about eight printed pages, more than anyone reads of one reply."""
 
 CALL_LIMIT = 5_000
-"""Of the arguments of a tool call, which are compared one by one."""
+"""Characters kept of the arguments of a tool call, which the page compares one by one."""
 
-MOST_MESSAGES = 60
-"""Of one conversation; the first and the last ones stay."""
+MAX_MESSAGES = 60
+"""Messages kept of one conversation: the first and the last ones."""
 
 FIRST_MESSAGES = 10
 _THUMBNAIL = re.compile(r"data:image/(?:png|jpeg|gif|webp|bmp);base64,[A-Za-z0-9+/=]+")
 
 
 class SampleEntry(NamedTuple):
-    """What is known of a sample before its texts are read. `score` is higher where the sample is better."""
+    """A sample without its texts. A higher `score` is better, whichever way the metric points."""
 
     variant: str
     dataset: str
@@ -51,19 +51,19 @@ class SampleEntry(NamedTuple):
 
     @property
     def is_unscored(self) -> bool:
-        """Whether it ended in anything but a score."""
+        """Whether its outcome is anything but `scored`."""
         return self.outcome != "scored"
 
 
 def sample_entry(sample: Mapping[str, Any], primary: Mapping[str, Any]) -> SampleEntry:
-    """The entry of a journal line; `primary` is the metric its dataset is judged by."""
+    """Make the entry of a journal line. `primary` is the metric that judges its dataset."""
     score = finite((sample.get("scores") or {}).get(primary.get("name")))
     lower = primary.get("higher_is_better") is False
     return SampleEntry(
         str(sample.get("variant", "")),
         str(sample.get("dataset", "")),
         str(sample.get("subset", "")),
-        f"{sample.get('id', '')}{_again(sample)}",
+        f"{sample.get('id', '')}{_repeat_suffix(sample)}",
         str(sample.get("outcome", "error")),
         classify_answer(sample, primary),
         -score if score is not None and lower else score,
@@ -75,15 +75,15 @@ def sample_entry(sample: Mapping[str, Any], primary: Mapping[str, Any]) -> Sampl
     )
 
 
-def _again(sample: Mapping[str, Any]) -> str:
-    """Which try of its row it is, where the row was asked several times: tries of two variants belong together."""
+def _repeat_suffix(sample: Mapping[str, Any]) -> str:
+    """Marks the repeats of a row in its id, so that the same repeats of two variants belong together."""
     return f" #{int(sample['repeat']) + 1}" if sample.get("repeat") else ""
 
 
 def classify_answer(sample: Mapping[str, Any], metric: Mapping[str, Any]) -> Answer:
-    """Right, partly right or wrong by the primary metric; none where it does not say.
+    """Right, partial or wrong by the primary metric; `none` if the metric cannot say.
 
-    A sample that is set apart is none of them, whatever score its policy gave it.
+    A sample with another outcome than `scored` is `none`, whatever score the policy for failed samples gave it.
     """
     score = finite((sample.get("scores") or {}).get(metric.get("name")))
     judges = metric.get("unit") in ("proportion", "score") and metric.get("higher_is_better", True)
@@ -95,13 +95,13 @@ def classify_answer(sample: Mapping[str, Any], metric: Mapping[str, Any]) -> Ans
 
 
 def reply_length(sample: Mapping[str, Any]) -> int:
-    """Completion tokens where the server counted them, else characters."""
+    """The length of the reply: tokens if the server counted them, else characters."""
     tokens = (sample.get("usage") or {}).get("completion_tokens")
     return int(tokens) if tokens is not None else len((sample.get("reply") or {}).get("text") or "")
 
 
 def sample_body(sample: Mapping[str, Any]) -> dict[str, Any]:
-    """What there is to read of a journal line, its messages apart; what is empty is left out."""
+    """Make the body of a journal line, without its messages. Empty fields are left out."""
     reply = sample.get("reply") or {}
     extracted = sample.get("extracted")
     found = {
@@ -109,7 +109,7 @@ def sample_body(sample: Mapping[str, Any]) -> dict[str, Any]:
         "reasoning": _kept(reply.get("reasoning")),
         "calls": _kept("\n".join(map(texts.call_text, reply.get("tool_calls") or ()))),
         "gold": _kept(sample.get("gold")),
-        "verdict": _kept(_further(sample.get("further") or ())),
+        "verdict": _kept(_follow_up_text(sample.get("further") or ())),
         "error": _kept(_failure(sample.get("error"))),
         "measured": "measured" in reply,
         "scores": sample.get("scores"),
@@ -120,18 +120,18 @@ def sample_body(sample: Mapping[str, Any]) -> dict[str, Any]:
         found["call"] = _call(sample, extracted)
     else:
         read = texts.value_text(extracted)
-        # Of a free answer that is the whole reply, which stands beside it.
+        # The extracted answer of a free text is the whole reply, which is shown anyway.
         found["read"] = "" if read == texts.value_text(reply.get("text")).strip() else _kept(read)
     return {name: value for name, value in found.items() if value}
 
 
 def sample_messages(sample: Mapping[str, Any]) -> list[Message]:
-    """What was asked, a turn at a time: (role, text). A flat prompt is one turn."""
+    """The messages of the prompt as (role, text). A flat prompt is one message."""
     messages: Sequence[Any] = sample.get("messages") or ()
     if not messages:
         prompt = sample.get("prompt")
         return [("prompt", texts.cut(texts.value_text(prompt), TEXT_LIMIT))] if prompt else []
-    dropped = len(messages) - MOST_MESSAGES
+    dropped = len(messages) - MAX_MESSAGES
     shown = messages if dropped <= 0 else (*messages[:FIRST_MESSAGES], *messages[dropped + FIRST_MESSAGES :])
     pairs: list[Message] = [
         (str(message.get("role", "")), texts.cut(texts.message_text(message), TEXT_LIMIT))
@@ -147,7 +147,7 @@ def sample_messages(sample: Mapping[str, Any]) -> list[Message]:
 
 
 def _pictures(sample: Mapping[str, Any]) -> list[str]:
-    """The thumbnails of its pictures; only such addresses get into the page."""
+    """The thumbnails of its pictures, which are the only addresses that get into a page."""
     found = [
         picture.get("thumbnail") for picture in sample.get("pictures") or () if isinstance(picture, Mapping)
     ]
@@ -161,8 +161,8 @@ def _kept(value: Any) -> str | list[str | int]:
 
 
 def _call(sample: Mapping[str, Any], extracted: Mapping[str, Any]) -> dict[str, Any]:
-    """An agent's step beside the gold one: each as plan, tool and arguments, and what is wrong with the reply's."""
-    from evalsuite.metrics.tool_steps import parse_step  # of no use to other kinds
+    """The step of an agent and the gold step, each as plan, tool and arguments, and what is wrong with the reply."""
+    from evalsuite.metrics.tool_steps import parse_step  # only agent steps need it
 
     gold = parse_step(texts.value_text(sample.get("gold")))
     steps = (
@@ -179,7 +179,7 @@ def _call(sample: Mapping[str, Any], extracted: Mapping[str, Any]) -> dict[str, 
 
 
 def _facts(sample: Mapping[str, Any], reply: Mapping[str, Any]) -> list[list[str]]:
-    """What is known of the request, as pairs of words."""
+    """Facts about the request, as pairs of name and text."""
     usage = sample.get("usage") or {}
     count = numbers.format_count
     pairs = (
@@ -193,8 +193,8 @@ def _facts(sample: Mapping[str, Any], reply: Mapping[str, Any]) -> list[list[str
     return [[name, show(value)] for name, value, show in pairs if value is not None]
 
 
-def _further(entries: Sequence[Any]) -> str:
-    """What a judge said, one reply after the other; nothing of further measurements, which are no text."""
+def _follow_up_text(entries: Sequence[Any]) -> str:
+    """The replies of a judge, joined. Further measurements have no text and are left out."""
     replies = [entry.get("reply") or {} for entry in entries if isinstance(entry, Mapping)]
     return "\n\n".join(found for reply in replies if (found := texts.value_text(reply.get("text"))))
 
@@ -207,7 +207,7 @@ def _failure(error: Any) -> str:
 
 
 def _probabilities(logprobs: Mapping[str, Any]) -> str:
-    """`C 64.2 % · B 21.0 % · A below 0.1 %`: how probable each option's letter was."""
+    """The probability of each option: `C 64.2 % · B 21.0 % · A below 0.1 %`."""
     floor = finite(logprobs.get("floor"))
     found = [(finite(value), label) for label, value in (logprobs.get("labels") or {}).items()]
     known = sorted(((value, label) for value, label in found if value is not None), key=lambda pair: -pair[0])
@@ -219,4 +219,4 @@ def _probabilities(logprobs: Mapping[str, Any]) -> str:
 
 def _share(logprob: float | None) -> str:
     probability = None if logprob is None else math.exp(min(0.0, logprob))
-    return numbers.format_value({"unit": "proportion"}, probability)
+    return numbers.format_value("proportion", probability)

@@ -1,7 +1,4 @@
-"""Single samples as text in the page itself: what can be read of them where no script runs.
-
-They are few, and cut: the explorer has all of them.
-"""
+"""A few samples as text in the page, for readers without JavaScript. Their texts are cut; the explorer has all of them."""
 
 from __future__ import annotations
 
@@ -14,18 +11,18 @@ from evalsuite.formatting.numbers import format_value
 from evalsuite.report.samples import Message, SampleEntry
 from evalsuite.report.summary_parts import WHOLE
 
-PAGE_BYTES = 100_000
-"""Of a page, for all such rows: a third of what it may take besides its compressed samples."""
+MAX_BYTES = 100_000
+"""Bytes of a page for all such rows: a third of its size without compressed samples."""
 TEXT_LIMIT = 1_000
 SHORT_LIMIT = 400
-"""Of a gold answer, and of what was read."""
+"""Characters of a gold answer, and of an extracted one."""
 LEAD_CHARACTERS = 140
-MOST_SIDES = 2
+MAX_SIDES = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
-    """What one variant said to a row, as `samples` describes it; `metric` (name, unit) is what it is judged by."""
+class VariantReply:
+    """The reply of one variant to a row; see `samples`. `metric` (name, unit) judges it."""
 
     entry: SampleEntry
     body: Mapping[str, Any]
@@ -36,7 +33,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class ReplyView:
-    """The same in words."""
+    """A reply as text."""
 
     label: str
     outcome: str
@@ -49,7 +46,7 @@ class ReplyView:
 
 @dataclass(frozen=True, slots=True)
 class RowView:
-    """One row: what was asked, the right answer, and the replies."""
+    """One row as text: the question, the gold answer and the replies."""
 
     place: str
     lead: str
@@ -58,7 +55,7 @@ class RowView:
     sides: tuple[ReplyView, ...]
 
     def size(self) -> int:
-        """Bytes its texts take in the page."""
+        """The bytes that its texts take in the page."""
         from markupsafe import escape
 
         found = [self.lead, self.asked, self.gold]
@@ -67,14 +64,14 @@ class RowView:
         return sum(len(escape(texts.visible(_flat(text))).encode()) for text in found)
 
 
-class Room:
-    """How many bytes are left for such rows in a page."""
+class ByteBudget:
+    """The bytes that are left for such rows in a page."""
 
-    def __init__(self, size: int = PAGE_BYTES) -> None:
+    def __init__(self, size: int = MAX_BYTES) -> None:
         self._left = size
 
     def fill(self, rows: Iterable[RowView]) -> Iterator[RowView]:
-        """The rows for as long as there is room for them."""
+        """Yield rows until the budget is used up."""
         for row in rows:
             self._left -= row.size()
             if self._left < 0:
@@ -82,9 +79,9 @@ class Room:
             yield row
 
 
-def view_row(cells: Sequence[Cell]) -> RowView:
-    """A row with the replies of its first variants."""
-    last = cells[-1]
+def view_row(replies: Sequence[VariantReply]) -> RowView:
+    """Format a row with the replies of its first variants."""
+    last = replies[-1]
     asked = question_of(last.messages)
     entry = last.entry
     subset = f"{entry.subset} · " if entry.subset not in (entry.dataset, WHOLE) else ""
@@ -93,12 +90,12 @@ def view_row(cells: Sequence[Cell]) -> RowView:
         lead=" ".join(_flat(asked).rstrip().rpartition("\n\n")[2].split())[:LEAD_CHARACTERS],
         asked=texts.cut(asked, TEXT_LIMIT),
         gold=texts.cut(_text(last.body.get("gold")), SHORT_LIMIT),
-        sides=tuple(map(_side, cells[:MOST_SIDES])),
+        sides=tuple(map(_side, replies[:MAX_SIDES])),
     )
 
 
 def question_of(messages: Sequence[Message]) -> texts.Text:
-    """What the user said last; of a flat prompt its last paragraph, since examples stand before it."""
+    """The last message of the user; of a flat prompt the last paragraph, since examples come before it."""
     said = [text for role, text in messages if role == "user" and not _flat(text).startswith("Observation:")]
     if said:
         return said[-1]
@@ -106,18 +103,18 @@ def question_of(messages: Sequence[Message]) -> texts.Text:
     return _flat(text).rstrip().rpartition("\n\n")[2] if role == "prompt" else text
 
 
-def _side(cell: Cell) -> ReplyView:
-    entry, body = cell.entry, cell.body
+def _side(reply: VariantReply) -> ReplyView:
+    entry, body = reply.entry, reply.body
     said = [_text(body.get(name)) for name in ("reply", "calls", "error")]
     text = next((one for one in said if one), "")
     if body.get("reply") and body.get("calls"):
         text = f"{_flat(said[0])}\n{_flat(said[1])}"
-    value = (body.get("scores") or {}).get(cell.metric.get("name"))
+    value = (body.get("scores") or {}).get(reply.metric.get("name"))
     return ReplyView(
-        label=cell.label,
+        label=reply.label,
         outcome="" if entry.outcome == "scored" else entry.outcome,
         answer=entry.answer,
-        score=format_value(cell.metric, value),
+        score=format_value(reply.metric.get("unit"), value),
         labels=entry.labels,
         extracted=texts.cut(_text(body.get("read")), SHORT_LIMIT),
         text=texts.cut(text, TEXT_LIMIT),
@@ -125,7 +122,7 @@ def _side(cell: Cell) -> ReplyView:
 
 
 def _text(kept: Any) -> texts.Text:
-    """A text as a body has it."""
+    """A text of a sample body, which is a string or a list for a cut text."""
     return texts.Cut(*kept) if isinstance(kept, list) else kept or ""
 
 

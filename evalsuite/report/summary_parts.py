@@ -1,4 +1,4 @@
-"""summary.json a piece at a time: what every view of a page walks over."""
+"""summary.json as a flat sequence of subsets, which every section of a page walks over."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from msgspec import Struct
 from evalsuite.report.samples import Metrics
 
 WHOLE = "all"
-"""The subset that stands for a whole dataset."""
+"""The name of the subset that is the whole dataset."""
 
 
-OUTCOMES_APART = ("unparsed", "truncated", "error", "skipped")
+OTHER_OUTCOMES = ("unparsed", "truncated", "error", "skipped")
 
 
-class SubsetSummary(Struct, frozen=True):
-    """One subset of one dataset of one variant, as summary.json holds it."""
+class SubsetResults(Struct, frozen=True):
+    """The results of one variant on one subset of a dataset, as summary.json holds them."""
 
     variant: str
     dataset: str
@@ -27,16 +27,16 @@ class SubsetSummary(Struct, frozen=True):
 
     @property
     def category(self) -> str:
-        """The category its samples are of; empty where it is a subject's part or the whole."""
+        """The name of the category; empty for a subset and for the whole dataset."""
         return str(self.content.get("category") or "")
 
     def metrics(self) -> list[tuple[str, Mapping[str, Any]]]:
-        """Its metrics, primary ones first, otherwise in their own order."""
+        """The metrics, primary ones first, otherwise in the order of the summary."""
         metrics = self.content.get("metrics") or {}
         return sorted(metrics.items(), key=lambda item: not item[1].get("primary"))
 
     def link(self, **filters: str) -> str:
-        """The address that shows its samples in the explorer."""
+        """The link that shows its samples in the explorer."""
         wanted = {"variant": self.variant, "dataset": self.dataset, **filters}
         if self.category:
             wanted["category"] = self.category
@@ -45,25 +45,25 @@ class SubsetSummary(Struct, frozen=True):
         return f"#samples?{urlencode(wanted, errors='replace')}"
 
 
-def parts(summary: Mapping[str, Any]) -> Iterator[SubsetSummary]:
-    """Every subset of every dataset of every variant, in the summary's order."""
+def all_subsets(summary: Mapping[str, Any]) -> Iterator[SubsetResults]:
+    """Yield every subset of every dataset of every variant, in the order of the summary."""
     for variant, of_variant in (summary.get("variants") or {}).items():
         for dataset, of_dataset in (of_variant.get("datasets") or {}).items():
             for subset, content in (of_dataset.get("subsets") or {}).items():
                 owed = {"owed": of_dataset.get("owed")} if subset == WHOLE else {}
-                yield SubsetSummary(variant, dataset, subset, {**content, **owed})
+                yield SubsetResults(variant, dataset, subset, {**content, **owed})
 
 
 def metrics_by_dataset(summary: Mapping[str, Any]) -> dict[tuple[str, str], Metrics]:
-    """The metrics of whole datasets with their names, primary first: what a single sample is judged by."""
+    """The metrics of whole datasets by (variant, dataset), primary ones first. The first one judges single samples."""
     return {
         (part.variant, part.dataset): {name: {**metric, "name": name} for name, metric in part.metrics()}
-        for part in parts(summary)
+        for part in all_subsets(summary)
         if part.subset == WHOLE
     }
 
 
 def outcomes_shown(summary: Mapping[str, Any]) -> tuple[str, ...]:
-    """The columns of counts: `skipped` only where a metric did not apply to some sample."""
-    skipped = any(metric.get("n_skipped") for part in parts(summary) for _, metric in part.metrics())
-    return OUTCOMES_APART if skipped else OUTCOMES_APART[:3]
+    """The outcomes that tables count. `skipped` is one of them only if a metric did not apply to some sample."""
+    skipped = any(metric.get("n_skipped") for part in all_subsets(summary) for _, metric in part.metrics())
+    return OTHER_OUTCOMES if skipped else OTHER_OUTCOMES[:3]

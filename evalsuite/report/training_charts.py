@@ -1,56 +1,69 @@
-"""A training's metrics over its steps, drawn from a comparison's document."""
+"""The metrics of a training over its steps, as line charts."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import math
+from collections.abc import Iterator
 
 from msgspec import Struct
 
+from evalsuite.comparison.document import TrainingCurve, TrainingLine
 from evalsuite.formatting.numbers import (
     POINT_UNITS,
     axis_unit,
+    display_value,
     format_compact,
     format_interval,
     format_value,
-    scaled,
 )
 from evalsuite.report.line_charts import Line, Point, line_chart
+from evalsuite.report.section import Section
+from evalsuite.report.source import ComparisonSource
 
-ANY = (float("-inf"), float("inf"))
+POINT_BOUNDS = (0.0, 100.0)
+NO_BOUNDS = (-math.inf, math.inf)
 
 
 class TrainingChart(Struct, frozen=True):
-    """One metric of one dataset; `names` are its lines in the order of their colours."""
+    """One metric of one dataset. `names` are its lines in the order of their colours."""
 
     title: str
     names: tuple[str, ...]
     chart: str
 
 
-def training_charts(document: Mapping[str, Any]) -> list[TrainingChart]:
-    """None where what is compared is no training."""
-    return [_chart(curve) for curve in document.get("training") or ()]
+def section(source: ComparisonSource) -> Section | None:
+    """Make the section. None unless the runs are of several training steps."""
+    charts = [training_chart(curve) for curve in source.comparison.training]
+    return (
+        Section("training", "Over training", "training_charts.html.j2", {"charts": charts})
+        if charts
+        else None
+    )
 
 
-def _chart(curve: Mapping[str, Any]) -> TrainingChart:
-    title = f"{curve['dataset']} · {curve['metric']}"
-    lines = [Line(line["name"], tuple(_points(curve, line))) for line in curve["lines"]]
+def training_chart(curve: TrainingCurve) -> TrainingChart:
+    """Draw one curve."""
+    title = f"{curve.dataset} · {curve.metric}"
+    lines = [Line(line.name, tuple(_points(curve, line))) for line in curve.lines]
     steps = sorted({point.place for line in lines for point in line.points})
-    ticks = [(step, format_compact(step)) for step in steps]
-    bounds = (0.0, 100.0) if curve["unit"] in POINT_UNITS else ANY
-    words = f"{title} at {len(steps)} steps"
+    chart = line_chart(
+        lines,
+        title=f"{title} at {len(steps)} steps",
+        ticks=[(step, format_compact(step)) for step in steps],
+        across="step",
+        bounds=POINT_BOUNDS if curve.unit in POINT_UNITS else NO_BOUNDS,
+    )
     names = tuple(line.name for line in lines if line.name)
-    chart = line_chart(lines, title=words, ticks=ticks, across="step", bounds=bounds)
-    return TrainingChart(title + axis_unit(curve), names, chart)
+    return TrainingChart(title + axis_unit(curve.unit), names, chart)
 
 
-def _points(curve: Mapping[str, Any], line: Mapping[str, Any]) -> list[Point]:
-    points = []
-    for at in line["points"]:
-        value, low, high = (scaled(curve, at[name]) for name in ("value", "ci_low", "ci_high"))
+def _points(curve: TrainingCurve, line: TrainingLine) -> Iterator[Point]:
+    for point in line.points:
+        value, low, high = (
+            display_value(curve.unit, end) for end in (point.value, point.ci_low, point.ci_high)
+        )
         if value is not None:
-            interval = format_interval(curve, at["ci_low"], at["ci_high"])
-            words = f"step {at['step']}: {format_value(curve, at['value'])}, 95 % interval {interval}"
-            points.append(Point(float(at["step"]), value, low, high, words))
-    return points
+            interval = format_interval(curve.unit, point.ci_low, point.ci_high)
+            words = f"step {point.step}: {format_value(curve.unit, point.value)}, 95 % interval {interval}"
+            yield Point(float(point.step), value, low, high, words)

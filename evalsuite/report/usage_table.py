@@ -1,12 +1,12 @@
-"""What a run took, beside what it scored: one table for the terminal and the page, and the speed over time as a chart.
+"""What a run cost: requests, tokens, latency and price, as one table for the terminal and the page.
 
-Columns that have nothing to say in a run (no cache, no price, no stream) are left out.
+Columns without any value (no cache, no price, no stream) are left out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
@@ -15,32 +15,38 @@ from evalsuite.formatting.numbers import (
     format_count,
     format_duration,
     format_plain,
+    format_rate,
 )
 from evalsuite.metrics.finite import finite
+from evalsuite.report.charts import Figure, bar_series, percentile
+from evalsuite.report.section import Section
 
-SampleEntry = Mapping[str, Any]
+if TYPE_CHECKING:
+    from evalsuite.report.source import RunSource
+
+UsageEntry = Mapping[str, Any]
 
 
 class UsageTable(Struct, frozen=True):
-    """Heads and rows; the first two columns are names, the others numbers."""
+    """Heads and rows. The first two columns are names, the others are numbers."""
 
     heads: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
 
 
-def _unless_zero(name: str) -> Callable[[SampleEntry], str]:
+def _unless_zero(name: str) -> Callable[[UsageEntry], str]:
     return lambda entry: format_count(entry.get(name) or None)
 
 
-def _median(name: str) -> Callable[[SampleEntry], str]:
+def _median(name: str) -> Callable[[UsageEntry], str]:
     return lambda entry: format_duration((entry.get(name) or {}).get("median"))
 
 
-def _wasted(entry: SampleEntry) -> str:
+def _wasted(entry: UsageEntry) -> str:
     return format_count(wasted_tokens(entry) or None)
 
 
-COLUMNS: tuple[tuple[str, Callable[[SampleEntry], str]], ...] = (
+COLUMNS: tuple[tuple[str, Callable[[UsageEntry], str]], ...] = (
     ("requests", _unless_zero("requests")),
     ("retries", _unless_zero("retries")),
     ("from cache", _unless_zero("from_cache")),
@@ -54,13 +60,26 @@ COLUMNS: tuple[tuple[str, Callable[[SampleEntry], str]], ...] = (
 )
 
 
-def wasted_tokens(entry: SampleEntry) -> int:
-    """Of prompts and replies together."""
+def section(source: RunSource) -> Section | None:
+    """Make the section. None for a run without requests."""
+    table = usage_table(source.summary)
+    if table is None:
+        return None
+    values = {
+        "table": table,
+        "notes": usage_notes(source.summary),
+        "figure": throughput_figure(source.summary),
+    }
+    return Section("usage", "Cost", "usage_table.html.j2", values)
+
+
+def wasted_tokens(entry: UsageEntry) -> int:
+    """Wasted tokens of prompts and replies together."""
     return int(entry.get("wasted_prompt_tokens") or 0) + int(entry.get("wasted_completion_tokens") or 0)
 
 
 def usage_table(summary: Mapping[str, Any]) -> UsageTable | None:
-    """One row a dataset of a variant, and the whole run where there are several; None where nothing was asked."""
+    """Make a row for each variant and dataset, and one for the whole run if there are several. None without requests."""
     entries = list(summary.get("accounts") or ())
     if not entries:
         return None
@@ -75,7 +94,7 @@ def usage_table(summary: Mapping[str, Any]) -> UsageTable | None:
 
 
 def usage_notes(summary: Mapping[str, Any]) -> list[str]:
-    """What has to be known to read the table."""
+    """Notes that a reader of the table needs."""
     totals = summary.get("totals") or {}
     notes = []
     cached = [
@@ -85,21 +104,21 @@ def usage_notes(summary: Mapping[str, Any]) -> list[str]:
     if cached[0]:
         notes.append(
             f"{format_count(cached[0])} {'reply' if cached[0] == 1 else 'replies'} from the cache: "
-            f"{format_count(cached[1])} prompt and {format_count(cached[2])} reply tokens that were not paid again."
+            f"{format_count(cached[1])} prompt and {format_count(cached[2])} reply tokens that were not paid for again."
         )
     if finite(totals.get("cost")) is not None:
-        judge = " The judge's tokens are not in it." if totals.get("judge_prompt_tokens") else ""
-        notes.append(f"Cost by --price, wasted tokens included.{judge}")
-    if untold := int(totals.get("without_usage") or 0):
+        judge = " The tokens of the judge are not included." if totals.get("judge_prompt_tokens") else ""
+        notes.append(f"Cost is computed from --price and includes wasted tokens.{judge}")
+    if unreported := int(totals.get("without_usage") or 0):
         notes.append(
-            f"The server did not tell the tokens of {format_count(untold)} of {format_count(totals.get('replies'))} replies; "
-            "they are in no sum."
+            f"The server did not report tokens for {format_count(unreported)} of {format_count(totals.get('replies'))} replies. "
+            "They are not in the sums."
         )
     return notes
 
 
 def throughput_series(summary: Mapping[str, Any]) -> tuple[float, Sequence[float], str] | None:
-    """Seconds a point stands for, the values and their unit: reply tokens where they are known, else samples."""
+    """The seconds of each point, the values, and their unit: reply tokens if they are known, else samples."""
     found = (summary.get("totals") or {}).get("throughput") or {}
     width = finite(found.get("seconds_a_point"))
     if not width:
@@ -109,3 +128,18 @@ def throughput_series(summary: Mapping[str, Any]) -> tuple[float, Sequence[float
         if any(values):
             return width, values, unit
     return None
+
+
+def throughput_figure(summary: Mapping[str, Any]) -> Figure | None:
+    """Draw the throughput over the time of the run. None for a short run."""
+    found = throughput_series(summary)
+    if found is None:
+        return None
+    width, values, unit = found
+    title = f"{'Reply tokens' if unit == 'tokens' else 'Samples'} a second, over seconds of requesting"
+    chart = bar_series(values, width, title=title, show=lambda value: format_rate(value, unit))
+    if not chart:
+        return None
+    ordered = sorted(values)
+    caption = f"median {format_rate(percentile(ordered, 0.5), unit)} · most {format_rate(ordered[-1], unit)}"
+    return Figure(title, chart, f"{caption} · latest start of the run")

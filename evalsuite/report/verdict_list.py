@@ -1,66 +1,67 @@
-"""The verdicts of a comparison as the first screen has them: what changed first, the evidence beside, the rest folded."""
+"""The verdicts at the top of a page: what changed first, the evidence beside it, the rest folded."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Sequence
 
 from msgspec import Struct
 
-from evalsuite.comparison.wording import NO_DIFFERENCE, verdict_parts
+from evalsuite.comparison.document import ComparisonDocument, ResultEntry
+from evalsuite.comparison.wording import verdict_parts
 from evalsuite.formatting.numbers import NO_BREAK, counted, format_count
+from evalsuite.metrics.verdicts import NO_DIFFERENCE
 
-MOST_SHOWN = 5
-"""More verdicts than that are not read one by one: those without a difference are folded."""
-FEWEST_TALLIED = 3
-KINDS = {"better": "better", "worse": "worse"}
-"""Classes of the verdicts that say something changed."""
-_TOGETHER = (" = ", " < ", " > ", " %", "≥ ", " points", " point", " won", " lost", " rows")
-"""Not to be torn apart at the end of a line."""
+MAX_VERDICTS = 5
+"""If there are more, those without a difference are folded: nobody reads so many one by one."""
+MIN_COUNTED = 3
+"""Fewer verdicts need no line that counts them."""
+COUNT_WORDS = {"better": "better", "worse": "worse", "neither": NO_DIFFERENCE, "too-few": "too few rows"}
+"""CSS class of a verdict -> the words of the line that counts verdicts."""
+_KEPT_TOGETHER = (" = ", " < ", " > ", " %", "≥ ", " points", " point", " won", " lost", " rows")
+"""Where a line must not break."""
 
 
 class VerdictItem(Struct, frozen=True):
-    """One verdict: what is said, what says so, and the class that colours it."""
+    """One verdict: the statement, the evidence, and the CSS class that colours it."""
 
-    said: str
-    because: str
+    statement: str
+    evidence: str
     kind: str
 
 
 class VerdictList(Struct, frozen=True):
-    """`tally`: how many went which way, as (class, words); nothing where they are seen at a glance."""
+    """All verdicts of a comparison."""
 
-    tally: tuple[tuple[str, str], ...]
+    counts: tuple[tuple[str, str], ...]
+    """How many went each way, as CSS class and words. Empty if a reader sees that at a glance."""
     shown: tuple[VerdictItem, ...]
     folded: tuple[VerdictItem, ...]
     folded_title: str
 
 
-def verdict_list(document: Mapping[str, Any]) -> VerdictList:
-    """Differences first; the others too, unless they are many."""
-    judged = [result for result in document["results"] if result["verdict"]]
-    judged.sort(key=lambda result: str(result["verdict"]) == NO_DIFFERENCE)
-    shown = [_shown(result, document["baseline"]) for result in judged]
-    changed = sum(one.kind in KINDS for one in shown)
-    kept = len(shown) if len(shown) <= MOST_SHOWN else changed
-    title = f"{counted(len(shown) - kept, 'verdict')} of no detectable difference"
-    return VerdictList(_tally(shown), tuple(shown[:kept]), tuple(shown[kept:]), title)
+def verdict_list(document: ComparisonDocument) -> VerdictList:
+    """List the verdicts: differences first, then the others."""
+    judged = sorted(document.judged, key=lambda result: result.verdict == NO_DIFFERENCE)
+    items = [_item(result, document.baseline) for result in judged]
+    changed = sum(result.verdict != NO_DIFFERENCE for result in judged)
+    kept = len(items) if len(items) <= MAX_VERDICTS else changed
+    title = f"{counted(len(items) - kept, 'verdict')} of no detectable difference"
+    return VerdictList(_counts(items), tuple(items[:kept]), tuple(items[kept:]), title)
 
 
-def _shown(result: Mapping[str, Any], baseline: str) -> VerdictItem:
-    said, because = verdict_parts(result, baseline)
-    for words in _TOGETHER:
-        because = because.replace(words, words.replace(" ", NO_BREAK))
-    kind = KINDS.get(str(result["verdict"]), "neither")
-    return VerdictItem(said, because, "untold" if result["p"] is None else kind)
+def _item(result: ResultEntry, baseline: str) -> VerdictItem:
+    statement, evidence = verdict_parts(result, baseline)
+    for words in _KEPT_TOGETHER:
+        evidence = evidence.replace(words, words.replace(" ", NO_BREAK))
+    kind = "too-few" if result.p is None else "neither" if result.verdict == NO_DIFFERENCE else result.verdict
+    return VerdictItem(statement, evidence, kind or "neither")
 
 
-def _tally(shown: list[VerdictItem]) -> tuple[tuple[str, str], ...]:
-    if len(shown) < FEWEST_TALLIED:
+def _counts(items: Sequence[VerdictItem]) -> tuple[tuple[str, str], ...]:
+    if len(items) < MIN_COUNTED:
         return ()
-    counts = Counter(one.kind for one in shown)
-    words = {"better": "better", "worse": "worse", "neither": NO_DIFFERENCE, "untold": "too few rows"}
+    counts = Counter(item.kind for item in items)
     return tuple(
-        (kind, f"{format_count(counts[kind])} {said}") for kind, said in words.items() if counts[kind]
+        (kind, f"{format_count(counts[kind])} {words}") for kind, words in COUNT_WORDS.items() if counts[kind]
     )

@@ -1,4 +1,4 @@
-"""The rows of a run to read first, as text: those its variants differ in most, and then those that went worst."""
+"""The rows of a run to read first, as text: those with the largest difference between variants, then the worst ones."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from msgspec import Struct
 from evalsuite.formatting.numbers import counted
 from evalsuite.report.sample_store import SampleStore
 from evalsuite.report.samples import SampleEntry
-from evalsuite.report.static_samples import Cell, Room, RowView, view_row
+from evalsuite.report.static_samples import ByteBudget, RowView, VariantReply, view_row
 
 RankedRow: TypeAlias = tuple[float, int, float, tuple[int, ...]]
-"""Less the further its samples are apart, then by the outcome and the score of the worst; and its samples' places."""
-ROWS_OF_A_PAGE = 20
+"""The sort key of a row (negative difference, rank and score of the worst sample) and the positions of its samples."""
+MAX_PAGE_ROWS = 20
 WORST_RANKS: Mapping[str, int] = MappingProxyType({"scored": 0, "unparsed": 1, "truncated": 1})
-"""What can be learned from first: a wrong reply, one that could not be read, and last none at all."""
+"""Rank by outcome: a wrong reply teaches more than an unreadable one, and an error least."""
 
 
 class WorstRows(Struct, frozen=True):
-    """The rows of one dataset, and in words which they are."""
+    """The rows of one dataset. `which` says how they were selected."""
 
     dataset: str
     which: str
@@ -31,20 +31,20 @@ class WorstRows(Struct, frozen=True):
 
 
 def worst_rows(
-    pack: SampleStore, baseline: str | None = None, aliases: Mapping[str, str] = MappingProxyType({})
+    store: SampleStore, baseline: str | None = None, aliases: Mapping[str, str] = MappingProxyType({})
 ) -> list[WorstRows]:
-    """Of each dataset an even share of the page's rows; `aliases` are the baseline's names of datasets."""
+    """Select rows, as many of each dataset. `aliases` are the names that the baseline has for datasets."""
     datasets: dict[str, dict[tuple[str, str], list[int]]] = {}
-    for number, entry in enumerate(pack.entries):
+    for number, entry in enumerate(store.entries):
         dataset, subset = (aliases.get(name, name) for name in (entry.dataset, entry.subset))
         datasets.setdefault(dataset, {}).setdefault((subset, entry.id), []).append(number)
-    most = max(1, ROWS_OF_A_PAGE // max(1, len(datasets)))
-    room = Room()
+    most = max(1, MAX_PAGE_ROWS // max(1, len(datasets)))
+    budget = ByteBudget()
     found = []
     for dataset, rows in datasets.items():
-        ranked = (_rank_row(pack.entries, numbers, baseline) for numbers in rows.values())
+        ranked = (_rank_row(store.entries, numbers, baseline) for numbers in rows.values())
         wanted = nsmallest(most, (row for row in ranked if row is not None))
-        shown = tuple(room.fill(_shown(pack, wanted)))
+        shown = tuple(budget.fill(_shown(store, wanted)))
         changed = sum(change < 0 for change, *_ in wanted[: len(shown)])
         which = (
             f"{counted(changed, 'row')} that changed most"
@@ -59,7 +59,7 @@ def worst_rows(
 def _rank_row(
     entries: Sequence[SampleEntry], numbers: Sequence[int], baseline: str | None
 ) -> RankedRow | None:
-    """A row as what it is sorted by and the places of its samples to show; None where all is right."""
+    """The sort key of a row and the positions of the samples to show. None if everything is right."""
     if len(numbers) == 1:
         entry = entries[numbers[0]]
         return None if entry.answer == "right" else (0.0, *_failure_rank(entry), (numbers[0],))
@@ -83,12 +83,12 @@ def _failure_rank(entry: SampleEntry) -> tuple[int, float]:
     return WORST_RANKS.get(entry.outcome, 2), math.inf if entry.score is None else entry.score
 
 
-def _shown(pack: SampleStore, rows: Sequence[RankedRow]) -> Iterator[RowView]:
-    """Each row's text; samples are opened a row at a time, since the first ones may fill the page."""
+def _shown(store: SampleStore, rows: Sequence[RankedRow]) -> Iterator[RowView]:
+    """Format rows one by one, since the first ones may fill the page."""
     for *_, numbers in rows:
         yield view_row(
             [
-                Cell(entry, body, messages, pack.primary(entry), entry.variant)
-                for entry, body, messages in pack.read(numbers)
+                VariantReply(entry, body, messages, store.primary(entry), entry.variant)
+                for entry, body, messages in store.read(numbers)
             ]
         )

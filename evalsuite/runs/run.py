@@ -74,7 +74,7 @@ class Run:
         return to_frame(sample_rows(self.samples()))
 
     def _repr_html_(self) -> str:
-        from evalsuite.formatting.notebook import run_html  # what a notebook shows is a report
+        from evalsuite.runs.notebook import run_html
 
         return run_html(self.summary)
 

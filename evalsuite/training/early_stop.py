@@ -9,10 +9,12 @@ from typing import Any
 
 from transformers.trainer_callback import TrainerCallback
 
+from evalsuite.comparison.document import ResultEntry
 from evalsuite.data.subsets import WHOLE_DATASET
 from evalsuite.errors import ConfigError, EvalsuiteError
 from evalsuite.evaluation.compare import compare
 from evalsuite.formatting.numbers import format_delta, format_delta_interval
+from evalsuite.metrics.verdicts import gain
 from evalsuite.training.callback import FOLDER
 from evalsuite.training.distributed import Ranks, find_ranks
 from evalsuite.training.results import PREFIX, logged_name
@@ -86,9 +88,9 @@ class EarlyStop(TrainerCallback):
         except EvalsuiteError as error:
             logger.warning("step %d: cannot be compared with step %d: %s", step, best, error)
             return False
-        if found is None:
+        if found is None or found.delta is None:
             return False
-        if found["verdict"] == "worse" and abs(found["delta"]) > self._min_delta:
+        if found.verdict == "worse" and abs(found.delta) > self._min_delta:
             self._worse += 1
             if self._worse >= self._patience:
                 logger.info(
@@ -97,21 +99,20 @@ class EarlyStop(TrainerCallback):
                 return True
             return False
         self._worse = 0
-        if found["delta"] * (1 if found["higher_is_better"] else -1) > 0:
+        if gain(found.delta, higher_is_better=found.higher_is_better) > 0:
             self._best = value, step
         return False
 
 
-def _difference(before: Path, after: Path, metric: str) -> Mapping[str, Any] | None:
+def _difference(before: Path, after: Path, metric: str) -> ResultEntry | None:
     """The comparison's result of one metric; None where the runs have it not in common. Raises `EvalsuiteError`."""
-    for result in compare(before, after).document["results"]:
-        named = logged_name(str(result["dataset"]), str(result["metric"]))
-        if named == metric and result["subset"] == WHOLE_DATASET and result["delta"] is not None:
-            found: Mapping[str, Any] = result
-            return found
+    for result in compare(before, after).document.results:
+        named = logged_name(result.dataset, result.metric)
+        if named == metric and result.subset == WHOLE_DATASET and result.delta is not None:
+            return result
     return None
 
 
-def _words(result: Mapping[str, Any]) -> str:
-    interval = format_delta_interval(result, result["ci_low"], result["ci_high"])
-    return f"{result['metric']} is {format_delta(result, result['delta'])} (95 % interval {interval})"
+def _words(result: ResultEntry) -> str:
+    interval = format_delta_interval(result.unit, result.ci_low, result.ci_high)
+    return f"{result.metric} is {format_delta(result.unit, result.delta)} (95 % interval {interval})"

@@ -59,8 +59,8 @@ def result_lines(run: Run, step: int, before: tuple[int, Run] | None) -> Iterato
     """One line for every headline metric; with the check `before` (step, run) also what changed since."""
     changes = _changes(before, run) if before else {}
     for dataset, metric, numbers in _headlines(run):
-        value = format_value(numbers, numbers["value"])
-        interval = format_interval(numbers, numbers["ci_low"], numbers["ci_high"])
+        value = format_value(numbers["unit"], numbers["value"])
+        interval = format_interval(numbers["unit"], numbers["ci_low"], numbers["ci_high"])
         line = f"step {step}: {dataset} {metric} {value} (95 % interval {interval}, n = {numbers['n']})"
         change = changes.get((dataset, metric))
         yield f"{line}; {change}" if change else line
@@ -73,12 +73,12 @@ def _changes(before: tuple[int, Run], run: Run) -> dict[tuple[str, str], str]:
     except InputError:
         return {}
     found = {}
-    for result in document["results"]:
-        if result["verdict"] and result["subset"] == WHOLE_DATASET and result["delta"] is not None:
-            delta = format_delta(result, result["delta"])
-            interval = format_delta_interval(result, result["ci_low"], result["ci_high"])
-            words = f"{delta} against step {step} (95 % interval {interval}): {result['verdict']}"
-            found[result["dataset"], result["metric"]] = words
+    for result in document.results:
+        if result.verdict and result.subset == WHOLE_DATASET and result.delta is not None:
+            delta = format_delta(result.unit, result.delta)
+            interval = format_delta_interval(result.unit, result.ci_low, result.ci_high)
+            words = f"{delta} against step {step} (95 % interval {interval}): {result.verdict}"
+            found[result.dataset, result.metric] = words
     return found
 
 

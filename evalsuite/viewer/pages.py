@@ -125,8 +125,8 @@ def _shown(headline: Headline) -> tuple[str, str, str, str]:
     metric = headline.metric
     if metric is None:
         return "", MISSING, "", ""
-    interval = format_interval(metric, metric["ci_low"], metric["ci_high"])
-    return headline.name, format_value(metric, metric["value"]), interval, format_count(metric["n"])
+    interval = format_interval(metric["unit"], metric["ci_low"], metric["ci_high"])
+    return headline.name, format_value(metric["unit"], metric["value"]), interval, format_count(metric["n"])
 
 
 def _quoted(text: str) -> str:

@@ -38,7 +38,9 @@ def test_every_file_is_written_and_named(runs, tmp_path: Path):
     for path in files.values():
         assert f"wrote {path}" in done.stdout
         assert path.stat().st_size
-    assert json.loads(files["json"].read_bytes()) == json.loads(json.dumps(evalsuite.compare(*runs).document))
+    assert json.loads(files["json"].read_bytes()) == json.loads(
+        json.dumps(evalsuite.compare(*runs).to_dict())
+    )
 
 
 @pytest.mark.parametrize("words", [["--json"], ["--json", "-"]])
@@ -73,7 +75,7 @@ def test_bad_input_ends_with_2(runs, tmp_path: Path):
         ([runs[0], f"{runs[1]}:stf"], "Did you mean sft"),
         ([runs[0], str(tmp_path)], "not the directory of a finished run"),
         ([*runs, "--html", str(tmp_path / "no" / "folder.html")], "cannot write there"),
-        ([*runs, "--metric", "bleu"], "There are: accuracy, accuracy_macro."),
+        ([*runs, "--metric", "bleu"], "Known names: accuracy, accuracy_macro."),
     ):
         done = call(["compare", *words])
         assert done.returncode == 2, words

@@ -2,8 +2,9 @@
 
 import pytest
 
+from evalsuite.comparison.document import ComparisonDocument, ResultEntry
 from evalsuite.comparison.wording import verdict_parts, verdict_sentence
-from evalsuite.report.verdict_list import MOST_SHOWN, verdict_list
+from evalsuite.report.verdict_list import MAX_VERDICTS, verdict_list
 
 NEITHER = "no detectable difference"
 
@@ -13,8 +14,10 @@ def result(**changes):
         "variant": "sft", "dataset": "exam", "subset": "all", "metric": "accuracy", "unit": "proportion",
         "higher_is_better": True, "delta": 0.25, "ci_low": 0.04, "ci_high": 0.42, "n": 24, "wins": 6, "ties": 18,
         "losses": 0, "p": 0.03125, "p_adjusted": 0.03125, "detectable": 0.25, "noise_floor": None, "verdict": "better",
+        "primary": True, "detail": False, "baseline_value": 0.5, "variant_value": 0.75, "stderr": 0.1, "n_one_sided": 0,
+        "test": "exact", "rows_for_one_point": None, "baseline_signature": None, "variant_signature": None,
     }  # fmt: skip
-    return found | changes
+    return ResultEntry(**(found | changes))
 
 
 @pytest.mark.parametrize(
@@ -78,7 +81,7 @@ def result(**changes):
         (
             {"noise_floor": 0.3},
             ("sft is better than base on exam: accuracy +25.0 points (95 % interval +4.0 to +42.0, p = 0.031, 6 won, "
-            "0 lost, n = 24). The baseline run twice was 30.0 points from itself, no less than that."),
+            "0 lost, n = 24). Two runs of the baseline differ by 30.0 points, which is no less than this difference."),
         ),
         (
             {"metric": "bleu", "unit": "bleu", "delta": 1.5, "ci_low": 0.3, "ci_high": 2.7, "wins": None, "losses": None, "ties": None},
@@ -95,26 +98,34 @@ def test_the_two_parts_are_the_sentence():
 
 
 def document(*verdicts):
-    return {
-        "baseline": "base",
-        "results": [result(variant=f"v{at}", verdict=one) for at, one in enumerate(verdicts)],
-    }
+    return ComparisonDocument(
+        baseline="base",
+        confidence=0.95,
+        significant=0.05,
+        sides=(),
+        verdicts=(),
+        warnings=(),
+        results=tuple(result(variant=f"v{at}", verdict=one) for at, one in enumerate(verdicts)),
+        rows=(),
+        unpaired_datasets=(),
+        differences=(),
+    )
 
 
 def test_few_verdicts_are_all_shown_differences_first():
     found = verdict_list(document(NEITHER, "worse"))
     assert [one.kind for one in found.shown] == ["worse", "neither"]
-    assert (found.tally, found.folded) == ((), ())
+    assert (found.counts, found.folded) == ((), ())
 
 
 def test_of_many_verdicts_those_without_a_difference_are_folded_and_counted():
-    found = verdict_list(document(*[NEITHER] * MOST_SHOWN, "better", "worse", "better"))
+    found = verdict_list(document(*[NEITHER] * MAX_VERDICTS, "better", "worse", "better"))
     assert [one.kind for one in found.shown] == ["better", "worse", "better"]
-    assert len(found.folded) == MOST_SHOWN
+    assert len(found.folded) == MAX_VERDICTS
     assert found.folded_title == "5 verdicts of no detectable difference"
-    assert found.tally == (("better", "2 better"), ("worse", "1 worse"), ("neither", f"5 {NEITHER}"))
+    assert found.counts == (("better", "2 better"), ("worse", "1 worse"), ("neither", f"5 {NEITHER}"))
 
 
 def test_a_comparison_that_judges_nothing_has_no_verdicts():
     found = verdict_list(document(None))
-    assert (found.tally, found.shown, found.folded) == ((), (), ())
+    assert (found.counts, found.shown, found.folded) == ((), (), ())

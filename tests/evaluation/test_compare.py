@@ -25,7 +25,7 @@ from evalsuite.metrics.paired import mcnemar_p
 
 def only(comparison, metric="accuracy", subset="all"):
     (found,) = (
-        one for one in comparison.document["results"] if (one["metric"], one["subset"]) == (metric, subset)
+        one for one in comparison.to_dict()["results"] if (one["metric"], one["subset"]) == (metric, subset)
     )
     return found
 
@@ -121,7 +121,7 @@ def test_rows_without_a_partner_and_rows_that_changed_are_left_out_and_listed(tm
     after[0] = after[0] | {"answer": "B", "prediction": RIGHT}
     after[1] = after[1] | {"question": "Another question altogether?"}
     found = evalsuite.compare(scored(tmp_path, "base", before), scored(tmp_path, "sft", after))
-    (rows,) = found.document["rows"]
+    (rows,) = found.to_dict()["rows"]
     assert rows["matched"] == only(found)["n"] == 16
     assert rows["changed"] == {
         "count": 2,
@@ -153,7 +153,7 @@ def test_samples_in_error_are_no_pairs_unless_they_count_as_wrong(tmp_path):
     wrong = scored(tmp_path, "wrong", broken, on_error="wrong")
     left_out = evalsuite.compare(base, skipped)
     assert (only(left_out)["n"], only(left_out)["delta"], only(left_out)["n_one_sided"]) == (12, 0, 8)
-    assert "in 8 pairs a side has no reply" in " ".join(left_out.warnings)
+    assert "in 8 pairs one side has no reply" in " ".join(left_out.warnings)
     assert "on_error fail → skip" in " ".join(left_out.warnings)
     counted = only(evalsuite.compare(base, wrong))
     assert (counted["n"], counted["delta"], counted["verdict"]) == (20, -0.4, "worse")
@@ -167,12 +167,12 @@ def test_subjects_and_categories_have_deltas_of_their_own(tmp_path):
     other = [row | {"prediction": RIGHT} for row in rows]
     found = evalsuite.compare(scored(tmp_path, "base", rows), scored(tmp_path, "sft", other))
     subsets = {
-        one["subset"]: one["delta"] for one in found.document["results"] if one["metric"] == "accuracy"
+        one["subset"]: one["delta"] for one in found.to_dict()["results"] if one["metric"] == "accuracy"
     }
     assert subsets == pytest.approx(
         {"all": 0.4, "category:hard": 0, "category:easy": 8 / 12, "law": 0.4, "physics": 0.4}
     )
-    assert [one["dataset"] for one in found.document["verdicts"]] == ["exam"]
+    assert [one["dataset"] for one in found.to_dict()["verdicts"]] == ["exam"]
 
 
 def tool_rows(calls, dialogue_steps=None):
@@ -232,7 +232,7 @@ def test_a_run_with_other_settings_is_compared_with_a_warning(server: MockServer
     (warning,) = found.warnings
     assert "warm against run on qa: the generation settings are not the same" in warning
     assert "temperature 0.0 → 0.7; max_tokens 512 → 9" in warning
-    assert {one["what"] for one in found.document["differences"] if one["warns"]} == {
+    assert {one["what"] for one in found.to_dict()["differences"] if one["warns"]} == {
         "temperature",
         "max_tokens",
     }
@@ -245,7 +245,7 @@ def test_another_file_of_the_same_rows_is_compared_with_a_warning(server: MockSe
         data = write_qa(tmp_path / name / "qa.jsonl", numbered(rows))
         runs.append(evalsuite.evaluate(config(server, tmp_path / "out", data, name=name)))
     found = evalsuite.compare(*runs)
-    assert found.document["rows"][0]["matched"] == 10
+    assert found.to_dict()["rows"][0]["matched"] == 10
     assert "the data files are not the same (qa.jsonl" in found.warnings[0]
     assert "2 rows that only it has" in " ".join(found.warnings)
 
@@ -264,17 +264,17 @@ def test_a_variant_run_twice_is_the_noise_floor(tmp_path: Path) -> None:
         runs = [evalsuite.evaluate(config(server, tmp_path / "out", data, name=name)) for name in ("a", "b")]
         other = evalsuite.evaluate(config(server, tmp_path / "out", data, name="c", temperature=1))
     found = evalsuite.compare(*runs, other)
-    assert [side["repeats_baseline"] for side in found.document["sides"]] == [False, True, False]
-    assert "b is a again, the same model asked the same: 3 of 12 replies differ." in " ".join(found.warnings)
+    assert [side["repeats_baseline"] for side in found.to_dict()["sides"]] == [False, True, False]
+    assert "b repeats a (same model, same requests): 3 of 12 replies differ." in " ".join(found.warnings)
     floors = {
         one["variant"]: one["noise_floor"]
-        for one in found.document["results"]
+        for one in found.to_dict()["results"]
         if (one["metric"], one["subset"]) == ("rouge_l", "all")
     }
     assert floors["b"] is None
     assert floors["c"] == pytest.approx(0.25)
-    assert "The baseline run twice was 25.00 points from itself." in found.verdicts[1]
-    judged = [one for one in found.document["results"] if one["verdict"]]
+    assert "Two runs of the baseline differ by 25.00 points." in found.verdicts[1]
+    judged = [one for one in found.to_dict()["results"] if one["verdict"]]
     assert all(one["p_adjusted"] == one["p"] for one in judged)  # one question was asked, not two
 
 
@@ -283,7 +283,7 @@ def test_several_questions_share_the_risk(tmp_path):
     others = [scored(tmp_path, name, mcq_rows(replies(16, 14))) for name in ("x", "y")]
     alone = only(evalsuite.compare(base, others[0]))
     assert (alone["p_adjusted"], alone["verdict"]) == (pytest.approx(0.03125), "better")
-    together = evalsuite.compare(base, *others).document["results"]
+    together = evalsuite.compare(base, *others).to_dict()["results"]
     judged = [one for one in together if one["verdict"]]
     assert [one["p_adjusted"] for one in judged] == pytest.approx([0.0625, 0.0625])
     assert {one["verdict"] for one in judged} == {"no detectable difference"}
@@ -296,7 +296,9 @@ def test_a_variant_that_does_not_exist_is_refused_with_the_nearest(better):
     base, sft = better
     with pytest.raises(InputError, match=r"no variant 'bsae'. Did you mean base"):
         evalsuite.compare(f"{base.path}:bsae", sft)
-    with pytest.raises(InputError, match=r"--baseline stf: not among what is compared. Did you mean sft"):
+    with pytest.raises(
+        InputError, match=r"--baseline stf: no compared variant has this name. Did you mean sft"
+    ):
         evalsuite.compare(base, sft, baseline="stf")
     with pytest.raises(InputError, match=r"--metric acuracy: .* Did you mean accuracy"):
         evalsuite.compare(base, sft, metrics=["acuracy"])
@@ -308,7 +310,7 @@ def test_a_run_that_does_not_exist_is_refused_with_the_nearest(better):
     base, sft = better
     with pytest.raises(InputError, match=r"bas: not the directory of a finished run. Did you mean .*/base\?"):
         evalsuite.compare(base.path.with_name("bas"), sft)
-    with pytest.raises(InputError, match="Runs land in the folder of --out"):
+    with pytest.raises(InputError, match="Runs are in the folder of --out"):
         evalsuite.compare("nowhere/at/all", sft)
 
 
@@ -323,12 +325,12 @@ def test_one_variant_and_the_same_one_twice_are_refused(better):
 def test_runs_without_a_common_row_are_refused_with_the_reason(tmp_path):
     base = scored(tmp_path, "base", mcq_rows(replies(3, 3)))
     others = scored(tmp_path, "others", [row | {"id": f"x{row['id']}"} for row in mcq_rows(replies(3, 3))])
-    with pytest.raises(InputError, match="the ids have nothing in common"):
+    with pytest.raises(InputError, match="they have no ids in common"):
         evalsuite.compare(base, others)
     changed = scored(tmp_path, "changed", mcq_rows(replies(3, 3), question="Something else?"))
     with pytest.raises(InputError, match="6 rows have the same id but another question or gold answer"):
         evalsuite.compare(base, changed)
-    with pytest.raises(InputError, match=r"base was asked exam \(mcq\); qa was asked exam \(qa\).*same data"):
+    with pytest.raises(InputError, match=r"base has exam \(mcq\); qa has exam \(qa\).*same data"):
         evalsuite.compare(base, scored(tmp_path, "qa", qa_rows(["a", "b"]), "qa"))
 
 
@@ -338,7 +340,7 @@ def test_a_journal_cut_short_is_refused_and_says_what_helps(better):
     content = journal.read_bytes()
     journal.write_bytes(content[:-30])
     with pytest.raises(
-        InputError, match=r"cut short: it holds 39 of the 40 samples of 'exam'.*evalsuite score"
+        InputError, match=r"cut short: it has 39 of the 40 samples of 'exam'.*evalsuite score"
     ):
         evalsuite.compare(base, sft)
     journal.write_bytes(content.replace(b'"scores":{"accuracy":0.0}', b'"scores":{"accuracy":NaN}', 1))
@@ -362,7 +364,7 @@ def test_an_incomplete_run_is_compared_as_far_as_it_is_and_said_to_be(tmp_path: 
         whole = evalsuite.evaluate(config(server, tmp_path / "out", data, name="whole"))
     found = evalsuite.compare(whole, tmp_path / "out" / "part")
     assert only(found, "rouge_l")["n"] == 11
-    assert "the run part is incomplete: only what is finished is compared." in " ".join(found.warnings)
+    assert "the run part is incomplete: only finished samples are compared." in " ".join(found.warnings)
 
 
 # --- gates ---
@@ -417,7 +419,7 @@ def test_a_margin_of_what_is_no_share_is_in_its_own_unit(tmp_path):
 
 def test_a_gated_metric_is_judged_beside_the_primary_ones(better):
     found = evalsuite.compare(*better, fail_on_regression=["accuracy_macro"])
-    assert [one["metric"] for one in found.document["verdicts"]] == ["accuracy", "accuracy_macro"]
+    assert [one["metric"] for one in found.to_dict()["verdicts"]] == ["accuracy", "accuracy_macro"]
     assert found.command().endswith("--fail-on-regression accuracy_macro")
 
 
@@ -443,7 +445,7 @@ def test_bleu_is_compared_from_the_statistics_in_the_journal(tmp_path, monkeypat
 def test_all_outputs_say_the_same(better, tmp_path):
     base, sft = better
     found = evalsuite.compare(base, sft, metrics=["accuracy", "accuracy_macro"])
-    document = json.loads(json.dumps(found.document))
+    document = json.loads(json.dumps(found.to_dict()))
     rows = list(csv.DictReader(io.StringIO(found.csv().decode())))
     assert len(rows) == len(document["results"])
     for row, result in zip(rows, document["results"], strict=True):
@@ -507,7 +509,7 @@ def test_a_run_of_several_variants_compares_them_itself(tmp_path):
     assert verdict["sentence"].startswith("one is worse than two on two / one: accuracy −50.0 points")
     assert verdict["sentence"] in text_of((run.path / "report.html").read_text(encoding="utf-8"))
     assert verdict["sentence"] in html.unescape(run._repr_html_())
-    direct = evalsuite.compare(run, baseline="two").document
+    direct = evalsuite.compare(run, baseline="two").to_dict()
     assert direct["results"] == comparison["results"]
 
 
@@ -579,7 +581,7 @@ def test_rows_too_few_to_show_anything_say_so_and_no_interval_is_wider_than_a_di
     after = scored(tmp_path, "sft", rows([said[1], said[0], said[1]]), kind=kind)
     found = evalsuite.compare(before, after)
     assert found.verdicts[0].endswith("; so few rows could not have shown any difference.")
-    judged = next(result for result in found.document["results"] if result["verdict"])
+    judged = next(result for result in found.to_dict()["results"] if result["verdict"])
     assert judged["detectable"] > 1
     assert -1 <= judged["ci_low"] < judged["ci_high"] <= 1
     assert "| none |" in found.markdown()
@@ -598,14 +600,14 @@ def test_a_line_that_is_no_journals_is_refused_without_a_traceback(better, damag
 def test_numbers_that_json_does_not_know_make_a_line_count_as_missing(better, damage):
     journal = better[1].path / "samples.jsonl"
     journal.write_bytes(journal.read_bytes().replace(b'"accuracy":1.0', damage, 1))
-    with pytest.raises(InputError, match="the journal was cut short: it holds"):
+    with pytest.raises(InputError, match="the journal is cut short: it has"):
         evalsuite.compare(*better)
 
 
 def test_a_variant_with_a_colon_in_its_name_is_found(better, tmp_path):
     colons = scored(tmp_path, "qwen2:7b", mcq_rows(replies(8, 22)))
     found = evalsuite.compare(f"{better[0].path}:base", f"{colons.path}:qwen2:7b")
-    assert found.document["sides"][1]["label"] == "qwen2:7b"
+    assert found.to_dict()["sides"][1]["label"] == "qwen2:7b"
 
 
 def test_what_each_side_took_stands_beside_its_score(server: MockServer, tmp_path: Path) -> None:
@@ -616,11 +618,11 @@ def test_what_each_side_took_stands_beside_its_score(server: MockServer, tmp_pat
         for name, seed in (("a", 1), ("b", 2))
     ]
     page = text_of(evalsuite.compare(*runs).html())
-    quality = page[page.index("Beside the first metric") : page.index("Values of both sides")]
+    quality = page[page.index("Next to the first metric") : page.index("Values of both sides")]
     for head in ("seconds a reply", "reply tokens", "prompt tokens", "cost"):
         assert head in quality
     files = [scored(tmp_path, name, mcq_rows(replies(5, 5))) for name in ("c", "d")]
-    assert "Beside the first metric" not in evalsuite.compare(*files).html()
+    assert "Next to the first metric" not in evalsuite.compare(*files).html()
 
 
 def test_a_dataset_without_a_row_in_common_is_said_and_not_drawn(tmp_path):

@@ -53,7 +53,7 @@ def test_every_file_of_the_run_says_it(out: Path) -> None:
     whole = part.summary["variants"]["mock-model"]["datasets"]["qa"]["subsets"]["all"]["metrics"]
     assert whole["rouge_l"]["bounds"] == [0.75, 1.0]
     page = (part.path / "report.html").read_text(encoding="utf-8")
-    assert "This run is incomplete: 3 samples are still owed." in page
+    assert "This run is incomplete: 3 samples are missing." in page
     assert "rouge_l is between 75.0 and 100.0" in page
     assert "Incomplete: 3 of 12" in part._repr_html_()
 
@@ -67,7 +67,7 @@ def test_a_complete_run_says_nothing_of_the_kind(out: Path) -> None:
 
 
 def test_every_form_of_a_comparison_says_it(out: Path) -> None:
-    sentence = "the run part is incomplete: only what is finished is compared."
+    sentence = "the run part is incomplete: only finished samples are compared."
     found = compare(out / "whole", out / "part")
     assert any(sentence in warning for warning in found.warnings)
     assert sentence in found.html()
@@ -77,7 +77,7 @@ def test_every_form_of_a_comparison_says_it(out: Path) -> None:
     errors = ET.fromstring(found.junit()).findall(".//system-err")
     assert errors
     assert all(sentence in str(one.text) for one in errors)
-    assert [side["complete"] for side in json.loads(json.dumps(found.document))["sides"]] == [True, False]
+    assert [side["complete"] for side in json.loads(json.dumps(found.to_dict()))["sides"]] == [True, False]
     assert sentence in found._repr_html_()
     done = call(["compare", str(out / "whole"), str(out / "part")])
     assert f"note: {sentence}" in done.stdout

@@ -20,7 +20,7 @@ from evalsuite.formatting.numbers import (
     format_value,
 )
 
-PROPORTION, SCORE, BLEU, RATIO = ({"unit": unit} for unit in ("proportion", "score", "bleu", "ratio"))
+PROPORTION, SCORE, BLEU, RATIO = ("proportion", "score", "bleu", "ratio")
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_the_examples_in_the_docstrings_hold():
         (RATIO, 7.1234, "7.123"),
         (RATIO, -0.51234, "-0.5123"),
         (RATIO, 12345.678, "12,346"),
-        ({}, 2, "2.000"),
+        (None, 2, "2.000"),
     ],
 )
 def test_a_value_is_shown_in_its_unit(metric, value, text):

@@ -7,7 +7,7 @@ from comparison_helpers import RIGHT, WRONG, mcq_rows, scored, write_rows
 import evalsuite
 from evalsuite.config import build_score_config
 from evalsuite.evaluation.score import score
-from evalsuite.report.run_page import render
+from evalsuite.report.run_page import render_run
 
 pytestmark = pytest.mark.browser
 
@@ -25,7 +25,7 @@ def compared(folder):
     replies = {TWO[0]: [RIGHT] * 4 + [WRONG] * 16, TWO[1]: [RIGHT] * 16 + [WRONG] * 4}
     return evalsuite.compare(
         *(scored(folder, name, mcq_rows(said)) for name, said in replies.items())
-    ).document
+    ).to_dict()
 
 
 def predictions(folder):
@@ -38,7 +38,7 @@ def predictions(folder):
 
 def rendered(run, summary, samples, **options):
     lines = list(samples)
-    return render(run, summary, lambda: lines, **options)
+    return render_run(run, summary, lambda: lines, **options)
 
 
 @pytest.fixture(scope="module")
@@ -257,7 +257,7 @@ def test_a_count_in_a_table_leads_to_its_samples(visit, become):
 
 def test_a_label_leads_to_the_samples_that_carry_it(visit, become):
     tab = visit("full")
-    tab.click(".tally a:has-text('gave_up')")
+    tab.click(".counts a:has-text('gave_up')")
     become(tab.locator("#filter-label")).to_have_value("gave_up")
     become(tab.locator("#detail .chips")).to_contain_text("gave_up")
 
@@ -506,7 +506,7 @@ def test_drawings_of_a_comparison_and_of_agents_are_there(visit):
     tab = visit("two")
     assert tab.locator("#deltas svg.forest:not(.scale)").count() == 1
     assert "fingerprint" in tab.locator("#differences").inner_text()
-    assert tab.locator("#effort tbody tr").count() == 2
+    assert tab.locator("#quality-cost tbody tr").count() == 2
     agents = visit("agents")
     assert agents.locator("#breakdowns svg.curves").count() == 4
     cells = agents.locator(".matrix tbody tr").first.locator("td").all_inner_texts()

@@ -5,7 +5,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from evalsuite.report import charts
+from evalsuite.report import forest_plot
 from evalsuite.report.charts import choose_bins, histogram, interval_row, nice_step, percentile
 
 LATENCIES = [random.Random(7).lognormvariate(0, 0.5) for _ in range(300)]
@@ -47,7 +47,7 @@ def test_whole_numbers_get_no_bar_narrower_than_one_and_no_tick_between():
     values = [1, 2, 2, 3, 3, 3]
     bins = choose_bins(values)
     assert (bins.step, bins.start) == (1.0, 1.0)
-    assert bins.tally(values) == [1, 2, 3]
+    assert bins.count_values(values) == [1, 2, 3]
     labels = re.findall(r'class="tick-label"[^>]*>([^<]*)<', histogram(values, title="x"))
     assert labels == ["1", "2", "3", "4"]
     assert "<title>3: 3 samples</title>" in histogram(values, title="x")
@@ -101,14 +101,20 @@ def test_a_percentile_is_a_value_that_occurred():
 
 
 def test_a_delta_is_drawn_on_its_side_of_zero_and_an_end_beyond_the_axis_is_an_arrow():
-    up = charts.forest_row(5.0, 2.0, 8.0, title="up", scale=charts.forest_scale(10.0), kind="better")
-    down = charts.forest_row(-5.0, -18.0, 2.0, title="down", scale=charts.forest_scale(10.0), kind="worse")
-    centre = charts.FOREST_WIDTH / 2
+    up = forest_plot.forest_row(
+        5.0, 2.0, 8.0, title="up", scale=forest_plot.forest_scale(10.0), kind="better"
+    )
+    down = forest_plot.forest_row(
+        -5.0, -18.0, 2.0, title="down", scale=forest_plot.forest_scale(10.0), kind="worse"
+    )
+    centre = forest_plot.WIDTH / 2
     assert float(re.search(r'circle class="dot" cx="([\d.]+)"', up)[1]) > centre
     assert float(re.search(r'circle class="dot" cx="([\d.]+)"', down)[1]) < centre
     assert "l-4 4l4 4" in down
     assert "l-4 4l4 4" not in up
-    assert charts.forest_row(None, None, None, title="", scale=charts.forest_scale(1.0), kind="") == ""
+    assert (
+        forest_plot.forest_row(None, None, None, title="", scale=forest_plot.forest_scale(1.0), kind="") == ""
+    )
 
 
 @pytest.mark.parametrize(
@@ -122,5 +128,6 @@ def test_a_delta_is_drawn_on_its_side_of_zero_and_an_end_beyond_the_axis_is_an_a
 )
 def test_a_forest_plots_axis_is_numbered_at_round_steps_and_has_room_for_the_largest(largest, ticks):
     assert (
-        " ".join(re.findall(r">([^<>]+)</text>", charts.forest_axis(charts.forest_scale(largest)))) == ticks
+        " ".join(re.findall(r">([^<>]+)</text>", forest_plot.forest_axis(forest_plot.forest_scale(largest))))
+        == ticks
     )

@@ -14,7 +14,7 @@ from page_data import data_of, samples_of
 from evalsuite.formatting.texts import Cut, cut, dump, message_text, replace_surrogates, value_text, visible
 from evalsuite.report import sample_store as packing
 from evalsuite.report.page import data_block
-from evalsuite.report.run_page import render
+from evalsuite.report.run_page import render_run
 from evalsuite.report.sample_store import SampleStore
 from evalsuite.report.samples import sample_entry
 from evalsuite.report.worst_rows import worst_rows
@@ -28,7 +28,7 @@ def page(samples=None, summary=None, run=None, **options):
 
 
 def page_of_stream(read, summary=None, run=None, **options):
-    return render(
+    return render_run(
         examples.run() if run is None else run,
         examples.summary() if summary is None else summary,
         read,
@@ -59,7 +59,7 @@ def test_a_complete_run_has_no_banner():
 def test_an_incomplete_run_says_loudly_how_many_are_owed_and_how_to_resume():
     html = page(summary=examples.summary(complete=False, owed=37))
     banner = words(html[html.index('role="alert"') : html.index('class="verdict"')])
-    assert "This run is incomplete: 37 samples are still owed." in banner
+    assert "This run is incomplete: 37 samples are missing." in banner
     assert "The same command resumes" in banner
     assert examples.run()["command"] in banner
     assert "answered 148 of 150 samples so far" in words(html)
@@ -231,7 +231,7 @@ def test_a_huge_reply_is_cut_in_the_middle_and_says_how_much_is_missing():
     assert head.startswith("begin")
     assert tail.endswith("#### 42")
     assert len(head) + len(tail) + omitted == len(text)
-    assert "Texts longer than 20,000 characters are cut" in page(samples=[examples.sample(0)])
+    assert "Texts of more than 20,000 characters are cut" in page(samples=[examples.sample(0)])
 
 
 def test_surrogates_huge_integers_and_bottomless_nesting_can_be_written():
@@ -318,7 +318,7 @@ def test_the_page_says_how_many_samples_it_leaves_out():
     shown = len(samples_of(html))
     assert 95 <= shown <= 100
     assert f"Showing {shown} of 700 samples." in html
-    assert "The rest is in samples.jsonl." in html
+    assert "The others are in samples.jsonl." in html
 
 
 def test_samples_that_are_set_apart_come_first():
@@ -375,7 +375,7 @@ def test_any_limit_is_kept(limit):
 
 
 def test_a_page_that_grows_too_large_holds_fewer_samples(monkeypatch):
-    monkeypatch.setattr(packing, "PAGE_CHARACTERS", 400_000)
+    monkeypatch.setattr(packing, "MAX_CHARACTERS", 400_000)
     pack, lines = SampleStore({}), []
     noise = random.Random(1)
     for index in range(300):
@@ -387,7 +387,7 @@ def test_a_page_that_grows_too_large_holds_fewer_samples(monkeypatch):
 
 
 def test_bad_samples_with_longer_texts_than_others_fill_a_page_with_fewer(monkeypatch):
-    monkeypatch.setattr(packing, "PAGE_CHARACTERS", 400_000)
+    monkeypatch.setattr(packing, "MAX_CHARACTERS", 400_000)
     noise = random.Random(1)
     lines = [examples.sample(index, reply={"text": noise.randbytes(500).hex()}) for index in range(900)]
     long = [noise.randbytes(9000).hex() for _ in range(100)]
@@ -399,7 +399,7 @@ def test_bad_samples_with_longer_texts_than_others_fill_a_page_with_fewer(monkey
         pack.add(line)
     fit = pack.fit(lambda: lines)
     assert len(fit.data()) <= 500_000
-    assert fit.words("outcome") == ["scored", "truncated"]
+    assert fit.distinct_values("outcome") == ["scored", "truncated"]
     assert fit.seen == 1000
     assert len(fit) > 30
 
@@ -544,7 +544,7 @@ def test_importing_the_module_imports_nothing_heavy():
 
 
 def test_a_report_of_one_variant_loads_nothing_of_comparing():
-    code = "import sys; from evalsuite.report.run_page import render; render({}, {}, lambda: [{'id': '1'}]); print('evalsuite.comparison' in sys.modules)"
+    code = "import sys; from evalsuite.report.run_page import render_run; render_run({}, {}, lambda: [{'id': '1'}]); print('evalsuite.comparison.findings' in sys.modules or 'numpy' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
 

@@ -10,27 +10,27 @@ from comparison_helpers import mcq_rows, replies, scored
 import evalsuite
 from evalsuite.comparison.rows import paired_lines
 from evalsuite.report.agent_tables import grouped_curves, matrices
-from evalsuite.report.explorer import filters
 from evalsuite.report.line_charts import Line, Point, line_chart
-from evalsuite.report.metric_tables import panels, subset_tables
-from evalsuite.report.quality_cost import efforts
-from evalsuite.report.reply_statistics import Tally
+from evalsuite.report.quality_cost import quality_cost_tables
+from evalsuite.report.reply_statistics import ReplyStatisticsTable
+from evalsuite.report.sample_explorer import filters
 from evalsuite.report.sample_store import SampleStore
-from evalsuite.report.summary_parts import parts
+from evalsuite.report.subset_tables import subset_tables
+from evalsuite.report.summary_parts import all_subsets
 
 TWO = ("smollm2", "smollm2-sft")
 TICKS = [(0.0, "0"), (1.0, "1")]
 
 
-def tally_of(samples):
-    tally = Tally()
+def statistics_of(samples):
+    statistics = ReplyStatisticsTable()
     for sample in samples:
-        tally.add(sample)
-    return tally
+        statistics.add(sample)
+    return statistics
 
 
 def wholes(summary, dataset="toolbench"):
-    return [part for part in parts(summary) if (part.dataset, part.subset) == (dataset, "all")]
+    return [part for part in all_subsets(summary) if (part.dataset, part.subset) == (dataset, "all")]
 
 
 # ---- curves -----------------------------------------------------------------------------------------------
@@ -110,14 +110,17 @@ def test_scores_by_depth_are_a_chart_a_metric_with_a_line_a_variant():
 
 def test_small_multiples_hold_the_variants_of_a_subset_together():
     mcq, _ = subset_tables(examples.summary(TWO))
-    shown = panels(mcq)
+    shown = mcq.panels
     assert [panel.title for panel in shown][:2] == ["geography", "logic"]
     assert [row.variant for row in shown[0].rows] == list(TWO)
     assert "subset=geography" in shown[0].link
 
 
 def test_what_a_variant_took_stands_beside_its_first_metric():
-    tables = {one.dataset: one for one in efforts(examples.summary(TWO), tally_of(examples.samples(TWO)))}
+    tables = {
+        one.dataset: one
+        for one in quality_cost_tables(examples.summary(TWO), statistics_of(examples.samples(TWO)))
+    }
     assert tables["gsm8k"].metric == "accuracy"
     assert tables["gsm8k"].heads == (
         "seconds a reply", "tokens a second", "reply tokens", "prompt tokens", "all replies",
@@ -131,7 +134,7 @@ def test_what_a_variant_took_stands_beside_its_first_metric():
 def test_the_cost_stands_beside_quality_where_the_summary_has_it():
     accounts = [{"variant": "smollm2-sft", "dataset": "gsm8k", "cost": 0.0125}]
     summary = examples.summary(TWO) | {"accounts": accounts}
-    tables = {one.dataset: one for one in efforts(summary, tally_of(examples.samples(TWO)))}
+    tables = {one.dataset: one for one in quality_cost_tables(summary, statistics_of(examples.samples(TWO)))}
     assert tables["gsm8k"].heads[-1] == "cost"
     base, sft = (row.measures[-1] for row in tables["gsm8k"].rows)
     assert base is None
@@ -141,7 +144,7 @@ def test_the_cost_stands_beside_quality_where_the_summary_has_it():
 
 def test_replies_that_nobody_measured_have_no_table_of_what_they_took():
     lines = [line | {"latency_s": None, "usage": None} for line in examples.samples()]
-    assert efforts(examples.summary(), tally_of(lines)) == []
+    assert quality_cost_tables(examples.summary(), statistics_of(lines)) == []
 
 
 def test_filters_offer_what_occurs_and_hide_where_there_is_no_choice():
@@ -166,14 +169,14 @@ def test_runs_called_by_their_steps_are_drawn_over_the_steps(tmp_path):
         for step, right in ((1000, 30), (200, 10), (400, 20))
     ]
     found = evalsuite.compare(*runs)
-    accuracy, *_ = found.document["training"]
-    (line,) = accuracy["lines"]
-    assert [(point["step"], point["value"]) for point in line["points"]] == [
+    accuracy, *_ = found.document.training
+    (line,) = accuracy.lines
+    assert [(point.step, point.value) for point in line.points] == [
         (200, 0.25),
         (400, 0.5),
         (1000, 0.75),
     ]
-    assert all(point["ci_low"] < point["value"] < point["ci_high"] for point in line["points"])
+    assert all(point.ci_low < point.value < point.ci_high for point in line.points)
     page = found.html()
     assert 'id="training"' in page
     assert "step 400: 50.0 %, 95 % interval" in page
@@ -185,14 +188,14 @@ def test_the_step_in_run_json_stands_above_the_name(tmp_path):
     ]
     for run, step in zip(runs, (7, 3), strict=True):
         run.info["step"] = step
-    (line,) = evalsuite.compare(*runs).document["training"][0]["lines"]
-    assert [(point["step"], point["value"]) for point in line["points"]] == [(3, 0.45), (7, 0.25)]
+    (line,) = evalsuite.compare(*runs).document.training[0].lines
+    assert [(point.step, point.value) for point in line.points] == [(3, 0.45), (7, 0.25)]
 
 
 def test_runs_without_steps_are_no_training(tmp_path):
     runs = [scored(tmp_path, name, mcq_rows(replies(5, 5))) for name in ("base", "step-5")]
     found = evalsuite.compare(*runs)
-    assert found.document["training"] == []
+    assert found.document.training == ()
     assert 'id="training"' not in found.html()
 
 
@@ -210,7 +213,7 @@ def test_both_lines_of_a_row_stand_together_under_the_names_of_the_comparison(tm
 
 
 def test_of_more_rows_than_a_page_takes_those_that_changed_are_kept(tmp_path, monkeypatch):
-    monkeypatch.setattr("evalsuite.comparison.rows.MOST_ROWS", 3)
+    monkeypatch.setattr("evalsuite.comparison.rows.MAX_ROWS", 3)
     first = scored(tmp_path, "base", mcq_rows(replies(2, 8)))
     second = scored(tmp_path, "sft", mcq_rows([*replies(0, 9), "Answer: A"]))
     lines = list(paired_lines(evalsuite.compare(first, second).findings))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from page_data import samples_of
 
 from evalsuite._util.compact import short_hash
-from evalsuite.report.run_page import render
+from evalsuite.report.run_page import render_run
 from evalsuite.report.sample_selection import (
     BAD_PERCENT,
     DIFFERENT,
@@ -112,7 +112,7 @@ def test_every_kind_gets_its_share_and_the_words_say_so():
     lines += [examples.sample(number, "q", variant="base") for number in range(430, 900)]
     _, shown, choice = chosen(("base",), lines, 100)
     assert len(shown) == 100
-    assert choice.words() == (
+    assert choice.describe() == (
         "These: 45 of 400 that ended unparsed, truncated or in an error; all 30 others that scored below full marks; "
         "25 drawn evenly from all others."
     )
@@ -143,7 +143,7 @@ def test_a_page_of_two_variants_shows_what_differs_with_both_replies():
         for variant in VARIANTS
         for number in range(1000)
     ]
-    html = render(examples.run(VARIANTS), examples.summary(VARIANTS), lambda: lines, max_samples=80)
+    html = render_run(examples.run(VARIANTS), examples.summary(VARIANTS), lambda: lines, max_samples=80)
     shown = Counter(int(one["id"]) for one in samples_of(html))
     assert set(shown.values()) == {2}
     assert changed | failed <= set(shown)

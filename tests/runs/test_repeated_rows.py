@@ -131,7 +131,7 @@ def test_comparing_averages_the_tries_of_a_row_first(data: Path) -> None:
         again = evaluate(settings(server, data, name="again"))
     results = {
         (one["variant"], one["metric"]): one
-        for one in evalsuite.compare(often, once, again).document["results"]
+        for one in evalsuite.compare(often, once, again).to_dict()["results"]
     }
     against_once = results["once", "accuracy"]
     assert against_once["n"] == ROWS
@@ -151,7 +151,7 @@ def test_another_seed_and_more_tries_are_the_same_question_asked_again(data: Pat
             for seed, repeats in ((SEED, TRIES), (SEED + 1, TRIES - 1))
         ]
         hotter = evaluate(settings(server, data, temperature=1.0, name="hotter"))
-    document = evalsuite.compare(*runs, hotter).document
+    document = evalsuite.compare(*runs, hotter).to_dict()
     assert [side["repeats_baseline"] for side in document["sides"]] == [False, True, False]
     told = [
         (one["what"], one["warns"]) for one in document["differences"] if one["variant"] == f"seed {SEED + 1}"
@@ -175,7 +175,7 @@ def test_a_try_that_fails_is_owed_or_counts_as_wrong_and_its_row_keeps_the_other
     assert found["accuracy"]["n"] == ROWS * TRIES - 1
     assert found["pass^4"]["n"] == ROWS - 1  # three tries cannot tell of four
     assert metrics(wrong.path)["pass^4"]["value"] == 0
-    results = {one["metric"]: one for one in evalsuite.compare(wrong, skipped).document["results"]}
+    results = {one["metric"]: one for one in evalsuite.compare(wrong, skipped).to_dict()["results"]}
     assert results["accuracy"]["n"] == ROWS
     assert results["accuracy"]["delta"] == pytest.approx((1 - 3 / 4) / ROWS)
     assert (results["pass^4"]["n"], results["pass^4"]["n_one_sided"]) == (ROWS - 1, 1)
