@@ -592,7 +592,7 @@ def test_rows_too_few_to_show_anything_say_so_and_no_interval_is_wider_than_a_di
 def test_a_line_that_is_no_journals_is_refused_without_a_traceback(better, damage):
     journal = better[1].path / "samples.jsonl"
     journal.write_bytes(journal.read_bytes().replace(b'"accuracy":1.0', damage, 1))
-    with pytest.raises(InputError, match=r"samples\.jsonl: a line of it is not as evalsuite writes them"):
+    with pytest.raises(InputError, match=r"samples\.jsonl:1: not a line as evalsuite writes them"):
         evalsuite.compare(*better)
 
 

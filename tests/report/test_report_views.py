@@ -206,10 +206,10 @@ def test_both_lines_of_a_row_stand_together_under_the_names_of_the_comparison(tm
     first = scored(tmp_path, "base", mcq_rows(replies(2, 2)))
     second = scored(tmp_path, "sft", [*mcq_rows(replies(3, 1)), *mcq_rows(["Answer: A"], id="extra")][::-1])
     lines = list(paired_lines(evalsuite.compare(first, second).findings))
-    assert [(line["variant"], line["id"]) for line in lines] == [
+    assert [(line.variant, line.id) for line in lines] == [
         (variant, f"q{number}") for number in range(4) for variant in ("base", "sft")
     ]
-    assert {line["dataset"] for line in lines} == {"exam"}
+    assert {line.dataset for line in lines} == {"exam"}
 
 
 def test_of_more_rows_than_a_page_takes_those_that_changed_are_kept(tmp_path, monkeypatch):
@@ -217,4 +217,4 @@ def test_of_more_rows_than_a_page_takes_those_that_changed_are_kept(tmp_path, mo
     first = scored(tmp_path, "base", mcq_rows(replies(2, 8)))
     second = scored(tmp_path, "sft", mcq_rows([*replies(0, 9), "Answer: A"]))
     lines = list(paired_lines(evalsuite.compare(first, second).findings))
-    assert {line["id"] for line in lines} == {"q0", "q1", "q9"}
+    assert {line.id for line in lines} == {"q0", "q1", "q9"}
