@@ -320,7 +320,7 @@ def test_without_javascript_the_numbers_and_the_worst_samples_can_be_read(visit)
     tab = visit("full", java_script_enabled=False)
     text = tab.locator("body").inner_text()
     assert "31.8 %" in text
-    assert "Reading every sample needs JavaScript" in text
+    assert "Browsing all samples needs JavaScript" in text
     rows = tab.locator("#plain-rows .flip")
     assert len({"mcq_zh", "qa_en", "gsm8k", "toolbench"}) <= rows.count() <= 20
     rows.first.locator("summary").click()
@@ -459,7 +459,7 @@ def test_a_browser_that_cannot_open_the_data_is_told_and_shows_the_plain_rows(br
     tab = context.new_page()
     tab.add_init_script("delete globalThis.DecompressionStream")
     tab.goto(files["full"])
-    assert "cannot open compressed data" in tab.locator("#no-unpacking").inner_text()
+    assert "cannot read compressed data" in tab.locator("#no-unpacking").inner_text()
     assert tab.locator("#explorer").is_hidden()
     assert "31.8 %" in tab.locator("body").inner_text()
     assert tab.locator("#plain-rows .flip").first.is_visible()
