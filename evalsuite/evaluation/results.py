@@ -204,7 +204,10 @@ def write_results(
     info = directory.read_json(RUN_FILE)
     rows = list(summaries.csv_rows(directory.name, results))
     summary = build_summary(directory, info, rows, results, progress, times, problem, fast)
-    directory.write(SUMMARY_CSV, summaries.to_csv(rows, results, summary["accounts"]))
+    directory.write(
+        SUMMARY_CSV,
+        summaries.to_csv(rows, results, summary["accounts"], info["config"].get("csv_for", "any")),
+    )
     directory.write_json(SUMMARY_JSON, summary)
     directory.write(REPORT_FILE, report_page(directory, info, summary, command))
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from evalsuite.data.subsets import CATEGORY_PREFIX, WHOLE_DATASET
+from evalsuite.options.running import CsvFor
 from evalsuite.runs.aggregate import Result, ScoreAggregate
 from evalsuite.runs.plan import DatasetPlan
 from evalsuite.tasks.replies import cleaning_notes
@@ -29,6 +30,8 @@ USAGE_COLUMNS = (
 )  # fmt: skip
 """Of whole datasets, the same in each of their rows: how many samples are still owed, and what the others took. Times are
 medians."""
+FORMULA_BEGINNINGS = ("=", "+", "-", "@", "\t", "\r")
+"""Excel runs a text that begins so as a formula."""
 UNREADABLE_METRIC = "unreadable_rate"
 ATTENTION_SHARE = 0.05
 """Above this share of truncated or unparsed replies a run says what to do about them."""
@@ -83,8 +86,12 @@ def to_csv(
     rows: Sequence[Mapping[str, Any]],
     datasets: Sequence[DatasetResults],
     usage: Sequence[Mapping[str, Any]],
+    csv_for: CsvFor = "any",
 ) -> bytes:
-    """The table as UTF-8 CSV; what is not defined is an empty cell. `usage` are those of summary.json."""
+    """The table as UTF-8 CSV; what is not defined is an empty cell. `usage` are those of summary.json.
+
+    For Excel it begins with a byte order mark, without which Excel reads another encoding, and no text is a formula.
+    """
     took = {(found.variant, found.plan.name): {"n_owed": found.owed} for found in datasets}
     for account in usage:
         took[account["variant"], account["dataset"]] |= _took(account)
@@ -94,8 +101,11 @@ def to_csv(
     writer.writeheader()
     for row in rows:
         more = took[row["variant"], row["dataset"]] if row["subset"] == WHOLE_DATASET else {}
-        writer.writerow({key: _cell(value) for key, value in {**row, **more}.items()})
-    return text.getvalue().encode("utf-8")
+        cells = {key: _cell(value) for key, value in {**row, **more}.items()}
+        writer.writerow(
+            {key: _excel_cell(cell) for key, cell in cells.items()} if csv_for == "excel" else cells
+        )
+    return text.getvalue().encode("utf-8-sig" if csv_for == "excel" else "utf-8")
 
 
 def _took(account: Mapping[str, Any]) -> dict[str, Any]:
@@ -258,6 +268,11 @@ def _numbers(plan: DatasetPlan, result: Result) -> dict[str, Any]:
         "signature": signature(plan, result),
         **({"bounds": result.bounds} if result.bounds else {}),
     }
+
+
+def _excel_cell(cell: Any) -> Any:
+    """A text that Excel would run as a formula, marked as text by an apostrophe; anything else as it is."""
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA_BEGINNINGS) else cell
 
 
 def _cell(value: Any) -> Any:

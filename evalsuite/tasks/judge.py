@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, ClassVar
 
+from evalsuite.data.pictures import load_messages
 from evalsuite.data.row_parser import RowError, RowFacts
 from evalsuite.metrics import judge_verdicts as judgement
 from evalsuite.metrics.text import has_cjk
@@ -151,7 +152,7 @@ class JudgeTask(Task[JudgeRow]):
     def prompt(self, row: JudgeRow, shots: Sequence[JudgeRow], style: Style, subject: str) -> Prompt:
         """The turns as they are; the model is not told that it will be judged."""
         if not style.completions:
-            return Prompt(messages=row.messages)
+            return Prompt(messages=load_messages(row.messages))
         question, answer = FLAT[style.lang]
         turns = [text_value(message, "content") for message in row.messages]
         text = "\n\n".join([*turns[:-1], f"{question}{turns[-1]}\n{answer}"])

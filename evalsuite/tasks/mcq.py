@@ -41,7 +41,7 @@ from evalsuite.tasks.columns import (
 from evalsuite.tasks.exam_groups import CEVAL
 from evalsuite.tasks.mcq_wording import WORDINGS, McqWording
 from evalsuite.tasks.metric import Metric
-from evalsuite.tasks.replies import answer_text, harness_text, outcome
+from evalsuite.tasks.replies import answer_text, harness_text, outcome, reference_text
 from evalsuite.tasks.style import (
     CATEGORY_TRAIT,
     CHINESE_TRAIT,
@@ -282,6 +282,8 @@ def _gold(answer: Any, options: RowOptions) -> tuple[tuple[str, ...], tuple[str,
     if len(options.texts) < 2:
         found = "1 option" if options.texts else "no options"
         raise OptionFault(found, "at least two: texts in the columns A and B, or a list in 'choices'")
+    if isinstance(answer, str):
+        answer = reference_text(answer)
     if isinstance(answer, str) and looks_like_list(answer):
         with suppress(CellListError):
             answer = parse_cell(answer)

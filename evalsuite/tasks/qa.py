@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from evalsuite.data.dataset import Dataset
-from evalsuite.data.pictures import PICTURES, Picture, with_pictures
+from evalsuite.data.evalscope import content_text
+from evalsuite.data.pictures import PICTURES, Picture, has_pictures, load_messages, with_pictures
 from evalsuite.data.row_parser import RowError, RowFacts
 from evalsuite.errors import Problem
 from evalsuite.metrics import bleu
@@ -63,7 +64,7 @@ class QaRow:
     @property
     def question(self) -> str:
         """The last turn's text."""
-        return str(self.messages[-1]["content"])
+        return content_text(self.messages[-1]["content"])
 
     @property
     def reference(self) -> str:
@@ -116,7 +117,7 @@ class QaTask(Task[QaRow]):
             CHINESE_TRAIT: bleu.is_mostly_chinese(row.references),
             MULTIPLE_TRAIT: len(row.references) > 1,
             TURN_LINES_TRAIT: any(map(holds_turn_lines, row.references)),
-            PICTURE_TRAIT: row.pictures,
+            PICTURE_TRAIT: row.pictures or has_pictures(row.messages),
             CONTEXT_TRAIT: row.context,
         }
         return RowFacts(traits=tuple(trait for trait, value in held.items() if value))
@@ -144,7 +145,7 @@ class QaTask(Task[QaRow]):
             examples.append({"role": "assistant", "content": shot.reference})
         if row.pictures or row.context:
             rest[-1] = {**rest[-1], "content": _chat_question(row)}
-        return Prompt(messages=[*system, *examples, *rest])
+        return Prompt(messages=load_messages([*system, *examples, *rest]))
 
     def gold(self, row: QaRow) -> str | list[str]:
         """The reference answer, or all of them if there are several."""

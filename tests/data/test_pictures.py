@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import csv
 import json
 from pathlib import Path
 
@@ -177,6 +178,81 @@ def test_a_bad_picture_is_a_bad_row_with_its_line(folder):
     )
     with pytest.raises(DataError, match=r"qa.jsonl:1: '\.\./secret\.png' leads out"):
         only_plan(str(folder / "qa.jsonl"))
+
+
+def asked(path: Path, **options: object) -> list[dict]:
+    """The messages of the first request for a file."""
+    plan = only_plan(str(path))
+    sample, shots = next(iter(plan.samples()))
+    prompt, _ = plan.request(sample, shots)
+    assert prompt.messages is not None
+    return list(prompt.messages)
+
+
+def kinds_of_parts(content: list[dict]) -> list[str]:
+    return [
+        part["image_url"]["url"][-8:] if part["type"] == "image_url" else part["text"] for part in content
+    ]
+
+
+def test_numbered_pictures_stand_where_the_text_mentions_them(folder):
+    (folder / "blue.png").write_bytes(BLUE)
+    row = {
+        "question": "Look at <image 2>. Which one is red?",
+        "options": ["<image 1>", "<image 2>"],
+        "image_1": "pictures/red.png",
+        "image_2": "blue.png",
+        "answer": "A",
+    }
+    (folder / "mcq.jsonl").write_text(json.dumps(row) + "\n")
+    red, blue = RED64[-8:], base64.b64encode(BLUE).decode()[-8:]
+    parts = kinds_of_parts(asked(folder / "mcq.jsonl")[-1]["content"])
+    assert [part for part in parts if part in (red, blue)] == [blue, red, blue]
+    assert parts[2:] == [". Which one is red?\nA. ", red, "\nB. ", blue]
+
+
+def test_a_picture_that_no_text_mentions_comes_first(folder):
+    row = {"query": "What is it?", "response": "red", "image_1": "pictures/red.png"}
+    (folder / "qa.jsonl").write_text(json.dumps(row) + "\n")
+    assert kinds_of_parts(asked(folder / "qa.jsonl")[-1]["content"]) == [RED64[-8:], "What is it?"]
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"type": "image_url", "image_url": {"url": "pictures/red.png"}},
+        {"type": "image", "image": "pictures/red.png"},
+    ],
+)
+@pytest.mark.parametrize("name", ["vqa.jsonl", "vqa.csv"])
+def test_local_pictures_in_messages_are_sent_as_base64(folder, part, name):
+    messages = [{"role": "user", "content": [{"type": "text", "text": "What is it?"}, part]}]
+    if name.endswith(".csv"):
+        with (folder / name).open("w", newline="") as stream:
+            csv.writer(stream).writerows([["messages", "answer"], [json.dumps(messages), "red"]])
+    else:
+        (folder / name).write_text(json.dumps({"messages": messages, "answer": "red"}) + "\n")
+    content = asked(folder / name)[-1]["content"]
+    assert content[0] == {"type": "text", "text": "What is it?"}
+    assert content[1] == {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{RED64}"}}
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ({"question": "Which?", "options": ["<image 1>", "x"], "answer": "A"}, "mentions '<image 1>', and the row has no picture 1"),
+        ({"query": "See <image 2>", "response": "x", "image_1": "pictures/red.png"}, "mentions '<image 2>', and the row has no picture 2"),
+        ({"question": "Which?", "A": "x", "B": "y", "answer": "A", "image_1": "dog.jpg"}, "image_1: 'dog.jpg' cannot be read"),
+        ({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "dog.jpg"}}]}], "answer": "x"}, "'dog.jpg' cannot be read"),
+        ({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "../secret.png"}}]}], "answer": "x"}, "leads out of the folder"),
+        ({"messages": [{"role": "user", "content": [{"type": "image_url"}]}], "answer": "x"}, "has no address"),
+    ],
+)  # fmt: skip
+def test_pictures_that_are_not_there_are_refused_by_line(folder, row, said):
+    (folder / "rows.jsonl").write_text(json.dumps(row) + "\n")
+    with pytest.raises(DataError, match=r"rows\.jsonl:1") as caught:
+        only_plan(str(folder / "rows.jsonl"))
+    assert said in str(caught.value)
 
 
 def test_completions_cannot_carry_pictures(tmp_path):
