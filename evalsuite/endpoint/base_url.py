@@ -1,4 +1,4 @@
-"""The address of an OpenAI endpoint as users write it."""
+"""Reads the base URL of an OpenAI endpoint as users write it."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import re
 from urllib.parse import urlsplit
 
 LONGEST_LABEL = 63
-"""Of a host's name, between two dots."""
+"""Characters between two dots of a host name."""
 
 
 def complete_url(value: str) -> str:
-    """`http://host:8000` → `http://host:8000/v1`; credentials in an address are refused. Raises `ValueError`."""
+    """`http://host:8000` → `http://host:8000/v1`. Raises `ValueError`, also for an address with credentials."""
     parts = urlsplit(value.strip())
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
         raise ValueError(
@@ -18,11 +18,11 @@ def complete_url(value: str) -> str:
         )
     if not _is_host(parts.hostname):
         raise ValueError(
-            "the host's name is not one (white space, an empty part, or more than 63 characters in one)"
+            "the host name is not valid (white space, an empty part, or a part of more than 63 characters)"
         )
     if "@" in parts.netloc:
         raise ValueError(
-            "it holds a user name or password; put the key into an environment variable (--api-key-env)"
+            "it contains a user name or password; put the key into an environment variable (--api-key-env)"
         )
     if parts.query or parts.fragment:
         raise ValueError("it ends in a query (?…) or a fragment (#…); give the address alone")
@@ -31,7 +31,7 @@ def complete_url(value: str) -> str:
 
 
 def _is_host(name: str) -> bool:
-    """Whether a name can be looked up at all; asked early, since a resolver answers with an exception of its own."""
+    """Whether a name can be looked up at all. Checked early: resolvers raise exceptions of their own."""
     if name.isascii():  # the codec of other scripts takes milliseconds to load
         labels = name.removesuffix(".").split(".")
         return all(0 < len(label) <= LONGEST_LABEL for label in labels) and not re.search(r"\s", name)

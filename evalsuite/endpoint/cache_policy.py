@@ -1,13 +1,12 @@
 """Which requests may be answered from an earlier run (`--cache DIR`), and under which key.
 
-Only a request whose reply is decided by what is asked is answered from there and kept: temperature 0 (one choice, which
-is all evalsuite ever asks for), or a text that is measured. A seed at a higher temperature is no promise: servers keep
-it at best while nothing else is in the batch. The key is a hash of everything the request says (prompt, tools, every
-generation setting, fields of the server's own) and of whom it is asked: never of the key of an API, which travels in
-a header. How the reply travels (`stream`) is not part of it.
+Only deterministic requests are cached: temperature 0, or the log-probabilities of a given text. A seed at a higher
+temperature is no guarantee: servers honour it at best while nothing else is in the batch. The key is a hash of the whole
+request (prompt, tools, every generation setting, extra fields) and of the model's identity, never of the API key, which
+travels in a header. Whether the reply is streamed does not matter.
 
-Only whole replies are kept: ended by the model itself, and not empty. One token was all that was wanted where its
-log-probabilities, or those of a text, were asked for.
+Only complete replies are stored: ended by the model itself and not empty. A request for log-probabilities is complete with
+its single token.
 """
 
 from __future__ import annotations
@@ -21,14 +20,14 @@ from evalsuite.endpoint.wire import Request
 from evalsuite.types import Reply
 
 FORMAT = "1"
-"""Another number makes every entry so far one that is never found."""
+"""Raise this number to invalidate every existing entry."""
 KEY_BYTES = 20
 ENDED_BY_ITSELF = frozenset({"stop", "tool_calls", "function_call", "eos_token", "stop_sequence", "end_turn"})
-"""What `finish_reason` says of a reply that its model ended. `length`, `content_filter`, `abort` and silence are none."""
+"""Values of `finish_reason` for a reply that the model ended; not `length`, `content_filter`, `abort` or an empty one."""
 
 
 def with_cache(ask: Ask, store: ReplyStore, identity: str) -> Ask:
-    """`ask`, with replies taken from the store where they are there. `identity` says who is asked, as exactly as is known."""
+    """Wrap `ask` so that stored replies are used. `identity` identifies the model as exactly as possible."""
 
     async def ask_or_look_up(request: Request) -> Answer:
         if not request.deterministic:
@@ -36,10 +35,10 @@ def with_cache(ask: Ask, store: ReplyStore, identity: str) -> Ask:
         key = cache_key(identity, request)
         found = store.find(key)
         if found is not None:
-            await asyncio.sleep(0)  # a run of many hits must let the others work too
+            await asyncio.sleep(0)  # let other tasks run during many hits in a row
             return Answer(found, from_cache=True)
         answer = await ask(request)
-        if is_whole(answer.reply, request):
+        if is_complete(answer.reply, request):
             store.put(key, answer.reply)
         return answer
 
@@ -47,13 +46,13 @@ def with_cache(ask: Ask, store: ReplyStore, identity: str) -> Ask:
 
 
 def cache_key(identity: str, request: Request) -> bytes:
-    """A hash of who is asked and of all that is asked."""
+    """A hash of the model's identity and the whole request."""
     head = f"{FORMAT}\n{identity}\n{request.api}\n{request.measure}\n"
-    return hashlib.blake2b(head.encode() + request.asked, digest_size=KEY_BYTES).digest()
+    return hashlib.blake2b(head.encode() + request.payload, digest_size=KEY_BYTES).digest()
 
 
-def is_whole(reply: Reply, request: Request) -> bool:
-    """Whether a reply may stand for every later one."""
+def is_complete(reply: Reply, request: Request) -> bool:
+    """Whether a reply may be stored for later runs."""
     if request.measure or request.logprobs:
         return True
     return reply.finish_reason in ENDED_BY_ITSELF and bool(reply.text.strip() or reply.tool_calls)

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any, NoReturn
 
 from evalsuite._util.http.calls import JSON_TYPE, USER_AGENT, open_transport
-from evalsuite._util.http.transport import Address, Response, Transport, TransportError
+from evalsuite._util.http.transport import Address, HttpResponse, Transport, TransportError
 from evalsuite.endpoint.answer import Answer, FailureClass, RequestFailure
 from evalsuite.endpoint.capabilities import EndpointCapabilities
 from evalsuite.endpoint.concurrency import Concurrency
@@ -123,7 +123,7 @@ class Endpoint:
 
         return await run_with_retries(attempt, self.policy, self._note_overload, self._count_retry)
 
-    async def get(self, path: str, timeout: float) -> Response:
+    async def get(self, path: str, timeout: float) -> HttpResponse:
         """The response to a GET below the base URL; `timeout` in seconds. Raises as `Transport.send`."""
         return await self._transport.send("GET", self.address.path + path, b"", timeout)
 
@@ -132,7 +132,7 @@ class Endpoint:
         self.concurrency.reset()
         self._hangs.reset(perf_counter())
 
-    def explain_refusal(self, response: Response) -> str:
+    def explain_refusal(self, response: HttpResponse) -> str:
         """A sentence about an HTTP status that no request can pass, with what to do."""
         raw, status = self.redactor.raw(response.body), response.status
         prefix, elsewhere = self.option_prefix, response.headers.get("location")
@@ -171,7 +171,7 @@ class Endpoint:
         stream = StreamReader(start) if self.stream and request.measure is None else None
         self.traffic.requests += 1
         self.traffic.in_flight += 1
-        response: Response | None = None
+        response: HttpResponse | None = None
         try:
             response = await self._transport.send(
                 "POST",
@@ -222,7 +222,7 @@ class Endpoint:
         raise failure("timeout", f"no answer within {self.policy.deadline:g} s") from None
 
     def _raise_for_status(
-        self, response: Response, attempt: Attempt, known: EndpointCapabilities
+        self, response: HttpResponse, attempt: Attempt, known: EndpointCapabilities
     ) -> NoReturn:
         raw, status = self.redactor.raw(response.body), response.status
         words = f"HTTP {status}: {error_message(raw)}"
@@ -239,7 +239,7 @@ class Endpoint:
         raise RequestFailure("rejected", words, status=status, attempts=attempt.number)
 
 
-def _read(response: Response, request: Request, stream: StreamReader | None) -> Reply:
+def _read(response: HttpResponse, request: Request, stream: StreamReader | None) -> Reply:
     if stream and response.content_type != JSON_TYPE:
         return stream.reply()
     return read_measurement(response.body, request) if request.measure else read_reply(response.body)
@@ -254,7 +254,7 @@ def _require_logprobs(answer: Answer, request: Request) -> Answer:
     return answer
 
 
-def _wasted_tokens(stream: StreamReader | None, response: Response | None) -> TokenCounts:
+def _wasted_tokens(stream: StreamReader | None, response: HttpResponse | None) -> TokenCounts:
     """The tokens of a failed attempt, as far as the server reported or sent them."""
     if stream and (stream.spent != NO_TOKENS or response is None):
         return stream.spent

@@ -1,8 +1,8 @@
-"""How many requests are under way at a time: as many as the user says, or as many as make the run faster.
+"""How many requests are under way at a time: the user's number, or the number with the best throughput.
 
-The adaptive number climbs while more requests at a time finish more of them per second: doubled at first, by a quarter
-now and then later. Where throughput stays the same, requests only wait longer for each other, so it goes back. A server that says it
-is overloaded (429, 503, a time-out) has it cut at once. Additive increase, multiplicative decrease: Chiu and Jain 1989.
+The adaptive number grows while more requests at a time finish more of them per second: doubled at first, later by a
+quarter now and then. If throughput stays the same, requests only wait for each other, so the number goes back. If the
+server says that it is overloaded (429, 503, a timeout), the number is cut at once. Additive increase, multiplicative decrease: Chiu and Jain 1989.
 """
 
 from __future__ import annotations
@@ -12,19 +12,18 @@ from typing import Protocol
 
 START = 32
 DEFAULT_MAXIMUM = 256
-"""What vLLM works on at a time unless told otherwise; beyond it requests only queue."""
+"""vLLM's default number of simultaneous sequences; beyond it requests only queue."""
 MIN_MEASURED = 64
-"""Finished requests that a throughput is taken from, at least: replies differ in length, so a rate is off by some per
-cent."""
+"""Answers per throughput measurement, at least. Replies differ in length, so a rate is off by some per cent."""
 WORTHWHILE = 0.3
-"""The share of the growth in requests at a time that must come back as throughput."""
+"""A trial with x % more requests at a time is kept if throughput grows by at least this share of x %."""
 DECREASE = 0.7
 STEP_SHARE = 0.25
 RECOVERY_SHARE = 0.1
 
 
 class Concurrency(Protocol):
-    """What the pool of workers and the client ask and tell."""
+    """What the pool of workers and the client use."""
 
     @property
     def limit(self) -> int:
@@ -35,18 +34,18 @@ class Concurrency(Protocol):
         """What `limit` never exceeds."""
 
     def record_answer(self, now: float) -> None:
-        """A request was answered; `now` is in seconds of any steady clock."""
+        """Count an answer at `now`, in seconds of any steady clock."""
 
     def record_overload(self) -> None:
-        """The server could not keep up."""
+        """Note that the server could not keep up."""
 
     def reset(self) -> None:
-        """Other work begins: throughput so far says nothing about it."""
+        """Forget the throughput so far: other work begins."""
 
 
 @dataclass(frozen=True, slots=True)
 class FixedConcurrency:
-    """The number the user gave, or the slots of a server that has no more."""
+    """A fixed number: the user's, or the slots of the server."""
 
     limit: int
 
@@ -56,19 +55,19 @@ class FixedConcurrency:
         return self.limit
 
     def record_answer(self, now: float) -> None:
-        """Changes nothing."""
+        """Nothing to adapt."""
 
     def record_overload(self) -> None:
-        """Changes nothing."""
+        """Nothing to adapt."""
 
     def reset(self) -> None:
-        """Changes nothing."""
+        """Nothing to adapt."""
 
 
 class AdaptiveConcurrency:
-    """See the module's docstring. A round is as many answers as it takes to see what a limit does.
+    """See the module's docstring. A round is as many answers as it takes to measure a limit.
 
-    The first `limit` answers of a round were asked for under the limit before, so they are not measured.
+    The first `limit` answers of a round belong to requests sent under the previous limit, so they are not measured.
     """
 
     def __init__(self, start: int = START, most: int = DEFAULT_MAXIMUM) -> None:
@@ -95,7 +94,7 @@ class AdaptiveConcurrency:
             self._end_round(measured / (now - self._since))
 
     def record_overload(self) -> None:
-        """See `Concurrency.record_overload`. One cut a round: what was sent before the cut will complain as well."""
+        """See `Concurrency.record_overload`. One cut a round: requests sent before the cut report an overload as well."""
         if self._is_cut:
             return
         self._doubling, self._rate = False, 0.0
@@ -126,7 +125,7 @@ class AdaptiveConcurrency:
             self._begin(self._next_limit() if self._doubling else self.limit)
         else:
             self._doubling = False
-            self._patience = self._rounds + 2 * self._patience  # each trial in vain makes the next one rarer
+            self._patience = self._rounds + 2 * self._patience  # each failed trial makes the next one rarer
             self._begin(self._proven)
 
     def _next_limit(self) -> int:

@@ -1,16 +1,16 @@
-"""Requests that ask for no reply but for what a server says of a given text, and how their responses are read.
+"""Requests for the log-probabilities or the reward of a given text, and how their responses are read.
 
     text, log-probabilities       POST /completions        echo, logprobs: 1, max_tokens: 1
     messages, log-probabilities   POST /chat/completions   prompt_logprobs: 0, add_generation_prompt, max_tokens: 1
     messages, reward              POST /classify           use_activation: false; beside /v1, not below it
 
-`echo` with `logprobs` is OpenAI's older protocol: the prompt's tokens come back in front of the generated one, which is
-cut off here. `prompt_logprobs` and `/classify` are vLLM's, whose chat template renders the messages; the answer of an
-assistant at their end is part of the text, otherwise the text ends where the answer would begin. A reward model is a
-classifier with one class whose activation is left out, so that its logit is the reward.
+`echo` with `logprobs` is OpenAI's older protocol: the prompt's tokens come back before the generated one, which is
+dropped. `prompt_logprobs` and `/classify` are vLLM's; its chat template renders the messages. An assistant message at the
+end is part of the text; without one, the text ends where the answer would begin. A reward model is a classifier with one
+class and no activation, so its logit is the reward.
 
-Many servers take these fields and ignore them (llama.cpp, `transformers serve`). A response without a value for every
-token is refused (`MissingMeasurement`), never filled up.
+Many servers accept these fields and ignore them (llama.cpp, `transformers serve`). A response without a value for every
+token is refused (`MissingMeasurement`), never completed by guessing.
 
 Sources: OpenAI's reference of `/completions`; vLLM 0.32 (`entrypoints/openai`, `entrypoints/pooling/classify`).
 """
@@ -36,40 +36,40 @@ from evalsuite.types import Measurement, Prompt, Reply
 
 CLASSIFY_PATH = "/classify"
 ONE_TOKEN = Generation(max_tokens=1)
-"""One token, since servers refuse none; it is thrown away."""
+"""Servers refuse to generate no token at all; this one is dropped."""
 ECHO = {"echo": True, "logprobs": 1}
 LEAST_LOGPROB = -9999.0
-"""What vLLM writes for a probability of 0, which JSON cannot hold as a logarithm."""
+"""vLLM's value for a probability of 0, whose logarithm JSON cannot hold."""
 ROUNDING = 1e-3
-"""A log-probability may be so far above 0 by rounding alone."""
+"""Rounding may lift a log-probability this far above 0."""
 UNDECODABLE = "\ufffd"
 
 
 class MissingMeasurement(BadReply):
-    """A response that does not hold what was asked for, and will not when asked again."""
+    """A response without the values that were requested; asking again would not help."""
 
 
 def build_request(prompt: Prompt, generation: Generation) -> Request:
-    """Serialise a prompt, to be answered or to be measured."""
+    """Serialise a prompt that is to be answered or measured."""
     if prompt.measure is None:
         return encode(prompt, generation)
     if prompt.messages is None:
         content = dumps(prompt.text)
         fields = dumps({**ONE_TOKEN.fields(), **ECHO})
-        asked = b'{"prompt":' + content + b"," + fields[1:]
-        return Request("completions", asked, content, measure="logprobs", deterministic=True)
+        payload = b'{"prompt":' + content + b"," + fields[1:]
+        return Request("completions", payload, content, measure="logprobs", deterministic=True)
     content = dumps(prompt.messages)
     if prompt.measure == "reward":
-        asked = b'{"messages":' + content + b',"use_activation":false}'
-        return Request("classify", asked, content, measure="reward", deterministic=True)
+        payload = b'{"messages":' + content + b',"use_activation":false}'
+        return Request("classify", payload, content, measure="reward", deterministic=True)
     to_answer = prompt.messages[-1].get("role") != "assistant"
     fields = dumps({**ONE_TOKEN.fields(), "prompt_logprobs": 0, "add_generation_prompt": to_answer})
-    asked = b'{"messages":' + content + b"," + fields[1:]
-    return Request("chat", asked, content, measure="logprobs", deterministic=True)
+    payload = b'{"messages":' + content + b"," + fields[1:]
+    return Request("chat", payload, content, measure="logprobs", deterministic=True)
 
 
 def read_measurement(raw: bytes, request: Request) -> Reply:
-    """What the server says of the text. Raises `BadReply`, as `MissingMeasurement` where asking again is of no use."""
+    """Read the server's values for the text. Raises `BadReply`; `MissingMeasurement` if asking again would not help."""
     document = loads(raw)
     usage = document.get("usage")
     usage = usage if isinstance(usage, Mapping) else {}
@@ -84,7 +84,7 @@ def read_measurement(raw: bytes, request: Request) -> Reply:
 
 
 def _read_echo(choice: Mapping[str, Any], prompt_tokens: int | None) -> Measurement:
-    """The prompt's part of an echoed completion. Without a count of its tokens it is all but the last one."""
+    """Read the prompt's part of an echoed completion: all tokens but the last if the server does not count them."""
     held = choice.get("logprobs")
     held = held if isinstance(held, Mapping) else {}
     tokens, logprobs = held.get("tokens"), held.get("token_logprobs")
@@ -101,7 +101,7 @@ def _read_echo(choice: Mapping[str, Any], prompt_tokens: int | None) -> Measurem
 
 
 def _read_chat(document: Mapping[str, Any]) -> Measurement:
-    """`prompt_logprobs`: for each token an object of its id, or null for the first."""
+    """Read `prompt_logprobs`: an object by token id for each token, null for the first."""
     listed = document.get("prompt_logprobs")
     if not isinstance(listed, list) or not listed:
         raise MissingMeasurement(
@@ -117,7 +117,7 @@ def _read_chat(document: Mapping[str, Any]) -> Measurement:
 
 
 def _chat_token(entry: Any) -> tuple[str, Any]:
-    """A token's text (its id where that cannot be decoded by itself) and its log-probability."""
+    """A token's text (its id if it cannot be decoded by itself) and its log-probability."""
     if not isinstance(entry, Mapping) or not entry:
         return "", None
     token_id, details = next(iter(entry.items()))
@@ -128,7 +128,7 @@ def _chat_token(entry: Any) -> tuple[str, Any]:
 
 
 def _build_measurement(tokens: Sequence[str], logprobs: Sequence[Any]) -> Measurement:
-    """Every token but the first has a value."""
+    """Require a value for every token but the first."""
     if any(value is None for value in islice(logprobs, 1, None)):
         raise MissingMeasurement("it leaves out the log-probabilities of some of the prompt's tokens")
     return Measurement(tuple(tokens), tuple(None if value is None else _logprob(value) for value in logprobs))
@@ -141,7 +141,7 @@ def _logprob(value: Any) -> float:
 
 
 def _reward(document: Mapping[str, Any]) -> float:
-    """The one class's logit."""
+    """The logit of the only class."""
     data = document.get("data")
     first = data[0] if isinstance(data, list) and data else None
     values = first.get("probs") if isinstance(first, Mapping) else None

@@ -1,4 +1,4 @@
-"""One endpoint for several askers, and several endpoints for one pool of workers."""
+"""Shares one endpoint among many workers, and one pool of workers among several endpoints."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from evalsuite.endpoint.wire import Request
 
 
 class RequestLimiter:
-    """An endpoint that gets as many requests at a time as its concurrency says, however many workers ask."""
+    """Limits the requests to an endpoint to its concurrency, however many workers send them."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
@@ -21,9 +21,9 @@ class RequestLimiter:
         self._waiting: deque[asyncio.Future[None]] = deque()
 
     async def ask(self, request: Request) -> Answer:
-        """See `Endpoint.ask`; waits for its turn, which is not counted as time of the request."""
+        """See `Endpoint.ask`. Waits for a free slot first; the wait does not count as latency."""
         while self._in_use >= self._endpoint.concurrency.limit:
-            await self._turn()
+            await self._wait_for_slot()
         self._in_use += 1
         try:
             return await self._endpoint.ask(request)
@@ -31,17 +31,17 @@ class RequestLimiter:
             self._in_use -= 1
             self._wake()
 
-    async def _turn(self) -> None:
+    async def _wait_for_slot(self) -> None:
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append(turn)
         try:
             await turn
         except asyncio.CancelledError:
-            self._wake()  # the turn may have been given already: it is another one's now
+            self._wake()  # this waiter may have been given a slot already: pass it on
             raise
 
     def _wake(self) -> None:
-        """Give every free place to one that waits; who comes first is asked first."""
+        """Give every free slot to a waiter, first come, first served."""
         free = self._endpoint.concurrency.limit - self._in_use
         while free > 0 and self._waiting:
             turn = self._waiting.popleft()
@@ -52,27 +52,27 @@ class RequestLimiter:
 
 @dataclass(frozen=True, slots=True)
 class CombinedConcurrency:
-    """As many workers as all endpoints together take requests; each endpoint finds its own number (see `Concurrency`)."""
+    """The sum of several endpoints' concurrency; each endpoint adapts its own (see `Concurrency`)."""
 
     endpoints: Sequence[Endpoint]
 
     @property
     def limit(self) -> int:
-        """The sum of the endpoints'."""
+        """The sum over the endpoints."""
         return sum(endpoint.concurrency.limit for endpoint in self.endpoints)
 
     @property
     def most(self) -> int:
-        """The sum of the endpoints'."""
+        """The sum over the endpoints."""
         return sum(endpoint.concurrency.most for endpoint in self.endpoints)
 
     def record_answer(self, now: float) -> None:
-        """The endpoints are told themselves."""
+        """Nothing: each endpoint records its own."""
 
     def record_overload(self) -> None:
-        """The endpoints are told themselves."""
+        """Nothing: each endpoint records its own."""
 
     def reset(self) -> None:
-        """Other work begins for all of them."""
+        """Reset every endpoint's concurrency."""
         for endpoint in self.endpoints:
             endpoint.concurrency.reset()

@@ -1,6 +1,6 @@
-"""Does a server give log-probabilities of tokens, and does it go on with a turn of the assistant that was begun for it?
+"""Does a server give log-probabilities of tokens, and does it continue a prefilled assistant message?
 
-Both are tried, before any data is sent: servers leave out silently what they do not know.
+Both are tried before any data is sent: servers silently ignore what they do not know.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ PREFILLED_TURN = Prompt(
     messages=[WORD_TO_REPEAT, {"role": "assistant", "content": "XylophoneQu"}], continues=True
 )
 REST_OF_WORD = "ar"
-"""How any vocabulary begins the rest. Copying what stands in the prompt is within reach of the smallest models, and no
-turn of its own begins like that."""
+"""The rest of the word begins like this in any vocabulary. The smallest models can copy a word from the prompt, and no
+reply of their own begins like this."""
 MOST_PROBABLE = 3
 FLAT_PROMPT = Prompt(text="Answer:")
 SERVERS_WITH_LOGPROBS = (
@@ -32,17 +32,17 @@ SERVERS_WITH_LOGPROBS = (
 async def find_logprob_form(
     endpoint: Endpoint, generation: Generation, wanted: LogprobPrompt, *, completions: bool, continues: bool
 ) -> LogprobPrompt:
-    """The form that can be asked for, `wanted` if it can be.
+    """The form of the prompt that the server supports: `wanted` if possible.
 
-    `generation` is that of the requests to come. With `continues` the server is known to go on with begun turns. Raises
-    `EndpointError` where there are no log-probabilities, `ServerError` where that cannot be told.
+    `generation`: the settings of the requests to come. `continues`: the server is known to continue prefilled messages.
+    Raises `EndpointError` if there are no log-probabilities, `ServerError` if that cannot be found out.
     """
     one_token = replace(generation, max_tokens=1)
     if wanted == "marker" and not (completions or continues):
         try:
             tokens = await _most_probable(endpoint, PREFILLED_TURN, one_token)
             return "marker" if any(token.startswith(REST_OF_WORD) for token in tokens) else "letter"
-        except RequestFailure:  # perhaps for the begun turn only
+        except RequestFailure:  # perhaps only for the prefilled message
             wanted = "letter"
     try:
         await _most_probable(endpoint, FLAT_PROMPT if completions else WHOLE_TURN, one_token)

@@ -1,4 +1,4 @@
-"""The cache of a run (`--cache DIR`), where there is one: opened, put before each party under the party's identity, closed."""
+"""Opens the cache of a run (`--cache DIR`) and puts it in front of each model that is asked."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 Wrap = Callable[[Ask], Ask]
-RANDOM_REPLIES_NOTE = "--cache: replies are drawn at random at a temperature above 0, so those are neither taken from the cache nor kept."
+RANDOM_REPLIES_NOTE = "--cache: replies are random at a temperature above 0, so they are neither taken from the cache nor stored."
 
 
 @contextmanager
 def open_cache(folder: Path | None) -> Iterator[ReplyStore | None]:
-    """The store in a folder; None where the user names none. What did not work is said at the end.
+    """Open the store in a folder; None if there is no folder. Problems are logged when it is closed.
 
-    Raises `ConfigError` for a folder that cannot be written.
+    Raises `ConfigError` if the folder cannot be written.
     """
     if folder is None:
         yield None
         return
-    # SQLite: not what a run without a cache should load
+    # SQLite: a run without a cache should not load it
     from evalsuite.endpoint.reply_store import ReplyStore
 
     store = ReplyStore(folder)
@@ -46,10 +46,10 @@ def open_cache(folder: Path | None) -> Iterator[ReplyStore | None]:
 def wrap_with_cache(
     store: ReplyStore | None, endpoint: Endpoint, fingerprint: str, engine: Mapping[str, Any] | None = None
 ) -> Wrap | None:
-    """The cache before an endpoint; None where there is none, or where its replies are no matter of what it is asked.
+    """The cache in front of an endpoint; None without a cache, or if the server chooses its own temperature.
 
-    Who is asked: the fingerprint of what is served, the engine's own facts (versions, dtype, device, chat template), the
-    fields each request carries, and what `/models` tells of it.
+    The identity: the model's fingerprint, the engine's facts (versions, dtype, device, chat template), the extra fields of
+    each request, and what `/models` says of the model.
     """
     if store is None or not endpoint.capabilities.accepts_temperature:
         return None
@@ -60,7 +60,9 @@ def wrap_with_cache(
 
 
 def cache_identity(
-    fingerprint: str, engine: Mapping[str, Any], fields: Mapping[str, Any], told: Mapping[str, Any]
+    fingerprint: str, engine: Mapping[str, Any], fields: Mapping[str, Any], model_details: Mapping[str, Any]
 ) -> str:
-    """Who is asked, in one text; see `wrap_with_cache`."""
-    return json.dumps([fingerprint, dict(engine), dict(fields), dict(told)], sort_keys=True, default=str)
+    """The model's identity as one text; see `wrap_with_cache`."""
+    return json.dumps(
+        [fingerprint, dict(engine), dict(fields), dict(model_details)], sort_keys=True, default=str
+    )

@@ -1,9 +1,9 @@
-"""The OpenAI protocol in bytes: request bodies serialised once, responses and event streams read into `Reply`.
+"""The OpenAI protocol in bytes: serialises request bodies once, reads responses and event streams into `Reply`.
 
-Source of the forms: OpenAI's API reference for `/chat/completions` and `/completions`; `reasoning_content`
-(DeepSeek, vLLM, SGLang) and `reasoning` (newer vLLM, OpenRouter) hold thinking apart from the answer;
-`continue_final_message` with `add_generation_prompt` (vLLM, SGLang) has the model go on with the last message, which
-llama.cpp and LMDeploy do by themselves when it is the assistant's.
+Sources: OpenAI's API reference for `/chat/completions` and `/completions`. `reasoning_content` (DeepSeek, vLLM, SGLang) and
+`reasoning` (newer vLLM, OpenRouter) separate thinking from the answer. `continue_final_message` with
+`add_generation_prompt` (vLLM, SGLang) makes the model continue the last message; llama.cpp and LMDeploy do so by themselves
+if it is the assistant's.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from evalsuite.types import Measure, Prompt, Reply, TokenCounts
 Api: TypeAlias = Literal["chat", "completions", "classify"]
 TokenLimit: TypeAlias = Literal["max_tokens", "max_completion_tokens"]
 Alternatives: TypeAlias = tuple[tuple[str, float], ...]
-"""Texts of tokens with their natural log-probabilities."""
+"""Token texts with their natural log-probabilities."""
 Pair: TypeAlias = tuple[Any, Any]
 PATHS: Mapping[Api, str] = {"chat": "/chat/completions", "completions": "/completions"}
 CONTINUE_FIELDS = {"continue_final_message": True, "add_generation_prompt": False}
@@ -34,16 +34,16 @@ _USAGE = (
     re.compile(rb'"completion_tokens"\s*:\s*(\d{1,9})\b'),
 )
 MAX_QUOTED_CHARACTERS = 300
-"""How much of a server's own words an error quotes."""
+"""How much of a server's message an error quotes."""
 
 
 class BadReply(Exception):
-    """A response of status 200 that is not an OpenAI reply."""
+    """A response with status 200 that is not an OpenAI reply."""
 
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """How a reply is generated; the same for every row of a dataset."""
+    """Generation settings; the same for every row of a dataset."""
 
     max_tokens: int
     temperature: float = 0.0
@@ -51,10 +51,10 @@ class Generation:
     seed: int | None = None
     stop: tuple[str, ...] = ()
     top_logprobs: int | None = None
-    """How many alternatives to each token are asked for, with their log-probabilities."""
+    """Number of alternatives per token to request, with their log-probabilities; None for none."""
 
     def fields(self, prompt_stop: tuple[str, ...] = ()) -> dict[str, Any]:
-        """The request's fields; what is not set is not sent."""
+        """The request's fields; settings that are None are not sent."""
         stop = list(dict.fromkeys((*self.stop, *prompt_stop)))
         fields = {"temperature": self.temperature, "max_tokens": self.max_tokens}
         optional = {
@@ -68,36 +68,36 @@ class Generation:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request, serialised once. `asked` is the part that identifies it: prompt, tools and generation."""
+    """One request, serialised once. `payload` is the part that identifies it: prompt, tools and generation settings."""
 
     api: Api
-    asked: bytes
+    payload: bytes
     prompt_json: bytes
     tools_json: bytes = b""
-    """Empty where the request names no tools."""
+    """Empty if the request offers no tools."""
     measure: Measure | None = None
-    """Set where no reply is asked for; see `endpoint.likelihood_requests`."""
+    """What to measure if no reply is wanted; see `endpoint.likelihood_requests`."""
     logprobs: bool = False
-    """A reply without log-probabilities is of no use."""
+    """Whether the reply must have log-probabilities."""
     deterministic: bool = False
-    """Whether the reply is decided by what is asked: nothing is drawn at random."""
+    """Whether the reply does not depend on chance: temperature 0, or a measurement."""
 
     def body(
         self, model_json: bytes, stream: bool, limit: TokenLimit = "max_tokens", *, temperature: bool = True
     ) -> bytes:
-        """The whole JSON body for a model; `limit` is what the server calls the limit of a reply's tokens.
+        """The complete JSON body for a model. `limit`: the field in which the server takes the limit of a reply's tokens.
 
-        Without `temperature` the server's own is taken.
+        Without `temperature` the server uses its own.
         """
         tail = b"," + orjson.dumps(STREAM_FIELDS)[1:] if stream else b"}"
-        asked = self.asked
+        payload = self.payload
         if not temperature:
-            before, _, after = asked.rpartition(b'"temperature":')  # never the last field
-            asked = before + after.partition(b",")[2]
+            before, _, after = payload.rpartition(b'"temperature":')  # never the last field
+            payload = before + after.partition(b",")[2]
         if limit != "max_tokens" and self.api != "classify":
-            before, _, after = asked.rpartition(b'"max_tokens":')  # generation settings come last
-            asked = before + b'"' + limit.encode() + b'":' + after
-        return b'{"model":' + model_json + b"," + asked[1:-1] + tail
+            before, _, after = payload.rpartition(b'"max_tokens":')  # generation settings come last
+            payload = before + b'"' + limit.encode() + b'":' + after
+        return b'{"model":' + model_json + b"," + payload[1:-1] + tail
 
 
 def encode(prompt: Prompt, generation: Generation) -> Request:
@@ -109,33 +109,33 @@ def encode(prompt: Prompt, generation: Generation) -> Request:
         content = dumps(prompt.messages)
         tools = b"" if prompt.tools is None else dumps(prompt.tools)
         named = b'"tools":' + tools + b"," if tools else b""
-        asked = b'{"messages":' + content + b"," + named + fields[1:]
-        return Request("chat", asked, content, tools, logprobs=logprobs, deterministic=deterministic)
+        payload = b'{"messages":' + content + b"," + named + fields[1:]
+        return Request("chat", payload, content, tools, logprobs=logprobs, deterministic=deterministic)
     content = dumps(prompt.text)
-    asked = b'{"prompt":' + content + b"," + fields[1:]
-    return Request("completions", asked, content, logprobs=logprobs, deterministic=deterministic)
+    payload = b'{"prompt":' + content + b"," + fields[1:]
+    return Request("completions", payload, content, logprobs=logprobs, deterministic=deterministic)
 
 
 @lru_cache(maxsize=64)
 def _settings(generation: Generation, prompt_stop: tuple[str, ...], chat: bool, continues: bool) -> bytes:
-    """The fields besides the prompt as JSON: the same for every row of a dataset."""
-    asked = generation.fields(prompt_stop)
+    """The fields other than the prompt as JSON: the same for every row of a dataset."""
+    fields = generation.fields(prompt_stop)
     if generation.top_logprobs is not None:
-        _ask_for_logprobs(asked, chat=chat)
+        _request_logprobs(fields, chat=chat)
     if continues:
-        asked |= CONTINUE_FIELDS
-    return dumps(asked)
+        fields |= CONTINUE_FIELDS
+    return dumps(fields)
 
 
-def _ask_for_logprobs(fields: dict[str, Any], *, chat: bool) -> None:
-    """Chat has a switch and a number, completions the number in the switch's place."""
+def _request_logprobs(fields: dict[str, Any], *, chat: bool) -> None:
+    """Chat has a switch and a number; completions have the number instead of the switch."""
     fields["logprobs"] = True if chat else fields.pop("top_logprobs")
 
 
 def dumps(value: Any) -> bytes:
-    """JSON bytes that every reader takes: what JSON or UTF-8 cannot carry is replaced.
+    """JSON bytes that every reader accepts: what JSON or UTF-8 cannot hold is replaced.
 
-    A lone surrogate becomes U+FFFD, an integer of more than 64 bits and what is nested too deep become text.
+    A lone surrogate becomes U+FFFD; an integer of more than 64 bits and values nested too deeply become text.
     """
     try:
         return orjson.dumps(value)
@@ -144,7 +144,7 @@ def dumps(value: Any) -> bytes:
 
 
 def read_reply(raw: bytes) -> Reply:
-    """The first choice of a chat or text completion. Raises `BadReply`."""
+    """Read the first choice of a chat or text completion. Raises `BadReply`."""
     document = loads(raw)
     choice = first_choice(document)
     message = choice.get("message")
@@ -160,7 +160,7 @@ def read_reply(raw: bytes) -> Reply:
 
 
 def loads(raw: bytes) -> dict[str, Any]:
-    """The JSON object of a response, what JSON forbids mended. Raises `BadReply`."""
+    """The JSON object of a response; common violations of JSON are repaired. Raises `BadReply`."""
     try:
         document = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
@@ -171,7 +171,7 @@ def loads(raw: bytes) -> dict[str, Any]:
 
 
 def _loads_leniently(raw: bytes, error: orjson.JSONDecodeError) -> Any:
-    """What Python servers write although JSON forbids it: half of an emoji (a lone surrogate), `NaN`."""
+    """Read what Python servers write although JSON forbids it: half of an emoji (a lone surrogate), `NaN`."""
     import json
 
     try:
@@ -192,11 +192,11 @@ def first_choice(document: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def first_token_alternatives(logprobs: Any) -> Alternatives | None:
-    """What the first token could have been, most probable first; None where the server names no alternatives.
+    """The alternatives to the first token, most probable first; None if the server lists none.
 
     Reads a choice's `logprobs` of chat, `{"content": [{"token", "logprob", "top_logprobs": […]}, …]}`, which llama.cpp
     writes for completions too, and of completions, `{"tokens": […], "token_logprobs": […], "top_logprobs": [{…}, …]}`.
-    What is no pair of a text and a finite number is left out. The token itself is among its alternatives.
+    Entries other than a text with a finite number are skipped. The token itself is among its alternatives.
     """
     if not isinstance(logprobs, dict):
         return None
@@ -249,32 +249,32 @@ def _reply(
 
 
 def _objects(value: Any) -> list[dict[str, Any]]:
-    """The objects of a list; empty for what is none."""
+    """The objects of a list; empty for anything else."""
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 def find_token_counts(raw: bytes) -> TokenCounts:
-    """What `usage` says in a response of no use, wherever it stands and whatever is broken around it; else nothing."""
+    """The token counts of `usage` anywhere in a broken response; zeros if there are none."""
     prompt, completion = (pattern.search(raw) for pattern in _USAGE)
     return (int(prompt[1]) if prompt else 0, int(completion[1]) if completion else 0)
 
 
 def count_or_none(value: Any) -> int | None:
-    """A number of tokens as `usage` gives it; None for anything else."""
+    """A token count from `usage`; None for anything else."""
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 
 
 class StreamReader:
     """Assembles a reply from the `data:` events of a stream. `finished` is set by the closing `[DONE]`.
 
-    `ttft_s` is the time from `start` (of `perf_counter`) to the first piece of the reply, in seconds.
+    `ttft_s`: seconds from `start` (of `perf_counter`) to the first piece of the reply.
     """
 
     def __init__(self, start: float = 0.0) -> None:
         self.finished = False
         self.ttft_s: float | None = None
         self._start = start
-        self._torn = b""
+        self._partial_line = b""
         self._pieces = 0
         self._parts: dict[str, list[str]] = {"content": [], "reasoning_content": []}
         self._calls: dict[int, dict[str, Any]] = {}
@@ -283,8 +283,8 @@ class StreamReader:
         self._alternatives: Alternatives | None = None
 
     def take(self, piece: bytes) -> None:
-        """Take the next bytes of the response, cut anywhere. Raises `BadReply`."""
-        *lines, self._torn = (self._torn + piece).split(b"\n")
+        """Read the next bytes of the response, split anywhere. Raises `BadReply`."""
+        *lines, self._partial_line = (self._partial_line + piece).split(b"\n")
         for line in lines:
             if self.feed(line):
                 self._pieces += 1
@@ -293,13 +293,13 @@ class StreamReader:
 
     @property
     def spent(self) -> TokenCounts:
-        """The tokens so far: what the server told, else one for each piece, which is what servers send."""
+        """The tokens so far: what the server reported, or one per piece, which is how servers send them."""
         usage = self._usage if isinstance(self._usage, dict) else {}
-        told = count_or_none(usage.get("prompt_tokens")), count_or_none(usage.get("completion_tokens"))
-        return (told[0] or 0, self._pieces if told[1] is None else told[1])
+        counts = count_or_none(usage.get("prompt_tokens")), count_or_none(usage.get("completion_tokens"))
+        return (counts[0] or 0, self._pieces if counts[1] is None else counts[1])
 
     def feed(self, line: bytes) -> bool:
-        """Take one line; True when it carried a piece of the reply. Raises `BadReply`."""
+        """Read one line; True if it has a piece of the reply. Raises `BadReply`."""
         if not line.startswith(b"data:"):
             return False
         data = line[5:].strip()
@@ -320,8 +320,8 @@ class StreamReader:
         return self._take(delta if isinstance(delta, dict) else {"content": choice.get("text")})
 
     def reply(self) -> Reply:
-        """What has arrived. Raises `BadReply` when the stream ended without its closing event."""
-        self.feed(self._torn)
+        """The reply that has arrived. Raises `BadReply` if the stream ended without its closing event."""
+        self.feed(self._partial_line)
         if not self.finished and self._finish_reason is None:
             raise BadReply("the stream ended before the reply did")
         message: dict[str, Any] = {name: "".join(parts) for name, parts in self._parts.items()}
@@ -360,15 +360,15 @@ def server_message(document: Any) -> str:
         return ""
     error = document.get("error", document)
     if isinstance(error, str):
-        return _shown(error)
+        return _one_line(error)
     if isinstance(error, dict):
         words = error.get("message") or error.get("detail") or error.get("error")
-        return _shown(str(words)) if words else ""
+        return _one_line(str(words)) if words else ""
     return ""
 
 
 def error_message(raw: bytes) -> str:
-    """What a server said in an error response, whatever its form."""
+    """The message of an error response, whatever its form."""
     try:
         return server_message(orjson.loads(raw)) or quote_start(raw)
     except orjson.JSONDecodeError:
@@ -377,10 +377,10 @@ def error_message(raw: bytes) -> str:
 
 def quote_start(raw: bytes) -> str:
     """The beginning of a response as one line."""
-    return _shown(raw[: 4 * MAX_QUOTED_CHARACTERS].decode("utf-8", "replace")) or "(an empty response)"
+    return _one_line(raw[: 4 * MAX_QUOTED_CHARACTERS].decode("utf-8", "replace")) or "(an empty response)"
 
 
-def _shown(text: str) -> str:
-    """The beginning of what a server said as one line, without what a terminal would obey."""
+def _one_line(text: str) -> str:
+    """The beginning of a server's message as one line, without control characters."""
     line = " ".join(text.split())[:MAX_QUOTED_CHARACTERS]
     return "".join(character if character.isprintable() else "\ufffd" for character in line)

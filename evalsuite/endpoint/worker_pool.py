@@ -1,4 +1,4 @@
-"""Workers that pull work from an iterator, as many as are wanted at the moment: never one task per row."""
+"""Workers that take jobs from an iterator, as many as the concurrency allows: never one task per row."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ async def run_pool(
 ) -> None:
     """Run `work` on every job, `concurrency.limit` at a time, until the iterator ends or a worker raises.
 
-    A job is taken only when a worker is free, so that nothing piles up in memory. None from the iterator means
-    "nothing yet": the event loop gets a turn. The first exception cancels the other workers and is raised.
+    A job is taken only when a worker is free, so nothing piles up in memory. None from the iterator means "nothing
+    yet": other tasks run first. The first exception cancels the other workers and is raised.
     """
     pool = _Pool(jobs, work, concurrency)
     pool.start_workers()
@@ -30,7 +30,7 @@ async def run_pool(
 
 
 class _Pool(Generic[JobT]):
-    """The workers of one pool; `ended` is done when the last one left, or failed with the first error."""
+    """The workers of one pool. `ended` completes when the last worker ends, or fails with the first error."""
 
     def __init__(
         self, jobs: Iterator[JobT | None], work: Callable[[JobT], Awaitable[None]], concurrency: Concurrency
@@ -41,11 +41,11 @@ class _Pool(Generic[JobT]):
         self._concurrency = concurrency
         self._workers: set[asyncio.Task[None]] = set()
         self._active = 0
-        """Counted down the moment a worker decides to leave, so that two never leave for one place too many."""
+        """Workers at work; decremented the moment one decides to end, so that two do not end for the same reason."""
         self._exhausted = False
 
     def start_workers(self) -> None:
-        """Start as many workers as are missing."""
+        """Start workers up to the concurrency limit."""
         while self._active < self._concurrency.limit and not (self._exhausted or self.ended.done()):
             self._active += 1
             worker = asyncio.ensure_future(self._run_worker())
@@ -53,7 +53,7 @@ class _Pool(Generic[JobT]):
             worker.add_done_callback(self._worker_done)
 
     async def cancel_workers(self) -> None:
-        """Cancel the workers and wait until they are gone."""
+        """Cancel the workers and wait until they have ended."""
         left = list(self._workers)
         for worker in left:
             worker.cancel()

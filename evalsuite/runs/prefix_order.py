@@ -33,12 +33,12 @@ MIN_GAIN_BYTES = 256
 """Gained by a row on average; engines share blocks of 16 tokens and more, some 64 letters."""
 
 
-class Asking(Protocol):
-    """What has a prompt; see `endpoint.wire.Request`."""
+class SerialisedRequest(Protocol):
+    """A request as the server gets it; see `endpoint.wire.Request`."""
 
     @property
-    def asked(self) -> bytes:
-        """The prompt with what is asked of it, serialised."""
+    def payload(self) -> bytes:
+        """The prompt with its tools and generation settings, serialised."""
 
     @property
     def tools_json(self) -> bytes:
@@ -49,7 +49,7 @@ class Owed(Protocol):
     """A sample that is to be asked."""
 
     @property
-    def request(self) -> Asking:
+    def request(self) -> SerialisedRequest:
         """Its first request."""
 
 
@@ -76,7 +76,7 @@ class _Window(Generic[OwedT]):
                 yield None
             else:
                 self.rows.append(job)
-                self._bytes += len(job.request.asked)
+                self._bytes += len(job.request.payload)
 
 
 def order_by_prefix(
@@ -107,7 +107,7 @@ def sort_by_prefix(window: Sequence[OwedT]) -> Sequence[OwedT]:
 
 def _sorted_by_prefix(window: Sequence[OwedT], at_a_time: int = 1) -> list[OwedT] | None:
     """None where the order they have, sent so many at a time, does as well."""
-    texts = [job.request.tools_json + job.request.asked for job in window]
+    texts = [job.request.tools_json + job.request.payload for job in window]
     places = sorted(range(len(window)), key=texts.__getitem__)
     gain = _mean_shared_bytes([texts[place] for place in places]) - _mean_shared_bytes(texts, at_a_time)
     return [window[place] for place in places] if gain > MIN_GAIN_BYTES else None

@@ -63,7 +63,7 @@ class Job:
             judge = self.plan.judge
             named = ask.of == "judge" and judge is not None and judge.base_url is not None
             whom = judge.fingerprint if named and judge else self.key
-            found.append(Step(ask.of, request, sample_key(whom, request.api, request.asked)))
+            found.append(Step(ask.of, request, sample_key(whom, request.api, request.payload)))
         return found
 
     def whole(self, reply: Reply) -> bool:
@@ -204,7 +204,7 @@ def make_job(
     """Render and serialise a sample's request, once."""
     prompt, request = plan.request(sample, shots)
     key = sample_key(
-        variant.fingerprint, request.api, request.asked + plan.place(sample), repeat=sample.repeat
+        variant.fingerprint, request.api, request.payload + plan.place(sample), repeat=sample.repeat
     )
     reply = plan.existing_reply(sample)
     existing_reply = Answer(reply) if reply else None

@@ -70,14 +70,14 @@ def adapter_on(config: RunConfig, adapter: Path) -> Iterator[None]:
     """The adapter is served under the configuration's model name inside. Raises `ServerError`."""
     from evalsuite._util.http.calls import call
     from evalsuite._util.http.environment import read_api_key
-    from evalsuite._util.http.transport import Response, TransportError
+    from evalsuite._util.http.transport import HttpResponse, TransportError
     from evalsuite.endpoint.redaction import KeyRedactor
     from evalsuite.endpoint.wire import error_message
 
     key = read_api_key(config.api_key_env)
     headers = {"Authorization": f"Bearer {key}"} if key else {}
 
-    def control(verb: str, **fields: str | None) -> Response:
+    def control(verb: str, **fields: str | None) -> HttpResponse:
         body = {"lora_name": config.model, **fields}
         return call("POST", f"{config.base_url}/{verb}", CONTROL_TIMEOUT_SECONDS, body, headers)
 

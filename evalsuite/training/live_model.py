@@ -21,7 +21,7 @@ from typing import Any
 import orjson
 import torch
 
-from evalsuite._util.http.transport import ChunkCallback, HungCheck, Response
+from evalsuite._util.http.transport import ChunkCallback, HttpResponse, HungCheck
 from evalsuite.backends.base import (
     NO_VARIABLES,
     Availability,
@@ -92,7 +92,7 @@ class LiveTransport:
         timeout: float,
         on_chunk: ChunkCallback | None = None,
         hung: HungCheck | None = None,
-    ) -> Response:
+    ) -> HttpResponse:
         """See `Transport.send`. Nothing is streamed, and nothing is ever taken for hung."""
         if method == "GET":
             return _response(200, {"data": [{"id": name} for name in self._model.names]})
@@ -210,5 +210,5 @@ def live_serving(
     )
 
 
-def _response(status: int, content: Mapping[str, Any]) -> Response:
-    return Response(status, {"content-type": "application/json"}, orjson.dumps(content))
+def _response(status: int, content: Mapping[str, Any]) -> HttpResponse:
+    return HttpResponse(status, {"content-type": "application/json"}, orjson.dumps(content))

@@ -26,7 +26,7 @@ from evalsuite._util.http import socket_transport as direct
 from evalsuite._util.http.aiohttp_transport import AiohttpTransport
 from evalsuite._util.http.calls import open_transport
 from evalsuite._util.http.socket_transport import SocketTransport
-from evalsuite._util.http.transport import Address, Response, TransportError
+from evalsuite._util.http.transport import Address, HttpResponse, TransportError
 
 T = TypeVar("T")
 PLAIN = b"HTTP/1.1 200 OK\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: 5\r\n\r\nhello"
@@ -121,11 +121,11 @@ def within(script: Script, do: Callable[[SocketTransport], Awaitable[T]], host: 
     return asyncio.run(run())
 
 
-async def ask(transport: SocketTransport, timeout: float = WAIT_SECONDS) -> Response:
+async def ask(transport: SocketTransport, timeout: float = WAIT_SECONDS) -> HttpResponse:
     return await transport.send("POST", "/v1/x", b'{"a":1}', timeout)
 
 
-def answer(*pieces: bytes | None) -> Response:
+def answer(*pieces: bytes | None) -> HttpResponse:
     return within(Script([pieces]), ask)
 
 
@@ -308,7 +308,7 @@ def test_pieces_are_seen_as_they_arrive_and_may_end_the_request() -> None:
     def refuse(_: bytes) -> None:
         raise ValueError("enough")
 
-    async def stop(transport: SocketTransport) -> Response:
+    async def stop(transport: SocketTransport) -> HttpResponse:
         return await transport.send("POST", "/", b"", WAIT_SECONDS, refuse)
 
     with pytest.raises(ValueError, match="enough"):

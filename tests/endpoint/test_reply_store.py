@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mock_server import WAIT_SECONDS
 
-from evalsuite.endpoint.cache_policy import cache_key, is_whole
+from evalsuite.endpoint.cache_policy import cache_key, is_complete
 from evalsuite.endpoint.likelihood_requests import build_request
 from evalsuite.endpoint.reply_store import STORE_FILE, ReplyStore
 from evalsuite.endpoint.wire import Generation, Request
@@ -243,10 +243,10 @@ def test_only_what_is_not_drawn_at_random_is_decided() -> None:
     ],
 )
 def test_only_whole_replies_are_kept(reply: Reply, whole: bool) -> None:
-    assert is_whole(reply, asked()) is whole
+    assert is_complete(reply, asked()) is whole
 
 
-def test_the_one_token_that_was_wanted_is_whole() -> None:
-    assert is_whole(Reply("A", finish_reason="length", alternatives=[["A", -0.1]]), asked(top_logprobs=5))
+def test_the_one_token_that_was_wanted_is_complete() -> None:
+    assert is_complete(Reply("A", finish_reason="length", alternatives=[["A", -0.1]]), asked(top_logprobs=5))
     measured = build_request(Prompt(text="x", measure="logprobs"), Generation(1))
-    assert is_whole(Reply("", measured=Measurement(("x",), (None,))), measured)
+    assert is_complete(Reply("", measured=Measurement(("x",), (None,))), measured)

@@ -176,7 +176,7 @@ def test_tools_are_part_of_what_is_asked():
     request = encode(prompt, Generation(5))
     body = orjson.loads(request.body(b'"m"', stream=True))
     assert body["tools"] == [{"type": "function"}]
-    assert orjson.loads(request.asked)["tools"] == [{"type": "function"}]
+    assert orjson.loads(request.payload)["tools"] == [{"type": "function"}]
     assert request.tools_json == b'[{"type":"function"}]'
     without = encode(Prompt(messages=[{"role": "user", "content": "x"}]), Generation(5))
     assert "tools" not in orjson.loads(without.body(b'"m"', stream=False))
@@ -267,7 +267,7 @@ def test_each_api_asks_for_log_probabilities_in_its_own_words() -> None:
         assert {name: value for name, value in body.items() if "logprobs" in name} == asked
         assert request.logprobs
     plain = encode(Prompt(text="x"), Generation(1))
-    assert b"logprobs" not in plain.asked
+    assert b"logprobs" not in plain.payload
     assert not plain.logprobs
 
 
@@ -275,4 +275,4 @@ def test_a_begun_turn_is_to_be_gone_on_with() -> None:
     begun = Prompt(messages=[{"role": "assistant", "content": "Answer:"}], continues=True)
     body = orjson.loads(encode(begun, Generation(1)).body(b'"m"', stream=False))
     assert (body["continue_final_message"], body["add_generation_prompt"]) == (True, False)
-    assert b"continue" not in encode(Prompt(messages=begun.messages), Generation(1)).asked
+    assert b"continue" not in encode(Prompt(messages=begun.messages), Generation(1)).payload

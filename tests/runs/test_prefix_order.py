@@ -57,8 +57,8 @@ def test_every_row_is_sent_once_and_every_turn_is_given(kinds: list[tuple[str, b
 def test_rows_of_mixed_subjects_are_brought_together() -> None:
     prefixes = [chr(97 + subject) * 2000 for subject in range(10)]
     rows = [row(number, prefixes[number % 10]) for number in range(1000)]
-    order = [one.request.asked[:1].decode() for one in sent(rows)]
-    assert changes([one.request.asked[:1].decode() for one in rows]) == 1000
+    order = [one.request.payload[:1].decode() for one in sent(rows)]
+    assert changes([one.request.payload[:1].decode() for one in rows]) == 1000
     assert changes(order) <= 10 * 5  # five windows: 64, 128, 256, 512 and the rest
 
 
@@ -132,14 +132,14 @@ def asked_in_lanes(rows: list[Row], slots: int, seed: int) -> tuple[list[Row], i
     order, read = [], 0
     for job in jobs:
         order.append(job)
-        prefix = job.request.asked[:1].decode()
+        prefix = job.request.payload[:1].decode()
         known = prefix in free
         free.remove(prefix if known else free[0])
         read += not known
         busy.append(job)
         if not free:
             answered = busy.pop(chosen.randrange(len(busy)))
-            free.append(answered.request.asked[:1].decode())
+            free.append(answered.request.payload[:1].decode())
             lanes.finished(answered)
     return order, read
 

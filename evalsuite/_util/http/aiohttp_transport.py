@@ -14,8 +14,8 @@ from evalsuite._util.http.transport import (
     CHECK_SECONDS,
     Address,
     ChunkCallback,
+    HttpResponse,
     HungCheck,
-    Response,
     TransportError,
 )
 
@@ -46,14 +46,14 @@ class AiohttpTransport:
         timeout: float,
         on_chunk: ChunkCallback | None = None,
         hung: HungCheck | None = None,
-    ) -> Response:
+    ) -> HttpResponse:
         """See `Transport.send`."""
         sending = self._send(method, path, body, timeout, on_chunk)
         return await (_send_unless_hung(asyncio.ensure_future(sending), hung) if hung else sending)
 
     async def _send(
         self, method: str, path: str, body: bytes, timeout: float, on_chunk: ChunkCallback | None
-    ) -> Response:
+    ) -> HttpResponse:
         try:
             async with self._session.request(
                 method,
@@ -65,7 +65,7 @@ class AiohttpTransport:
             ) as response:
                 whole = await _read(response, on_chunk if response.status == OK else None)
                 headers = {name.lower(): value for name, value in response.headers.items()}
-                return Response(response.status, headers, whole)
+                return HttpResponse(response.status, headers, whole)
         except asyncio.TimeoutError:
             raise
         except (aiohttp.ClientError, OSError) as error:
@@ -76,7 +76,7 @@ class AiohttpTransport:
         await self._session.close()
 
 
-async def _send_unless_hung(sending: asyncio.Future[Response], hung: HungCheck) -> Response:
+async def _send_unless_hung(sending: asyncio.Future[HttpResponse], hung: HungCheck) -> HttpResponse:
     try:
         while not sending.done():
             await asyncio.wait({sending}, timeout=CHECK_SECONDS)

@@ -16,7 +16,7 @@ import orjson
 
 from evalsuite._util.event_loop import run_to_end
 from evalsuite._util.http.environment import find_proxy
-from evalsuite._util.http.transport import Address, Response, Transport, TransportError
+from evalsuite._util.http.transport import Address, HttpResponse, Transport, TransportError
 
 JSON_TYPE = "application/json"
 USER_AGENT = "evalsuite"
@@ -46,7 +46,7 @@ def call(
     timeout: float,
     body: Mapping[str, Any] | None = None,
     headers: Mapping[str, str] | None = None,
-) -> Response:
+) -> HttpResponse:
     """One control call from ordinary code: send `body` as JSON, follow no redirect; `timeout` in seconds.
 
     Raises `TransportError`, also when the time is up.
@@ -60,7 +60,7 @@ async def send_json(
     timeout: float,
     body: Mapping[str, Any] | None = None,
     headers: Mapping[str, str] | None = None,
-) -> Response:
+) -> HttpResponse:
     """See `call`."""
     sent = {"User-Agent": USER_AGENT, **(headers or {})}
     if body is not None:
@@ -79,7 +79,7 @@ async def send_json(
         await transport.close()
 
 
-def read_json(response: Response) -> Any:
+def read_json(response: HttpResponse) -> Any:
     """The content of a JSON response. Raises `TransportError` for another HTTP status, `ValueError` for broken JSON."""
     if response.status != OK:
         raise TransportError(f"HTTP {response.status}")

@@ -16,8 +16,8 @@ from evalsuite._util.http.transport import (
     CHECK_SECONDS,
     Address,
     ChunkCallback,
+    HttpResponse,
     HungCheck,
-    Response,
     TransportError,
 )
 
@@ -36,7 +36,7 @@ GZIP_OR_ZLIB = zlib.MAX_WBITS + 32
 class _Exchange:
     """One request under way and what has arrived of its response."""
 
-    done: asyncio.Future[Response]
+    done: asyncio.Future[HttpResponse]
     on_chunk: ChunkCallback | None
     status: int = 0
     headers: dict[str, str] = field(default_factory=dict)
@@ -66,7 +66,7 @@ class _Connection(asyncio.Protocol):
         timeout: float,
         on_chunk: ChunkCallback | None,
         hung: HungCheck | None,
-    ) -> Response:
+    ) -> HttpResponse:
         """Send a request and wait for its response; a connection that fails is closed."""
         self._exchange = _Exchange(self._loop.create_future(), on_chunk)
         self._set_alarm(self._loop.time() + timeout, hung)
@@ -163,7 +163,7 @@ class _Connection(asyncio.Protocol):
 
     def _finish(self, exchange: _Exchange) -> None:
         if not exchange.done.done():
-            exchange.done.set_result(Response(exchange.status, exchange.headers, b"".join(exchange.body)))
+            exchange.done.set_result(HttpResponse(exchange.status, exchange.headers, b"".join(exchange.body)))
 
     def _fail(self, error: BaseException) -> None:
         if self._exchange and not self._exchange.done.done():
@@ -239,7 +239,7 @@ class SocketTransport:
         timeout: float,
         on_chunk: ChunkCallback | None = None,
         hung: HungCheck | None = None,
-    ) -> Response:
+    ) -> HttpResponse:
         """See `Transport.send`."""
         start = self._loop.time()
         connection = self._kept(start) or await self._connected(timeout)

@@ -60,7 +60,7 @@ class TransportError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Response:
+class HttpResponse:
     """A complete response. Header names are in lower case."""
 
     status: int
@@ -84,7 +84,7 @@ class Transport(Protocol):
         timeout: float,
         on_chunk: ChunkCallback | None = None,
         hung: HungCheck | None = None,
-    ) -> Response:
+    ) -> HttpResponse:
         """Send one request and return its response; redirects are not followed. `timeout`: seconds for all of it.
 
         `on_chunk` receives the body of a response with status 200 as it arrives; an exception of it ends the request.
