@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from evalsuite.metrics.tool_steps import Step, StepScore, json_equal, strict_json
 
-VERSION = "1"
+VERSION = "2"
 CONDITIONAL_METRICS = ("act_em_given_plan", "avg_f1_given_tool", "argument_name_f1", "argument_value_f1")
 
 

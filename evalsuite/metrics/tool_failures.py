@@ -7,7 +7,9 @@ the wrong type (`evalsuite.metrics.tool_schemas` says what counts as said).
 `empty`              nothing but white space, reasoning apart, and no tool call
 `truncated`          the reply ended at the token limit (finish_reason `length`), whether or not a step was read
 `format_violation`   not empty, and not one well-formed step: no action, no name on one line, no `Action Input:` or
-                     several, an invented `Observation:`; where tool calls were asked for, a step written as text
+                     several, an invented `Observation:`; a call in another form than the one that was asked for, which
+                     is read as the call that it is; detail: the form (`tool_texts`), `react` where native calls were
+                     asked for
 `wrong_plan`         call, finish and give up are the plans; the gold step has another
 `hallucinated_tool`  calls a tool that is not offered; detail: the nearest offered name
 `wrong_tool`         gold and reply both call, and the reply's tool is offered but another
@@ -45,14 +47,14 @@ from evalsuite.metrics.tool_steps import (
     INVALID_GOLD_ACTION,
     NO_ACTION,
     Step,
-    cut_at_observation,
     json_equal,
     parse_step,
     strict_json,
     strict_skip_reason,
 )
+from evalsuite.metrics.tool_texts import read_reply
 
-VERSION = "2"
+VERSION = "3"
 LABELS = (
     "empty", "truncated", "format_violation", "wrong_plan", "hallucinated_tool", "wrong_tool", "malformed_json",
     "missing_required", "unknown_param", "wrong_type", "wrong_value", "other_arguments", "repeated_step",
@@ -88,8 +90,8 @@ def failures(
 
     `schemas` comes from `tool_schemas.offered_schemas`, `earlier` are the steps the dialogue has taken already.
     """
-    reply = parse_step(cut_at_observation(written.text), written.tool_calls)
-    found = _form_labels(written) | _json_labels(gold, reply)
+    reply, form = read_reply(written.text, written.tool_calls)
+    found = _form_labels(written, form) | _json_labels(gold, reply)
     if not strict_skip_reason(gold, schemas.keys()):
         found |= _choice_labels(gold, reply, schemas.keys()) | _argument_labels(gold, reply, schemas)
     if _is_repeated(gold, reply, earlier):
@@ -126,15 +128,17 @@ def nearest_tool_name(name: str, offered: Collection[str]) -> str | None:
     return found[0] if found else None
 
 
-def _form_labels(written: WrittenReply) -> dict[str, Any]:
+def _form_labels(written: WrittenReply, form: str) -> dict[str, Any]:
     found: dict[str, Any] = {"truncated": None} if written.truncated else {}
     if not written.text.strip() and not written.tool_calls:
         return found | {"empty": None}
     if written.tool_calls:
         well_formed = parse_step("", written.tool_calls[:1]).action not in (NO_ACTION, "")
     else:
-        well_formed = not written.native_calls_expected and _is_one_step(written.text)
-    return found if well_formed else found | {"format_violation": None}
+        well_formed = not written.native_calls_expected and not form and _is_one_step(written.text)
+        if written.native_calls_expected and not form and "Action:" in written.text:
+            form = "react"
+    return found if well_formed else found | {"format_violation": form or None}
 
 
 def _is_one_step(text: str) -> bool:

@@ -49,6 +49,9 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 VERSION = "1"
+"""Version of profile `paper`, and of reading a step."""
+STRICT_VERSION = "2"
+"""Version of profile `strict`."""
 
 Plan: TypeAlias = Literal["call", "finish", "give_up"]
 METRICS = ("plan_em", "act_em", "hallucination_rate", "avg_f1", "easy_f1", "hard_f1", "rouge_l")

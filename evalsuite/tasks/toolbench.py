@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from evalsuite.data.row_parser import RowError, RowFacts
-from evalsuite.metrics import tool_conditions, tool_failures, tool_schemas, tool_steps
+from evalsuite.metrics import tool_conditions, tool_failures, tool_schemas, tool_steps, tool_texts
 from evalsuite.tasks.agent_formats import AGENT_ROLE, openai_prompt, react_prompt, toolbench_prompt
 from evalsuite.tasks.base import Task
 from evalsuite.tasks.capabilities import Capabilities
 from evalsuite.tasks.columns import Columns, checked_messages, json_value, text_value
 from evalsuite.tasks.dialogues import CONVERSATION_FORM, described_tools, dialogue_steps
 from evalsuite.tasks.metric import Breakdown, Metric
-from evalsuite.tasks.replies import answer_text, outcome
+from evalsuite.tasks.replies import answer_text, harness_text, outcome, reference_text
 from evalsuite.tasks.style import Style
 from evalsuite.tasks.toolbench_tables import TABLES, table_keys
 from evalsuite.types import Message, Prompt, Reply, Score
@@ -44,6 +44,7 @@ class ToolBenchTask(Task[ToolBenchRow]):
     """The next step of an agent, judged against a gold step."""
 
     kind: ClassVar[str] = "toolbench"
+    version: ClassVar[str] = "2"
     columns: ClassVar[Columns] = Columns(
         required=("messages", "tools", "target"),
         description="messages, tools, target; optional id, dialogue; or dialogues: conversations, tools",
@@ -117,11 +118,16 @@ class ToolBenchTask(Task[ToolBenchRow]):
 
     def score(self, row: ToolBenchRow, reply: Reply, style: Style) -> Score:
         """Both profiles: `paper`, as published, and `strict`, whose denominators do not depend on the reply."""
-        text = answer_text(reply) or ""
-        gold, offered = tool_steps.parse_step(row.target), tool_steps.tool_names(row.tools)
-        step = tool_steps.parse_step(tool_steps.cut_at_observation(text), reply.tool_calls)
+        text = answer_text(reply, style) or ""
+        gold = tool_steps.parse_step(reference_text(row.target, style))
+        offered = tool_steps.tool_names(row.tools)
+        step, form = tool_texts.read_reply(text, reply.tool_calls)
         strict = tool_steps.score_strict(gold, step, offered)
-        paper = tool_steps.score_paper(gold, tool_steps.parse_step(text, reply.tool_calls), offered)
+        paper = tool_steps.score_paper(
+            tool_steps.parse_step(row.target),
+            tool_steps.parse_step(harness_text(reply) or "", reply.tool_calls),
+            offered,
+        )
         conditional = tool_conditions.conditional_scores(gold, step, strict)
         written = tool_failures.WrittenReply(
             text,
@@ -143,7 +149,7 @@ class ToolBenchTask(Task[ToolBenchRow]):
                 "answer": step.answer,
                 "failures": failures,
             },
-            stage="" if not found else "tool_calls" if reply.tool_calls else "react",
+            stage="" if not found else _stage(reply, form),
             values={f"strict/{name}": value for name, value in {**strict.values, **conditional}.items()}
             | {f"paper/{name}": value for name, value in paper.values.items()},
             labels=tuple(dict.fromkeys(label for label in (*failures, *notes) if label)),
@@ -159,7 +165,7 @@ class ToolBenchTask(Task[ToolBenchRow]):
                 primary=profile == "strict" and name == "plan_em",
                 higher_is_better=name != "hallucination_rate",
                 profile=profile,
-                version=tool_steps.VERSION,
+                version=tool_steps.STRICT_VERSION if profile == "strict" else tool_steps.VERSION,
             )
             for profile in ("strict", "paper")
             for name in (*PERCENT_METRICS, *SCORE_METRICS)
@@ -175,6 +181,13 @@ class ToolBenchTask(Task[ToolBenchRow]):
             for name in tool_conditions.CONDITIONAL_METRICS
         )
         return headline + conditional
+
+
+def _stage(reply: Reply, form: str) -> str:
+    """What the step was read from: native calls, a call in the text, or ReAct text."""
+    if reply.tool_calls:
+        return "tool_calls"
+    return "react" if form in ("", "markdown") else "text_call"
 
 
 def earlier_steps(messages: Sequence[Message]) -> list[tool_steps.Step]:

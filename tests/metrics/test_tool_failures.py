@@ -68,7 +68,7 @@ class TestForm:
         assert labels("", tool_calls=[native]) == {}
         assert labels("", tool_calls=[native], native_calls_expected=True) == {}
         assert "format_violation" in labels("", tool_calls=[{}])
-        assert labels(call(), native_calls_expected=True) == {"format_violation": None}
+        assert labels(call(), native_calls_expected=True) == {"format_violation": "react"}
 
 
 class TestChoice:

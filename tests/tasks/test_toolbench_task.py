@@ -280,3 +280,29 @@ class TestScores:
             "strict/hallucination_rate",
             "paper/hallucination_rate",
         ]
+
+
+@pytest.mark.parametrize(
+    ("reply", "form"),
+    [
+        ('<tool_call>{"name": "forecast", "arguments": %s}</tool_call>', "tool_call"),
+        ('```json\n{"name": "forecast", "arguments": %s}\n```', "fenced_json"),
+        ("**Action:** `forecast`\n**Action Input:** %s", "markdown"),
+    ],
+)
+def test_score_call_written_as_text_is_read_by_strict_and_not_by_paper(reply, form):
+    """It is no hallucination: `strict` reads the call and labels its form, `paper` stays as it was published."""
+    arguments = '{"city": "Porto"}'
+    row = TASK.parse(
+        {
+            "messages": [{"role": "user", "content": "Rain?"}],
+            "tools": [{"name": "forecast"}],
+            "target": f"Thought: so\nAction: forecast\nAction Input: {arguments}",
+        }
+    )
+    found = TASK.score(row, Reply(reply % arguments), Style("en", 0))
+    assert found.values["strict/act_em"] == found.values["strict/avg_f1"] == 1.0
+    assert found.values["strict/hallucination_rate"] == 0.0
+    assert found.values["paper/act_em"] == 0.0
+    assert found.extracted["failures"] == {"format_violation": form}
+    assert found.labels == ("format_violation",)
