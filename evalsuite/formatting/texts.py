@@ -1,7 +1,7 @@
-"""Model text on its way into a page: made encodable, cut at a stated length, turned from JSON into words.
+"""Prepares model text for a page: makes it encodable, cuts it, shows hidden characters, turns JSON values into text.
 
-Nothing here escapes HTML; jinja's autoescape and the browser's `textContent` do. What is dealt with here is
-what escaping leaves dangerous or unreadable: lone surrogates, controls that reorder or hide text, size.
+Nothing here escapes HTML: the autoescape of jinja and `textContent` of the browser do. This module handles what escaping
+leaves dangerous or unreadable: lone surrogates, characters that reorder or hide text, size.
 """
 
 from __future__ import annotations
@@ -11,27 +11,27 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 MAX_ADDRESS_CHARACTERS = 80
-"""Characters of a picture's address."""
+"""Characters shown of the address of a picture."""
 
 MAX_DEPTH = 40
-"""Nesting below this is replaced by an ellipsis: no task nests so deep, and encoders give up at 250."""
+"""Deeper nesting is replaced by an ellipsis. No task nests so deep, and encoders fail at 250."""
 
 MAX_JSON_INTEGER = 2**63 - 1
-"""Beyond it the JSON encoder refuses; such an integer is kept as its digits."""
+"""The JSON encoder rejects larger integers. They are kept as text."""
 
 HEAD_SHARE = 0.75
-"""Of a cut text's room, the part kept from its beginning; the end stays too, since answers stand there."""
+"""The share of a cut text that is taken from its beginning. The rest is its end, since answers are there."""
 
 INVISIBLE = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff"
     "\ufff9-\ufffb\U000e0000-\U000e007f]"
 )
-"""Characters that nobody sees, or that reorder what others see."""
+"""Characters that are invisible, or that reorder visible ones."""
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class Cut(NamedTuple):
-    """A text too long for the page: its beginning, its end, and how many characters are missing between."""
+    """A text that is too long for a page: its beginning, its end, and the number of characters between them."""
 
     head: str
     tail: str
@@ -42,24 +42,24 @@ Text: TypeAlias = "str | Cut"
 
 
 def replace_surrogates(text: str) -> str:
-    """The text with lone surrogates replaced, so that it can be written as UTF-8; pairs are joined."""
+    """Replace lone surrogates, so that the text can be written as UTF-8. Pairs are joined."""
     if text.isascii() or not _SURROGATE.search(text):
         return text
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def visible(text: str) -> str:
-    """The text with its invisible and reordering characters spelled out, as in `⟨U+202E⟩`."""
+    """Spell out invisible and reordering characters, as in `⟨U+202E⟩`."""
     if text.isascii() and text.isprintable():
         return text
     return INVISIBLE.sub(lambda found: f"⟨U+{ord(found.group()):04X}⟩", replace_surrogates(text))
 
 
 def cut(text: Text, limit: int) -> Text:
-    """At most `limit` characters of a text, beginning and end; a text already cut can be cut further."""
+    """Cut a text to its beginning and end, `limit` characters together. A text that is already cut can be cut further."""
     if (len(text) if type(text) is str else length(text)) <= limit:
         return text
-    if isinstance(text, str):  # as a cut text it is its own beginning and its own end, counted twice
+    if isinstance(text, str):  # the whole text as beginning and as end, so the overlap is negative
         return cut(Cut(text, text, -len(text)), limit)
     head, tail = text.head[: int(limit * HEAD_SHARE)], text.tail
     room = limit - len(head)
@@ -68,17 +68,17 @@ def cut(text: Text, limit: int) -> Text:
 
 
 def length(text: Text) -> int:
-    """How many characters of a text are kept."""
+    """The number of characters that are kept of a text."""
     return len(text.head) + len(text.tail) if isinstance(text, Cut) else len(text)
 
 
-def plain(text: Text) -> str | list[str | int]:
-    """A cut text as a list, which the JSON encoder takes as it is."""
+def to_json(text: Text) -> str | list[str | int]:
+    """A text as JSON: a string, or a list for a cut text."""
     return text if isinstance(text, str) else list(text)
 
 
 def replace_surrogates_in_json(value: Any, depth: int = 0) -> Any:
-    """The value with everything replaced that the JSON encoder refuses: surrogates, huge integers, depth."""
+    """Replace all that the JSON encoder rejects: surrogates, huge integers, deep nesting."""
     if depth > MAX_DEPTH:
         return "…"
     if isinstance(value, str):
@@ -98,12 +98,12 @@ def replace_surrogates_in_json(value: Any, depth: int = 0) -> Any:
 
 
 def dump(value: Any, *, indent: bool = False) -> str:
-    """Any value as JSON text; NaN and the infinities become null."""
+    """Write any value as JSON text. NaN and infinities become null."""
     return dump_bytes(value, indent=indent).decode()
 
 
 def dump_bytes(value: Any, *, indent: bool = False) -> bytes:
-    """The same as UTF-8."""
+    """Write any value as JSON in UTF-8."""
     import orjson
 
     option = orjson.OPT_NON_STR_KEYS | (orjson.OPT_INDENT_2 if indent else 0)
@@ -114,9 +114,9 @@ def dump_bytes(value: Any, *, indent: bool = False) -> bytes:
 
 
 def value_text(value: Any) -> str:
-    """A gold answer or an extracted one as a person writes it: text as it is, other things as JSON.
+    """Write a gold or extracted answer as a person would: text unchanged, other values as JSON.
 
-    A list of words reads as `B, C`, a list of sentences one a line; missing is the empty string.
+    A list of words becomes `B, C`, a list of sentences has one per line. None becomes the empty string.
     """
     if value is None:
         return ""
@@ -132,7 +132,7 @@ def value_text(value: Any) -> str:
 
 
 def message_text(message: Mapping[str, Any]) -> str:
-    """What a chat message says: its text parts, other parts named, its tool calls one a line."""
+    """The text of a chat message: text parts, the names of other parts, and a line for each tool call."""
     content = message.get("content")
     if isinstance(content, str) and not message.get("tool_calls"):
         return content
@@ -142,7 +142,7 @@ def message_text(message: Mapping[str, Any]) -> str:
 
 
 def part_text(part: Any) -> str:
-    """One part of a multimodal message; what is not text is named, not shown."""
+    """One part of a multimodal message. Parts that are not text are named."""
     if isinstance(part, Mapping) and isinstance(part.get("text"), str):
         return str(part["text"])
     if isinstance(part, Mapping) and isinstance(part.get("image_url"), Mapping):

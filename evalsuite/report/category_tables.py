@@ -6,25 +6,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from evalsuite.formatting.numbers import counted
-from evalsuite.report.metric_rows import MetricTable, metric_row, unit_domain
+from evalsuite.report.metric_rows import MetricTable, metric_row, tables_section, unit_domain
 from evalsuite.report.section import Section
 from evalsuite.report.source import RunSource
 from evalsuite.report.summary_parts import WHOLE, SubsetResults, all_subsets, outcomes_shown
-from evalsuite.runs.run import identical_variants
 
 
 def section(source: RunSource) -> Section | None:
     """Make the section. None if no dataset has categories."""
-    tables = category_tables(source.summary)
-    if not tables:
-        return None
-    values = {
-        "tables": tables,
-        "outcomes": outcomes_shown(source.summary),
-        "several": source.several_variants,
-        "doubtful": identical_variants(source.info),
-    }
-    return Section("categories", "Categories", "category_tables.html.j2", values)
+    return tables_section(source, category_tables(source.summary), "categories", "Categories")
 
 
 def category_tables(summary: Mapping[str, Any]) -> list[MetricTable]:

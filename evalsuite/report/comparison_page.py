@@ -10,10 +10,9 @@ from evalsuite._version import __version__
 from evalsuite.comparison.document import ComparisonDocument
 from evalsuite.comparison.flips import Flips
 from evalsuite.comparison.tables import whole_results
-from evalsuite.report.reply_statistics import ReplyStatisticsTable
 from evalsuite.report.sample_store import ReadSamples, SampleStore
 from evalsuite.report.samples import Metrics
-from evalsuite.report.source import ComparisonSource
+from evalsuite.report.source import ComparisonSource, collect_samples
 
 
 def render_comparison(
@@ -32,11 +31,7 @@ def render_comparison(
     from evalsuite.report.sections import COMPARISON_SECTIONS
 
     store = SampleStore(_metrics(document), baseline=document.baseline)
-    statistics = ReplyStatisticsTable()
-    for sample in read_samples():
-        statistics.add(sample)
-        store.add(sample)
-    store = store.fit(read_samples)
+    statistics, store = collect_samples(store, read_samples)
     source = ComparisonSource(document, flips, statistics, store, command, costs)
     return assemble_sections(
         title=f"{', '.join(document.variants)} against {document.baseline}",

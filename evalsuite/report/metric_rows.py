@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -16,7 +16,10 @@ from evalsuite.formatting.numbers import (
 )
 from evalsuite.metrics.finite import finite
 from evalsuite.report import charts
-from evalsuite.report.summary_parts import SubsetResults
+from evalsuite.report.section import Section
+from evalsuite.report.source import RunSource
+from evalsuite.report.summary_parts import SubsetResults, outcomes_shown
+from evalsuite.runs.run import identical_variants
 
 MAX_PANELS = 120
 """Further subsets are in the table only: nobody looks at so many charts, and a report should stay small."""
@@ -74,6 +77,22 @@ class Panel(Struct, frozen=True):
     title: str
     link: str
     rows: tuple[MetricRow, ...]
+
+
+def tables_section(
+    source: RunSource, tables: Sequence[MetricTable], anchor: str, title: str
+) -> Section | None:
+    """Make a section of tables of metrics; its template is named after the anchor. None without a table."""
+    if not tables:
+        return None
+    values = {
+        "tables": tables,
+        "outcomes": outcomes_shown(source.summary),
+        "several": source.several_variants,
+        "compared": source.comparison is not None,
+        "doubtful": identical_variants(source.info),
+    }
+    return Section(anchor, title, f"{anchor}.html.j2", values)
 
 
 def metric_row(

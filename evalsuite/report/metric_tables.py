@@ -6,26 +6,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from evalsuite.formatting.numbers import counted
-from evalsuite.report.metric_rows import MetricTable, metric_row, unit_domain
+from evalsuite.report.metric_rows import MetricTable, metric_row, tables_section, unit_domain
 from evalsuite.report.section import Section
 from evalsuite.report.source import RunSource
 from evalsuite.report.summary_parts import WHOLE, SubsetResults, all_subsets, outcomes_shown
-from evalsuite.runs.run import identical_variants
 
 
 def section(source: RunSource) -> Section | None:
     """Make the section. None if nothing was scored."""
-    tables = metric_tables(source.info, source.summary)
-    if not tables:
-        return None
-    values = {
-        "tables": tables,
-        "outcomes": outcomes_shown(source.summary),
-        "several": source.several_variants,
-        "compared": source.comparison is not None,
-        "doubtful": identical_variants(source.info),
-    }
-    return Section("metrics", "Metrics", "metric_tables.html.j2", values)
+    return tables_section(source, metric_tables(source.info, source.summary), "metrics", "Metrics")
 
 
 def metric_tables(run: Mapping[str, Any], summary: Mapping[str, Any]) -> list[MetricTable]:

@@ -24,10 +24,9 @@ def render_run(
     """
     # Imported here, so that a command that writes no report does not wait for templates.
     from evalsuite.report.page import assemble_sections
-    from evalsuite.report.reply_statistics import ReplyStatisticsTable
     from evalsuite.report.sample_store import MAX_SAMPLES, SampleStore
     from evalsuite.report.sections import RUN_SECTIONS
-    from evalsuite.report.source import RunSource
+    from evalsuite.report.source import RunSource, collect_samples
     from evalsuite.report.summary_parts import metrics_by_dataset
 
     comparison = _comparison(summary)
@@ -38,11 +37,7 @@ def render_run(
         baseline=comparison.baseline if comparison else None,
         aliases=aliases,
     )
-    statistics = ReplyStatisticsTable()
-    for sample in read_samples():
-        statistics.add(sample)
-        store.add(sample)
-    store = store.fit(read_samples)
+    statistics, store = collect_samples(store, read_samples)
     source = RunSource(info, summary, statistics, store, comparison, aliases)
     return assemble_sections(
         title=str(summary.get("run") or "run"),

@@ -168,7 +168,7 @@ class SampleStore:
     def _number(self, message: Message) -> int:
         number = self._messages.setdefault(message, len(self._messages))
         if number == len(self._written):
-            self._written.append(texts.dump_bytes([message[0], texts.plain(message[1])]))
+            self._written.append(texts.dump_bytes([message[0], texts.to_json(message[1])]))
             self._bytes += len(self._written[-1])
         return number
 

@@ -157,7 +157,7 @@ def _pictures(sample: Mapping[str, Any]) -> list[str]:
 def _kept(value: Any) -> str | list[str | int]:
     if not value and value != 0:
         return ""
-    return texts.plain(texts.cut(texts.value_text(value), TEXT_LIMIT))
+    return texts.to_json(texts.cut(texts.value_text(value), TEXT_LIMIT))
 
 
 def _call(sample: Mapping[str, Any], extracted: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,11 +8,22 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from evalsuite.report.reply_statistics import ReplyStatisticsTable
-from evalsuite.report.sample_store import SampleStore
+from evalsuite.report.sample_store import ReadSamples, SampleStore
 
 if TYPE_CHECKING:
     from evalsuite.comparison.document import ComparisonDocument
     from evalsuite.comparison.flips import Flips
+
+
+def collect_samples(
+    store: SampleStore, read_samples: ReadSamples
+) -> tuple[ReplyStatisticsTable, SampleStore]:
+    """Read all samples: count what they say, and store as many of them as the page can hold."""
+    statistics = ReplyStatisticsTable()
+    for sample in read_samples():
+        statistics.add(sample)
+        store.add(sample)
+    return statistics, store.fit(read_samples)
 
 
 @dataclass(frozen=True)

@@ -7,25 +7,15 @@ from typing import Any
 
 from evalsuite.formatting.numbers import counted
 from evalsuite.metrics.finite import finite
-from evalsuite.report.metric_rows import MetricTable, metric_row, unit_domain
+from evalsuite.report.metric_rows import MetricTable, metric_row, tables_section, unit_domain
 from evalsuite.report.section import Section
 from evalsuite.report.source import RunSource
 from evalsuite.report.summary_parts import WHOLE, SubsetResults, all_subsets, outcomes_shown
-from evalsuite.runs.run import identical_variants
 
 
 def section(source: RunSource) -> Section | None:
     """Make the section. None if no dataset has several subsets."""
-    tables = subset_tables(source.summary)
-    if not tables:
-        return None
-    values = {
-        "tables": tables,
-        "outcomes": outcomes_shown(source.summary),
-        "several": source.several_variants,
-        "doubtful": identical_variants(source.info),
-    }
-    return Section("subsets", "Subsets", "subset_tables.html.j2", values)
+    return tables_section(source, subset_tables(source.summary), "subsets", "Subsets")
 
 
 def subset_tables(summary: Mapping[str, Any]) -> list[MetricTable]:

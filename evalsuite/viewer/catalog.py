@@ -1,7 +1,7 @@
-"""The runs of a folder: what they are called, how far they are, what they found. Reads, never writes, takes no lock.
+"""The runs below a folder: their names, progress and main metrics. Reads files, never writes, takes no lock.
 
-A run is a folder with a run.json, at most `MAX_DEPTH` folders down. Links that lead out of the folder are passed over.
-Files are read again only when they have changed, and of a journal only what was added: asking every second is cheap.
+A run is a folder with a run.json, at most `MAX_DEPTH` folders down. Links that lead out of the folder are ignored. A file
+is read again only if it has changed, and of a journal only what was added, so that polling every second is cheap.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ READ_BYTES = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Headline:
-    """The main metric of one variant on one dataset, as summary.json holds it; `metric` is empty while there is none."""
+    """The main metric of one variant on one dataset, as summary.json holds it. `metric` is None while there is no result."""
 
     dataset: str
     name: str = ""
@@ -43,7 +43,7 @@ class Headline:
 
 @dataclass(frozen=True, slots=True)
 class CatalogVariant:
-    """One variant of a run. `side` is what it is called in a request for a comparison."""
+    """One variant of a run. `side` is its name in a request for a comparison."""
 
     name: str
     side: str
@@ -52,7 +52,7 @@ class CatalogVariant:
 
 @dataclass(frozen=True, slots=True)
 class CatalogRun:
-    """One run. `name` is its path below the folder; `written` is when any of its files last was, in seconds since 1970."""
+    """One run. `name` is its path below the folder. `written` is the time of its last change, in seconds since 1970."""
 
     name: str
     path: Path
@@ -65,17 +65,17 @@ class CatalogRun:
     comparable: bool = False
     """Whether it has results to compare."""
     reported: bool = False
-    """Whether report.html is of all that the journal holds."""
+    """Whether report.html covers the whole journal."""
 
     @property
     def when(self) -> str:
-        """When it was written last, in UTC."""
+        """The time of its last change, in UTC."""
         return utc(datetime.fromtimestamp(self.written, timezone.utc))
 
 
 @dataclass(slots=True)
 class _LineCount:
-    """Lines of a journal up to an offset."""
+    """The number of lines of a journal up to an offset."""
 
     inode: int = 0
     offset: int = 0
@@ -83,7 +83,7 @@ class _LineCount:
 
 
 class RunCatalog:
-    """The runs below a folder. May be asked by several threads."""
+    """The runs below a folder. Safe to use from several threads."""
 
     def __init__(self, root: Path) -> None:
         self.root = root.resolve()
@@ -92,14 +92,14 @@ class RunCatalog:
         self._journals: dict[Path, _LineCount] = {}
 
     def runs(self) -> list[CatalogRun]:
-        """Running ones first, then the latest first."""
+        """All runs: running ones first, then the latest first."""
         with self._lock:
             found = [self._read_run(path) for path in self._find_runs(self.root, 0)]
         found.sort(key=lambda run: run.written, reverse=True)
         return sorted(found, key=lambda run: run.state != "running")
 
     def find(self, name: str) -> CatalogRun | None:
-        """The run of that name; nothing outside the folder has one."""
+        """The run with this name. Runs outside the folder are not found."""
         return next((run for run in self.runs() if run.name == name), None)
 
     def _find_runs(self, folder: Path, depth: int) -> Iterator[Path]:
@@ -148,7 +148,7 @@ class RunCatalog:
         )
 
     def _document(self, path: Path, file: str) -> Any:
-        """A JSON file of a run; None when it is not there."""
+        """Read a JSON file of a run. None if there is no such file."""
         try:
             facts = (path / file).stat()
         except FileNotFoundError:
@@ -160,7 +160,7 @@ class RunCatalog:
         return known[1]
 
     def _lines(self, journal: Path) -> int:
-        """How many lines a journal has; a file that was replaced or cut is counted anew."""
+        """Count the lines of a journal. A file that was replaced or cut is counted again from the start."""
         try:
             with journal.open("rb") as stream:
                 facts = os.fstat(stream.fileno())
@@ -179,7 +179,7 @@ class RunCatalog:
 def _variants(
     run: str, info: Mapping[str, Any], summary: Mapping[str, Any] | None
 ) -> Iterator[CatalogVariant]:
-    """The variants as run.json names them, with the numbers there are."""
+    """Yield the variants of run.json with their main metrics."""
     results = (summary or {}).get("variants", {})
     for described in info["variants"]:
         name = str(described["name"])
@@ -191,11 +191,9 @@ def _variants(
 
 
 def _problem(path: Path, info: Mapping[str, Any], summary: Mapping[str, Any] | None) -> str:
-    """What the run said at its end; where it was killed before it could, what goes on with it."""
+    """Why the run is not complete. If it was killed, how to resume it."""
     if summary is None:
-        return (
-            f"It ended before its results were written. Its command resumes it: {resume_command(info, path)}"
-        )
+        return f"The run ended before it wrote its results. Resume it with: {resume_command(info, path)}"
     return str(summary.get("problem") or "")
 
 
@@ -210,7 +208,7 @@ def _last_written(path: Path) -> float:
 
 
 def _modified_at(path: Path) -> float:
-    """When a file was changed, in seconds since 1970; 0 for one that is not there."""
+    """The time of the last change of a file, in seconds since 1970; 0 if there is no such file."""
     try:
         return path.stat().st_mtime
     except OSError:

@@ -1,7 +1,7 @@
-"""The sockets of the local page: 127.0.0.1 only, GET and HEAD only, and only for those who call it by its own name.
+"""The HTTP server of the viewer. It listens on 127.0.0.1 only and answers only GET and HEAD with its own host name.
 
-A page elsewhere whose name is made to point at 127.0.0.1 (DNS rebinding) sends that name as the `Host`, and is refused;
-other pages cannot read what they are not sent (`Cross-Origin-Resource-Policy`), nor frame it.
+A foreign page whose name was made to point at 127.0.0.1 (DNS rebinding) sends that name as `Host` and is rejected. Other
+pages can neither read responses (`Cross-Origin-Resource-Policy`) nor frame them.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from typing import Any
 from evalsuite._version import __version__
 from evalsuite.errors import InputError
 from evalsuite.viewer.catalog import RunCatalog
-from evalsuite.viewer.pages import Response, respond
+from evalsuite.viewer.pages import PageResponse, respond
 
 HOST = "127.0.0.1"
 DEFAULT_PORT = 8360
 IDLE_SECONDS = 30
-"""After which a connection that says nothing is closed."""
+"""Seconds after which a silent connection is closed."""
 POLL_SECONDS = 0.1
 HEADERS = {
     "Cache-Control": "no-store",
@@ -34,14 +34,14 @@ HEADERS = {
 
 
 def view(root: Path, port: int | None, ready: Callable[[str], None]) -> None:
-    """Serve the runs of a folder until interrupted; `ready` is told the address.
+    """Serve the runs of a folder until interrupted. `ready` is called with the URL.
 
-    Without a port the usual one is taken, or any that is free. Raises `InputError` for a folder that is none and a port
-    that is taken.
+    Without a port it uses the default one or, if that is taken, any free one. Raises `InputError` if `root` is not a
+    directory or the port is taken.
     """
     if not root.is_dir():
         raise InputError(
-            f"{root}: no folder. Name the one that holds the runs (run's --out, reports/ by default)."
+            f"{root} is not a directory. Name the folder of your runs (--out of `evalsuite run`, reports/ by default)."
         )
     with _bind(RunCatalog(root), port) as server:
         ready(f"http://{HOST}:{server.server_port}/")
@@ -55,12 +55,12 @@ def _bind(catalog: RunCatalog, port: int | None) -> Viewer:
         if port is None:
             return Viewer(catalog, 0)
         raise InputError(
-            f"--port {port}: cannot be listened at ({error.strerror}). Choose another, or leave it out."
+            f"--port {port} is not available ({error.strerror}). Choose another port, or leave the option out."
         ) from error
 
 
 class Viewer(ThreadingHTTPServer):
-    """One thread a connection, none of which outlives the process."""
+    """A server with one thread per connection. Threads end with the process."""
 
     daemon_threads = True
     block_on_close = False
@@ -71,11 +71,11 @@ class Viewer(ThreadingHTTPServer):
 
     @property
     def allowed_hosts(self) -> frozenset[str]:
-        """What it may be called by."""
+        """The values of `Host` that are answered."""
         return frozenset(f"{name}:{self.server_port}" for name in (HOST, "localhost"))
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A browser that goes away in the middle is nothing to tell of."""
+        """Ignore a browser that closes its connection early."""
         if not isinstance(sys.exc_info()[1], ConnectionError | TimeoutError):
             super().handle_error(request, client_address)
 
@@ -93,13 +93,13 @@ class _Handler(BaseHTTPRequestHandler):
     def do_HEAD(self) -> None:
         self._send(self._answer(), body=False)
 
-    def _answer(self) -> Response:
+    def _answer(self) -> PageResponse:
         if self.headers.get_all("Host") not in [[name] for name in self.server.allowed_hosts]:
-            said = f"ask for http://{HOST}:{self.server.server_port}/\n".encode()
-            return Response(said, "text/plain", HTTPStatus.MISDIRECTED_REQUEST)
+            hint = f"open http://{HOST}:{self.server.server_port}/\n".encode()
+            return PageResponse(hint, "text/plain", HTTPStatus.MISDIRECTED_REQUEST)
         return respond(self.server.catalog, self.path)
 
-    def _send(self, response: Response, *, body: bool) -> None:
+    def _send(self, response: PageResponse, *, body: bool) -> None:
         self.send_response(response.status)
         for name, value in HEADERS.items():
             self.send_header(name, value)
@@ -110,4 +110,4 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(response.content)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name is the library's
-        """Say nothing of requests."""
+        """Log no requests."""

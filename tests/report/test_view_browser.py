@@ -137,5 +137,5 @@ def test_its_own_end_is_said(browser, folder):
     tab.goto(running.stdout.readline().split()[0])
     running.send_signal(signal.SIGINT)
     running.communicate(timeout=WAIT_SECONDS)
-    wait_until(lambda: "has ended" in tab.inner_text("#said"), "the end on the page")
+    wait_until(lambda: "has ended" in tab.inner_text("#status"), "the end on the page")
     tab.close()

@@ -79,7 +79,7 @@ def test_the_page_lists_the_runs_with_their_numbers(port: int, folder: Path) -> 
         "qwen2:7b",
         "73.3 %",
         "interrupted",
-        "Its command resumes it: evalsuite score",
+        "Resume it with: evalsuite score",
         str(folder),
     ):
         assert text in page, text
@@ -122,13 +122,13 @@ def test_ticked_variants_are_compared_as_the_command_does(port: int, folder: Pat
 @pytest.mark.parametrize(
     ("sides", "status", "said"),
     [
-        (["base:base"], 400, "tick two variants"),
-        ([], 400, "tick two variants"),
+        (["base:base"], 400, "select two or more"),
+        ([], 400, "select two or more"),
         (["base:base", "no:such"], 404, "There is no no:such"),
         (["base:base", "../base:base"], 404, "There is no ../base:base"),
         (["base:base", "killed:killed"], 400, "evalsuite report"),
         (["base:base", "other:other"], 400, "nothing to compare"),
-        (["base:base", "odd:odd"], 500, "cannot be made of the files"),
+        (["base:base", "odd:odd"], 500, "cannot be made from the files"),
         (["base:base", HOSTILE], 404, "&lt;/script&gt;"),
     ],
 )
@@ -216,13 +216,13 @@ def test_it_listens_at_this_machine_only(port: int) -> None:
 def test_a_port_that_is_taken_is_refused_and_the_usual_one_is_passed_over(folder: Path, port: int) -> None:
     done = call(["view", str(folder), "--port", str(port)])
     assert done.returncode == 2
-    assert f"--port {port}: cannot be listened at" in done.stderr
+    assert f"--port {port} is not available" in done.stderr
 
 
 def test_a_folder_that_is_none_is_refused(tmp_path: Path) -> None:
     done = call(["view", str(tmp_path / "no")])
     assert done.returncode == 2
-    assert "no folder" in done.stderr
+    assert "is not a directory" in done.stderr
 
 
 def test_a_polite_kill_ends_it_as_ctrl_c_does(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

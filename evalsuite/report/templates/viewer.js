@@ -19,7 +19,7 @@
     baseline.disabled = ticked.length === 0;
     baseline.value = ticked[0] || "";
     go.disabled = ticked.length < 2;
-    go.textContent = ticked.length < 2 ? "Compare ticked" : `Compare ${ticked.length}`;
+    go.textContent = ticked.length < 2 ? "Compare selected" : `Compare ${ticked.length}`;
     chosen.textContent = ticked.length ? `baseline: ${there.get(ticked[0]).dataset.label}` : "";
     const wanted = filter.value.trim().toLowerCase();
     for (const run of form.querySelectorAll(".run")) run.hidden = !run.textContent.toLowerCase().includes(wanted);
@@ -42,7 +42,7 @@
       const text = await answer.text();
       if (answer.ok && text !== shown) put(shown = text);
     } catch {
-      document.getElementById("said").textContent = "evalsuite view has ended; this is what it showed last.";
+      document.getElementById("status").textContent = "evalsuite view has ended. This is the last state it showed.";
       shown = "";
     }
     const rows = document.getElementById("rows");
