@@ -1,4 +1,9 @@
-"""The kinds of datasets. A new one is one file here and one name in `KINDS`."""
+"""The kinds of datasets: how rows are read, what is asked, how replies are judged. A new kind is one file here and one
+line in `KINDS` (`examples/minimal_task.py`).
+
+May import: `types`, `errors`, `metrics`, `data`.
+Must not import: anything that sends requests or runs models (`endpoint`, `backends`, `serving`), `runs`, `cli`.
+"""
 
 from __future__ import annotations
 
@@ -18,18 +23,21 @@ KINDS: Mapping[str, str] = {
     "qa": "evalsuite.tasks.qa:QaTask",
     "perplexity": "evalsuite.tasks.perplexity:PerplexityTask",
 }
-"""Kind → where its task is, in the order they are tried when the kind is told from the columns."""
+"""Kind → its class as "module:name", in the order in which `infer_kind` tries them."""
 
 
 def task_class(kind: str) -> type[Task[Any]]:
-    """The task of a kind."""
+    """The task class of a kind."""
     module, _, name = KINDS[kind].partition(":")
-    found: type[Task[Any]] = getattr(import_module(module), name)
-    return found
+    task: type[Task[Any]] = getattr(import_module(module), name)
+    return task
 
 
 def infer_kind(values: Mapping[str, Any], place: str) -> str:
-    """Tell a dataset's kind from its first row. Raises `InputError` when no kind takes such columns."""
+    """The kind of a dataset, from its first row. Raises `InputError` if no kind has such columns.
+
+    `place` names the file in the error.
+    """
     for kind in KINDS:
         if task_class(kind).recognises(values):
             return kind

@@ -1,22 +1,22 @@
-"""The same agent records asked in three ways (`--agent-format`).
+"""The three ways to ask an agent record (`--agent-format`).
 
-`react`         The record's turns as ReAct text. Results become user turns that begin with `Observation:`, which
-                every chat template takes. A record without a system turn gets ours, with the tools as JSON.
-`toolbench`     As ToolLLaMA is trained and asked: a system turn with the rules and, after "Specifically, you have
-                access to the following APIs: ", the functions as Python writes them; the query between line breaks
-                and "Begin!"; steps that open with a line break; results in turns of role `function`. As flat text,
-                "System: … User: … Assistant: … Function: …". The rules are in our words; a system turn in
-                ToolBench's own form is kept to the letter, so ToolBench's own records are asked in theirs.
-`openai-tools`  Tools in the request's `tools` with JSON Schemas made from the record's parameters; steps as
-                `tool_calls`, results in turns of role `tool`, joined by ids. `Finish` is a tool and is added where it
-                is missing. Every call has a result, since the protocol wants one.
+`react`         The turns of the record as ReAct text. Results become user turns that begin with `Observation:`, which
+                every chat template accepts. A record without a system turn gets ours, with the tools as JSON.
+`toolbench`     As ToolLLaMA is trained: a system turn with the rules and, after "Specifically, you have access to the
+                following APIs: ", the functions in Python's notation; the query between line breaks and "Begin!"; steps
+                that begin with a line break; results in turns of role `function`. As flat text, "System: … User: …
+                Assistant: … Function: …". The rules are in our words. A system turn in ToolBench's own form is kept
+                unchanged, so ToolBench's records are asked in ToolBench's words.
+`openai-tools`  Tools in the request's `tools`, with JSON Schemas made from the record's parameters; steps as
+                `tool_calls`; results in turns of role `tool`, linked by ids. `Finish` is added to the tools if it is
+                missing. Every call has a result, because the protocol requires one.
 
-A system turn that describes a text protocol ("Action Input") is replaced where the format is another; any other
-instruction is kept, before ours.
+A system turn that describes a text protocol ("Action Input") is replaced if the format is another one. Other
+instructions are kept and put before ours.
 
 Sources: ToolBench, preprocess/preprocess_toolllama_data.py, toolbench/inference/LLM/tool_llama_model.py and
-Prompts/ReAct_prompts.py (forms, not words); OpenAI's API reference for `tools` and `tool_calls`. Ids are nine letters and
-digits because Mistral's templates take no others.
+Prompts/ReAct_prompts.py (the form, not the words); OpenAI's API reference for `tools` and `tool_calls`. Ids have nine
+letters and digits, because Mistral's templates accept no others.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ AGENT_ROLE = "assistant"
 RESULT_ROLES = frozenset({"function", "tool"})
 OBSERVATION_STOP = "Observation:"
 NO_RESULT = "(no result)"
-"""Of a call that the dialogue goes on from without one."""
+"""The result of a call whose result the dialogue lacks."""
 API_LIST = "Specifically, you have access to the following APIs: "
 _API_LIST_MARK = "access to the following API"
 _TEXT_PROTOCOL_MARK = "Action Input"
@@ -84,7 +84,7 @@ def react_prompt(messages: Sequence[Message], tools: Sequence[Mapping[str, Any]]
 def toolbench_prompt(
     messages: Sequence[Message], tools: Sequence[Mapping[str, Any]], *, flat: bool
 ) -> Prompt:
-    """The record as ToolLLaMA reads it; `flat` for the text its own code makes of the turns."""
+    """The record in ToolLLaMA's form; `flat` for the text that ToolLLaMA's code makes of the turns."""
     own, rest = _split_system_text(messages)
     functions = str([_function(tool) for tool in tools])
     rules = (
@@ -107,7 +107,7 @@ def openai_prompt(messages: Sequence[Message], tools: Sequence[Mapping[str, Any]
 
 
 def openai_tools(tools: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The tools as a request's `tools`, each name once, with `Finish`."""
+    """The tools as the `tools` of a request: each name once, with `Finish`."""
     named = {tool_name(tool): _function(tool) for tool in reversed(tools)}
     functions = [named[name] for name in dict.fromkeys(map(tool_name, tools))]
     if FINISH not in tool_names(tools):
@@ -116,7 +116,7 @@ def openai_tools(tools: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _function(tool: Mapping[str, Any]) -> dict[str, Any]:
-    """Name, description and JSON Schema of a tool. Parameters described in prose move to the description."""
+    """Name, description and JSON Schema of a tool. Parameters in prose are moved to the description."""
     stated, description = declared_parameters(tool), tool_description(tool)
     schema = tool_schema(tool)
     if schema == UNKNOWN and isinstance(stated, str) and stated.strip():
@@ -190,7 +190,7 @@ def _toolbench_turns(messages: Sequence[Message]) -> Iterator[Message]:
 
 def _openai_turns(messages: Sequence[Message]) -> Iterator[Message]:
     pending_ids: list[str] = []
-    """Ids of calls whose results have not come."""
+    """Ids of calls that have no result yet."""
     calls_before = 0
     for turn in messages:
         if turn["role"] in RESULT_ROLES:
@@ -224,7 +224,7 @@ def _empty_result(identity: str) -> Message:
 
 
 def _call_turn(turn: Message, calls_before: int) -> Message:
-    """A step with its call or calls; `calls_before` is how many came before. Text without a call stays text."""
+    """A step with its calls, numbered from `calls_before`. Text without a call stays text."""
     native = _calls(turn)
     if native:
         calls = [(*_name_and_input(call), call.get("id")) for call in native]
@@ -250,7 +250,7 @@ def _tool_calls(calls: Sequence[tuple[str, str, Any]], calls_before: int) -> lis
 
 
 def _arguments(written: str) -> str:
-    """The input as JSON text of an object, which servers insist on; what is none is mended, or wrapped."""
+    """The input as JSON text of an object, which servers require: repaired if it is nearly JSON, else wrapped in one."""
     if isinstance(strict_json(written), dict):
         return written
     found = repair_object(written)

@@ -1,6 +1,7 @@
-"""Benchmarks that another harness asked and judged (`benchmark`): what is known of their rows is in the journal.
+"""Benchmarks that another harness ran and scored (`benchmark`).
 
-No file is of this kind: `evalsuite.runs.imported` makes its datasets from what the harness wrote.
+No data file is of this kind. `evalsuite.runs.imported` makes its datasets from the harness's results; the journal holds
+all that is known about their rows.
 """
 
 from __future__ import annotations
@@ -16,19 +17,19 @@ from evalsuite.tasks.metric import Metric
 from evalsuite.tasks.style import Style
 from evalsuite.types import Prompt, Reply, Score
 
-NOT_ASKED = "a benchmark that another harness asked cannot be asked here"
+NOT_ASKED = "this benchmark was run by another harness, so evalsuite cannot send its requests"
 
 
 class BenchmarkTask(Task[Any]):
-    """Keeps the scores it is given."""
+    """Keeps the scores of the harness."""
 
     kind: ClassVar[str] = "benchmark"
-    columns: ClassVar[Columns] = Columns(description="(what another harness wrote)")
+    columns: ClassVar[Columns] = Columns(description="(results of another harness)")
     capabilities: ClassVar[Capabilities] = Capabilities(few_shot=None, scored_elsewhere=True)
 
     @classmethod
     def recognises(cls, _: Mapping[str, Any]) -> bool:
-        """Never: such datasets do not come from a file of rows."""
+        """False: such datasets do not come from a data file."""
         return False
 
     def parse(self, values: Mapping[str, Any]) -> Any:
@@ -36,7 +37,7 @@ class BenchmarkTask(Task[Any]):
         return values
 
     def prompt(self, row: Any, shots: Sequence[Any], style: Style, subject: str) -> Prompt:
-        """Not asked here."""
+        """Raises `EvalsuiteError`: there is nothing to ask."""
         raise EvalsuiteError(NOT_ASKED)
 
     def gold(self, row: Any) -> Any:
@@ -44,13 +45,13 @@ class BenchmarkTask(Task[Any]):
         return row
 
     def row_from_gold(self, gold: Any, style: Style) -> Any:
-        """The gold answer is all there is of the row."""
+        """The row is its gold answer."""
         return gold
 
     def score(self, row: Any, reply: Reply, style: Style) -> Score:
-        """No score of ours; see `Capabilities.scored_elsewhere`."""
+        """No score; the harness's own are in the journal (`Capabilities.scored_elsewhere`)."""
         return Score("unparsed")
 
     def metrics(self, style: Style) -> tuple[Metric, ...]:
-        """Those of the harness, which the dataset's plan knows."""
+        """None; the dataset's plan knows the harness's metrics."""
         return ()

@@ -1,10 +1,9 @@
 """ToolBench dialogues (`conversations`) → steps: one row for each decision of the agent.
 
-Turns are `{"from", "value"}` with `from` one of user, assistant (the thought, which ends in "Next: caller",
-"conclusion" or "give up"), caller (the call as ReAct text), observation, conclusion. A step's messages are all
-that happened before it; its target is the decision as ReAct text. A thought whose announced turn does not
-follow is no decision and is passed over. Tools come as `Name`, `function` (the description) and `input`; the tool
-`Finish` is added where it is not among them.
+Turns are `{"from", "value"}`, with `from` one of user, assistant (the thought, which ends in "Next: caller",
+"conclusion" or "give up"), caller (the call as ReAct text), observation, conclusion. The messages of a step are all
+turns before it; its target is the decision as ReAct text. A thought is skipped if the turn it announces does not
+follow. Tools have `Name`, `function` (the description) and `input`; the tool `Finish` is added if it is missing.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ SYSTEM = (
     "Call Finish with return_type give_answer and final_answer when you can answer, "
     "or with return_type give_up_and_restart when the task cannot be done.\nTools:\n"
 )
-"""The instruction before a list of tools, for dialogues that have none of their own."""
+"""The instruction before the list of tools, for dialogues without an instruction."""
 FINISH_TOOL = {
     "name": FINISH,
     "description": "End the task.",
@@ -37,12 +36,12 @@ _NO_TURN = {"from": "", "value": ""}
 
 
 def system_message(tools: Sequence[Mapping[str, Any]]) -> Message:
-    """The instruction with the tools on offer."""
+    """The instruction with the tools that are offered."""
     return {"role": "system", "content": SYSTEM + json.dumps(list(tools), ensure_ascii=False)}
 
 
 def dialogue_steps(turns: Any, tools: Sequence[Mapping[str, Any]]) -> Iterator[tuple[list[Message], str]]:
-    """The messages before each step, and the step. Raises `RowError` for what is no dialogue."""
+    """Pairs of the messages before a step and the step. Raises `RowError` if `turns` is not a dialogue."""
     checked = _checked_turns(turns)
     messages = [system_message(tools)]
     called = ""
@@ -58,7 +57,7 @@ def dialogue_steps(turns: Any, tools: Sequence[Mapping[str, Any]]) -> Iterator[t
 
 
 def described_tools(tools: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """A dialogue's tools by the names that steps use, with `Finish`."""
+    """The tools of a dialogue under the names that steps use, with `Finish`."""
     described = [_tool_with_names(tool) for tool in tools]
     return described if FINISH in tool_names(described) else [*described, FINISH_TOOL]
 
@@ -75,12 +74,17 @@ def _checked_turns(turns: Any) -> list[dict[str, str]]:
     for number, turn in enumerate(turns, start=1):
         fields = (turn.get("from"), turn.get("value")) if isinstance(turn, dict) else ()
         if not fields or not all(isinstance(field, str) for field in fields):
-            raise RowError((f"turn {number} of 'conversations' is not one", CONVERSATION_FORM))
+            raise RowError(
+                (
+                    f"turn {number} of 'conversations' is not an object with 'from' and 'value'",
+                    CONVERSATION_FORM,
+                )
+            )
     return turns
 
 
 def _decision(text: str, following: Mapping[str, str]) -> tuple[str, str] | None:
-    """The tool that is called and the step as ReAct text; None when the thought leads to none."""
+    """The tool that is called and the step as ReAct text; None if the thought leads to no step."""
     thought, _, announced = text.rpartition("Next:")
     announced = announced.strip().rstrip(".")
     if announced == "give up":

@@ -1,6 +1,6 @@
-"""Which published exam a dataset's subjects are of, and how that exam groups them.
+"""Published exams whose subjects come in groups: C-Eval and CMMLU.
 
-C-Eval and CMMLU publish a group's score as the unweighted mean over its subjects: `accuracy_macro`.
+Both publish a group's score as the unweighted mean over its subjects: `accuracy_macro`.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ from evalsuite.tasks.cmmlu import CMMLU_GROUPS
 
 CEVAL = "ceval"
 EXAM_GROUPS: Mapping[str, Mapping[str, Collection[str]]] = {CEVAL: CEVAL_GROUPS, "cmmlu": CMMLU_GROUPS}
-"""Exam, as datasets are called after it → group → subjects, groups in the order they are published in."""
+"""Exam (part of a dataset's name) → group → subjects. Groups are in their published order."""
 
 
 def exam_name(dataset: str) -> str | None:
-    """The exam a dataset is called after, in whatever spelling (`C-Eval`, `ceval_val`)."""
+    """The exam in a dataset's name, in any spelling (`C-Eval`, `ceval_val`); None if there is none."""
     plain = dataset.lower().replace("-", "").replace("_", "")
     return next((exam for exam in EXAM_GROUPS if exam in plain), None)
 
 
 def subject_groups(dataset: str, subjects: Collection[str]) -> Mapping[str, Collection[str]]:
-    """The groups, with the subjects of each, where the subjects are an exam's; else none.
+    """The groups of the exam that the subjects are of, with the subjects of each; empty if they are of none.
 
-    They are where the dataset is called after the exam, and otherwise where there are several, all of them its own and
-    not all of them another's: exams share names such as high_school_physics.
+    The dataset's name decides. If it names no exam, there must be several subjects, all of them in exactly one exam:
+    exams share names such as high_school_physics.
     """
     named = exam_name(dataset)
     fitting = (

@@ -1,8 +1,8 @@
 r"""Grade-school word problems (`gsm8k`): reason, then give a number.
 
 Columns `question` and `answer`, the gold number after the last `####`. Chat asks for the number in `\boxed{}`,
-with worked examples as chat turns; `--completions` uses the classic `Question:/Answer:` form. Examples come
-from a dev file where there is one, else from the four written for this project. Extraction and equality:
+with worked examples as chat turns; `--completions` uses the classic `Question:/Answer:` form. Examples come from a dev
+file if there is one, else from the four that were written for this project. Reading and comparing numbers:
 `evalsuite.metrics.numbers`.
 """
 
@@ -21,7 +21,7 @@ from evalsuite.tasks.capabilities import Capabilities, FewShot
 from evalsuite.tasks.columns import Columns, context_text, text_value, with_context
 from evalsuite.tasks.metric import Metric
 from evalsuite.tasks.replies import answer_text, harness_text, outcome, reference_text
-from evalsuite.tasks.style import CHINESE_TRAIT, CONTEXT_TRAIT, Language, Style
+from evalsuite.tasks.style import CHINESE_TRAIT, CONTEXT_TRAIT, Language, Style, select_traits
 from evalsuite.types import Message, Prompt, Reply, Score
 
 COMPLETION_STOPS = ("Question:", "</s>", "<|im_end|>")
@@ -44,7 +44,7 @@ class Gsm8kRow:
     solution: str
     answer: str
     written_answer: str = ""
-    """The answer column as it stands: other harnesses read the gold from it in their own ways."""
+    """The answer column unchanged: profiles read the gold from it in the ways of their harnesses."""
     context: str = ""
     """Text that is asked before the question."""
 
@@ -71,7 +71,7 @@ EXAMPLES = (
         "90",
     ),
 )
-"""Written for this project, so that no evaluated row is ever shown as an example."""
+"""Written for this project, so no evaluated row is ever shown as an example."""
 
 
 class Gsm8kTask(Task[Gsm8kRow]):
@@ -107,8 +107,8 @@ class Gsm8kTask(Task[Gsm8kRow]):
 
     def facts(self, row: Gsm8kRow, reply: Reply | None = None) -> RowFacts:
         """See `RowReader.facts`."""
-        held = {CHINESE_TRAIT: has_cjk(row.question), CONTEXT_TRAIT: row.context}
-        return RowFacts(traits=tuple(trait for trait, value in held.items() if value))
+        traits = {CHINESE_TRAIT: has_cjk(row.question), CONTEXT_TRAIT: row.context}
+        return RowFacts(traits=select_traits(traits))
 
     def prompt(self, row: Gsm8kRow, shots: Sequence[Gsm8kRow], style: Style, subject: str) -> Prompt:
         """Worked examples as chat turns, or the classic flat form."""
@@ -125,11 +125,11 @@ class Gsm8kTask(Task[Gsm8kRow]):
         return Prompt(messages=messages)
 
     def row_from_gold(self, gold: str, style: Style) -> Gsm8kRow | None:
-        """The problem plays no part in the scores; profiles read the whole answer, of which the gold is a part."""
+        """Scores do not depend on the problem. Profiles do read the whole answer column, so they need the row."""
         return None if style.profiles else Gsm8kRow("", "", gold)
 
     def score(self, row: Gsm8kRow, reply: Reply, style: Style) -> Score:
-        """Equal as decimals; `strict` counts only a boxed or `####` answer."""
+        """Right if equal as decimals; `strict` counts only a `####` or boxed answer."""
         text = answer_text(reply, style)
         found = numbers.extract(text) if text is not None else None
         value = found.value if found else None
@@ -147,7 +147,7 @@ class Gsm8kTask(Task[Gsm8kRow]):
         return Score(judged, value, stage, values)
 
     def metrics(self, style: Style) -> tuple[Metric, ...]:
-        """Read together: a low `strict` is a matter of form, a high `truncated_rate` of --max-tokens."""
+        """Read them together: a low `strict` shows a wrong form, a high `truncated_rate` too small a `--max-tokens`."""
         return (
             Metric("accuracy", primary=True, version=numbers.VERSION),
             Metric("strict", version=numbers.VERSION),

@@ -1,16 +1,16 @@
 """Free answers judged by another model (`judge`).
 
 Columns `question` (or `query`; optional `system`, `history`; or `messages`), optional `reference` (or `response`,
-`answer`: a right answer, shown to the judge), `rubric` (what to look at; else ours), `scale` (`1-5`; else 1 to 10),
-`subject` or `category`, and `prediction_b`: another answer, with which the reply is compared instead of being given a score.
+`answer`: a right answer, shown to the judge), `rubric` (what to look at; default ours), `scale` (`1-5`; default 1-10),
+`subject` or `category`, and `prediction_b`: another answer that the reply is compared with, instead of getting a score.
 
-The model answers first. Then the judge is asked: once for a score, twice for a pair, the answers' places swapped the
-second time. Contract and reading: `evalsuite.metrics.judge_verdicts`. What stands in a prompt for the judge is fenced by tags
-that carry a hash of it, so that no answer can close its own tag and speak to the judge. A reply that is empty, or never
-ends its reasoning, is not shown to the judge: it has the lowest score, and loses against any other answer.
+The model answers first. Then the judge is asked: once for a score; twice for a pair, with the answers swapped the second
+time. Replies of the judge: `evalsuite.metrics.judge_verdicts`. Every text in a prompt for the judge is put between tags
+that contain a hash of the text, so no answer can close its tag and give the judge instructions. A reply that is empty,
+or never ends its reasoning, is not shown to the judge: it gets the lowest score, and loses against any other answer.
 
-Data that is only scored holds the reply in `prediction`; where `judgement` (and for a pair `judgement_swapped`) holds
-what a judge said, text or object, no judge is asked.
+For `evalsuite score`, the column `prediction` holds the reply. If `judgement` (for a pair also `judgement_swapped`) holds
+the judge's reply, as text or object, no judge is asked.
 """
 
 from __future__ import annotations
@@ -33,21 +33,29 @@ from evalsuite.tasks.columns import Columns, text_value, with_context
 from evalsuite.tasks.metric import Metric
 from evalsuite.tasks.qa import FLAT, question_context, question_turns
 from evalsuite.tasks.replies import answer_text, outcome, verdict_text
-from evalsuite.tasks.style import CHINESE_TRAIT, CONTEXT_TRAIT, PAIR_TRAIT, UNJUDGED_TRAIT, Language, Style
+from evalsuite.tasks.style import (
+    CHINESE_TRAIT,
+    CONTEXT_TRAIT,
+    PAIR_TRAIT,
+    UNJUDGED_TRAIT,
+    Language,
+    Style,
+    select_traits,
+)
 from evalsuite.types import FollowUpReply, Message, Prompt, Reply, Score
 
 DEFAULT_SCALE = (1.0, 10.0)
 SCALE_FORM = "a lower and an upper end such as 1-10, or an empty cell"
 JUDGEMENT_COLUMNS = ("judgement", "judgement_swapped")
 UNREADABLE, INCONSISTENT, REPAIRED = "unreadable_verdict", "position_inconsistent", "mended_verdict"
-"""Labels."""
+"""Labels of samples."""
 STAGE, UNREADABLE_STAGE = "verdict", "unreadable"
 _SCALE = re.compile(r"\s*(-?\d+(?:\.\d+)?)\s*(?:-|–|to|\.\.|,)\s*(-?\d+(?:\.\d+)?)\s*")
 
 
 @dataclass(frozen=True, slots=True)
 class JudgeWording:
-    """The sentences of a judge's prompt in one language."""
+    """The sentences of a prompt for the judge in one language."""
 
     score: str
     choice: str
@@ -81,7 +89,7 @@ WORDINGS: Mapping[Language, JudgeWording] = {
 
 @dataclass(frozen=True, slots=True)
 class JudgeRow:
-    """A conversation up to the question, and what the judge is told besides. `other` is set for a pair."""
+    """A conversation up to the question, and what the judge needs. `other` is the second answer of a pair."""
 
     messages: tuple[Message, ...]
     reference: str
@@ -106,7 +114,7 @@ class JudgeTask(Task[JudgeRow]):
 
     @classmethod
     def recognises(cls, values: Mapping[str, Any]) -> bool:
-        """A question with something only a judge can use: a rubric, another answer, a judgement."""
+        """A question with a column that only a judge uses: a rubric, a second answer, a judgement."""
         return not cls.columns.missing(values) and any(
             name in values for name in ("rubric", "prediction_b", *JUDGEMENT_COLUMNS)
         )
@@ -141,16 +149,16 @@ class JudgeTask(Task[JudgeRow]):
 
     def facts(self, row: JudgeRow, reply: Reply | None = None) -> RowFacts:
         """A recorded reply that has no judgement yet needs a judge."""
-        held = {
+        traits = {
             CHINESE_TRAIT: has_cjk(text_value(row.messages[-1], "content")),
             PAIR_TRAIT: row.other,
             CONTEXT_TRAIT: row.has_context,
             UNJUDGED_TRAIT: reply and not reply.further and _answer(reply),
         }
-        return RowFacts(row.subject, traits=tuple(trait for trait, value in held.items() if value))
+        return RowFacts(row.subject, traits=select_traits(traits))
 
     def prompt(self, row: JudgeRow, shots: Sequence[JudgeRow], style: Style, subject: str) -> Prompt:
-        """The turns as they are; the model is not told that it will be judged."""
+        """The turns unchanged: the model does not learn that it will be judged."""
         if not style.completions:
             return Prompt(messages=load_messages(row.messages))
         question, answer = FLAT[style.lang]
@@ -159,7 +167,7 @@ class JudgeTask(Task[JudgeRow]):
         return Prompt(text=text, stop=(f"\n{question.rstrip()}",))
 
     def follow_up_requests(self, row: JudgeRow, reply: Reply, style: Style) -> Sequence[FollowUpRequest]:
-        """What the judge is asked; nothing about a reply without an answer."""
+        """The requests to the judge; none for a reply without an answer."""
         answer = _answer(reply, style)
         if not answer:
             return ()
@@ -169,7 +177,7 @@ class JudgeTask(Task[JudgeRow]):
         return tuple(FollowUpRequest(_prompt(row, style, *order), "judge") for order in orders)
 
     def recorded_reply(self, values: Mapping[str, Any]) -> Reply | None:
-        """Columns `judgement` and `judgement_swapped`, beside `prediction`."""
+        """The columns `judgement` and `judgement_swapped`, beside `prediction`."""
         given = [_judgement_text(values.get(name)) for name in JUDGEMENT_COLUMNS]
         if not given[0]:
             return None
@@ -180,13 +188,13 @@ class JudgeTask(Task[JudgeRow]):
         return Reply(text_value(values, "prediction", "predictions"), further=verdicts)
 
     def gold(self, row: JudgeRow) -> Any:
-        """What the judge is told of a right answer; for a pair the other answer, too."""
+        """The reference that the judge sees; for a pair also the other answer."""
         if not row.other:
             return row.reference or None
         return {"prediction_b": row.other} | ({"reference": row.reference} if row.reference else {})
 
     def score(self, row: JudgeRow, reply: Reply, style: Style) -> Score:
-        """Read what the judge said of the reply."""
+        """The judge's verdict on the reply."""
         values = dict.fromkeys(metric.score for metric in self.metrics(style))
         texts = [verdict_text(further.reply) for further in reply.further]
         if not texts:
@@ -204,14 +212,14 @@ class JudgeTask(Task[JudgeRow]):
     def _without_judge(
         self, row: JudgeRow, reply: Reply, style: Style, values: dict[str, float | None]
     ) -> Score:
-        """The lowest score for a reply that gave the judge nothing to read."""
+        """The lowest score for a reply without an answer; no score for an answer that no judge has read."""
         if _answer(reply, style):
             return Score("unparsed", values=values, labels=(UNJUDGED_TRAIT,))
         lowest = _result_values("loss") if row.other else {"judge_score": 0.0, "judge_points": row.scale[0]}
         return Score(outcome(False, reply), values=values | lowest)
 
     def metrics(self, style: Style) -> tuple[Metric, ...]:
-        """Scores for single answers, shares of wins for pairs; and how often the judge could not be read."""
+        """Scores for single answers, win rates for pairs, and the share of unreadable verdicts."""
         version = judgement.VERSION
         scores = (
             Metric("judge_score", unit="score", primary=style.pairs != "all", version=version),
@@ -249,7 +257,7 @@ def _scale(values: Mapping[str, Any]) -> tuple[float, float]:
 
 
 def _prompt(row: JudgeRow, style: Style, *answers: str) -> Prompt:
-    """What the judge reads of one answer, or of two that are called A and B in this order."""
+    """The request to judge one answer, or two that are called A and B in this order."""
     wording = WORDINGS[style.lang]
     low, high = (f"{end:g}" for end in row.scale)
     one = len(answers) == 1
@@ -269,20 +277,20 @@ def _prompt(row: JudgeRow, style: Style, *answers: str) -> Prompt:
 
 
 def _conversation(messages: Sequence[Message]) -> str:
-    """The question alone, or every turn with its speaker where there are several."""
+    """The question alone, or all turns with their roles if there are several."""
     if len(messages) == 1:
         return text_value(messages[0], "content")
     return "\n".join(f"[{message['role']}] {text_value(message, 'content')}" for message in messages)
 
 
 def _tagged(name: str, text: str) -> str:
-    """The text between tags that it cannot hold."""
+    """The text between tags that cannot occur in it."""
     mark = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=3).hexdigest()
     return f"<{name}-{mark}>\n{text}\n</{name}-{mark}>"
 
 
 def _judgement_text(value: Any) -> str:
-    """A judgement as the judge would have sent it."""
+    """A recorded judgement in the form of a judge's reply."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         return "" if math.isnan(value) else json.dumps({judgement.SCORE: value})
     if isinstance(value, str) and (verdict := value.strip()).casefold() in judgement.CHOICES_BY_WORD:
@@ -291,7 +299,7 @@ def _judgement_text(value: Any) -> str:
 
 
 def _pair_score(texts: Sequence[str], values: dict[str, float | None]) -> Score:
-    """Both verdicts on a pair as one result for the reply, which stood first in the first of them."""
+    """Both verdicts on a pair as one result for the reply, which came first in the first request."""
     verdicts = [judgement.read_choice(text) for text in texts]
     choices = [verdict.choice for verdict in verdicts if verdict and verdict.choice]
     if len(choices) != 2:
@@ -309,7 +317,7 @@ def _pair_score(texts: Sequence[str], values: dict[str, float | None]) -> Score:
 
 
 def _result_values(result: judgement.Result) -> dict[str, float]:
-    """A tie is half a win."""
+    """The scores of a result; a tie is half a win."""
     return {
         "win_rate": {"win": 1.0, "tie": 0.5, "loss": 0.0}[result],
         "wins": float(result == "win"),
@@ -319,6 +327,6 @@ def _result_values(result: judgement.Result) -> dict[str, float]:
 
 
 def _unreadable_score(texts: Sequence[str], values: dict[str, float | None]) -> Score:
-    """Excluded from every score, and counted."""
+    """An unreadable verdict: excluded from every score, and counted."""
     read = values | {"unreadable_rate": 1.0}
     return Score("scored", {"unreadable": list(texts)}, UNREADABLE_STAGE, read, (UNREADABLE,))

@@ -1,13 +1,14 @@
 """Multiple choice (`mcq`): C-Eval-style questions with lettered options.
 
-Columns `question`, `answer`, and options `A`, `B`, … `Z` (or a list `choices`/`options`); optional `id`,
-`subject`, `category`, `explanation`; pictures (`image`, see `data.pictures`), with which VLMEvalKit's `hint`,
-`category` and `l2-category` are read as it means them. Few-shot examples come only from a dev file, as chat turns that end in
-the same marker the instruction asks for. Extraction and scores: `evalsuite.metrics.choices`.
+Columns `question`, `answer`, and options in any layout of `data.option_columns`; optional `id`, `subject`, `category`,
+`explanation`. Text before the question: `columns.CONTEXT_COLUMNS`. Pictures (`image`): `data.pictures`; beside them,
+VLMEvalKit's `hint`, `category` and `l2-category` have the meaning that they have there. Few-shot examples come only from
+a dev file. They are chat turns that end in the same marker the instruction asks for. Reading letters:
+`evalsuite.metrics.choices`. Wording: `mcq_wording`.
 
-By log-probability one token is asked for, and the letters are compared among its alternatives
-(`evalsuite.metrics.label_logprobs`): after the marker, which is begun for the model, or, where the server cannot go on
-with a begun turn, as the whole reply to a question that ends in the marker.
+With `--mcq-mode logprob`, one token is requested and the letters are compared among its alternatives
+(`evalsuite.metrics.label_logprobs`). The token follows the marker, with which the assistant's turn begins. If the server
+cannot continue a turn, it is the whole reply to a question that ends in the marker.
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ from evalsuite.tasks.style import (
     PICTURE_TRAIT,
     SUBJECT_TRAIT,
     Style,
+    select_traits,
 )
 from evalsuite.types import Message, Prompt, Reply, Score
 
@@ -137,7 +139,7 @@ class McqTask(Task[McqRow]):
         )
 
     def repairs(self, row: McqRow) -> Iterable[str]:
-        """What was repaired in the options."""
+        """What was repaired in the options and the answer."""
         return row.repairs
 
     def audit(self, row: McqRow) -> Iterable[tuple[str, str]]:
@@ -149,13 +151,13 @@ class McqTask(Task[McqRow]):
         return mcq_checks.dataset_warnings(dataset)
 
     def logprob_problems(self, row: McqRow) -> Iterable[tuple[str, str]]:
-        """One token names one option."""
+        """One token can name only one option."""
         if len(row.answer) > 1:
             yield f"several right answers, {''.join(row.answer)}", "one"
 
     def facts(self, row: McqRow, reply: Reply | None = None) -> RowFacts:
         """The subject is the column `subject`, else `category`."""
-        held = {
+        traits = {
             CHINESE_TRAIT: has_cjk(row.question),
             MULTIPLE_TRAIT: len(row.answer) > 1,
             SUBJECT_TRAIT: row.subject,
@@ -163,17 +165,16 @@ class McqTask(Task[McqRow]):
             PICTURE_TRAIT: row.pictures,
             CONTEXT_TRAIT: row.context,
         }
-        traits = tuple(trait for trait, value in held.items() if value)
-        return RowFacts(row.subject or row.category, row.category, traits=traits)
+        return RowFacts(row.subject or row.category, row.category, traits=select_traits(traits))
 
     def max_tokens(self, style: Style) -> int:
-        """Room for a short sentence, or for thinking; a letter is one token."""
+        """Room for a short sentence, or for reasoning with `--cot`; a letter is one token."""
         if style.logprob:
             return 1
         return COT_MAX_TOKENS if style.cot else ANSWER_MAX_TOKENS
 
     def prompt(self, row: McqRow, shots: Sequence[McqRow], style: Style, subject: str) -> Prompt:
-        """Examples as chat turns under one header; a flat text that ends in the marker for base models."""
+        """Examples as chat turns below one header; for base models a flat text that ends in the marker."""
         wording = WORDINGS[style.lang]
         header = _header(wording, style, subject)
         if style.completions:
@@ -200,7 +201,7 @@ class McqTask(Task[McqRow]):
         return list(row.answer)
 
     def score(self, row: McqRow, reply: Reply, style: Style) -> Score:
-        """Exact set of labels; a reply without an answer is wrong."""
+        """Right if the set of labels is exact. A reply without an answer is wrong."""
         if style.logprob:
             return _score_by_logprob(row, reply)
         text = _after_marker(answer_text(reply, style), style)
@@ -219,7 +220,7 @@ class McqTask(Task[McqRow]):
         )
 
     def metrics(self, style: Style) -> tuple[Metric, ...]:
-        """Accuracy over all rows and over subjects; partial credit where several answers can be right."""
+        """Accuracy over all rows and over subjects; partial credit if several answers can be right."""
         version = label_logprobs.VERSION if style.logprob else choices.VERSION
         metrics = [
             Metric("accuracy", primary=True, version=version),
@@ -233,7 +234,7 @@ class McqTask(Task[McqRow]):
 
 
 def _after_marker(text: str | None, style: Style) -> str | None:
-    """The reply behind the marker that a flat prompt ends in."""
+    """The reply after the marker that ends a flat prompt."""
     begun = text is not None and style.completions and not style.cot
     return WORDINGS[style.lang].marker + (text or "").lstrip() if begun else text
 
@@ -261,7 +262,7 @@ def _profile_metrics(style: Style) -> Iterator[Metric]:
 
 
 def _score_by_logprob(row: McqRow, reply: Reply) -> Score:
-    """The most probable letter; a reply is one token, so none is cut off."""
+    """The most probable letter. A reply is one token, so it is never truncated."""
     found = label_logprobs.read(reply.alternatives or (), row.options)
     chosen = [found.chosen] if found.chosen else None
     return Score(

@@ -1,9 +1,11 @@
 """How likely a model finds given texts (`perplexity`).
 
-Column `text`; optional `id`, `subject` or `category`. Nothing is generated: the server is asked for the
-log-probabilities of the text's own tokens (`endpoint.likelihood_requests`), the text as it is, without a chat template. Scores:
-`evalsuite.metrics.likelihood`. Data that is only scored holds them itself: `logprobs`, a list with one number a token
-(null for a first one that has none), optional `tokens` of equal length.
+Column `text`; optional `id`, `subject` or `category`. Nothing is generated: the server gives the log-probabilities of
+the text's own tokens (`endpoint.likelihood_requests`). The text is sent as it is, without a chat template. Scores:
+`evalsuite.metrics.likelihood`.
+
+For `evalsuite score`, the column `logprobs` holds a list with one number per token (null for a first token without
+one), and the optional column `tokens` a list of the same length.
 """
 
 from __future__ import annotations
@@ -28,16 +30,16 @@ OTHER_COLUMNS = frozenset({"prompt", "question", "query", "instruction", "messag
 PROBE_TEXT = "The quick brown fox jumps over the lazy dog."
 STAGE = "logprobs"
 TEXT_SUMS = "text"
-"""The statistics that every metric is computed from (`likelihood.TextStatistics`)."""
+"""Name of the statistics that every metric is computed from (`likelihood.TextStatistics`)."""
 NO_LOGPROBS, NOTHING_SCORED = "no_logprobs", "nothing_scored"
-"""Labels: the reply holds no log-probabilities; the text is one token, before which nothing stands."""
+"""Labels: the reply has no log-probabilities; the text is a single token, so nothing precedes it."""
 LEAST_LIKELY_COUNT = 5
-"""The least likely tokens of a text, shown with it."""
+"""How many of a text's least likely tokens the report shows."""
 
 
 @dataclass(frozen=True, slots=True)
 class TextRow:
-    """A text, and the subject it names itself."""
+    """A text and its subject, if it names one."""
 
     text: str
     subject: str | None = None
@@ -52,12 +54,12 @@ class PerplexityTask(Task[TextRow]):
         few_shot=None,
         flat_prompts_only=True,
         measures_texts=True,
-        no_value_reason="a text of one token has nothing before it that could make it likely",
+        no_value_reason="a text of one token has no earlier token that could make it likely",
     )
 
     @classmethod
     def recognises(cls, values: Mapping[str, Any]) -> bool:
-        """A text, and nothing beside it that would be asked or told apart."""
+        """A text, without columns that belong to a question or a label."""
         return "text" in values and not OTHER_COLUMNS & values.keys()
 
     def parse(self, values: Mapping[str, Any]) -> TextRow:
@@ -72,7 +74,7 @@ class PerplexityTask(Task[TextRow]):
         return RowFacts(row.subject, traits=(CHINESE_TRAIT,) if bleu.is_mostly_chinese([row.text]) else ())
 
     def max_tokens(self, style: Style) -> int:
-        """None is wanted; servers want to give one."""
+        """No token is needed, but servers generate at least one."""
         return 1
 
     def prompt(self, row: TextRow, shots: Sequence[TextRow], style: Style, subject: str) -> Prompt:
@@ -84,7 +86,7 @@ class PerplexityTask(Task[TextRow]):
         return Prompt(text=PROBE_TEXT, measure="logprobs")
 
     def recorded_reply(self, values: Mapping[str, Any]) -> Reply | None:
-        """Columns `logprobs` and `tokens`."""
+        """The columns `logprobs` and `tokens`."""
         measured = recorded_logprobs(values, LOGPROBS, TOKENS)
         return Reply("", measured=measured) if measured else None
 
@@ -93,7 +95,7 @@ class PerplexityTask(Task[TextRow]):
         return
 
     def score(self, row: TextRow, reply: Reply, style: Style) -> Score:
-        """The text's sums, and its own perplexities for sorting."""
+        """The sums of the text, and its own perplexities for sorting."""
         names = [metric.name for metric in self.metrics(style)]
         measured = reply.measured
         if measured is None:
@@ -113,7 +115,7 @@ class PerplexityTask(Task[TextRow]):
         return Score("scored", extracted, STAGE, values, statistics={TEXT_SUMS: sums})
 
     def metrics(self, style: Style) -> tuple[Metric, ...]:
-        """Perplexity leads; per byte compares models with different tokenizers, per word where there are spaces."""
+        """Perplexity per token comes first; values per byte compare models with different tokenizers."""
         return tuple(
             Metric(
                 name,
@@ -139,7 +141,7 @@ METRIC_FUNCTIONS = {
 
 
 def recorded_logprobs(values: Mapping[str, Any], name: str, tokens_name: str = "") -> Measurement | None:
-    """Log-probabilities that a column holds, with their tokens where another one does; None where it is empty.
+    """The log-probabilities in the column `name`, with the tokens in `tokens_name`; None if it is empty.
 
     Raises `RowError`.
     """
@@ -148,10 +150,15 @@ def recorded_logprobs(values: Mapping[str, Any], name: str, tokens_name: str = "
     if logprobs is None:
         return None
     if not isinstance(logprobs, list) or not logprobs or not all(map(_is_logprob, enumerate(logprobs))):
-        raise RowError((f"'{name}' is not such a list", form))
+        raise RowError((f"'{name}' is not a list of log-probabilities", form))
     tokens = json_value(values, tokens_name, "a list of texts") if tokens_name else None
     if tokens is not None and (not isinstance(tokens, list) or len(tokens) != len(logprobs)):
-        raise RowError((f"'{tokens_name}' is not a list of as many texts", f"one token for each of '{name}'"))
+        raise RowError(
+            (
+                f"'{tokens_name}' is not a list of the same length as '{name}'",
+                f"one token for each of '{name}'",
+            )
+        )
     numbers = tuple(None if value is None else float(value) for value in logprobs)
     return Measurement(tuple(map(str, tokens or ())), numbers)
 
@@ -165,7 +172,7 @@ def _is_logprob(numbered: tuple[int, Any]) -> bool:
 
 
 def _least_likely_tokens(measured: Measurement) -> list[str]:
-    """The least likely tokens with their log-probabilities, for a reader."""
+    """The least likely tokens with their log-probabilities, as text."""
     pairs = [
         (value, token)
         for token, value in zip(measured.tokens, measured.logprobs, strict=False)

@@ -1,21 +1,22 @@
 """Which of two answers to a prompt a model, or a reward model, prefers (`preference`).
 
-Columns `prompt` (or `question`), `chosen` and `rejected`: texts, or lists of chat messages as TRL and UltraFeedback write
-them, where both lists may begin with the prompt's own turns; optional `id`, `system`, `subset` or `category`.
+Columns `prompt` (or `question`), `chosen` and `rejected`: texts, or lists of chat messages as TRL and UltraFeedback
+write them (both lists may begin with the turns of the prompt); optional `id`, `system`, `subset` or `category`.
 
-By log-probability (`--preference-mode logprob`) three texts are measured: the prompt with each answer, and the prompt
-alone, which tells where the answers begin (`metrics.likelihood.shared_prefix_length`). Chat puts each through the model's own
-template, so that the end-of-turn mark belongs to an answer; `--completions` joins flat texts. By a reward model
-(`--preference-mode reward`) the two conversations are given their rewards. Nothing is generated.
+With `--preference-mode logprob`, three texts are measured: the prompt with each answer, and the prompt alone, which
+shows where the answers begin (`metrics.likelihood.shared_prefix_length`). Chat messages go through the model's template,
+so the end-of-turn token belongs to the answer; `--completions` joins flat texts. With `--preference-mode reward`, a
+reward model scores the two conversations. Nothing is generated.
 
     accuracy              share of pairs with log P(chosen) > log P(rejected); a tie is no success (RewardBench)
     margin                mean of log P(chosen) - log P(rejected), in nats
-    accuracy_per_token    the same comparisons of log P / number of the answer's tokens, which does not
-    margin_per_token        favour short answers
+    accuracy_per_token    the same with log P divided by the answer's number of tokens,
+    margin_per_token        which does not favour short answers
 
-With a reward model, `accuracy` and `margin` are of rewards and the other two do not exist. Data that is only scored
-holds `chosen_logprobs` and `rejected_logprobs` (lists, one number a token of the answer) or `chosen_score` and
-`rejected_score` (numbers).
+With a reward model, `accuracy` and `margin` compare rewards and the other two do not exist.
+
+For `evalsuite score`, the columns `chosen_logprobs` and `rejected_logprobs` hold lists with one number per token of the
+answer, or `chosen_score` and `rejected_score` hold numbers.
 
 Source of the convention: Lambert et al. 2024 (RewardBench, arXiv 2403.13787).
 """
@@ -44,13 +45,13 @@ LOGPROBS_COLUMNS = tuple(f"{name}_logprobs" for name in ANSWERS)
 SCORE_COLUMNS = tuple(f"{name}_score" for name in ANSWERS)
 MESSAGES_FORM = "a text, or a list of messages that ends in the assistant's"
 UNMEASURED = "unmeasured"
-"""The label of a reply that does not measure both answers."""
+"""Label: the server did not measure both answers."""
 STAGES: Mapping[Measure, str] = {"logprobs": "logprobs", "reward": "reward"}
 
 
 @dataclass(frozen=True, slots=True)
 class PreferenceRow:
-    """The turns up to the answers, and the two answers."""
+    """The turns before the answers, and the two answers."""
 
     messages: tuple[Message, ...]
     chosen: str
@@ -102,7 +103,7 @@ class PreferenceTask(Task[PreferenceRow]):
         return RowFacts(row.subject, traits=tuple(traits))
 
     def max_tokens(self, style: Style) -> int:
-        """None is wanted; servers want to give one."""
+        """No token is needed, but servers generate at least one."""
         return 1
 
     def prompt(
@@ -112,7 +113,7 @@ class PreferenceTask(Task[PreferenceRow]):
         return _answer_prompt(row.messages, row.chosen, style)
 
     def follow_up_requests(self, row: PreferenceRow, reply: Reply, style: Style) -> Sequence[FollowUpRequest]:
-        """The prompt with the rejected answer; by log-probability the prompt alone, too."""
+        """The prompt with the rejected answer; for log-probabilities also the prompt alone."""
         asks = [FollowUpRequest(_answer_prompt(row.messages, row.rejected, style))]
         return asks if style.reward else [*asks, FollowUpRequest(_answer_prompt(row.messages, "", style))]
 
@@ -121,7 +122,7 @@ class PreferenceTask(Task[PreferenceRow]):
         return _answer_prompt(({"role": "user", "content": GREETING},), "Good day to you.", style)
 
     def recorded_reply(self, values: Mapping[str, Any]) -> Reply | None:
-        """Columns `chosen_logprobs` and `rejected_logprobs`, or `chosen_score` and `rejected_score`."""
+        """The columns `chosen_logprobs` and `rejected_logprobs`, or `chosen_score` and `rejected_score`."""
         found = [recorded_logprobs(values, name) for name in LOGPROBS_COLUMNS]
         if None in found:
             found = [_recorded_score(values, name) for name in SCORE_COLUMNS]
@@ -131,11 +132,11 @@ class PreferenceTask(Task[PreferenceRow]):
         return Reply("", measured=chosen, further=(FollowUpReply("model", "", Reply("", measured=rejected)),))
 
     def gold(self, row: PreferenceRow) -> dict[str, str]:
-        """Both answers, each under what people said of it."""
+        """Both answers, under "chosen" and "rejected"."""
         return {CHOSEN: row.chosen, REJECTED: row.rejected}
 
     def row_from_gold(self, gold: Mapping[str, str], style: Style) -> PreferenceRow:
-        """The texts play no part in the scores."""
+        """Scores do not depend on the texts."""
         return PreferenceRow(({"role": "user", "content": ""},), gold[CHOSEN], gold[REJECTED])
 
     def score(self, row: PreferenceRow, reply: Reply, style: Style) -> Score:
@@ -161,7 +162,7 @@ class PreferenceTask(Task[PreferenceRow]):
         return Score("scored", {"preferred": preferred, **extracted}, stage, values, labels)
 
     def metrics(self, style: Style) -> tuple[Metric, ...]:
-        """Accuracy leads, over all pairs and over subsets; with a reward model there are no tokens to divide by."""
+        """Accuracy over all pairs and over subsets, and margins. Values per token need log-probabilities."""
         version = likelihood.VERSION
         metrics = (
             Metric("accuracy", primary=True, version=version),
@@ -173,12 +174,12 @@ class PreferenceTask(Task[PreferenceRow]):
         return metrics[:3] if style.reward else metrics
 
     def signature_parts(self, style: Style) -> tuple[str, ...]:
-        """By what answers are compared."""
+        """Whether answers are compared by log-probability or by reward."""
         return (f"by:{STAGES['reward' if style.reward else 'logprobs']}",)
 
 
 def _prompt(values: Mapping[str, Any]) -> list[Message]:
-    """The prompt's turns; none where the answers' own messages hold them."""
+    """The turns of the prompt; empty if they are part of the answers' messages."""
     value = values.get("prompt")
     if isinstance(value, str) and value.lstrip().startswith("[{"):
         value = json_value(values, "prompt", "a text or a list of messages")
@@ -193,13 +194,13 @@ def _prompt(values: Mapping[str, Any]) -> list[Message]:
 
 
 def _conversation(values: Mapping[str, Any], name: str) -> list[Message]:
-    """An answer as messages; a text is one of the assistant."""
+    """An answer as messages; a text becomes one message of the assistant."""
     value = values.get(name)
     if isinstance(value, str) and value.lstrip().startswith("[{"):
         try:
             value = json_value(values, name, MESSAGES_FORM)
         except RowError:
-            value = values[name]  # an answer may begin with such brackets
+            value = values[name]  # an answer in plain text may begin with "[{"
     if isinstance(value, list):
         return [_bare_message(turn) for turn in checked_messages(value, name)]
     text = text_value(values, name)
@@ -207,7 +208,7 @@ def _conversation(values: Mapping[str, Any], name: str) -> list[Message]:
 
 
 def _bare_message(message: Message) -> Message:
-    """A message without what datasets add to it (`weight`, `name`)."""
+    """A message without fields that datasets add (`weight`, `name`)."""
     return {"role": message["role"], "content": message["content"]}
 
 
@@ -220,7 +221,7 @@ def _without_system(messages: Sequence[Message]) -> list[Message]:
 
 
 def _answer_prompt(messages: Sequence[Message], answer: str, style: Style) -> Prompt:
-    """The prompt with an answer, or without one where it is empty."""
+    """The prompt with an answer, or alone if the answer is empty."""
     answered = [*messages, {"role": "assistant", "content": answer}] if answer else list(messages)
     if style.reward:
         return Prompt(messages=answered, measure="reward")
@@ -231,7 +232,7 @@ def _answer_prompt(messages: Sequence[Message], answer: str, style: Style) -> Pr
 
 
 def _separator(text: str, answer: str) -> str:
-    """A space, unless there is white space already, nothing follows, or the answer begins in Chinese."""
+    """A space, unless there already is white space, the answer is empty, or it begins in Chinese."""
     if not answer or text[-1:].isspace() or answer[0].isspace() or has_cjk(answer[0]):
         return ""
     return " "
@@ -251,7 +252,7 @@ def _recorded_score(values: Mapping[str, Any], name: str) -> Measurement | None:
 
 
 def _answer_values(reply: Reply) -> tuple[tuple[float, int], tuple[float, int]] | None:
-    """Each answer's log-probability and number of tokens, or its reward and 0; None where one is missing."""
+    """Log-probability and number of tokens of each answer, or its reward and 0; None if one is missing."""
     measured = [reply.measured, *(further.reply.measured for further in reply.further)]
     if len(measured) < 2 or measured[0] is None or measured[1] is None:
         return None

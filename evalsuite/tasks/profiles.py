@@ -1,4 +1,4 @@
-"""`--profile`: which scoring profiles there are, and whether those that are wanted can be had in a run."""
+"""`--profile`: the scoring profiles of each kind, and whether a run can use those that the user names."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def select_profiles(task: Task[Any], names: Collection[str], *, in_words: bool =
 
 
 def check_profiles(wanted: Sequence[str], datasets: Sequence[tuple[Task[Any], Style]]) -> None:
-    """Refuse a profile that is unknown, that no dataset of the run is scored by, or that needs what is not installed.
+    """Refuse profiles that are unknown, that score no dataset of the run, or that need a package.
 
     Raises `ConfigError`.
     """
@@ -34,7 +34,7 @@ def check_profiles(wanted: Sequence[str], datasets: Sequence[tuple[Task[Any], St
 
 
 def _check_names(wanted: Sequence[str], datasets: Sequence[tuple[Task[Any], Style]]) -> None:
-    """Each name is a profile, and one that a dataset is scored by."""
+    """Refuse names that are no profile, or that score no dataset of the run."""
     here = sorted({task.kind for task, _ in datasets})
     known = {kind: task_class(kind).profiles for kind in sorted(KINDS)}
     for name in dict.fromkeys(wanted):
@@ -48,7 +48,7 @@ def _check_names(wanted: Sequence[str], datasets: Sequence[tuple[Task[Any], Styl
             )
         if not any(name in style.profiles for _, style in datasets):
             raise ConfigError(
-                f"--profile {name}: it reads answers in words, and --mcq-mode logprob asks for none. "
+                f"--profile {name} reads the text of replies, and --mcq-mode logprob asks for none. "
                 "Leave out one of them."
             )
 
@@ -62,4 +62,4 @@ def _hint(name: str, known: dict[str, tuple[str, ...]]) -> str:
 
 def _profile_list(known: dict[str, tuple[str, ...]]) -> str:
     kinds = "; ".join(f"{kind}: {', '.join(profiles)}" for kind, profiles in known.items() if profiles)
-    return f" There are, by kind: {kinds}." if kinds else ""
+    return f" Profiles by kind: {kinds}." if kinds else ""

@@ -1,8 +1,9 @@
 """Questions with a free answer (`qa`), scored by ROUGE, BLEU and chrF against a reference, or the best of several.
 
-Columns `query` (or `question`) and `response` (or `answer`), a text or a list of texts; optional `system` and `history` (earlier turns
-as `[question, answer]` pairs or messages); or `messages`, whose last assistant turn is the reference when there is
-no response column; pictures (`image`, see `data.pictures`). Scores: `evalsuite.tasks.qa_scores`.
+Columns `query` (or `question`) and `response` (or `answer`, a text or a list of texts); optional `system` and `history`
+(earlier turns as `[question, answer]` pairs or messages). Or `messages`, whose last assistant turn is the reference if
+there is no response column. Text before the question: `columns.CONTEXT_COLUMNS`. Pictures (`image`): `data.pictures`.
+Scores: `qa_scores`.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ from evalsuite.tasks.style import (
     TURN_LINES_TRAIT,
     Language,
     Style,
+    select_traits,
 )
 from evalsuite.types import Message, Prompt, Reply, Score
 
@@ -51,11 +53,11 @@ HISTORY_FORM = "'history' as [[question, answer], …] or a list of messages"
 
 @dataclass(frozen=True, slots=True)
 class QaRow:
-    """The turns up to and including the question, and the reference answers."""
+    """The turns up to the question, and the reference answers."""
 
     messages: tuple[Message, ...]
     references: tuple[str, ...]
-    """As the data holds them; the best one counts."""
+    """Unchanged from the file; the best one counts."""
     pictures: tuple[Picture, ...] = ()
     """Shown with the question."""
     context: str = ""
@@ -63,7 +65,7 @@ class QaRow:
 
     @property
     def question(self) -> str:
-        """The last turn's text."""
+        """The text of the last turn."""
         return content_text(self.messages[-1]["content"])
 
     @property
@@ -112,22 +114,22 @@ class QaTask(Task[QaRow]):
         return qa_scores.dataset_warnings(dataset)
 
     def facts(self, row: QaRow, reply: Reply | None = None) -> RowFacts:
-        """Chinese references decide BLEU's tokenizer and the wording of flat prompts."""
-        held = {
+        """Chinese references decide the tokenizer of BLEU and the wording of flat prompts."""
+        traits = {
             CHINESE_TRAIT: bleu.is_mostly_chinese(row.references),
             MULTIPLE_TRAIT: len(row.references) > 1,
             TURN_LINES_TRAIT: any(map(holds_turn_lines, row.references)),
             PICTURE_TRAIT: row.pictures or has_pictures(row.messages),
             CONTEXT_TRAIT: row.context,
         }
-        return RowFacts(traits=tuple(trait for trait, value in held.items() if value))
+        return RowFacts(traits=select_traits(traits))
 
     def max_tokens(self, style: Style) -> int:
         """Room for a paragraph or two."""
         return MAX_TOKENS
 
     def prompt(self, row: QaRow, shots: Sequence[QaRow], style: Style, subject: str) -> Prompt:
-        """The turns as they are, examples before them; a flat form for base models."""
+        """The turns, with few-shot examples before them; a flat text for base models."""
         if style.completions:
             question, answer = FLAT[style.lang]
             asked = [
@@ -152,11 +154,11 @@ class QaTask(Task[QaRow]):
         return row.reference if len(row.references) == 1 else list(row.references)
 
     def row_from_gold(self, gold: str | Sequence[str], style: Style) -> QaRow:
-        """The question plays no part in the scores."""
+        """Scores do not depend on the question."""
         return QaRow(({"role": "user", "content": ""},), (gold,) if isinstance(gold, str) else tuple(gold))
 
     def missing_for_profile(self, profile: str) -> str:
-        """EvalScope counts NLTK's words."""
+        """The profile `evalscope` needs NLTK's words."""
         if profile != "evalscope":
             return ""
         from evalsuite.metrics.english_words import missing_requirement
@@ -164,12 +166,12 @@ class QaTask(Task[QaRow]):
         return missing_requirement()
 
     def warm_up(self, style: Style) -> None:
-        """Words, n-grams and corpus scores, each once."""
+        """Load the dictionaries and compute each score once."""
         text = "我" if style.data_lang == "zh" else "a"
         self.score(self.row_from_gold(text, style), Reply(text), style)
 
     def score(self, row: QaRow, reply: Reply, style: Style) -> Score:
-        """Every overlap score of one reply; an empty reply scores 0 and is counted as unparsed."""
+        """Every overlap score of a reply. An empty reply scores 0 and counts as unparsed."""
         text = (answer_text(reply, style) or "").strip()
         references = [reference_text(reference, style).strip() for reference in row.references]
         values, statistics, labels = qa_scores.overlap_scores(references, text, style)
@@ -249,7 +251,7 @@ def _chat_question(row: QaRow) -> str | list[dict[str, Any]]:
 
 
 def question_turns(values: Mapping[str, Any]) -> list[Message]:
-    """The turns up to the question, from messages or from system, history and question. Raises `RowError`."""
+    """The turns up to the question, from `messages` or from `system`, `history` and the question. Raises `RowError`."""
     if values.get("messages"):
         return list(checked_messages(json_value(values, "messages", "a list of messages")))
     system = text_value(values, "system")

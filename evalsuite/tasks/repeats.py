@@ -1,4 +1,4 @@
-"""The metrics that a dataset has besides its own when every row is asked several times (`--repeats`)."""
+"""pass@k and pass^k: the metrics that are added when every row is asked several times (`--repeats`)."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ NAMES: tuple[tuple[Aggregate, str], ...] = (("pass_at_k", "pass@"), ("pass_hat_k
 
 
 def repeat_metrics(metrics: Sequence[Metric], repeats: int) -> Iterator[Metric]:
-    """pass@k and pass^k of the headline, where that says right or wrong; none where rows are asked once.
+    """pass@k and pass^k of the primary metric, if it is the mean of right and wrong; none if `repeats` is 1.
 
-    k is the number of repeats and, among the details, the powers of two below it. A profile stays in front of the name:
+    k is the number of repeats and, as details, the powers of two below it. A profile stays in front of the name:
     `strict/pass@4`.
     """
     for metric in metrics:

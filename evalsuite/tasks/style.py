@@ -69,6 +69,15 @@ def keeps_turn_lines(traits: Mapping[str, int], rows: int) -> bool:
     return bool(rows) and traits.get(TURN_LINES_TRAIT, 0) * 20 >= rows
 
 
+def select_traits(present: Mapping[str, object]) -> tuple[str, ...]:
+    """The traits whose value is true.
+
+    >>> select_traits({"zh": True, "pictures": ()})
+    ('zh',)
+    """
+    return tuple(trait for trait, value in present.items() if value)
+
+
 def names_categories(traits: Mapping[str, int]) -> bool:
     """Whether rows name categories beside subjects. Without subjects, categories take their place."""
     return CATEGORY_TRAIT in traits and SUBJECT_TRAIT in traits

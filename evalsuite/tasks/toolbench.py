@@ -1,7 +1,7 @@
 """Agent steps (`toolbench`): given a dialogue and tools, what does the model do next?
 
-One record is one step: `messages`, `tools`, `target` (the gold step as ReAct text); optional `dialogue`, by
-which steps that are not independent are clustered. Dialogue files (`conversations`) are taken apart into steps.
+One record is one step: `messages`, `tools`, `target` (the gold step as ReAct text); optional `dialogue`, which clusters
+the steps of a dialogue, since they are not independent. Dialogue files (`conversations`) are split into steps.
 Prompts: `evalsuite.tasks.agent_formats`. Parsing and scores: `evalsuite.metrics.tool_steps`; labels: `evalsuite.metrics.tool_failures`.
 """
 
@@ -32,7 +32,7 @@ SCORE_METRICS = ("avg_f1", "easy_f1", "hard_f1", "rouge_l")
 
 @dataclass(frozen=True, slots=True)
 class ToolBenchRow:
-    """A dialogue so far, the tools on offer, the gold step."""
+    """The dialogue so far, the tools that are offered, and the gold step."""
 
     messages: tuple[Message, ...]
     tools: tuple[Mapping[str, Any], ...]
@@ -50,9 +50,9 @@ class ToolBenchTask(Task[ToolBenchRow]):
         description="messages, tools, target; optional id, dialogue; or dialogues: conversations, tools",
     )
     capabilities: ClassVar[Capabilities] = Capabilities(few_shot=None, pools_files=False)
-    """In-domain and out-of-domain files are never averaged together."""
+    """Files are not pooled: in-domain and out-of-domain data are never averaged together."""
     profiles: ClassVar[tuple[str, ...]] = ("strict", "paper")
-    """Both are always given, whether asked for or not."""
+    """Both are always computed, even without `--profile`."""
     label_versions: ClassVar[Mapping[str, str]] = {"labels": tool_failures.VERSION}
     breakdowns: ClassVar[tuple[Breakdown, ...]] = TABLES
 
@@ -62,7 +62,7 @@ class ToolBenchTask(Task[ToolBenchRow]):
         return super().recognises(values) or values.keys() >= DIALOGUE_COLUMNS
 
     def expand(self, values: Mapping[str, Any], number: int) -> Iterable[Mapping[str, Any]]:
-        """A dialogue gives a row for each step of the agent, clustered by the dialogue."""
+        """One row for each step of the agent in a dialogue; other records are one row."""
         if not values.keys() >= DIALOGUE_COLUMNS:
             yield values
             return
@@ -88,7 +88,7 @@ class ToolBenchTask(Task[ToolBenchRow]):
         return ToolBenchRow(tuple(messages), tuple(tools), target, text_value(values, "dialogue") or None)
 
     def audit(self, row: ToolBenchRow) -> Iterable[tuple[str, str]]:
-        """A gold step that breaks its own tool's schema, or names a tool that is not offered."""
+        """A gold step that breaks the schema of its tool, or names a tool that is not offered."""
         schemas = tool_schemas.offered_schemas(row.tools)
         faults = tool_failures.gold_problems(tool_steps.parse_step(row.target), schemas)
         return [(f"{words} [{fault}]", GOLD_EXPECTED) for fault, words in faults.items()]
@@ -98,7 +98,7 @@ class ToolBenchTask(Task[ToolBenchRow]):
         return RowFacts(cluster=row.dialogue)
 
     def prompt(self, row: ToolBenchRow, shots: Sequence[ToolBenchRow], style: Style, subject: str) -> Prompt:
-        """The dialogue so far in the style's agent format."""
+        """The dialogue so far, in the format that `--agent-format` names."""
         if style.agent_format == "openai-tools":
             return openai_prompt(row.messages, row.tools)
         render = toolbench_prompt if style.agent_format == "toolbench" else react_prompt
@@ -109,7 +109,7 @@ class ToolBenchTask(Task[ToolBenchRow]):
         return table_keys(row.target, row.messages, row.tools, score)
 
     def signature_parts(self, style: Style) -> tuple[str, ...]:
-        """How the records were asked."""
+        """The agent format, which decides the prompts."""
         return (f"agent:{style.agent_format}",)
 
     def gold(self, row: ToolBenchRow) -> str:
@@ -117,7 +117,7 @@ class ToolBenchTask(Task[ToolBenchRow]):
         return row.target
 
     def score(self, row: ToolBenchRow, reply: Reply, style: Style) -> Score:
-        """Both profiles: `paper`, as published, and `strict`, whose denominators do not depend on the reply."""
+        """Scores of both profiles: `paper`, as published, and `strict`, with denominators independent of the reply."""
         text = answer_text(reply, style) or ""
         gold = tool_steps.parse_step(reference_text(row.target, style))
         offered = tool_steps.tool_names(row.tools)
@@ -157,7 +157,7 @@ class ToolBenchTask(Task[ToolBenchRow]):
         )
 
     def metrics(self, style: Style) -> tuple[Metric, ...]:
-        """The five headline numbers and the two halves of avg_f1 in each profile, then the conditional scores."""
+        """Five headline metrics and the two parts of avg_f1 in each profile, then the conditional scores."""
         headline = tuple(
             Metric(
                 f"{profile}/{name}",
@@ -191,7 +191,7 @@ def _stage(reply: Reply, form: str) -> str:
 
 
 def earlier_steps(messages: Sequence[Message]) -> list[tool_steps.Step]:
-    """The steps the agent has taken in a dialogue, written as text or as native calls."""
+    """The agent's earlier steps in a dialogue, whether written as text or as native calls."""
     return [
         tool_steps.parse_step(_text(turn), calls if isinstance(calls, list) else None)
         for turn in messages

@@ -1,15 +1,15 @@
-"""The tables under a `toolbench` dataset, and on which of their lines a sample counts.
+"""The breakdown tables of a `toolbench` dataset, and the lines that a sample counts on.
 
-`labels`      failure labels and notes, each sample on all of its own
-`choices`     what the gold step does and what the reply does: the same tool, another one, one that is not offered,
-              Finish, giving up, nothing; on the rows of `confusion`
-`confusion`   the tool of the gold step and that of the reply, right pairs included; rows that `strict` skips are not
-              in it. Giving up stands apart from Finish; a name that is not offered says so
-`invented`    names that are not offered, with the nearest offered one
-`by_depth`    scores by the number of agent and result turns before the step
-`by_tools`    scores by the number of tools offered, Finish apart
-`skipped`     for each metric, why it does not apply to a sample: a metric's reasons add up to its `n_skipped`
-`gold_audit`  what is wrong with gold steps by the record's own tools (`evalsuite validate` names the rows)
+`labels`      Failure labels and notes. A sample counts on the line of each of its labels.
+`choices`     What the gold step and the reply do: the same tool, another tool, a tool that is not offered, Finish,
+              giving up, nothing. It covers the rows of `confusion`.
+`confusion`   The tool of the gold step and the tool of the reply, correct pairs included. Rows that `strict` skips are
+              left out. Giving up is separate from Finish, and a tool that is not offered is marked.
+`invented`    Tools that are not offered, with the offered tool whose name is nearest.
+`by_depth`    Scores by the number of agent and result turns before the step.
+`by_tools`    Scores by the number of tools offered, without Finish.
+`skipped`     Why a metric does not apply to a sample. The reasons of a metric add up to its `n_skipped`.
+`gold_audit`  Gold steps that break the schemas of their own tools (`evalsuite validate` names the rows).
 """
 
 from __future__ import annotations
@@ -30,17 +30,19 @@ GOLD_TOOL = "the gold tool"
 BY_GROUP = ("strict/plan_em", "strict/act_em", "strict/hallucination_rate", "strict/avg_f1")
 DEPTHS = (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 16, 32)
 TOOL_COUNTS = (0, 1, 2, 3, 5, 9, 17, 33)
-"""Where a line of the table begins; it ends before the next."""
+"""First value of each line of the table; a line ends before the next one begins."""
 
 TABLES = (
-    Breakdown("labels", "Failure labels", ("label",), filter="label", note="A sample has all that apply."),
+    Breakdown(
+        "labels", "Failure labels", ("label",), filter="label", note="A sample has every label that applies."
+    ),
     Breakdown("choices", "Steps", ("gold step", "reply's step")),
     Breakdown(
         "confusion",
         "Tools: gold and reply",
         ("gold tool", "reply's tool"),
         averages=("strict/avg_f1",),
-        note="Most frequent pairs first, right ones included.",
+        note="Most frequent pairs first, correct ones included.",
     ),
     Breakdown("invented", "Tools that are not offered", ("called", "nearest offered")),
     Breakdown("by_depth", "By depth", ("turns before",), averages=BY_GROUP, numeric_order=True),
@@ -49,13 +51,13 @@ TABLES = (
         "skipped",
         "Where a metric does not apply",
         ("metric", "because"),
-        note="A metric's reasons add up to what it skipped.",
+        note="The reasons of a metric add up to the samples it skipped.",
     ),
     Breakdown(
         "gold_audit",
         "Gold steps with a fault",
         ("fault",),
-        note="By the record's own tools; evalsuite validate names the rows.",
+        note="They break the schemas of their own tools; evalsuite validate names the rows.",
     ),
 )
 
@@ -63,7 +65,7 @@ TABLES = (
 def table_keys(
     target: str, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]], score: Score
 ) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """The lines a judged sample counts on."""
+    """The lines that a judged sample counts on: pairs of a table's name and a key."""
     gold, schemas = parse_step(target), offered_schemas(tools)
     extracted = score.extracted if isinstance(score.extracted, Mapping) else {}
     plan, action = str(extracted.get("plan", "")), extracted.get("action")
@@ -106,7 +108,7 @@ def _depth(messages: Sequence[Message]) -> int:
 
 
 def _range(number: int, starts: Sequence[int]) -> str:
-    """The range a number falls into, as words: "3–4", "33 or more"."""
+    """The range that a number falls into: "3–4", "33 or more"."""
     place = max(place for place, start in enumerate(starts) if start <= number)
     if place == len(starts) - 1:
         return f"{starts[place]} or more"
@@ -115,7 +117,7 @@ def _range(number: int, starts: Sequence[int]) -> str:
 
 
 def _reason(metric: str, gold: Step, plan: str, action: object, values: Mapping[str, float | None]) -> str:
-    """Why a metric is null for a sample."""
+    """Why a metric does not apply to a sample."""
     profile, _, name = metric.partition("/")
     if values.get(f"{profile}/plan_em") is None:
         return "gold_action_invalid" if gold.action == INVALID_GOLD_ACTION else "gold_action_not_offered"
@@ -135,6 +137,6 @@ def _reason(metric: str, gold: Step, plan: str, action: object, values: Mapping[
 
 
 def _is_json(gold: Step, profile: str) -> bool:
-    """Whether the gold input counts as JSON in a profile: `paper` takes any, `strict` an object."""
+    """Whether the gold input counts as JSON: `paper` accepts any value, `strict` only an object."""
     given = strict_json(gold.input)
     return isinstance(given, dict) or (profile == "paper" and given is not None)
