@@ -66,13 +66,13 @@ def test_recorded_log_probabilities(written):
     ("values", "what"),
     [
         ({"logprobs": "x"}, "'logprobs' is not JSON"),
-        ({"logprobs": []}, "not such a list"),
-        ({"logprobs": [-1, None]}, "not such a list"),
-        ({"logprobs": [0.5]}, "not such a list"),
-        ({"logprobs": [True]}, "not such a list"),
-        ({"logprobs": [float("-inf")]}, "not such a list"),
-        ({"logprobs": 3}, "not such a list"),
-        ({"logprobs": [-1, -2], "tokens": ["a"]}, "'tokens' is not a list of as many texts"),
+        ({"logprobs": []}, "not a list of log-probabilities"),
+        ({"logprobs": [-1, None]}, "not a list of log-probabilities"),
+        ({"logprobs": [0.5]}, "not a list of log-probabilities"),
+        ({"logprobs": [True]}, "not a list of log-probabilities"),
+        ({"logprobs": [float("-inf")]}, "not a list of log-probabilities"),
+        ({"logprobs": 3}, "not a list of log-probabilities"),
+        ({"logprobs": [-1, -2], "tokens": ["a"]}, "'tokens' is not a list of the same length"),
     ],
 )
 def test_columns_that_hold_no_log_probabilities_are_faults(values, what):
