@@ -104,9 +104,9 @@ def replace_columns(
     values: Mapping[str, Any], changes: Mapping[str, Any], dropped: Iterable[str] = ()
 ) -> Mapping[str, Any]:
     """Return a row with other columns; a watched row gives one that is watched with it."""
-    changed = {**values, **changes}
-    for name in dropped:
-        changed.pop(name, None)
+    left_out = set(dropped)
+    rest = {name: value for name, value in peek(values).items() if name not in left_out}
+    changed = {**rest, **changes}
     return WatchedRow(changed, values.read) if isinstance(values, WatchedRow) else changed
 
 

@@ -44,6 +44,8 @@ def validate_file(
         return
     if not seen:
         what = "no rows" if file.path.stat().st_size else "an empty file"
+        if reason := notes.skipped.get(str(file.path)):
+            what = f"no row is left: {reason}"
         found.append(Problem(str(file.path), 0, what, "at least one row"))
     problems += _in_line_order(found, file, parser, repeated)
 
@@ -123,11 +125,11 @@ def _read_rows(file: DataFile, parser: RowParser[RowT], notes: DatasetNotes) -> 
             continue
         try:
             for values in parser.expand(notes.usage.watch(record.values), number):
-                yield Record(record.file, record.line, values)
+                yield Record(record.file, record.line, values, record.values.keys())
         except RowError as error:
             yield from _row_problems(record, error)
         except SkippedRow as skipped:
-            yield Repair(record.file, record.line, str(skipped))
+            notes.skip(Repair(record.file, record.line, str(skipped)))
 
 
 def _row_problems(record: Record, error: RowError) -> Iterator[Problem]:
@@ -138,7 +140,7 @@ def _missing_column(record: Record, missing: Sequence[str], *, in_header: bool) 
     several = len(missing) > 1
     what = f"missing column{'s' if several else ''} {' and '.join(missing)}"
     place = "in the header" if in_header else "among the keys"
-    found = ", ".join(record.values) or "none"
+    found = ", ".join(record.columns or record.values) or "none"
     return Problem(
         record.file,
         1 if in_header else record.line,

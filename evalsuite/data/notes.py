@@ -26,6 +26,14 @@ class DatasetNotes:
     usage: ColumnUsage = field(default_factory=ColumnUsage)
     _repairs: dict[str, _Count] = field(default_factory=dict)
 
+    skipped: dict[str, str] = field(default_factory=dict)
+    """File → why a row of it was skipped."""
+
+    def skip(self, repair: Repair) -> None:
+        """Count a row that is left out."""
+        self.skipped.setdefault(repair.file, repair.what)
+        self.add(repair)
+
     def add(self, repair: Repair) -> None:
         """Count a repair."""
         self._repairs.setdefault(repair.what, _Count(repair)).times += 1

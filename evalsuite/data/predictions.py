@@ -8,8 +8,7 @@
     EvalScope       see `evalscope`
 
 A prediction is a text, or a message (an object with `content`, `tool_calls`). A missing or null one is no reply at all; an
-empty one is a reply that says nothing. Rows of ms-swift and LLaMA-Factory with an empty label are skipped and counted, as
-both tools' own metrics do.
+empty one is a reply that says nothing. Rows of ms-swift and LLaMA-Factory with an empty label are skipped and counted.
 """
 
 from __future__ import annotations
@@ -80,13 +79,13 @@ class PredictionParser(Generic[RowT]):
 
     def missing_columns(self, columns: Collection[str]) -> list[str]:
         """The task's columns; a row without its prediction is counted, not refused."""
-        return self.task.missing_columns(columns)
+        return [self.layout.names.in_words(name) for name in self.task.missing_columns(columns)]
 
     def expand(self, values: Values, number: int) -> Iterable[Values]:
         """The one row of a record, in our own layout."""
         if self.layout.gold and is_empty(values.get(self.layout.gold)):
             raise SkippedRow(
-                f"rows with an empty '{self.layout.gold}' are skipped, as {self.layout.name} does"
+                f"rows with an empty '{self.layout.gold}' have nothing to compare with and are skipped"
             )
         ours = self.layout.translate(values)
         rows = list(islice(self.task.expand(ours, number), 2))
@@ -193,16 +192,15 @@ def _from_swift(values: Values) -> Values:
         text = evalscope.content_text(messages[-1].get("content"))
         questions: dict[str, Any] = {"messages": messages, "question": text}
     else:
-        dropped.remove("messages")
         question = values.get("query") or UNKNOWN_QUESTION
-        questions = {"query": question, "question": question, "messages": None}
+        questions = {"query": question, "question": question}
     golds = {"response": gold, "answer": gold, "target": gold}
     return replace_columns(values, questions | golds | {PREDICTION: values.get("response")}, dropped)
 
 
 def _from_llamafactory(values: Values) -> Values:
     """`prompt` is the whole rendered prompt, where there is one; `label` the gold answer."""
-    question = values.get("prompt") or UNKNOWN_QUESTION
+    question = UNKNOWN_QUESTION if is_empty(values.get("prompt")) else values["prompt"]
     asked = {"query": question, "question": question}
     golds = {"response": values.get("label"), "answer": values.get("label")}
     return asked | golds | {PREDICTION: values.get("predict")}

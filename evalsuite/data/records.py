@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -16,6 +16,8 @@ class Record:
     file: str
     line: int
     values: Mapping[str, Any]
+    columns: Collection[str] = ()
+    """The file's own columns, if `values` are named otherwise."""
 
 
 @dataclass(frozen=True, slots=True)

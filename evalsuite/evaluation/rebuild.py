@@ -98,7 +98,7 @@ def render_from_journal(directory: RunDirectory) -> Rendered:
     summary["warnings"] += counting.notes
     if before and "rescored" in before:
         summary["rescored"] = before["rescored"]
-    table = summaries.to_csv(rows, results, summary["accounts"])
+    table = summaries.to_csv(rows, results, summary["accounts"], info["config"].get("csv_for", "any"))
     return Rendered(
         table, summary, report_page(directory, info, summary, resume_command(info, directory.path))
     )

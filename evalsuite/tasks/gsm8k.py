@@ -99,7 +99,9 @@ class Gsm8kTask(Task[Gsm8kRow]):
         try:
             gold = numbers.gold(reference_text(answer))
         except ValueError:
-            faults.append((_gold_problem(answer), "a solution that ends in '#### NUMBER'"))
+            faults.append(
+                (_gold_problem(answer), "a solution in the column 'answer' that ends in '#### NUMBER'")
+            )
         if faults:
             raise RowError(*faults)
         solution = _CALCULATOR_MARK.sub("", answer.rpartition("####")[0]).strip()

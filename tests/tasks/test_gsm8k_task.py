@@ -41,7 +41,9 @@ class TestRows:
     def test_an_answer_without_a_gold_number(self, answer, what):
         with pytest.raises(RowError) as caught:
             TASK.parse(ROW | {"answer": answer})
-        assert caught.value.faults == ((what, "a solution that ends in '#### NUMBER'"),)
+        assert caught.value.faults == (
+            (what, "a solution in the column 'answer' that ends in '#### NUMBER'"),
+        )
 
     def test_every_fault(self):
         with pytest.raises(RowError) as caught:
