@@ -1,4 +1,4 @@
-"""Every failure a user can meet, in one tree.
+"""Every error that evalsuite raises on purpose, in one tree.
 
     EvalsuiteError               exit code 1
     ├── InputError               2    the command or a file is wrong; nothing was sent
@@ -6,15 +6,15 @@
     │   ├── DataError            2    data files: every bad row is listed
     │   ├── CheckpointError      2    --ckpt is not a model that can be served
     │   └── EndpointError        2    reached, but wrong: key, model name, not an OpenAI endpoint
-    ├── RunIncomplete            3    some samples could not be had; the same command resumes
+    ├── RunIncomplete            3    some samples have no reply; the same command resumes
     ├── RunDirectoryError        3    the run directory cannot be used or written (disk full, locked, …)
     ├── ServerError              4    the model server did not start, or cannot be reached
-    │   └── ServerDied           4    a server of ours ended by itself
-    ├── BadResult                4    what was merged, quantized or converted does not say what its source says
+    │   └── ServerDied           4    a server that evalsuite started died
+    ├── FidelityError            4    a merged, quantized or converted model does not answer like the original
     └── GateFailed             100    a --fail-under or --fail-on-regression gate
 
-Every message says what is wrong, where, and what to do next. Failures of a single request are data, not
-exceptions: they end in a sample's outcome `error` (see `endpoint.client.RequestFailure`).
+Every message says what is wrong, where, and what to do next. A single failed request raises nothing: it becomes the
+sample's outcome `error` (see `endpoint.answer.RequestFailure`).
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ FIX_ROWS_ADVICE = "Correct the rows and run the command again."
 
 
 class EvalsuiteError(Exception):
-    """Base of every error raised on purpose; `str(error)` is one paragraph for the user."""
+    """The base of all errors. `str(error)` is one paragraph for the user."""
 
     exit_code: ClassVar[int] = 1
     run_directory: Path | None = None
-    """Where results were written all the same."""
+    """The run directory, where results were written in spite of the error."""
 
 
 class InputError(EvalsuiteError):
@@ -51,7 +51,7 @@ class ConfigError(InputError):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing wrong in a data file. `line` is 1-based; 0 means the file as a whole."""
+    """A fault in a data file. `line` is 1-based; 0 means the file as a whole."""
 
     file: str
     line: int
@@ -64,7 +64,7 @@ class Problem:
 
 
 class DataError(InputError):
-    """Data files hold rows that cannot be asked or judged."""
+    """Data files have rows that cannot be asked or scored. `problems` lists them."""
 
     def __init__(self, problems: Sequence[Problem], advice: str = FIX_ROWS_ADVICE) -> None:
         self.problems = tuple(problems)
@@ -77,7 +77,7 @@ class DataError(InputError):
 
 
 class CheckpointError(InputError):
-    """A checkpoint is missing, broken, or of a form the chosen backend cannot serve."""
+    """A checkpoint is missing, broken, or in a format that the chosen backend cannot serve."""
 
 
 class EndpointError(InputError):
@@ -85,7 +85,7 @@ class EndpointError(InputError):
 
 
 class RunIncomplete(EvalsuiteError):
-    """Some samples could not be had; everything finished is in the journal."""
+    """Some samples have no reply. Everything finished is in the journal, and the same command resumes."""
 
     exit_code = 3
 
@@ -103,16 +103,16 @@ class ServerError(EvalsuiteError):
 
 
 class FidelityError(EvalsuiteError):
-    """A model that was made of another was loaded again, and does not say what its source says."""
+    """A merged, quantized or converted model was reloaded and does not answer like the original."""
 
     exit_code = 4
 
 
 class ServerDied(ServerError):
-    """A server that evalsuite started ended by itself."""
+    """A server that evalsuite started died while the run went on."""
 
 
 class GateFailed(EvalsuiteError):
-    """A metric stayed under the value of `--fail-under`, or got worse under `--fail-on-regression`."""
+    """A metric is below the value of `--fail-under`, or got worse under `--fail-on-regression`."""
 
     exit_code = 100

@@ -1,8 +1,8 @@
-"""The nouns every part shares, one word each, and nothing that computes.
+"""The values that all folders share. Nothing here computes.
 
-Sample   one row to be asked            Prompt   what is asked of the model
-Reply    what came back                 Outcome  how judging it ended
-Score    the judged reply               Metric   how many scores become one number
+Sample   one row of a dataset           Prompt   what is sent to the model
+Reply    what the model answered        Outcome  how scoring the reply ended
+Score    the scored reply
 """
 
 from __future__ import annotations
@@ -13,21 +13,22 @@ from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
 Outcome: TypeAlias = Literal["scored", "unparsed", "truncated", "error"]
 LogprobPrompt: TypeAlias = Literal["marker", "letter"]
-"""How a letter's probability is asked for: right after an answer marker that is begun for the model, or as the reply."""
+"""Where the probability of an option's letter is read: after an answer marker that the prompt begins (`marker`), or as
+the first token of the reply (`letter`)."""
 AgentFormat: TypeAlias = Literal["react", "toolbench", "openai-tools"]
 Message: TypeAlias = dict[str, Any]
 Measure: TypeAlias = Literal["logprobs", "reward"]
 Party: TypeAlias = Literal["model", "judge"]
-"""Of whom a request is: the model under test, or another one that judges its replies."""
+"""Who a request is sent to: the model under test, or the judge of its replies."""
 TokenCounts: TypeAlias = tuple[int, int]
-"""Tokens of prompts, tokens of replies."""
+"""Prompt tokens, reply tokens."""
 NO_TOKENS: TokenCounts = (0, 0)
 RowT = TypeVar("RowT")
 
 
 @dataclass(frozen=True, slots=True)
 class Sample(Generic[RowT]):
-    """One validated row: where it stands and what it says, in the form its task defined."""
+    """One valid row of a dataset, in the form that its task defines, and its place in the file."""
 
     id: str
     index: int
@@ -38,17 +39,16 @@ class Sample(Generic[RowT]):
     """The subject, or the file's name."""
     row: RowT
     repeat: int = field(default=0, kw_only=True)
-    """Which try it is of a row that is asked several times (`--repeats`), from 0."""
+    """Which repeat of the row it is, from 0 (`--repeats`)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What is asked: chat `messages`, or flat `text` for base models. Exactly one is set.
+    """What is sent to the model: chat `messages`, or flat `text` for base models. Exactly one is set.
 
-    `tools`, with messages only, is the request's own list of tools, in OpenAI's form. With `continues` the last message
-    is the beginning of the assistant's turn, which the model is to go on with.
-    `measure` asks for no reply but for what the server says of this very text: the log-probabilities of its tokens, or a
-    reward model's reward.
+    `tools`, only with messages, is the request's list of tools in OpenAI's format. With `continues` the last message is
+    the beginning of the assistant's turn, and the model continues it. With `measure` no reply is generated; the server
+    returns the log-probabilities of this text's tokens, or a reward model's reward.
     """
 
     messages: Sequence[Message] | None = None
@@ -61,10 +61,10 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """What a server said of a text it was given.
+    """A server's measurement of a given text.
 
-    `tokens` and `logprobs` are of equal length, or `tokens` is empty where nobody knows them. Log-probabilities are
-    natural logarithms; None for a first token, before which nothing stands. `reward` is a reward model's.
+    `tokens` and `logprobs` have the same length, unless the tokens are unknown and `tokens` is empty. Log-probabilities
+    are natural logarithms; the first token, which nothing precedes, has None. `reward` comes from a reward model.
     """
 
     tokens: tuple[str, ...] = ()
@@ -79,7 +79,7 @@ class Measurement:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Measurement:
-        """The same from a journal line."""
+        """Read the `measured` object of a journal line."""
         return cls(tuple(value.get("tokens", ())), tuple(value.get("logprobs", ())), value.get("reward"))
 
 
@@ -87,8 +87,8 @@ class Measurement:
 class Reply:
     """What the model answered, as the server sent it.
 
-    `measured` is set where it was asked to measure a text; `further` holds the replies to a sample's further requests
-    (a judge's verdicts), in the order they were asked.
+    `measured` is set if the prompt asked for a measurement. `further` holds the replies to follow-up requests, such as a
+    judge's verdicts, in the order of the requests.
     """
 
     text: str
@@ -98,14 +98,13 @@ class Reply:
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     alternatives: Sequence[Sequence[Any]] | None = None
-    """What the first token could have been, most probable first: pairs of its text and its natural log-probability;
-    None where nothing is known of it."""
+    """Candidates for the first token, most probable first: pairs of text and natural log-probability. None if unknown."""
 
     measured: Measurement | None = None
     further: tuple[FollowUpReply, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """The `reply` object of a journal line; `further` replies stand beside it."""
+        """The `reply` object of a journal line, which holds `further` replies in another field."""
         found: dict[str, Any] = {
             "text": self.text,
             "reasoning": self.reasoning,
@@ -119,9 +118,9 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class FollowUpReply:
-    """The reply to one of a sample's further requests, by whom, and what it took.
+    """The reply to a follow-up request, with its latency in seconds and its attempts.
 
-    `key` is a hash of what was asked of whom; empty where a file held the reply.
+    `key` is a hash of the request and of who was asked; it is empty for a reply that was read from a file.
     """
 
     of: Party
@@ -135,11 +134,11 @@ class FollowUpReply:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """A judged reply.
+    """A scored reply.
 
-    `values` maps a metric's name to this sample's score; None means the metric does not apply to it and it
-    is not counted. `statistics` holds sufficient statistics of corpus metrics (BLEU's n-gram counts, …),
-    which add up over samples.
+    `values` maps a metric's name to this sample's score; None means that the metric does not apply, so the sample is not
+    counted. `statistics` holds sufficient statistics of corpus metrics (such as BLEU's n-gram counts), which are summed
+    over samples.
     """
 
     outcome: Outcome
@@ -149,12 +148,12 @@ class Score:
     labels: tuple[str, ...] = ()
     statistics: Mapping[str, Sequence[float]] = field(default_factory=dict)
     details: Mapping[str, Any] = field(default_factory=dict)
-    """Further fields of the journal line: what the judgement rests on."""
+    """More fields of the journal line: what the score is based on."""
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A value with its standard error and its 95 % confidence interval; None where it is not defined."""
+    """A value with its standard error and 95 % confidence interval. What is undefined is None."""
 
     value: float | None
     stderr: float | None

@@ -88,7 +88,7 @@ def deployed(words: Iterable[str], folder: Path) -> tuple[subprocess.Popen[str],
     assert process.stdout
     assert process.stderr
     lines: list[str] = []
-    while not lines or lines[-1] != "Ctrl-C ends it.\n":
+    while not lines or lines[-1] != "Press Ctrl-C to stop.\n":
         line = process.stdout.readline()
         assert line, process.stderr.read()
         lines.append(line)

@@ -1,8 +1,7 @@
-"""Many numbers in ten bytes each or fewer, where a set or a dict of Python's takes a hundred.
+"""Collections of many numbers that take at most ten bytes each, where a Python set or dict takes a hundred.
 
-What has to be remembered of every row of a large run is held in these: which ids and which samples were met, where the
-lines of a journal begin, what was scored. Hashes and offsets are dealt out to many short arrays, which are searched from
-end to end: a microsecond among a million.
+They hold what a large run remembers of every row: ids and samples seen, where journal lines begin, scores. Hashes and
+offsets are distributed over many short arrays that are searched linearly, which takes a microsecond among a million.
 """
 
 from __future__ import annotations
@@ -15,28 +14,28 @@ from itertools import chain, repeat
 
 _HASH_BITS = 64
 _GROUP_BITS = 14
-"""Of a hash: a million of them make 16,384 arrays of sixty."""
+"""Leading bits of a hash that choose its array: a million hashes make 16,384 arrays of sixty."""
 _BLOCK_BITS = 16
-"""Of an offset: what is left of it fits two bytes."""
+"""Low bits of an offset that are stored; they fit two bytes."""
 MAX_COUNTED = 32
-"""Right and wrong, tenths, parts of a few steps: so many different scores are common, more are not."""
+"""Distinct values that are counted. Common scores (right or wrong, tenths, shares of a few steps) have fewer."""
 
 
 def short_hash(text: str) -> int:
-    """64 bits that stand for a text; among a million texts a clash is less likely than a disk error."""
+    """Hash a text to 64 bits; a collision among a million texts is less likely than a disk error."""
     return int.from_bytes(
         blake2b(text.encode("utf-8", "surrogatepass"), digest_size=_HASH_BITS // 8).digest(), "big"
     )
 
 
 class HashSet:
-    """A set of 64-bit hashes, which only grows."""
+    """A set of 64-bit hashes that only grows."""
 
     def __init__(self) -> None:
         self._groups: dict[int, array[int]] = {}
 
     def add(self, number: int) -> bool:
-        """Whether it is new."""
+        """Add a hash; returns whether it is new."""
         group = self._groups.setdefault(number >> (_HASH_BITS - _GROUP_BITS), array("Q"))
         if number in group:
             return False
@@ -45,7 +44,7 @@ class HashSet:
 
 
 class HashTable:
-    """64-bit hashes with a whole number each; of a hash that was put in several times, first in is first out."""
+    """A table from 64-bit hashes to whole numbers. A hash may have several; the first in is the first out."""
 
     def __init__(self) -> None:
         self._groups: dict[int, tuple[array[int], array[int]]] = {}
@@ -54,7 +53,7 @@ class HashTable:
         return any(hashes for hashes, _ in self._groups.values())
 
     def put(self, number: int, value: int) -> None:
-        """Remember a value (from 0)."""
+        """Add a value, which is at least 0, under a hash."""
         hashes, values = self._groups.setdefault(
             number >> (_HASH_BITS - _GROUP_BITS), (array("Q"), array("Q"))
         )
@@ -62,7 +61,7 @@ class HashTable:
         values.append(value)
 
     def take(self, number: int) -> int | None:
-        """A value of that hash, which is forgotten; None when there is none (left)."""
+        """Remove and return a value of a hash; None when none is left."""
         group = self._groups.get(number >> (_HASH_BITS - _GROUP_BITS))
         if group is None or number not in group[0]:
             return None
@@ -72,26 +71,26 @@ class HashTable:
         return values.pop(place)
 
     def values(self) -> Iterator[int]:
-        """What was not taken, in no order."""
+        """Yield the values that were not taken, in no order."""
         for _, values in self._groups.values():
             yield from values
 
 
 class OffsetSet:
-    """A set of offsets in a file: those of its lines, two bytes each."""
+    """A set of line offsets in a file, at two bytes each."""
 
     def __init__(self, offsets: Iterable[int] = ()) -> None:
         self._blocks: dict[int, array[int]] = {}
         self.update(offsets)
 
     def add(self, offset: int) -> None:
-        """Remember an offset."""
+        """Add an offset."""
         if offset not in self:
             block = self._blocks.setdefault(offset >> _BLOCK_BITS, array("H"))
             block.append(offset & ((1 << _BLOCK_BITS) - 1))
 
     def update(self, offsets: Iterable[int]) -> None:
-        """Remember several."""
+        """Add several offsets."""
         for offset in offsets:
             self.add(offset)
 
@@ -109,15 +108,15 @@ class OffsetSet:
 
 @dataclass(slots=True)
 class CompactValues(Collection[float]):
-    """Numbers, of which the order is not kept: how often each occurred, or, where too many differ, one by one."""
+    """A collection of numbers without order: each distinct value with its count or, beyond `most` of them, one by one."""
 
     most: int = MAX_COUNTED
-    """Different values that are counted; those further ones are listed."""
+    """How many distinct values are counted; later ones are listed."""
     counted: dict[float, int] = field(default_factory=dict)
     listed: array[float] = field(default_factory=lambda: array("d"))
 
     def append(self, value: float) -> None:
-        """Take one more."""
+        """Add a number."""
         counted = self.counted
         if value in counted:
             counted[value] += 1
@@ -127,7 +126,7 @@ class CompactValues(Collection[float]):
             self.listed.append(value)
 
     def extend(self, other: CompactValues) -> None:
-        """Take all of another's."""
+        """Add all numbers of another collection."""
         for value, count in other.counted.items():
             if value in self.counted or len(self.counted) < self.most:
                 self.counted[value] = self.counted.get(value, 0) + count

@@ -1,15 +1,15 @@
-"""What Python holds and JSON or UTF-8 cannot carry, made carriable: model text and servers are full of it."""
+"""Replaces values that Python can hold and JSON or UTF-8 cannot; replies of models and servers contain them."""
 
 from __future__ import annotations
 
 from typing import Any
 
 MAX_DEPTH = 200
-"""Of what is written as JSON; orjson refuses to write more than 254 levels."""
+"""Deepest nesting that is written as JSON; orjson refuses more than 254 levels."""
 
 
 def to_valid_json(value: Any, depth: int = MAX_DEPTH) -> Any:
-    """The value with every lone surrogate as U+FFFD, integers of more than 64 bits and deep nesting as text."""
+    """Replace lone surrogates by U+FFFD, and integers over 64 bits and values nested deeper than `depth` by text."""
     if isinstance(value, str):
         return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     if isinstance(value, int) and not -(2**63) <= value < 2**64:
@@ -24,7 +24,7 @@ def to_valid_json(value: Any, depth: int = MAX_DEPTH) -> Any:
 
 
 def _digits(value: int) -> str:
-    """An integer as text; in hexadecimal where Python refuses to write so many decimal digits."""
+    """An integer as text; in hexadecimal if Python refuses to write that many decimal digits."""
     try:
         return str(value)
     except ValueError:

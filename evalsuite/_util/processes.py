@@ -1,4 +1,4 @@
-"""Small commands of the machine that are asked something and may not be there."""
+"""Reads the output of small system commands that may not exist."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 
 def read_output(words: Sequence[str], seconds: float) -> str | None:
-    """What a command prints, without white space around it; None where it is absent, fails or takes longer."""
+    """Return what a command prints, stripped; None if it does not exist, fails, or takes longer than `seconds`."""
     try:
         done = subprocess.run(words, capture_output=True, text=True, timeout=seconds, check=True)
     except (OSError, subprocess.SubprocessError):

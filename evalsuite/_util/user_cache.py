@@ -1,4 +1,4 @@
-"""The user's cache: things fetched once, checked against a pinned SHA-256, never half-written."""
+"""The user's cache: files that are downloaded once and checked against a pinned SHA-256."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CHUNK_BYTES = 1 << 20
 
 
 def cache_folder(*parts: str) -> Path:
-    """`$EVALSUITE_CACHE`, else `$XDG_CACHE_HOME/evalsuite`, else `~/.cache/evalsuite`; not created here."""
+    """`$EVALSUITE_CACHE`, else `$XDG_CACHE_HOME/evalsuite`, else `~/.cache/evalsuite`; it is not created here."""
     own = os.environ.get("EVALSUITE_CACHE")
     root = (
         Path(own) if own else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "evalsuite"
@@ -24,7 +24,7 @@ def cache_folder(*parts: str) -> Path:
 
 
 def file_sha256(path: Path) -> str:
-    """Hexadecimal SHA-256 of a file's content."""
+    """The SHA-256 of a file's content, in hexadecimal."""
     digest = hashlib.sha256()
     with path.open("rb") as stream:
         while chunk := stream.read(CHUNK_BYTES):
@@ -34,9 +34,9 @@ def file_sha256(path: Path) -> str:
 
 @contextmanager
 def verified_download(target: Path, sha256: str) -> Iterator[Path]:
-    """Give a temporary path to write to; rename it to `target` when its content has the pinned SHA-256.
+    """Yield a temporary path to write to, and rename it to `target` if its content has the pinned SHA-256.
 
-    Raises `InputError` when the content is another one (nothing is kept) or the folder cannot be written.
+    Raises `InputError` if the content differs (nothing is kept) or the folder cannot be written.
     """
     temporary: Path | None = None
     try:
@@ -48,7 +48,7 @@ def verified_download(target: Path, sha256: str) -> Iterator[Path]:
         found = file_sha256(temporary)
         if found != sha256:
             raise InputError(
-                f"{target.name}: what was fetched is not the pinned file (SHA-256 {found[:16]}…, expected {sha256[:16]}…); fetch it again."
+                f"{target.name}: the downloaded file is not the pinned file (SHA-256 {found[:16]}…, expected {sha256[:16]}…); download it again."
             )
         temporary.replace(target)
     except OSError as error:

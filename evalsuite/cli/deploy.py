@@ -69,7 +69,7 @@ def served_lines(answering: Sequence[tuple[str, ServedModel]]) -> list[str]:
         ")",
         "print(reply.choices[0].message.content)",
         "",
-        "Ctrl-C ends it.",
+        "Press Ctrl-C to stop.",
     ]
 
 

@@ -1,4 +1,4 @@
-"""What commands do once their options are parsed: call one function, show progress, print the results."""
+"""What each command does once its options are read: call one function, show progress, print the result."""
 
 from __future__ import annotations
 
@@ -15,14 +15,13 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from evalsuite.backends.base import ServedModel
+from evalsuite.cli.dry_run import print_plan
 from evalsuite.cli.progress import show_progress
 from evalsuite.config import build_config, build_deploy_config, build_score_config, read_config_file
 from evalsuite.errors import EvalsuiteError, ServerError
-from evalsuite.evaluation.evaluate import Prepared, evaluate, prepare
-from evalsuite.formatting.texts import dump, message_text
+from evalsuite.evaluation.evaluate import evaluate, prepare
 from evalsuite.runs.directory import REPORT_FILE, SUMMARY_JSON, find_run_directory
 from evalsuite.runs.run import Run, load_run
-from evalsuite.types import Prompt, Reply
 
 if TYPE_CHECKING:
     from evalsuite.evaluation.export import Destination, ExportResult
@@ -30,16 +29,14 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 EXPORT_LOG_PREFIX = "evalsuite-export-"
-PLACEHOLDER_REPLY = "(the model's reply)"
-"""For what a judge would read, in a dry run."""
 
 
 def execute_run(given: Mapping[str, Any], *, config_file: Path | None, dry_run: bool, as_json: bool) -> None:
-    """Build the configuration, run it, print. Raises `EvalsuiteError` after having printed what there is."""
+    """Build the configuration, run it, print the results. Raises `EvalsuiteError`, with what there is printed."""
     replace_unencodable_output()
     config = build_config(*_values(given, config_file))
     if dry_run:
-        _print_plan(prepare(config))
+        print_plan(prepare(config))
         return
     _handle_as_interrupt(signal.SIGTERM)
     gc.freeze()
@@ -49,24 +46,24 @@ def execute_run(given: Mapping[str, Any], *, config_file: Path | None, dry_run: 
 def execute_deploy(
     given: Mapping[str, Any], show: Callable[[Sequence[tuple[str, ServedModel]]], None]
 ) -> None:
-    """Serve and hold; being interrupted once everything answers is how it is meant to end. Raises `EvalsuiteError`."""
+    """Serve until Ctrl-C, which is the normal end once every model answers. Raises `EvalsuiteError`."""
     from evalsuite.serving.deploy import deploy
 
     config = build_deploy_config(given)
     _handle_as_interrupt(signal.SIGTERM)
-    holding = False
+    is_ready = False
 
     def ready(answering: Sequence[tuple[str, ServedModel]]) -> None:
-        nonlocal holding
-        holding = True
+        nonlocal is_ready
+        is_ready = True
         show(answering)
 
     try:
         deploy(config, ready)
     except KeyboardInterrupt:
-        if not holding:
+        if not is_ready:
             raise
-        logger.info("ended")
+        logger.info("stopped")
 
 
 def execute_export(
@@ -76,7 +73,7 @@ def execute_export(
     force: bool,
     show: Callable[[ExportResult], None],
 ) -> None:
-    """Make it, and show what was made. The log is kept only where something failed, which its error names. Raises `EvalsuiteError`."""
+    """Export a model and show the result. The log is kept only after a failure, whose error names it. Raises `EvalsuiteError`."""
     from evalsuite.evaluation.export import Destination
 
     replace_unencodable_output()
@@ -95,7 +92,7 @@ def execute_export(
 
 
 def execute_score(given: Mapping[str, Any], *, config_file: Path | None, as_json: bool) -> None:
-    """The same for predictions that are there already."""
+    """Score predictions, print the results. Raises `EvalsuiteError`, as `execute_run` does."""
     from evalsuite.evaluation.score import score
 
     replace_unencodable_output()
@@ -108,7 +105,7 @@ def execute_score(given: Mapping[str, Any], *, config_file: Path | None, as_json
 def execute_rescore(
     run: Path, *, out: Path | None, name: str | None, profiles: Sequence[str], as_json: bool
 ) -> None:
-    """Judge a run again, in place or beside, and say what changed."""
+    """Score a run again, in place or as another run, and print what changed."""
     from evalsuite.evaluation.rescore import rescore
 
     replace_unencodable_output()
@@ -119,7 +116,7 @@ def execute_rescore(
 
 
 def execute_report(run: Path, *, as_json: bool) -> None:
-    """Render a run again and show its results."""
+    """Write a run's report again and print its results."""
     from evalsuite.evaluation.rebuild import rebuild
 
     replace_unencodable_output()
@@ -130,24 +127,24 @@ def execute_report(run: Path, *, as_json: bool) -> None:
 
 
 def execute_view(folder: Path, port: int | None) -> None:
-    """Serve the page; being interrupted is how it is meant to end. Raises `EvalsuiteError`."""
+    """Serve the page until Ctrl-C. Raises `EvalsuiteError`."""
     from evalsuite.viewer.server import view
 
     _handle_as_interrupt(signal.SIGTERM)
 
     def ready(address: str) -> None:
-        print(f"{address}  shows the runs of {folder}. Ctrl-C ends it.", flush=True)
+        print(f"{address}  shows the runs of {folder}. Press Ctrl-C to stop.", flush=True)
 
     try:
         view(folder, port, ready)
     except KeyboardInterrupt:
-        logger.info("ended")
+        logger.info("stopped")
 
 
 def execute_import(
     path: Path, *, data: Path | None, out: Path, name: str | None, fresh: bool, as_json: bool
 ) -> None:
-    """Make a run of what another tool left."""
+    """Import another tool's results as a run and print them."""
     from evalsuite.evaluation.import_results import import_results
 
     replace_unencodable_output()
@@ -155,7 +152,7 @@ def execute_import(
 
 
 def _values(given: Mapping[str, Any], config_file: Path | None) -> tuple[dict[str, Any], str]:
-    """The options of the file under those of the command line, and where a fault in them is."""
+    """The options of the file and, over them, of the command line; and the file that an error message should name."""
     from_file = read_config_file(config_file) if config_file else {}
     if "dataset" in from_file:
         from_file["datasets"] = from_file.pop("dataset")
@@ -176,7 +173,7 @@ def _print_run(work: Callable[[], Run], *, as_json: bool) -> None:
 
 
 def replace_unencodable_output() -> None:
-    """A terminal without UTF-8 shows question marks; it is no reason to lose the results."""
+    """Let a terminal without UTF-8 show question marks instead of losing the results to an error."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
 
@@ -200,41 +197,8 @@ def _print_results(path: Path, *, as_json: bool) -> None:
     print(f"report: {path / REPORT_FILE}")
 
 
-def _print_plan(prepared: Prepared) -> None:
-    """The dry run: what would be asked of whom, and one prompt a dataset."""
-    for checkpoint in prepared.checkpoints:
-        print(f"model {checkpoint.name}: {checkpoint.source} (fingerprint {checkpoint.fingerprint})")
-        plan_of_server = prepared.serving.plan_of(checkpoint)
-        if plan_of_server.why:
-            print(f"  {checkpoint.form}, served by {plan_of_server.backend.name}: {plan_of_server.why}")
-    for plan in prepared.plans:
-        style = plan.style
-        tries = f" x {plan.repeats}" if plan.repeats > 1 else ""
-        print(
-            f"\n{plan.name}: {plan.task.kind}, {plan.rows // plan.repeats} rows{tries}, {style.shots}-shot, {style.lang}, max_tokens {plan.generation.max_tokens}"
-        )
-        for note in plan.dataset.notes:
-            print(f"  note: {note}")
-        sample, shots = next(plan.samples())
-        prompt, _ = plan.request(sample, shots)
-        _print_prompt(prompt)
-        for ask in plan.task.follow_up_requests(sample.row, Reply(PLACEHOLDER_REPLY), style):
-            print(f"  then, of {'the judge' if ask.of == 'judge' else 'the model'}:")
-            _print_prompt(ask.prompt)
-    print(f"\nNothing was sent. Results would land in {prepared.path}")
-
-
-def _print_prompt(prompt: Prompt) -> None:
-    if prompt.measure:
-        print(f"  [measured: {prompt.measure}]")
-    if prompt.tools is not None:
-        print(f"  [tools] {dump(list(prompt.tools))}")
-    for message in prompt.messages or [{"role": "prompt", "content": prompt.text}]:
-        print(f"  [{message['role']}] {message_text(message).replace(chr(10), chr(10) + '    ')}")
-
-
 def _handle_as_interrupt(number: signal.Signals) -> None:
-    """A polite kill ends a run as Ctrl-C does: servers stopped, results so far written."""
+    """Let a signal end the command as Ctrl-C does: servers are stopped, results so far are written."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt

@@ -26,7 +26,8 @@ def import_results(
     ] = None,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of all runs.")] = Path("reports"),
     name: Annotated[
-        str | None, typer.Option(help="Name of this run's folder in it.", show_default="PATH-imported")
+        str | None,
+        typer.Option(metavar="NAME", help="Name of this run's folder in it.", show_default="PATH-imported"),
     ] = None,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Rename and keep an existing run of that name.")

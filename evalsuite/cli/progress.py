@@ -1,4 +1,4 @@
-"""How far a run is: a live line on a terminal, a plain line now and then elsewhere. On standard error."""
+"""Shows the progress of a run on standard error: a live line on a terminal, a plain line now and then elsewhere."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def show_progress(progress: RunProgress, /) -> Iterator[None]:
 
 
 def progress_line(progress: RunProgress, seconds: float, done_before: int = 0) -> str:
-    """`120/400 samples · 31.2/s · 2,100 tokens/s · 9 s left · 32 at a time · 2 errors · 1 retry`."""
+    """Format the counters: `120/400 samples · 31.2/s · 2,100 tokens/s · 9 s left · 32 at a time · 2 errors · 1 retry`."""
     rate = (progress.done - done_before) / seconds if seconds > 0 else 0.0
     parts = [f"{progress.reused + progress.done}/{progress.total} samples", format_rate(rate)]
     if progress.completion_tokens:

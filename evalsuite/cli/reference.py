@@ -93,7 +93,7 @@ def _rows(command: Any, context: Any) -> Iterator[tuple[str, str]]:
         default = ""
         if marks:
             meaning = meaning[: marks.start()]
-            default = "; ".join(part.strip() for part in marks["marks"].split(";"))
+            default = marks["marks"].partition(";")[0]
             default = re.sub(r"default: \(?(.*?)\)?$", r"\1", default)
         cells = (f"`{spelling}`", default, " ".join(meaning.split()))
         row = " | ".join(cell.replace("|", "\\|") for cell in cells)

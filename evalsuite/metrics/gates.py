@@ -1,4 +1,4 @@
-"""Gates as they are written on the command line: `--fail-under` and `--fail-on-regression`."""
+"""Parses the gates `--fail-under` and `--fail-on-regression`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _FAIL_ON_REGRESSION = re.compile(r"^(?P<metric>[^:=]*)(?::(?P<margin>\d+(?:\.\d+
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """`--fail-under [DATASET:]METRIC=VALUE`, parsed. `value` is in the metric's own unit (0..1 for shares)."""
+    """A parsed `--fail-under [DATASET:]METRIC=VALUE`. `value` is in the metric's unit (0 to 1 for shares)."""
 
     dataset: str | None
     metric: str
@@ -24,7 +24,7 @@ class Gate:
 
     @classmethod
     def parse(cls, text: str) -> Gate:
-        """The gate a user wrote. Raises `ConfigError`."""
+        """Parse a gate. Raises `ConfigError`."""
         match = _FAIL_UNDER.match(text)
         if match is None:
             raise ConfigError(
@@ -36,7 +36,10 @@ class Gate:
 
 @dataclass(frozen=True, slots=True)
 class RegressionGate:
-    """`--fail-on-regression [METRIC[:MARGIN]]`, parsed; without a metric, whatever is judged. `margin` as in `Gate`."""
+    """A parsed `--fail-on-regression [METRIC[:MARGIN]]`. Without a metric it applies to every judged one.
+
+    `margin` is in the metric's unit, as `Gate.value`.
+    """
 
     metric: str | None = None
     margin: float = 0.0
@@ -47,7 +50,7 @@ class RegressionGate:
 
     @classmethod
     def parse(cls, text: str) -> RegressionGate:
-        """The gate a user wrote; the empty text is the one without a metric. Raises `ConfigError`."""
+        """Parse a gate; the empty text is the gate without a metric. Raises `ConfigError`."""
         match = _FAIL_ON_REGRESSION.match(text)
         if match is None:
             raise ConfigError(
@@ -57,10 +60,10 @@ class RegressionGate:
         return cls(match["metric"] or None, margin, bool(match["percent"]))
 
     def check(self, metric: str, highest: float) -> None:
-        """Raise `ConfigError` where no difference of a metric that goes up to `highest` could exceed the margin."""
+        """Raise `ConfigError` if no difference of a metric from 0 to `highest` could exceed the margin."""
         place = f"--fail-on-regression {self}: {metric}"
         if self.percent and highest != 1.0:
-            raise ConfigError(f"{place} is no share, so write the margin in its own unit, without %.")
+            raise ConfigError(f"{place} is not a share; write the margin in its own unit, without %.")
         if self.margin >= highest:
             form = "0.02 or 2%" if highest == 1.0 else f"{highest / 50:g}"
             raise ConfigError(

@@ -412,7 +412,7 @@ def test_a_margin_that_nothing_can_exceed_is_refused(better, gate, said):
 def test_a_margin_of_what_is_no_share_is_in_its_own_unit(tmp_path):
     said = {"a": "the cat sat on the mat", "b": "the dog"}
     runs = [scored(tmp_path, name, qa_rows([text] * 8), "qa") for name, text in said.items()]
-    with pytest.raises(ConfigError, match="bleu is no share, so write the margin in its own unit, without %"):
+    with pytest.raises(ConfigError, match="bleu is not a share; write the margin in its own unit, without %"):
         evalsuite.compare(*runs, fail_on_regression=["bleu:1%"])
     evalsuite.compare(*runs, fail_on_regression=["bleu:1"])
 

@@ -42,7 +42,7 @@ def process(folder: Path) -> Iterator[tuple[Popen[str], int]]:
     running.send_signal(signal.SIGINT)
     _, errors = running.communicate(timeout=WAIT_SECONDS)
     assert running.returncode == 0
-    assert errors == "ended\n"  # no traceback, no list of requests
+    assert errors == "stopped\n"  # no traceback, no list of requests
 
 
 @pytest.fixture
@@ -233,4 +233,4 @@ def test_a_polite_kill_ends_it_as_ctrl_c_does(folder: Path, monkeypatch: pytest.
     assert KEY not in ask(port, "/")[1]
     running.terminate()
     _, errors = running.communicate(timeout=WAIT_SECONDS)
-    assert (running.returncode, errors) == (0, "ended\n")
+    assert (running.returncode, errors) == (0, "stopped\n")
