@@ -53,6 +53,7 @@ _TURN_LINE = re.compile(
 )
 _TURN_WORDS = ("Q", "uman", "UMAN", "ser", "SER", "nstruction", "问题", "用户", "题目", "問題")
 """One of them is in every such line: a cheap test."""
+_POSSIBLE_MARK = re.compile(reasoning.POSSIBLE_MARK)
 _LEAD_IN = re.compile(
     r"[:：][\s*_]*\Z|\b(?:question|problem|task|restat\w*|rephras\w*|re-?read\w*|let(?:'s|’s|\sus|\sme))\b|题|问题|復述|复述",
     re.IGNORECASE,
@@ -150,22 +151,21 @@ def clean_text(
 
 def _needs_cleaning(text: str, tags: Sequence[tuple[str, str]], end_tokens: Sequence[str]) -> bool:
     """Whether a text holds anything that could be dropped; most texts do not, and this costs next to nothing."""
+    if ("<" in text or "[" in text) and _POSSIBLE_MARK.search(text):
+        return True
     if (
-        "<" in text
-        or "[" in text
-        or "◁" in text
+        "◁" in text
         or "【" in text
         or "analysis" in text
         or "assistantfinal" in text
-    ):
-        return True
-    if (
-        (":" in text or "：" in text)
-        and any(word in text for word in _TURN_WORDS)
-        and _TURN_LINE.search(text)
+        or _may_hold_turn_line(text)
     ):
         return True
     return any(mark in text for pair in tags for mark in pair) or any(token in text for token in end_tokens)
+
+
+def _may_hold_turn_line(text: str) -> bool:
+    return (":" in text or "：" in text) and any(word in text for word in _TURN_WORDS)
 
 
 class _Reader:
@@ -288,6 +288,8 @@ def _end_pattern(ends: tuple[str, ...]) -> re.Pattern[str]:
 
 def _invented_line(text: str) -> int | None:
     """Return where a line begins that opens another question or turn after an answer; None without one."""
+    if not _may_hold_turn_line(text):
+        return None
     given, position = "", 0
     for line in _TURN_LINE.finditer(text):
         given, position = (given + text[position : line.start()]).strip(_MARKUP), line.end()

@@ -52,6 +52,8 @@ _CHANNEL_NAME = re.compile(r"\s*(?:assistant)?analysis")
 _CUT_CHANNEL = re.compile(r"\s*(?:assistant)?analysis(?=[^\sa-z.,:;!?()'-])")
 _FINAL_NAME = "assistantfinal"
 HARMONY_MARK = "<|channel|>"
+POSSIBLE_MARK = r"<[\s/|｜A-Za-z思]|<<SYS|\[[\s/A-Za-z]|◁"
+"""What every known mark begins with: searched first, since "<" and "[" alone are common."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,14 +137,17 @@ def _patterns(
 ) -> tuple[re.Pattern[str], re.Pattern[str]]:
     """Return a pattern of the characters that marks begin with, which is searched fast, and one of all marks."""
     pairs = [*_PAIRS, *((re.escape(opening), re.escape(closing)) for opening, closing in tags)]
-    firsts = "".join(sorted({re.escape(mark[0]) for mark in (*chain(*tags), *ends) if mark}))
+    firsts = "".join(
+        sorted({re.escape(mark[0]) for mark in (*chain(*tags), *ends) if mark and mark[0] not in "<["})
+    )
     end = "|".join(re.escape(token) for token in ends)
     families = "|".join(
         rf"(?P<open{number}>{opening})|(?P<close{number}>{closing})"
         for number, (opening, closing) in reversed([*enumerate(pairs)])  # a user's own marks first
     )
     marks = rf"{families}|{_XML}|(?P<wrapper>{_WRAPPERS})|(?P<turn>{turn})|(?P<end>{end})"
-    return re.compile(rf"[<\[◁{firsts}]", re.IGNORECASE), re.compile(marks, re.IGNORECASE)
+    starts = rf"{POSSIBLE_MARK}|[{firsts}]" if firsts else POSSIBLE_MARK
+    return re.compile(starts, re.IGNORECASE), re.compile(marks, re.IGNORECASE)
 
 
 def _token(match: re.Match[str]) -> Token:
