@@ -19,7 +19,7 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import Any, ClassVar
 
@@ -32,11 +32,12 @@ from evalsuite.tasks.capabilities import Capabilities
 from evalsuite.tasks.columns import Columns, text_value, with_context
 from evalsuite.tasks.metric import Metric
 from evalsuite.tasks.qa import FLAT, question_context, question_turns
-from evalsuite.tasks.replies import answer_text, outcome, verdict_text
+from evalsuite.tasks.replies import answer_text, holds_turn_lines, outcome, reference_text, verdict_text
 from evalsuite.tasks.style import (
     CHINESE_TRAIT,
     CONTEXT_TRAIT,
     PAIR_TRAIT,
+    TURN_LINES_TRAIT,
     UNJUDGED_TRAIT,
     Language,
     Style,
@@ -46,6 +47,7 @@ from evalsuite.types import FollowUpReply, Message, Prompt, Reply, Score
 
 DEFAULT_SCALE = (1.0, 10.0)
 SCALE_FORM = "a lower and an upper end such as 1-10, or an empty cell"
+OTHER_FORM = "a text in 'prediction_b', or no such column"
 JUDGEMENT_COLUMNS = ("judgement", "judgement_swapped")
 UNREADABLE, INCONSISTENT, REPAIRED = "unreadable_verdict", "position_inconsistent", "mended_verdict"
 """Labels of samples."""
@@ -138,7 +140,9 @@ class JudgeTask(Task[JudgeRow]):
             faults.append((f"'scale' is {values.get('scale')!r}", SCALE_FORM))
         other = text_value(values, "prediction_b")
         if "prediction_b" in values and not other.strip():
-            faults.append(("the other answer is empty", "a text in 'prediction_b', or no such column"))
+            faults.append(("the other answer is empty", OTHER_FORM))
+        elif other and not reference_text(other).strip():
+            faults.append(("the other answer holds nothing but reasoning", OTHER_FORM))
         if faults:
             raise RowError(*faults)
         subject = text_value(values, "subject", "category").strip() or None
@@ -153,6 +157,7 @@ class JudgeTask(Task[JudgeRow]):
             CHINESE_TRAIT: has_cjk(text_value(row.messages[-1], "content")),
             PAIR_TRAIT: row.other,
             CONTEXT_TRAIT: row.has_context,
+            TURN_LINES_TRAIT: any(map(holds_turn_lines, (row.reference, row.other))),
             UNJUDGED_TRAIT: reply and not reply.further and _answer(reply),
         }
         return RowFacts(row.subject, traits=select_traits(traits))
@@ -173,7 +178,8 @@ class JudgeTask(Task[JudgeRow]):
             return ()
         if not row.other:
             return (FollowUpRequest(_prompt(row, style, answer), "judge"),)
-        orders = ((answer, row.other), (row.other, answer))
+        other = _shown_text(row.other, style)
+        orders = ((answer, other), (other, answer))
         return tuple(FollowUpRequest(_prompt(row, style, *order), "judge") for order in orders)
 
     def recorded_reply(self, values: Mapping[str, Any]) -> Reply | None:
@@ -245,6 +251,11 @@ def _answer(reply: Reply, style: Style | None = None) -> str:
     return (answer_text(reply, style) or "").strip()
 
 
+def _shown_text(text: str, style: Style) -> str:
+    """A text of the file as the judge reads it: without reasoning, with all lines that quote a dialogue."""
+    return reference_text(text, replace(style, keeps_turn_lines=True))
+
+
 def _scale(values: Mapping[str, Any]) -> tuple[float, float]:
     """The column `scale`; raises `ValueError`."""
     written = text_value(values, "scale").strip(" []")
@@ -263,12 +274,13 @@ def _prompt(row: JudgeRow, style: Style, *answers: str) -> Prompt:
     one = len(answers) == 1
     opening = wording.score.format(low=low, high=high) if one else wording.choice
     form = wording.score_form.format(low=low, high=high) if one else wording.choice_form
+    reference = _shown_text(row.reference, style)
     names = ("answer",) if one else ("answer_A", "answer_B")
     parts = [
         opening,
         row.rubric.strip() or wording.rubric,
         _tagged("question", _conversation(row.messages)),
-        *([_tagged("reference_answer", row.reference)] if row.reference.strip() else []),
+        *([_tagged("reference_answer", reference)] if reference.strip() else []),
         *(_tagged(name, answer) for name, answer in zip(names, answers, strict=True)),
         wording.guard,
         form,

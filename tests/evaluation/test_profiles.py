@@ -92,16 +92,16 @@ def test_a_profile_may_be_for_one_dataset_of_several(server, written, tmp_path):
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("evalscop", "--profile evalscop: there is no such profile. Did you mean evalscope? There are, by kind: "),
+        ("evalscop", "--profile evalscop: there is no such profile. Did you mean evalscope? Profiles by kind: "),
         ("OpenCompass", "--profile OpenCompass: there is no such profile. Did you mean opencompass? "),
         ("lm-eval-strict", "--profile lm-eval-strict: there is no such profile. Did you mean lm_eval_strict? "),
-        ("qwertz", "--profile qwertz: there is no such profile. There are, by kind: gsm8k: lm_eval_strict, "),
-        ("", "--profile : there is no such profile. There are, by kind: "),
+        ("qwertz", "--profile qwertz: there is no such profile. Profiles by kind: gsm8k: lm_eval_strict, "),
+        ("", "--profile : there is no such profile. Profiles by kind: "),
         (
             "lm_eval_strict",
             (
                 "--profile lm_eval_strict: scores gsm8k, and this run has only mcq datasets. Leave it out. "
-                "There are, by kind: mcq: evalscope, oc_first_capital, oc_first_option."
+                "Profiles by kind: mcq: evalscope, oc_first_capital, oc_first_option."
             ),
         ),
     ],

@@ -1,4 +1,4 @@
-"""A kind of dataset that defines only what it must: it is found, checked, asked, scored and reported like every other."""
+"""A kind that defines only what it must is recognised, checked, asked, scored and summarised like every other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Texts measured as they are; their sums kept; what is no measurement said."""
+"""Texts are measured unchanged, their sums are kept, and unreadable measurements are labelled or refused."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ CHINESE = Style("zh", 0, data_lang="zh", completions=True)
 
 
 @pytest.mark.parametrize("text", ["", "  \n", None, float("nan")])
-def test_an_empty_text_is_a_fault(text):
+def test_parse_empty_text_is_refused(text):
     with pytest.raises(RowError, match="the text is empty"):
         TASK.parse({"text": text})
 
 
-def test_white_space_belongs_to_a_text():
+def test_prompt_keeps_white_space():
     row = TASK.parse({"text": " a\n\nb ", "category": "c"})
     assert TASK.prompt(row, (), STYLE, "s") == Prompt(text=" a\n\nb ", measure="logprobs")
     assert TASK.facts(row).subject == "c"
 
 
-def test_the_sums_of_a_text_and_its_own_perplexities():
+def test_score_has_sums_and_perplexities():
     reply = Reply("", measured=Measurement(("a", " b", " c"), (None, -1.0, -3.0)))
     score = TASK.score(TextRow("a b c"), reply, STYLE)
     assert score.outcome == "scored"
@@ -38,24 +38,24 @@ def test_the_sums_of_a_text_and_its_own_perplexities():
     assert score.extracted["least_likely"] == ["' c' -3.00", "' b' -1.00"]
 
 
-def test_a_text_of_one_token_is_said_and_not_counted():
+def test_score_text_of_one_token_is_labelled_and_not_counted():
     score = TASK.score(TextRow("a"), Reply("", measured=Measurement(("a",), (None,))), STYLE)
     assert (score.labels, score.statistics) == (("nothing_scored",), {})
 
 
-def test_a_reply_that_is_no_measurement_is_said():
+def test_score_reply_without_log_probabilities_is_labelled():
     score = TASK.score(TextRow("a"), Reply("a text"), STYLE)
     assert (score.outcome, score.labels) == ("unparsed", ("no_logprobs",))
     assert set(score.values.values()) == {None}
 
 
-def test_chinese_has_no_words_to_divide_by():
+def test_metrics_of_chinese_have_no_word_perplexity():
     assert "word_perplexity" not in [metric.name for metric in TASK.metrics(CHINESE)]
     assert TASK.facts(TextRow("早市的灯亮了。")).traits == ("zh",)
 
 
 @pytest.mark.parametrize("written", [[None, -1.0], [-0.5, -1], "[null, -1.5]"])
-def test_recorded_log_probabilities(written):
+def test_recorded_reply_log_probabilities(written):
     reply = TASK.recorded_reply({"text": "a b", "logprobs": written})
     assert reply is not None
     assert reply.measured is not None
@@ -75,6 +75,6 @@ def test_recorded_log_probabilities(written):
         ({"logprobs": [-1, -2], "tokens": ["a"]}, "'tokens' is not a list of the same length"),
     ],
 )
-def test_columns_that_hold_no_log_probabilities_are_faults(values, what):
+def test_recorded_reply_without_log_probabilities_is_refused(values, what):
     with pytest.raises(RowError, match=what):
         TASK.recorded_reply({"text": "a b"} | values)

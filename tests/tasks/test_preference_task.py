@@ -1,4 +1,4 @@
-"""Pairs in the layouts they are published in, and which of two answers counts as preferred."""
+"""Pairs in the layouts of published data, and which of two answers counts as preferred."""
 
 from __future__ import annotations
 
@@ -49,12 +49,12 @@ def logprobs(tokens: list[str], values: list[float]) -> Measurement:
     ],
     ids=["texts", "question", "TRL", "UltraFeedback", "implicit prompt", "JSON in a cell"],
 )  # fmt: skip
-def test_published_layouts_are_one_row(values):
+def test_parse_published_layouts_give_the_same_row(values):
     row = TASK.parse(values)
     assert (row.messages, row.chosen, row.rejected) == ((ASKED,), "Green.", "Black.")
 
 
-def test_a_system_turn_of_the_prompt_may_be_left_out_before_the_answers():
+def test_parse_answers_may_lack_the_system_turn_of_the_prompt():
     row = TASK.parse(
         {"prompt": "Which tea?", "system": "Be brief.", "chosen": [ASKED, GREEN], "rejected": [ASKED, BLACK]}
     )
@@ -81,12 +81,12 @@ def test_a_system_turn_of_the_prompt_may_be_left_out_before_the_answers():
         ),
     ],
 )
-def test_faults(values, what):
+def test_parse_faults(values, what):
     with pytest.raises(RowError, match=what):
         TASK.parse(values)
 
 
-def test_an_answer_may_look_like_json():
+def test_parse_answer_that_looks_like_json_is_a_text():
     assert TASK.parse({"prompt": "q", "chosen": "[{not json", "rejected": "b"}).chosen == "[{not json"
 
 
@@ -101,13 +101,13 @@ def asks(style: Style, **values: Any) -> list[Prompt]:
     ]
 
 
-def test_three_conversations_are_measured():
+def test_prompts_chat_measure_three_conversations():
     assert asks(CHAT) == [
         Prompt(messages=turns, measure="logprobs") for turns in ([ASKED, GREEN], [ASKED, BLACK], [ASKED])
     ]
 
 
-def test_three_flat_texts_are_measured():
+def test_prompts_completions_measure_three_texts():
     texts = ["Which tea? Green.", "Which tea? Black.", "Which tea?"]
     assert asks(FLAT) == [Prompt(text=text, measure="logprobs") for text in texts]
 
@@ -120,11 +120,11 @@ def test_three_flat_texts_are_measured():
         ("哪种茶？", "绿茶。", "哪种茶？绿茶。"),
     ],
 )
-def test_no_space_is_added_where_one_is_or_where_chinese_follows(prompt, chosen, text):
+def test_prompts_completions_add_no_space_before_white_space_or_chinese(prompt, chosen, text):
     assert asks(FLAT, prompt=prompt, chosen=chosen)[0].text == text
 
 
-def test_a_reward_model_reads_two_conversations():
+def test_prompts_reward_measure_two_conversations():
     assert asks(REWARD) == [
         Prompt(messages=turns, measure="reward") for turns in ([ASKED, GREEN], [ASKED, BLACK])
     ]
@@ -138,7 +138,7 @@ def score_of(reply: Reply) -> Any:
     return TASK.score(row, reply, CHAT)
 
 
-def test_the_answers_alone_are_compared():
+def test_score_compares_the_answers_alone():
     prompt = logprobs(["q", ":"], [-9.0])
     chosen, rejected = (
         logprobs(["q", ":", "a", "b"], [-9.0, -1.0, -2.0]),
@@ -152,13 +152,13 @@ def test_the_answers_alone_are_compared():
     assert score.extracted["preferred"] == "rejected"
 
 
-def test_a_prompt_cut_otherwise_before_one_answer_conditions_both_on_the_same_tokens():
+def test_score_prompt_tokenized_differently_uses_the_common_prefix():
     prompt = logprobs(["q", ":"], [-9.0])
     chosen, rejected = logprobs(["q", ":a"], [-1.0]), logprobs(["q", ":", "b"], [-0.5, -1.0])
     assert score_of(measured(chosen, rejected, prompt)).values["margin"] == pytest.approx(-1.0 - -1.5)
 
 
-def test_a_tie_is_no_success():
+def test_score_tie_is_wrong():
     same = logprobs(["q", "a"], [-1.0]), logprobs(["q", "b"], [-1.0])
     score = score_of(measured(*same, logprobs(["q"], [])))
     assert (score.values["accuracy"], score.values["accuracy_per_token"], score.labels) == (
@@ -169,7 +169,7 @@ def test_a_tie_is_no_success():
     assert score_of(measured(Measurement(reward=0.3), Measurement(reward=0.3))).values["accuracy"] == 0.0
 
 
-def test_rewards_have_no_tokens():
+def test_score_rewards_have_no_values_per_token():
     score = score_of(measured(Measurement(reward=1.5), Measurement(reward=-1.0)))
     assert (score.values["accuracy"], score.values["margin"], score.stage) == (1.0, 2.5, "reward")
     assert score.values["margin_per_token"] is None
@@ -177,7 +177,7 @@ def test_rewards_have_no_tokens():
 
 
 @pytest.mark.parametrize("reply", [Reply("x"), measured(Measurement(reward=1.0))])
-def test_a_reply_that_does_not_measure_both_is_no_success(reply):
+def test_score_reply_without_both_measurements_is_unparsed(reply):
     score = score_of(reply)
     assert (score.outcome, score.values["accuracy"], score.values["margin"]) == ("unparsed", 0.0, None)
 
@@ -185,14 +185,14 @@ def test_a_reply_that_does_not_measure_both_is_no_success(reply):
 # ---------------------------------------------------------------- numbers that are there already
 
 
-def test_recorded_log_probabilities_are_of_the_answers_alone():
+def test_recorded_reply_log_probabilities_are_of_the_answers_alone():
     reply = TASK.recorded_reply({"chosen_logprobs": [-1.0, -1.0], "rejected_logprobs": "[-5.0]"})
     assert reply is not None
     values = score_of(reply).values
     assert (values["margin"], values["margin_per_token"]) == (3.0, 4.0)
 
 
-def test_recorded_scores():
+def test_recorded_reply_scores():
     reply = TASK.recorded_reply({"chosen_score": "2.5", "rejected_score": 1})
     assert reply is not None
     assert score_of(reply).values["margin"] == 1.5
@@ -201,11 +201,11 @@ def test_recorded_scores():
 
 
 @pytest.mark.parametrize("values", [{}, {"chosen_score": 1}, {"chosen_score": 1, "rejected_score": ""}])
-def test_half_a_record_is_none(values):
+def test_recorded_reply_of_one_answer_is_none(values):
     assert TASK.recorded_reply(values) is None
 
 
 @pytest.mark.parametrize("value", ["x", True, "inf", [1]])
-def test_a_score_that_is_no_number_is_a_fault(value):
+def test_recorded_reply_score_that_is_no_number_is_refused(value):
     with pytest.raises(RowError, match="'chosen_score' is"):
         TASK.recorded_reply({"chosen_score": value, "rejected_score": 1})

@@ -1,4 +1,4 @@
-"""Free answers: every way to write the turns, the prompts in full, what a reply is worth."""
+"""Free answers: every way to write the turns, prompts asserted in full, replies and their scores."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def faults(values: dict[str, Any]) -> list[str]:
 class TestRows:
     @pytest.mark.parametrize("question", ["query", "question"])
     @pytest.mark.parametrize("answer", ["response", "answer"])
-    def test_names_of_the_columns(self, question, answer):
+    def test_parse_names_of_the_columns(self, question, answer):
         row = TASK.parse({question: "Why?", answer: "Because."})
         assert (row.question, row.reference) == ("Why?", "Because.")
 
@@ -48,7 +48,7 @@ class TestRows:
             '[{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]',
         ],
     )
-    def test_history_is_used(self, history):
+    def test_parse_history_becomes_turns(self, history):
         row = TASK.parse(PAIR | {"system": "Be brief.", "history": history})
         assert list(row.messages) == [
             {"role": "system", "content": "Be brief."},
@@ -58,7 +58,7 @@ class TestRows:
         ]
 
     @pytest.mark.parametrize("history", ["", "  ", "[]", None, []])
-    def test_an_empty_history_is_none(self, history):
+    def test_parse_empty_history_is_ignored(self, history):
         assert list(TASK.parse(PAIR | {"history": history, "system": " "}).messages) == [user("Why?")]
 
     @pytest.mark.parametrize(
@@ -76,19 +76,19 @@ class TestRows:
             '"text"',
         ],
     )
-    def test_a_history_that_is_none(self, history):
+    def test_parse_unreadable_history_is_refused(self, history):
         (what,) = faults(PAIR | {"history": history})
         assert "history" in what
 
-    def test_messages_whose_last_turn_is_the_reference(self):
+    def test_parse_last_turn_of_messages_is_the_reference(self):
         row = TASK.parse({"messages": [user("Why?"), assistant("Because.")]})
         assert (list(row.messages), row.reference) == ([user("Why?")], "Because.")
 
-    def test_messages_as_json_text_with_a_response(self):
+    def test_parse_messages_as_json_text(self):
         row = TASK.parse({"messages": '[{"role": "user", "content": "Why?"}]', "response": "So."})
         assert (row.question, row.reference) == ("Why?", "So.")
 
-    def test_messages_must_not_show_the_answer(self):
+    def test_parse_messages_that_show_the_answer_are_refused(self):
         assert faults({"messages": [user("Why?"), assistant("Because.")], "response": "So."}) == [
             "the last message is the assistant's"
         ]
@@ -112,11 +112,11 @@ class TestRows:
             ('{"role": "user"}', "'messages' is not a list"),
         ],
     )
-    def test_messages_that_are_none(self, messages, what):
+    def test_parse_unreadable_messages_are_refused(self, messages, what):
         assert faults({"messages": messages})[0].startswith(what)
 
     @pytest.mark.parametrize("empty", ["", "  ", None, float("nan")])
-    def test_empty_cells(self, empty):
+    def test_parse_empty_cells_are_refused(self, empty):
         assert faults({"query": empty, "response": empty}) == [
             "the question is empty",
             "the reference answer is empty",
@@ -134,12 +134,12 @@ class TestRows:
             ),
         ],
     )
-    def test_missing_columns(self, columns, missing):
+    def test_missing_columns_are_named(self, columns, missing):
         assert TASK.missing_columns(columns) == missing
 
 
 class TestPrompts:
-    def test_examples_stand_between_the_system_turn_and_the_dialogue(self):
+    def test_prompt_examples_follow_the_system_turn(self):
         shot = TASK.parse({"query": "What?", "response": "That."})
         row = TASK.parse(PAIR | {"system": "Be brief.", "history": [["Hi", "Hello"]]})
         assert TASK.prompt(row, [shot], Style("en", 1), "x").messages == [
@@ -158,7 +158,7 @@ class TestPrompts:
             ("zh", "问题：What?\n回答： That.\n\n问题：Why?\n回答："),
         ],
     )
-    def test_flat_text_for_base_models(self, lang, text):
+    def test_prompt_completions_is_a_flat_text(self, lang, text):
         shot = TASK.parse({"query": "What?", "response": "That."})
         prompt = TASK.prompt(TASK.parse(PAIR), [shot], Style(lang, 1, completions=True), "x")
         assert prompt.text == text
@@ -166,7 +166,7 @@ class TestPrompts:
 
 
 class TestScores:
-    def test_the_reference_itself(self):
+    def test_score_reply_equal_to_the_reference(self):
         score = TASK.score(
             TASK.parse(PAIR | {"response": "the cat sat on the mat"}), Reply("The cat sat on the mat."), EN
         )
@@ -187,33 +187,33 @@ class TestScores:
             (Reply("Because, cut", finish_reason="length"), "scored"),
         ],
     )
-    def test_outcomes(self, reply, outcome):
+    def test_score_outcomes(self, reply, outcome):
         score = TASK.score(TASK.parse(PAIR), reply, EN)
         assert score.outcome == outcome
         assert (score.values["rouge_l"] == 0.0) == (outcome != "scored")
 
-    def test_reasoning_is_not_judged(self):
+    def test_score_ignores_reasoning(self):
         score = TASK.score(TASK.parse(PAIR), Reply("<think>Wrong words here</think>Because."), EN)
         assert (score.extracted, score.values["rouge_1"]) == ("Because.", 1.0)
 
-    def test_the_tokenizer_follows_the_data_not_the_wording(self):
+    def test_metrics_tokenizer_depends_on_the_language_of_the_data(self):
         for style, name in ((Style("en", 0, data_lang="zh"), "zh"), (Style("zh", 0), "13a")):
             (bleu,) = (metric for metric in TASK.metrics(style) if metric.name == "bleu")
             assert f"tok:{name}" in bleu.version
         assert TASK.facts(TASK.parse(PAIR | {"response": "因为天空是蓝色的"})).traits == ("zh",)
 
-    def test_the_headline(self):
+    def test_metrics_primary_is_rouge_l(self):
         assert TASK.metrics(EN)[0].name == "rouge_l"
 
 
 class TestProfiles:
     STYLE = Style("en", 0, profiles=select_profiles(TASK, ["swift", "opencompass", "evalscope"]))
 
-    def test_each_metric_has_a_score_and_the_other_way_round(self, tiny_model):
+    def test_score_profiles_and_metrics_match(self, tiny_model):
         score = TASK.score(TASK.parse(PAIR), Reply("an answer"), self.STYLE)
         assert set(score.values) | {"chrf"} == {metric.name for metric in TASK.metrics(self.STYLE)}
 
-    def test_names_units_and_what_the_terminal_shows(self):
+    def test_metrics_of_profiles_names_units_and_details(self):
         metrics = [metric for metric in TASK.metrics(self.STYLE) if "/" in metric.name]
         assert len([metric for metric in metrics if metric.profile == "evalscope"]) == 13
         assert {(metric.profile, metric.unit) for metric in metrics} == {
@@ -227,14 +227,14 @@ class TestProfiles:
             "evalscope/Rouge-L-R", "swift/rouge-1", "swift/rouge-2", "swift/rouge-l", "swift/bleu-4",
         ]  # fmt: skip
 
-    def test_they_read_the_reply_without_its_reasoning(self, tiny_model):
+    def test_score_profiles_read_the_reply_without_its_reasoning(self, tiny_model):
         row = TASK.parse({"query": "q", "response": "the cat"})
         values = TASK.score(row, Reply("<think>dog</think>the cat"), self.STYLE).values
         assert values["evalscope/Rouge-L-R"] == 1.0
         unfinished = TASK.score(row, Reply("<think>the cat"), self.STYLE).values
         assert not any(value for name, value in unfinished.items() if "/" in name)
 
-    def test_nothing_of_them_is_there_unasked(self):
+    def test_score_without_profiles_has_none_of_their_values(self):
         assert not any("/" in name for name in TASK.score(TASK.parse(PAIR), Reply("x"), EN).values)
 
 

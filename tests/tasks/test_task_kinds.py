@@ -1,4 +1,4 @@
-"""What holds for every kind: told from the columns or refused, and judging never raises."""
+"""What holds for every kind: it is inferred from the columns, and scoring never raises."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ REPLIES = {
     ),
     "judge": Reply("Because.", further=(FollowUpReply("judge", "", Reply('{"score": 7}')),)),
 }
-"""What the kinds get that ask for something else than a reply."""
+"""Replies of the kinds that ask for more than a text."""
 STYLES = [
     Style("en", 0),
     Style("zh", 2, data_lang="zh", cot=True, multiple=True, subjects=True, exam="ceval"),
@@ -63,7 +63,7 @@ STYLES = [
         ({"id": "1", "text": "x", "subject": "y"}, "perplexity"),
     ],
 )
-def test_the_kind_is_told_from_the_columns(values, kind):
+def test_infer_kind_from_columns(values, kind):
     assert infer_kind(values, "x.csv") == kind
 
 
@@ -79,7 +79,7 @@ def test_the_kind_is_told_from_the_columns(values, kind):
         {"rubric": "x"},
     ],
 )
-def test_a_kind_that_cannot_be_told_lists_what_was_found_and_what_is_known(values):
+def test_infer_kind_of_unknown_columns_lists_found_and_known(values):
     with pytest.raises(InputError) as caught:
         infer_kind(values, "my.csv")
     text = str(caught.value)
@@ -91,7 +91,7 @@ def test_a_kind_that_cannot_be_told_lists_what_was_found_and_what_is_known(value
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_each_kind_says_what_its_columns_lack(kind):
+def test_missing_columns_of_each_kind(kind):
     task: Task[Any] = task_class(kind)()
     assert task.missing_columns(ROWS[kind]) == []
     assert task.missing_columns([])
@@ -100,7 +100,7 @@ def test_each_kind_says_what_its_columns_lack(kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("style", STYLES)
-def test_metrics_have_one_headline_and_every_score_has_a_metric(kind, style):
+def test_metrics_have_one_primary_and_match_the_scores(kind, style):
     task: Task[Any] = task_class(kind)()
     metrics = task.metrics(style)
     assert [metric.primary for metric in metrics].count(True) == 1
@@ -114,7 +114,7 @@ def test_metrics_have_one_headline_and_every_score_has_a_metric(kind, style):
             assert metric.from_statistics(score.statistics[metric.score]) >= 0.0
 
 
-def test_a_failure_counts_only_in_metrics_of_quality_that_apply():
+def test_failure_value_counts_in_metrics_of_quality_only():
     assert Metric("accuracy").failure_value(1.0) == 0.0
     assert Metric("rouge_l", unit="score").failure_value(None) is None
     assert Metric("hallucination_rate", higher_is_better=False).failure_value(0.0) is None
@@ -178,7 +178,7 @@ replies = st.builds(lambda reply, others: replace(reply, further=others), plain_
 @pytest.mark.parametrize("kind", KINDS)
 @settings(max_examples=120, deadline=None)
 @given(reply=replies, style=st.sampled_from(STYLES))
-def test_no_reply_makes_judging_raise(kind, reply, style):
+def test_score_never_raises(kind, reply, style):
     task: Task[Any] = task_class(kind)()
     score = task.score(task.parse(ROWS[kind]), reply, style)
     assert score.outcome in ("scored", "unparsed", "truncated")
@@ -215,7 +215,7 @@ def test_no_reply_makes_judging_raise(kind, reply, style):
         json_values,
     )
 )
-def test_no_row_makes_parsing_raise_anything_but_its_faults(kind, noise):
+def test_parse_raises_nothing_but_row_errors(kind, noise):
     task: Task[Any] = task_class(kind)()
     try:
         row = task.parse({**ROWS[kind], **noise})
@@ -244,11 +244,11 @@ def test_no_row_makes_parsing_raise_anything_but_its_faults(kind, noise):
         ({"答": 1}, '{"答": 1}'),
     ],
 )
-def test_a_cell_as_text(value, text):
+def test_text_value_of_a_cell(value, text):
     assert text_value({"x": value}, "x") == text
 
 
-def test_the_first_column_that_holds_something():
+def test_text_value_takes_the_first_column_with_a_value():
     assert text_value({"query": "", "question": "q"}, "query", "question") == "q"
     assert text_value({}, "query") == ""
 
@@ -256,16 +256,16 @@ def test_the_first_column_that_holds_something():
 @pytest.mark.parametrize(
     ("value", "found"), [("", None), ("  ", None), (None, None), ("[1]", [1]), ([1], [1])]
 )
-def test_a_structured_cell(value, found):
+def test_json_value_of_a_cell(value, found):
     assert json_value({"x": value}, "x", "a list") == found
 
 
-def test_a_structured_cell_that_is_no_json():
+def test_json_value_that_is_no_json_is_refused():
     with pytest.raises(RowError, match="'x' is not JSON"):
         json_value({"x": "[1"}, "x", "a list")
 
 
-def test_dates_and_decimals_of_parquet_become_text():
+def test_text_value_of_parquet_dates_and_decimals():
     from datetime import date
     from decimal import Decimal
 
@@ -276,5 +276,5 @@ def test_dates_and_decimals_of_parquet_become_text():
 @pytest.mark.parametrize(
     ("chinese", "rows", "lang"), [(0, 0, "en"), (1, 2, "zh"), (1, 3, "en"), (3, 3, "zh")]
 )
-def test_a_dataset_is_chinese_when_half_of_its_rows_are(chinese, rows, lang):
+def test_language_of_a_dataset_is_chinese_from_half_of_its_rows(chinese, rows, lang):
     assert language_of({"zh": chinese}, rows) == lang
