@@ -6,8 +6,8 @@ in tokens; matching 1- to 4-grams; 1- to 4-grams of the prediction.
 chrF (chrF2): character 1- to 6-grams without white space, no words, beta 2. Its statistics, for each order:
 n-grams of the prediction (0 if the reference has none), of the reference, and matching ones.
 
-A corpus score is the score of the summed statistics, never the mean of rows' scores; sentence BLEU exists to
-sort rows. Equal to `sacrebleu.corpus_bleu`, `corpus_chrf` and `sentence_bleu`, with their defaults.
+A corpus score is the score of the summed statistics, never the mean of the rows' scores. Sentence BLEU is only for
+sorting rows. Equal to `sacrebleu.corpus_bleu`, `corpus_chrf` and `sentence_bleu`, with their defaults.
 
 Sources: Post 2018 (arXiv 1804.08771) and sacrebleu; Papineni et al. 2002; Popović 2015 (W15-3049) and 2016
 (W16-2341).
@@ -51,7 +51,7 @@ def bleu_statistics(prediction: str, reference: str, tokenize: Tokenize = "13a")
 def bleu_statistics_of_several(
     prediction: str, references: Sequence[str], tokenize: Tokenize = "13a"
 ) -> tuple[int, ...]:
-    """Return the same ten statistics against several references, as sacrebleu takes them.
+    """Return the same ten statistics against several references, as sacrebleu computes them.
 
     An n-gram matches as often as the reference that has it most often; the reference's length is the one closest to the
     prediction's, of two the shorter.
@@ -84,7 +84,7 @@ def bleu_from_statistics(statistics: Sequence[float]) -> float:
 
 
 def sentence_bleu(statistics: Sequence[float]) -> float:
-    """Return one row's BLEU (0 to 100), orders longer than the prediction left out; for sorting rows only."""
+    """Return one row's BLEU (0 to 100), without orders longer than the prediction; for sorting rows only."""
     return _bleu_score(statistics, effective_order=True)
 
 

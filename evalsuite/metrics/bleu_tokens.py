@@ -1,14 +1,14 @@
-"""sacrebleu's tokens for BLEU, its tokenizers `13a` and `zh`, word by word and without its memory.
+"""sacrebleu's tokenizers `13a` and `zh` for BLEU, rebuilt word by word and without sacrebleu's cache.
 
-`13a`  "<skipped>" and hyphens that end a line go, four HTML entities are read. White space separates; so do ASCII
-       punctuation (but "'", "-", "." and ","), "." and "," not between digits, and "-" after a digit, all of
-       which are tokens themselves.
+`13a`  "<skipped>" and hyphens that end a line are dropped, four HTML entities are decoded. White space separates tokens.
+       ASCII punctuation (but "'", "-", "." and ","), "." and "," not between digits, and "-" after a digit are
+       tokens themselves.
 `zh`   every Han character and every mark of CJK typography is a token, and the punctuation rules of `13a` hold.
 
-sacrebleu runs four substitutions over the whole line. Each looks at one neighbour at most, and white space is to
-them what any character but a digit is; so words can be taken one by one, and most are tokens as they stand. What
-the substitutions do to several marks in a row ("1..2") stays as it is. sacrebleu keeps the last 65,536 lines of
-every tokenizer in memory; nothing is kept here.
+sacrebleu runs four substitutions over the whole line. Each looks at one neighbouring character at most and treats white
+space like any character that is not a digit. So words can be processed one by one, and most need no substitution. Quirks
+with several marks in a row ("1..2") are kept. sacrebleu caches the last 65,536 lines of every tokenizer; this module caches
+nothing.
 
 Source: sacrebleu 2.6.0 (`tokenizers/tokenizer_13a.py`, `tokenizer_zh.py`, `tokenizer_re.py`), which follows NIST's
 mteval-v13a.pl.
@@ -31,7 +31,7 @@ _SUBSTITUTIONS = (
 )
 _PUNCTUATION = r"[!-/:-@\[-`{-~]"
 _MARKS = frozenset('.,!"#$%&()*+/:;<=>?@[\\]^_`{|}~')
-"""Split off from a word of letters and digits that they end."""
+"""Marks that are split off from the end of a word of letters and digits."""
 _ENTITIES = (("&quot;", '"'), ("&amp;", "&"), ("&lt;", "<"), ("&gt;", ">"))
 _CHINESE = (
     (0x3400, 0x4DB5), (0x4E00, 0x9FBB), (0xF900, 0xFA2D), (0xFA30, 0xFA6A), (0xFA70, 0xFAD9),
@@ -40,8 +40,8 @@ _CHINESE = (
     (0x2600, 0x26FF), (0x2700, 0x27BF), (0x3200, 0x32FF), (0x3300, 0x33FF),
     (0x2001, 0x2A6D), (0x2F81, 0x2FA1),
 )  # fmt: skip
-"""Code points that `zh` sets apart. The last two are what sacrebleu's "\\u20000" and "\\u2f800", meant for the planes
-beyond, come to: dashes, quotation marks and symbols."""
+"""Code points that are tokens of their own in `zh`. The last two ranges are what sacrebleu's "\\u20000" and "\\u2f800"
+really mean in Python: dashes, quotation marks and symbols."""
 
 
 def tokens(text: str, tokenize: Tokenize) -> list[str]:
@@ -98,7 +98,7 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 
 @functools.lru_cache(maxsize=1)
 def _spaced_chinese() -> Mapping[int, str | int]:
-    """For `str.translate`: spaces around each character of `_CHINESE`; ASCII as it is."""
+    """Return a table for `str.translate` that puts spaces around each character of `_CHINESE`."""
     return {code: code for code in range(128)} | {
         code: f" {chr(code)} " for first, last in _CHINESE for code in range(first, last + 1)
     }

@@ -1,9 +1,8 @@
-"""English words as NLTK's `word_tokenize` cuts them: sentences by Punkt, then Penn Treebank tokens.
+"""Cuts English text as NLTK's `word_tokenize` does: sentences by Punkt, then Penn Treebank tokens.
 
-Only needed where another harness counts these words (`qa_profiles`); our own scores have tokens of their own (`text`).
-A period is a word by itself only at the end of a sentence, so what Punkt takes for the end of one changes the words.
-NLTK is an optional dependency, and Punkt's model of English is data that it does not come with: `missing_requirement` says which
-of the two has to be installed.
+Only the profiles of other harnesses need these words (`qa_profiles`); our own scores use the tokens of `text`. A period is a
+word of its own only at the end of a sentence, so where Punkt ends sentences changes the words. NLTK is an optional dependency,
+and Punkt's English model is a separate download: `missing_requirement` says which of the two to install.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ INSTALL_MODEL = (
 def tokenize(text: str) -> list[str]:
     """Return the words of an English text.
 
-    Raises `LookupError` where the model is not installed, `TimeoutError` on a text that takes NLTK's patterns seconds.
+    Raises `LookupError` if the model is not installed, `TimeoutError` for a text that takes NLTK's patterns seconds.
     """
     from nltk.tokenize import word_tokenize
 
@@ -31,7 +30,7 @@ def tokenize(text: str) -> list[str]:
 
 
 def missing_requirement() -> str:
-    """Return what has to be done before `tokenize` works, in words; "" where it does."""
+    """Return what to do before `tokenize` works, as a sentence; "" if it works."""
     if importlib.util.find_spec("nltk") is None:
         return f"the package nltk is not installed: {INSTALL_NLTK}, then {INSTALL_MODEL}"
     try:
@@ -43,7 +42,7 @@ def missing_requirement() -> str:
 
 @functools.cache
 def version() -> str:
-    """Return NLTK's version, which decides about words; "none" where it is not installed."""
+    """Return NLTK's version, on which the words depend; "none" if it is not installed."""
     from importlib.metadata import PackageNotFoundError
     from importlib.metadata import version as version_of
 

@@ -1,4 +1,4 @@
-"""Which values are numbers: of a server's reply, a judge's, a file."""
+"""Checks that a value from a server, a judge or a file is a usable number."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def finite(value: Any) -> float | None:
-    """The value as a float; None where it is no number, not finite, or too large for one.
+    """Return the value as a float; None if it is not a number, not finite, or too large for a float.
 
     >>> finite(3), finite(True), finite("3"), finite(float("nan")), finite(10**400)
     (3.0, None, None, None, None)

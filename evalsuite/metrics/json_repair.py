@@ -1,8 +1,8 @@
-"""Whether a text that is no JSON object nearly is one: what a model meant, for telling failures apart.
+"""Repairs text that is nearly a JSON object, to tell kinds of failure apart. Nothing is ever scored on a repaired object.
 
-Mended, from the first `{` on: text around the object (a code fence, a closing sentence), single quotes, Python's
+Repaired, from the first `{` on: text around the object (a code fence, a closing sentence), single quotes, Python's
 True, False and None, NaN, commas before a closing bracket, line breaks and unknown escapes inside strings, and the
-quote and brackets that are missing at a cut-off end. Nothing is ever scored on a mended object.
+quote and brackets that are missing at a cut-off end.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 MAX_LENGTH = 100_000
-"""Characters; a longer input is not mended: no call is so long."""
+"""Characters. A longer input is not repaired: no call is that long."""
 _PIECE = re.compile(
     r""" "[^"\\]*(?:\\.[^"\\]*)*"?  |  '[^'\\]*(?:\\.[^'\\]*)*'?  |  [{}\[\],:]  |  [^\s{}\[\],:"']+ """,
     re.DOTALL | re.VERBOSE,
@@ -24,7 +24,7 @@ _UNKNOWN_ESCAPE = re.compile(r'\\(?:(["\\/bfnrt]|u[0-9a-fA-F]{4})|(.?))', re.DOT
 
 
 def repair_object(written: str) -> dict[str, Any] | None:
-    """The object the text stands for, if it takes no more than the mending above; else None. Never raises.
+    """Return the object that a text holds after the repairs above; None if they are not enough. Never raises.
 
     >>> repair_object("```json {'day': 1, 'wet': True,} ```")
     {'day': 1, 'wet': True}

@@ -1,10 +1,10 @@
-"""Reading a judge's verdict, and what two verdicts on one pair amount to.
+"""Reads a judge's verdicts, and combines the two verdicts on a pair.
 
 **Contract.** A judge of one answer ends with a JSON object that has `score`, a judge of two with one that has
 `verdict`: `A`, `B` or `tie`; both may have `reason`. The last object that has the field counts, wherever it stands (in
 a code fence, after reasoning). A score may be written as a text ("8", "8/10"); it must lie on the scale. An object that
-is nearly JSON is mended (`metrics.json_repair`), since judges quote answers and forget to escape. Anything else is
-unreadable: such a verdict is excluded from the score and counted, never guessed at.
+is nearly JSON is repaired (`metrics.json_repair`), since judges quote answers and forget to escape. Anything else is
+unreadable: such a verdict is excluded from the score and counted.
 
 **Pairs** are judged twice, the answers' places swapped the second time, because judges favour a place. A win counts only
 when both verdicts say so; verdicts that differ, one of them a tie included, are a tie. If either is unreadable, so is
@@ -43,16 +43,16 @@ CHOICES_BY_WORD: Mapping[str, Choice] = {
     "平局": "tie",
 }
 MAX_LENGTH = 20_000
-"""Characters looked at, from the end: a verdict stands there."""
+"""Characters read, from the end, where the verdict is."""
 MAX_OBJECTS_TRIED = 50
-"""Places tried, from the end: text full of braces is no verdict."""
+"""Opening braces tried, from the end."""
 _WRITTEN_SCORE = re.compile(r"(?P<score>-?\d+(?:\.\d+)?)(?:\s*/\s*(?P<of>\d+(?:\.\d+)?))?")
 _DECODER = json.JSONDecoder()
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a judge said: a score on its scale, or a choice; and why. `repaired`: the JSON was only nearly so."""
+    """A judge's verdict: a score on its scale or a choice, and the reason. `repaired`: its JSON had to be repaired."""
 
     score: float | None = None
     choice: Choice | None = None
@@ -61,7 +61,7 @@ class Verdict:
 
 
 def read_score(text: str, low: float, high: float) -> Verdict | None:
-    """The verdict on one answer; None when it is unreadable or lies outside the scale.
+    """Return the verdict on one answer; None if it is unreadable or off the scale.
 
     >>> read_score('Well argued. {"score": 8, "reason": "Correct and clear."}', 1, 10)
     Verdict(score=8.0, choice=None, reason='Correct and clear.', repaired=False)
@@ -76,7 +76,7 @@ def read_score(text: str, low: float, high: float) -> Verdict | None:
 
 
 def read_choice(text: str) -> Verdict | None:
-    """The verdict on a pair; None when it is unreadable.
+    """Return the verdict on a pair; None if it is unreadable.
 
     >>> read_choice('{"reason": "B answers the question.", "verdict": "b"}')
     Verdict(score=None, choice='B', reason='B answers the question.', repaired=False)
@@ -88,7 +88,7 @@ def read_choice(text: str) -> Verdict | None:
 
 
 def pair_outcome(first: Choice, second: Choice) -> tuple[Result, bool]:
-    """The outcome for the answer that stood first at first, and whether both verdicts agree.
+    """Return the outcome for the answer that was first in the first verdict, and whether both verdicts agree.
 
     >>> pair_outcome("A", "B"), pair_outcome("A", "A")
     (('win', True), ('tie', False))
@@ -101,12 +101,12 @@ def pair_outcome(first: Choice, second: Choice) -> tuple[Result, bool]:
 
 
 def normalized_score(score: float, low: float, high: float) -> float:
-    """A score as a share of its scale: 0 the lowest, 1 the highest."""
+    """Return a score as a share of its scale: 0 is the lowest, 1 the highest."""
     return (score - low) / (high - low)
 
 
 def _last_object(text: str, field: str) -> tuple[Mapping[str, Any], bool]:
-    """The last object that has the field, and whether it had to be mended; an empty one where there is none."""
+    """Return the last object that has the field, and whether it had to be repaired; an empty one if there is none."""
     tail = text[-MAX_LENGTH:]
     at = len(tail)
     for _ in range(MAX_OBJECTS_TRIED):

@@ -1,16 +1,15 @@
-r"""What log-probabilities of a given text say: perplexity, bits per byte, and which of two answers is likelier.
+r"""Computes perplexity and bits per byte from log-probabilities, and which of two answers is likelier.
 
-**Perplexity** over many texts comes from sums, never from a mean of texts' perplexities. Of each text four numbers are
-kept, which add up (`text_statistics`): its negative log-likelihood in nats, and how many tokens, bytes and words that
-is of.
+**Perplexity** over many texts comes from sums, never from the mean of the texts' perplexities. Each text has four numbers
+that add up (`text_statistics`): its negative log-likelihood in nats, and its numbers of tokens, bytes and words.
 
     perplexity         exp(nll / tokens)
     byte_perplexity    exp(nll / bytes)
     bits_per_byte      nll / (bytes · ln 2)
     word_perplexity    exp(nll / words)
 
-Tokens are those with a log-probability. A first token has none unless the tokenizer begins a text with a token of its
-own (`<s>`); then its bytes are not counted either, where they can be told. Bytes are of UTF-8, words are
+Only tokens with a log-probability count. The first token has none unless the tokenizer begins a text with a special token
+(`<s>`); its bytes are not counted either, if they are known. Bytes are UTF-8, words are
 `len(re.split(r"\s+", text))`: as lm-evaluation-harness counts them, where the numbers are the same if every token has a
 log-probability. Per byte and per word models with different tokenizers can be compared; per token they cannot.
 
@@ -31,13 +30,13 @@ from dataclasses import dataclass
 
 VERSION = "1"
 MAX_EXPONENT = 230.0
-"""A perplexity stops at e^230, some 1e100: beyond it nothing means anything, and squares would overflow."""
+"""Perplexities are capped at e^230, about 1e100: larger ones mean nothing, and their squares would overflow."""
 _WHITE_SPACE = re.compile(r"\s+")
 
 
 @dataclass(frozen=True, slots=True)
 class TextStatistics:
-    """What adds up over texts: nats, and of how many tokens, UTF-8 bytes and words."""
+    """Statistics of texts that add up: nats, tokens, UTF-8 bytes and words."""
 
     nll: float
     tokens: int
@@ -45,14 +44,14 @@ class TextStatistics:
     words: int
 
     def as_tuple(self) -> tuple[float, ...]:
-        """In the order that the functions of a sum take."""
+        """Return them in the order that `perplexity` and the others take."""
         return (self.nll, self.tokens, self.bytes, self.words)
 
 
 def text_statistics(
     text: str, tokens: Sequence[str], logprobs: Sequence[float | None]
 ) -> TextStatistics | None:
-    """The statistics of one text; None where no token, or no byte, has a log-probability.
+    """Return the statistics of one text; None if no token, or no byte, has a log-probability.
 
     >>> text_statistics("a b", ["a", " b"], [None, -1.5])
     TextStatistics(nll=1.5, tokens=1, bytes=2, words=2)
@@ -65,28 +64,28 @@ def text_statistics(
 
 
 def _unscored_bytes(text: str, tokens: Sequence[str], logprobs: Sequence[float | None]) -> int:
-    """Those of a first token without a log-probability, where the text begins with it."""
+    """Return the bytes of a first token without a log-probability, if the text begins with it."""
     first = tokens[0] if tokens and logprobs[0] is None else ""
     return len(first.encode("utf-8", "replace")) if text.startswith(first) else 0
 
 
 def perplexity(sums: Sequence[float]) -> float:
-    """Per token, of summed statistics; at least 1."""
+    """Return the perplexity per token from summed statistics; at least 1."""
     return _exponential(sums[0] / sums[1])
 
 
 def byte_perplexity(sums: Sequence[float]) -> float:
-    """Per byte of UTF-8."""
+    """Return the perplexity per UTF-8 byte."""
     return _exponential(sums[0] / sums[2])
 
 
 def bits_per_byte(sums: Sequence[float]) -> float:
-    """The same as a code length: log2 of the perplexity per byte."""
+    """Return log2 of the perplexity per byte: the length of the text as a code."""
     return sums[0] / sums[2] / math.log(2)
 
 
 def word_perplexity(sums: Sequence[float]) -> float:
-    """Per word; of no use for languages that do not separate words by spaces."""
+    """Return the perplexity per word; useless for languages that do not separate words by spaces."""
     return _exponential(sums[0] / sums[3])
 
 
@@ -95,7 +94,7 @@ def _exponential(exponent: float) -> float:
 
 
 def shared_prefix_length(*sequences: Sequence[str]) -> int:
-    """How many tokens all the sequences begin with.
+    """Return the number of tokens that all the sequences begin with.
 
     >>> shared_prefix_length(["Paris", " is", " a"], ["Paris", " is", " in"], ["Paris", " is"])
     2
@@ -108,6 +107,6 @@ def shared_prefix_length(*sequences: Sequence[str]) -> int:
 
 
 def answer_logprob(logprobs: Sequence[float | None], start: int) -> tuple[float, int]:
-    """The log-probability of an answer, in nats, and of how many tokens: those from `start` on that have one."""
+    """Return an answer's log-probability in nats and its number of tokens: those from `start` on that have one."""
     scored = [value for value in logprobs[start:] if value is not None]
     return math.fsum(scored), len(scored)

@@ -1,11 +1,11 @@
-"""How many n-grams two sequences have in common, each counted as often as both sides have it.
+"""Counts the n-grams that two sequences share, with multiplicity.
 
 This is the numerator of ROUGE-N (words), BLEU (words) and chrF (characters). A sequence is given as codes: equal
-items have equal numbers, whatever they are.
+items have equal numbers.
 
-One sort finds the matches of all orders at once. Every position becomes one integer, the codes of the items from
-there on side by side, so that equal beginnings are neighbours after sorting; n-grams are the first n codes of it.
-About ten times as fast as counting n-grams one by one, and exact: nothing is hashed, nothing is rounded.
+One sort finds the matches of all orders at once. Every position becomes one integer that holds the codes from there on,
+so equal n-grams are adjacent after sorting. This is about ten times as fast as counting n-grams one by one, and exact:
+nothing is hashed or rounded.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Codes: TypeAlias = "array[int]"
 
 _NATIVE_UTF_32 = f"utf-32-{sys.byteorder[0]}e"
 _KEY_BITS = 62
-"""Of a position's integer: 64, without the sign and the bit that says whose position it is."""
+"""Bits of a position's integer: 64, less the sign and the bit that says which sequence it belongs to."""
 
 
 def word_codes(*texts: Sequence[str]) -> tuple[Codes, ...]:
@@ -61,7 +61,7 @@ def count_matching_ngrams(first: Codes, second: Codes, highest: int) -> tuple[in
     if not first or not second:
         return (0,) * highest
     items, bits = _fitting_codes(first, second, highest)
-    # The codes begin at 2; beyond the end of each sequence stands 1 or 0, so that nothing matches there.
+    # Codes begin at 2. The padding after each sequence is 1 or 0, so nothing matches there.
     second_from = len(first) + highest - 1
     size = second_from + len(second)
     padded = np.zeros(size + highest - 1, np.int64)
@@ -80,13 +80,13 @@ def count_matching_ngrams(first: Codes, second: Codes, highest: int) -> tuple[in
         matches += _matches(keys if is_last else keys.copy(), second_from, orders, bits)
         if is_last:
             return tuple(matches)
-        # Equal beginnings so far get one small number, which the next orders build upon.
+        # Equal prefixes get one small number, to which the next orders are added.
         keys = np.unique(keys, return_inverse=True)[1].astype(np.int64)
         key_bits = int(keys.max()).bit_length()
 
 
 def _fitting_codes(first: Codes, second: Codes, highest: int) -> tuple[Integers, int]:
-    """The codes of both, smaller ones where as many as an n-gram has do not fit one key; and the bits a code takes."""
+    """Return the codes of both, renumbered if an n-gram would not fit one key, and the bits of a code."""
     import numpy as np
 
     items: Integers = np.frombuffer(first + second, dtype=np.uint32)
@@ -98,7 +98,7 @@ def _fitting_codes(first: Codes, second: Codes, highest: int) -> tuple[Integers,
 
 
 def _matches(keys: Integers, second_from: int, orders: int, bits: int) -> list[int]:
-    """Matches of the last `orders` orders of the keys, which are used up.
+    """Return the matches of the last `orders` orders. Overwrites `keys`.
 
     Positions from `second_from` on are the second sequence's. Few and small steps: most pairs are short, and their
     time is that of calling numpy.

@@ -43,7 +43,7 @@ _TAIL = 20_000
 
 
 @dataclass(frozen=True, slots=True)
-class Extraction:
+class NumberExtraction:
     """The number a reply gives, in plain digits ("1000", "-0.5"), and the stage that found it; None and "" if none."""
 
     value: str | None
@@ -55,7 +55,7 @@ class Extraction:
         return self.stage in STRICT_STAGES
 
 
-NOTHING = Extraction(None, "")
+NOTHING = NumberExtraction(None, "")
 """No number, or no single one."""
 
 _LEADING_MINUS = re.compile(r"^[\s{]*-\s+(?=\.?[0-9])")
@@ -93,26 +93,26 @@ _ASCII_HINTS = tuple((word, name) for word, name in _HINTS if word.isascii())
 _SENTENCE = re.compile(r"[\s*_:]*(?P<sentence>(?:[^\n.!?。！？]|[.!?](?=\S)){0,1000})")
 
 
-def extract(text: str) -> Extraction:
+def extract(text: str) -> NumberExtraction:
     r"""Return the number that a cleaned reply gives; stages in the module's docstring.
 
     >>> extract(r"so she pays \$18. #### 18 dollars")
-    Extraction(value='18', stage='hashes')
+    NumberExtraction(value='18', stage='hashes')
     >>> extract("The answer is 18 or 19.")
-    Extraction(value=None, stage='')
+    NumberExtraction(value=None, stage='')
     """
     folded = fold(text)
     boxes = _closed_boxes(folded)
     for start, end in reversed(boxes):
         if (value := _stated(folded[start:end], clean_box)) is not None:
-            return Extraction(_plain(value), "boxed")
+            return NumberExtraction(_plain(value), "boxed")
     unboxed = _without(folded, boxes)
     for stage, read in _STAGES:
         found = read(text if stage == "json" else unboxed)
         if found is not None:
-            return NOTHING if found.value is None else Extraction(_plain(found.value), stage)
+            return NOTHING if found.value is None else NumberExtraction(_plain(found.value), stage)
     value = None if _ends_unread(folded, boxes) else _last_number(unboxed)
-    return NOTHING if value is None else Extraction(_plain(value), "last_number")
+    return NOTHING if value is None else NumberExtraction(_plain(value), "last_number")
 
 
 def gold(answer: str) -> str:

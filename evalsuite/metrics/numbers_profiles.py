@@ -1,4 +1,4 @@
-r"""gsm8k as other harnesses read it, quirks included, so that our numbers can stand beside theirs.
+r"""Scores gsm8k as other harnesses do, quirks included, so that our numbers can be compared with theirs.
 
 `lm_eval_strict`    lm-eval 0.4.13, task `gsm8k`, filter `strict-match`: the first number after "#### ".
 `lm_eval_flexible`  the same task, filter `flexible-extract`: the last thing that looks like a number; a trailing
@@ -18,7 +18,7 @@ import re
 VERSION = "1"
 PROFILES = ("lm_eval_strict", "lm_eval_flexible", "opencompass")
 NO_ANSWER = "[invalid]"
-"""What lm-eval takes for the answer of a reply that holds none."""
+"""lm-eval's answer for a reply that has none."""
 
 _STRICT = re.compile(r"#### (-?[0-9.,]+)")
 _FLEXIBLE = re.compile(r"-?[$0-9.,]{2,}|-?[0-9]+")
@@ -28,7 +28,7 @@ _CLOSE = 1e-6
 
 
 def accuracy(profile: str, reply: str, answer: str) -> float | None:
-    """Score a reply (without reasoning) by one of `PROFILES`; None where the source has no score for such a gold."""
+    """Score a reply (without reasoning) by one of `PROFILES`; None if the source has no score for such a gold."""
     if profile == "opencompass":
         return opencompass_accuracy(opencompass_answer(reply), answer)
     found = lm_eval_strict(reply) if profile == "lm_eval_strict" else lm_eval_flexible(reply)

@@ -1,6 +1,6 @@
-"""A row answered several times: the chance that some, or all, of k tries are right.
+"""Estimates for rows that are asked several times: the chance that one, or all, of k repeats are right.
 
-`n` tries of which `c` are right; both estimates are unbiased.
+A row has `n` repeats, `c` of them right. Both estimates are unbiased.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from math import comb
 
 
 def pass_at_k(n: int, c: int, k: int) -> float:
-    """The chance that at least one of k tries is right: 1 − C(n−c, k)/C(n, k) (Chen et al. 2021, arXiv 2107.03374).
+    """Return the chance that at least one of k repeats is right: 1 − C(n−c, k)/C(n, k) (Chen et al. 2021, arXiv 2107.03374).
 
     >>> pass_at_k(5, 2, 3)
     0.9
@@ -19,7 +19,7 @@ def pass_at_k(n: int, c: int, k: int) -> float:
 
 
 def pass_hat_k(n: int, c: int, k: int) -> float:
-    """The chance that all of k tries are right, pass^k: C(c, k)/C(n, k) (Yao et al. 2024, arXiv 2406.12045).
+    """Return the chance that all of k repeats are right, pass^k: C(c, k)/C(n, k) (Yao et al. 2024, arXiv 2406.12045).
 
     >>> pass_hat_k(5, 4, 2)
     0.6
@@ -31,5 +31,5 @@ def pass_hat_k(n: int, c: int, k: int) -> float:
 def _check(n: int, c: int, k: int) -> None:
     if not (0 <= c <= n and 1 <= k <= n):
         raise ValueError(
-            f"{c} right of {n} tries, {k} drawn; expected 0 ≤ right ≤ tries and 1 ≤ drawn ≤ tries"
+            f"{c} of {n} repeats right, k = {k}; expected 0 ≤ right ≤ repeats and 1 ≤ k ≤ repeats"
         )

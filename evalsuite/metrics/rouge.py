@@ -1,8 +1,8 @@
 """ROUGE-1, ROUGE-2 and ROUGE-L of two token lists, each as precision, recall and F-measure in 0 to 1.
 
 ROUGE-N counts n-grams with multiplicity: overlap / n-grams of the prediction (precision), / n-grams of the
-reference (recall). ROUGE-L takes the longest common subsequence of the whole token lists, without splitting
-into sentences. F = 2PR / (P + R), 0.0 when both are 0; a side without tokens scores 0.0. No stemming.
+reference (recall). ROUGE-L uses the longest common subsequence of the whole token lists, without splitting
+into sentences. F = 2PR / (P + R), or 0.0 if both are 0. A text without tokens scores 0.0. There is no stemming.
 
 Equal to `rouge_score.RougeScorer(["rouge1", "rouge2", "rougeL"])` given the same tokens (`text.tokenize_pair`
 makes ours). Sources: Lin 2004, "ROUGE: a package for automatic evaluation of summaries"; rouge-score 0.1.2.
@@ -84,7 +84,7 @@ def score_best(pairs: Sequence[tuple[Sequence[str], Sequence[str]]]) -> RougeSco
 
 
 def lcs_length(reference: Sequence[str], prediction: Sequence[str]) -> int:
-    """Return how many tokens a longest common subsequence of two lists has.
+    """Return the length of the longest common subsequence of two token lists.
 
     >>> lcs_length("the cat sat".split(), "a cat once sat".split())
     2

@@ -1,14 +1,13 @@
-"""Chinese words: exactly jieba's (accurate mode, HMM on, jieba's own dictionary), by rjieba's hands.
+"""Cuts Chinese text into exactly jieba's words (accurate mode, HMM on, jieba's own dictionary), with rjieba for speed.
 
-rjieba 0.2.2 has jieba 0.42.1's dictionary and model and decides as jieba does, thirty times as fast. Other versions
-are not trusted to; then jieba does it all. Two things jieba-rs adds are undone here:
+rjieba 0.2.2 has jieba 0.42.1's dictionary and model, decides as jieba does, and is thirty times as fast. With any other
+versions jieba itself is used. Two differences of jieba-rs are undone here:
 
-- Letters and digits joined by "-", "_" or "." stay in one piece ("6t-t", "GPT-4", "200-300%"), where jieba knows only
-  decimals and percentages ("3.14", "50%"). What stands between ideographs is therefore cut again by jieba's rule.
-  Only where "&", "#" or "+" stand by, the letters may be a word of the dictionary ("AT&T", "C++"): that goes through
-  jieba itself.
-- Ideographs outside U+4E00 to U+9FD5 are parts of words, where jieba takes each for itself, as it does all that is
-  not in a block (a run of ideographs, letters, digits and +#&._%-). Blocks never look beyond their ends.
+- It keeps letters and digits joined by "-", "_" or "." together ("6t-t", "GPT-4", "200-300%"); jieba keeps only decimals
+  and percentages ("3.14", "50%"). Text between ideographs is therefore cut again by jieba's rule. Text with "&", "#" or
+  "+" may be a dictionary word ("AT&T", "C++") and goes through jieba itself.
+- It treats ideographs outside U+4E00 to U+9FD5 as parts of words; jieba makes each a word, as it does with everything
+  outside a block (a run of ideographs, letters, digits and +#&._%-). Blocks do not influence each other.
 
 Sources: jieba 0.42.1 (`Tokenizer.cut`, `finalseg.cut`), jieba-rs 0.11.
 """
@@ -23,25 +22,25 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import groupby
 
 VERIFIED_VERSIONS = (("jieba", "0.42.1"), ("rjieba", "0.2.2"))
-"""The versions of which it was tested that they give the same words, but for the differences above."""
+"""Versions that were tested to give the same words, apart from the differences above."""
 
 Cut = Callable[[str], list[str]]
 
-# The characters of jieba's `re_han_default`, its `re_skip`, and where rjieba decides otherwise.
+# The characters of jieba's `re_han_default` and `re_skip`, and what rjieba cuts differently.
 _IN_BLOCK = r"[\u4E00-\u9FD5a-zA-Z0-9+#&._%\-]"
 _LETTERS_AND_DIGITS = r"([a-zA-Z0-9]+(?:\.[0-9]+)?%?)"
 _COMPOUND = r"[A-Za-z0-9](?:[-_][A-Za-z0-9]|\.(?:[A-Za-z]|[0-9]+(?:[A-Za-z]|[-_.][A-Za-z0-9])))"
 _OTHER_IDEOGRAPH = "[\u3400-\u4dbf\u9fd6-\u9fff\uf900-\ufaff\U00020000-\U0003ffff\ud800-\udfff]"
-"""Lone surrogates among them, which rjieba cannot take."""
+"""Includes lone surrogates, which rjieba cannot process."""
 _DIFFERENT = f"{_COMPOUND}|{_OTHER_IDEOGRAPH}"
 _DIFFERENT_PIECE = f"(?<!{_IN_BLOCK})(?={_IN_BLOCK}*?{_COMPOUND}){_IN_BLOCK}+|{_OTHER_IDEOGRAPH}"
-"""A whole block with a compound in it, or an ideograph outside blocks."""
+"""A block that has a compound, or an ideograph outside blocks."""
 _MARKS_IN_WORDS = frozenset("&#+")
 _jieba_lock = threading.Lock()
 
 
 def cut(text: str) -> list[str]:
-    """Return jieba's words of a text, in order, white space and punctuation included: joined they are the text.
+    """Return jieba's words of a text, in order, with white space and punctuation: joined, they are the text.
 
     >>> cut("我来到 GPT-4")
     ['我', '来到', ' ', 'GPT', '-', '4']
@@ -86,13 +85,13 @@ def _split_compounds(words: Iterable[str]) -> Iterator[str]:
 
 @functools.lru_cache(maxsize=8)
 def _compiled(pattern: str) -> re.Pattern[str]:
-    """When it is needed: wide ranges take a millisecond."""
+    """Compile on first use: wide ranges take a millisecond."""
     return re.compile(pattern)
 
 
 @functools.lru_cache(maxsize=1)
 def _rjieba_cut() -> Cut | None:
-    """Return rjieba's `cut` over a dictionary of its own; None where it is not there or not of a known version."""
+    """Return rjieba's `cut`; None if rjieba is not installed or not of a verified version."""
     try:
         known = all(importlib.metadata.version(name) == version for name, version in VERIFIED_VERSIONS)
         if not known:
@@ -111,7 +110,7 @@ def _jieba_cut() -> Cut:
 
 @functools.lru_cache(maxsize=1)
 def _load_jieba() -> Cut:
-    """Return a tokenizer over jieba's own dictionary, loaded without a log line, warning or cache file.
+    """Load jieba's own dictionary without a log line, a warning or a cache file, and return its `lcut`.
 
     It is private, so that words a caller adds to jieba's global tokenizer cannot change a score. Filled by hand,
     because `initialize()` unmarshals `jieba.cache` from the shared temporary folder, where anyone may put one.

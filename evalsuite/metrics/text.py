@@ -1,13 +1,10 @@
-"""From a raw reply to the text that is judged, and from text to the tokens that are compared.
+"""The tokens that ROUGE compares, and small helpers for texts.
 
-Reasoning is removed here and nowhere else. `<think>…</think>` blocks go, wherever they stand; a closing tag
-without an opening one means that the chat template opened the block in the prompt, so everything before it
-is reasoning; an opening tag that never closes means that there is no answer. Tags match in any case.
+If **either** text of a pair has CJK characters, both are cut into jieba's words and white space is dropped
+(`evalsuite.metrics.segmentation`). Otherwise both follow rouge-score's rule: lower-case, and every run of characters
+outside a-z and 0-9 separates tokens. CJK means Han ideographs, kana and Hangul, for which rouge-score's rule finds no token.
 
-Tokens, for a pair of reference and prediction: if **either** side holds CJK characters, both are segmented
-into jieba's words and white space is dropped (`evalsuite.metrics.segmentation`); otherwise both follow
-rouge-score's rule: lower-case, every run of characters outside a-z and 0-9 separates tokens. CJK here means
-Han ideographs, kana and Hangul; rouge-score's rule would leave those without a single token.
+`split_reasoning` is what the comparison profiles read. Everything else reads `evalsuite.metrics.cleaning`.
 
 Source: rouge-score 0.1.2 (`tokenize.py`, no stemmer).
 """
@@ -33,11 +30,11 @@ _SEPARATORS_AS_SPACES = {code: " " for code in range(128) if not chr(code).isaln
 
 
 def split_reasoning(text: str, tags: Sequence[str] = ("think",)) -> tuple[str | None, str | None]:
-    r"""Split a reply into `(answer, reasoning)`.
+    r"""Split a reply into `(answer, reasoning)` by XML-like tags.
 
-    `answer` is None when a reasoning block never closes; `reasoning` is None when the reply holds no block
-    and "" when the block is empty. Without any tag the text comes back untouched; otherwise both parts are
-    stripped of surrounding white space, and several blocks are joined by a newline.
+    A closing tag alone makes all text before it reasoning. `answer` is None if a block never closes. `reasoning` is None
+    if the reply has no block, and "" if the block is empty. Without any tag the text comes back untouched; otherwise both
+    parts are stripped, and several blocks are joined by a newline.
 
     >>> split_reasoning("<think>2 + 2</think>\n\n4")
     ('4', '2 + 2')
@@ -70,12 +67,12 @@ def split_reasoning(text: str, tags: Sequence[str] = ("think",)) -> tuple[str | 
 
 
 def has_cjk(text: str) -> bool:
-    """Whether the text holds a Han ideograph, kana or Hangul (CJK punctuation alone does not count)."""
+    """Whether the text has a Han ideograph, kana or Hangul. CJK punctuation alone does not count."""
     return not text.isascii() and _cjk_pattern().search(text) is not None
 
 
 def is_mostly_unread(text: str) -> bool:
-    """Whether most letters of a text are in no token of ROUGE's: it has no CJK characters, and they are not ASCII.
+    """Whether ROUGE skips most letters of a text: it has no CJK characters, and most letters are not ASCII.
 
     >>> is_mostly_unread("Столица Франции — Paris"), is_mostly_unread("déjà vu")
     (True, False)
@@ -87,7 +84,7 @@ def is_mostly_unread(text: str) -> bool:
 
 
 def tokenize_pair(reference: str, prediction: str) -> tuple[list[str], list[str]]:
-    """Tokens of both sides by the same rule: jieba if either holds CJK characters, else rouge-score's.
+    """Return the tokens of both texts by one rule: jieba if either has CJK characters, else rouge-score's.
 
     >>> tokenize_pair("The cat's 2 hats", "CAT")
     (['the', 'cat', 's', '2', 'hats'], ['cat'])
@@ -98,12 +95,12 @@ def tokenize_pair(reference: str, prediction: str) -> tuple[list[str], list[str]
 
 
 def length_ratio(reference: Sequence[str], prediction: Sequence[str]) -> float | None:
-    """Prediction tokens per reference token: 1.0 is equal length; None when the reference has no token."""
+    """Return prediction tokens per reference token: 1.0 is equal length. None if the reference has no token."""
     return len(prediction) / len(reference) if reference else None
 
 
 def text_in_braces(text: str, start: int, limit: int) -> str | None:
-    """Return what stands before the brace that closes the one before `start`; None if it is over `limit` away."""
+    """Return the text from `start` to the brace that closes the one before it; None if that is over `limit` characters."""
     depth = 1
     for position in range(start, min(len(text), start + limit)):
         if text[position] == "{":
@@ -117,7 +114,7 @@ def text_in_braces(text: str, start: int, limit: int) -> str | None:
 
 @functools.cache
 def _cjk_pattern() -> re.Pattern[str]:
-    """Compiled on first use: the table behind so wide a class takes some milliseconds."""
+    """Compile on first use: a class this wide takes some milliseconds."""
     return re.compile(_CJK_CHARACTERS)
 
 
@@ -139,5 +136,5 @@ def _non_empty(pieces: Iterable[str]) -> list[str]:
 
 
 def normalize_text(text: str) -> str:
-    """Text for comparison: full width folded, case folded, white space collapsed and stripped."""
+    """Return a text for comparison: full-width characters and case folded, white space collapsed and stripped."""
     return " ".join(text.translate(ASCII_WIDTH).casefold().split())

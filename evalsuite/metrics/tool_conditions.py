@@ -16,13 +16,13 @@ are 1, an empty and a filled one 0.
 
 from __future__ import annotations
 
-from evalsuite.metrics.tool_steps import Step, StepScore, json_equal, strict_json
+from evalsuite.metrics.tool_steps import AgentStep, StepScore, json_equal, strict_json
 
 VERSION = "2"
 CONDITIONAL_METRICS = ("act_em_given_plan", "avg_f1_given_tool", "argument_name_f1", "argument_value_f1")
 
 
-def conditional_scores(gold: Step, reply: Step, strict: StepScore) -> dict[str, float | None]:
+def conditional_scores(gold: AgentStep, reply: AgentStep, strict: StepScore) -> dict[str, float | None]:
     """The row's value in each of `CONDITIONAL_METRICS`; `strict` is what `score_strict` made of the two steps."""
     scores: dict[str, float | None] = dict.fromkeys(CONDITIONAL_METRICS)
     if strict.skipped or gold.plan != "call" or reply.plan != "call":

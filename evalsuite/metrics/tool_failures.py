@@ -46,7 +46,7 @@ from evalsuite.metrics.tool_steps import (
     FINISH,
     INVALID_GOLD_ACTION,
     NO_ACTION,
-    Step,
+    AgentStep,
     json_equal,
     parse_step,
     strict_json,
@@ -81,10 +81,10 @@ class WrittenReply:
 
 
 def failures(
-    gold: Step,
+    gold: AgentStep,
     written: WrittenReply,
     schemas: Mapping[str, ToolSchema],
-    earlier: Iterable[Step] = (),
+    earlier: Iterable[AgentStep] = (),
 ) -> dict[str, Any]:
     """Every label that applies, in the order of `LABELS`, with its detail (None where it has none). Never raises.
 
@@ -99,7 +99,7 @@ def failures(
     return {label: found[label] for label in LABELS if label in found}
 
 
-def gold_problems(gold: Step, schemas: Mapping[str, ToolSchema]) -> dict[str, str]:
+def gold_problems(gold: AgentStep, schemas: Mapping[str, ToolSchema]) -> dict[str, str]:
     """What is wrong with a gold step by the tools it is offered, each with words on it, in the order of `GOLD_PROBLEMS`."""
     if gold.action == INVALID_GOLD_ACTION:
         return {"gold_action_invalid": f"the gold step calls '{INVALID_GOLD_ACTION}'"}
@@ -150,13 +150,13 @@ def _is_one_step(text: str) -> bool:
     return bool(action and marker) and len(name.strip().splitlines()) == 1 and name.strip() != NO_ACTION
 
 
-def _json_labels(gold: Step, reply: Step) -> dict[str, Any]:
+def _json_labels(gold: AgentStep, reply: AgentStep) -> dict[str, Any]:
     if reply.action == NO_ACTION or _same_call(gold, reply) or isinstance(strict_json(reply.input), dict):
         return {}
     return {"malformed_json": "repairable" if repair_object(reply.input) is not None else "unrepairable"}
 
 
-def _choice_labels(gold: Step, reply: Step, offered: Collection[str]) -> dict[str, Any]:
+def _choice_labels(gold: AgentStep, reply: AgentStep, offered: Collection[str]) -> dict[str, Any]:
     found: dict[str, Any] = {} if gold.plan == reply.plan else {"wrong_plan": None}
     if reply.plan != "call" or reply.action == NO_ACTION:
         return found
@@ -167,7 +167,7 @@ def _choice_labels(gold: Step, reply: Step, offered: Collection[str]) -> dict[st
     return found
 
 
-def _argument_labels(gold: Step, reply: Step, schemas: Mapping[str, ToolSchema]) -> dict[str, Any]:
+def _argument_labels(gold: AgentStep, reply: AgentStep, schemas: Mapping[str, ToolSchema]) -> dict[str, Any]:
     given = strict_json(reply.input)
     if not isinstance(given, dict) or reply.action == NO_ACTION:
         return {}
@@ -227,22 +227,22 @@ def _describe_violation(fault: str, names: Sequence[str]) -> str:
     }[fault]
 
 
-def _tool_name_of(step: Step) -> str:
+def _tool_name_of(step: AgentStep) -> str:
     """The tool a step calls; giving up is a call of Finish, too."""
     return FINISH if step.action is None else step.action
 
 
-def _same_call(first: Step, second: Step) -> bool:
+def _same_call(first: AgentStep, second: AgentStep) -> bool:
     return (first.plan, first.action, first.input) == (second.plan, second.action, second.input)
 
 
-def _is_repeated(gold: Step, reply: Step, earlier: Iterable[Step]) -> bool:
+def _is_repeated(gold: AgentStep, reply: AgentStep, earlier: Iterable[AgentStep]) -> bool:
     if reply.plan != "call" or reply.action == NO_ACTION or _equal_calls(gold, reply):
         return False
     return any(_equal_calls(step, reply) for step in earlier)
 
 
-def _equal_calls(first: Step, second: Step) -> bool:
+def _equal_calls(first: AgentStep, second: AgentStep) -> bool:
     if (first.plan, first.action) != (second.plan, second.action):
         return False
     if first.input == second.input:

@@ -69,7 +69,7 @@ _ROUGE_EPSILON = 1e-8
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class AgentStep:
     """A step as it was read. `action` is None only for give_up; `answer` is set only for finish."""
 
     plan: Plan
@@ -88,17 +88,21 @@ class StepScore:
     notes: tuple[str, ...] = ()
 
 
-def parse_step(text: str | None, tool_calls: Sequence[Mapping[str, Any]] | None = None) -> Step:
+def parse_step(text: str | None, tool_calls: Sequence[Mapping[str, Any]] | None = None) -> AgentStep:
     r"""Read a step from ReAct text, or from native `tool_calls` if there are any. Never raises.
 
     >>> parse_step('Thought: so\nAction: search\nAction Input: {"q": "x"}')
-    Step(plan='call', action='search', input='{"q": "x"}', answer=None)
+    AgentStep(plan='call', action='search', input='{"q": "x"}', answer=None)
     """
     action, written = _native_call(tool_calls[0]) if tool_calls else _react_call(text or "")
     if action != FINISH:
-        return Step("call", action, written)
+        return AgentStep("call", action, written)
     answer = _final_answer(written)
-    return Step("give_up", None, written) if answer is None else Step("finish", FINISH, written, answer)
+    return (
+        AgentStep("give_up", None, written)
+        if answer is None
+        else AgentStep("finish", FINISH, written, answer)
+    )
 
 
 def cut_at_observation(text: str | None) -> str:
@@ -112,7 +116,7 @@ def tool_names(tools: object) -> frozenset[str]:
     return frozenset(name for tool in named if (name := tool_name(tool)) is not None)
 
 
-def score_paper(gold: Step, reply: Step, offered: Collection[str]) -> StepScore:
+def score_paper(gold: AgentStep, reply: AgentStep, offered: Collection[str]) -> StepScore:
     """Score a step as the reference scorer does; the module's docstring has the definition. Each value is in 0 to 1.
 
     Both steps come from `parse_step`, `offered` from `tool_names`.
@@ -126,7 +130,7 @@ def score_paper(gold: Step, reply: Step, offered: Collection[str]) -> StepScore:
     )
     if gold.plan == "call":
         # A reply that gave up counts as the call `none` with `{}`, and so may equal a gold without action.
-        called = reply if reply.action is not None else Step("call", NO_ACTION, "{}")
+        called = reply if reply.action is not None else AgentStep("call", NO_ACTION, "{}")
         values["act_em"] = float(gold.action == called.action)
         values.update(_paper_f1(gold, called))
     notes: tuple[str, ...] = ()
@@ -135,7 +139,7 @@ def score_paper(gold: Step, reply: Step, offered: Collection[str]) -> StepScore:
     return StepScore(values, notes=notes)
 
 
-def score_strict(gold: Step, reply: Step, offered: Collection[str]) -> StepScore:
+def score_strict(gold: AgentStep, reply: AgentStep, offered: Collection[str]) -> StepScore:
     r"""Score a step by our own rules; the module's docstring has the definition. Each value is in 0 to 1.
 
     Both steps come from `parse_step`, the reply's text through `cut_at_observation`; `offered` from `tool_names`.
@@ -231,14 +235,14 @@ def tool_name(tool: object) -> str | None:
     )
 
 
-def _paper_skip_reason(gold: Step, reply: Step, offered: Collection[str]) -> str:
+def _paper_skip_reason(gold: AgentStep, reply: AgentStep, offered: Collection[str]) -> str:
     if gold.action == INVALID_GOLD_ACTION:
         return SKIPPED_INVALID_GOLD
     offers_gold = gold.action == NO_ACTION or gold.action in offered
     return "" if reply.plan == "give_up" or offers_gold else SKIPPED_GOLD_NOT_OFFERED
 
 
-def strict_skip_reason(gold: Step, offered: Collection[str]) -> str:
+def strict_skip_reason(gold: AgentStep, offered: Collection[str]) -> str:
     """Return why profile `strict` skips a row, or ""."""
     if gold.action == INVALID_GOLD_ACTION:
         return SKIPPED_INVALID_GOLD
@@ -246,7 +250,7 @@ def strict_skip_reason(gold: Step, offered: Collection[str]) -> str:
     return SKIPPED_GOLD_NOT_OFFERED if not_offered else ""
 
 
-def _paper_f1(gold: Step, reply: Step) -> dict[str, float]:
+def _paper_f1(gold: AgentStep, reply: AgentStep) -> dict[str, float]:
     if gold.action != reply.action:
         return {"avg_f1": 0.0, "easy_f1": 0.0, "hard_f1": 0.0}
     try:
@@ -260,7 +264,7 @@ def _paper_f1(gold: Step, reply: Step) -> dict[str, float]:
     return {"avg_f1": f1, ("easy_f1" if expected == {} else "hard_f1"): f1}
 
 
-def _strict_f1(gold: Step, reply: Step) -> dict[str, float]:
+def _strict_f1(gold: AgentStep, reply: AgentStep) -> dict[str, float]:
     expected, found = strict_json(gold.input), strict_json(reply.input)
     if not isinstance(expected, dict):
         return {}
@@ -308,7 +312,7 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
 
-def _answer_rouge_l(gold: Step, reply: Step) -> tuple[float | None, tuple[str, ...]]:
+def _answer_rouge_l(gold: AgentStep, reply: AgentStep) -> tuple[float | None, tuple[str, ...]]:
     reference, hypothesis = gold.answer or "", reply.answer if reply.answer is not None else NO_ACTION
     if not _sentences(reference):
         return None, (NOTE_EMPTY_ANSWER,)

@@ -24,7 +24,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from evalsuite.metrics.tool_steps import NO_ACTION, Step, cut_at_observation, parse_step
+from evalsuite.metrics.tool_steps import NO_ACTION, AgentStep, cut_at_observation, parse_step
 
 MAX_LENGTH = 100_000
 """Characters; no call is longer."""
@@ -56,15 +56,15 @@ _FENCE = re.compile(r"```[ \t]*(?:\w+)?[ \t]*\n?(?P<content>\s*[{\[].*?)```", re
 _DECODER = json.JSONDecoder()
 
 
-def read_reply(text: str, tool_calls: Sequence[Mapping[str, Any]] | None = None) -> tuple[Step, str]:
+def read_reply(text: str, tool_calls: Sequence[Mapping[str, Any]] | None = None) -> tuple[AgentStep, str]:
     r"""Return the step of a reply and the form that its call was written in: "" for a native call or plain ReAct text.
 
     Text after the first `Observation:` is not read. Never raises.
 
     >>> read_reply('<tool_call>{"name": "forecast", "arguments": {"day": 1}}</tool_call>')
-    (Step(plan='call', action='forecast', input='{"day": 1}', answer=None), 'tool_call')
+    (AgentStep(plan='call', action='forecast', input='{"day": 1}', answer=None), 'tool_call')
     >>> read_reply('**Action:** `forecast`\nAction Input: {"day": 1}')
-    (Step(plan='call', action='forecast', input='{"day": 1}', answer=None), 'markdown')
+    (AgentStep(plan='call', action='forecast', input='{"day": 1}', answer=None), 'markdown')
     """
     text = cut_at_observation(text)
     if tool_calls:

@@ -190,7 +190,7 @@ def _stage(reply: Reply, form: str) -> str:
     return "react" if form in ("", "markdown") else "text_call"
 
 
-def earlier_steps(messages: Sequence[Message]) -> list[tool_steps.Step]:
+def earlier_steps(messages: Sequence[Message]) -> list[tool_steps.AgentStep]:
     """The agent's earlier steps in a dialogue, whether written as text or as native calls."""
     return [
         tool_steps.parse_step(_text(turn), calls if isinstance(calls, list) else None)

@@ -19,7 +19,14 @@ from typing import Any
 
 from evalsuite.metrics.tool_failures import gold_problems
 from evalsuite.metrics.tool_schemas import offered_schemas
-from evalsuite.metrics.tool_steps import FINISH, INVALID_GOLD_ACTION, NO_ACTION, Step, parse_step, strict_json
+from evalsuite.metrics.tool_steps import (
+    FINISH,
+    INVALID_GOLD_ACTION,
+    NO_ACTION,
+    AgentStep,
+    parse_step,
+    strict_json,
+)
 from evalsuite.tasks.agent_formats import AGENT_ROLE, RESULT_ROLES
 from evalsuite.tasks.metric import Breakdown
 from evalsuite.types import Message, Score
@@ -95,7 +102,7 @@ def _tool(plan: str, action: object, offered: Mapping[str, Any]) -> str:
     return str(action) if plan == "finish" or action in offered else f"{action} (not offered)"
 
 
-def _choice(plan: str, action: object, gold: Step, offered: Mapping[str, Any]) -> str:
+def _choice(plan: str, action: object, gold: AgentStep, offered: Mapping[str, Any]) -> str:
     if plan != "call" or action == NO_ACTION:
         return _tool(plan, action, offered)
     if gold.plan == "call" and action == gold.action:
@@ -116,7 +123,9 @@ def _range(number: int, starts: Sequence[int]) -> str:
     return str(first) if first == last else f"{first}–{last}"
 
 
-def _reason(metric: str, gold: Step, plan: str, action: object, values: Mapping[str, float | None]) -> str:
+def _reason(
+    metric: str, gold: AgentStep, plan: str, action: object, values: Mapping[str, float | None]
+) -> str:
     """Why a metric does not apply to a sample."""
     profile, _, name = metric.partition("/")
     if values.get(f"{profile}/plan_em") is None:
@@ -136,7 +145,7 @@ def _reason(metric: str, gold: Step, plan: str, action: object, values: Mapping[
     )
 
 
-def _is_json(gold: Step, profile: str) -> bool:
+def _is_json(gold: AgentStep, profile: str) -> bool:
     """Whether the gold input counts as JSON: `paper` accepts any value, `strict` only an object."""
     given = strict_json(gold.input)
     return isinstance(given, dict) or (profile == "paper" and given is not None)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from shared_data import SHARED_DATA
 
 from evalsuite.metrics import numbers
-from evalsuite.metrics.numbers import Extraction, extract
+from evalsuite.metrics.numbers import NumberExtraction, extract
 
 GSM8K = SHARED_DATA / "gsm8k/test.jsonl"
 
@@ -34,7 +34,7 @@ GSM8K = SHARED_DATA / "gsm8k/test.jsonl"
     ],
 )
 def test_no_number_is_made_up(reply):
-    assert extract(reply) == Extraction(None, "")
+    assert extract(reply) == NumberExtraction(None, "")
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_no_number_is_made_up(reply):
     ],
 )
 def test_the_last_box_with_a_number_counts(reply, value):
-    assert extract(reply) == Extraction(value, "boxed")
+    assert extract(reply) == NumberExtraction(value, "boxed")
     assert extract(reply).strict
 
 
@@ -68,7 +68,7 @@ def test_the_last_box_with_a_number_counts(reply, value):
     "content", [r"\frac{x}{4}", "10, 12", "1 1/2", "x + 4", r"2\sqrt{3}", "2^{5}", "3 or 4"]
 )
 def test_a_box_without_one_plain_number_hands_over(content):
-    assert extract(rf"The answer is 7. \boxed{{{content}}}") == Extraction("7", "answer_is")
+    assert extract(rf"The answer is 7. \boxed{{{content}}}") == NumberExtraction("7", "answer_is")
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_a_box_without_one_plain_number_hands_over(content):
     ],
 )
 def test_a_box_reads_mixed_fractions_as_sums_and_latex_spaces_as_nothing(content, value):
-    assert extract(rf"\boxed{{{content}}}") == Extraction(value, "boxed")
+    assert extract(rf"\boxed{{{content}}}") == NumberExtraction(value, "boxed")
 
 
 @pytest.mark.parametrize(
@@ -104,18 +104,18 @@ def test_a_box_reads_mixed_fractions_as_sums_and_latex_spaces_as_nothing(content
     "reply", [r"\boxed{%s}", r"She has 9 eggs, so the answer is \boxed{%s}.", r"#### \boxed{%s}"]
 )
 def test_no_fragment_of_an_unreadable_box_counts(reply, content):
-    assert extract(reply % content) == Extraction(None, "")
+    assert extract(reply % content) == NumberExtraction(None, "")
 
 
 def test_a_stage_before_an_unreadable_box_still_counts():
-    assert extract("#### 7\n\\boxed{3:00}") == Extraction("7", "hashes")
-    assert extract(r"\boxed{18} and \boxed{3:00}") == Extraction("18", "boxed")
-    assert extract(r"It is 5, the answer to \boxed{x}") == Extraction("5", "last_number")
+    assert extract("#### 7\n\\boxed{3:00}") == NumberExtraction("7", "hashes")
+    assert extract(r"\boxed{18} and \boxed{3:00}") == NumberExtraction("18", "boxed")
+    assert extract(r"It is 5, the answer to \boxed{x}") == NumberExtraction("5", "last_number")
 
 
 @pytest.mark.parametrize("reply", ["9 eggs #### 18 or 19", "#### 20 - 5", "#### 3:00", "#### 3, 4"])
 def test_no_fragment_of_several_numbers_after_hashes_counts(reply):
-    assert extract(reply) == Extraction(None, "")
+    assert extract(reply) == NumberExtraction(None, "")
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ def test_no_fragment_of_several_numbers_after_hashes_counts(reply):
     ],
 )
 def test_hashes_count_before_words(reply, value):
-    assert extract(reply) == Extraction(value, "hashes")
+    assert extract(reply) == NumberExtraction(value, "hashes")
     assert extract(reply).strict
 
 
@@ -158,7 +158,7 @@ def test_hashes_count_before_words(reply, value):
     ],
 )
 def test_a_markdown_heading_is_no_answer(heading):
-    assert extract(f"{heading}\nThe answer is 9.") == Extraction("9", "answer_is")
+    assert extract(f"{heading}\nThe answer is 9.") == NumberExtraction("9", "answer_is")
 
 
 @pytest.mark.parametrize(
@@ -191,7 +191,7 @@ def test_a_markdown_heading_is_no_answer(heading):
     ],
 )
 def test_an_answer_in_words_counts_before_the_last_number(reply, value):
-    assert extract(reply) == Extraction(value, "answer_is")
+    assert extract(reply) == NumberExtraction(value, "answer_is")
     assert not extract(reply).strict
 
 
@@ -230,7 +230,7 @@ def test_an_answer_in_words_counts_before_the_last_number(reply, value):
     ],
 )
 def test_else_the_last_number_counts(reply, value):
-    assert extract(reply) == Extraction(value, "last_number")
+    assert extract(reply) == NumberExtraction(value, "last_number")
 
 
 @settings(deadline=None)
@@ -251,7 +251,7 @@ def test_extraction_never_raises(reply):
     ],
 )
 def test_extract_answer_tag_counts_before_words(reply, value):
-    assert extract(reply) == Extraction(value, "answer_tag")
+    assert extract(reply) == NumberExtraction(value, "answer_tag")
     assert extract(reply).strict
 
 
@@ -265,13 +265,13 @@ def test_extract_answer_tag_counts_before_words(reply, value):
     ],
 )
 def test_extract_json_answer_counts_before_words(reply, value):
-    assert extract(reply) == Extraction(value, "json")
+    assert extract(reply) == NumberExtraction(value, "json")
     assert extract(reply).strict
 
 
 def test_extract_json_answer_in_words_hands_over():
-    assert extract('So it is 7. {"answer": "as above"}') == Extraction("7", "last_number")
-    assert extract('So it is 7. {"answer": true}') == Extraction("7", "last_number")
+    assert extract('So it is 7. {"answer": "as above"}') == NumberExtraction("7", "last_number")
+    assert extract('So it is 7. {"answer": true}') == NumberExtraction("7", "last_number")
 
 
 # ---------------------------------------------------------------- whole or not at all
@@ -316,13 +316,13 @@ DECORATIONS = [
 @pytest.mark.parametrize(("written", "value"), NUMBERS.items())
 def test_extract_number_in_any_form_is_read_whole_in_every_stage(stage, written, value):
     found = extract(STAGES[stage] % written)
-    assert found == Extraction(value, stage)
+    assert found == NumberExtraction(value, stage)
 
 
 @pytest.mark.parametrize("stage", STAGES)
 @pytest.mark.parametrize("written", NO_NUMBERS)
 def test_extract_no_number_is_never_read_as_its_fragment(stage, written):
-    assert extract(STAGES[stage] % written) == Extraction(None, "")
+    assert extract(STAGES[stage] % written) == NumberExtraction(None, "")
 
 
 @settings(deadline=None)
@@ -331,7 +331,7 @@ def test_extract_decoration_keeps_the_value(written, decoration, stage):
     if stage == "boxed" and "_" in decoration:
         return  # an index in LaTeX
     found = extract(STAGES[stage] % decoration.format(written))
-    assert found == Extraction(NUMBERS[written], stage)
+    assert found == NumberExtraction(NUMBERS[written], stage)
 
 
 @settings(deadline=None)
@@ -375,7 +375,7 @@ def test_extract_explicit_answer_that_is_no_number_ends_the_search():
         "<answer>18 or 19</answer>",
         '{"answer": "3, 4"}',
     ):
-        assert extract(f"She has 7 eggs. {answer}") == Extraction(None, ""), answer
+        assert extract(f"She has 7 eggs. {answer}") == NumberExtraction(None, ""), answer
 
 
 PIECES = st.lists(
@@ -505,4 +505,4 @@ def test_every_real_gold_is_read_from_its_own_solution():
     answers = [json.loads(line)["answer"] for line in GSM8K.read_text(encoding="utf-8").splitlines()]
     assert len(answers) == 1319
     for answer in answers:
-        assert extract(answer) == Extraction(numbers.gold(answer), "hashes")
+        assert extract(answer) == NumberExtraction(numbers.gold(answer), "hashes")

@@ -12,7 +12,7 @@ from shared_data import SHARED, SHARED_DATA
 from step_cases import PAPER_NAMES
 
 from evalsuite.metrics import tool_steps
-from evalsuite.metrics.tool_steps import METRICS, Step, parse_step, score_paper, score_strict, tool_names
+from evalsuite.metrics.tool_steps import METRICS, AgentStep, parse_step, score_paper, score_strict, tool_names
 
 VECTORS = SHARED / "golden/toolbench.json"
 STATIC = SHARED_DATA / "toolbench/static_out_of_domain.json"
@@ -49,21 +49,21 @@ def profile(scores):
 @pytest.mark.parametrize(
     ("reply", "step"),
     [
-        (None, Step("call", "none", "{}")),
-        ("", Step("call", "none", "{}")),
-        ("no action here", Step("call", "none", "{}")),
-        ("Action:", Step("call", "", "{}")),
-        ("Action: a", Step("call", "a", "{}")),
-        ("action: a", Step("call", "none", "{}")),
-        ('Action Input: {"x": 1}', Step("call", "none", '{"x": 1}')),
-        ("Action Input: {} Action: a", Step("call", "a", "{} Action: a")),
-        ("Action: a\nAction: b\nAction Input: {}\nAction Input: 1", Step("call", "b", "1")),
-        (call("a", "not json"), Step("call", "a", "not json")),
-        (call("Finish", GIVE_UP), Step("give_up", None, GIVE_UP)),
-        (call("Finish", "oops"), Step("give_up", None, "oops")),
-        (call("Finish", "[1]"), Step("give_up", None, "[1]")),
-        (call("Finish", "[" * 100_000), Step("give_up", None, "[" * 100_000)),
-        ("Action: Finish", Step("give_up", None, "{}")),
+        (None, AgentStep("call", "none", "{}")),
+        ("", AgentStep("call", "none", "{}")),
+        ("no action here", AgentStep("call", "none", "{}")),
+        ("Action:", AgentStep("call", "", "{}")),
+        ("Action: a", AgentStep("call", "a", "{}")),
+        ("action: a", AgentStep("call", "none", "{}")),
+        ('Action Input: {"x": 1}', AgentStep("call", "none", '{"x": 1}')),
+        ("Action Input: {} Action: a", AgentStep("call", "a", "{} Action: a")),
+        ("Action: a\nAction: b\nAction Input: {}\nAction Input: 1", AgentStep("call", "b", "1")),
+        (call("a", "not json"), AgentStep("call", "a", "not json")),
+        (call("Finish", GIVE_UP), AgentStep("give_up", None, GIVE_UP)),
+        (call("Finish", "oops"), AgentStep("give_up", None, "oops")),
+        (call("Finish", "[1]"), AgentStep("give_up", None, "[1]")),
+        (call("Finish", "[" * 100_000), AgentStep("give_up", None, "[" * 100_000)),
+        ("Action: Finish", AgentStep("give_up", None, "{}")),
     ],
     ids=repr,
 )
@@ -96,15 +96,15 @@ def test_a_finish_without_answer_is_still_a_finish():
 @pytest.mark.parametrize(
     ("tool_call", "step"),
     [
-        ({"function": {"name": "a", "arguments": '{"x": 1}'}}, Step("call", "a", '{"x": 1}')),
-        ({"function": {"name": "a", "arguments": {"x": "é"}}}, Step("call", "a", '{"x": "é"}')),
-        ({"function": {"name": "a", "arguments": ""}}, Step("call", "a", "{}")),
-        ({"function": {"name": "a", "arguments": None}}, Step("call", "a", "{}")),
-        ({"function": {"name": "a", "arguments": {1, 2}}}, Step("call", "a", "{}")),
-        ({"function": {"name": None}}, Step("call", "none", "{}")),
-        ({"function": "a"}, Step("call", "none", "{}")),
-        ({}, Step("call", "none", "{}")),
-        ({"function": {"name": "Finish", "arguments": GIVE_UP}}, Step("give_up", None, GIVE_UP)),
+        ({"function": {"name": "a", "arguments": '{"x": 1}'}}, AgentStep("call", "a", '{"x": 1}')),
+        ({"function": {"name": "a", "arguments": {"x": "é"}}}, AgentStep("call", "a", '{"x": "é"}')),
+        ({"function": {"name": "a", "arguments": ""}}, AgentStep("call", "a", "{}")),
+        ({"function": {"name": "a", "arguments": None}}, AgentStep("call", "a", "{}")),
+        ({"function": {"name": "a", "arguments": {1, 2}}}, AgentStep("call", "a", "{}")),
+        ({"function": {"name": None}}, AgentStep("call", "none", "{}")),
+        ({"function": "a"}, AgentStep("call", "none", "{}")),
+        ({}, AgentStep("call", "none", "{}")),
+        ({"function": {"name": "Finish", "arguments": GIVE_UP}}, AgentStep("give_up", None, GIVE_UP)),
     ],
     ids=repr,
 )
@@ -113,7 +113,7 @@ def test_native_calls_are_read_too(tool_call, step):
 
 
 def test_no_native_calls_leave_the_text():
-    assert parse_step("Action: a", []) == parse_step("Action: a", None) == Step("call", "a", "{}")
+    assert parse_step("Action: a", []) == parse_step("Action: a", None) == AgentStep("call", "a", "{}")
 
 
 def test_tool_names_come_in_three_spellings():
