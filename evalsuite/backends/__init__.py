@@ -1,6 +1,8 @@
-"""How a model is served: one file a server, behind the small protocol in `base`. Knows nothing of datasets.
+"""Serves models: one file an engine, behind the small protocol in `base`. A new engine is also a name in `BACKENDS` and a
+column in `compatibility`.
 
-A new engine is one file here, one name in `BACKENDS` and one column in `table`.
+May import: `models`, `endpoint`, `_util`.
+Must not import: datasets, tasks or runs.
 """
 
 from __future__ import annotations
@@ -18,11 +20,11 @@ BACKENDS: Mapping[str, str] = {
     "sglang": "evalsuite.backends.sglang:backend",
     "remote": "evalsuite.backends.remote:RemoteBackend",
 }
-"""Name, as `--backend` calls it → where it is."""
+"""The name that `--backend` takes → module:attribute."""
 
 
 def open_backend(name: str) -> Backend:
-    """The backend of a name; only its own module is imported."""
+    """The backend with this name; only its own module is imported."""
     module, _, attribute = BACKENDS[name].partition(":")
     found: Backend = getattr(import_module(module), attribute)()
     return found

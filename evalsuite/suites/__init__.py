@@ -1,6 +1,8 @@
-"""Other evaluation suites behind our command: EvalScope, OpenCompass, VLMEvalKit.
+"""Runs benchmarks of other suites: EvalScope, OpenCompass, VLMEvalKit.
 
-Their benchmarks are not rewritten. Each suite lives in an environment of its own (`environments`) and is driven against
-our endpoint by a small script that runs there (`drivers/`); what it wrote a sample becomes our journal lines
-(`evalsuite.runs.imported`). Nothing of a suite is ever imported into this process.
+Each suite has an environment of its own (`environments`). A small script runs there against our endpoint (`drivers/`), and
+its results become our journal lines (`evalsuite.runs.imported`).
+
+May import: `runs`, `backends`, `endpoint`, `metrics`, `config`.
+Must not import: `evaluation`, the command line, or a suite itself: nothing of a suite runs in this process.
 """

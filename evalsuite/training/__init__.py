@@ -1,21 +1,24 @@
-"""Checks in the middle of a training run, and metrics and rewards from the same scorers.
+"""Checks in the middle of a training, and metrics and rewards from the same scorers.
 
-    EvalCallback      a transformers callback: asks a dataset while the model trains, in one of three modes
-    EarlyStop         ends a training whose metric really dropped
+    EvalCallback      a transformers callback: evaluates datasets while the model trains, in one of three modes
+    EarlyStop         ends a training if its metric drops by more than chance
     compute_metrics   `acc` and `nlg` for `Trainer` and `Seq2SeqTrainer`
-    rewards           reward functions for GRPO, as TRL and as ms-swift call them
-    StepRewards       a reply in steps, each rated by a reward endpoint
+    rewards           reward functions for GRPO, as TRL and ms-swift call them
+    StepRewards       splits a reply into steps; a reward endpoint rates each
 
-What is behind them:
+The modules behind them:
 
-    callback     when a check is due → what is done          schedule         which step is due
-    inprocess    a check with the model in memory            live             that model as a server
-    rounds       rows decoded by one or all processes        ranks            the processes of a training
-    keeping      modes and random numbers left as they were  fingerprint      which weights were asked
-    background   checks in processes of their own            serving_adapter  an adapter on a running vLLM
-    results      a finished run → numbers and a sentence     trainer_log      into the trainer's own log
+    callback       when a check is due → what is done   schedule             which step is due
+    inprocess      a check with the model in memory     live_model           that model as a server
+    decode_rounds  rows decoded by all processes        distributed          the processes of a training
+    state_guard    restores modes and random numbers    fingerprint          identifies the weights
+    results        a finished run → numbers, sentences  background_checks    checks in processes of their own
+    trainer_log    writes to the trainer's own log      adapter_server       an adapter on a running vLLM
 
-Needs torch and transformers (the extra `training`). Importing this package imports neither: a name is loaded when used.
+Needs torch and transformers (the extra `training`). Importing this package imports neither: names are loaded when used.
+
+May import: every other folder but the command line.
+Must not import: `cli`, `viewer`.
 """
 
 from __future__ import annotations
