@@ -1,4 +1,4 @@
-"""A LoRA (or another peft adapter): what it says of itself, and whether it fits a base.
+"""Reads a LoRA (or another peft adapter) and checks that it fits its base.
 
 A peft tensor `base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight` belongs to the base's
 `model.layers.0.self_attn.q_proj.weight`; of a base weight of shape (out, in), A is (rank, in) and B is (out, rank).
@@ -23,20 +23,20 @@ from evalsuite.models.trainers import find_trainer, value_head
 GGUF_MAGIC = b"GGUF"
 WEIGHT_FILES = ("adapter_model.safetensors", "adapter_model.bin")
 PROMPT_METHODS = frozenset({"PREFIX_TUNING", "PROMPT_TUNING", "P_TUNING", "MULTITASK_PROMPT_TUNING", "CPT"})
-"""Methods that put virtual tokens before the prompt; no server of ours or of others serves them."""
+"""Methods that put virtual tokens before the prompt; no supported engine serves them."""
 _PREFIX = re.compile(r"^(?:base_model\.model\.)?")
 _LORA = re.compile(r"\.lora_(?P<half>A|B)(?:\.[^.]+)?\.weight$")
 _LAYER = re.compile(r"(?:^|\.)(?P<tail>(?:layers|h|blocks)\.(?P<number>\d+)\..+)$")
 CUSTOM_SCALING = "scales of its own"
-"""A detail of adapters that are not scaled by alpha / rank alone."""
+"""A detail of adapters that are scaled by more than alpha / rank."""
 SWIFT_ARGUMENTS = "args.json"
 LLAMA_PRO = "LLAMAPRO"
-"""ms-swift's `swift_type` of new blocks that stand apart from their model."""
+"""ms-swift's `swift_type` for new blocks that are saved without their model."""
 LAYER_COUNTS = ("num_hidden_layers", "n_layer", "num_layers")
 
 
 def read_adapter(path: Path, option: str) -> Adapter:
-    """An adapter's folder, or a GGUF file that is taken for a LoRA. Raises `CheckpointError`."""
+    """Read an adapter's folder, or a GGUF file with a LoRA. Raises `CheckpointError`."""
     if path.is_file():
         return _gguf_adapter(path, option)
     if not path.exists():
@@ -56,8 +56,8 @@ def read_adapter(path: Path, option: str) -> Adapter:
     method = str(config.get("peft_type") or config.get("swift_type") or "LORA").upper()
     if method in PROMPT_METHODS:
         raise CheckpointError(
-            f"{option}: an adapter of {method} puts virtual tokens before the prompt; no engine here serves that. "
-            "LoRA and its relatives are served."
+            f"{option}: an adapter of the method {method} puts virtual tokens before the prompt; no engine here serves that. "
+            "LoRA and similar methods are supported."
         )
     header(path, option)
     try:
@@ -78,14 +78,14 @@ def read_adapter(path: Path, option: str) -> Adapter:
 
 
 def _highest_rank(config: Mapping[str, Any]) -> int | None:
-    """Of all its modules: `rank_pattern` gives some of them one of their own."""
+    """The highest rank of its modules; `rank_pattern` sets some of them apart."""
     own = config.get("rank_pattern")
     ranks = [config.get("r"), *(own.values() if isinstance(own, Mapping) else ())]
     return max((rank for rank in ranks if isinstance(rank, int)), default=None)
 
 
 def header(path: Path, option: str) -> Header | None:
-    """The header of an adapter's weights; None for `.bin`. Raises `CheckpointError` for a broken file."""
+    """Read the header of an adapter's weights; None for `.bin`. Raises `CheckpointError` for a broken file."""
     file = path / WEIGHT_FILES[0]
     if not file.is_file():
         return None
@@ -102,7 +102,7 @@ def header(path: Path, option: str) -> Header | None:
 
 
 def llama_pro_folder(path: Path, option: str) -> Path | None:
-    """The tuner's folder of ms-swift's unmerged LLaMA-Pro: the one that is named, or its `default`. Raises `CheckpointError`."""
+    """The tuner's folder of an unmerged LLaMA-Pro of ms-swift: `path` itself or its `default`. Raises `CheckpointError`."""
     for folder in (path, path / "default"):
         if (folder / ADAPTER_CONFIG).is_file():
             told = read_json(folder / ADAPTER_CONFIG, option).get("swift_type")
@@ -111,9 +111,9 @@ def llama_pro_folder(path: Path, option: str) -> Path | None:
 
 
 def check_fits(adapter: Adapter, base: ModelFolder, option: str) -> None:
-    """Refuse an adapter of another base, by its layers, its names or its shapes. Raises `CheckpointError`.
+    """Refuse an adapter of another base, by its layers, names or shapes. Raises `CheckpointError`.
 
-    Nothing is checked that cannot be known without loading: weights in `.bin`, shapes of a quantized base.
+    What cannot be read without loading is not checked: weights in `.bin`, shapes of a quantized base.
     """
     found = header(adapter.path, option)
     if found is None:
@@ -164,7 +164,7 @@ def _halves(found: Header) -> Iterator[tuple[str, str, tuple[int, ...]]]:
 
 
 def _tail(name: str) -> str:
-    """The part from the layers on: what stands before differs between versions of transformers."""
+    """The part from the layers on: the prefix differs between versions of transformers."""
     match = _LAYER.search(name)
     return match["tail"] if match else name
 
@@ -175,7 +175,7 @@ def _layer(name: str) -> int | None:
 
 
 def _base_of_arguments(path: Path) -> str | None:
-    """The model in ms-swift's record of its arguments, which stands in the checkpoint's folder, above that of a tuner."""
+    """The base in ms-swift's args.json, which is in the checkpoint's folder, above the tuner's."""
     for folder in (path, path.parent):
         if (folder / SWIFT_ARGUMENTS).is_file():
             with contextlib.suppress(OSError, ValueError, AttributeError):
@@ -208,7 +208,7 @@ def _gguf_adapter(path: Path, option: str) -> Adapter:
             f"{option}: cannot read {path} ({error.strerror}); check its permissions."
         ) from error
     raise CheckpointError(
-        f"{option}: a file that is no GGUF (it begins with {magic!r}); give the folder with {ADAPTER_CONFIG} in it, or a LoRA as .gguf."
+        f"{option}: not a GGUF file (it begins with {magic!r}); give the folder with {ADAPTER_CONFIG} in it, or a LoRA as .gguf."
     )
 
 

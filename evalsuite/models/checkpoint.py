@@ -1,4 +1,4 @@
-"""`Checkpoint`: one form of one model, as it will be served. What is found where a user points stands in `recognise`."""
+"""`Checkpoint`: one form of one model, as it will be served. `recognise` finds it from what the user names."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ Form: TypeAlias = Literal[
     "load-torchao",
     "load-fp8",
 ]
-"""What an engine has to be able to do with a checkpoint.
+"""What an engine must be able to load.
 
-`served`: someone else serves it. `original`: a Hugging Face folder as it was saved, merged and LLaMA-Pro ones included.
-`lora`: a peft adapter on its base. `stacked`: several, one on the other.
-Names of methods: quantized and saved so. `load-…`: quantized while it is loaded (`--quant`).
+`served`: someone else serves it. `original`: a Hugging Face folder as it was saved, merged models and LLaMA-Pro included.
+`lora`: a peft adapter on its base. `stacked`: several adapters on each other. Names of methods: saved in quantized form.
+`load-…`: quantized while it is loaded (`--quant`).
 """
 FORMS: tuple[Form, ...] = get_args(Form)
 Step: TypeAlias = Literal["merge", "llama-pro", "gguf"]
-"""What has to be made of a checkpoint before it can be served: its adapters merged, the new blocks of ms-swift's LLaMA-Pro
-written into their base, GGUF files for llama.cpp."""
+"""A step before a checkpoint can be served: merge its adapters, write ms-swift's LLaMA-Pro blocks into their base, convert
+to GGUF for llama.cpp."""
 
 FINGERPRINT_DIGITS = 16
 ARGUMENTS_WITHOUT_EFFECT = frozenset(
@@ -46,7 +46,7 @@ ARGUMENTS_WITHOUT_EFFECT = frozenset(
     | {"max_num_seqs", "gpu_memory_utilization", "max_running_requests", "mem_fraction_static"}
     | {"max_batch_size", "cache_max_entry_count"}
 )
-"""Arguments of a server that change its speed, not its replies."""
+"""Arguments of a server that change its speed but not its replies."""
 
 _BASE_NAME = re.compile(r"[-_.](?:base|pt|pretrain(?:ed)?)(?:[-_.]|$)", re.IGNORECASE)
 """`Qwen3-8B-Base`, `gemma-3-4b-pt`."""
@@ -62,7 +62,7 @@ class Adapter:
     """`peft_type`, in capitals."""
     rank: int | None = None
     base: str | None = None
-    """The base that its configuration names: a path or a hub id, of the machine it was trained on."""
+    """The base in its configuration: a path or a hub id on the machine it was trained on."""
     details: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -70,8 +70,9 @@ class Adapter:
 class Checkpoint:
     """One form of one model. `path` is None for a model that someone else serves.
 
-    `name` is what results stand under, `model` the name it is served by. `path` is the Hugging Face folder or the GGUF
-    file: the base's, where there are `adapters`. With a `recipe` they are what it is made of, step by step. `quant` is the method it is quantized by while loading. `details` are facts to be shown.
+    `name` labels its results; `model` is the name it is served under. `path`: the Hugging Face folder or GGUF file, of the
+    base if there are `adapters`. With a `recipe`, path and adapters are what the checkpoint is made from. `quant`: the method
+    that quantizes it while loading. `details`: facts to show to the user.
     """
 
     name: str
@@ -84,18 +85,18 @@ class Checkpoint:
     quant: str | None = None
     recipe: tuple[Step, ...] = ()
     base_form: Form | None = None
-    """The form of the base, where there are adapters."""
+    """The form of the base, if there are adapters."""
     base_fingerprint: str = ""
-    """Of the base alone, where there are adapters."""
+    """The fingerprint of the base alone, if there are adapters."""
     chat_template: str | None = None
-    """A Jinja template that is to render messages; None for the one that the checkpoint brings."""
+    """A Jinja template that renders the messages; None for the checkpoint's own."""
     address: str = ""
     """The base URL of a model that someone else serves."""
     details: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def looks_like_base(self) -> bool:
-        """Whether its name is one that models have before they learn to chat, and nothing was put on it since."""
+        """Whether its name is that of a base model and no adapter was trained on it."""
         place = Path(self.source if self.path is None or self.recipe else str(self.path))
         return (
             not self.adapters
@@ -105,12 +106,12 @@ class Checkpoint:
 
     @property
     def needed(self) -> tuple[Form, ...]:
-        """Every form that an engine must be able to serve, to serve this."""
+        """Every form that an engine must support to serve this checkpoint."""
         return tuple(dict.fromkeys(form for form in (self.base_form, self.form) if form))
 
 
 def served_checkpoint(base_url: str, model: str, revision: str | None = None) -> Checkpoint:
-    """A model behind a URL: known of it is where it is, what it is called, and which one it is, if the user says."""
+    """A model behind a URL: its address and name are known, and its revision if the user gives it."""
     fingerprint = combine_fingerprints(base_url, model, *([revision] if revision else []))
     return Checkpoint(
         short_name(model),
@@ -124,21 +125,21 @@ def served_checkpoint(base_url: str, model: str, revision: str | None = None) ->
 
 
 def served_fingerprint(checkpoint: Checkpoint, engine: str, arguments: Mapping[str, str]) -> str:
-    """Who is asked: the checkpoint, the engine where several could serve it, what of the server's arguments may change its replies."""
-    telling = {name: text for name, text in arguments.items() if name not in ARGUMENTS_WITHOUT_EFFECT}
+    """Identify what answers: the checkpoint, the engine if several could serve it, and the arguments that may change replies."""
+    relevant = {name: text for name, text in arguments.items() if name not in ARGUMENTS_WITHOUT_EFFECT}
     if checkpoint.chat_template is not None:
-        telling["chat_template"] = checkpoint.chat_template
+        relevant["chat_template"] = checkpoint.chat_template
     only_one = checkpoint.form in ("served", "gguf", "gguf-lora")
-    parts = [*([] if only_one else [engine]), *([str(sorted(telling.items()))] if telling else [])]
+    parts = [*([] if only_one else [engine]), *([str(sorted(relevant.items()))] if relevant else [])]
     return combine_fingerprints(checkpoint.fingerprint, *parts) if parts else checkpoint.fingerprint
 
 
 def combine_fingerprints(*parts: str) -> str:
-    """One fingerprint of several texts."""
+    """Combine several texts into one fingerprint."""
     return hashlib.blake2b("\n".join(parts).encode(), digest_size=FINGERPRINT_DIGITS // 2).hexdigest()
 
 
 def short_name(source: str) -> str:
-    """The last part of a path or hub id, fit for a variant's name."""
+    """The last part of a path or hub id, usable as a variant's name."""
     name = Path(source.rstrip("/")).name
     return re.sub(r"[^\w.+-]+", "-", name.removesuffix(".gguf")) or "model"

@@ -1,4 +1,4 @@
-"""Fingerprints of files: what tells two checkpoints apart without reading all of either."""
+"""Fingerprints of files: tell checkpoints apart without reading them completely."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ if TYPE_CHECKING:
 
 CHUNK_BYTES = 1 << 20
 SAMPLED_CHUNKS = 256
-"""A file of up to so many MiB is hashed whole."""
+"""A file of up to this many MiB is hashed completely."""
 LEAST_CHUNKS = 16
-"""Of each file, where there are many."""
+"""Chunks per file if there are many files."""
 WHOLE_FILE_BYTES = 64 << 20
-"""Configurations, tokenizers and templates are smaller and are hashed whole."""
+"""Configurations, tokenizers and templates are smaller and are hashed completely."""
 
 
 def file_fingerprint(path: Path) -> str:
-    """Of one file of weights. Raises `OSError`."""
+    """The fingerprint of one file of weights. Raises `OSError`."""
     digest = hashlib.blake2b(digest_size=FINGERPRINT_DIGITS // 2)
     add_sampled(digest, path, SAMPLED_CHUNKS)
     return digest.hexdigest()
 
 
 def folder_fingerprint(texts: Iterable[Path], weights: Iterable[Path]) -> str:
-    """Of a folder: the names and contents of its small files, and each file of weights as `add_sampled` reads it.
+    """The fingerprint of a folder: names and contents of its small files, and samples of each file of weights.
 
-    Where the folder stands and when it was written is no part of it. Raises `OSError`.
+    The folder's path and its dates do not matter. Raises `OSError`.
     """
     digest = hashlib.blake2b(digest_size=FINGERPRINT_DIGITS // 2)
     for path in sorted(texts):
@@ -45,10 +45,10 @@ def folder_fingerprint(texts: Iterable[Path], weights: Iterable[Path]) -> str:
 
 
 def add_sampled(digest: blake2b, path: Path, chunks: int) -> None:
-    """Add the size and chunks spread over the whole file, the first (a safetensors header) and the last among them.
+    """Add a file's size and chunks spread over it, including the first (a safetensors header) and the last.
 
-    Two fine-tunes of one model are equal in size, in their headers and in their first megabytes, but differ all over;
-    reading all of 40 GB at every start would take a minute.
+    Two fine-tunes of one model have the same size, headers and perhaps first megabytes, but differ everywhere else.
+    Reading 40 GB completely at every start would take a minute.
     """
     size = path.stat().st_size
     digest.update(str(size).encode())
@@ -59,7 +59,7 @@ def add_sampled(digest: blake2b, path: Path, chunks: int) -> None:
 
 
 def sampled_offsets(size: int, most: int = SAMPLED_CHUNKS) -> Iterator[int]:
-    """Where to read: every chunk of a small file, else evenly spread ones, the first and the last among them."""
+    """Offsets to read: every chunk of a small file, otherwise evenly spread ones including the first and the last."""
     chunks = max(1, -(-size // CHUNK_BYTES))
     taken = min(chunks, most)
     return (number * (chunks - 1) // max(1, taken - 1) * CHUNK_BYTES for number in range(taken))

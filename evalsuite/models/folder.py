@@ -1,7 +1,7 @@
-"""A Hugging Face folder: its configuration, its weights, and whether it is whole.
+"""Reads a Hugging Face folder: its configuration, its weights, and whether it is complete.
 
-What is wrong with a folder is told apart: no model at all, a trainer's output folder, sharded training state, a shard that is
-missing, a file that is cut off, a checkpoint that is still being written.
+Errors distinguish what is wrong: no model at all, a trainer's output folder, sharded training state, a missing shard, a
+truncated file, a checkpoint that is still being written.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from evalsuite.models.safetensors_headers import BrokenWeights, Header, read_hea
 CONFIG = "config.json"
 ADAPTER_CONFIG = "adapter_config.json"
 MANIFEST = "evalsuite-export.json"
-"""In a folder that evalsuite made, or behind the name of a file: what it was made from, how, and how near it came."""
+"""Written into a folder that evalsuite made (or appended to a file's name): its sources, settings and fidelity."""
 SINGLE_FILES = ("model.safetensors", "pytorch_model.bin")
 INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
 TEXT_PATTERNS = (
@@ -34,17 +34,17 @@ TEXT_PATTERNS = (
     "*.jinja",
     "*.py",
 )
-"""Small files on which replies depend: architecture, tokenizer, chat template, generation defaults, a model's own code."""
+"""Small files that replies depend on: architecture, tokenizer, chat template, generation defaults, a model's own code."""
 RECENT_SECONDS = 120.0
-"""A broken folder that changed so lately is taken for one that is still being written."""
+"""A broken folder that changed this recently is treated as still being written."""
 SHOWN_NAMES = 4
 PICKLE_MAGICS = (b"PK\x03\x04", b"\x80")
-"""How files of `torch.save` begin: a zip, or a bare pickle of long ago."""
+"""First bytes of files from `torch.save`: a zip, or a bare pickle of old versions."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelFolder:
-    """A whole Hugging Face checkpoint on disk. `headers` holds those of its safetensors files, by file name."""
+    """A complete Hugging Face checkpoint on disk. `headers`: those of its safetensors files, by file name."""
 
     path: Path
     config: Mapping[str, Any]
@@ -53,7 +53,7 @@ class ModelFolder:
 
     @property
     def texts(self) -> tuple[Path, ...]:
-        """Its small files that replies depend on."""
+        """The small files that replies depend on."""
         return text_files(self.path)
 
     @property
@@ -69,7 +69,7 @@ class ModelFolder:
 
     @property
     def architecture(self) -> str:
-        """Such as `LlamaForCausalLM`; empty where it is not said."""
+        """For example `LlamaForCausalLM`; empty if the configuration does not name it."""
         named = self.config.get("architectures")
         return str(named[0]) if isinstance(named, list) and named else ""
 
@@ -80,9 +80,9 @@ def text_files(path: Path) -> tuple[Path, ...]:
 
 
 def read_folder(path: Path, option: str) -> ModelFolder:
-    """Read and check a folder. Raises `CheckpointError`; `option` is how the user named it, such as `--ckpt DIR`."""
+    """Read and check a folder. Raises `CheckpointError`. `option`: how the user named it, such as `--ckpt DIR`."""
     if not (path / CONFIG).is_file():
-        raise CheckpointError(f"{option}: {_what_else(path)}")
+        raise CheckpointError(f"{option}: {_explain_folder(path)}")
     config = read_json(path / CONFIG, option)
     try:
         weights = tuple(_weights(path, option))
@@ -99,7 +99,7 @@ def read_folder(path: Path, option: str) -> ModelFolder:
 
 
 def read_json(path: Path, option: str) -> dict[str, Any]:
-    """A JSON object of a checkpoint. Raises `CheckpointError`."""
+    """Read a JSON object of a checkpoint. Raises `CheckpointError`."""
     try:
         found = orjson.loads(path.read_bytes())
     except OSError as error:
@@ -160,12 +160,12 @@ def _check_pickle(file: Path, option: str) -> None:
         start = stream.read(4)
     if not start.startswith(PICKLE_MAGICS):
         raise CheckpointError(
-            f"{option}: {file.name} is no file of weights (it begins with {start!r}). {_next_step(file.parent)}"
+            f"{option}: {file.name} is not a file of weights (it begins with {start!r}). {_next_step(file.parent)}"
         )
 
 
 def _check_index(path: Path, headers: Mapping[str, Header], option: str) -> None:
-    """Every tensor stands in the shard that the index names for it."""
+    """Check that every tensor is in the shard that the index names."""
     index = path / INDEXES[0]
     if not headers or not index.is_file():
         return
@@ -174,12 +174,12 @@ def _check_index(path: Path, headers: Mapping[str, Header], option: str) -> None
     if lost:
         raise CheckpointError(
             f"{option}: {named[lost[0]]} lacks {len(lost)} tensors that {index.name} says are in it (such as {lost[0]}): "
-            f"index and shards are of two checkpoints. {_next_step(path)}"
+            f"index and shards belong to two checkpoints. {_next_step(path)}"
         )
 
 
 def _next_step(path: Path) -> str:
-    """What to do about a broken folder: wait, where something still writes to it."""
+    """What to do about a broken folder: wait if it is still being written."""
     age = time.time() - max((file.stat().st_mtime for file in path.iterdir() if file.is_file()), default=0.0)
     if age < RECENT_SECONDS:
         return (
@@ -189,8 +189,8 @@ def _next_step(path: Path) -> str:
     return "Save or copy it again, or name an earlier checkpoint."
 
 
-def _what_else(path: Path) -> str:
-    """What a folder without a config.json is, and what to do."""
+def _explain_folder(path: Path) -> str:
+    """Explain what a folder without a config.json is, and what to do."""
     files = sorted(path.glob("*.gguf"))
     if files:
         return f"a folder; name the file in it: --ckpt {files[0]}"

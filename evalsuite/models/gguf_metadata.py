@@ -1,4 +1,4 @@
-"""Texts in the head of a GGUF file, without reading its tensors. Form: ggml's docs/gguf.md, versions 2 and 3."""
+"""Reads texts in the header of a GGUF file, without its tensors. Format: ggml's docs/gguf.md, versions 2 and 3."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from evalsuite.models.adapters import GGUF_MAGIC
 
 TEMPLATE_KEY = "tokenizer.chat_template"
 SIZES = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
-"""Bytes of a value, by its type."""
+"""Type → bytes of a value."""
 STRING, ARRAY = 8, 9
 LONGEST = 1 << 28
-"""Of a text in bytes, of a list in values: what says more is no GGUF file."""
+"""Bytes of a text or values of a list at most; a larger number means that this is not a GGUF file."""
 
 
 class UnreadableGguf(ValueError):
-    """It ends too early, or holds what no GGUF file has."""
+    """A file that ends too early or contains what no GGUF file has."""
 
 
 def read_texts(path: Path, wanted: Collection[str]) -> dict[str, str]:
-    """The texts under these keys, as far as they are there. Raises `UnreadableGguf`, `OSError`."""
+    """Read the texts under these keys, as far as they exist. Raises `UnreadableGguf`, `OSError`."""
     found: dict[str, str] = {}
     with path.open("rb") as stream:
         if _exactly(stream, len(GGUF_MAGIC)) != GGUF_MAGIC:
@@ -36,22 +36,22 @@ def read_texts(path: Path, wanted: Collection[str]) -> dict[str, str]:
                 if len(found) == len(wanted):
                     break
             else:
-                _pass_over(stream, kind)
+                _skip(stream, kind)
     return found
 
 
-def _pass_over(stream: BinaryIO, kind: int) -> None:
+def _skip(stream: BinaryIO, kind: int) -> None:
     if kind == STRING:
         _text(stream)
     elif kind == ARRAY:
         of, length = struct.unpack("<IQ", _exactly(stream, 12))
-        if of == ARRAY or length > LONGEST:  # lists in lists: no file of llama.cpp has them
+        if of == ARRAY or length > LONGEST:  # llama.cpp writes no lists in lists
             raise UnreadableGguf(f"a list of {length} values")
         if of in SIZES:
             stream.seek(SIZES[of] * length, 1)
         else:
             for _ in range(length):
-                _pass_over(stream, of)
+                _skip(stream, of)
     elif kind in SIZES:
         stream.seek(SIZES[kind], 1)
     else:
@@ -68,5 +68,5 @@ def _text(stream: BinaryIO) -> bytes:
 def _exactly(stream: BinaryIO, count: int) -> bytes:
     read = stream.read(count)
     if len(read) < count:
-        raise UnreadableGguf("it ends in its head")
+        raise UnreadableGguf("it ends inside its header")
     return read

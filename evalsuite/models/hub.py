@@ -1,4 +1,4 @@
-"""Hub ids → folders that are on this machine already. Nothing is ever downloaded.
+"""Finds hub models that are already on this machine. Never downloads.
 
 Layouts: huggingface_hub's cache (`models--ORG--NAME/refs/main` names a commit, `snapshots/COMMIT/` holds its files) and
 ModelScope's (`models/ORG/NAME`, in which a dot of the name is `___`).
@@ -16,17 +16,17 @@ MAIN = "main"
 
 
 def looks_like_hub_id(text: str) -> bool:
-    """ORG/NAME and nothing else."""
+    """Whether a text is ORG/NAME and nothing else."""
     return bool(HUB_ID.fullmatch(text)) and not text.startswith(".") and not text.endswith(".gguf")
 
 
 def cached_folder(hub_id: str) -> Path | None:
-    """The folder of a model in the local caches; None when none has it."""
+    """The folder of a model in the local caches; None if no cache has it."""
     return next((folder for folder in _candidates(hub_id) if folder.is_dir()), None)
 
 
 def hub_cache() -> Path:
-    """Where huggingface_hub keeps models: HF_HUB_CACHE, else HF_HOME/hub, else ~/.cache/huggingface/hub."""
+    """huggingface_hub's cache of models: HF_HUB_CACHE, else HF_HOME/hub, else ~/.cache/huggingface/hub."""
     own = os.environ.get("HF_HUB_CACHE") or os.environ.get("HUGGINGFACE_HUB_CACHE")
     if own:
         return Path(own).expanduser()

@@ -1,4 +1,4 @@
-"""How transformers is told to quantize while it loads: for `--quant` of a run, and for what `export quantize` then saves."""
+"""Settings that make transformers quantize while it loads: for `run --quant`, and for `export quantize`, which then saves."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def load_time_config(method: str, dtype: Any) -> Any:
-    """The `quantization_config` of a method of `quantization.LOAD_TIME_METHODS`; `dtype` is that of the arithmetic. Raises `KeyError`."""
+    """The `quantization_config` of a method of `quantization.LOAD_TIME_METHODS`; `dtype`: that of the arithmetic. Raises `KeyError`."""
     import transformers
 
     if method == "bnb-int8":

@@ -1,4 +1,4 @@
-"""What stands where the user points: `[NAME=]PATH|HUB_ID` → `Checkpoint`, or an error that says what was found instead."""
+"""Recognises what the user names: `[NAME=]PATH|HUB_ID` → `Checkpoint`, or an error that says what was found instead."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NAMED = re.compile(r"^(?P<name>[\w.+-]+)=(?P<path>.+)$")
 
 
 def find_checkpoint(text: str) -> Checkpoint:
-    """Recognise `[NAME=]PATH|HUB_ID`; raises `CheckpointError` that says what was found instead."""
+    """Recognise `[NAME=]PATH|HUB_ID`. Raises `CheckpointError` that says what was found instead."""
     named = NAMED.match(text)
     given, source = (named["name"], named["path"]) if named and not Path(text).exists() else (None, text)
     name = given or short_name(source)
@@ -34,11 +34,11 @@ def find_checkpoint(text: str) -> Checkpoint:
         return _adapter_with_base(name, source, path, option)
     if (path / ADAPTER_CONFIG).is_file() and not (path / CONFIG).is_file():
         return _adapter_with_base(name, source, path, option)
-    return _of_folder(name, source, read_folder(path, option), option)
+    return _folder_checkpoint(name, source, read_folder(path, option), option)
 
 
 def find_path(source: str, option: str) -> Path:
-    """Where it is: a path, a built-in name, or a hub id that the local cache has."""
+    """Find the path of a source: a path, a built-in name, or a hub id in the local cache. Raises `CheckpointError`."""
     path = Path(source).expanduser()
     if path.exists():
         return path
@@ -61,16 +61,16 @@ def find_path(source: str, option: str) -> Path:
 def with_adapters(
     base: Checkpoint, name: str, source: str, adapters: tuple[Adapter, ...], option: str
 ) -> Checkpoint:
-    """A variant: a base with adapters on it, in order. Raises `CheckpointError` where they do not go together."""
+    """Build a variant: a base with adapters on it, in order. Raises `CheckpointError` if they do not fit together."""
     gguf = [adapter.path.is_file() for adapter in adapters]
     if base.form == "gguf" and not all(gguf):
         raise CheckpointError(
-            f"{option}: the base {base.source} is a GGUF file, and llama.cpp takes adapters as .gguf too. Convert it with llama.cpp's "
+            f"{option}: the base {base.source} is a GGUF file, and llama.cpp requires adapters as .gguf as well. Convert it with llama.cpp's "
             f"convert_lora_to_gguf.py, or give the base as a Hugging Face folder and take --backend transformers."
         )
     if base.form != "gguf" and any(gguf):
         raise CheckpointError(
-            f"{option}: a LoRA in a GGUF file goes on a base in a GGUF file only, and {base.source} is none."
+            f"{option}: a LoRA in a GGUF file needs a base in a GGUF file, and {base.source} is not one."
         )
     if base.path is None or base.adapters:
         raise CheckpointError(
@@ -111,7 +111,7 @@ def _with_new_blocks(
     details: Mapping[str, str],
     option: str,
 ) -> Checkpoint:
-    """ms-swift's LLaMA-Pro: new blocks that have to be written into their base, and then are a model like any other."""
+    """ms-swift's LLaMA-Pro: new blocks that must be written into their base, which is then an ordinary model."""
     if len(adapters) > 1 or base.form != "original":
         raise CheckpointError(
             f"{option}: new blocks of ms-swift's LLaMA-Pro are written into an original Hugging Face folder, alone; "
@@ -131,7 +131,7 @@ def _with_new_blocks(
     )
 
 
-def _of_folder(name: str, source: str, folder: ModelFolder, option: str) -> Checkpoint:
+def _folder_checkpoint(name: str, source: str, folder: ModelFolder, option: str) -> Checkpoint:
     form, details = _form(folder, option)
     try:
         fingerprint = folder_fingerprint(folder.texts, folder.weights)
@@ -167,7 +167,7 @@ def _adapter_with_base(name: str, source: str, path: Path, option: str) -> Check
     if adapter.base is None:
         raise CheckpointError(f"{option}: an adapter whose {ADAPTER_CONFIG} names no base. {give_it}")
     try:
-        base = find_checkpoint(str(_from_here(adapter.base, path)))
+        base = find_checkpoint(str(_resolve_base(adapter.base, path)))
     except CheckpointError as error:
         raise CheckpointError(
             f"{option}: an adapter, and its base {adapter.base} cannot be used from here. {give_it}\n  ({error})"
@@ -175,8 +175,8 @@ def _adapter_with_base(name: str, source: str, path: Path, option: str) -> Check
     return with_adapters(base, name, source, (adapter,), option)
 
 
-def _from_here(base: str, adapter: Path) -> Path | str:
-    """A base that is named relative to where the adapter stands is found from anywhere."""
+def _resolve_base(base: str, adapter: Path) -> Path | str:
+    """Resolve a base whose path is relative to the adapter's folder."""
     beside = adapter / base
     return beside if not Path(base).is_absolute() and not Path(base).exists() and beside.exists() else base
 

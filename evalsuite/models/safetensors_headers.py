@@ -1,6 +1,8 @@
-"""The header of a safetensors file: names, types and shapes of its tensors, and whether the file is whole. Needs no torch.
+"""Reads the header of a safetensors file: names, types and shapes of its tensors, and whether the file is complete.
 
-Form of the file: eight bytes, little-endian, of the header's length; the header, a JSON object of tensor name →
+Needs no torch.
+
+Format: eight bytes, little-endian, of the header's length; the header, a JSON object of tensor name →
 `{"dtype", "shape", "data_offsets": [begin, end]}`, with `__metadata__` beside them; the tensors' bytes. Source:
 https://github.com/huggingface/safetensors (README, "Format").
 """
@@ -16,17 +18,17 @@ import orjson
 
 LENGTH_BYTES = 8
 MOST_HEADER_BYTES = 100_000_000
-"""The limit of the library itself."""
+"""The library's own limit."""
 METADATA = "__metadata__"
 
 
 class BrokenWeights(Exception):
-    """A file of weights that cannot be whole; `str(error)` says why, as the end of a sentence about it."""
+    """A file of weights that is broken or incomplete; `str(error)` completes a sentence about the file."""
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What a safetensors file says of itself. `raw` is the header's JSON as it stands in the file."""
+    """The header of a safetensors file. `raw`: its JSON as it is in the file."""
 
     raw: bytes
     shapes: Mapping[str, tuple[int, ...]]
@@ -35,7 +37,7 @@ class Header:
 
     @property
     def parameters(self) -> int:
-        """How many numbers its tensors hold."""
+        """The number of parameters in its tensors."""
         total = 0
         for shape in self.shapes.values():
             count = 1
@@ -46,7 +48,7 @@ class Header:
 
 
 def read_header(path: Path) -> Header:
-    """Read a file's header. Raises `BrokenWeights` for what is no safetensors file or is cut off, `OSError`."""
+    """Read a file's header. Raises `BrokenWeights` if it is not a safetensors file or is truncated, `OSError`."""
     size = path.stat().st_size
     with path.open("rb") as stream:
         length = int.from_bytes(stream.read(LENGTH_BYTES), "little")

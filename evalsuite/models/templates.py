@@ -1,4 +1,4 @@
-"""Chat templates: the one that `--chat-template` gives, the one that a checkpoint brings, and how they are named."""
+"""Chat templates: reads that of `--chat-template` and that of a checkpoint, and identifies them by a hash."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ HASH_DIGITS = 12
 NO_TEMPLATE = "none"
 _JINJA = re.compile(r"\{\{|\{%")
 _TRAINING_MARKS = re.compile(r"\{%-?\s*(?:end)?generation\s*-?%\}")
-"""A tag that transformers adds to Jinja for training; it renders nothing."""
+"""A tag that transformers adds to Jinja for training. It renders nothing."""
 
 
 def read_template(given: str) -> str:
-    """The text of `--chat-template FILE|TEXT`. Raises `ConfigError` for what is neither, or cannot render messages."""
+    """The text of `--chat-template FILE|TEXT`. Raises `ConfigError` if it is neither or cannot render messages."""
     text, place = _text_of(given)
     _check_syntax(text, place)
     if "messages" not in text:
-        raise ConfigError(f"{place}: no chat template: it never names `messages`, which it is to render.")
+        raise ConfigError(f"{place}: not a chat template: it never uses `messages`, which it must render.")
     return text
 
 
 def _text_of(given: str) -> tuple[str, str]:
-    """The template, and what errors call it."""
+    """The template, and its name in errors."""
     if _JINJA.search(given):
         return given, "--chat-template"
     path = Path(given).expanduser()
@@ -50,11 +50,13 @@ def _check_syntax(text: str, place: str) -> None:
     try:
         Environment(extensions=["jinja2.ext.loopcontrols"]).parse(_TRAINING_MARKS.sub("", text))  # noqa: S701 - never rendered
     except TemplateSyntaxError as error:
-        raise ConfigError(f"{place}: no Jinja template (line {error.lineno}: {error.message}).") from error
+        raise ConfigError(
+            f"{place}: not a valid Jinja template (line {error.lineno}: {error.message})."
+        ) from error
 
 
 def find_template(folder: Path) -> str | Mapping[str, str] | None:
-    """What a Hugging Face folder brings, as transformers reads it: one template, several by name, or none."""
+    """The chat template of a Hugging Face folder as transformers reads it: one, several by name, or None."""
     try:
         return (folder / TEMPLATE_FILE).read_text(encoding="utf-8")
     except (OSError, ValueError):
@@ -67,14 +69,14 @@ def find_template(folder: Path) -> str | Mapping[str, str] | None:
 
 
 def _named(found: Any) -> str | Mapping[str, str] | None:
-    """`[{"name": …, "template": …}]` is how files write several."""
+    """Read one template, or several as `[{"name": …, "template": …}]`."""
     if isinstance(found, list):
         return {str(one.get("name")): str(one.get("template")) for one in found if isinstance(one, dict)}
     return found if isinstance(found, str) else None
 
 
 def template_hash(template: str | Mapping[str, str] | None) -> str:
-    """Twelve hexadecimal digits that name a template; `none` where there is none."""
+    """Twelve hexadecimal digits that identify a template; `none` if there is none."""
     if not template:
         return NO_TEMPLATE
     text = template if isinstance(template, str) else json.dumps(template, sort_keys=True)

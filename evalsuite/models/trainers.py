@@ -1,4 +1,4 @@
-"""Which trainer wrote a folder, told by the files it leaves there. Shown to the user; what is served does not depend on it.
+"""Recognises which trainer wrote a folder by the files it leaves there. Only shown to the user.
 
 Sources: ms-swift 4 (`args.json`), LLaMA-Factory 0.9 (`trainer_log.jsonl`, `value_head.*`, its model card's tags) and its
 forerunner's PeftTrainer (`finetuning_args.json`), the model cards that TRL, Axolotl and Unsloth write.
@@ -18,12 +18,12 @@ CARD_WORDS: Mapping[str, str] = {
     "unsloth": "Unsloth",
     "trl": "TRL",
 }
-"""A tag of the model card → trainer, the more telling first: Axolotl's and Unsloth's cards name TRL as well."""
+"""A tag of the model card → trainer, the more specific first: Axolotl's and Unsloth's cards name TRL as well."""
 VALUE_HEADS = ("value_head.safetensors", "value_head.bin")
 
 
 def find_trainer(path: Path) -> str | None:
-    """The trainer's name; None where nothing tells."""
+    """The trainer's name; None if nothing identifies it."""
     if (path / "finetuning_args.json").is_file():
         return "LLaMA-Factory (PeftTrainer)"
     if (path / "args.json").is_file() and b'"swift_version"' in (path / "args.json").read_bytes():
@@ -38,7 +38,7 @@ def find_trainer(path: Path) -> str | None:
 
 
 def value_head(path: Path) -> Path | None:
-    """A value head beside an adapter: it was trained to reward, and answers without it."""
+    """A value head beside an adapter: the model was trained as a reward model and answers without the head."""
     return next((path / name for name in VALUE_HEADS if (path / name).is_file()), None)
 
 

@@ -1,4 +1,4 @@
-"""The variants of a run: what `--ckpt`, `--adapter`, `--merge` and `--quant` name together, in that order."""
+"""The variants of a run: what `--ckpt`, `--adapter`, `--merge` and `--quant` name together."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ADAPTER = re.compile(r"^(?:(?P<base>[\w.+-]+):)?(?P<name>[\w.+-]+)=(?P<path>.+)
 
 @dataclass(frozen=True, slots=True)
 class AdapterOption:
-    """`[CKPT:][NAME=]PATH[+PATH…]`, taken apart."""
+    """The parts of `[CKPT:][NAME=]PATH[+PATH…]`."""
 
     base: str | None
     name: str
@@ -27,7 +27,7 @@ class AdapterOption:
 
     @property
     def paths(self) -> tuple[Path, ...]:
-        """The folders, in the order in which they are put on; a path that has a plus in it is one."""
+        """The adapters' folders in order; an existing path with a plus in its name is one folder."""
         whole = Path(self.source).expanduser()
         if whole.exists():
             return (whole,)
@@ -37,9 +37,9 @@ class AdapterOption:
 def find_variants(
     ckpts: Sequence[str], adapters: Sequence[str], *, merge: bool = False, quants: Sequence[str] = ()
 ) -> tuple[Checkpoint, ...]:
-    """Every variant: the checkpoints, each followed by the adapters on it and what is made of them.
+    """Every variant: the checkpoints, each followed by its adapters and by what is made of them.
 
-    Raises `CheckpointError` for what is not there or does not go together, `ConfigError` for names that clash.
+    Raises `CheckpointError` for what does not exist or does not fit together, `ConfigError` for names that clash.
     """
     bases = [find_checkpoint(text) for text in ckpts]
     options = [parse_adapter(text) for text in adapters]
@@ -62,7 +62,7 @@ def find_variants(
 
 
 def parse_adapter(text: str) -> AdapterOption:
-    """`[CKPT:][NAME=]PATH[+PATH…]`."""
+    """Parse `[CKPT:][NAME=]PATH[+PATH…]`."""
     match = _ADAPTER.match(text)
     if match and not Path(text).expanduser().exists():
         return AdapterOption(match["base"], match["name"], match["path"])
@@ -70,10 +70,10 @@ def parse_adapter(text: str) -> AdapterOption:
 
 
 def merged(variant: Checkpoint) -> Checkpoint:
-    """The variant's adapters written into its base: a checkpoint that has to be made. Raises `CheckpointError`."""
+    """A variant with its adapters merged into its base, which has yet to be made. Raises `CheckpointError`."""
     if variant.base_form != "original":
         raise CheckpointError(
-            f"{variant.name}: it stands on {variant.details.get('base')}, which is of the form '{variant.base_form}'; adapters are merged into "
+            f"{variant.name}: its base is {variant.details.get('base')}, which is of the form '{variant.base_form}'; adapters are merged into "
             "an original Hugging Face folder. Give that as --ckpt."
         )
     name = variant.name + MERGED_SUFFIX
@@ -89,7 +89,7 @@ def merged(variant: Checkpoint) -> Checkpoint:
 
 
 def quantized(base: Checkpoint, method: str) -> Checkpoint:
-    """The same weights, quantized while they are loaded. Raises `CheckpointError`, `ConfigError`."""
+    """A variant with the same weights, quantized while they are loaded. Raises `CheckpointError`, `ConfigError`."""
     if method not in LOAD_TIME_METHODS:
         known = ", ".join(f"{name} ({how.description})" for name, how in LOAD_TIME_METHODS.items())
         raise ConfigError(f"--quant {method}: not one of the methods that quantize while loading: {known}.")

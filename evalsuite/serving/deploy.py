@@ -1,4 +1,4 @@
-"""`evalsuite deploy`: the servers of a run, started and held, all at the same time."""
+"""`evalsuite deploy`: starts the servers of a run, all at the same time, and keeps them running."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ LOG_FOLDER_PREFIX = "evalsuite-deploy-"
 
 
 def deploy(config: DeployConfig, ready: Callable[[Sequence[tuple[str, ServedModel]]], None]) -> None:
-    """Serve every variant until this is interrupted; `ready` gets (variant, how it is asked) once each has answered.
+    """Serve every variant until interrupted. `ready` receives (variant, how to ask it) once each has answered.
 
-    Raises `InputError` before anything starts, `ServerError` when a server does not start or ends by itself; its log
-    is kept then, and removed otherwise.
+    Raises `InputError` before anything starts, `ServerError` if a server does not start or ends by itself. Its log is kept
+    in that case and removed otherwise.
     """
     serving = plan_serving(config)
     if "port" in config.backend_arg and len(serving.servers) > 1:
@@ -68,7 +68,7 @@ def _hold(
 
 
 async def _check(config: DeployConfig, served: ServedModel) -> None:
-    """Its name is listed and one token comes; of a flat text, since a base model may have no chat template."""
+    """Check that the model is listed and answers with one token. A flat prompt: base models may have no chat template."""
     async with model_endpoint(config, served) as endpoint:
         found = await find_model(endpoint)
         await probe_request(endpoint, build_request(Prompt(text=GREETING), Generation(1)), found)

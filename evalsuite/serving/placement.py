@@ -1,7 +1,7 @@
-"""Which servers of a run fit side by side: what they take, estimated from their weights, against what is free.
+"""Which servers of a run can run at the same time: the memory they need, estimated from their weights, and what is free.
 
-An estimate, not a promise: activations and caches depend on what is asked. So a server that does not fit even alone is
-started all the same, and only what would stand beside it is held back.
+It is an estimate: activations and caches depend on the prompts. So a server that does not even fit alone is started anyway;
+only the servers beside it have to wait.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ logger = logging.getLogger(__name__)
 
 GIB = 1 << 30
 WEIGHT_FACTOR = {"transformers": 2.0}
-"""On a CPU it holds 16-bit weights in float32."""
+"""On a CPU, 16-bit weights are held in float32."""
 OVERHEAD_GIB = {"llamacpp": 0.5, "transformers": 1.0, "vllm": 3.0}
-"""Besides the weights and, with vLLM, its cache: SmolLM2 (0.25 GiB) took 0.4, 1.2 and 4.7 GiB, 2 of these cache."""
+"""Memory beyond the weights and vLLM's cache: SmolLM2 (0.25 GiB) took 0.4, 1.2 and 4.7 GiB, 2 of these cache."""
 OTHER_OVERHEAD_GIB = 3.0
 VLLM_CACHE = "VLLM_CPU_KVCACHE_SPACE"
 DEFAULT_VLLM_CACHE_GIB = 2.0
 SPARE = 1.2
-"""So many times what is estimated must be free for a further server."""
+"""A further server needs this multiple of its estimate to be free."""
 PARALLEL_ARGUMENTS = frozenset(
     {"tensor_parallel_size", "pipeline_parallel_size", "data_parallel_size", "tp", "tp_size", "dp_size"}
 )
-"""Arguments by which a server takes several GPUs."""
+"""Arguments that make a server use several GPUs."""
 WEIGHT_PATTERNS = ("*.safetensors", "*.bin")
 QUERY = ("nvidia-smi", "--query-gpu=memory.free", "--format=csv,noheader,nounits")
 QUERY_TIMEOUT_SECONDS = 10
@@ -38,24 +38,24 @@ QUERY_TIMEOUT_SECONDS = 10
 
 @dataclass(frozen=True, slots=True)
 class PlacedServer:
-    """A server and, where it has one to itself, the GPU that it is to see."""
+    """A server and the GPU reserved for it, if any."""
 
     plan: ServerPlan
     gpu: str | None = None
 
     @property
     def environment(self) -> dict[str, str]:
-        """What its process is told besides."""
+        """Extra environment variables of its process."""
         return {} if self.gpu is None else {"CUDA_VISIBLE_DEVICES": self.gpu}
 
 
 def group_servers(
     plans: Sequence[ServerPlan], servers: int | None, arguments: Sequence[str]
 ) -> list[list[PlacedServer]]:
-    """The servers of a run in groups that run at the same time, in their order.
+    """Group the servers of a run into those that run at the same time, in their order.
 
-    `servers` is how many at most; None for as many as have a GPU to themselves, and one after another without: servers
-    that share cores only slow each other down. `arguments` are the names of `--backend-arg`.
+    `servers`: the maximum at a time; None for one per GPU, or one after another without GPUs (servers that share cores only
+    slow each other down). `arguments`: the names of `--backend-arg`.
     """
     if len(plans) == 1 or servers == 1 or all(plan.backend.name == "remote" for plan in plans):
         return [[PlacedServer(plan)] for plan in plans]
@@ -68,18 +68,23 @@ def group_servers(
 
 
 def _on_gpus(plans: Sequence[ServerPlan], most: int, gpus: dict[str, int]) -> list[list[PlacedServer]]:
-    """A GPU for each; what no single GPU holds has the machine to itself."""
+    """One GPU for each; a server that fits on no single GPU runs alone."""
     groups: list[list[PlacedServer]] = []
     for plan in plans:
         group = groups[-1] if groups else []
         taken = {placed.gpu for placed in group}
         own = next(
-            (name for name, free in gpus.items() if name not in taken and needed(plan) * SPARE <= free), None
+            (
+                name
+                for name, free in gpus.items()
+                if name not in taken and estimate_bytes(plan) * SPARE <= free
+            ),
+            None,
         )
         if own is not None and group and len(group) < most and None not in taken:
             group.append(PlacedServer(plan, own))
         else:
-            alone = next((name for name, free in gpus.items() if needed(plan) * SPARE <= free), None)
+            alone = next((name for name, free in gpus.items() if estimate_bytes(plan) * SPARE <= free), None)
             groups.append([PlacedServer(plan, alone)])
     return groups
 
@@ -87,7 +92,7 @@ def _on_gpus(plans: Sequence[ServerPlan], most: int, gpus: dict[str, int]) -> li
 def _in_memory(plans: Sequence[ServerPlan], most: int) -> list[list[PlacedServer]]:
     free, groups = free_memory(), [[PlacedServer(plans[0])]]
     for plan in plans[1:]:
-        together = sum(needed(placed.plan) for placed in groups[-1]) + needed(plan)
+        together = sum(estimate_bytes(placed.plan) for placed in groups[-1]) + estimate_bytes(plan)
         if len(groups[-1]) >= most:
             groups.append([PlacedServer(plan)])
         elif together * SPARE > free:
@@ -104,8 +109,8 @@ def _in_memory(plans: Sequence[ServerPlan], most: int) -> list[list[PlacedServer
     return groups
 
 
-def needed(plan: ServerPlan) -> int:
-    """Bytes that a server takes, roughly."""
+def estimate_bytes(plan: ServerPlan) -> int:
+    """A rough estimate of the bytes a server needs."""
     name = plan.backend.name
     weights = _weight_bytes(plan.checkpoints[0].path) * WEIGHT_FACTOR.get(name, 1.0)
     cache = DEFAULT_VLLM_CACHE_GIB * GIB if name == "vllm" else 0.0
@@ -123,7 +128,7 @@ def _weight_bytes(path: Path | None) -> int:
 
 
 def free_memory() -> int:
-    """Bytes that new processes can have without swapping."""
+    """Bytes available to new processes without swapping."""
     try:
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
         return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
@@ -132,7 +137,7 @@ def free_memory() -> int:
 
 
 def free_gpus() -> dict[str, int]:
-    """Free bytes by the name CUDA_VISIBLE_DEVICES has for a GPU, of those that this process may see; empty without any."""
+    """Free bytes of each GPU that this process may use, by its name in CUDA_VISIBLE_DEVICES; empty without GPUs."""
     try:
         done = subprocess.run(
             QUERY, capture_output=True, text=True, timeout=QUERY_TIMEOUT_SECONDS, check=True

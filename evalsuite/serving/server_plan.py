@@ -14,15 +14,15 @@ from evalsuite.models.checkpoint import Checkpoint
 
 ENGINES_WITH_GPU = ("vllm", "sglang", "lmdeploy", "transformers", "llamacpp")
 ENGINES_WITHOUT_GPU = ("llamacpp", "transformers", "vllm", "sglang", "lmdeploy")
-"""In the order they are asked. With a GPU what serves many at once comes first, without one what starts in seconds."""
+"""In order of preference: with a GPU the engines that serve many requests at once, without one those that start in seconds."""
 
 MOST_NAMES = 3
-"""Of the variants on a server, in the name of its log."""
+"""Variants that the name of a server's log mentions."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServerPlan:
-    """One server to be started: by what, for which variants, and why by that."""
+    """One server: its engine, its variants, and why this engine was chosen."""
 
     backend: Backend
     checkpoints: tuple[Checkpoint, ...]
@@ -30,17 +30,17 @@ class ServerPlan:
 
     @property
     def name(self) -> str:
-        """Of its variants, fit for a file: `base`, `base+sft`, `base+sft+7-more`."""
+        """The names of its variants, fit for a file name: `base`, `base+sft`, `base+sft+7-more`."""
         names = [checkpoint.name for checkpoint in self.checkpoints]
         more = len(names) - MOST_NAMES
         return "+".join([*names[:MOST_NAMES], *([f"{more}-more"] if more > 0 else [])])
 
 
 def plan_servers(checkpoints: Sequence[Checkpoint], wanted: str, *, gpu: bool) -> tuple[ServerPlan, ...]:
-    """A server for every checkpoint, in their order; those that can share one do.
+    """Plan a server for every checkpoint, in their order; checkpoints that can share one do.
 
-    `wanted` is a backend's name or `auto`. Raises `CheckpointError` for a form that the engine does not serve,
-    `ServerError` for an engine that is not installed; both say what to do.
+    `wanted`: a backend's name or `auto`. Raises `CheckpointError` for a form that the engine does not serve, `ServerError`
+    for an engine that is not installed; both say what to do.
     """
     if all(checkpoint.form == "served" for checkpoint in checkpoints):
         chosen = [("remote", "")] * len(checkpoints)
@@ -67,7 +67,7 @@ def _joins(plan: ServerPlan, name: str, checkpoint: Checkpoint) -> bool:
 
 
 def _chosen(checkpoints: Sequence[Checkpoint], *, gpu: bool) -> list[tuple[str, str]]:
-    """One engine for all where there is one, so that variants differ in nothing else; else the first for each."""
+    """One engine for all if possible, so that variants differ in nothing else; otherwise the first that serves each."""
     order = [name for name in (ENGINES_WITH_GPU if gpu else ENGINES_WITHOUT_GPU) if name in BACKENDS]
     ready = [name for name in order if open_backend(name).availability().ready]
     serves = partial(find_obstacle, gpu=gpu)
@@ -87,7 +87,7 @@ def _chosen(checkpoints: Sequence[Checkpoint], *, gpu: bool) -> list[tuple[str, 
 def _no_engine(
     checkpoint: Checkpoint, order: Sequence[str], ready: Sequence[str], *, gpu: bool
 ) -> CheckpointError | ServerError:
-    """Why none will do: an engine to install where that is all that is missing, else every engine's reason."""
+    """The error that no engine serves a checkpoint: the engine to install if that would help, otherwise every reason."""
     absent = [name for name in order if name not in ready and not find_obstacle(name, checkpoint, gpu=gpu)]
     if absent:
         details = "; ".join(f"{name}: {open_backend(name).availability().detail}" for name in absent)

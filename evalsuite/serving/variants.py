@@ -1,6 +1,6 @@
-"""Who is served by what: the variants of a configuration, the servers that they need, and what was really served.
+"""The variants of a configuration, the servers they need, and what was actually served.
 
-What only servers of ours need is imported where it is used: a run against an address should not wait for it.
+Modules that only our own servers need are imported where they are used: a run against a base URL should not wait for them.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ SERVED_KEYS = ("served", "live", "warnings")
 OWN_PROMPTS = 3
 GENERAL_PROMPTS = ("Hello! Who are you?", "The capital of France is")
 NO_TEMPLATE = "none"
-"""What backends record where a checkpoint has no chat template; see `models.templates`."""
+"""What backends record for a checkpoint without a chat template; see `models.templates`."""
 FORMS_WITHOUT_GPU = frozenset({"gguf", "gguf-lora", "served"})
 
 
@@ -43,15 +43,15 @@ class ServingPlan:
     arguments: Mapping[str, str]
 
     def plan_of(self, checkpoint: Checkpoint) -> ServerPlan:
-        """The server that a variant is served by."""
+        """The server of a variant."""
         return next(plan for plan in self.servers if checkpoint in plan.checkpoints)
 
     def fingerprint(self, checkpoint: Checkpoint) -> str:
-        """Of what answers under a variant's name."""
+        """The fingerprint of what answers under a variant's name."""
         return served_fingerprint(checkpoint, self.plan_of(checkpoint).backend.name, self.arguments)
 
     def described(self, served: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
-        """The variants' entries in run.json, with what is known of those that were served."""
+        """The variants' entries in run.json, with the facts of those that were served."""
         return [
             {**self._described(checkpoint), **served.get(checkpoint.name, {})}
             for checkpoint in self.checkpoints
@@ -80,9 +80,9 @@ class ServingPlan:
 
 
 class ServedFacts:
-    """What was really served, by variant: `served` (the engine's facts), `live` (see `Liveness`), `warnings`.
+    """What was actually served, by variant: `served` (the engine's facts), `live` (see `Liveness`), `warnings`.
 
-    A start that has nothing to ask of a variant keeps what the start before recorded of the same fingerprint.
+    If a start has nothing to ask of a variant, the record of the previous start stays, provided the fingerprint is the same.
     """
 
     def __init__(self, serving: ServingPlan, before: Mapping[str, Any] | None) -> None:
@@ -96,7 +96,7 @@ class ServedFacts:
     def add(
         self, checkpoint: Checkpoint, served: ServedModel, live: Liveness | None, *, chat: bool
     ) -> list[str]:
-        """Record a variant that answers; what is to be said of it. `chat`: messages are asked, not flat texts."""
+        """Record a variant that answers and return the warnings about it. `chat`: prompts are messages, not flat texts."""
         facts: dict[str, Any] = {"served": dict(served.engine)}
         warnings = [base_through_chat_warning(checkpoint, served)] if chat else []
         if live is not None:
@@ -115,21 +115,21 @@ class ServedFacts:
 
 
 def identical_to_base_warning(checkpoint: Checkpoint, live: Liveness) -> str:
-    """The warning, with what may be the cause."""
+    """A warning with the likely causes."""
     sure = (
         ""
         if live.by == "log-probabilities"
-        else " (the server gives no log-probabilities, so equal texts are all that is known)"
+        else " (the server gives no log-probabilities, so only the texts could be compared)"
     )
     return (
-        f"WARNING: {checkpoint.name} is {IDENTICAL}: {live.prompts} prompts were answered with the adapter as without it, by {live.by}{sure}. "
-        f"Either {checkpoint.source} was saved before it learned anything (its B matrices are zero), or the server does not apply it; "
-        f"what {checkpoint.name} scored here are the base's scores."
+        f"WARNING: {checkpoint.name} is {IDENTICAL}: {live.prompts} prompts got the same answers with and without the adapter, compared by {live.by}{sure}. "
+        f"Either {checkpoint.source} was saved before it learned anything (its B matrices are zero), or the server does not apply it. "
+        f"The scores of {checkpoint.name} are the base's scores."
     )
 
 
 def base_through_chat_warning(checkpoint: Checkpoint, served: ServedModel) -> str:
-    """A warning where a model is asked through chat that has not learned it, as far as its files tell; else empty."""
+    """A warning if a base model is asked through chat, as far as its files tell; empty otherwise."""
     template = served.engine.get("chat_template", "")
     if checkpoint.chat_template is not None:
         return ""
@@ -140,13 +140,13 @@ def base_through_chat_warning(checkpoint: Checkpoint, served: ServedModel) -> st
     else:
         return ""
     return (
-        f"WARNING: {checkpoint.name} {why}, and is asked through chat: its replies may say little of what it knows. "
-        "Ask it with --completions (and --stop TEXT to end replies), or give the template it was trained with by --chat-template FILE."
+        f"WARNING: {checkpoint.name} {why}, and is asked through chat: its replies may not show what it knows. "
+        "Use --completions (and --stop TEXT to end replies), or give the template it was trained with: --chat-template FILE."
     )
 
 
 def plan_serving(config: RunConfig) -> ServingPlan:
-    """Recognise every variant and choose its engine. Raises `CheckpointError`, `ConfigError`, `ServerError`."""
+    """Recognise every variant and choose an engine for it. Raises `CheckpointError`, `ConfigError`, `ServerError`."""
     from evalsuite.backends.devices import has_gpu
     from evalsuite.conversion.llama_cpp import as_gguf, find_converters
     from evalsuite.conversion.prepare import check_can_be_prepared
@@ -168,7 +168,7 @@ def plan_serving(config: RunConfig) -> ServingPlan:
 def build_serving(
     checkpoints: Sequence[Checkpoint], backend: str, arguments: Mapping[str, str], *, gpu: bool = False
 ) -> ServingPlan:
-    """The servers of checkpoints that are known."""
+    """Plan the servers of checkpoints that are already recognised."""
     servers = plan_servers(checkpoints, backend, gpu=gpu)
     if arguments and len({plan.backend.name for plan in servers}) > 1:
         names = " and ".join(dict.fromkeys(plan.backend.name for plan in servers))
@@ -185,7 +185,7 @@ def start(
     log: Path,
     environment: Mapping[str, str] = NO_VARIABLES,
 ) -> AbstractContextManager[Server]:
-    """Start a plan's server for those of its variants that are owed something; what has to be made first is made."""
+    """Start a plan's server for the variants that are left to evaluate. What must be made first is made."""
     ready = list(checkpoints)
     if plan.backend.name != "remote":
         from evalsuite.conversion.prepare import prepare_checkpoint
@@ -199,7 +199,7 @@ def start(
 async def liveness(
     served: ServedModel, plans: Sequence[DatasetPlan], *, completions: bool
 ) -> Liveness | None:
-    """Whether an adapter makes a difference, on questions of this run and others; None where there is no adapter."""
+    """Compare a variant's adapter with its base on prompts of this run and others; None if there is no adapter."""
     if served.without_adapter is None:
         return None
     from evalsuite.endpoint.adapter_probe import RequestTarget, compare
@@ -216,7 +216,7 @@ async def liveness(
 
 
 def first_prompts(plans: Sequence[DatasetPlan]) -> Iterator[Prompt]:
-    """What the first sample of each dataset asks."""
+    """The prompt of the first sample of each dataset."""
     for plan in plans:
         sample, shots = next(plan.samples())
         yield plan.request(sample, shots)[0]

@@ -18,7 +18,7 @@ from evalsuite.backends import open_backend
 from evalsuite.models.checkpoint import Checkpoint
 from evalsuite.models.templates import template_hash
 from evalsuite.serving import placement as memory
-from evalsuite.serving.placement import GIB, group_servers, needed
+from evalsuite.serving.placement import GIB, group_servers, estimate_bytes
 from evalsuite.serving.server_plan import ServerPlan
 
 
@@ -173,8 +173,8 @@ def test_what_does_not_fit_waits_and_is_said(tmp_path, monkeypatch, logged):
 
 
 def test_float32_on_a_cpu_takes_twice_the_weights(tmp_path):
-    assert needed(plan("a", 2, tmp_path)) == 5 * GIB
-    assert needed(plan("b", 2, tmp_path, "llamacpp")) == int(2.5 * GIB)
+    assert estimate_bytes(plan("a", 2, tmp_path)) == 5 * GIB
+    assert estimate_bytes(plan("b", 2, tmp_path, "llamacpp")) == int(2.5 * GIB)
 
 
 def test_each_gets_a_gpu_of_its_own_and_what_no_single_one_holds_is_alone(tmp_path, monkeypatch):
