@@ -1,8 +1,8 @@
-"""The protocol of a backend: what it needs, serve this, is it alive, stop it.
+"""The protocol of a backend: what it needs, start a server, check it, stop it.
 
-A `Backend` opens a `Server` for one or more checkpoints that share it, as a context manager. Inside, each of them
-answers as `Server.served` says; on the way out (normal end, error, Ctrl-C) everything that was started is gone. Which
-form works on which engine stands in `table`, which engines there are in the package's registry.
+A `Backend` opens a `Server` for one or more checkpoints that share it, as a context manager. Inside, each checkpoint
+answers as `Server.served` says; at the end (normal, error, Ctrl-C) everything that was started is gone. `compatibility`
+lists which form works on which engine, `BACKENDS` the engines.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ NO_VARIABLES: Mapping[str, str] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class ServedModel:
-    """A model that answers: where, under which name, how many requests at once, by which engine."""
+    """A served model: its address, its name, how many requests at once, and its engine."""
 
     base_url: str
     model: str
     engine: Mapping[str, str] = field(default_factory=dict)
-    """What is served and by what, for run.json: `name` and `package` of the engine; where known `dtype`, `device`,
+    """Facts for run.json: `name` and `package` of the engine; if known `dtype`, `device`,
     `chat_template` (its hash), `adapter`, `quantization`."""
     slots: int | None = None
-    """Requests the server works on at the same time; None when it does not say."""
+    """Requests the server works on at the same time; None if it does not say."""
     fields: Mapping[str, Any] = field(default_factory=dict)
-    """What each request carries besides, where the name alone does not choose the adapter."""
+    """Extra fields of each request, if the name alone does not select the adapter."""
     without_adapter: ServedModel | None = None
-    """How the same server is asked for the base, where an adapter is on: both must differ."""
+    """How to ask the same server for the base, if this is an adapter; the two must answer differently."""
     continues_turns: bool = False
-    """Whether it is known to go on with a turn of the assistant that was begun for it, whatever the model."""
+    """Whether it is known to continue a prefilled assistant message, whatever the model."""
     transport: Transport | None = None
-    """What carries requests to it, where it is not reached over the network."""
+    """Carries requests to it if it is not reached over the network."""
 
 
 class Server(Protocol):
@@ -46,25 +46,25 @@ class Server(Protocol):
 
     @property
     def served(self) -> Mapping[str, ServedModel]:
-        """Where and what, by the checkpoint's name."""
+        """What is served, by the checkpoint's name."""
 
     def check(self, patience: float = 0.0) -> None:
-        """Raise `ServerDied` with the last lines of its log when the server has ended, or ends within `patience` seconds."""
+        """Raise `ServerDied` with the last lines of its log if the server has ended, or ends within `patience` seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExistingServer:
-    """A `Server` that was there before and stays afterwards: an address, a model in memory."""
+    """A `Server` that existed before and stays afterwards: an address, a model in memory."""
 
     served: Mapping[str, ServedModel]
 
     def check(self, patience: float = 0.0) -> None:
-        """Nothing to look at but its answers."""
+        """Nothing: only its answers can show that it is gone."""
 
 
 @dataclass(frozen=True, slots=True)
 class Availability:
-    """What this machine can serve with a backend, for `evalsuite doctor` and `--backend auto`."""
+    """Whether this machine can use a backend, for `evalsuite doctor` and `--backend auto`."""
 
     backend: str
     ready: bool
@@ -77,13 +77,13 @@ class Backend(Protocol):
 
     @property
     def name(self) -> str:
-        """As `--backend` calls it."""
+        """The name that `--backend` takes."""
 
     def availability(self) -> Availability:
-        """Whether its engine is installed; imports nothing heavy."""
+        """Whether its engine is installed. Imports nothing heavy."""
 
     def shares(self, first: Checkpoint, second: Checkpoint) -> bool:
-        """Whether one server can soundly serve both at once."""
+        """Whether one server can serve both at once with correct results."""
 
     def serve(
         self,
@@ -92,16 +92,15 @@ class Backend(Protocol):
         log: Path,
         environment: Mapping[str, str] = NO_VARIABLES,
     ) -> AbstractContextManager[Server]:
-        """Start one server for all of them (each `shares` with the first), wait until it is ready, stop it at the end.
+        """Start one server for all checkpoints (each `shares` with the first), wait until it is ready, stop it at the end.
 
-        `environment` is what its process is told besides, such as the GPU that it may see.
-
-        Raises `ServerError`, or `ConfigError` for an argument. The checkpoints have no recipe: what had to be made is made.
+        The checkpoints have no recipe left. `environment`: extra variables of its process, such as the GPU it may use.
+        Raises `ServerError`, or `ConfigError` for an argument.
         """
 
 
 def have_same_base(first: Checkpoint, second: Checkpoint) -> bool:
-    """Whether two checkpoints are one set of weights with different adapters, or none."""
+    """Whether two checkpoints have the same weights and differ in their adapters only."""
     if first.recipe or second.recipe:
         return False
     return (first.path, first.quant, first.base_form or first.form) == (
@@ -112,7 +111,7 @@ def have_same_base(first: Checkpoint, second: Checkpoint) -> bool:
 
 
 def base_name(checkpoints: Sequence[Checkpoint]) -> str:
-    """What the weights without an adapter are called on the server of these: as one of them, else a name that none has."""
+    """The name of the base on the server of these checkpoints: that of one without adapters, or an unused one."""
     for one in checkpoints:
         if not one.adapters:
             return one.model

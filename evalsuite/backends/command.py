@@ -1,6 +1,6 @@
-"""Servers that are a command of someone else: started on a port that is held for them, ready when they list their names.
+"""Servers started by an engine's own command, on a reserved port; ready once they list their models.
 
-What differs between vLLM, LMDeploy and SGLang is an `EngineCommand`: its command line and how an adapter is asked for.
+An `EngineCommand` describes how vLLM, LMDeploy and SGLang differ: their command lines and how to select an adapter.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from evalsuite.models.templates import TEMPLATE_FILE, find_template, template_ha
 logger = logging.getLogger(__name__)
 
 START_TIMEOUT_SECONDS = 3600.0
-"""Shards of a large model on a network disk, then compiling; a child that dies ends the wait at once."""
+"""Loading a large model from a network disk and compiling take long; a process that dies ends the wait at once."""
 ANSWER_TIMEOUT_SECONDS = 1.0
 OFFLINE = {
     "HF_HUB_OFFLINE": "1",
@@ -51,58 +51,58 @@ STAGES: Sequence[tuple[str, re.Pattern[str]]] = (
         re.compile(r"Loading safetensors|Loading weights|Load weight begin|Loading model"),
     ),
 )
-"""The latest first; words of their logs."""
+"""Stage → words in the engines' logs; the latest stage first."""
 DTYPE = re.compile(r"\bdtype=(?:torch\.|')?(\w+)")
 PLAIN_METHOD = "LORA"
 
 
 @dataclass(frozen=True, slots=True)
 class LaunchSpec:
-    """What a command line is made of."""
+    """The parts of a command line."""
 
     path: Path
     name: str
-    """Of the weights without an adapter."""
+    """The base's name on the server."""
     port: int
     adapters: Mapping[str, Path] = field(default_factory=dict)
     rank: int = 0
-    """The highest of the adapters, as far as they tell; 0 without adapters."""
+    """The highest rank of the adapters that state one; 0 without adapters."""
     quant: str | None = None
     template: Path | None = None
-    """A file with the chat template that is to be used instead of the checkpoint's own."""
+    """A file with the chat template to use instead of the checkpoint's own."""
 
 
 @dataclass(frozen=True, slots=True)
 class EngineCommand:
-    """Someone's server: what it is called, how it is started and asked."""
+    """An engine's server: its name, how it is started and asked."""
 
     name: str
-    """As `--backend` calls it; also the module that is imported."""
+    """The name that `--backend` takes; also the module to import."""
     title: str
     distributions: tuple[str, ...]
-    words: Callable[[LaunchSpec], list[str]]
-    """The command line after the interpreter."""
+    build_command: Callable[[LaunchSpec], list[str]]
+    """Builds the command line after the interpreter."""
     reserved_options: frozenset[str]
-    """Arguments that evalsuite sets, so that nobody else may."""
+    """Options that evalsuite sets itself; the user may not."""
     quantization_methods: frozenset[str] = frozenset()
-    """Methods of `--quant` that it has."""
+    """Methods of `--quant` that it supports."""
     environment: Mapping[str, str] = field(default_factory=dict)
-    """What is set where the user has not set it."""
+    """Environment variables to set unless the user has set them."""
     memory_advice: str = ""
-    """A sentence: which of its options lower what it needs."""
+    """A sentence: which of its options reduce the memory it needs."""
     max_rank: int | None = None
     adapter_field: str | None = None
-    """The request's field that names an adapter; None where the model's name does."""
+    """The request's field that selects an adapter; None if the model's name does."""
     slots_argument: str | None = None
     accepts_jinja: bool = True
-    """Whether it renders messages by the checkpoint's own Jinja template, or another one that is given."""
+    """Whether it renders messages with a Jinja template: the checkpoint's own, or a given one."""
     has_negated_flags: bool = False
-    """Whether `--no-KEY` stands for `KEY=false`."""
+    """Whether `KEY=false` is written as `--no-KEY`."""
 
 
 @dataclass(frozen=True, slots=True)
 class CommandBackend:
-    """Starts an engine's own server for one base and the adapters on it."""
+    """Starts an engine's own server for one base and its adapters."""
 
     engine: EngineCommand
 
@@ -112,12 +112,12 @@ class CommandBackend:
         return self.engine.name
 
     def availability(self) -> Availability:
-        """Whether it is installed, here or where the environment says."""
+        """Whether it is installed, in this Python or in the one that the environment names."""
         found = self._installed()
         return Availability(self.name, found is not None, found or self._absent())
 
     def shares(self, first: Checkpoint, second: Checkpoint) -> bool:
-        """One base with its adapters, which are chosen by each request."""
+        """Whether they are one base with its adapters: each request selects one."""
         return have_same_base(first, second)
 
     @contextmanager
@@ -134,22 +134,24 @@ class CommandBackend:
             raise ServerError(f"--backend {self.name}: {self._absent()}")
         options = option_arguments(self.engine, arguments)
         defaults = OFFLINE | dict(self.engine.environment)
-        told = {name: os.environ.get(name, value) for name, value in defaults.items()} | dict(environment)
+        variables = {name: os.environ.get(name, value) for name, value in defaults.items()} | dict(
+            environment
+        )
         began = time.monotonic()
         with reserved_port(_port(arguments)) as port:
             template = _template_file(self.engine, checkpoints[0], log.parent)
             launch = build_launch(self.engine, checkpoints, port, template)
-            command = [interpreter(self.name), *self.engine.words(launch), *options]
+            command = [interpreter(self.name), *self.engine.build_command(launch), *options]
             url = f"http://{HOST}:{port}/v1"
             with ServerProcess(
-                command, log, told, what=self.engine.title, memory_advice=self.engine.memory_advice
+                command, log, variables, what=self.engine.title, memory_advice=self.engine.memory_advice
             ) as process:
                 stages = _Stages(process)
                 names = {launch.name, *(() if self.engine.adapter_field else launch.adapters)}
                 process.wait_until(
-                    lambda: stages.told() or names <= list_served_names(url), START_TIMEOUT_SECONDS
+                    lambda: stages.report() or names <= list_served_names(url), START_TIMEOUT_SECONDS
                 )
-                stages.told()
+                stages.report()
                 logger.info("ready in %.0f s: %s", time.monotonic() - began, package)
                 facts = {"name": self.engine.title, "package": package} | stages.facts
                 facts["chat_template"] = _template_hash(self.engine, checkpoints[0])
@@ -164,7 +166,7 @@ class CommandBackend:
     def _absent(self) -> str:
         named = os.environ.get(variable(self.name))
         if named and shutil.which(named) is None:
-            return f"{variable(self.name)}={named} is no Python that can be run; give the path of one that has {self.name}"
+            return f"{variable(self.name)}={named} is not a Python that can be run; give the path of one that has {self.name}"
         place = f" in {named}" if named else ""
         return (
             f"{self.name} is not installed{place}; run: pip install 'evalsuite[{self.name}]', "
@@ -175,7 +177,7 @@ class CommandBackend:
 def build_launch(
     engine: EngineCommand, checkpoints: Sequence[Checkpoint], port: int, template: Path | None = None
 ) -> LaunchSpec:
-    """What is to be started for checkpoints of one base. Raises `CheckpointError` for what the engine does not serve."""
+    """The launch for checkpoints of one base. Raises `CheckpointError` for what the engine does not serve."""
     first = checkpoints[0]
     assert first.path
     _refuse_method(engine, first)
@@ -195,12 +197,12 @@ def build_launch(
 
 
 def _template_file(engine: EngineCommand, checkpoint: Checkpoint, folder: Path) -> Path | None:
-    """The chat template that is given, written into the folder, since engines take it as a file."""
+    """Write a given chat template into the folder, since engines take it as a file."""
     if checkpoint.chat_template is None:
         return None
     if not engine.accepts_jinja:
         raise CheckpointError(
-            f"{checkpoint.name}: {engine.title} takes no Jinja template; leave out --chat-template, or take another --backend."
+            f"{checkpoint.name}: {engine.title} does not accept a Jinja template; leave out --chat-template, or take another --backend."
         )
     path = folder / TEMPLATE_FILE
     path.write_text(checkpoint.chat_template, encoding="utf-8")
@@ -208,7 +210,7 @@ def _template_file(engine: EngineCommand, checkpoint: Checkpoint, folder: Path) 
 
 
 def _template_hash(engine: EngineCommand, checkpoint: Checkpoint) -> str:
-    """Of the template that the engine takes: what is given, else what the base's folder brings."""
+    """The hash of the template that the engine uses: the given one, or that of the base's folder."""
     if checkpoint.chat_template is not None:
         return template_hash(checkpoint.chat_template)
     assert checkpoint.path
@@ -216,7 +218,7 @@ def _template_hash(engine: EngineCommand, checkpoint: Checkpoint) -> str:
 
 
 def option_arguments(engine: EngineCommand, arguments: Mapping[str, str]) -> list[str]:
-    """`KEY=VALUE` as options of a command line; `true` and `false` are flags. Raises `ConfigError` for one of ours."""
+    """`KEY=VALUE` as options of a command line; `true` and `false` are flags. Raises `ConfigError` for a reserved option."""
     words: list[str] = []
     for key, text in arguments.items():
         option = key.replace("_", "-").lstrip("-")
@@ -234,7 +236,7 @@ def option_arguments(engine: EngineCommand, arguments: Mapping[str, str]) -> lis
 
 
 def build_served(engine: EngineCommand, checkpoint: Checkpoint, base: ServedModel) -> ServedModel:
-    """How a checkpoint is asked for on the server of its base."""
+    """How to ask for a checkpoint on the server of its base."""
     facts = dict(base.engine)
     if checkpoint.quant or "quantization" in checkpoint.details:
         facts["quantization"] = checkpoint.quant or checkpoint.details["quantization"]
@@ -250,7 +252,7 @@ def build_served(engine: EngineCommand, checkpoint: Checkpoint, base: ServedMode
 
 
 def list_served_names(url: str) -> frozenset[str]:
-    """The names in a server's `/models`; none while it does not answer."""
+    """The names in a server's `/models`; empty while it does not answer."""
     from evalsuite._util.http.calls import call, read_json  # what only a server of ours needs
 
     try:
@@ -269,7 +271,7 @@ class _Stages:
         self._said = ""
         self.facts: dict[str, str] = {}
 
-    def told(self) -> bool:
+    def report(self) -> bool:
         """Say a stage that is new; never true, so that it can stand before what is waited for."""
         with suppress(OSError):
             words = self._process.log_text()
@@ -277,8 +279,8 @@ class _Stages:
             if stage and stage != self._said:
                 self._said = stage
                 logger.info("%s …", stage)
-            if (told := DTYPE.search(words)) and told[1] != "auto":
-                self.facts.setdefault("dtype", told[1])
+            if (dtype := DTYPE.search(words)) and dtype[1] != "auto":
+                self.facts.setdefault("dtype", dtype[1])
         return False
 
 
@@ -286,13 +288,13 @@ def _refuse_method(engine: EngineCommand, checkpoint: Checkpoint) -> None:
     if checkpoint.quant and checkpoint.quant not in engine.quantization_methods:
         known = ", ".join(sorted(engine.quantization_methods)) or "none"
         raise CheckpointError(
-            f"{checkpoint.name}: {engine.title} does not quantize by {checkpoint.quant} while it loads (it has: {known}). "
+            f"{checkpoint.name}: {engine.title} does not quantize with {checkpoint.quant} while loading (it supports: {known}). "
             "Take --backend transformers."
         )
 
 
 def _refuse_adapter(engine: EngineCommand, checkpoint: Checkpoint) -> None:
-    """What these engines would leave out in silence or fail at: more than one LoRA, DoRA, modules saved whole."""
+    """Refuse what these engines would silently ignore or fail at: several LoRAs on each other, DoRA, fully saved modules."""
     adapter = checkpoint.adapters[0]
     odd = sorted({"DoRA", "saved whole"} & set(adapter.details))
     if len(checkpoint.adapters) > 1 or adapter.method != PLAIN_METHOD or odd:
@@ -307,7 +309,7 @@ def _refuse_adapter(engine: EngineCommand, checkpoint: Checkpoint) -> None:
         )
     if engine.max_rank and (adapter.rank or 0) > engine.max_rank:
         raise CheckpointError(
-            f"{checkpoint.name}: {adapter.path} has rank {adapter.rank}, and {engine.title} serves {engine.max_rank} at most. "
+            f"{checkpoint.name}: {adapter.path} has rank {adapter.rank}, and {engine.title} serves at most {engine.max_rank}. "
             "Take --merge, or --backend transformers."
         )
 

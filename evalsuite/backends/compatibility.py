@@ -1,8 +1,7 @@
-"""Which form of a checkpoint works on which engine, and what to do where it does not: one table for choosing, refusing and showing.
+"""Which form of a checkpoint works on which engine, and what to do if it does not: one table to choose, refuse and show.
 
 Sources: each engine's documentation of quantization and LoRA (vLLM 0.32, SGLang 0.5, LMDeploy 0.18, transformers 5.23,
-llama.cpp); what was tried here is listed in docs/serving.md. A cell says what an engine is made for, not what every
-architecture can.
+llama.cpp); docs/serving.md lists what was tried here. A cell says what an engine supports in general, not for every architecture.
 """
 
 from __future__ import annotations
@@ -20,19 +19,19 @@ Verb: TypeAlias = Literal["serves", "merge", "convert", "no"]
 
 @dataclass(frozen=True, slots=True)
 class FormSupport:
-    """How an engine gets along with a form."""
+    """How an engine supports a form."""
 
     verb: Verb
     advice: str = ""
-    """What to do instead, as a sentence; empty where it is served."""
+    """A sentence: what to do instead; empty if it is served."""
     package: str | None = None
-    """A module that must be there besides the engine."""
+    """A module that is required besides the engine."""
     gpu: bool = False
-    """Whether it takes a CUDA device."""
+    """Whether it requires a CUDA device."""
 
     @property
     def word(self) -> str:
-        """The cell of the shown table."""
+        """The cell of the table for users."""
         marks = [mark for mark in (self.package, "GPU" if self.gpu else None) if mark]
         return f"{self.verb} ({', '.join(marks)})" if marks else self.verb
 
@@ -59,7 +58,7 @@ HAS_ITS_OWN = FormSupport(
 
 
 def with_package(package: str, *, gpu: bool = False) -> FormSupport:
-    """Served where a package is there as well."""
+    """Served if a further package is installed."""
     return FormSupport("serves", package=package, gpu=gpu)
 
 
@@ -144,11 +143,11 @@ COMPATIBILITY: Mapping[str, Mapping[Form, FormSupport]] = {
         "load-fp8": SERVES_ON_GPU,
     },
 }
-"""Engine → form → way. A model that someone else serves (`served`) has no engine of ours."""
+"""Engine → form → support. A model that someone else serves (`served`) has no engine here."""
 
 
 def find_obstacle(engine: str, checkpoint: Checkpoint, *, gpu: bool) -> str | None:
-    """Why an engine cannot serve a checkpoint on this machine, as sentences with what to do; None where it can."""
+    """Why an engine cannot serve a checkpoint on this machine and what to do, in sentences; None if it can."""
     for form in checkpoint.needed:
         way = COMPATIBILITY[engine][form]
         if way.verb != "serves":

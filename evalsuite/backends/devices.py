@@ -1,4 +1,4 @@
-"""Whether there is a GPU, without importing what would use it."""
+"""Detects a GPU without importing what would use it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ QUERY_TIMEOUT_SECONDS = 10
 
 
 def has_gpu() -> bool:
-    """Whether CUDA (or ROCm) has a device that this process may see."""
+    """Whether CUDA or ROCm has a device that this process may use."""
     if os.environ.get("CUDA_VISIBLE_DEVICES", "all") in ("", "-1"):
         return False
     if Path("/dev/kfd").exists():

@@ -1,6 +1,6 @@
-"""Which Python an engine runs in: the one that runs evalsuite, or one named in the environment.
+"""Which Python an engine runs in: the one that runs evalsuite, or one that an environment variable names.
 
-Engines pin torch and transformers to versions of their own, so they often live in an environment of their own:
+Engines pin torch and transformers, so they are often installed in an environment of their own:
 `EVALSUITE_VLLM_PYTHON=PATH`, `EVALSUITE_LMDEPLOY_PYTHON=PATH`, `EVALSUITE_SGLANG_PYTHON=PATH`.
 """
 
@@ -34,17 +34,17 @@ def variable(engine: str) -> str:
 
 
 def interpreter(engine: str) -> str:
-    """The Python that an engine runs in."""
+    """The Python of an engine."""
     return os.environ.get(variable(engine)) or sys.executable
 
 
 def runs_here(engine: str) -> bool:
-    """Whether it is the one that runs evalsuite, so that what is installed beside it can be seen."""
+    """Whether it is the Python that runs evalsuite, so that the packages beside it can be inspected."""
     return interpreter(engine) == sys.executable
 
 
 def installed(engine: str, module: str, distributions: Sequence[str]) -> str | None:
-    """`distribution version` of the first of them that is there; None where the module is not. Imports nothing of it."""
+    """`distribution version` of the first distribution that is installed; None if the module is not. Imports nothing of it."""
     if runs_here(engine):
         if find_spec(module) is None:
             return None

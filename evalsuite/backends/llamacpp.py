@@ -1,8 +1,8 @@
 """llama.cpp through `xllamacpp`: the embedded default, for GGUF files, without a GPU.
 
-The server runs in a child process of ours on 127.0.0.1, on a port that the system gives it and it reports
-back. Any model name is answered, so ours is set and checked. One server a variant: one that switches a LoRA on and off
-answers from the cache of the other ("Querys" for "Query" or "Keys", measured with llama.cpp of 2026-10).
+The server runs in a child process on 127.0.0.1 and reports the port that the system gave it. It answers to any model name,
+so ours is set and checked. Each variant has its own server: one that switches a LoRA on and off reuses the other's cache
+("Querys" for "Query" or "Keys", measured with llama.cpp of 2026-10).
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from evalsuite.models.templates import NO_TEMPLATE, template_hash
 
 START_TIMEOUT_SECONDS = 900.0
 DEFAULT_SLOTS = 4
-"""On a CPU four replies at a time run as fast as eight, and a few-shot prefix is read half as often."""
+"""On a CPU four simultaneous replies are as fast as eight, and a few-shot prefix is read half as often."""
 DEFAULT_CONTEXT_TOKENS = 8192
 FEW_CORES = 4
 """Up to so many cores batches (prompts, several replies at once) use them all. A thread per core everywhere makes the
 spin barrier collapse when two other processes are busy (148 to 5 tokens/s on two cores), so single replies leave
 one core free; with batches alone on every core the same is 134 to 35, against 83 to 56 with one core left free."""
 CHILD = "import sys; sys.path[:] = filter(None, sys.path); from evalsuite.backends import llamacpp_child as child; child.main()"
-"""Not `python -m`, which looks for modules in the current folder first, where a `json.py` of the user may stand."""
+"""Not `python -m`: it looks for modules in the current folder first, where the user may have a `json.py`."""
 LESS_MEMORY = "Lower --backend-arg n_ctx=N or n_parallel=N."
 OWN_TEMPLATE = f"{NO_TEMPLATE} (llama.cpp takes ChatML)"
 INSTALL = "pip install 'evalsuite[llamacpp]'"
@@ -44,18 +44,18 @@ INSTALL = "pip install 'evalsuite[llamacpp]'"
 
 @dataclass(frozen=True, slots=True)
 class LlamaCppBackend:
-    """Starts `evalsuite.backends.llamacpp_child` for one GGUF file and the adapters on it."""
+    """Starts `evalsuite.backends.llamacpp_child` for one GGUF file and its adapters."""
 
     name: str = "llamacpp"
 
     def availability(self) -> Availability:
-        """Whether xllamacpp is there."""
+        """Whether xllamacpp is installed."""
         ready = importlib.util.find_spec("xllamacpp") is not None
         version = f"xllamacpp {importlib.metadata.version('xllamacpp')}" if ready else ""
         return Availability(self.name, ready, version or f"xllamacpp is not installed; run: {INSTALL}")
 
     def shares(self, first: Checkpoint, second: Checkpoint) -> bool:
-        """Never: see the module's words on adapters."""
+        """Never; see the module's docstring."""
         return False
 
     @contextmanager
@@ -93,7 +93,7 @@ class LlamaCppBackend:
 
 
 def _template_hash(checkpoint: Checkpoint) -> str:
-    """Of the template that is given, else of the one in the file."""
+    """The hash of the given template, or of the one in the file."""
     assert checkpoint.path
     if checkpoint.chat_template is not None:
         return template_hash(checkpoint.chat_template)
@@ -104,7 +104,7 @@ def _template_hash(checkpoint: Checkpoint) -> str:
 
 
 def _with_adapters(served: ServedModel, count: int) -> ServedModel:
-    """Every request says whether adapters are on: without that word llama.cpp reuses the cache of the request before."""
+    """Every request says whether adapters are active; otherwise llama.cpp reuses the cache of the previous request."""
     if not count:
         return served
 
@@ -115,7 +115,7 @@ def _with_adapters(served: ServedModel, count: int) -> ServedModel:
 
 
 def child_parameters(checkpoint: Checkpoint, arguments: Mapping[str, str]) -> dict[str, Any]:
-    """What the child is told. Raises `ConfigError` for a number that is none."""
+    """The child's parameters. Raises `ConfigError` for an invalid number."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 2
     extra = dict(arguments)
     return {

@@ -1,4 +1,4 @@
-"""The child process that is a llama.cpp server; its one argument holds its parameters as JSON.
+"""The child process with llama.cpp's server. Its only argument is a JSON object of parameters.
 
 Reports one JSON line to its parent (`{"address": …}` or `{"error": …}`), then serves until it is ended.
 """
@@ -47,11 +47,11 @@ def main() -> None:
 
 
 def apply_extra(settings: Any, extra: dict[str, str]) -> str | None:
-    """Set further parameters of llama.cpp by name, in the type they have; say what is wrong with one."""
+    """Set further parameters of llama.cpp by name, converted to their types. Returns what is wrong, or None."""
     for name, text in extra.items():
         current = getattr(settings, name, None)
         if not isinstance(current, bool | int | float | str):
-            return f"'{name}' is no simple parameter of llama.cpp's CommonParams"
+            return f"'{name}' is not a simple parameter of llama.cpp's CommonParams"
         try:
             value = SWITCHES[text.lower()] if isinstance(current, bool) else type(current)(text)
             setattr(settings, name, value)

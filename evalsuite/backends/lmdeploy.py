@@ -1,6 +1,6 @@
 """LMDeploy, started as `python -m lmdeploy serve api_server`. Needs a GPU, so only its command line and life cycle are tested.
 
-Options: LMDeploy 0.18's documentation. Adapters take its PyTorch engine; TurboMind has none.
+Options: LMDeploy 0.18's documentation. Adapters need its PyTorch engine; TurboMind has none.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from evalsuite.backends.command import CommandBackend, EngineCommand, LaunchSpec
 from evalsuite.backends.ports import HOST
 
 
-def words(launch: LaunchSpec) -> list[str]:
+def build_command(launch: LaunchSpec) -> list[str]:
     """The command line after the interpreter."""
     found = ["-m", "lmdeploy", "serve", "api_server", str(launch.path)]
     found += ["--model-name", launch.name, "--server-name", HOST, "--server-port", str(launch.port)]
@@ -23,7 +23,7 @@ ENGINE = EngineCommand(
     name="lmdeploy",
     title="LMDeploy",
     distributions=("lmdeploy",),
-    words=words,
+    build_command=build_command,
     reserved_options=frozenset({"server-name", "server-port", "model-name", "adapters"}),
     memory_advice="Lower --backend-arg session_len=N, max_batch_size=N or cache_max_entry_count=0.5.",
     slots_argument="max-batch-size",

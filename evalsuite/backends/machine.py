@@ -1,4 +1,4 @@
-"""What of this machine decides how an engine answers, told without starting it."""
+"""Describes what on this machine may change an engine's replies, without starting it."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ ENGINE_VARIABLE_PREFIXES = (
     "CUDA_", "GGML_", "HF_", "HIP_", "LD_", "LLAMA_", "LMDEPLOY_", "OMP_", "PYTORCH_", "ROCR_", "SGLANG_", "TORCH", "TRANSFORMERS_",
     "VLLM_",
 )  # fmt: skip
-"""How variables of the environment begin that engines and their libraries read."""
+"""Prefixes of the environment variables that engines and their libraries read."""
 
 
 def describe_machine(engine: str) -> str | None:
-    """Python and every package beside the engine, the system, the GPUs with their driver, the variables engines read.
+    """Python and every package beside the engine, the system, the GPUs with their driver, the engine's variables.
 
-    None where that cannot be told. Takes a start of the engine's Python, once a process.
+    None if that cannot be found out. Starts the engine's Python once per process.
     """
     packages, gpus = _packages(interpreter(engine)), _gpus()
     if not packages or gpus is None:

@@ -1,4 +1,4 @@
-"""Ports of this machine's own address for the servers that we start."""
+"""Ports on 127.0.0.1 for the servers that evalsuite starts."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ LAST_PORT = 65535
 
 @contextmanager
 def reserved_port(port: int = 0) -> Iterator[int]:
-    """A port of ours for as long as the block lasts; 0 takes a free one. Raises `ServerError` where it is taken.
+    """Reserve a port for the duration of the block; 0 takes a free one. Raises `ServerError` if it is in use.
 
-    It is bound and not listened on: the system gives it to nobody else, and our server can listen on it, since servers
-    bind with SO_REUSEADDR as well. Found, closed and opened again it could be another's meanwhile.
+    The port is bound but not listened on: the system gives it to nobody else, and our server can still listen on it, since
+    servers bind with SO_REUSEADDR as well. A port that is only found and closed could be taken before the server starts.
     """
     with socket.socket() as held:
         held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -31,7 +31,7 @@ def reserved_port(port: int = 0) -> Iterator[int]:
 
 
 def refuse_taken_port(port: int) -> None:
-    """Say so before the weights are loaded; the server itself fails as well if it is taken meanwhile."""
+    """Raise `ServerError` before the weights are loaded if the port is in use."""
     if port:
         with reserved_port(port):
             pass

@@ -1,4 +1,4 @@
-"""A server process of ours: started under a supervisor, watched, ended with everything it started."""
+"""Runs a server process under a supervisor: starts it, watches it, ends it with everything it started."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from evalsuite.errors import ServerDied, ServerError
 
 SUPERVISOR = Path(__file__).with_name("supervisor.py")
 STOP_TIMEOUT_SECONDS = 15.0
-"""Longer than the supervisor's grace period, so that it can do its work."""
+"""Longer than the supervisor's grace period, so that it can finish."""
 READY_POLL_SECONDS = 0.25
 KEY_SUFFIX = "_API_KEY"
-"""Variables with such names are for endpoints that are asked, not for servers of ours: vLLM would demand VLLM_API_KEY."""
+"""Such variables are for remote endpoints, not for our servers: vLLM would demand VLLM_API_KEY from clients."""
 OPENMP_VARIABLES = {"GOMP_SPINCOUNT": "1000"}
-"""How long OpenMP's threads (of torch, of llama.cpp) turn in a loop before they sleep. By default for milliseconds, which
-a core that another process wants too does not have: SmolLM2 on two busy cores made 2.4 tokens/s so, and 23 with this."""
+"""How long OpenMP's threads (torch, llama.cpp) spin before they sleep. The default of milliseconds wastes cores that other
+processes need: SmolLM2 on two busy cores made 2.4 tokens/s with it, and 23 with this value."""
 LOG_TAIL_LINES = 12
 LOG_TAIL_BYTES = 65536
 EARLIER_ERRORS = 3
 LONGEST_ERROR = 400
-"""In letters."""
+"""In characters."""
 _ERROR = re.compile(r"(?:^|\] )(?P<error>(?:\w+\.)*\w*(?:Error|Exception): .+)$", re.MULTILINE)
-"""The last line of a traceback, also behind a logger's prefix: a worker's error is the cause of its server's."""
+"""The last line of a traceback, also behind a logger's prefix: a worker's error usually causes its server's."""
 
 KNOWN_FAILURES: Sequence[tuple[re.Pattern[str], str]] = (
     (
@@ -51,16 +51,14 @@ KNOWN_FAILURES: Sequence[tuple[re.Pattern[str], str]] = (
         "The model brings code of its own. If you trust its author, add --backend-arg trust_remote_code=true.",
     ),
 )
-"""What servers print when they end → what to do; `memory_advice` is what lowers an engine's needs."""
+"""What servers print when they fail → what to do. `memory_advice` is the engine's own."""
 
 
 class ServerProcess:
-    """Runs `command` with its output in `log`; errors call it `what`, and say how it needs `memory_advice`, as a sentence.
+    """Runs `command` with its output in `log`, as a context manager.
 
-    Used as a context manager.
-
-    The command may report once, by one line on the file descriptor whose number stands in the environment
-    variable `EVALSUITE_NOTE_FD` (the address it chose, say): `wait_for_note` returns that line.
+    `what` names it in errors; `memory_advice` is a sentence on how it needs less memory. The command may report one line on
+    the file descriptor in the environment variable `EVALSUITE_NOTE_FD`, such as its address; `wait_for_note` returns it.
     """
 
     def __init__(
@@ -130,40 +128,40 @@ class ServerProcess:
             os.close(self._note)
 
     def request_stop(self) -> None:
-        """Have the process ended, without waiting until it is."""
+        """Ask the supervisor to end the process, without waiting."""
         if self._life is not None:
             os.close(self._life)
             self._life = None
 
     @property
     def pid(self) -> int:
-        """Of the supervisor."""
+        """The supervisor's process id."""
         return self._process.pid
 
     def exit_code(self) -> int | None:
-        """128 + n for a signal; None while the process runs."""
+        """The exit code, 128 + n for a signal; None while the process runs."""
         return self._process.poll()
 
     def check(self, patience: float = 0.0) -> None:
-        """Raise `ServerDied` with the log's last lines when the process has ended, or ends within `patience` seconds."""
+        """Raise `ServerDied` with the log's last lines if the process has ended, or ends within `patience` seconds."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(patience)
         code = self._process.poll()
         if code is not None:
             raise ServerDied(
-                f"{self._what} ended by itself (exit code {code}). Its last words in {self.log}:\n{self.log_tail()}"
+                f"{self._what} ended by itself (exit code {code}). Its last lines in {self.log}:\n{self.log_tail()}"
                 f"{self._earlier_errors()}{self._advice()}"
             )
 
     def wait(self, seconds: float) -> int | None:
-        """The exit code of a process that ends by itself; None when it has not after so many seconds."""
+        """Wait for the process to end by itself and return its exit code; None if it still runs after `seconds`."""
         try:
             return self._process.wait(seconds)
         except subprocess.TimeoutExpired:
             return None
 
     def wait_for_note(self, timeout: float) -> str:
-        """The line the process reports. Raises `ServerError` when it dies or takes longer than `timeout` seconds."""
+        """Wait for the line the process reports. Raises `ServerError` if it dies or takes longer than `timeout` seconds."""
         note = b""
         deadline = time.monotonic() + timeout
         poller = select.poll()
@@ -179,7 +177,7 @@ class ServerProcess:
         return note.decode("utf-8").strip()
 
     def wait_until(self, ready: Callable[[], bool], timeout: float) -> None:
-        """Ask `ready` until it is true. Raises `ServerError` when the process dies or takes longer than `timeout` seconds."""
+        """Call `ready` until it is true. Raises `ServerError` if the process dies or takes longer than `timeout` seconds."""
         deadline = time.monotonic() + timeout
         while not ready():
             self.check(READY_POLL_SECONDS)
@@ -188,11 +186,11 @@ class ServerProcess:
 
     def _not_ready(self, timeout: float) -> ServerError:
         return ServerError(
-            f"{self._what} was not ready after {timeout:g} s. Its last words in {self.log}:\n{self.log_tail()}"
+            f"{self._what} was not ready after {timeout:g} s. Its last lines in {self.log}:\n{self.log_tail()}"
         )
 
     def log_tail(self) -> str:
-        """The last lines that this start wrote to the log, indented."""
+        """The last lines of this start's log, indented."""
         try:
             lines = self.log_text().splitlines()
         except OSError:
@@ -200,7 +198,7 @@ class ServerProcess:
         return "\n".join(f"  {line}" for line in lines[-LOG_TAIL_LINES:]) or "  (an empty log)"
 
     def log_text(self) -> str:
-        """The end of what this start wrote to the log. Raises `OSError` where there is none."""
+        """The end of this start's log. Raises `OSError` if there is no log."""
         with self.log.open("rb") as stream:
             stream.seek(max(self._log_start, self.log.stat().st_size - LOG_TAIL_BYTES))
             return stream.read().decode("utf-8", "replace")
@@ -216,7 +214,7 @@ class ServerProcess:
         return f"\nErrors before that:{listing}" if listing else ""
 
     def _advice(self) -> str:
-        """What to do, where the log has words that are known."""
+        """What to do, if the log contains a known failure."""
         try:
             text = self.log_text()
         except OSError:
@@ -227,7 +225,7 @@ class ServerProcess:
 
 @dataclass(frozen=True, slots=True)
 class ProcessServer:
-    """A `Server` that is a process of ours."""
+    """A `Server` that evalsuite started as a process."""
 
     process: ServerProcess
     served: Mapping[str, ServedModel]

@@ -1,4 +1,4 @@
-"""A server that someone else runs: reached, never started, never stopped."""
+"""A server that someone else runs: never started and never stopped here."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class RemoteBackend:
     name: str = "remote"
 
     def availability(self) -> Availability:
-        """Always there."""
+        """Always available."""
         return Availability(self.name, ready=True, detail="--base-url URL --model NAME")
 
     def shares(self, first: Checkpoint, second: Checkpoint) -> bool:
@@ -43,7 +43,7 @@ class RemoteBackend:
         """Yield the address."""
         if arguments:
             raise ConfigError(
-                "--backend-arg is for servers that evalsuite starts; with --base-url there is none."
+                "--backend-arg is for servers that evalsuite starts; with --base-url it starts none."
             )
         yield ExistingServer(
             {

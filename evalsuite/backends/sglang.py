@@ -1,6 +1,6 @@
 """SGLang, started as `python -m sglang.launch_server`. Needs a GPU, so only its command line and life cycle are tested.
 
-Options: SGLang 0.5's documentation. An adapter is named by the request's field `lora_path`.
+Options: SGLang 0.5's documentation. A request selects an adapter with the field `lora_path`.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ QUANTIZATIONS = {
     "bnb-nf4": ["--quantization", "bitsandbytes", "--load-format", "bitsandbytes"],
     "fp8": ["--quantization", "fp8"],
 }
-"""Of `--quant`, what it does while loading."""
+"""Methods of `--quant` that it supports while loading → its options."""
 
 
-def words(launch: LaunchSpec) -> list[str]:
+def build_command(launch: LaunchSpec) -> list[str]:
     """The command line after the interpreter."""
     found = ["-m", "sglang.launch_server", "--model-path", str(launch.path)]
     found += ["--served-model-name", launch.name, "--host", HOST, "--port", str(launch.port)]
@@ -43,7 +43,7 @@ ENGINE = EngineCommand(
     name="sglang",
     title="SGLang",
     distributions=("sglang",),
-    words=words,
+    build_command=build_command,
     reserved_options=frozenset(
         {"host", "model-path", "model", "served-model-name", "lora-paths", "enable-lora"}
     ),

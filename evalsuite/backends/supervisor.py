@@ -1,10 +1,9 @@
-"""Holds one server process and ends it, and all it started, when the process that asked for it is gone.
+"""Runs one server process and ends it, with everything it started, once its owner is gone.
 
-Run as a script by `process.ServerProcess`: `supervisor.py LIFE_FD PASSED_FDS COMMAND…`. The read end of a pipe
-(LIFE_FD) tells when its owner dies, even by SIGKILL: the kernel closes the write end. The server runs in a
-process group of its own, which gets SIGTERM and, after a grace period, SIGKILL. On Linux the supervisor is
-also the parent of whatever the server leaves behind, so that workers that made a session of their own are
-ended as well. Standard library only: it starts in milliseconds and imports nothing of evalsuite.
+Run as a script by `process.ServerProcess`: `supervisor.py LIFE_FD PASSED_FDS COMMAND…`. LIFE_FD is the read
+end of a pipe: when the owner dies, even by SIGKILL, the kernel closes the write end. The server runs in a process group of its
+own, which gets SIGTERM and, after a grace period, SIGKILL. On Linux the supervisor also becomes the parent of orphaned
+descendants, so workers in sessions of their own are ended as well. Standard library only: it starts in milliseconds.
 """
 
 from __future__ import annotations
@@ -20,16 +19,16 @@ from collections.abc import Callable, Collection
 
 GRACE_SECONDS = 5.0
 CRASH_GRACE_SECONDS = 1.0
-"""For the workers of a server that died by itself: whoever waits for it is to hear of it soon."""
+"""For the workers of a server that died by itself: its owner should learn of it soon."""
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 POLL_SECONDS = 0.05
 IGNORED = (signal.SIGINT, signal.SIGHUP)
-"""Meant for the owner, which then cuts the life line."""
+"""They are meant for the owner, which then closes the pipe."""
 
 
 def _control_process(option: int, value: int) -> None:
-    """Linux's prctl; elsewhere the process group has to do."""
+    """Call Linux's prctl; elsewhere the process group must suffice."""
     if sys.platform == "linux":
         import ctypes
 
@@ -37,14 +36,14 @@ def _control_process(option: int, value: int) -> None:
 
 
 def _become_server() -> None:
-    """In the new process: die when this supervisor is killed, and take signals as any process does."""
+    """In the new process: die when this supervisor is killed, and handle signals in the default way."""
     _control_process(PR_SET_PDEATHSIG, signal.SIGKILL)
     for number in IGNORED:
         signal.signal(number, signal.SIG_DFL)
 
 
 def _parents() -> dict[int, int]:
-    """Parent by process, of all processes that are no zombies; empty where there is no /proc."""
+    """Process → parent for all processes except zombies; empty without /proc."""
     found: dict[int, int] = {}
     for entry in os.listdir("/proc") if os.path.isdir("/proc") else ():  # noqa: PTH112, PTH208 - pathlib is slow to import
         with contextlib.suppress(OSError, ValueError, IndexError):
@@ -57,7 +56,7 @@ def _parents() -> dict[int, int]:
 
 
 def _descendants() -> set[int]:
-    """Living processes that came from this one."""
+    """All living descendants of this process."""
     parents, found = _parents(), {os.getpid()}
     while more := {child for child, parent in parents.items() if parent in found} - found:
         found |= more
@@ -79,7 +78,7 @@ def _send(number: signal.Signals, group: int, others: Collection[int]) -> None:
 
 
 def _reap(server: subprocess.Popen[bytes]) -> None:
-    """Take the exit code of the server, and only then of what it left to us, so that its own is not lost."""
+    """Collect the server's exit code first, then those of orphans, so that its own is not lost."""
     if server.poll() is None:
         return
     with contextlib.suppress(ChildProcessError):
@@ -88,7 +87,7 @@ def _reap(server: subprocess.Popen[bytes]) -> None:
 
 
 def _stop(server: subprocess.Popen[bytes]) -> None:
-    """TERM, wait, KILL: the whole group and every descendant, since workers outlive their leader."""
+    """SIGTERM, wait, SIGKILL to the whole group and every descendant: workers may outlive their leader."""
 
     def gone() -> bool:
         _reap(server)
@@ -112,7 +111,7 @@ def _wait(condition: Callable[[], bool], seconds: float) -> bool:
 
 
 def main(arguments: list[str]) -> int:
-    """Run the command until it ends or the life line is cut; return its exit code (128 + n for a signal)."""
+    """Run the command until it ends or the owner is gone; return its exit code (128 + n for a signal)."""
     life = int(arguments[0])
     passed = [int(number) for number in arguments[1].split(",") if number]
     told_to_stop: list[int] = []

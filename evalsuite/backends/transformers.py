@@ -1,8 +1,8 @@
-"""transformers behind a thin server of ours: any Hugging Face folder, on any machine, adapters by name.
+"""transformers behind a thin server of our own: any Hugging Face folder, on any machine, adapters by name.
 
-`transformers serve` (5.23) neither lists a local model, nor serves an adapter, nor gives log-probabilities, and answers one
-request after another; the server of ours (`evalsuite.backends.transformers_server`) does. It runs in a child process on
-127.0.0.1, on a port that the system gives it and it reports back.
+`transformers serve` (5.23) does not list a local model, serve adapters or give log-probabilities, and answers one request
+after another. `evalsuite.backends.transformers_server` does all of that. It runs in a child process on 127.0.0.1 and reports
+the port that the system gave it.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ from evalsuite.models.checkpoint import Checkpoint
 logger = logging.getLogger(__name__)
 
 START_TIMEOUT_SECONDS = 3600.0
-"""Shards of a large model on a network disk take long; a child that dies ends the wait at once."""
+"""Loading a large model from a network disk takes long; a child that dies ends the wait at once."""
 CHILD = "import sys; sys.path[:] = filter(None, sys.path); from evalsuite.backends.transformers_server import child; child.main()"
-"""Not `python -m`, which looks for modules in the current folder first."""
+"""Not `python -m`: it looks for modules in the current folder first."""
 LESS_MEMORY = "Lower --backend-arg max_batch=N or max_model_len=N, or take --backend-arg dtype=bfloat16."
 INSTALL = "pip install 'evalsuite[transformers]'"
 NEEDED = ("torch", "transformers")
@@ -48,17 +48,17 @@ ENVIRONMENT = {
     "TOKENIZERS_PARALLELISM": "false",
 }
 NUMBERS = {"max_batch": 1, "max_model_len": 2, "n_threads": 1, "port": 0}
-"""Arguments that are whole numbers, with the least value."""
+"""Integer arguments → least value."""
 
 
 @dataclass(frozen=True, slots=True)
 class TransformersBackend:
-    """Starts `evalsuite.backends.transformers_server` for one base and the adapters on it."""
+    """Starts `evalsuite.backends.transformers_server` for one base and its adapters."""
 
     name: str = "transformers"
 
     def availability(self) -> Availability:
-        """Whether torch and transformers are there."""
+        """Whether torch and transformers are installed."""
         absent = [package for package in NEEDED if importlib.util.find_spec(package) is None]
         if absent:
             return Availability(
@@ -69,7 +69,7 @@ class TransformersBackend:
         )
 
     def shares(self, first: Checkpoint, second: Checkpoint) -> bool:
-        """One base with adapters of one method, which peft switches between requests."""
+        """Whether they are one base with adapters of one method, which peft can switch between requests."""
         methods = {adapter.method for one in (first, second) for adapter in one.adapters}
         return have_same_base(first, second) and len(methods) <= 1
 
@@ -90,12 +90,12 @@ class TransformersBackend:
             raise ServerError(f"--backend transformers: {self.availability().detail}")
         _refuse_stacked_dora(checkpoints)
         parameters = child_parameters(checkpoints, arguments)
-        told = ENVIRONMENT | dict(environment)
+        variables = ENVIRONMENT | dict(environment)
         if "n_threads" in arguments:
-            told["OMP_NUM_THREADS"] = arguments["n_threads"]
+            variables["OMP_NUM_THREADS"] = arguments["n_threads"]
         began = time.monotonic()
         command = [sys.executable, "-c", CHILD, json.dumps(parameters)]
-        with ServerProcess(command, log, told, memory_advice=LESS_MEMORY) as process:
+        with ServerProcess(command, log, variables, memory_advice=LESS_MEMORY) as process:
             note = json.loads(process.wait_for_note(START_TIMEOUT_SECONDS))
             if "error" in note:
                 raise ConfigError(f"--backend-arg: {note['error']}")
@@ -105,9 +105,9 @@ class TransformersBackend:
 
 
 def child_parameters(checkpoints: Sequence[Checkpoint], arguments: Mapping[str, str]) -> dict[str, Any]:
-    """What the child is told. Raises `ConfigError` for an argument that cannot be.
+    """The child's parameters. Raises `ConfigError` for an invalid argument.
 
-    `models` lists the base first, which is always there, then one entry for each variant with adapters.
+    `models` lists the base first, then one entry for each variant with adapters.
     """
     first = checkpoints[0]
     models: list[dict[str, Any]] = [{"name": base_name(checkpoints), "adapters": []}]
@@ -149,7 +149,7 @@ def _served(checkpoint: Checkpoint, own_name: str, note: Mapping[str, Any]) -> S
 
 
 def _refuse_stacked_dora(checkpoints: Sequence[Checkpoint]) -> None:
-    """Two LoRAs add up in any order; what scales or replaces whole matrices does not."""
+    """Refuse adapters that cannot be stacked: LoRAs add up in any order, but DoRA and fully saved modules do not."""
     for one in checkpoints:
         odd = [
             adapter
@@ -173,7 +173,7 @@ def _number(arguments: dict[str, str], name: str, least: int) -> int | None:
 
 
 def _value(text: str) -> Any:
-    """`true`, `3`, `{"a": 1}` as what they are in JSON; anything else is a text."""
+    """Parse `true`, `3`, `{"a": 1}` as JSON; anything else is a text."""
     try:
         return json.loads(text)
     except ValueError:

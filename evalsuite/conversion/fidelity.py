@@ -1,8 +1,8 @@
-"""How near two forms of one model are, by what each says next to the same texts (`makers.reading`).
+"""How close two forms of one model are, by their next-token predictions for the same texts (`scripts.reading`).
 
-Of every text the source's candidates are taken, with all that is not among them as one more; the divergence is that of
-Kullback and Leibler from the source to the result, in nats. A candidate that the result does not list is taken to be as
-probable as the last it lists, so what is far off counts a little less than it is.
+The divergence is Kullback and Leibler's from the source to the result, in nats. It is computed over the source's listed
+candidates and one more for all others. A candidate that the result does not list counts as probable as the last it lists, so
+a large divergence is slightly underestimated.
 """
 
 from __future__ import annotations
@@ -13,51 +13,51 @@ from dataclasses import dataclass
 from typing import Any
 
 LEAST_DIFFERENCE = 1e-5
-"""Of log-probabilities, in nats: below it is what float32 rounds."""
+"""A smaller difference of log-probabilities, in nats, is float32 rounding."""
 LEAST_MASS = 1e-6
-"""Of what is not listed: less is what float32 rounds."""
+"""Least probability of what is not listed; less is float32 rounding."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """Of each text the tokens it is read as and the next ones' log-probabilities; and the answer to a question."""
+    """A model's tokens of each text, its log-probabilities of the next token, and its answer to a question."""
 
     tokens: tuple[tuple[int, ...], ...]
     following: tuple[Mapping[int, float], ...]
     answer: str
 
     @classmethod
-    def parse(cls, told: Mapping[str, Any]) -> Reading:
-        """A reading as a process reported it."""
+    def parse(cls, reported: Mapping[str, Any]) -> Reading:
+        """Read what a process reported."""
         return cls(
-            tuple(tuple(ids) for ids in told["tokens"]),
-            tuple({int(token): float(value) for token, value in one.items()} for one in told["next"]),
-            str(told["answer"]),
+            tuple(tuple(ids) for ids in reported["tokens"]),
+            tuple({int(token): float(value) for token, value in one.items()} for one in reported["next"]),
+            str(reported["answer"]),
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Fidelity:
-    """How a result compares with its source on the texts."""
+    """How close a result is to its source on the texts."""
 
     texts: int
     same_next: int
-    """Texts after which both hold the same token for the most probable."""
+    """Texts after which both predict the same token."""
     same_tokens: int
-    """Texts that both read as the same tokens."""
+    """Texts that both tokenize in the same way."""
     difference: float
-    """Of the log-probability of the source's most probable token: the mean of its absolute values, in nats."""
+    """Mean absolute difference of the log-probability of the source's most probable token, in nats."""
     divergence: float
-    """The mean over the texts, in nats; not a number where the result's numbers are none."""
+    """Mean over the texts, in nats; NaN if the result gives NaN."""
     answer: str
 
     @property
-    def moved(self) -> bool:
-        """Whether there is any difference at all, beyond rounding."""
+    def differs(self) -> bool:
+        """Whether there is a difference beyond rounding."""
         return self.difference > LEAST_DIFFERENCE
 
     def to_json(self) -> dict[str, Any]:
-        """For the manifest."""
+        """The entry of the manifest."""
         return {
             "texts": self.texts,
             "same_next_token": self.same_next,
@@ -75,7 +75,7 @@ class Fidelity:
 
 
 def compare_readings(source: Reading, result: Reading) -> Fidelity:
-    """Hold a result against its source, both asked the same."""
+    """Compare the readings of a source and of its result."""
     pairs = list(zip(source.following, result.following, strict=True))
     best = [max(one, key=one.__getitem__) for one in source.following]
     moved = [abs(one[token] - _value(other, token)) for token, (one, other) in zip(best, pairs, strict=True)]
@@ -106,7 +106,7 @@ def _value(listed: Mapping[int, float], token: int) -> float:
 
 
 def _best(listed: Mapping[int, float]) -> int | None:
-    """The most probable; None where a number is none, since nothing is greater than that."""
+    """The most probable token; None if a value is NaN."""
     if not listed or any(math.isnan(value) for value in listed.values()):
         return None
     return max(listed, key=listed.__getitem__)

@@ -1,4 +1,4 @@
-"""Which benchmarks a suite has: asked once of its environment, then read from a small file beside the user's cache."""
+"""The benchmarks of a suite: read from its environment once, then from a small file in the user's cache."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from evalsuite.errors import ConfigError, InputError
 from evalsuite.suites.environments import Environment
 
 TIMEOUT_SECONDS = 600
-"""OpenCompass and VLMEvalKit import torch to know their own names."""
+"""OpenCompass and VLMEvalKit import torch just to list their benchmarks."""
 LAST_LINES = 6
 SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Benchmark:
-    """One benchmark of a suite; what the suite does not say is empty."""
+    """One benchmark of a suite; fields that the suite does not state are empty."""
 
     name: str
     title: str = ""
@@ -32,31 +32,31 @@ class Benchmark:
     metric: str = ""
     size: int | None = None
     hub: str = ""
-    """Where its data comes from: a hub's id or an address."""
+    """Where its data comes from: a hub id or an address."""
     needs: tuple[str, ...] = ()
-    """`judge`, `sandbox`."""
+    """What it requires: `judge`, `sandbox`."""
 
 
-def catalogue(environment: Environment) -> list[Benchmark]:
-    """Every benchmark of an installed suite. Raises `InputError` where its environment cannot tell."""
-    kept = _kept(environment)
+def list_benchmarks(environment: Environment) -> list[Benchmark]:
+    """List every benchmark of an installed suite. Raises `InputError` if its environment cannot."""
+    file = _cache_file(environment)
     try:
-        lines = kept.read_bytes().splitlines()
+        lines = file.read_bytes().splitlines()
         return [_benchmark(orjson.loads(line)) for line in lines]
     except (OSError, ValueError, KeyError):
         lines = _ask(environment).splitlines()
     found = [_benchmark(orjson.loads(line)) for line in lines if line.startswith(b"{")]
     try:
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        kept.write_bytes(b"\n".join(line for line in lines if line.startswith(b"{")) + b"\n")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(b"\n".join(line for line in lines if line.startswith(b"{")) + b"\n")
     except OSError:
-        return found  # a cache that cannot be written only costs time
+        return found  # without the cache the list only takes longer
     return found
 
 
 def find_benchmark(name: str, environment: Environment) -> Benchmark:
-    """The benchmark of a name. Raises `ConfigError` with the nearest ones."""
-    known = {benchmark.name: benchmark for benchmark in catalogue(environment)}
+    """The benchmark with this name. Raises `ConfigError` that suggests similar ones."""
+    known = {benchmark.name: benchmark for benchmark in list_benchmarks(environment)}
     if name in known:
         return known[name]
     suite = environment.suite
@@ -72,7 +72,7 @@ def find_benchmark(name: str, environment: Environment) -> Benchmark:
     )
 
 
-def _kept(environment: Environment) -> Path:
+def _cache_file(environment: Environment) -> Path:
     driver = hashlib.blake2b(environment.suite.driver.read_bytes(), digest_size=4).hexdigest()
     place = hashlib.blake2b(str(environment.python).encode(), digest_size=4).hexdigest()
     return cache_folder(
@@ -97,7 +97,7 @@ def _ask(environment: Environment) -> bytes:
 
 
 def _words(value: Any) -> str:
-    """A fact as text; suites have lists for some."""
+    """A fact as text; suites give lists for some."""
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value or "")
 
 

@@ -1,4 +1,4 @@
-"""A driver's process: started, watched, ended with everything it started; why it failed, in one paragraph."""
+"""Runs a driver's process, watches it, and explains in one paragraph why it failed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 POLL_SECONDS = 1.0
 SAY_EVERY_SECONDS = 10.0
 LONGEST_SILENCE_SECONDS = 900.0
-"""Or twice the time that a single sample may take, if that is longer: then a suite that prints nothing hangs."""
+"""A suite that prints nothing for this long hangs; or for twice the timeout of a sample, if that is longer."""
 JOB_FILE = "job.json"
 EXIT_BROKEN, EXIT_REFUSED, EXIT_PACKAGE_MISSING = 5, 6, 7
 """Exit codes of drivers; see `drivers/driver_protocol.py`."""
@@ -35,7 +35,7 @@ NO_DATA = re.compile(
     r"|DatasetNotFoundError|HubNotFound|not exist.*dataset|Data file .* does not exist|Couldn't (?:find|reach)|SSLError|Cannot send a request|DownloadDeadline|modelscope_hub|does not exist.*COMPASS|download_dataset",
     re.IGNORECASE,
 )
-"""What suites print when data has to be downloaded and cannot be."""
+"""What suites print if data cannot be downloaded."""
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
@@ -48,11 +48,11 @@ class Driver:
     log: Path
     work: Path
 
-    def run(self, told: Mapping[str, Any], check: Callable[[], None]) -> None:
-        """Run it to its end. `check` raises when the model's server is gone. Raises `RunIncomplete`."""
+    def run(self, job: Mapping[str, Any], check: Callable[[], None]) -> None:
+        """Run the job to its end. `check` raises if the model's server is gone. Raises `RunIncomplete`."""
         self.work.mkdir(parents=True, exist_ok=True)
         job_file = self.work / JOB_FILE
-        job_file.write_bytes(orjson.dumps(told, option=orjson.OPT_INDENT_2))
+        job_file.write_bytes(orjson.dumps(job, option=orjson.OPT_INDENT_2))
         suite = self.job.spec.suite
         command = [str(self.job.environment.python), "-B", str(suite.driver), "run", str(job_file.resolve())]
         process = ServerProcess(command, self.log, self._environment(), what=suite.title)
@@ -62,7 +62,7 @@ class Driver:
             raise RunIncomplete(self._failure(code, process.log_tail(), process.log_text()))
 
     def _environment(self) -> dict[str, str]:
-        """Keys go this way only."""
+        """The API keys: they reach the driver through the environment only."""
         keys = {}
         if self.config.base_url and (key := read_api_key(self.config.api_key_env)):
             keys["OPENAI_API_KEY"] = key
@@ -100,7 +100,7 @@ class Driver:
     def _too_long(self, what: str, process: ServerProcess) -> str:
         return (
             f"{self._name} {what} and was ended. Its last lines in {self.log}:\n{process.log_tail()}\n"
-            "Run the same command again: it goes on from the suite's own cache."
+            "Run the same command again: it continues from the suite's own cache."
         )
 
     @property
@@ -108,7 +108,7 @@ class Driver:
         return f"{self.job.spec.suite.title} ({self.job.spec.text})"
 
     def _failure(self, code: int, tail: str, words: str) -> str:
-        """Why it ended, what it said last, what to do."""
+        """Why it ended, its last lines, and what to do."""
         suite = self.job.spec.suite
         if code == EXIT_BROKEN:
             return (
@@ -118,7 +118,7 @@ class Driver:
         if code == EXIT_PACKAGE_MISSING:
             python = self.job.environment.python
             return (
-                f"{self._name} needs a package that its environment has not. It said:\n{tail}\n"
+                f"{self._name} needs a package that is missing in its environment. It said:\n{tail}\n"
                 f"Add it with `{python} -m pip install …` and run the same command again."
             )
         if code == EXIT_REFUSED:
@@ -126,13 +126,13 @@ class Driver:
         where = f"Its last lines (all of it in {self.log}):\n{tail}"
         if NO_DATA.search(words):
             return f"{self._name} could not get its data. {where}\n{self._get_data()}"
-        return f"{self._name} ended with exit code {code}. {where}\nRun the same command again: it goes on from the suite's own cache."
+        return f"{self._name} ended with exit code {code}. {where}\nRun the same command again: it continues from the suite's own cache."
 
     def _get_data(self) -> str:
-        """Which data, and where a local copy goes."""
+        """Which data is missing, and where to put a local copy."""
         spec = self.job.spec
         if spec.benchmark == OWN_FILE:
-            return "Its data is a file of yours, so something else was to be downloaded: see the log."
+            return "Its data is your own file, so something else had to be downloaded: see the log."
         hub = find_benchmark(spec.benchmark, self.job.environment).hub
         what = f"It is {hub}. " if hub else ""
         return (

@@ -1,6 +1,6 @@
-"""Where a suite's environment is, and whether it is ready, missing, of another version, or broken.
+"""Finds a suite's environment: ready, missing, of another version, or broken.
 
-`EVALSUITE_EVALSCOPE_PYTHON=PATH` (and so on) names an interpreter of the user's own; else it is the one that
+`EVALSUITE_EVALSCOPE_PYTHON=PATH` (and so on) names the user's own interpreter; otherwise it is the one that
 `evalsuite suites install NAME` made, in `$EVALSUITE_SUITES` or the user's cache.
 """
 
@@ -21,7 +21,7 @@ from evalsuite.suites.registry import Suite
 State: TypeAlias = Literal["ready", "missing", "wrong version", "broken"]
 FOLDER_VARIABLE = "EVALSUITE_SUITES"
 COMPLETE_MARK = "made.json"
-"""Written last, so that it tells a whole environment from what an interrupted install left."""
+"""Written last: distinguishes a complete environment from an interrupted install."""
 PROBE_TIMEOUT_SECONDS = 60
 PROBE = """
 import json, sys
@@ -37,7 +37,7 @@ SHOWN_LINES = 4
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """A suite's environment as it was found. `detail` says what is wrong with it, or where it is."""
+    """A suite's environment. `detail`: what is wrong with it, or where it is."""
 
     suite: Suite
     python: Path
@@ -45,22 +45,22 @@ class Environment:
     version: str
     detail: str
     own: bool = False
-    """Whether the interpreter is one the user named."""
+    """Whether the user named the interpreter."""
 
 
 def environments_folder() -> Path:
-    """Where `evalsuite suites install` makes environments; not created here."""
+    """The folder in which `evalsuite suites install` makes environments; it need not exist."""
     named = os.environ.get(FOLDER_VARIABLE)
     return Path(named).expanduser() if named else cache_folder("suites")
 
 
 def environment_folder(suite: Suite) -> Path:
-    """The folder of a suite's environment that we make."""
+    """The folder of a suite's environment that evalsuite makes."""
     return environments_folder() / suite.name
 
 
 def find_environment(suite: Suite) -> Environment:
-    """Look at a suite's environment; a tenth of a second, since nothing of the suite is imported."""
+    """Inspect a suite's environment in a tenth of a second: nothing of the suite is imported."""
     named = os.environ.get(variable(suite.name))
     python = Path(named).expanduser() if named else environment_folder(suite) / "bin" / "python"
     own = bool(named)
@@ -68,7 +68,7 @@ def find_environment(suite: Suite) -> Environment:
         left = environment_folder(suite).exists()
         state: State = "broken" if left else "missing"
         detail = (
-            f"{environment_folder(suite)} is what an interrupted install left" if left else "not installed"
+            f"{environment_folder(suite)} was left by an interrupted install" if left else "not installed"
         )
         return Environment(suite, python, state, "", detail)
     try:
@@ -94,7 +94,7 @@ def find_environment(suite: Suite) -> Environment:
 
 
 def ready_environment(suite: Suite) -> Environment:
-    """The suite's environment. Raises `InputError` with what to do where it cannot be used."""
+    """The suite's environment. Raises `InputError` that says what to do if it cannot be used."""
     found = find_environment(suite)
     if found.state == "ready":
         return found
@@ -118,4 +118,4 @@ def ready_environment(suite: Suite) -> Environment:
 
 
 def _last_lines(text: str) -> str:
-    return " / ".join(text.strip().splitlines()[-SHOWN_LINES:]) or "its Python ends without a word"
+    return " / ".join(text.strip().splitlines()[-SHOWN_LINES:]) or "its Python ends without a message"

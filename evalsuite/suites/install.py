@@ -1,4 +1,4 @@
-"""`evalsuite suites install NAME`: a suite's own environment, made by uv where it is there, else by venv and pip."""
+"""`evalsuite suites install NAME`: makes a suite's own environment with uv, or with venv and pip."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def install(suite: Suite, *, fresh: bool) -> Environment:
     found = find_environment(suite)
     if found.own:
         raise EvalsuiteError(
-            f"{suite.title} runs in an interpreter of yours, {found.python}; unset its variable to have one made."
+            f"{suite.title} runs in your own interpreter, {found.python}; unset its variable to have one made."
         )
     if found.state == "ready" and not fresh:
         logger.info("%s %s is there: %s", suite.title, found.version, found.detail)
@@ -73,7 +73,7 @@ def _make(suite: Suite, folder: Path) -> None:
 
 
 def _torch() -> str:
-    """The version beside evalsuite, whose download is likely to be in the cache; else the tested one."""
+    """The version installed beside evalsuite, whose download is probably cached; otherwise the tested one."""
     try:
         return f"torch=={version('torch').partition('+')[0]}"
     except PackageNotFoundError:
@@ -81,7 +81,7 @@ def _torch() -> str:
 
 
 def _install(requirements: Sequence[str], python: Path, uv: str | None, log: Path) -> None:
-    """By uv, and by pip where uv does not find what pip is set up to find (an index of its own)."""
+    """Install with uv, or with pip if uv fails: pip may be configured for another index."""
     if uv:
         try:
             _run([uv, "pip", "install", "--quiet", "--python", str(python), *requirements], log)

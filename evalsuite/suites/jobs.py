@@ -1,10 +1,10 @@
-"""`-d SUITE:NAME[=PATH]` → a job: a benchmark, what it is asked with, and where its files lie in the run directory.
+"""`-d SUITE:NAME[=PATH]` → a job: a benchmark, its settings, and the place of its files in the run directory.
 
     suites/VARIANT/NAME-HASH.log     what the suite printed
     suites/VARIANT/NAME-HASH/        its own output and cache; job.json (no key in it), samples.jsonl, result.json
 
-`HASH` is of everything the samples depend on, so that another --limit has a folder of its own and the same command
-finds the suite's cache again.
+`HASH` covers everything the samples depend on: another --limit gets its own folder, and the same command finds the suite's
+cache again.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ from evalsuite.suites.registry import SUITES, Suite
 HASH_DIGITS = 16
 SHOWN_DIGITS = 8
 CONCURRENCY = 8
-"""Requests at a time where neither the user nor the server says; the suites' own default or more."""
+"""Requests at a time if neither the user nor the server sets them; the suites' own default or more."""
 HASHED_FILES = 2000
-"""A local copy of more files is known by their names and sizes."""
+"""A local copy of more files is identified by their names and sizes."""
 GENERAL_BENCHMARKS = ("general_mcq", "general_qa")
 
 
 @dataclass(frozen=True)
 class SuiteSpec:
-    """A benchmark as the user named it; `data` is a file or folder of one's own."""
+    """A benchmark as the user named it. `data`: the user's own file or folder."""
 
     text: str
     suite: Suite
@@ -50,18 +50,18 @@ class SuiteSpec:
 
 @dataclass(frozen=True)
 class SuiteJob:
-    """A benchmark that is to be run for every variant. `name` is what its results are listed under."""
+    """A benchmark to run for every variant. `name` labels its results."""
 
     spec: SuiteSpec
     name: str
     environment: Environment
     settings: Mapping[str, Any]
-    """What the driver is told besides of whom it asks."""
+    """The driver's settings except for the model."""
     data_hash: str
 
     @property
     def source(self) -> Source:
-        """For signatures."""
+        """The source, for signatures."""
         given = {
             name: value
             for name, value in self.settings.items()
@@ -76,7 +76,7 @@ class SuiteJob:
         return Source(self.spec.suite.name, self.environment.version, tuple(conditions))
 
     def identity(self, fingerprint: str) -> str:
-        """16 hexadecimal digits of everything the samples of a variant depend on."""
+        """16 hexadecimal digits that identify everything the samples of a variant depend on."""
         asked = {name: value for name, value in self.settings.items() if name not in SPEED_SETTINGS}
         content = [
             self.spec.suite.name,
@@ -91,14 +91,14 @@ class SuiteJob:
         ).hexdigest()
 
     def _judge(self, served: ServedModel) -> dict[str, Any] | None:
-        """Who reads the replies; the model under test itself, where the user said so."""
+        """The judge of the replies; the model under test itself if the user says so."""
         judge: dict[str, Any] | None = self.settings["judge"]
         if judge and judge["base_url"] is None:
             return {**judge, "model": served.model, "base_url": served.base_url}
         return judge
 
-    def told(self, served: ServedModel, work: Path) -> dict[str, Any]:
-        """job.json: what the driver is told. No key is in it."""
+    def driver_job(self, served: ServedModel, work: Path) -> dict[str, Any]:
+        """The content of job.json. It contains no key."""
         concurrency = self.settings["concurrency"]
         return {
             **self.settings,
@@ -121,14 +121,14 @@ SIGNATURE_SETTINGS = {
     "top_p": "top_p",
     "seed": "seed",
 }
-"""Settings in signatures, and how they are called there."""
+"""Setting → its name in signatures."""
 SPEED_SETTINGS = frozenset({"concurrency", "timeout", "ignore_errors"})
 
 
 def plan_suites(texts: Sequence[str], config: RunConfig, taken: Sequence[str]) -> tuple[SuiteJob, ...]:
     """Find the environment and the benchmark of each SPEC. Raises `InputError` before anything is sent."""
     if config.completions:
-        raise ConfigError(f"--completions: {texts[0]} asks chat models; leave out one of them.")
+        raise ConfigError(f"--completions: {texts[0]} asks chat models only; leave out one of the two.")
     names = set(taken)
     jobs = []
     for text in texts:
@@ -143,13 +143,13 @@ def plan_suites(texts: Sequence[str], config: RunConfig, taken: Sequence[str]) -
 
 
 def check_suite_gates(gates: Sequence[Gate], plans: Sequence[DatasetPlan], jobs: Sequence[SuiteJob]) -> None:
-    """What can be said of `--fail-under` before a suite has measured. Raises `ConfigError`."""
+    """Check `--fail-under` as far as possible before a suite has run. Raises `ConfigError`."""
     later = [imported_plan(job.spec.text, job.name, "", {}, job.source, ()) for job in jobs]
     check_gates(gates, [*plans, *later])
 
 
 def parse_suite_spec(text: str) -> SuiteSpec:
-    """`evalscope:general_mcq=ceval.csv`, `opencompass:my.csv`, `vlmeval:MMBench_DEV_EN`. Raises `ConfigError`."""
+    """Parse `evalscope:general_mcq=ceval.csv`, `opencompass:my.csv`, `vlmeval:MMBench_DEV_EN`. Raises `ConfigError`."""
     prefix, _, target = text.partition(":")
     suite = SUITES[prefix]
     name, equals, path = target.partition("=")
@@ -170,11 +170,11 @@ def parse_suite_spec(text: str) -> SuiteSpec:
 
 
 OWN_FILE = "custom"
-"""The benchmark that a file of the user's own is, in suites that take one."""
+"""The benchmark name for the user's own file, in suites that accept one."""
 
 
 def _plain(spec: SuiteSpec) -> str:
-    """The name of its results: the benchmark's, or the file's."""
+    """The label of its results: the benchmark's name, or the file's."""
     name = spec.data.stem if spec.data and spec.benchmark == OWN_FILE else spec.benchmark
     return re.sub(r"[:/\\]", "-", name)
 
@@ -185,13 +185,13 @@ def _unique(name: str, taken: set[str]) -> str:
 
 
 def _checked(spec: SuiteSpec, environment: Environment, config: RunConfig) -> Benchmark | None:
-    """What is known of the benchmark, with what it needs there. None for a file of the user's own."""
+    """The benchmark, once its requirements are checked. None for the user's own file."""
     if spec.benchmark == OWN_FILE:
         return None
     benchmark = find_benchmark(spec.benchmark, environment)
     if "judge" in benchmark.needs and not config.judge_model:
         raise ConfigError(
-            f"-d {spec.text}: {spec.suite.title} has its replies read by a judge, and none is named. "
+            f"-d {spec.text}: {spec.suite.title} needs a judge to score the replies, and none is named. "
             "Add --judge-base-url URL --judge-model NAME (any OpenAI endpoint)."
         )
     if "sandbox" in benchmark.needs:
@@ -199,11 +199,11 @@ def _checked(spec: SuiteSpec, environment: Environment, config: RunConfig) -> Be
 
         if not which("docker"):
             raise InputError(
-                f"-d {spec.text}: {spec.suite.title} runs the code of its replies in a sandbox, which needs Docker, and there is no `docker` here. "
+                f"-d {spec.text}: {spec.suite.title} runs the code of replies in a sandbox, which needs Docker, and `docker` is not installed. "
                 "Run it on a machine that has it, or leave the benchmark out."
             )
     if spec.suite.name == "evalscope" and spec.benchmark in GENERAL_BENCHMARKS and spec.data is None:
-        raise ConfigError(f"-d {spec.text}: it asks rows of your own; name them: -d {spec.text}=PATH.")
+        raise ConfigError(f"-d {spec.text}: it asks your own rows; name the file: -d {spec.text}=PATH.")
     return benchmark
 
 
@@ -233,7 +233,7 @@ def _settings(config: RunConfig, *, sandbox: bool) -> dict[str, Any]:
 
 
 def _data_hash(spec: SuiteSpec) -> str:
-    """Of the user's own file or folder; empty where the suite has the data."""
+    """The hash of the user's own file or folder; empty if the suite provides the data."""
     data = spec.data
     if data is None:
         return ""
@@ -249,7 +249,7 @@ def _data_hash(spec: SuiteSpec) -> str:
 
 
 def _examples_beside(spec: SuiteSpec, data: Path) -> list[Path]:
-    """`NAME_dev.csv`, which EvalScope takes few-shot examples from, beside `NAME_val.csv`."""
+    """`NAME_dev.csv` beside `NAME_val.csv`: EvalScope takes few-shot examples from it."""
     if spec.benchmark not in GENERAL_BENCHMARKS:
         return []
     name = data.stem.removesuffix("_val").removesuffix("_test")

@@ -1,4 +1,4 @@
-"""The suites that are known: which distribution, which tested versions, what an environment of theirs needs."""
+"""The supported suites: their distributions, tested versions, and requirements."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from pathlib import Path
 
 DRIVERS = Path(__file__).with_name("drivers")
 TORCH = "torch==2.13.0"
-"""Asked for first and by itself where a suite wants torch, so that what wants it takes the build that is there. Not for
-VLMEvalKit: its torchvision takes the one build of torch it was made for."""
+"""Installed first and alone if a suite needs torch, so that its other requirements use this build. Not for VLMEvalKit: its
+torchvision requires the one build of torch it was made for."""
 
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """One suite. `requirements` is what pip is asked for, pinned to what was tested."""
+    """One suite. `requirements`: pinned to what was tested."""
 
     name: str
     title: str
     distribution: str
     tested: str
-    """Its tested versions: the first two numbers of them."""
+    """The tested version: its first two numbers."""
     requirements: tuple[str, ...]
     size: str
-    """What its environment takes on the disk, in words."""
+    """Disk space of its environment, as text."""
     torch: bool = False
     alone: tuple[str, ...] = ()
-    """Installed without what they depend on: only a file in them is needed (NLTK's sentence model, for BLEU)."""
+    """Installed without dependencies: only a file in them is needed (NLTK's sentence model, for BLEU)."""
 
     @property
     def driver(self) -> Path:
@@ -65,4 +65,4 @@ SUITES: Mapping[str, Suite] = {
         ),
     )
 }
-"""By the kind that `-d` names them by."""
+"""Suites by the prefix that `-d` takes."""

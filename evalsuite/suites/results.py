@@ -1,4 +1,4 @@
-"""What a driver left (`drivers/driver_protocol.py` has the form) → imported samples and reported scores."""
+"""Reads a driver's files into imported samples and reported scores. Format: `drivers/driver_protocol.py`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SAMPLES_FILE, RESULT_FILE = "samples.jsonl", "result.json"
 
 @dataclass(frozen=True, slots=True)
 class SuiteResult:
-    """What a suite says of a whole benchmark."""
+    """A suite's results for a whole benchmark."""
 
     version: str
     reported: tuple[ReportedScore, ...]
@@ -28,7 +28,7 @@ class SuiteResult:
 
 
 def read_result(work: Path) -> SuiteResult | None:
-    """What the driver says at its end; None where it has not come to it, or was cut off while writing."""
+    """Read the driver's results; None if it has not finished, or was interrupted while writing."""
     try:
         content = orjson.loads((work / RESULT_FILE).read_bytes())
         reported = tuple(
@@ -49,7 +49,7 @@ def read_result(work: Path) -> SuiteResult | None:
 
 
 def read_samples(work: Path) -> Iterator[ImportedSample]:
-    """The samples, in order. Raises `RunIncomplete` for a line that is none."""
+    """Read the samples, in order. Raises `RunIncomplete` for an invalid line."""
     path = work / SAMPLES_FILE
     try:
         with path.open("rb") as stream:
@@ -94,7 +94,7 @@ def _sample(line: Mapping[str, Any]) -> ImportedSample:
 
 
 def subset_name(text: str) -> str:
-    """A subset's name, unless results of something else stand under it."""
+    """A subset's name, changed if it is reserved for other results."""
     return f"subset {text}" if text in ("", WHOLE_DATASET) or text.startswith(CATEGORY_PREFIX) else text
 
 

@@ -1,4 +1,4 @@
-"""The suites' part of a run: what is owed, run it, take its samples into the journal, results beside the native ones."""
+"""The suites' part of a run: runs what is missing and imports its samples into the journal."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class SuiteRuns:
         self._config = config
         self._pieces = [self._piece(job, variant) for variant in variants for job in jobs]
         self.names = frozenset(job.name for job in jobs)
-        """The datasets whose journal lines are these jobs'."""
+        """The datasets whose journal lines belong to these jobs."""
 
     def _piece(self, job: SuiteJob, variant: Variant) -> _JobRun:
         identity = job.identity(variant.fingerprint)
@@ -73,7 +73,7 @@ class SuiteRuns:
         return _JobRun(job, variant, identity, folder)
 
     def reconcile(self, progress: RunProgress) -> None:
-        """Take what earlier starts imported as it is; import what a suite finished; the rest is owed."""
+        """Keep what earlier starts imported and import what a suite finished; the rest is still to run."""
         if not self._pieces:
             return
         lines, stale = self._lines()
@@ -86,14 +86,14 @@ class SuiteRuns:
                 stale |= offsets
                 offsets = set()
             try:
-                self._take(piece, result, progress, write=not offsets)
+                self._import_samples(piece, result, progress, write=not offsets)
             except RunIncomplete as error:
-                logger.warning("%s It is run again.", error)
+                logger.warning("%s It runs again.", error)
         if stale:
             self._drop(stale)
 
     def _lines(self) -> tuple[dict[tuple[str, str], set[int]], set[int]]:
-        """Where the lines of each piece stand in the journal, and which belong to none of them any more."""
+        """The journal offsets of each job's lines, and of lines that belong to no job any more."""
         wanted = {(piece.variant.name, piece.job.name): piece.identity for piece in self._pieces}
         found: dict[tuple[str, str], set[int]] = {}
         keys: set[str] = set()
@@ -110,22 +110,22 @@ class SuiteRuns:
         return found, stale
 
     def _drop(self, offsets: set[int]) -> None:
-        """Lines of an import that was cut off, or of another job of the same name."""
+        """Remove the lines of an interrupted import, or of another job of the same name."""
         compact_journal(self._directory, move=OffsetSet(), drop=OffsetSet(offsets), restored=OffsetSet())
 
     def owed(self, variant: str) -> bool:
-        """Whether a variant still has a benchmark to run."""
+        """Whether a variant still has benchmarks to run."""
         return any(piece.results is None for piece in self._pieces if piece.variant.name == variant)
 
     @property
     def any_results(self) -> bool:
-        """Whether any benchmark's results are there."""
+        """Whether there are results of any benchmark."""
         return any(piece.results for piece in self._pieces)
 
     def run(
         self, variant: str, served: ServedModel, check: Callable[[], None], progress: RunProgress
     ) -> None:
-        """Run what a variant owes, one benchmark after another. What fails is kept for `problem`; the others go on."""
+        """Run a variant's missing benchmarks one after another. A failure is kept for `problem`; the others go on."""
         for piece in self._pieces:
             if piece.variant.name == variant and piece.results is None:
                 try:
@@ -150,17 +150,19 @@ class SuiteRuns:
             piece.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise write_error(piece.folder, error) from error
-        told = piece.job.told(served, piece.folder)
-        Driver(piece.job, self._config, piece.log, piece.folder).run(told, check)
+        driver_job = piece.job.driver_job(served, piece.folder)
+        Driver(piece.job, self._config, piece.log, piece.folder).run(driver_job, check)
         result = read_result(piece.folder)
         if result is None:
             raise RunIncomplete(
-                f"{spec.text}: {spec.suite.title} ended well and left no result ({piece.folder / RESULT_FILE}). See {piece.log}."
+                f"{spec.text}: {spec.suite.title} succeeded but left no result ({piece.folder / RESULT_FILE}). See {piece.log}."
             )
-        self._take(piece, result, progress, write=True)
+        self._import_samples(piece, result, progress, write=True)
 
-    def _take(self, piece: _JobRun, result: SuiteResult, progress: RunProgress, *, write: bool) -> None:
-        """Count a benchmark's samples; with `write`, their journal lines are appended."""
+    def _import_samples(
+        self, piece: _JobRun, result: SuiteResult, progress: RunProgress, *, write: bool
+    ) -> None:
+        """Count a benchmark's samples; with `write`, also append their journal lines."""
         job, variant, source = piece.job, piece.variant.name, piece.job.source
         kept = ImportedScores(source)
         counted: list[SampleLine] = []
@@ -190,7 +192,7 @@ class SuiteRuns:
         piece.results = DatasetResults(variant, plan, aggregate, 0)
 
     def _append(self, piece: _JobRun) -> None:
-        """The journal lines of a benchmark, once all its samples have been read."""
+        """Append the journal lines of a benchmark, once all its samples have been read."""
         job, batch = piece.job, []
         with Journal(self._directory.journal) as journal:
             for sample in read_samples(piece.folder):
@@ -202,11 +204,11 @@ class SuiteRuns:
             journal.append(b"".join(batch))
 
     def results(self) -> list[DatasetResults]:
-        """What was had, one entry a variant and benchmark."""
+        """The results, one entry per variant and benchmark."""
         return [piece.results for piece in self._pieces if piece.results]
 
     def described(self) -> list[Mapping[str, Any]]:
-        """Their entries in run.json."""
+        """The entries of run.json."""
         return [
             {**found.plan.described(), "folder": str(piece.folder.relative_to(self._directory.path))}
             for piece in self._pieces
@@ -214,7 +216,7 @@ class SuiteRuns:
         ]
 
     def problem(self) -> EvalsuiteError | None:
-        """Why benchmarks have no results; None where all have."""
+        """Why benchmarks have no results; None if all have."""
         problems = [str(piece.problem) for piece in self._pieces if piece.problem]
         return RunIncomplete("\n".join(problems)) if problems else None
 
@@ -227,7 +229,7 @@ def _without_texts(line: SampleLine) -> SampleLine:
 def _without_samples(piece: _JobRun, result: SuiteResult) -> str:
     said = ", ".join(f"{score.metric} = {score.value:g}" for score in result.reported) or "no score either"
     return (
-        f"{piece.job.spec.text}: {piece.job.spec.suite.title} wrote no samples ({said}), so there is nothing to count, compare or look at. "
+        f"{piece.job.spec.text}: {piece.job.spec.suite.title} wrote no samples ({said}), so there is nothing to score, compare or show. "
         f"Its own files are in {piece.folder}, its log is {piece.log}."
     )
 

@@ -1,8 +1,8 @@
-"""A saved adapter on a running vLLM, for the length of one check. Run as a child process of the training.
+"""Loads a saved adapter into a running vLLM for one check. Runs as a child process of the training.
 
 vLLM takes adapters while it serves where it was started with `--enable-lora` and VLLM_ALLOW_RUNTIME_LORA_UPDATING=1:
 `POST /v1/load_lora_adapter {"lora_name", "lora_path"}`, `POST /v1/unload_lora_adapter {"lora_name"}` (vLLM's documentation of
-LoRA). The path is one that the server can read.
+LoRA). The server must be able to read the path.
 """
 
 from __future__ import annotations
@@ -26,39 +26,39 @@ HTTP_OK = 200
 CONTROL_TIMEOUT_SECONDS = 120.0
 """Reading an adapter from a network disk takes a while."""
 NOT_TAKEN = (
-    "vLLM loads adapters while it serves when it is started with --enable-lora --max-lora-rank N and the environment variable "
+    "vLLM can load adapters while it serves if it is started with --enable-lora --max-lora-rank N and the environment variable "
     "VLLM_ALLOW_RUNTIME_LORA_UPDATING=1, and can read the folder."
 )
 FULL_WEIGHTS = (
-    'it is no adapter, and a running server cannot be given whole weights: take mode="subprocess", or name with model=… what '
+    'it is not an adapter, and a running server cannot load full weights: take mode="subprocess", or name with model=… what '
     "an endpoint serves already."
 )
 
 
 def served_name(step: int) -> str:
-    """What a step's adapter is called on the server."""
+    """The name of a step's adapter on the server."""
     return f"evalsuite-step-{step}"
 
 
 def adapter_command(config: RunConfig, checkpoint: Path | None) -> list[str]:
-    """The child that loads the adapter, runs the check, and takes the adapter off again. Raises `ServerError`."""
+    """The command of the child that loads the adapter, runs the check and unloads the adapter. Raises `ServerError`."""
     assert checkpoint
     if not (checkpoint / "adapter_config.json").is_file():
         raise ServerError(f"{checkpoint}: {FULL_WEIGHTS}")
     landing = {"out": str(config.out), "name": config.name, "fresh": config.fresh}
-    told = {"config": config.recorded() | landing, "adapter": str(checkpoint.resolve())}
-    return [sys.executable, "-c", CHILD, json.dumps(told)]
+    job = {"config": config.recorded() | landing, "adapter": str(checkpoint.resolve())}
+    return [sys.executable, "-c", CHILD, json.dumps(job)]
 
 
 def main() -> None:
-    """In the child: exit code as `evalsuite run`."""
-    told = json.loads(sys.argv[1])
+    """Run in the child; exit codes as those of `evalsuite run`."""
+    job = json.loads(sys.argv[1])
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    config = build_config(told["config"])
+    config = build_config(job["config"])
     from evalsuite.evaluation.evaluate import evaluate
 
     try:
-        with write_log(), adapter_on(config, Path(told["adapter"])):
+        with write_log(), adapter_on(config, Path(job["adapter"])):
             evaluate(config)
     except EvalsuiteError as error:
         sys.stderr.write(f"{error}\n")
@@ -67,7 +67,7 @@ def main() -> None:
 
 @contextmanager
 def adapter_on(config: RunConfig, adapter: Path) -> Iterator[None]:
-    """The adapter is served under the configuration's model name inside. Raises `ServerError`."""
+    """Serve the adapter under the configuration's model name inside the block. Raises `ServerError`."""
     from evalsuite._util.http.calls import call
     from evalsuite._util.http.environment import read_api_key
     from evalsuite._util.http.transport import HttpResponse, TransportError

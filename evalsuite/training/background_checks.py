@@ -1,7 +1,7 @@
-"""Checks beside the training: a process each, looked at between two steps, never waited for before the training ends.
+"""Runs checks beside the training, one process each. They are polled between two steps and only awaited at the end.
 
-What runs is `evalsuite run`, or `evalsuite.training.adapter_server` where an adapter has to be put onto a server before. It ends with
-the training process, however that ends (see `backends.supervisor`).
+What runs is `evalsuite run`, or `evalsuite.training.adapter_server` if a server must load an adapter first. It ends with the
+training process, however that ends (see `backends.supervisor`).
 """
 
 from __future__ import annotations
@@ -30,23 +30,23 @@ logger = logging.getLogger(__name__)
 
 Overlap: TypeAlias = Literal["skip", "queue"]
 POLL_SECONDS = 0.2
-"""Between two looks once there is nothing else to do."""
-WHOLE_POLL_SECONDS = 1.0
-"""Between two looks at a checkpoint that is not whole yet."""
+"""Interval of polling at the end of the training."""
+INCOMPLETE_POLL_SECONDS = 1.0
+"""Interval of polling a checkpoint that is not complete yet."""
 ADAPTER_FILE = "adapter_config.json"
 DISTRIBUTED_VARIABLES = (
     *("RANK", "LOCAL_RANK", "GROUP_RANK", "ROLE_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "GROUP_WORLD_SIZE"),
     *("ROLE_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT", "TORCHELASTIC_RUN_ID", "ACCELERATE_USE_FSDP"),
     "ACCELERATE_USE_DEEPSPEED",
 )
-"""Of a launcher of several processes: what is started here is none of them."""
+"""Variables of a distributed launcher, removed for checks: a check is not one of its processes."""
 NOT_WEIGHTS = ("optimizer", "scheduler", "rng_state", "global_step")
 LINKED_FOLDER = ".held"
 
 
 @dataclass(frozen=True, slots=True)
 class DueCheck:
-    """A check that is due. `checkpoint` is None where an endpoint serves the new weights already."""
+    """A check that is due. `checkpoint` is None if an endpoint already serves the new weights."""
 
     step: int
     epoch: float | None
@@ -55,7 +55,7 @@ class DueCheck:
 
 @dataclass(frozen=True, slots=True)
 class FinishedCheck:
-    """A check that ended: with a whole run, or with a problem in words."""
+    """A check that ended, with a complete run or with a message about the problem."""
 
     wanted: DueCheck
     run: Run | None
@@ -73,10 +73,10 @@ class _RunningCheck:
 
 @dataclass(slots=True)
 class BackgroundChecks:
-    """One check at a time. `configure` makes the run of a wanted check, given the folder its checkpoint is in.
+    """Runs one check at a time. `configure` builds the run of a due check, given its checkpoint's folder.
 
-    `devices` is what CUDA_VISIBLE_DEVICES is set to ("cpu" for none of them); None leaves it. With `hold` a checkpoint's
-    weights stay on the disk until its check is over, should the trainer delete it meanwhile.
+    `devices`: the value of CUDA_VISIBLE_DEVICES ("cpu" for no device); None leaves it alone. With `hold`, links keep a
+    checkpoint's weights on the disk until its check is over, in case the trainer deletes it.
     """
 
     folder: Path
@@ -92,8 +92,8 @@ class BackgroundChecks:
     _looked: float = 0.0
     _told: str = ""
 
-    def want(self, wanted: DueCheck) -> None:
-        """Start a check, now or once the one before is over; with `overlap="skip"` not at all while one runs."""
+    def request(self, wanted: DueCheck) -> None:
+        """Start a check now, or after the running one; with `overlap="skip"` not at all while one runs."""
         busy = self._running.wanted if self._running else self._waiting[0] if self._waiting else None
         if busy and self.overlap == "skip":
             logger.info(
@@ -113,7 +113,7 @@ class BackgroundChecks:
         return self._running is not None or bool(self._waiting)
 
     def poll(self) -> Iterator[FinishedCheck]:
-        """What ended since the last look; starts what waits."""
+        """Yield what ended since the last call; start what waits."""
         if self._running is not None and (ended := self._ended(self._running)):
             self._running, self._since = None, time.monotonic()
             yield ended
@@ -121,7 +121,7 @@ class BackgroundChecks:
             yield failed
 
     def finish(self) -> Iterator[FinishedCheck]:
-        """Wait for all of them, `timeout` seconds at most, then give up what is left."""
+        """Wait for all checks, `timeout` seconds at most, then cancel the rest."""
         deadline = time.monotonic() + self.timeout
         while self.busy and time.monotonic() < deadline:
             yield from self.poll()
@@ -130,7 +130,7 @@ class BackgroundChecks:
         yield from self.cancel_all(f"the training ended, and {self.timeout:g} s later it was still running")
 
     def cancel_all(self, why: str) -> Iterator[FinishedCheck]:
-        """End what runs, forget what waits."""
+        """End the running check and drop the waiting ones."""
         if self._running is not None:
             running, self._running = self._running, None
             self._close(running)
@@ -140,20 +140,20 @@ class BackgroundChecks:
 
     def _start(self) -> FinishedCheck | None:
         now = time.monotonic()
-        if now - self._looked < WHOLE_POLL_SECONDS:
+        if now - self._looked < INCOMPLETE_POLL_SECONDS:
             return None
         self._looked = now
         wanted = self._waiting[0]
         try:
             if wanted.checkpoint:
-                check_whole(wanted.checkpoint)
+                check_complete(wanted.checkpoint)
         except CheckpointError as error:
             if now - self._since < self.timeout:
-                self._tell_once(f"step {wanted.step}: waiting for the checkpoint to be whole ({error})")
+                self._tell_once(f"step {wanted.step}: waiting for the checkpoint to be complete ({error})")
                 return None
             self._waiting.popleft()
             return FinishedCheck(
-                wanted, None, f"after {self.timeout:g} s the checkpoint is still not whole: {error}"
+                wanted, None, f"after {self.timeout:g} s the checkpoint is still incomplete: {error}"
             )
         self._waiting.popleft()
         try:
@@ -170,7 +170,7 @@ class BackgroundChecks:
     def _started(self, wanted: DueCheck) -> _RunningCheck:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            held = self._held(wanted.checkpoint) if self.hold and wanted.checkpoint else None
+            held = self._link_weights(wanted.checkpoint) if self.hold and wanted.checkpoint else None
         except OSError as error:
             raise write_error(self.folder, error) from error
         source = held or wanted.checkpoint
@@ -194,8 +194,8 @@ class BackgroundChecks:
             found["CUDA_VISIBLE_DEVICES"] = "" if self.devices == "cpu" else self.devices
         return found
 
-    def _held(self, checkpoint: Path) -> Path:
-        """A folder with links to the checkpoint's weights; the checkpoint itself where links cannot be made."""
+    def _link_weights(self, checkpoint: Path) -> Path:
+        """A folder with links to the checkpoint's weights; the checkpoint itself if links are not possible."""
         target = self.folder / LINKED_FOLDER / checkpoint.name
         shutil.rmtree(target, ignore_errors=True)
         target.mkdir(parents=True)
@@ -223,7 +223,7 @@ class BackgroundChecks:
             return FinishedCheck(
                 running.wanted,
                 None,
-                f"exit code {code}; its last words in {running.process.log}:\n{log_text}",
+                f"exit code {code}; its last lines in {running.process.log}:\n{log_text}",
             )
         try:
             return FinishedCheck(running.wanted, load_run(self.folder / f"step-{running.wanted.step}"))
@@ -237,12 +237,12 @@ class BackgroundChecks:
 
 
 def run_command(config: RunConfig, _: Path | None) -> list[str]:
-    """`evalsuite run` with the options of a configuration."""
+    """The command of `evalsuite run` with the options of a configuration."""
     return [sys.executable, "-m", *shlex.split(config.command(with_output=True))]
 
 
-def check_whole(checkpoint: Path) -> None:
-    """Whether all of a checkpoint is on the disk. Raises `CheckpointError`."""
+def check_complete(checkpoint: Path) -> None:
+    """Raise `CheckpointError` unless a checkpoint is complete on the disk."""
     if (checkpoint / ADAPTER_FILE).is_file():
         read_adapter(checkpoint, str(checkpoint))
     else:

@@ -1,7 +1,7 @@
-"""`EvalCallback`: a run of evalsuite in the middle of a training, whose results are where the trainer's own are.
+"""`EvalCallback`: runs evalsuite in the middle of a training and logs the results like the trainer's own.
 
-A check never raises into the training (unless `on_error="raise"`): what goes wrong is a line with the step, and the training
-goes on with the weights, modes and random numbers it would have had without the check.
+A check never raises into the training (unless `on_error="raise"`). A problem is logged with its step, and the training
+continues with the weights, modes and random numbers it would have had without the check.
 """
 
 from __future__ import annotations
@@ -37,19 +37,19 @@ logger = logging.getLogger(__name__)
 
 OnProblem: TypeAlias = Literal["warn", "raise"]
 FOLDER = "evalsuite"
-"""In the training's output folder: one run directory `step-N` a check."""
+"""Subfolder of the training's output folder, with one run directory `step-N` per check."""
 DEFAULT_TIMEOUT_SECONDS = 1800.0
 DEFAULT_BATCH_SIZE = 16
 RESERVED_OPTIONS = frozenset(
     {"ckpt", "adapter", "merge", "quant", "out", "name", "fresh", "step", "baseline"}
 )
-"""Options of a run that a check decides itself."""
+"""Options of a run that a check sets itself."""
 INTERRUPTED = "interrupted: the check is given up, the training goes on (Ctrl-C once more ends it)"
 
 
 @dataclass(frozen=True, slots=True)
 class TrainerEvent:
-    """What an event tells a callback."""
+    """The arguments of a trainer's event."""
 
     args: Any
     state: Any
@@ -57,7 +57,7 @@ class TrainerEvent:
 
     @property
     def all(self) -> tuple[Any, Any, Any]:
-        """In the order in which events have them."""
+        """The arguments in the order of events."""
         return self.args, self.state, self.control
 
 
@@ -75,16 +75,16 @@ class _Training:
 
 
 class EvalCallback(TrainerCallback):
-    """Asks `datasets` (as `-d` of `evalsuite run`) while a model trains.
+    """Evaluates `datasets` (as `-d` of `evalsuite run`) while a model trains.
 
     `every`: "save", "evaluate", "epoch", or a number of steps. `mode`: "inprocess" generates with the model in memory;
     "subprocess" runs `evalsuite run` on the saved checkpoint, on `devices` ("cpu", or as CUDA_VISIBLE_DEVICES); "server"
-    has the saved adapter loaded by a running vLLM at `base_url`, or asks `model` there, which serves the new weights
-    already. `timeout`: seconds of a whole check. `overlap`: a check that is due while one runs is left out ("skip") or
-    waits ("queue"). `batch_size`: rows decoded together, on each process. `tokenizer`: where the trainer has none.
+    makes a running vLLM at `base_url` load the saved adapter, or asks `model` there if it already serves the new weights.
+    `timeout`: seconds for a whole check. `overlap`: a check that is due while another runs is skipped ("skip") or waits
+    ("queue"). `batch_size`: rows decoded together, on each process. `tokenizer`: needed if the trainer has none.
     Further `options` are those of `evalsuite run` (`shots`, `max_tokens`, `backend_arg`, …), with underscores.
 
-    Raises `InputError` at once for what is wrong with the options or the data.
+    Raises `InputError` at once if the options or the data are wrong.
     """
 
     def __init__(
@@ -105,9 +105,9 @@ class EvalCallback(TrainerCallback):
     ) -> None:
         _check_words(mode=mode, on_error=on_error, overlap=overlap)
         if taken := sorted(RESERVED_OPTIONS & options.keys()):
-            raise ConfigError(f"{', '.join(taken)}: a check decides that itself; leave it out.")
+            raise ConfigError(f"{', '.join(taken)}: a check sets that itself; leave it out.")
         if batch_size < 1:
-            raise ConfigError(f"batch_size={batch_size}: at least one row is decoded at a time.")
+            raise ConfigError(f"batch_size={batch_size}: must be at least 1.")
         if (mode == "server") != (base_url is not None):
             raise ConfigError('mode="server" and base_url="http://HOST:8000/v1" go together.')
         self._training: _Training | None = None
@@ -125,12 +125,12 @@ class EvalCallback(TrainerCallback):
         self._saved_weights = saved_weights
         plans = plan_datasets(self._configured(DueCheck(0, None, Path()), Path("checkpoint"), Path()))
         self.metric_names = tuple(metric_names({plan.name: plan.metrics for plan in plans}))
-        """The headline metrics as they are logged: one of them is what `metric_for_best_model` names."""
+        """The headline metrics as they are logged; `metric_for_best_model` takes one of them."""
 
     # --- what the trainer calls
 
     def on_train_begin(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
-        """Find out where results go. Refuses, before anything is trained, what cannot be checked."""
+        """Prepare the checks. Refuses, before anything is trained, what cannot be checked."""
         show_training_notes()
         ranks = find_ranks(self._timeout)
         if self._mode == "inprocess":
@@ -147,55 +147,57 @@ class EvalCallback(TrainerCallback):
             self._catch_up(TrainerEvent(args, state, control))
 
     def on_step_end(self, args: Any, state: Any, control: Any, **more: Any) -> None:
-        """Log what came in; check, where it is every so many steps."""
+        """Log finished checks; check if one is due every N steps."""
         self._poll(TrainerEvent(args, state, control))
         self._event("step", TrainerEvent(args, state, control), more)
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, **more: Any) -> None:
-        """Check, where it is every epoch."""
+        """Check if one is due every epoch."""
         self._event("epoch", TrainerEvent(args, state, control), more)
 
     def on_save(self, args: Any, state: Any, control: Any, **more: Any) -> None:
-        """Check, where it is with every checkpoint."""
+        """Check if one is due with every checkpoint."""
         self._event("save", TrainerEvent(args, state, control), more)
 
     def on_evaluate(
         self, args: Any, state: Any, control: Any, metrics: dict[str, float] | None = None, **more: Any
     ) -> None:
-        """Check, where it is with every evaluation, and complete its metrics before the best model is chosen."""
-        told = TrainerEvent(args, state, control)
-        self._event("evaluate", told, more)
+        """Check if one is due with every evaluation, and add its metrics before the best model is chosen."""
+        trainer_event = TrainerEvent(args, state, control)
+        self._event("evaluate", trainer_event, more)
         if metrics is not None and self._training is not None and self._schedule.every == "evaluate":
             metrics.update(self._training.done.get(state.global_step, {}))
             self._fill_in(args.metric_for_best_model, metrics)
 
     def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Wait for the last checks, no longer than their time-out."""
-        training, told = self._training, TrainerEvent(args, state, control)
+        """Wait for the last checks, no longer than their timeout."""
+        training, trainer_event = self._training, TrainerEvent(args, state, control)
         if training and training.background:
             try:
                 for finished in training.background.finish():
-                    self._conclude(finished, told)
+                    self._conclude(finished, trainer_event)
             except KeyboardInterrupt:
                 for finished in training.background.cancel_all(INTERRUPTED):
-                    self._conclude(finished, told)
+                    self._conclude(finished, trainer_event)
         self._training = None
 
     # --- what is done
 
-    def _event(self, event: Event, told: TrainerEvent, more: Mapping[str, Any]) -> None:
-        training, step = self._training, told.state.global_step
-        if training is None or not self._schedule.due(event, step) or self._is_done(told.state):
+    def _event(self, event: Event, trainer_event: TrainerEvent, more: Mapping[str, Any]) -> None:
+        training, step = self._training, trainer_event.state.global_step
+        if training is None or not self._schedule.due(event, step) or self._is_done(trainer_event.state):
             return
         if self._mode == "inprocess":
-            self._check_now(training, told, more)
+            self._check_now(training, trainer_event, more)
         elif training.background:
-            checkpoint = Path(told.args.output_dir) / f"checkpoint-{step}" if self._saved_weights else None
-            training.background.want(DueCheck(step, told.state.epoch, checkpoint))
-            self._poll(told)
+            checkpoint = (
+                Path(trainer_event.args.output_dir) / f"checkpoint-{step}" if self._saved_weights else None
+            )
+            training.background.request(DueCheck(step, trainer_event.state.epoch, checkpoint))
+            self._poll(trainer_event)
 
     def _is_done(self, state: Any) -> bool:
-        """Whether this step's results are logged already: by an evaluation of several sets, or before a resume."""
+        """Whether this step's results are already logged: by an evaluation of several sets, or before a resume."""
         step = state.global_step
         assert self._training
         return step in self._training.done or any(
@@ -203,9 +205,9 @@ class EvalCallback(TrainerCallback):
             for entry in reversed(state.log_history)
         )
 
-    def _check_now(self, training: _Training, told: TrainerEvent, more: Mapping[str, Any]) -> None:
-        step = told.state.global_step
-        wanted = DueCheck(step, told.state.epoch, None)
+    def _check_now(self, training: _Training, trainer_event: TrainerEvent, more: Mapping[str, Any]) -> None:
+        step = trainer_event.state.global_step
+        wanted = DueCheck(step, trainer_event.state.epoch, None)
         model = more.get("model")
         tokenizer = self._tokenizer or more.get("processing_class") or more.get("tokenizer")
         failure: Exception | None = None
@@ -223,20 +225,20 @@ class EvalCallback(TrainerCallback):
             finished = FinishedCheck(wanted, None, INTERRUPTED)
         except NoTokenizer as error:
             finished = FinishedCheck(wanted, None, str(error))
-        except Exception as error:  # noqa: BLE001 - whatever it is, the training is not to end by it
+        except Exception as error:  # noqa: BLE001 - no error of a check may end the training
             finished, failure = FinishedCheck(wanted, None, _words(error)), error
         metrics = training.ranks.broadcast(logged_metrics(finished.run) if finished.run else {})
         if failure and self._on_error == "raise":
             raise failure
-        self._conclude(finished, told, metrics)
+        self._conclude(finished, trainer_event, metrics)
 
-    def _poll(self, told: TrainerEvent) -> None:
+    def _poll(self, trainer_event: TrainerEvent) -> None:
         if self._training and (background := self._training.background) and background.busy:
             for finished in background.poll():
-                self._conclude(finished, told)
+                self._conclude(finished, trainer_event)
 
     def _conclude(
-        self, finished: FinishedCheck, told: TrainerEvent, metrics: dict[str, float] | None = None
+        self, finished: FinishedCheck, trainer_event: TrainerEvent, metrics: dict[str, float] | None = None
     ) -> None:
         """Log a check's results at its step, in every process, and note them in the first."""
         training, wanted = self._training, finished.wanted
@@ -245,7 +247,7 @@ class EvalCallback(TrainerCallback):
             metrics = logged_metrics(finished.run) if finished.run else {}
         training.done[wanted.step] = metrics
         if metrics:
-            log(training.handler, metrics, told.all, step=wanted.step, epoch=wanted.epoch)
+            log(training.handler, metrics, trainer_event.all, step=wanted.step, epoch=wanted.epoch)
         if not training.ranks.first:
             return
         if finished.run is None:
@@ -258,7 +260,7 @@ class EvalCallback(TrainerCallback):
         training.latest = (wanted.step, finished.run)
 
     def _fill_in(self, wanted: str | None, metrics: dict[str, float]) -> None:
-        """A metric the best model is chosen by must be there: after a failed check it is NaN, which is never best."""
+        """Add the metric of `metric_for_best_model` after a failed check, as NaN, which is never best."""
         name = wanted if wanted is None or wanted.startswith(PREFIX) else PREFIX + wanted
         if name in self.metric_names and name not in metrics:
             metrics[name] = math.nan
@@ -266,7 +268,7 @@ class EvalCallback(TrainerCallback):
     # --- how a check is run
 
     def _configured(self, wanted: DueCheck, source: Path | None, folder: Path) -> RunConfig:
-        """The configuration of one check; `source` is where its weights are, None where they are in memory or served."""
+        """The configuration of one check. `source`: the folder of its weights, None if they are in memory or served."""
         values = {key: value for key, value in self._options.items() if value is not None}
         values |= {"out": folder, "name": f"step-{wanted.step}", "step": wanted.step}
         if self._mode == "inprocess":
@@ -289,13 +291,13 @@ class EvalCallback(TrainerCallback):
             hold=args.save_total_limit is not None,
         )
 
-    def _catch_up(self, told: TrainerEvent) -> None:
-        """After a resume: the check of the checkpoint that was resumed from, where it never came to its end."""
-        training, step = self._training, told.state.global_step
+    def _catch_up(self, trainer_event: TrainerEvent) -> None:
+        """After a resume: run or log the check of the checkpoint it resumed from, if that was never finished."""
+        training, step = self._training, trainer_event.state.global_step
         assert training
-        checkpoint = Path(told.args.output_dir) / f"checkpoint-{step}"
+        checkpoint = Path(trainer_event.args.output_dir) / f"checkpoint-{step}"
         if not (training.resumed and self._saved_weights and checkpoint.is_dir()) or self._is_done(
-            told.state
+            trainer_event.state
         ):
             return
         try:
@@ -303,9 +305,11 @@ class EvalCallback(TrainerCallback):
         except InputError:
             run = None
         if run is not None and run.complete:
-            self._conclude(FinishedCheck(DueCheck(step, told.state.epoch, checkpoint), run), told)
+            self._conclude(
+                FinishedCheck(DueCheck(step, trainer_event.state.epoch, checkpoint), run), trainer_event
+            )
         elif training.background:
-            training.background.want(DueCheck(step, told.state.epoch, checkpoint))
+            training.background.request(DueCheck(step, trainer_event.state.epoch, checkpoint))
 
 
 def _check_words(**given: str) -> None:

@@ -1,4 +1,4 @@
-"""Rows decoded a round at a time: by this process alone, or by all processes of a distributed training, each its share."""
+"""Decodes rows in rounds: in this process alone, or shared among all processes of a distributed training."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ OUT_OF_MEMORY = "out of memory"
 
 @dataclass(frozen=True, slots=True)
 class RowRequest:
-    """A row on its way to another process: all that its reply depends on."""
+    """A row as it is sent to another process: everything its reply depends on."""
 
     name: str
     prompt: list[int]
@@ -29,7 +29,7 @@ class RowRequest:
 
 @dataclass(frozen=True, slots=True)
 class RowResult:
-    """A row on its way back; `error` says why there is no reply."""
+    """A decoded row as it is sent back. `error`: why there is no reply."""
 
     tokens: list[int]
     text: str
@@ -41,7 +41,7 @@ class RowResult:
 
 @dataclass(frozen=True, slots=True)
 class RoundShares:
-    """One share of rows a process, to be decoded within some seconds."""
+    """One share of rows per process, to be decoded within `seconds`."""
 
     shares: list[list[RowRequest]]
     seconds: float
@@ -57,14 +57,14 @@ class RoundDecoder:
 
     @property
     def max_rows(self) -> int:
-        """What one round takes."""
+        """The rows of one round at most."""
         return self.batch_size * self.ranks.count
 
     async def decode(self, rows: Sequence[Row], deadline: float) -> None:
-        """Finish rows; in the first process. They are sorted by length, so that each share is a mix of the same.
+        """Decode rows to their end; called in the first process. Rows are sorted by length, so shares are similar.
 
-        Alone, the event loop gets a turn after every token, so that the run can be cancelled. Together, each process
-        stops at the deadline by itself.
+        A single process lets the event loop run after every token, so that the run can be cancelled. Several processes
+        each stop at the deadline by themselves.
         """
         if self.ranks.count == 1:
             for _ in decoded(self.model, rows):
@@ -79,7 +79,7 @@ class RoundDecoder:
                 _take_over(row, one)
 
     def serve(self) -> Any:
-        """In the other processes: decode shares until the first one sends something else, which is returned."""
+        """In the other processes: decode shares until the first process sends something else, and return that."""
         while isinstance(sent := self.ranks.broadcast(), RoundShares):
             working = [_LocalRow(self.model, one) for one in sent.shares[self.ranks.rank]]
             _until(self.model, [one.row for one in working], time.monotonic() + sent.seconds)
@@ -88,9 +88,9 @@ class RoundDecoder:
 
 
 def decoded(model: NamedModel, rows: Sequence[Row]) -> Iterator[None]:
-    """Decode rows together, a turn after each token. A batch that does not fit into memory is halved.
+    """Decode rows together and yield after each token. A batch that does not fit into memory is halved.
 
-    Rows whose prompt's log-probabilities are asked for are read apart: they take the logits of every position.
+    Rows with log-probabilities of the prompt are decoded separately: they need the logits of every position.
     """
     for wanting in (False, True):
         group = [row for row in rows if row.needs_prompt_logprobs is wanting and not row.done]
@@ -106,7 +106,7 @@ def _decoded(model: NamedModel, rows: Sequence[Row]) -> Iterator[None]:
         while batch.rows:
             batch.step()
             yield
-    except Exception as error:  # noqa: BLE001 - told to those who asked, or tried again with fewer rows
+    except Exception as error:  # noqa: BLE001 - reported to the clients, or retried with fewer rows
         words = f"{type(error).__name__}: {error}"
     else:
         return
@@ -123,7 +123,7 @@ def _decoded(model: NamedModel, rows: Sequence[Row]) -> Iterator[None]:
 
 
 def _until(model: NamedModel, rows: Sequence[Row], deadline: float) -> None:
-    """Decode without turns for anyone else; what is not done by the deadline is given up."""
+    """Decode without yielding to other tasks; rows that are not done by the deadline fail."""
     for _ in decoded(model, rows):
         if time.monotonic() >= deadline:
             for row in rows:
@@ -135,7 +135,7 @@ def _until(model: NamedModel, rows: Sequence[Row], deadline: float) -> None:
 
 @dataclass(slots=True)
 class _LocalRow:
-    """A described row as it is decoded here."""
+    """A row of another process, decoded here."""
 
     model: NamedModel
     described: RowRequest
@@ -143,15 +143,15 @@ class _LocalRow:
     error: str | None = None
 
     def __post_init__(self) -> None:
-        told = self.described
-        tokenizer = self.model.names[told.name].tokenizer
-        skip = told.settings.skip_special_tokens
-        pieces = Detokenizer(tokenizer, told.prompt, skip_special_tokens=skip)
+        request = self.described
+        tokenizer = self.model.names[request.name].tokenizer
+        skip = request.settings.skip_special_tokens
+        pieces = Detokenizer(tokenizer, request.prompt, skip_special_tokens=skip)
         self.row = Row(
-            told.name,
-            told.prompt,
-            told.settings,
-            told.limit,
+            request.name,
+            request.prompt,
+            request.settings,
+            request.limit,
             self.model.eos,
             pieces,
             lambda _: None,
@@ -173,7 +173,7 @@ def _described(row: Row) -> RowRequest:
 
 
 def _take_over(row: Row, found: RowResult) -> None:
-    """Another process's work becomes the row's."""
+    """Copy another process's result into the row."""
     if found.error is not None or found.finish_reason is None:
         row.cancelled = True
         row.fail(found.error or "it was not finished")

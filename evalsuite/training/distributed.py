@@ -1,6 +1,6 @@
-"""The processes of a distributed training: objects sent from the first to all, and gathered from all by the first.
+"""Exchanges objects between the processes of a distributed training: broadcast from the first, gather to the first.
 
-They go over a gloo group of their own: no GPU memory, no collective of the training in between, a time-out of its own.
+Uses a gloo group of its own: no GPU memory, no mixing with the training's collectives, its own timeout.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from typing import Any
 import torch.distributed as dist
 
 PATIENCE_SECONDS = 600.0
-"""Beyond a check's own time-out: loading data, scoring, writing the report."""
+"""Added to a check's own timeout, for loading data, scoring and writing the report."""
 
 
 @dataclass(frozen=True)
 class Ranks:
-    """Which of how many processes this is. `group` is None where it is the only one."""
+    """This process's rank and the number of processes. `group` is None if it is the only one."""
 
     rank: int = 0
     count: int = 1
@@ -26,11 +26,11 @@ class Ranks:
 
     @property
     def first(self) -> bool:
-        """Whether this process does what is done once."""
+        """Whether this is the process that does what is done once."""
         return self.rank == 0
 
     def broadcast(self, value: Any = None) -> Any:
-        """The first process's value, in every process; called by all of them."""
+        """Return the first process's value in every process. All processes must call it."""
         if self.count == 1:
             return value
         held = [value]
@@ -38,7 +38,7 @@ class Ranks:
         return held[0]
 
     def gather(self, value: Any) -> Sequence[Any]:
-        """Every process's value in the first one, nothing in the others; called by all of them."""
+        """Return every process's value in the first one, an empty list in the others. All processes must call it."""
         if self.count == 1:
             return [value]
         held: list[Any] = [None] * self.count
@@ -47,7 +47,7 @@ class Ranks:
 
 
 def find_ranks(check_timeout: float) -> Ranks:
-    """The processes of this training; called by all of them."""
+    """Find the processes of this training. All processes must call it."""
     if not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1:
         return Ranks()
     group = dist.new_group(backend="gloo", timeout=timedelta(seconds=check_timeout + PATIENCE_SECONDS))

@@ -1,4 +1,4 @@
-"""Ending a training whose metric dropped, where the drop is more than chance: the same rows, asked twice, tested in pairs."""
+"""Ends a training whose metric dropped by more than chance: a paired test over the same rows."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ CHECK_SECONDS = 600.0
 
 
 class EarlyStop(TrainerCallback):
-    """Ends the training after `patience` checks in a row that are really worse than the best one so far.
+    """Ends the training after `patience` checks in a row that are significantly worse than the best one so far.
 
-    `metric` is one that an `EvalCallback` logs, such as "gsm8k_accuracy". Worse is what `evalsuite compare` calls so (a
-    paired test over the same rows, p < 0.05), by more than `min_delta`, in the metric's unit. What is not worse sets the
-    count back. In a distributed training it looks when a checkpoint is saved or an evaluation ends.
+    `metric` is one that an `EvalCallback` logs, such as "gsm8k_accuracy". "Worse" is what `evalsuite compare`
+    reports (a paired test over the same rows, p < 0.05), by more than `min_delta` in the metric's unit. A check that is not
+    worse resets the count. A distributed training is only examined when a checkpoint is saved or an evaluation ends.
     """
 
     def __init__(self, metric: str, *, min_delta: float = 0.0, patience: int = 1) -> None:
         if patience < 1:
-            raise ConfigError(f"patience={patience}: at least one check decides.")
+            raise ConfigError(f"patience={patience}: must be at least 1.")
         if min_delta < 0:
-            raise ConfigError(f"min_delta={min_delta}: a drop is given as a number that is not negative.")
+            raise ConfigError(f"min_delta={min_delta}: must not be negative.")
         self._metric = metric if metric.startswith(PREFIX) else PREFIX + metric
         self._min_delta = min_delta
         self._patience = patience
@@ -47,26 +47,26 @@ class EarlyStop(TrainerCallback):
         self._worse = 0
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Find the other processes; begin with what a resumed training has logged."""
+        """Find the other processes; start with what a resumed training has logged."""
         show_training_notes()
         self._ranks = find_ranks(CHECK_SECONDS)
         self._read, self._best, self._worse = 0, None, 0
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Look, where nobody else has to agree."""
+        """Examine the log, if there is no other process to agree with."""
         if self._ranks.count == 1:
             self._look(args, state, control)
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Look."""
+        """Examine the log."""
         self._look(args, state, control)
 
     def on_evaluate(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Look."""
+        """Examine the log."""
         self._look(args, state, control)
 
     def _look(self, args: Any, state: Any, control: Any) -> None:
-        """Read what was logged since the last look. All processes come to the same end."""
+        """Read what was logged since the last call. All processes reach the same decision."""
         entries, self._read = state.log_history[self._read :], len(state.log_history)
         stop = False
         if self._ranks.first:
@@ -105,7 +105,7 @@ class EarlyStop(TrainerCallback):
 
 
 def _difference(before: Path, after: Path, metric: str) -> ResultEntry | None:
-    """The comparison's result of one metric; None where the runs have it not in common. Raises `EvalsuiteError`."""
+    """The comparison's result for one metric; None if the runs do not share it. Raises `EvalsuiteError`."""
     for result in compare(before, after).document.results:
         named = logged_name(result.dataset, result.metric)
         if named == metric and result.subset == WHOLE_DATASET and result.delta is not None:

@@ -1,4 +1,4 @@
-"""What tells one state of the weights from another, quickly, wherever they are: sums of their bits."""
+"""A quick fingerprint of weights on any device: sums of their bits."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import torch
 from evalsuite.models.checkpoint import combine_fingerprints
 
 AT_ONCE = 1 << 22
-"""Words of 64 bits that are summed together: 32 MB."""
+"""64-bit words summed in one step: 32 MB."""
 PERIOD = 65_521
-"""Words are weighted by their place, up to this prime, so that two that change places are seen."""
+"""Words are weighted by position modulo this prime, so that swapped words change the sum."""
 BITS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 WORD_BYTES = 8
 
 
 def weights_fingerprint(model: Any) -> str:
-    """A fingerprint of all that is trained (of all weights, where nothing is). The same weights have the same one.
+    """A fingerprint of all trained weights (of all weights if none is trained); equal weights have equal fingerprints.
 
-    Other weights have another one but for chance; it is no cryptographic hash.
+    Different weights have different fingerprints except by chance. It is not a cryptographic hash.
     """
     named = list(model.named_parameters())
     trained = [(name, one) for name, one in named if one.requires_grad] or named
@@ -30,7 +30,7 @@ def weights_fingerprint(model: Any) -> str:
 
 
 class _Places(dict[torch.device, torch.Tensor]):
-    """The weights of places, made once a device: for many small tensors making them would take longer than the sums."""
+    """The position weights, created once per device: for many small tensors they would take longer than the sums."""
 
     def __init__(self, most: int) -> None:
         super().__init__()
@@ -42,7 +42,7 @@ class _Places(dict[torch.device, torch.Tensor]):
 
 
 def _sums(tensor: torch.Tensor, places: _Places) -> torch.Tensor:
-    """Two sums over the bits, plain and weighted by place; 64-bit integers that wrap."""
+    """Two sums over the bits, plain and weighted by position; 64-bit integers that wrap around."""
     weights = places[tensor.device]
     found = torch.zeros(2, dtype=torch.int64, device=tensor.device)
     for number, piece in enumerate(torch.split(_words(tensor), AT_ONCE)):
@@ -53,11 +53,11 @@ def _sums(tensor: torch.Tensor, places: _Places) -> torch.Tensor:
 
 
 def _words(tensor: torch.Tensor) -> torch.Tensor:
-    """A tensor's bits as integers: several numbers to one of 64 bits where they come out even, else each by itself."""
+    """A tensor's bits as integers: packed into 64 bits if they fill them evenly, otherwise one integer each."""
     flat = tensor.contiguous().flatten()
     size = flat.element_size()
     if not flat.numel() or flat.numel() * size % WORD_BYTES:
         return flat.view(BITS[size])
     if flat.storage_offset() * size % WORD_BYTES:
-        flat = flat.clone()  # a piece of something larger begins between two words
+        flat = flat.clone()  # a view may begin between two words
     return flat.view(torch.int64)

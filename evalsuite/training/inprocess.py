@@ -1,4 +1,4 @@
-"""A check with the model in memory: one run of the usual kind, decoded by all processes of the training."""
+"""A check with the model in memory: an ordinary run, decoded by all processes of the training."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from evalsuite.training.fingerprint import weights_fingerprint
 from evalsuite.training.live_model import LiveModel, LiveTransport, live_serving
 from evalsuite.training.state_guard import preserve_model_state
 
-INSTEAD = 'Use mode="subprocess", which asks the saved checkpoint, or mode="server".'
+INSTEAD = 'Use mode="subprocess", which evaluates the saved checkpoint, or mode="server".'
 
 
 class NoTokenizer(Exception):
@@ -25,7 +25,7 @@ class NoTokenizer(Exception):
 def check_in_process(
     config: RunConfig, model: Any, tokenizer: Any, ranks: Ranks, *, batch_size: int, timeout: float
 ) -> Run | None:
-    """Ask the model, and leave it as it was. Called by every process; the run is the first one's, None in the others.
+    """Evaluate the model and leave it unchanged. All processes call it; the first gets the run, the others None.
 
     Raises what `evaluate` raises.
     """
@@ -57,7 +57,7 @@ def check_in_process(
 
 
 def refuse_sharded_weights(args: Any, model: Any) -> None:
-    """Weights that no process holds whole cannot generate here. Raises `ConfigError` before anything is trained."""
+    """Refuse weights that are sharded over processes, before anything is trained. Raises `ConfigError`."""
     plugin = getattr(getattr(args, "hf_deepspeed_config", None), "is_zero3", None)
     if callable(plugin) and plugin():
         raise ConfigError(
@@ -72,5 +72,5 @@ def refuse_sharded_weights(args: Any, model: Any) -> None:
 
 
 def _has_shards(model: Any) -> bool:
-    """Whether a parameter is one of many pieces."""
+    """Whether a parameter is a shard."""
     return model is not None and any(type(one).__name__ == "DTensor" for one in model.parameters())

@@ -1,9 +1,9 @@
-"""The model that is being trained, as a server that a run can ask: requests are decoded here, in this process.
+"""The model in training as a server that a run can ask: requests are decoded in this process.
 
-`LiveTransport` stands where the network would: it takes the OpenAI requests of the run's own client and gives them back
-answered, so that a check is a run like any other. Requests that wait are decoded in batches of similar length, the longest
-first, padded on the left, with a cache and greedily unless the request says otherwise; the model's generation_config has no
-say in it. In a distributed training every process decodes its share of the rows (see `rounds`).
+`LiveTransport` replaces the network: it takes the OpenAI requests of the run's own client and answers them, so a check is a run
+like any other. Waiting requests are decoded in batches of similar length, the longest first, padded on the left, with a cache,
+and greedily unless the request says otherwise; the model's generation_config is ignored. In a distributed training every
+process decodes its share of the rows (see `decode_rounds`).
 """
 
 from __future__ import annotations
@@ -39,31 +39,31 @@ from evalsuite.serving.variants import ServingPlan
 from evalsuite.training.decode_rounds import RoundDecoder
 
 SLOTS = 512
-"""Requests that wait at a time: enough for rows of similar length to find each other."""
+"""Requests that wait at a time: enough to form batches of similar length."""
 SETTLING_SECONDS = 0.002
-"""Requests arrive in one go; so long after the last one they are taken for complete."""
+"""Requests arrive together; after this pause no more are expected."""
 NOT_A_NUMBER = (
-    "the model gives NaN: its weights are broken. Look at the learning rate and the gradients' norm; "
-    "the checkpoints before are not touched."
+    "the model produces NaN: its weights are broken. Check the learning rate and the gradient norm; "
+    "earlier checkpoints are not affected."
 )
 
 
 class LiveModel(NamedModel):
-    """A model in training. Its own tokenizer is left alone: a copy is used."""
+    """A model in training. It uses a copy of the tokenizer."""
 
     guard = staticmethod(torch.no_grad)
-    """Not inference_mode, whose tensors a model may keep and then not train with."""
+    """Not inference_mode: a model may keep such tensors and then fail to train with them."""
 
     def __init__(self, model: Any, tokenizer: Any, name: str) -> None:
         super().__init__(model, copy.deepcopy(tokenizer), name, device=str(model.device), path="")
 
     @property
     def defaults(self) -> dict[str, Any]:
-        """Nothing: what a request does not say is neutral."""
+        """Nothing: settings that a request does not set are neutral."""
         return {}
 
     def forward(self, *, last_only: bool, **inputs: Any) -> Any:
-        """See `NamedModel.forward`. Raises `FloatingPointError` where a prompt leads to NaN."""
+        """See `NamedModel.forward`. Raises `FloatingPointError` if a prompt leads to NaN."""
         output = super().forward(last_only=last_only, **inputs)
         if inputs["input_ids"].shape[-1] > 1 and bool(torch.isnan(output.logits[:, -1]).any()):
             raise FloatingPointError(NOT_A_NUMBER)
@@ -75,7 +75,7 @@ class _RowFailed(Exception):
 
 
 class LiveTransport:
-    """Answers the requests of one run (see `Transport`). `deadline` is in seconds of `time.monotonic`."""
+    """Answers the requests of one run (see `Transport`). `deadline`: seconds of `time.monotonic`."""
 
     def __init__(self, model: LiveModel, rounds: RoundDecoder, deadline: float) -> None:
         self._model = model
@@ -93,7 +93,7 @@ class LiveTransport:
         on_chunk: ChunkCallback | None = None,
         hung: HungCheck | None = None,
     ) -> HttpResponse:
-        """See `Transport.send`. Nothing is streamed, and nothing is ever taken for hung."""
+        """See `Transport.send`. Nothing is streamed, and no request is ever treated as hung."""
         if method == "GET":
             return _response(200, {"data": [{"id": name} for name in self._model.names]})
         try:
@@ -124,7 +124,7 @@ class LiveTransport:
 
     def _asked(self, path: str, body: bytes) -> GenerationRequest:
         if path.endswith("/classify"):
-            raise InvalidRequest("the model in training is no classifier.")
+            raise InvalidRequest("the model in training is not a classifier.")
         asked = parse_request(self._model, read_body(body), chat=path.endswith("/chat/completions"))
         if asked.settings.stream:
             raise InvalidRequest("the model in training does not stream its replies; leave out 'stream'.")
@@ -137,7 +137,7 @@ class LiveTransport:
             await asyncio.gather(self._worker, return_exceptions=True)
 
     async def _work(self) -> None:
-        """Decode what waits, until nothing does."""
+        """Decode waiting rows until there are none."""
         while await self._settled():
             self._waiting = [row for row in self._waiting if not row.done]
             self._waiting.sort(key=lambda row: len(row.prompt))
@@ -145,12 +145,12 @@ class LiveTransport:
             taken, self._waiting = self._waiting[-most:], self._waiting[:-most]
             try:
                 await self._rounds.decode(taken, self._deadline)
-            except Exception as error:  # noqa: BLE001 - told to those who wait for these rows
+            except Exception as error:  # noqa: BLE001 - reported to the requests of these rows
                 for row in taken:
                     row.fail(f"{type(error).__name__}: {error}")
 
     async def _settled(self) -> int:
-        """How many rows wait, once no more arrive."""
+        """Wait until no more rows arrive and return how many wait."""
         found = -1
         while found != len(self._waiting):
             found = len(self._waiting)
@@ -168,7 +168,7 @@ class LiveBackend:
     name: str = "inprocess"
 
     def availability(self) -> Availability:
-        """Always there."""
+        """Always available."""
         return Availability(self.name, ready=True, detail="the model that is being trained")
 
     def shares(self, first: Checkpoint, second: Checkpoint) -> bool:

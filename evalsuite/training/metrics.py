@@ -1,4 +1,4 @@
-"""`compute_metrics` for `Trainer` and `Seq2SeqTrainer`, from the scorers that runs are scored by.
+"""`compute_metrics` for `Trainer` and `Seq2SeqTrainer`, with the scorers of runs.
 
 `acc`   share of predicted tokens (`token_acc`) and of whole rows (`seq_acc`) that are the labels', which are shifted by one for
         a decoder-only model. Labels of -100 are not counted, rows without a label neither. As ms-swift's `acc`.
@@ -25,10 +25,10 @@ Floats: TypeAlias = dict[str, float]
 def compute_metrics(
     name: Named, tokenizer: Any = None, *, encoder_decoder: bool = False
 ) -> Callable[[Any], Floats]:
-    """What `Trainer(compute_metrics=…)` takes. Raises `ConfigError`.
+    """The function for `Trainer(compute_metrics=…)`. Raises `ConfigError`.
 
-    With `acc` also give `preprocess_logits_for_metrics=compute_metrics("acc").preprocess_logits_for_metrics`, or the
-    logits of the whole evaluation are kept. `encoder_decoder`: labels are not shifted.
+    With `acc` also set `preprocess_logits_for_metrics=compute_metrics("acc").preprocess_logits_for_metrics`, otherwise the
+    logits of the whole evaluation stay in memory. `encoder_decoder`: labels are not shifted.
     """
     if name == "acc":
         return Accuracy(encoder_decoder)
@@ -65,7 +65,7 @@ class Accuracy:
 
     @staticmethod
     def preprocess_logits_for_metrics(logits: Any, labels: Any) -> Any:  # noqa: ARG004 - the trainer gives both
-        """The most probable tokens: what is kept of an evaluation."""
+        """The most probable tokens: all that is kept of an evaluation."""
         return _first(logits).argmax(-1)
 
 
@@ -88,7 +88,7 @@ class Texts:
 
 
 def text_metrics(replies: Sequence[str], references: Sequence[str]) -> Floats:
-    """`nlg` of texts, where a framework has them as texts already. What no row has a value of is left out."""
+    """`nlg` for texts, if the framework has decoded them already. Metrics without a value in any row are omitted."""
     scores = [
         qa_profiles.swift(reference, reply) for reference, reply in zip(references, replies, strict=True)
     ]
@@ -101,5 +101,5 @@ def text_metrics(replies: Sequence[str], references: Sequence[str]) -> Floats:
 
 
 def _first(values: Any) -> Any:
-    """Models that return more than logits return them first."""
+    """The logits: models that return more return them first."""
     return values[0] if isinstance(values, tuple | list) else values

@@ -1,4 +1,4 @@
-"""A finished run → what is logged of it, and a sentence against the check before."""
+"""A finished run → logged metrics, and sentences that compare it with the previous check."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from evalsuite.formatting.numbers import format_delta, format_delta_interval, fo
 from evalsuite.runs.run import Run
 
 PREFIX = "eval_"
-"""What the trainer expects before the metrics of an evaluation."""
+"""The trainer's prefix for metrics of an evaluation."""
 
 
 def metric_names(datasets: Mapping[str, Any]) -> list[str]:
@@ -36,8 +36,7 @@ def logged_name(dataset: str, metric: str) -> str:
 def logged_metrics(run: Run) -> dict[str, float]:
     """The headline metrics of every dataset with their standard error, number of samples and how many replies were cut off.
 
-    Cut off is every reply that `max_tokens` ended, also one that was scored by what it has. A value that is not defined is
-    left out.
+    A reply counts as cut off if `max_tokens` ended it, even if it was scored. Undefined values are omitted.
     """
     found: dict[str, float] = {}
     cut_off = Counter(
@@ -56,7 +55,7 @@ def logged_metrics(run: Run) -> dict[str, float]:
 
 
 def result_lines(run: Run, step: int, before: tuple[int, Run] | None) -> Iterator[str]:
-    """One line for every headline metric; with the check `before` (step, run) also what changed since."""
+    """One line for every headline metric; with the previous check (`before`: step, run) also the change since."""
     changes = _changes(before, run) if before else {}
     for dataset, metric, numbers in _headlines(run):
         value = format_value(numbers["unit"], numbers["value"])

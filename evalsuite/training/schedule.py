@@ -1,4 +1,4 @@
-"""When a check is due: with every save, with every evaluation, every so many steps, or every epoch."""
+"""When a check is due: with every save, every evaluation, every N steps, or every epoch."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MODES: tuple[Mode, ...] = ("inprocess", "server", "subprocess")
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """`every`, as the user gave it."""
+    """The schedule; `every` as the user gave it."""
 
     every: Every
 
@@ -26,7 +26,7 @@ class Schedule:
         return event == self.every
 
     def never(self, args: Any) -> str:
-        """Why no check will ever be due under these training arguments; empty where one will."""
+        """Why no check will ever be due with these training arguments; empty if one will."""
         if self.every == "save" and _is_off(args.save_strategy):
             return 'every="save", and the training saves nothing (save_strategy is "no")'
         if self.every == "evaluate" and _is_off(args.eval_strategy):
@@ -35,13 +35,13 @@ class Schedule:
 
 
 def read_every(value: Any, mode: Mode, *, saved_weights: bool) -> Schedule:
-    """Check `every` against the mode. `saved_weights`: only what is on disk can be asked. Raises `ConfigError`."""
+    """Check `every` against the mode. `saved_weights`: only saved checkpoints can be evaluated. Raises `ConfigError`."""
     named = value in ("save", "evaluate", "epoch")
     if not named and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
         raise ConfigError(f'every={value!r}: write "save", "evaluate", "epoch" or a number of steps.')
     if saved_weights and value != "save":
         raise ConfigError(
-            f'every={value!r}: mode={mode!r} asks saved checkpoints; write every="save" and let the trainer\'s save_steps say when.'
+            f'every={value!r}: mode={mode!r} evaluates saved checkpoints; write every="save" and let the trainer\'s save_steps say when.'
         )
     return Schedule(value)
 

@@ -1,7 +1,7 @@
-"""A check leaves no trace: modules' modes and random numbers are as they were before.
+"""Restores modules' modes and random numbers after a check.
 
-The tokenizer is copied, generation reads no generation_config and writes no flag of the model's configuration, so there
-is nothing else to put back.
+Nothing else needs restoring: the tokenizer is copied, and generation neither reads generation_config nor changes the model's
+configuration.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import torch
 
 @contextmanager
 def preserve_model_state(model: Any) -> Iterator[None]:
-    """Evaluate inside: every module in evaluation mode; afterwards each in the mode it had, random numbers as before."""
+    """Put every module into evaluation mode inside the block; afterwards restore modes and random numbers."""
     modes = [(module, module.training) for module in model.modules()]
     with preserve_random_state():
         model.eval()
@@ -30,7 +30,7 @@ def preserve_model_state(model: Any) -> Iterator[None]:
 
 @contextmanager
 def preserve_random_state() -> Iterator[None]:
-    """Put back the generators of Python, numpy and torch, those of all its devices included."""
+    """Restore the random generators of Python, numpy and torch on all devices."""
     python, numbers, cpu = random.getstate(), np.random.get_state(), torch.get_rng_state()
     cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else None
     mps = torch.mps.get_rng_state() if torch.backends.mps.is_available() else None

@@ -1,7 +1,7 @@
-"""A reply taken apart into steps, and each step rated by a reward model behind an endpoint (a process reward).
+"""Splits a reply into steps and rates each with a reward model behind an endpoint (a process reward).
 
-The reward of a step is that of the reply up to and with it: `POST /classify` of vLLM, as `preference` asks it, the
-conversation rendered by the server's chat template.
+The reward of a step is that of the reply up to and including it: vLLM's `POST /classify`, as `preference` uses it; the server's
+chat template renders the conversation.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ _PARAGRAPHS = re.compile(r"\n\s*\n")
 
 
 def split_steps(reply: str) -> list[str]:
-    r"""Return a reply's steps, which joined are the reply: ReAct turns, numbered steps, else paragraphs, else lines.
+    r"""Split a reply into steps: ReAct turns, numbered steps, paragraphs or lines. Joined, the steps are the reply.
 
-    The first way that finds more than one step is taken. Of nothing but white space there is no step.
+    The first split with more than one step is used. A reply of white space has no steps.
 
     >>> split_steps("Step 1: 2+2=4\nStep 2: 4*3=12")
     ['Step 1: 2+2=4\n', 'Step 2: 4*3=12']
@@ -46,7 +46,7 @@ def split_steps(reply: str) -> list[str]:
 
 
 def _cut(reply: str, places: Sequence[int]) -> list[str]:
-    """The pieces between places; one of white space alone belongs to the one before it, or after it at the beginning."""
+    """Cut a reply at offsets; a piece of white space is joined to the piece before it, or at the start to the next."""
     found: list[str] = []
     for start, end in zip([0, *places], [*places, len(reply)], strict=True):
         piece = reply[start:end]
@@ -59,9 +59,9 @@ def _cut(reply: str, places: Sequence[int]) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class StepRewards:
-    """A reward model at `base_url`. `batch_size` requests are under way at a time; `timeout` is in seconds, a request.
+    """A reward model at `base_url`. `batch_size`: requests at a time; `timeout`: seconds per request.
 
-    As ms-swift's PRM it is called with requests that have `messages`, the reply last.
+    As ms-swift's PRM it is called with requests whose `messages` end with the reply.
     """
 
     base_url: str
@@ -71,14 +71,14 @@ class StepRewards:
     api_key_env: str = "OPENAI_API_KEY"
 
     def __call__(self, infer_requests: Sequence[Any], **_: Any) -> list[list[float]]:
-        """One list a request: a reward a step, and 0 for a reply without one, since ms-swift takes the least of each list.
+        """One list per request with a reward per step; [0] for a reply without steps, since ms-swift takes the minimum.
 
         Raises `EndpointError`, `ServerError`, `RequestFailure`.
         """
         return [found or [0.0] for found in self.rate([_messages(request) for request in infer_requests])]
 
     def rate(self, conversations: Sequence[Sequence[Message]]) -> list[list[float]]:
-        """One list a conversation, a reward a step of its last message; empty where that has no step."""
+        """One list per conversation with a reward per step of its last message; empty if that has no steps."""
         steps = [split_steps(str(messages[-1].get("content") or "")) for messages in conversations]
         prefixes = [
             Prompt(
@@ -111,6 +111,6 @@ class StepRewards:
 
 
 def _messages(request: Any) -> Sequence[Message]:
-    """Of a dictionary, or of ms-swift's InferRequest."""
+    """The messages of a dictionary or of ms-swift's InferRequest."""
     found = request["messages"] if isinstance(request, Mapping) else request.messages
     return list(found)

@@ -1,7 +1,7 @@
-"""Into the trainer's own log: its history, its progress bar, TensorBoard, Weights & Biases.
+"""Writes to the trainer's own log: its history, its progress bar, TensorBoard, Weights & Biases.
 
-Callbacks are told everything but who else listens. The handler that calls them knows, and it is the caller's frame that
-names it; so it is looked for there, once, when the training begins.
+A callback is not told which other callbacks exist. The handler that calls it knows them; `find_handler` finds it in the caller's
+frame, once, when the training begins.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def show_training_notes() -> None:
 
 
 def find_handler(callback: TrainerCallback) -> CallbackHandler | None:
-    """Whoever calls this callback; None where it is called by something else than a trainer."""
+    """The handler that calls this callback; None if the caller is not a trainer."""
     frame: FrameType | None = inspect.currentframe()
     while frame is not None:
         found = frame.f_locals.get("self")
@@ -50,9 +50,9 @@ def find_handler(callback: TrainerCallback) -> CallbackHandler | None:
 
 
 def before_early_stopping(handler: CallbackHandler, callback: TrainerCallback) -> None:
-    """`EarlyStoppingCallback` reads the metrics of an evaluation when it is called: what completes them comes first.
+    """Move a callback before `EarlyStoppingCallback`, which reads an evaluation's metrics when it is called.
 
-    The list is replaced, not changed: the handler may be going through it.
+    The list is replaced, not changed: the handler may be iterating over it.
     """
     others = [one for one in handler.callbacks if one is not callback]
     place = next(
@@ -65,16 +65,16 @@ def before_early_stopping(handler: CallbackHandler, callback: TrainerCallback) -
 def log(
     handler: CallbackHandler | None,
     metrics: Mapping[str, float],
-    told: tuple[Any, Any, Any],
+    event_arguments: tuple[Any, Any, Any],
     *,
     step: int,
     epoch: float | None,
 ) -> None:
-    """Log metrics at a step, which may lie behind; `told` are the arguments, the state and the control of an event.
+    """Log metrics at a step, which may be an earlier one. `event_arguments`: arguments, state and control of an event.
 
-    The same as the trainer's `log`, which callbacks cannot reach, and without what subclasses put in there and reset.
+    Does what the trainer's `log` does, which callbacks cannot call, without the additions of subclasses.
     """
-    args, state, control = told
+    args, state, control = event_arguments
     logs = dict(metrics) if epoch is None else {**metrics, "epoch": epoch}
     state.log_history.append({**logs, "step": step})
     if handler is not None:

@@ -29,7 +29,7 @@ def lora(rank=8, **more):
 
 
 def words(name, *checkpoints):
-    return ENGINES[name].words(build_launch(ENGINES[name], checkpoints, 8123))
+    return ENGINES[name].build_command(build_launch(ENGINES[name], checkpoints, 8123))
 
 
 def after(found, option):
@@ -100,7 +100,7 @@ def test_quantized_while_loading(name, quant, expected):
 @pytest.mark.parametrize("name", ENGINES)
 def test_a_method_that_would_be_another_one_there_is_refused(name):
     """Their bitsandbytes makes 4 bits of `bnb-int8` as well."""
-    with pytest.raises(CheckpointError, match="does not quantize by bnb-int8"):
+    with pytest.raises(CheckpointError, match="does not quantize with bnb-int8"):
         words(name, Checkpoint("q", "q", "", "load-bitsandbytes", "f", MODEL, quant="bnb-int8"))
 
 
@@ -120,7 +120,7 @@ def test_what_is_no_plain_lora_is_refused(name, adapters, said):
 
 
 def test_a_rank_above_the_limit_is_refused_before_anything_starts():
-    with pytest.raises(CheckpointError, match=r"has rank 1024, and vLLM serves 512 at most.*--merge"):
+    with pytest.raises(CheckpointError, match=r"has rank 1024, and vLLM serves at most 512.*--merge"):
         words("vllm", tuned(lora(rank=1024)))
 
 

@@ -172,7 +172,7 @@ def test_a_path_that_is_no_python_is_told_by_its_variable(name, wrong, tmp_path,
     (tmp_path / "a_text").write_text("#!/bin/sh")
     monkeypatch.setenv(f"EVALSUITE_{name.upper()}_PYTHON", str(tmp_path / wrong))
     detail = open_backend(name).availability().detail
-    assert f"EVALSUITE_{name.upper()}_PYTHON={tmp_path / wrong} is no Python that can be run" in detail
+    assert f"EVALSUITE_{name.upper()}_PYTHON={tmp_path / wrong} is not a Python that can be run" in detail
 
 
 def test_another_interpreter_without_the_engine_is_looked_into(monkeypatch, tmp_path):

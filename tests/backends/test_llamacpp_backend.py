@@ -102,8 +102,8 @@ def test_a_number_that_is_none_is_refused_before_anything_starts(
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
-        ("n_contexts", "5", "'n_contexts' is no simple parameter"),
-        ("model", "/etc/passwd", "'model' is no simple parameter"),
+        ("n_contexts", "5", "'n_contexts' is not a simple parameter"),
+        ("model", "/etc/passwd", "'model' is not a simple parameter"),
         ("n_batch", "lots", "n_batch=lots: expected int"),
         ("n_batch", "9" * 40, "expected int"),
         ("warmup", "perhaps", "warmup=perhaps: expected bool"),
@@ -146,8 +146,8 @@ def test_a_corrupt_checkpoint_exits_with_4_and_the_servers_words(tmp_path: Path)
     done = call(words)
     assert done.returncode == 4
     assert "the model server ended by itself" in done.stderr
-    assert "gguf" in done.stderr.partition("Its last words")[2].lower()
-    assert "Traceback" not in done.stderr.partition("Its last words")[0]
+    assert "gguf" in done.stderr.partition("Its last lines")[2].lower()
+    assert "Traceback" not in done.stderr.partition("Its last lines")[0]
     assert not processes_with(str(tmp_path))
 
 

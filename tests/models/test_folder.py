@@ -140,7 +140,7 @@ class TestBroken:
         path = hf_folder(tmp_path / "m")
         (path / "model.safetensors").unlink()
         (path / "pytorch_model.bin").write_bytes(b"<html>")
-        assert "pytorch_model.bin is no file of weights" in refusal(path)
+        assert "pytorch_model.bin is not a file of weights" in refusal(path)
 
     def test_a_git_lfs_pointer(self, tmp_path):
         path = hf_folder(tmp_path / "m")

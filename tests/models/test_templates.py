@@ -91,7 +91,7 @@ def test_a_template_is_given_as_text_or_as_a_file(tmp_path):
         ("no/such/file", "cannot be read .No such file"),
         ("", "cannot be read"),
         ("x" * 5000, "cannot be read"),
-        ("{% for message in messages %}", "no Jinja template .line 1"),
+        ("{% for message in messages %}", "not a valid Jinja template .line 1"),
         ("{{ message }}", "never names `messages`"),
     ],
 )

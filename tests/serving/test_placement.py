@@ -18,7 +18,7 @@ from evalsuite.backends import open_backend
 from evalsuite.models.checkpoint import Checkpoint
 from evalsuite.models.templates import template_hash
 from evalsuite.serving import placement as memory
-from evalsuite.serving.placement import GIB, group_servers, estimate_bytes
+from evalsuite.serving.placement import GIB, estimate_bytes, group_servers
 from evalsuite.serving.server_plan import ServerPlan
 
 

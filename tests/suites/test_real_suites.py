@@ -25,7 +25,7 @@ from evalsuite.data.layout import find_files
 from evalsuite.errors import RunIncomplete
 from evalsuite.metrics import choices_profiles, qa_profiles
 from evalsuite.runs.run import Run
-from evalsuite.suites.catalogue import catalogue
+from evalsuite.suites.catalogue import list_benchmarks
 from evalsuite.suites.environments import find_environment
 from evalsuite.suites.registry import SUITES
 from evalsuite.tasks.style import Style
@@ -222,7 +222,9 @@ def test_vlmevalkit_refuses_a_free_answer_in_one_paragraph(model, tmp_path):
 @needs("evalscope")
 def test_the_catalogue_has_every_benchmark_with_its_facts(tmp_path, monkeypatch):
     monkeypatch.setenv("EVALSUITE_CACHE", str(tmp_path))
-    found = {benchmark.name: benchmark for benchmark in catalogue(find_environment(SUITES["evalscope"]))}
+    found = {
+        benchmark.name: benchmark for benchmark in list_benchmarks(find_environment(SUITES["evalscope"]))
+    }
     assert len(found) == 276
     assert found["mmlu_pro"].hub
     assert found["humaneval"].needs == ("sandbox",)
@@ -233,6 +235,8 @@ def test_the_catalogue_has_every_benchmark_with_its_facts(tmp_path, monkeypatch)
 @needs("opencompass")
 def test_a_configuration_under_a_shorter_name_says_where_its_data_is(tmp_path, monkeypatch):
     monkeypatch.setenv("EVALSUITE_CACHE", str(tmp_path))
-    found = {benchmark.name: benchmark for benchmark in catalogue(find_environment(SUITES["opencompass"]))}
+    found = {
+        benchmark.name: benchmark for benchmark in list_benchmarks(find_environment(SUITES["opencompass"]))
+    }
     assert "ceval" in found["ceval_gen"].hub
     assert len(found) > 1000

@@ -197,7 +197,7 @@ def test_a_mean_that_is_not_what_the_suite_reports_is_said(server, suite, tmp_pa
         ("evalscope:quizz", "Did you mean evalscope:quiz"),
         ("evalscope:QUIZ_PRO", "Did you mean evalscope:quiz_pro"),
         ("evalscope:judged", "judge.*none is named"),
-        ("evalscope:general_mcq", "rows of your own.*=PATH"),
+        ("evalscope:general_mcq", "your own rows.*=PATH"),
         ("evalscope:", "write evalscope:BENCHMARK"),
         ("evalscope:quiz=", "write evalscope:BENCHMARK"),
         ("evalscope:quiz=/nowhere/at/all", "there is no file or folder"),

@@ -129,7 +129,7 @@ class TestSubprocess:
         trainer.train()
         assert equal(weights(trainer), plain)
         told = capsys.readouterr().err
-        assert "step 4: waiting for the checkpoint to be whole" in told
+        assert "step 4: waiting for the checkpoint to be complete" in told
         assert "step 4: no result." in told
 
     def test_a_checkpoint_that_becomes_whole_is_checked(self, folder, plain, sums, tmp_path, capsys):
@@ -154,7 +154,7 @@ class TestSubprocess:
         trainer.train()
         assert equal(weights(trainer), plain)
         assert list(checks(trainer, METRIC)) == [2]
-        assert "step 2: waiting for the checkpoint to be whole" in capsys.readouterr().err
+        assert "step 2: waiting for the checkpoint to be complete" in capsys.readouterr().err
 
     def test_a_full_disk(self, folder, plain, sums, tmp_path, capsys):
         (tmp_path / "out").mkdir()

@@ -90,7 +90,7 @@ def test_a_run_that_is_gone_is_said(tmp_path, capsys):
     control = TrainerControl()
     EarlyStop("sums_accuracy").on_step_end(Arguments(tmp_path / "out"), state, control)
     assert not control.should_training_stop
-    assert "cannot be held against step 1" in capsys.readouterr().err
+    assert "cannot be compared with step 1" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("options", [{"patience": 0}, {"min_delta": -0.1}])

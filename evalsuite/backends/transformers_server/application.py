@@ -28,7 +28,7 @@ class GenerationError(Exception):
 
 
 class HttpService:
-    """Answers requests from the one loaded model."""
+    """Answers requests with the one loaded model."""
 
     def __init__(self, model: LoadedModel, engine: DecodingEngine) -> None:
         self._model = model
@@ -68,22 +68,26 @@ class HttpService:
         return _json({"object": "list", "data": listed})
 
     async def _chat(self, request: web.Request) -> web.StreamResponse:
-        return await self._answered(request, chat=True)
+        return await self._respond(request, chat=True)
 
     async def _completions(self, request: web.Request) -> web.StreamResponse:
-        return await self._answered(request, chat=False)
+        return await self._respond(request, chat=False)
 
-    async def _answered(self, request: web.Request, *, chat: bool) -> web.StreamResponse:
+    async def _respond(self, request: web.Request, *, chat: bool) -> web.StreamResponse:
         try:
             body = read_body(await request.read())
             asked = await asyncio.to_thread(parse_request, self._model, body, chat=chat)
-            return await (self._streamed(request, asked) if asked.settings.stream else self._whole(asked))
+            return await (
+                self._respond_in_stream(request, asked)
+                if asked.settings.stream
+                else self._respond_at_once(asked)
+            )
         except InvalidRequest as refused:
             return _error(str(refused), refused.status)
         except GenerationError as failed:
             return _error(str(failed), HTTP_INTERNAL_ERROR)
 
-    async def _whole(self, asked: GenerationRequest) -> web.Response:
+    async def _respond_at_once(self, asked: GenerationRequest) -> web.Response:
         loop = asyncio.get_running_loop()
         ended: asyncio.Future[None] = loop.create_future()
 
@@ -106,7 +110,7 @@ class HttpService:
             row.cancelled = True
         return _json(asked.writer(self._model, row).whole())
 
-    async def _streamed(self, request: web.Request, asked: GenerationRequest) -> web.StreamResponse:
+    async def _respond_in_stream(self, request: web.Request, asked: GenerationRequest) -> web.StreamResponse:
         loop = asyncio.get_running_loop()
         pieces: asyncio.Queue[TextChunk | str | None] = asyncio.Queue()
 

@@ -1,8 +1,8 @@
-"""Rows that are decoded together, each a request: they join after their prompt was read, and leave when their reply is done.
+"""Rows that are decoded together, one per request: they join once their prompt is read and leave once their reply is done.
 
-All rows of a batch have one adapter. Prompts are padded on the left; what stands in the padding is masked out. Rows join a
-running batch where every layer's cache is a plain one (keys and values of all positions): the shorter caches are padded
-on the left as well. With caches of another kind (sliding windows, states) a batch is decoded to its end before the next.
+All rows of a batch use the same adapter. Prompts are padded on the left, and the padding is masked out. Rows can join a
+running batch if every layer's cache is a plain one (keys and values of all positions); the shorter caches are padded on the
+left as well. With other caches (sliding windows, states) a batch is decoded to its end before the next one starts.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ POSITIONS_AT_ONCE = 128
 
 
 class Batch:
-    """Rows under one adapter, and the cache of what they have read. Every call runs the model; none is thread-safe."""
+    """Rows with one adapter and their cache. Every call runs the model; none is thread-safe."""
 
     def __init__(self, model: NamedModel, name: str) -> None:
         self._model = model
@@ -33,11 +33,11 @@ class Batch:
 
     @property
     def can_grow(self) -> bool:
-        """Whether further rows may join now."""
+        """Whether further rows can join now."""
         return not self.rows or _is_plain(self._cache)
 
     def join(self, rows: Sequence[Row]) -> None:
-        """Read the prompts of new rows together, take their first tokens, and add them to the batch."""
+        """Read the prompts of new rows together, choose their first tokens, and add them to the batch."""
         self._model.select(self.name)
         device = self._model.device
         width = max(len(row.prompt) for row in rows)
@@ -63,7 +63,7 @@ class Batch:
         self.drop_done()
 
     def step(self) -> None:
-        """One more token for every row."""
+        """Generate one more token for every row."""
         self._model.select(self.name)
         device = self._model.device
         last = torch.tensor([[row.tokens[-1]] for row in self.rows], device=device)
@@ -81,7 +81,7 @@ class Batch:
         self.drop_done()
 
     def drop_done(self) -> None:
-        """Let rows leave that are done; what only they needed of the cache goes with them."""
+        """Remove the rows that are done, with their part of the cache."""
         kept = [number for number, row in enumerate(self.rows) if not row.done]
         if len(kept) == len(self.rows):
             return
@@ -106,7 +106,7 @@ class Batch:
         self.rows += rows
 
     def _trim(self) -> None:
-        """Cut off the columns on the left in which nobody has anything any more."""
+        """Cut off the columns on the left that are padding in every row."""
         if not _is_plain(self._cache):
             return
         empty = int(self._mask.any(dim=0).int().argmax())
@@ -132,11 +132,11 @@ class Batch:
 
 
 def _logprob(logits: Any, token: int, most: int) -> TokenLogprob:
-    """Of the model's own distribution, before temperature and cuts."""
-    return _told(torch.log_softmax(logits, dim=-1), token, most)
+    """The log-probability in the model's own distribution, before temperature and truncation."""
+    return _token_logprob(torch.log_softmax(logits, dim=-1), token, most)
 
 
-def _told(logprobs: Any, token: int, most: int) -> TokenLogprob:
+def _token_logprob(logprobs: Any, token: int, most: int) -> TokenLogprob:
     own = logprobs[token]
     top: tuple[tuple[int, float], ...] = ()
     if most:
@@ -146,14 +146,14 @@ def _told(logprobs: Any, token: int, most: int) -> TokenLogprob:
 
 
 def _of_prompt(logits: Any, row: Row) -> list[TokenLogprob | None]:
-    """For each token of the prompt but the first, how probable it was after those before it."""
+    """The log-probability of each token of the prompt after those before it; None for the first."""
     most = row.settings.prompt_logprobs
     most = row.settings.logprobs or 0 if most is None else most
     found: list[TokenLogprob | None] = [None]
     for start in range(0, len(row.prompt) - 1, POSITIONS_AT_ONCE):
         following = row.prompt[start + 1 : start + 1 + POSITIONS_AT_ONCE]
         logprobs = torch.log_softmax(logits[start : start + len(following)].float(), dim=-1)
-        found += [_told(logprobs[place], token, most) for place, token in enumerate(following)]
+        found += [_token_logprob(logprobs[place], token, most) for place, token in enumerate(following)]
     return found
 
 

@@ -1,4 +1,4 @@
-"""The child process that is our transformers server; its one argument holds its parameters as JSON.
+"""The child process with our transformers server. Its only argument is a JSON object of parameters.
 
 Reports one JSON line to its parent (`{"address": …, …}` or `{"error": …}`) once the model is loaded and the port is
 bound, then serves until it is ended.
@@ -53,7 +53,7 @@ async def _serve(model: Any, parameters: dict[str, Any], note: int) -> None:
 
 
 def _facts(model: Any) -> dict[str, Any]:
-    """What was really loaded."""
+    """Facts about the loaded model, for run.json."""
     from importlib.metadata import version
 
     return {

@@ -1,4 +1,4 @@
-"""One thread that does all the work of the model: it takes waiting requests, fills a batch, and steps it."""
+"""One thread that runs the model: it takes waiting requests, fills a batch, and steps it."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from evalsuite.backends.transformers_server.model import NamedModel
 from evalsuite.backends.transformers_server.rows import Row
 
 WINDOW_SECONDS = 0.003
-"""How long the first request of a quiet time waits for others: clients send theirs in one go, a few milliseconds apart."""
+"""How long the first request after a pause waits for others: clients send theirs a few milliseconds apart."""
 PATIENCE_SECONDS = 2.0
-"""A request for another adapter that has waited so long stops others from joining the present batch."""
+"""Once a request for another adapter has waited this long, no row joins the current batch any more."""
 PREFILL_TOKENS = 8192
-"""Prompt tokens, padding included, that are read at once."""
+"""Prompt tokens, padding included, that are read in one pass."""
 PROMPT_LOGIT_BYTES = 1 << 30
-"""What the logits of all positions may take when the log-probabilities of prompts are asked for."""
+"""Memory limit for the logits of all positions, for requests with log-probabilities of the prompt."""
 OUT_OF_MEMORY = "out of memory"
 LESS_MEMORY = "Lower --backend-arg max_batch=N or max_model_len=N, or take a smaller model."
 
 
 class DecodingEngine:
-    """Takes rows from any thread and calls them back from its own."""
+    """Takes rows from any thread and calls their callbacks from its own."""
 
     def __init__(self, model: NamedModel, max_rows: int) -> None:
         self._model = model
@@ -37,7 +37,7 @@ class DecodingEngine:
         threading.Thread(target=self._work, name="evalsuite-engine", daemon=True).start()
 
     def submit(self, row: Row) -> None:
-        """Hand over a request."""
+        """Queue a request."""
         row.waiting_since = time.monotonic()
         self._arrived.put(row)
 
@@ -51,13 +51,13 @@ class DecodingEngine:
                     self._batch.drop_done()
                 if self._batch is not None and self._batch.rows:
                     self._batch.step()
-            except Exception as error:  # noqa: BLE001 - told to those who asked; the server goes on
+            except Exception as error:  # noqa: BLE001 - reported to the clients; the server goes on
                 traceback.print_exc(file=sys.stderr)
-                self._give_up(self._batch.rows if self._batch else [], error)
+                self._fail_rows(self._batch.rows if self._batch else [], error)
                 self._batch = None
 
     def _collect(self) -> None:
-        """Take what has arrived; with nothing to do, wait for it, and a little for what comes with it."""
+        """Take the requests that have arrived. If there is nothing to do, wait for one, and briefly for more."""
         if not self._waiting and not (self._batch and self._batch.rows):
             self._waiting.append(self._arrived.get())
             deadline = time.monotonic() + WINDOW_SECONDS
@@ -70,7 +70,7 @@ class DecodingEngine:
             self._waiting.append(self._arrived.get())
 
     def _admit(self) -> None:
-        """Fill the batch with waiting rows of its name; an empty batch takes the name that has waited longest."""
+        """Fill the batch with waiting rows of its model; an empty batch takes the model that has waited longest."""
         while self._waiting:
             if self._batch is None or not self._batch.rows:
                 self._batch = Batch(self._model, self._waiting[0].model)
@@ -83,9 +83,9 @@ class DecodingEngine:
             self._waiting = [row for row in self._waiting if row not in group]
             try:
                 self._batch.join(group)
-            except Exception as error:  # noqa: BLE001 - the rows that were running are whole and go on
+            except Exception as error:  # noqa: BLE001 - the running rows are unaffected and go on
                 traceback.print_exc(file=sys.stderr)
-                self._give_up(group, error)
+                self._fail_rows(group, error)
 
     def _others_wait_long(self, name: str) -> bool:
         now = time.monotonic()
@@ -94,7 +94,7 @@ class DecodingEngine:
         ) and bool(self._batch and self._batch.rows)
 
     def _next_group(self, name: str, free: int) -> list[Row]:
-        """The longest-waiting rows of a name that may be read together: padded, they fit into a bound of memory."""
+        """The longest-waiting rows of a model that can be read together: padded, they stay within a memory limit."""
         group: list[Row] = []
         for row in self._waiting:
             if len(group) >= free:
@@ -112,8 +112,8 @@ class DecodingEngine:
             return PREFILL_TOKENS
         return max(1, min(PREFILL_TOKENS, PROMPT_LOGIT_BYTES // (4 * self._model.vocabulary)))
 
-    def _give_up(self, rows: Sequence[Row], error: Exception) -> None:
-        """Tell those who asked, in the error's words and, where memory is short, with what to do."""
+    def _fail_rows(self, rows: Sequence[Row], error: Exception) -> None:
+        """Fail rows with the error's message and, if memory ran out, with what to do."""
         words = f"{type(error).__name__}: {error}"
         if OUT_OF_MEMORY in str(error).lower():
             words = f"{words.splitlines()[0]} {LESS_MEMORY}"

@@ -1,4 +1,4 @@
-"""The weights, their tokenizer, and the adapters on them: what is loaded once and asked by name."""
+"""The weights, their tokenizer and their adapters: loaded once, selected by name."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from evalsuite.models.templates import template_hash
 
 CONTEXT_KEYS = ("max_position_embeddings", "n_positions", "max_sequence_length", "seq_length", "n_ctx")
 DEFAULT_CONTEXT_TOKENS = 4096
-"""Where the configuration does not say."""
+"""Used if the configuration does not say."""
 QUANTIZED_DTYPES = ("load_in_8bit", "load_in_4bit")
 
 
 class BadArgument(Exception):
-    """An argument that the user gave and that cannot be used."""
+    """An argument of the user that cannot be used."""
 
 
 @dataclass(frozen=True)
 class ServedName:
-    """A name requests may give: the adapters it puts on, in order, and the tokenizer its template is taken from."""
+    """A model name that requests may give: its adapters in order, and the tokenizer with its template."""
 
     name: str
     adapters: tuple[str, ...]
@@ -38,13 +38,13 @@ class ServedName:
 
 
 class NamedModel:
-    """A causal model that is asked by names, each with a tokenizer and with adapters. Used from one thread at a time.
+    """A causal model under one or more names, each with a tokenizer and adapters. Use it from one thread at a time.
 
-    Here there is one name without adapters; `LoadedModel` adds those of its own.
+    This class has one name without adapters; `LoadedModel` adds others.
     """
 
     guard: Callable[[], AbstractContextManager[Any]] = staticmethod(torch.inference_mode)
-    """Switches off what only training needs."""
+    """Disables what only training needs."""
 
     def __init__(self, model: Any, tokenizer: Any, name: str, *, device: str, path: str) -> None:
         self.model = model
@@ -57,7 +57,7 @@ class NamedModel:
         self._measure(None)
 
     def _measure(self, most_tokens: int | None) -> None:
-        """Note what the model is like."""
+        """Read the model's properties."""
         self.dtype = str(self.model.dtype).removeprefix("torch.")
         self.context = min(most_tokens or 1 << 30, _context(self.model.config))
         self.vocabulary = int(self.model.get_input_embeddings().weight.shape[0])
@@ -65,7 +65,7 @@ class NamedModel:
         self._takes_logits_to_keep = "logits_to_keep" in takes
 
     def select(self, name: str) -> None:
-        """Put on the adapters of a name, and only these."""
+        """Activate the adapters of a name, and only these."""
         wanted = self.names[name].adapters
         if wanted == self._active or not self._adapter_ids:
             return
@@ -78,7 +78,7 @@ class NamedModel:
         self._active = wanted
 
     def forward(self, *, last_only: bool, **inputs: Any) -> Any:
-        """A forward pass; with `last_only` the logits are those of the last position alone."""
+        """Run a forward pass; with `last_only` only the last position's logits are computed."""
         if last_only and self._takes_logits_to_keep:
             inputs["logits_to_keep"] = 1
         with self.guard():
@@ -86,7 +86,7 @@ class NamedModel:
 
     @property
     def eos(self) -> frozenset[int]:
-        """Tokens that end a reply: of the generation config, and of the tokenizer."""
+        """Tokens that end a reply, from the generation config and the tokenizer."""
         found: set[int] = set()
         for value in (
             getattr(self.model.generation_config, "eos_token_id", None),
@@ -99,7 +99,7 @@ class NamedModel:
 
     @property
     def defaults(self) -> dict[str, Any]:
-        """The sampling settings that the model's own generation_config.json names, for requests that name none."""
+        """The sampling settings of the model's generation_config.json, for requests that set none."""
         path = Path(self.path) / "generation_config.json"
         try:
             found = json.loads(path.read_text(encoding="utf-8"))
@@ -112,22 +112,20 @@ class NamedModel:
         }
 
     def template_hash(self, name: str) -> str:
-        """Which chat template renders the messages of a name; `none` where there is none."""
+        """The hash of the chat template of a name; `none` if there is none."""
         return template_hash(self.names[name].tokenizer.chat_template)
 
     def chat_tokens(
         self, name: str, messages: Sequence[Mapping[str, Any]], body: Mapping[str, Any]
     ) -> list[int]:
-        """Messages as the tokenizer's chat template renders them. Raises `InvalidRequest` with what is wrong."""
+        """The tokens of messages, rendered by the tokenizer's chat template. Raises `InvalidRequest`."""
         tokenizer = self.names[name].tokenizer
         template = body.get("chat_template") or tokenizer.chat_template
         if not template:
-            raise InvalidRequest(
-                f"'{name}' has no chat template, as base models have none: ask it through /completions."
-            )
+            raise InvalidRequest(f"'{name}' has no chat template (base models have none): use /completions.")
         tools = body.get("tools") or None
         if tools and "tools" not in str(template):
-            raise InvalidRequest(f"the chat template of '{name}' has no place for 'tools'.")
+            raise InvalidRequest(f"the chat template of '{name}' does not support 'tools'.")
         more = body.get("chat_template_kwargs") or {}
         goes_on = bool(body.get("continue_final_message"))
         to_answer = body.get("add_generation_prompt", not goes_on)
@@ -149,12 +147,12 @@ class NamedModel:
         return list(ids)
 
     def text_tokens(self, text: str, *, add_special_tokens: bool) -> list[int]:
-        """A flat prompt's tokens."""
+        """The tokens of a flat prompt."""
         return list(self.tokenizer(text, add_special_tokens=add_special_tokens)["input_ids"])
 
 
 class LoadedModel(NamedModel):
-    """One base, read from a folder, with the adapters that are switched on and off by name."""
+    """One base read from a folder, with adapters that are selected by name."""
 
     def __init__(self, parameters: Mapping[str, Any]) -> None:
         self.device = _device(parameters["device"])
@@ -194,7 +192,7 @@ class LoadedModel(NamedModel):
         self.names[name] = ServedName(name, ids, paths, tokenizer)
 
     def _adapter_id(self, path: str) -> str:
-        """Load an adapter once, however many names put it on."""
+        """Load an adapter once, however many names use it."""
         if path not in self._adapter_ids:
             import peft
 
@@ -210,7 +208,7 @@ class LoadedModel(NamedModel):
 
 
 def _loaded(path: str, settings: Mapping[str, Any], extra: Mapping[str, Any]) -> Any:
-    """The model. Raises `BadArgument` where loading fails at what the user added."""
+    """Load the model. Raises `BadArgument` if loading fails because of an argument of the user."""
     try:
         return transformers.AutoModelForCausalLM.from_pretrained(path, **settings, **extra)
     except (TypeError, ValueError, ImportError) as error:
@@ -230,7 +228,7 @@ def _device(wanted: str | None) -> str:
 
 
 def _dtype(wanted: str | None, device: str) -> Any:
-    """float32 on a CPU, where bfloat16 is slow and greedy replies of its kernels differ from a GPU's; bfloat16 elsewhere."""
+    """float32 on a CPU, where bfloat16 is slow and its greedy replies differ from a GPU's; bfloat16 elsewhere."""
     if wanted is None:
         return torch.float32 if device == "cpu" else torch.bfloat16
     found = getattr(torch, wanted, None)
@@ -240,7 +238,7 @@ def _dtype(wanted: str | None, device: str) -> Any:
 
 
 def _placement(device: str) -> dict[str, Any]:
-    """Over all GPUs where there are several and accelerate can spread it; else on the one device."""
+    """Spread the model over several GPUs if there are any; otherwise use the one device."""
     if device == "cuda" and torch.cuda.device_count() > 1:
         return {"device_map": "auto"}
     return {"device_map": device} if device != "cpu" else {}
@@ -264,12 +262,12 @@ def _context(config: Any) -> int:
 
 
 def _innermost(model: Any) -> Any:
-    """The model under what peft puts around it."""
+    """The model inside peft's wrapper."""
     return model.get_base_model() if hasattr(model, "get_base_model") else model
 
 
 def _has_template(path: Path) -> bool:
-    """Whether an adapter's folder brings the chat template that it was trained with."""
+    """Whether an adapter's folder contains the chat template that it was trained with."""
     if (path / "chat_template.jinja").is_file():
         return True
     try:

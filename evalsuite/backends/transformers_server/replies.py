@@ -1,4 +1,4 @@
-"""Finished rows → OpenAI's objects, with vLLM's `prompt_logprobs` beside them."""
+"""Finished rows → OpenAI's response objects, with vLLM's `prompt_logprobs`."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from typing import Any
 from evalsuite.backends.transformers_server.rows import Row, TextChunk, TokenLogprob
 
 SPACE_MARK = "▁"
-"""How sentencepiece writes a space before a word."""
+"""sentencepiece's mark for a space before a word."""
 _TOOL_CALL = re.compile(r"<tool_call>\s*(?P<call>\{.*?\})\s*</tool_call>", re.DOTALL)
 
 
 class ReplyWriter:
-    """Writes the replies to one request."""
+    """Writes the response or the events of one request."""
 
     def __init__(self, row: Row, tokenizer: Any, *, chat: bool, reads_tool_calls: bool = False) -> None:
         self._row = row
@@ -32,7 +32,7 @@ class ReplyWriter:
         self._offset = 0
 
     def whole(self) -> dict[str, Any]:
-        """The reply as one object."""
+        """The complete response."""
         row = self._row
         logprobs = self._logprobs(row.logprobs, whole=True) if row.settings.logprobs is not None else None
         choice: dict[str, Any] = {"index": 0, "logprobs": logprobs, "finish_reason": row.finish_reason}
@@ -58,14 +58,14 @@ class ReplyWriter:
         return self._event({"text": self._prompt_text()}) if self._row.settings.echo else None
 
     def piece(self, piece: TextChunk) -> dict[str, Any]:
-        """An event with the next text."""
+        """The event with the next piece of text."""
         body: dict[str, Any] = {"delta": {"content": piece.text}} if self._chat else {"text": piece.text}
         if self._row.settings.logprobs is not None:
             body["logprobs"] = self._logprobs(piece.logprobs, whole=False)
         return self._event(body)
 
     def closing(self) -> list[dict[str, Any]]:
-        """The last events: why it ended, and the counts where they were asked for."""
+        """The last events: why the reply ended, and the token counts if they were requested."""
         row = self._row
         end = self._event({"delta": {}} if self._chat else {"text": ""})
         end["choices"][0]["finish_reason"] = row.finish_reason
@@ -75,7 +75,7 @@ class ReplyWriter:
         return events
 
     def usage(self) -> dict[str, int]:
-        """Tokens read and written."""
+        """Token counts."""
         read, written = len(self._row.prompt), len(self._row.tokens)
         return {"prompt_tokens": read, "completion_tokens": written, "total_tokens": read + written}
 
@@ -102,19 +102,19 @@ class ReplyWriter:
         return self._chat_logprobs(found) if self._chat else self._completion_logprobs(found, whole=whole)
 
     def _chat_logprobs(self, found: Sequence[TokenLogprob]) -> dict[str, Any]:
-        def told(token: int, logprob: float) -> dict[str, Any]:
+        def entry(token: int, logprob: float) -> dict[str, Any]:
             text = self._token_text(token)
             return {"token": text, "logprob": logprob, "bytes": list(text.encode("utf-8"))}
 
         return {
             "content": [
-                {**told(one.token, one.logprob), "top_logprobs": [told(*other) for other in one.top]}
+                {**entry(one.token, one.logprob), "top_logprobs": [entry(*other) for other in one.top]}
                 for one in found
             ]
         }
 
     def _completion_logprobs(self, found: Sequence[TokenLogprob], *, whole: bool) -> dict[str, Any]:
-        """OpenAI's older form: parallel lists; with `echo` the prompt's tokens stand first, the very first without a value."""
+        """OpenAI's older format: parallel lists; with `echo` the prompt's tokens come first, the very first without a value."""
         listed: list[tuple[int, TokenLogprob | None]] = [(one.token, one) for one in found]
         if whole and self._row.settings.echo and self._row.prompt_logprobs is not None:
             listed = [*zip(self._row.prompt, self._row.prompt_logprobs, strict=True), *listed]
@@ -134,7 +134,7 @@ class ReplyWriter:
         }
 
     def _prompt_logprobs(self) -> list[dict[str, Any] | None]:
-        """VLLM's form: for each token its id and the most probable ones'; null for the first."""
+        """VLLM's format: by token id, each token and the most probable ones in its place; null for the first."""
         return [self._of_prompt_token(one) if one else None for one in self._row.prompt_logprobs or ()]
 
     def _of_prompt_token(self, one: TokenLogprob) -> dict[str, Any]:
@@ -147,7 +147,7 @@ class ReplyWriter:
         }
 
     def _token_text(self, token: int) -> str:
-        """A token's own text, with the space that sentencepiece puts before a word."""
+        """A token's text, with the space that sentencepiece puts before a word."""
         text = str(self._tokenizer.decode([token], clean_up_tokenization_spaces=False))
         raw = self._tokenizer.convert_ids_to_tokens(token)
         return (
@@ -158,7 +158,7 @@ class ReplyWriter:
 
 
 def read_tool_calls(text: str) -> list[dict[str, Any]]:
-    """Calls written as Hermes and Qwen write them, `<tool_call>{"name": …, "arguments": …}</tool_call>`; others stay text."""
+    """Read calls in the format of Hermes and Qwen, `<tool_call>{"name": …, "arguments": …}</tool_call>`; others stay text."""
     calls = []
     for match in _TOOL_CALL.finditer(text):
         try:

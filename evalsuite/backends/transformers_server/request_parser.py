@@ -1,4 +1,4 @@
-"""Request bodies → what is to be generated. What cannot be honoured is refused in words."""
+"""Request bodies → generation settings. A field that cannot be honoured is refused."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ HTTP_BAD_REQUEST = 400
 HTTP_NOT_FOUND = 404
 MOST_TOP_LOGPROBS = 100
 DEFAULT_COMPLETION_TOKENS = 16
-"""OpenAI's for /completions; a chat reply may go on to the end of the context."""
+"""OpenAI's default for /completions; a chat reply may continue to the end of the context."""
 UNSUPPORTED_FIELDS: Mapping[str, tuple[Any, ...]] = {
     "n": (1,),
     "best_of": (1,),
@@ -32,11 +32,11 @@ UNSUPPORTED_FIELDS: Mapping[str, tuple[Any, ...]] = {
     "truncate_prompt_tokens": (),
     "lora": (),
 }
-"""Fields that change a reply and are not done here, with the values that change nothing."""
+"""Fields that this server does not support → the values that have no effect and are accepted."""
 
 
 class InvalidRequest(Exception):
-    """A request that is not answered: the HTTP status and the words."""
+    """A request that is refused, with the HTTP status and the message."""
 
     def __init__(self, message: str, status: int = HTTP_BAD_REQUEST) -> None:
         self.status = status
@@ -45,7 +45,7 @@ class InvalidRequest(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How a reply is generated, and what is told of it."""
+    """How a reply is generated and what is reported about it."""
 
     max_tokens: int | None
     temperature: float
@@ -60,7 +60,7 @@ class Settings:
     include_stop: bool
     skip_special_tokens: bool
     logprobs: int | None
-    """So many most probable tokens beside each; None for no log-probabilities."""
+    """Number of most probable tokens to report per token; None for no log-probabilities."""
     prompt_logprobs: int | None
     echo: bool
     stream: bool
@@ -68,7 +68,7 @@ class Settings:
 
 
 def read_settings(body: Mapping[str, Any], defaults: Mapping[str, Any], *, chat: bool) -> Settings:
-    """The settings of a request. `defaults` are those of the model's generation_config. Raises `InvalidRequest`."""
+    """Read the settings of a request. `defaults`: those of the model's generation_config. Raises `InvalidRequest`."""
     for name, neutral in UNSUPPORTED_FIELDS.items():
         value = body.get(name)
         if value is not None and value not in neutral:
@@ -110,7 +110,7 @@ def read_settings(body: Mapping[str, Any], defaults: Mapping[str, Any], *, chat:
 
 
 def read_messages(body: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The messages with texts as contents. Raises `InvalidRequest`."""
+    """Read the messages, their contents as texts. Raises `InvalidRequest`."""
     found = body.get("messages")
     if not isinstance(found, list) or not found:
         raise InvalidRequest("'messages' must be a list of at least one message.")
@@ -118,7 +118,7 @@ def read_messages(body: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def read_prompt(body: Mapping[str, Any]) -> str | list[int]:
-    """The prompt of a completion: one text, or one list of token ids. Raises `InvalidRequest`."""
+    """Read the prompt of a completion: one text or one list of token ids. Raises `InvalidRequest`."""
     prompt = body.get("prompt")
     if isinstance(prompt, list) and len(prompt) == 1 and isinstance(prompt[0], str | list):
         prompt = prompt[0]

@@ -1,4 +1,4 @@
-"""A request to a model that is there: what it names is looked up, its prompt becomes tokens, its row is made ready."""
+"""Prepares a request: finds the model it names, turns its prompt into tokens, creates its row."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from evalsuite.backends.transformers_server.rows import Detokenizer, Row, TextCh
 
 @dataclass(frozen=True, slots=True)
 class GenerationRequest:
-    """What a request asks of whom. `tools`: whether it offers tools, so that calls of them are looked for."""
+    """A parsed request. `tools`: whether it offers tools, so that calls are looked for in the reply."""
 
     name: str
     prompt: list[int]
@@ -34,7 +34,7 @@ class GenerationRequest:
     def row(
         self, model: NamedModel, tell: Callable[[TextChunk | None], None], fail: Callable[[str], None]
     ) -> Row:
-        """The reply in the making; `tell` and `fail` as in `Row`."""
+        """The row that generates the reply; `tell` and `fail` as in `Row`."""
         room = model.context - len(self.prompt)
         limit = room if self.settings.max_tokens is None else min(room, self.settings.max_tokens)
         tokenizer = model.names[self.name].tokenizer
@@ -43,13 +43,13 @@ class GenerationRequest:
         return Row(self.name, self.prompt, self.settings, limit, model.eos, detokenizer, tell, fail)
 
     def writer(self, model: NamedModel, row: Row) -> ReplyWriter:
-        """Writes the reply."""
+        """The writer of the response."""
         tools = self.tools and not self.settings.stream
         return ReplyWriter(row, model.names[self.name].tokenizer, chat=self.chat, reads_tool_calls=tools)
 
 
 def read_body(raw: bytes) -> dict[str, Any]:
-    """A request's JSON object. Raises `InvalidRequest`."""
+    """Read a request's JSON object. Raises `InvalidRequest`."""
     try:
         body = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
@@ -60,7 +60,7 @@ def read_body(raw: bytes) -> dict[str, Any]:
 
 
 def parse_request(model: NamedModel, body: dict[str, Any], *, chat: bool) -> GenerationRequest:
-    """What a body asks for. Raises `InvalidRequest`: another name, a field that cannot be honoured, a prompt too long."""
+    """Parse a body. Raises `InvalidRequest` for an unknown model, an unsupported field or a prompt that is too long."""
     name = body.get("model")
     if name not in model.names:
         raise InvalidRequest(

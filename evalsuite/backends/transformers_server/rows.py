@@ -1,4 +1,4 @@
-"""One reply in the making: tokens become text, the text is watched for stop strings, what was asked for is kept."""
+"""One reply being generated: tokens become text, stop strings end it, log-probabilities are collected."""
 
 from __future__ import annotations
 
@@ -10,16 +10,19 @@ from typing import Any
 from evalsuite.backends.transformers_server.request_parser import Settings
 
 INCOMPLETE = "\ufffd"
-"""What a tokenizer gives for a character whose bytes are not all there yet."""
+"""A tokenizer's output for a character whose bytes are not complete yet."""
 CONTEXT_TOKENS = 6
-"""Tokens before the reply that are decoded with it: whether a space stands before a word depends on them."""
+"""Prompt tokens that are decoded with the reply: whether a word starts with a space depends on them."""
 MOST_HELD_TOKENS = 12
-"""No character has more bytes than this many tokens, so text is held back no longer."""
+"""Text is held back for at most this many tokens: no character needs more."""
 
 
 @dataclass(frozen=True, slots=True)
 class TokenLogprob:
-    """A token with its log-probability, its rank (1 is the most probable) and the most probable in its place, by (id, log-probability)."""
+    """A token with its log-probability, its rank (1 is the most probable) and the most probable tokens in its place.
+
+    `top`: pairs of id and log-probability.
+    """
 
     token: int
     logprob: float
@@ -29,14 +32,14 @@ class TokenLogprob:
 
 @dataclass(frozen=True, slots=True)
 class TextChunk:
-    """What a stream sends next."""
+    """The next piece of a stream."""
 
     text: str
     logprobs: tuple[TokenLogprob, ...] = ()
 
 
 class Detokenizer:
-    """Tokens → text, piece by piece, each character once and whole."""
+    """Tokens → text, piece by piece, in complete characters."""
 
     def __init__(self, tokenizer: Any, prompt: Sequence[int], *, skip_special_tokens: bool) -> None:
         self._tokenizer = tokenizer
@@ -46,12 +49,12 @@ class Detokenizer:
         self._read = len(self._ids)
 
     def push(self, token: int) -> str:
-        """The text that is whole now; empty while a character is incomplete."""
+        """The text that is complete now; empty while a character is incomplete."""
         self._ids.append(token)
         return self._new(final=len(self._ids) - self._read > MOST_HELD_TOKENS)
 
     def rest(self) -> str:
-        """What was held back."""
+        """The text that was held back."""
         return self._new(final=True)
 
     def _decode(self, ids: Sequence[int]) -> str:
@@ -71,7 +74,7 @@ class Detokenizer:
 
 
 class StopStringFilter:
-    """Text that grows, up to the first stop string. What may be the beginning of one is held back."""
+    """Passes text on up to the first stop string. What may be the beginning of one is held back."""
 
     def __init__(self, stops: Sequence[str], *, include: bool) -> None:
         self._stops = tuple(stops)
@@ -80,7 +83,7 @@ class StopStringFilter:
         self.stopped_by: str | None = None
 
     def push(self, text: str, *, final: bool = False) -> str:
-        """What may be shown of the text so far; sets `stopped_by`."""
+        """The text that may be shown now; sets `stopped_by` at a stop string."""
         self._held += text
         found = [(place, stop) for stop in self._stops if (place := self._held.find(stop)) >= 0]
         if found:
@@ -93,19 +96,19 @@ class StopStringFilter:
 
 
 def _overlap(text: str, stop: str) -> int:
-    """How many of the last characters of `text` begin `stop`."""
+    """The length of the end of `text` that begins `stop`."""
     return next((n for n in range(min(len(text), len(stop) - 1), 0, -1) if text.endswith(stop[:n])), 0)
 
 
 @dataclass(eq=False)
 class Row:
-    """A request on its way through the engine. `tell` takes pieces of a stream, then None; `fail` the words of an error."""
+    """A request in the engine. `tell` receives the pieces of a stream, then None; `fail` receives an error message."""
 
     model: str
     prompt: list[int]
     settings: Settings
     limit: int
-    """Tokens that may be generated at most."""
+    """Maximum number of tokens to generate."""
     eos: frozenset[int]
     detokenizer: Detokenizer
     tell: Callable[[TextChunk | None], None]
@@ -121,26 +124,26 @@ class Row:
     def __post_init__(self) -> None:
         self.rng = random.Random(self.settings.seed)
         self._watch = StopStringFilter(self.settings.stop, include=self.settings.include_stop)
-        self._untold: list[TokenLogprob] = []
+        self._unsent: list[TokenLogprob] = []
 
     @property
     def needs_prompt_logprobs(self) -> bool:
-        """Whether the log-probabilities of the prompt are asked for."""
+        """Whether the log-probabilities of the prompt were requested."""
         return self.settings.prompt_logprobs is not None or (
             self.settings.echo and self.settings.logprobs is not None
         )
 
     @property
     def done(self) -> bool:
-        """Whether nothing more is to be generated."""
+        """Whether generation has ended."""
         return self.cancelled or self.finish_reason is not None
 
     def take(self, token: int, logprob: TokenLogprob | None) -> None:
-        """The next token of the reply."""
+        """Add the next token of the reply."""
         self.tokens.append(token)
         if logprob is not None:
             self.logprobs.append(logprob)
-            self._untold.append(logprob)
+            self._unsent.append(logprob)
         if not self.settings.ignore_eos and (token in self.eos or token in self.settings.stop_token_ids):
             self.finish("stop", shown=self._watch.push(self.detokenizer.rest(), final=True))
             return
@@ -150,16 +153,16 @@ class Row:
         elif len(self.tokens) >= self.limit:
             self.finish("length", shown=shown + self._watch.push(self.detokenizer.rest(), final=True))
         else:
-            self._show(shown)
+            self._send(shown)
 
     def finish(self, reason: str, shown: str = "") -> None:
         """End the reply."""
-        self._show(shown)
+        self._send(shown)
         self.finish_reason = reason
         self.tell(None)
 
-    def _show(self, text: str) -> None:
+    def _send(self, text: str) -> None:
         self.text += text
         if text and self.settings.stream:
-            told, self._untold = tuple(self._untold), []
-            self.tell(TextChunk(text, told))
+            pending, self._unsent = tuple(self._unsent), []
+            self.tell(TextChunk(text, pending))

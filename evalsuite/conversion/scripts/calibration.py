@@ -1,4 +1,4 @@
-"""Calibration prompts as the tokens that the model would be asked with."""
+"""Turns calibration prompts into the tokens the model would receive."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The new blocks of ms-swift's LLaMA-Pro written into their model, by ms-swift itself.
+"""Writes the new blocks of ms-swift's LLaMA-Pro into their model, with ms-swift itself.
 
 The job: `base`, `tuner` (the folder that holds the tuner's), `name` (the tuner's folder in it), `target` (an empty folder), `files`
-(name → path of the small files that go along). Reports the readings that `merge` does.
+(name → path of the small files to copy). Reports the same readings as `merge`.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Adapters written into their base by peft: one Hugging Face folder that every engine serves.
+"""Merges adapters into their base with peft: one Hugging Face folder that every engine serves.
 
-The job: `base`, `adapters`, `target` (a folder that is there and empty), `files` (name → path of the small files that go along).
-On the CPU, since a server of ours may hold the GPU. Reports three readings: of the base, of the base with the adapters on,
-and of what was saved, loaded again from the disk.
+The job: `base`, `adapters`, `target` (an existing empty folder), `files` (name → path of the small files to copy). Runs on the
+CPU, since a server may use the GPU. Reports three readings: of the base, of the base with its adapters, and of the saved
+result, loaded from the disk.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from evalsuite.conversion.scripts import copy_small_files, read_job, report, say
 from evalsuite.conversion.scripts.reading import read_model
 
 KEPT = frozenset({"generation_config.json"})
-"""As it was: what transformers would write of it drops what that version does not know."""
+"""Copied unchanged: transformers drops entries that its version does not know."""
 
 
 def main() -> None:
-    """Merge as the job says. The numbers keep the type they have in the base."""
+    """Merge as the job says. The weights keep the base's data type."""
     job = read_job()
     import peft
     import torch

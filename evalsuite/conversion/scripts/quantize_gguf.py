@@ -1,4 +1,4 @@
-"""Quantize a GGUF file by llama.cpp's own function, through the package cyllama, where its program is not at hand.
+"""Quantizes a GGUF file with llama.cpp's own function, through the package cyllama.
 
 The job: `source`, `target` (files), `type` (as llama-quantize calls it, `Q4_K_M`).
 """

@@ -1,4 +1,4 @@
-"""Quantize by llm-compressor, into compressed-tensors.
+"""Quantizes with llm-compressor, to compressed-tensors.
 
 The job: `source`, `target` (an empty folder), `files` (name → path of the small files that go along), `scheme` and `how` of the
 method, `prompts` (none where it is not calibrated) and `most_tokens` of each. A group of weights has to divide every row, so
@@ -57,7 +57,7 @@ def main() -> None:
 
 
 def _scheme(name: str, model: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The arguments that a modifier takes, and what is worth recording of them."""
+    """The arguments of a modifier, and the settings to record."""
     from compressed_tensors.quantization.quant_scheme import preset_name_to_scheme
 
     preset = preset_name_to_scheme(name, targets=["Linear"])

@@ -1,8 +1,8 @@
-"""Quantize while loading, by bitsandbytes or torchao through transformers, and save that.
+"""Quantizes while loading, with bitsandbytes or torchao through transformers, and saves the result.
 
-The job: `source`, `target` (an empty folder), `method`, `files` (name → path of the small files that go along). Nothing is
-asked of the model before it is saved: bitsandbytes repacks 4-bit weights for the CPU at the first token, and what is saved
-after that is noise.
+The job: `source`, `target` (an empty folder), `method`, `files` (name → path of the small files that go along). The model
+must not generate before it is saved: bitsandbytes repacks 4-bit weights for the CPU at the first token, and saving them
+afterwards writes noise.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Load a saved model as anyone would and take its reading. The job: `path`, `what` it is, `device` (None: a GPU where there is one), `answers` (whether a question is asked, too)."""
+"""Loads a saved model in the ordinary way and reads its predictions.
+
+The job: `path`, `what` (its name in log lines), `device` (None: a GPU if there is one), `answers` (whether to ask a question too).
+"""
 
 from __future__ import annotations
 

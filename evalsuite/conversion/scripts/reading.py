@@ -1,7 +1,7 @@
-"""What a model says next to fixed texts: the reading by which two forms of one model are held against each other.
+"""Reads a model's predictions after fixed texts, to compare two forms of one model.
 
-Of every text: the tokens it is read as, and the most probable next tokens with their log-probabilities. A model that was
-saved wrong, loaded wrong or quantized to noise is far off; which figures tell stands in `evalsuite.conversion.fidelity`.
+For every text: its tokens, and the most probable next tokens with their log-probabilities. A model that was saved, loaded or
+quantized wrongly differs a lot; `evalsuite.conversion.fidelity` has the measures.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ TEXTS = (
     "SELECT name FROM users WHERE id",
 )
 QUESTION = "The capital of Italy is Rome. What is the capital of Italy?"
-"""Whose answer begins with no near tie, so that rounding alone does not change it."""
+"""The first tokens of its answer are clearly ahead, so that rounding alone does not change it."""
 CANDIDATES = 100
 ANSWER_TOKENS = 16
 
@@ -38,7 +38,7 @@ def read_model(model: Any, tokenizer: Any, *, answers: bool = False) -> dict[str
 
     ids = [list(tokenizer(text)["input_ids"]) for text in TEXTS]
     longest = max(map(len, ids))
-    # one batch, since loading the weights is what takes the time; what stands behind a text changes nothing before it
+    # one batch: reading the weights takes the time; padding after a text does not affect the text
     padded = torch.tensor([one + [0] * (longest - len(one)) for one in ids], device=model.device)
     mask = torch.tensor([[1] * len(one) + [0] * (longest - len(one)) for one in ids], device=model.device)
     with torch.inference_mode():

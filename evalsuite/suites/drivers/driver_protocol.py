@@ -1,4 +1,4 @@
-"""What the drivers share: the job they are given, the two files they leave. Standard library only.
+"""What the drivers share: the job they read, the two files they write. Standard library only.
 
 A driver runs in the environment of its suite, as `drive_NAME.py COMMAND`, where evalsuite itself is not installed:
 
@@ -6,9 +6,9 @@ A driver runs in the environment of its suite, as `drive_NAME.py COMMAND`, where
     catalogue        one JSON object a benchmark, to standard output
     run JOB.json     run a benchmark against an endpoint; leaves `samples.jsonl` and, last of all, `result.json`
 
-`samples.jsonl` has a line a sample: {"subset", "id", "index", "prompt" | "messages", "reply" | null, "reasoning",
+`samples.jsonl` has one line per sample: {"subset", "id", "index", "prompt" | "messages", "reply" | null, "reasoning",
 "tool_calls", "finish_reason", "prompt_tokens", "completion_tokens", "latency_s", "gold", "extracted", "scores",
-"error", "labels", "category"}; only `subset`, `id`, `index` and `scores` must be there.
+"error", "labels", "category"}; only `subset`, `id`, `index` and `scores` are required.
 `result.json`: {"version", "reported": [{"metric", "value", "decimals", "subset", "better", "primary"}], "notes": []}.
 
 The key is in the environment variable OPENAI_API_KEY, a judge's in JUDGE_API_KEY; neither is ever written.
@@ -24,10 +24,10 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 NO_KEY = "EMPTY"
-"""What clients send that must send something."""
+"""The key of clients that require one."""
 SAMPLES, RESULT = "samples.jsonl", "result.json"
 EXIT_NO_RESULT, EXIT_BROKEN, EXIT_REFUSED, EXIT_PACKAGE_MISSING = 1, 5, 6, 7
-"""Exit codes: there is no result; the suite cannot be imported; it cannot run this; a package that only this benchmark needs is missing."""
+"""Exit codes: no result; the suite cannot be imported; it cannot run this job; a package of this benchmark is missing."""
 
 
 def key() -> str:
@@ -53,14 +53,14 @@ def write_results(
     version: str,
     notes: Iterable[str] = (),
 ) -> None:
-    """The two files; `result.json` says that both are whole."""
+    """Write the two files; `result.json` comes last, so it shows that both are complete."""
     temporary = work / f"{SAMPLES}.part"
     with temporary.open("w", encoding="utf-8") as stream:
         for sample in samples:
             stream.write(json.dumps(sample, ensure_ascii=False, default=str) + "\n")
     content = {"version": version, "reported": list(reported), "notes": list(notes)}
     if not content["reported"] and not temporary.stat().st_size:
-        sys.exit(EXIT_NO_RESULT)  # the suite has printed why, and ended as if all were well
+        sys.exit(EXIT_NO_RESULT)  # the suite has printed why, but exits with success
     temporary.replace(work / SAMPLES)
     (work / RESULT).write_text(json.dumps(content, ensure_ascii=False) + "\n", encoding="utf-8")
 
@@ -70,7 +70,7 @@ def main(
     catalogue: Callable[[], Iterable[Mapping[str, Any]]],
     run: Callable[[Mapping[str, Any]], None],
 ) -> None:
-    """Do what the command line says."""
+    """Run the command of the command line."""
     command, *rest = sys.argv[1:]
     try:
         check()
@@ -86,7 +86,7 @@ def main(
         fail(error, EXIT_PACKAGE_MISSING)
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(0)  # all files are written: taking a suite's modules apart can last seconds
+    os._exit(0)  # all files are written; unloading a suite's modules can take seconds
 
 
 def fail(error: ImportError, code: int) -> NoReturn:
@@ -96,7 +96,7 @@ def fail(error: ImportError, code: int) -> NoReturn:
 
 
 def read_json_lines(file: Path) -> Iterable[dict[str, Any]]:
-    """The JSON objects of a file, one a line; what is cut off or damaged is passed over."""
+    """Read a file's JSON objects, one per line; incomplete or damaged lines are skipped."""
     with file.open("rb") as stream:
         for raw in stream:
             try:

@@ -1,4 +1,4 @@
-"""OpenCompass's own OpenAI client, without the tokenizer that it would look for on a hub. Imported by OpenCompass."""
+"""OpenCompass's own OpenAI client, without the tokenizer that it would download. OpenCompass imports it."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from opencompass.models import OpenAISDK
 
 
 class EndpointModel(OpenAISDK):
-    """A served model. Prompts are never cut here, so their length in tokens is not needed."""
+    """A served model. Prompts are never truncated here, so their length in tokens is not needed."""
 
     def _init_tokenizer(self) -> None:
-        """None is loaded."""
+        """Load no tokenizer."""
 
     def get_token_len(self, prompt: str) -> int:
-        """No length that would shorten anything."""
+        """Return 0, so that nothing is truncated."""
         return 0
