@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,6 @@ from evalsuite.comparison.wording import verdict_sentence
 from evalsuite.errors import GateFailed, InputError
 from evalsuite.metrics.gates import RegressionGate
 from evalsuite.runs.run import Run
-from evalsuite.runs.schema import line_object
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,7 +61,7 @@ class Comparison:
         return render_comparison(
             self.document,
             flips,
-            lambda: map(line_object, paired_lines(self.findings)),
+            partial(paired_lines, self.findings),
             self.command(),
             self._costs(),
         )

@@ -19,7 +19,7 @@ from evalsuite.options.running import OnError
 from evalsuite.report.run_page import render_run
 from evalsuite.runs import summary as summaries
 from evalsuite.runs.directory import REPORT_FILE, RUN_FILE, SUMMARY_CSV, SUMMARY_JSON, RunDirectory
-from evalsuite.runs.journal import read_line_objects
+from evalsuite.runs.journal import read_journal
 from evalsuite.runs.plan import DatasetPlan
 from evalsuite.runs.progress import RunProgress
 from evalsuite.runs.run import Run, load_run
@@ -217,9 +217,7 @@ def report_page(
 ) -> bytes:
     """report.html."""
     shown = {**info, "command": command} if command else info
-    return render_run(shown, summary, partial(read_line_objects, directory.journal)).encode(
-        "utf-8", "replace"
-    )
+    return render_run(shown, summary, partial(read_journal, directory.journal)).encode("utf-8", "replace")
 
 
 def build_summary(

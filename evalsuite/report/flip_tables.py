@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
+import msgspec
 from msgspec import Struct
 
 from evalsuite.comparison.flips import FlipGroup, Flips
 from evalsuite.formatting.numbers import counted, format_count
 from evalsuite.report.samples import sample_body, sample_entry, sample_messages
 from evalsuite.report.static_samples import ByteBudget, RowView, VariantReply, view_row
-from evalsuite.runs.schema import line_object
+from evalsuite.runs.schema import SampleLine
 
 MAX_GROUP_ROWS = 8
 MAX_PAGE_ROWS = 60
@@ -57,13 +57,13 @@ def flip_tables(flips: Sequence[Flips]) -> list[FlipTable]:
 
 
 def _group(flips: Flips, group: FlipGroup, limit: int, budget: ByteBudget) -> FlipGroupView:
-    rows = tuple(budget.fill(_row(flips, *map(line_object, lines)) for lines in flips.read(group, limit)))
+    rows = tuple(budget.fill(_row(flips, *lines) for lines in flips.read(group, limit)))
     note = f"{len(rows)} of {format_count(group.count)} shown" if len(rows) < group.count else ""
     title = f"{TITLES[group.kind].format(flips.after.label)}: {counted(group.count, 'row')}"
     return FlipGroupView(title, CHIPS.get(group.kind, ""), note, rows)
 
 
-def _row(flips: Flips, *lines: Mapping[str, Any]) -> RowView:
+def _row(flips: Flips, *lines: SampleLine) -> RowView:
     metric = {
         "name": flips.metric.score,
         "unit": flips.metric.unit,
@@ -73,7 +73,7 @@ def _row(flips: Flips, *lines: Mapping[str, Any]) -> RowView:
     return view_row(
         [
             VariantReply(
-                sample_entry({**line, "dataset": flips.dataset}, metric),
+                sample_entry(msgspec.structs.replace(line, dataset=flips.dataset), metric),
                 sample_body(line),
                 sample_messages(line),
                 metric,

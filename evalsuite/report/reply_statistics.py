@@ -7,12 +7,15 @@ with the number of rows.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING
 
 from evalsuite._util.compact import CompactValues
 from evalsuite.metrics.finite import finite
+
+if TYPE_CHECKING:
+    from evalsuite.runs.schema import SampleLine
 
 MAX_COUNTED = 50_000
 LATENCY_DIGITS = 4
@@ -52,28 +55,27 @@ class ReplyStatisticsTable:
         """The statistics of a variant on a dataset; empty ones if it has no sample."""
         return self._statistics.get((variant, dataset), ReplyStatistics())
 
-    def add(self, sample: Mapping[str, Any]) -> None:
+    def add(self, line: SampleLine) -> None:
         """Count one journal line."""
-        place = str(sample.get("variant", "")), str(sample.get("dataset", ""))
+        place = line.variant, line.dataset
         statistics = self._statistics.get(place)
         if statistics is None:
             statistics = self._statistics[place] = ReplyStatistics()
-        statistics.labels.update(map(str, sample.get("labels") or ()))
-        if sample.get("outcome") == "error":
+        statistics.labels.update(line.labels)
+        if line.failed:
             return
-        if sample.get("stage"):
-            statistics.stages[str(sample["stage"])] += 1
-        reply = sample.get("reply") or {}
-        usage = sample.get("usage") or {}
-        prompt_tokens = finite(usage.get("prompt_tokens"))
+        if line.stage:
+            statistics.stages[line.stage] += 1
+        usage, reply = line.usage, line.reply
+        prompt_tokens = finite(usage and usage.prompt_tokens)
         if prompt_tokens is not None:
             statistics.prompts += 1
             statistics.prompt_tokens += prompt_tokens
-        tokens = finite(usage.get("completion_tokens"))
+        tokens = finite(usage and usage.completion_tokens)
         if tokens is not None:
             statistics.tokens.append(tokens)
-        elif "measured" not in reply:
-            statistics.characters.append(len(reply.get("text") or ""))
-        latency = finite(sample.get("latency_s"))
+        elif reply is None or reply.measured is None:
+            statistics.characters.append(len(reply.text) if reply else 0)
+        latency = finite(line.latency_s)
         if latency is not None:
             statistics.latencies.append(float(f"{latency:.{LATENCY_DIGITS}g}"))

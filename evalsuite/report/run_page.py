@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from evalsuite.comparison.document import ComparisonDocument, ResultEntry
+    from evalsuite.runs.schema import SampleLine
 
 
 def render_run(
     info: Mapping[str, Any],
     summary: Mapping[str, Any],
-    read_samples: Callable[[], Iterable[Mapping[str, Any]]],
+    read_samples: Callable[[], Iterable[SampleLine]],
     *,
     max_samples: int | None = None,
 ) -> str:

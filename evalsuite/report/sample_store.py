@@ -27,8 +27,9 @@ from evalsuite.report.samples import Message, Metrics, SampleEntry, sample_body,
 
 if TYPE_CHECKING:
     from evalsuite.report.sample_selection import QuestionIndex, QuestionSelection
+    from evalsuite.runs.schema import SampleLine
 
-ReadSamples: TypeAlias = Callable[[], Iterable[Mapping[str, Any]]]
+ReadSamples: TypeAlias = "Callable[[], Iterable[SampleLine]]"
 """Reads all samples once more, as journal lines."""
 
 MAX_SAMPLES = 100_000
@@ -91,23 +92,22 @@ class SampleStore:
     def __len__(self) -> int:
         return len(self._entries)
 
-    def add(self, sample: Mapping[str, Any]) -> None:
+    def add(self, line: SampleLine) -> None:
         """Add a journal line, if it is one of the selected ones."""
-        entry = self._entry_of(sample)
+        entry = self._entry_of(line)
         if self._selection is None:
             self.seen += 1
         elif self._question_hash(entry) not in self._selection:
             return
         if self._capacity is None:
-            self._put(entry, sample_body(sample), sample_messages(sample))
+            self._put(entry, sample_body(line), sample_messages(line))
             if len(self._entries) > self.limit or self._characters > MAX_CHARACTERS:
                 self._drop_texts()
         elif self._questions is not None:
             self._questions.add(self._question_hash(entry), entry)
 
-    def _entry_of(self, sample: Mapping[str, Any]) -> SampleEntry:
-        place = sample.get("variant", ""), sample.get("dataset", "")
-        return sample_entry(sample, self._primary.get(place, {}))
+    def _entry_of(self, line: SampleLine) -> SampleEntry:
+        return sample_entry(line, self._primary.get((line.variant, line.dataset), {}))
 
     def _drop_texts(self) -> None:
         """Drop all texts. Which samples stay is decided once all of them were seen."""
@@ -136,15 +136,15 @@ class SampleStore:
             questions = store._questions or self._all_questions(read_samples)
             store = store._with_selection(questions, store._capacity)
             self._questions = None  # it is as large as the selection
-            for sample in read_samples():
-                store.add(sample)
+            for line in read_samples():
+                store.add(line)
         return store
 
     def _all_questions(self, read_samples: ReadSamples) -> QuestionIndex:
         """Index the questions once more, since the texts of the first selection were too long."""
         questions = self._empty_index()
-        for sample in read_samples():
-            entry = self._entry_of(sample)
+        for line in read_samples():
+            entry = self._entry_of(line)
             questions.add(self._question_hash(entry), entry)
         return questions
 

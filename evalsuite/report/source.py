@@ -20,9 +20,9 @@ def collect_samples(
 ) -> tuple[ReplyStatisticsTable, SampleStore]:
     """Read all samples: count what they say, and store as many of them as the page can hold."""
     statistics = ReplyStatisticsTable()
-    for sample in read_samples():
-        statistics.add(sample)
-        store.add(sample)
+    for line in read_samples():
+        statistics.add(line)
+        store.add(line)
     return statistics, store.fit(read_samples)
 
 

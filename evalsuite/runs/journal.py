@@ -13,9 +13,7 @@ import threading
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
-
-import orjson
+from typing import BinaryIO
 
 from evalsuite._util.compact import HashTable, OffsetSet, short_hash
 from evalsuite.errors import InputError
@@ -88,13 +86,6 @@ def read_journal(path: Path) -> Iterator[SampleLine]:
     for _, line in journal_lines(path):
         if line is not None:
             yield line
-
-
-def read_line_objects(path: Path) -> Iterator[dict[str, Any]]:
-    """Read every finished line as a plain object, for pages that show all of it."""
-    for _, _, raw in _whole_lines(path):
-        if decode_line(raw) is not None:
-            yield orjson.loads(raw)
 
 
 def read_own_journal(path: Path) -> Iterator[tuple[int, SampleLine]]:

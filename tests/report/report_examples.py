@@ -2,6 +2,19 @@
 
 import random
 
+from msgspec import Raw
+
+from evalsuite.endpoint.wire import dumps
+from evalsuite.runs.schema import (
+    ErrorEntry,
+    FollowUpEntry,
+    LabelLogprobs,
+    MeasurementEntry,
+    ReplyEntry,
+    SampleLine,
+    TokenUsage,
+)
+
 HOSTILE = (
     '<img src=x onerror="document.title=1"></script><script>document.title="owned"</script><!-- <!--<script> '
     "\u202ereversed\u202c zero\u200bwidth \ufeff line\u2028separator ${x} {{ 7*7 }} \ud800 end"
@@ -77,6 +90,46 @@ def sample(index, dataset="mcq_zh", subset="physics", variant="smollm2", **chang
         "error": None,
     }
     return {**line, **changes}
+
+
+def reply_entry(reply):
+    known = {"text": "", "reasoning": None, "tool_calls": None, "finish_reason": None, **reply}
+    if measured := known.get("measured"):
+        known["measured"] = MeasurementEntry(**measured)
+    return ReplyEntry(**known)
+
+
+def typed(line):
+    """The example as a journal line. Values are not checked, so they may be of any kind."""
+    known = {
+        "key": "",
+        "subset": "",
+        "index": 0,
+        "variant": "",
+        "dataset": "",
+        "scores": {},
+        "gold": None,
+        **line,
+    }
+    known.setdefault("outcome", "error")
+    for name in ("messages", "prompt", "tools"):
+        if known.get(name) is None:
+            known.pop(name, None)
+        else:
+            known[name] = Raw(dumps(known[name]))
+    known["reply"] = reply_entry(known["reply"]) if known.get("reply") else None
+    for name, kind in (("usage", TokenUsage), ("logprobs", LabelLogprobs)):
+        if known.get(name):
+            known[name] = kind(**known[name])
+    if error := known.get("error"):
+        known["error"] = ErrorEntry(kind=error["class"], message=error["message"], status=error.get("status"))
+    known["further"] = tuple(
+        FollowUpEntry(**{"of": "judge", "key": "", **entry, "reply": reply_entry(entry["reply"])})
+        for entry in known.get("further", ())
+    )
+    for name in ("labels", "categories"):
+        known[name] = tuple(known.get(name) or ())
+    return SampleLine(**known)
 
 
 def failed(index, **changes):

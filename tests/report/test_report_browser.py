@@ -38,7 +38,7 @@ def predictions(folder):
 
 def rendered(run, summary, samples, **options):
     lines = list(samples)
-    return render_run(run, summary, lambda: lines, **options)
+    return render_run(run, summary, lambda: map(examples.typed, lines), **options)
 
 
 @pytest.fixture(scope="module")

@@ -31,7 +31,7 @@ def page_of_stream(read, summary=None, run=None, **options):
     return render_run(
         examples.run() if run is None else run,
         examples.summary() if summary is None else summary,
-        read,
+        lambda: map(examples.typed, read()),
         **options,
     )
 
@@ -380,8 +380,8 @@ def test_a_page_that_grows_too_large_holds_fewer_samples(monkeypatch):
     noise = random.Random(1)
     for index in range(300):
         lines.append(examples.sample(index, reply={"text": noise.randbytes(4000).hex()}))
-        pack.add(lines[-1])
-    fit = pack.fit(lambda: lines)
+        pack.add(examples.typed(lines[-1]))
+    fit = pack.fit(lambda: map(examples.typed, lines))
     assert 50 < len(fit) < 100
     assert 300_000 < len(fit.data()) <= 500_000
 
@@ -396,8 +396,8 @@ def test_bad_samples_with_longer_texts_than_others_fill_a_page_with_fewer(monkey
     ]
     pack = SampleStore({})
     for line in lines:
-        pack.add(line)
-    fit = pack.fit(lambda: lines)
+        pack.add(examples.typed(line))
+    fit = pack.fit(lambda: map(examples.typed, lines))
     assert len(fit.data()) <= 500_000
     assert fit.distinct_values("outcome") == ["scored", "truncated"]
     assert fit.seen == 1000
@@ -452,7 +452,7 @@ def test_what_a_judge_said_stands_with_the_reply_and_a_measured_text_has_no_leng
 def test_the_worst_sample_is_the_lowest_where_lower_is_better():
     lower = examples.metric(20.0, 2, unit="ratio", primary=True, higher=False) | {"name": "perplexity"}
     lines = [examples.sample(0, scores={"perplexity": value}) for value in (30.0, 10.0)]
-    assert [sample_entry(line, lower).score for line in lines] == [-30.0, -10.0]
+    assert [sample_entry(examples.typed(line), lower).score for line in lines] == [-30.0, -10.0]
 
 
 def test_the_tries_of_a_row_are_told_apart_whatever_order_they_ended_in():
@@ -544,7 +544,7 @@ def test_importing_the_module_imports_nothing_heavy():
 
 
 def test_a_report_of_one_variant_loads_nothing_of_comparing():
-    code = "import sys; from evalsuite.report.run_page import render_run; render_run({}, {}, lambda: [{'id': '1'}]); print('evalsuite.comparison.findings' in sys.modules or 'numpy' in sys.modules)"
+    code = "import sys; from evalsuite.report.run_page import render_run; render_run({}, {}, list); print('evalsuite.comparison.findings' in sys.modules or 'numpy' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
 
@@ -566,7 +566,7 @@ def packed(lines, metric=None):
     lines = list(lines)
     pack = SampleStore({(line["variant"], line["dataset"]): {found["name"]: found} for line in lines})
     for line in lines:
-        pack.add(line)
+        pack.add(examples.typed(line))
     return pack
 
 

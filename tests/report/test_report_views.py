@@ -25,7 +25,7 @@ TICKS = [(0.0, "0"), (1.0, "1")]
 def statistics_of(samples):
     statistics = ReplyStatisticsTable()
     for sample in samples:
-        statistics.add(sample)
+        statistics.add(examples.typed(sample))
     return statistics
 
 
@@ -150,7 +150,7 @@ def test_replies_that_nobody_measured_have_no_table_of_what_they_took():
 def test_filters_offer_what_occurs_and_hide_where_there_is_no_choice():
     pack = SampleStore({}, baseline=TWO[0])
     for line in examples.flipping_samples(TWO):
-        pack.add(line)
+        pack.add(examples.typed(line))
     found = {one.name: one for one in filters(pack)}
     assert [value for value, _ in found["variant"].choices] == list(TWO)
     assert [value for value, _ in found["label"].choices] == ["off_by_one", "wrong_unit"]

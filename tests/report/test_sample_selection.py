@@ -45,7 +45,7 @@ def chosen(variants, lines, room):
     """The questions with their replies' entries; those that are shown; the choice."""
     questions, entries = QuestionIndex(several=len(variants) > 1), defaultdict(list)
     for line in lines:
-        entry = sample_entry(line, METRIC)
+        entry = sample_entry(examples.typed(line), METRIC)
         questions.add(short_hash(f"{entry.dataset}/{entry.id}"), entry)
         entries[short_hash(f"{entry.dataset}/{entry.id}")].append(entry)
     choice = QuestionSelection(questions, room)
@@ -123,9 +123,9 @@ def test_a_dataset_on_another_scale_leaves_room_for_the_others():
     questions = QuestionIndex(several=False)
     for number in range(1000):
         line = examples.sample(number, "p", scores={"perplexity": 20.0 + number})
-        questions.add(short_hash(f"p{number}"), sample_entry(line, worse))
+        questions.add(short_hash(f"p{number}"), sample_entry(examples.typed(line), worse))
         line = examples.sample(number, "q", scores={"accuracy": float(number > 500)})
-        questions.add(short_hash(f"q{number}"), sample_entry(line, METRIC))
+        questions.add(short_hash(f"q{number}"), sample_entry(examples.typed(line), METRIC))
     choice = QuestionSelection(questions, 100)
     assert sum(short_hash(f"q{number}") in choice for number in range(500)) >= 37
     assert all(short_hash(f"p{number}") in choice for number in range(970, 1000))  # the most perplexed
@@ -143,7 +143,9 @@ def test_a_page_of_two_variants_shows_what_differs_with_both_replies():
         for variant in VARIANTS
         for number in range(1000)
     ]
-    html = render_run(examples.run(VARIANTS), examples.summary(VARIANTS), lambda: lines, max_samples=80)
+    html = render_run(
+        examples.run(VARIANTS), examples.summary(VARIANTS), lambda: map(examples.typed, lines), max_samples=80
+    )
     shown = Counter(int(one["id"]) for one in samples_of(html))
     assert set(shown.values()) == {2}
     assert changed | failed <= set(shown)

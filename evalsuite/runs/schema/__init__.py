@@ -35,7 +35,6 @@ from evalsuite.runs.schema.sample_line import (
     decode_line,
     encode_line,
     foreign_line_reason,
-    line_object,
 )
 from evalsuite.runs.schema.summary import (
     AverageSummary,
@@ -99,5 +98,4 @@ __all__ = [
     "encode_document",
     "encode_line",
     "foreign_line_reason",
-    "line_object",
 ]

@@ -300,12 +300,6 @@ def encode_line(line: SampleLine) -> bytes:
         return orjson.dumps(to_valid_json(_plain(line)), default=str) + b"\n"
 
 
-def line_object(line: SampleLine) -> dict[str, Any]:
-    """Convert a line to a plain object, as the journal has it."""
-    found: dict[str, Any] = orjson.loads(encode_line(line))
-    return found
-
-
 def _plain(value: Any) -> Any:
     """Convert a document to JSON values, for a line that the encoder refuses."""
     if isinstance(value, Raw):
