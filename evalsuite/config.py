@@ -17,7 +17,7 @@ from typing import Any, ClassVar, TypeVar
 
 from evalsuite.errors import ConfigError
 from evalsuite.options.conversion import convert_value, to_plain
-from evalsuite.options.fields import described_options, field_default, option_name, option_part
+from evalsuite.options.fields import described_options, field_default, option_name, option_set
 from evalsuite.options.judge import SELF_JUDGE, JudgeOptions
 from evalsuite.options.model import ModelOptions
 from evalsuite.options.running import RunningOptions
@@ -25,7 +25,7 @@ from evalsuite.options.sampling import SamplingOptions
 from evalsuite.options.work import WorkOptions
 
 
-@option_part
+@option_set
 class RunConfig(RunningOptions, JudgeOptions, SamplingOptions, ModelOptions, WorkOptions):
     """Everything a run needs. Raises `ConfigError` that names every wrong value.
 

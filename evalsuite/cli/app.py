@@ -6,9 +6,9 @@ import gc
 import logging
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -65,6 +65,23 @@ def application(words: Sequence[str] = ()) -> typer.Typer:
     return app
 
 
+def _leave_out_options(app: typer.Typer) -> None:
+    """Keep only the names and descriptions of commands, which is all that `evalsuite --help` shows.
+
+    typer takes milliseconds to read the options of each command.
+    """
+    for command in app.registered_commands:
+        command.callback = _without_options(command.callback)
+
+
+def _without_options(command: Callable[..., Any] | None) -> Callable[[], None]:
+    def listed() -> None:
+        """Show up in the list of commands."""
+
+    listed.__doc__, listed.__name__ = command.__doc__, getattr(command, "__name__", "")
+    return listed
+
+
 def _print_version(wanted: bool) -> None:
     if wanted:
         print(f"evalsuite {__version__}")
@@ -98,7 +115,10 @@ def main() -> None:
 def _run(words: Sequence[str], *, debug: bool) -> None:
     """Run a command; an error that ends it is logged and becomes the exit code."""
     try:
-        application(words)(args=words)
+        app = application(words)
+        if not words or words[0] not in COMMANDS:
+            _leave_out_options(app)
+        app(args=words)
     except EvalsuiteError as error:
         if debug:
             traceback.print_exc()

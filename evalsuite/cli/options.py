@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields
 from pathlib import Path
 from types import NoneType
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import typer
 
-from evalsuite.options.fields import Option, described_options
+from evalsuite.options.fields import Option, described_options, field_default
 
 CONFIG_FILE_HELP = "Read options from a YAML file. Options on the command line win."
 JSON_HELP = "Print summary.json, and nothing else, to standard output."
@@ -34,9 +33,10 @@ def with_options(
             if parameter.kind is not inspect.Parameter.VAR_KEYWORD
         ]
         described = {
-            name: item
+            name: _parameter(part, name, help_texts or {}, panels=panels)
             for part in parts
-            for name, item in _parameters(part, help_texts or {}, panels=panels).items()
+            for name in described_options(part)
+            if not names or name in names
         }
         chosen = [described[name] for name in names or described]
         before = [one for one in own if one.default is inspect.Parameter.empty or _is_argument(one)]
@@ -67,23 +67,21 @@ def _is_argument(parameter: inspect.Parameter) -> bool:
     return any(isinstance(note, typer.models.ArgumentInfo) for note in get_args(parameter.annotation))
 
 
-def _parameters(part: type, help_texts: Mapping[str, str], *, panels: bool) -> dict[str, inspect.Parameter]:
-    """A command's parameter for each option of a part."""
-    defaults = {field.name: field.default for field in fields(part)}
-    found: dict[str, inspect.Parameter] = {}
-    for name, (annotation, option) in described_options(part).items():
-        kind = _command_line_type(annotation, option)
-        info = typer.Option(
-            *_spellings(name, kind, option),
-            metavar=option.metavar or _choices(kind),
-            help=help_texts.get(name, option.help),
-            show_default=_default_text(name, kind, defaults[name], option),
-            rich_help_panel=part.panel if panels else None,  # type: ignore[attr-defined]
-        )
-        found[name] = inspect.Parameter(
-            name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, info]
-        )
-    return found
+def _parameter(part: type, name: str, help_texts: Mapping[str, str], *, panels: bool) -> inspect.Parameter:
+    """A command's parameter for an option of a part."""
+    annotation, option = described_options(part)[name]
+    default = field_default(part.__dataclass_fields__[name])  # type: ignore[attr-defined]
+    kind = _command_line_type(annotation, option)
+    info = typer.Option(
+        *_spellings(name, kind, option),
+        metavar=option.metavar or _choices(kind),
+        help=help_texts.get(name, option.help),
+        show_default=_default_text(name, kind, default, option),
+        rich_help_panel=part.panel if panels else None,  # type: ignore[attr-defined]
+    )
+    given_or_none: Any = kind | None
+    annotated = Annotated[given_or_none, info]
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotated)
 
 
 def _command_line_type(annotation: Any, option: Option) -> Any:

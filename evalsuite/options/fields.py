@@ -65,7 +65,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import dataclass_transform
 
-    class Texts:
+    class TextList:
         """A field that holds a tuple of texts and may be given as a list, or as one text alone."""
 
         def __get__(self, instance: object, owner: type | None = None) -> tuple[str, ...]: ...
@@ -96,18 +96,24 @@ if TYPE_CHECKING:
 
     @dataclass_transform(kw_only_default=True, field_specifiers=(dataclasses.field,))
     def option_part(part: type[PartT]) -> type[PartT]:
-        """Make a class of option fields a frozen dataclass."""
+        """Make a class of option fields a frozen dataclass that others inherit from."""
+
+    @dataclass_transform(kw_only_default=True, field_specifiers=(dataclasses.field,))
+    def option_set(whole: type[PartT]) -> type[PartT]:
+        """Make a class that inherits parts a frozen dataclass."""
 else:
-    Texts = tuple[str, ...]
+    TextList = tuple[str, ...]
     Pairs = dict[str, str]
     FilePath = Path
     OptionalPath = Path | None
     OptionPart = object
-    option_part = dataclass(frozen=True, kw_only=True)
+    # --help creates every part at every start, and needs none of their methods
+    option_part = dataclass(frozen=True, kw_only=True, init=False, repr=False, eq=False)
+    option_set = dataclass(frozen=True, kw_only=True)
 
 
 def default(value: Any) -> Any:
-    """Return the default of a field that is given in other types than it holds, such as `Texts`."""
+    """Return the default of a field that is given in other types than it holds, such as `TextList`."""
     return value
 
 

@@ -11,7 +11,7 @@ from evalsuite.options.fields import (
     Option,
     OptionPart,
     Pairs,
-    Texts,
+    TextList,
     default,
     option_part,
 )
@@ -28,7 +28,7 @@ class ModelOptions(OptionPart):
     panel: ClassVar[str] = "Model"
 
     ckpt: Annotated[
-        Texts,
+        TextList,
         Option(
             "Checkpoint to serve: a Hugging Face folder, an adapter, a .gguf file, a downloaded hub model, or smollm2 "
             "(a small model, downloaded on first use). Repeatable: each checkpoint is one variant.",
@@ -37,7 +37,7 @@ class ModelOptions(OptionPart):
         ),
     ] = default(())
     adapter: Annotated[
-        Texts,
+        TextList,
         Option(
             "LoRA adapter for that checkpoint; each adapter is one variant. PATH+PATH applies several in order. Repeatable.",
             metavar="[CKPT:]NAME=PATH",
@@ -49,7 +49,7 @@ class ModelOptions(OptionPart):
         Option("Also evaluate each adapter merged into its base, as NAME-merged.", scoring=False),
     ] = False
     quant: Annotated[
-        Texts,
+        TextList,
         Option(
             "Also evaluate each checkpoint quantized at load time: bnb-int8, bnb-nf4, torchao-int8, fp8. Repeatable.",
             metavar="METHOD",

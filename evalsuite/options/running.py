@@ -1,9 +1,8 @@
 """How a run proceeds, where its results are written, and when it fails."""
 
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias
 
-from evalsuite.metrics.gates import Gate
 from evalsuite.options.checks import check_folder_name, check_price, read_price
 from evalsuite.options.fields import (
     Count,
@@ -13,10 +12,13 @@ from evalsuite.options.fields import (
     OptionalPath,
     OptionPart,
     PositiveNumber,
-    Texts,
+    TextList,
     default,
     option_part,
 )
+
+if TYPE_CHECKING:
+    from evalsuite.metrics.gates import Gate
 
 OnError: TypeAlias = Literal["fail", "skip", "wrong"]
 CsvFor: TypeAlias = Literal["any", "excel"]
@@ -132,7 +134,7 @@ class RunningOptions(OptionPart):
         ),
     ] = "any"
     fail_under: Annotated[
-        Texts,
+        TextList,
         Option(
             "Exit with code 100 when a metric is lower. Repeatable.",
             metavar="[DATASET:]METRIC=VALUE",
@@ -150,6 +152,8 @@ class RunningOptions(OptionPart):
     ] = None
 
     @property
-    def gates(self) -> tuple[Gate, ...]:
+    def gates(self) -> "tuple[Gate, ...]":
         """`fail_under`, parsed. Raises `ConfigError` for a gate that cannot be read."""
+        from evalsuite.metrics.gates import Gate
+
         return tuple(Gate.parse(text) for text in self.fail_under)

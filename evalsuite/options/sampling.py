@@ -9,7 +9,7 @@ from evalsuite.options.fields import (
     Option,
     OptionPart,
     Probability,
-    Texts,
+    TextList,
     default,
     option_part,
 )
@@ -43,7 +43,7 @@ class SamplingOptions(OptionPart):
         int | None, Option("Random seed.", metavar="N", default_text="not sent", scoring=False)
     ] = None
     stop: Annotated[
-        Texts, Option("Stop string. Repeatable.", metavar="TEXT", check=check_stop, scoring=False)
+        TextList, Option("Stop string. Repeatable.", metavar="TEXT", check=check_stop, scoring=False)
     ] = default(())
     completions: Annotated[
         bool,

@@ -10,7 +10,7 @@ from evalsuite.options.fields import (
     Option,
     OptionPart,
     Pairs,
-    Texts,
+    TextList,
     default,
     option_part,
 )
@@ -28,7 +28,7 @@ class WorkOptions(OptionPart):
     panel: ClassVar[str] = "Work"
 
     datasets: Annotated[
-        Texts,
+        TextList,
         Option(
             "Dataset: a file, a folder of subjects, or a name from `evalsuite datasets`. Repeatable.",
             metavar="[KIND:]NAME|PATH",
@@ -84,7 +84,7 @@ class WorkOptions(OptionPart):
         ),
     ] = 1
     profile: Annotated[
-        Texts,
+        TextList,
         Option(
             "Also score as another harness does (mcq: evalscope, oc_first_capital, oc_first_option; "
             "qa: evalscope, swift; gsm8k: lm_eval_strict, lm_eval_flexible, opencompass). Repeatable.",
@@ -93,7 +93,7 @@ class WorkOptions(OptionPart):
         ),
     ] = default(())
     reasoning_tags: Annotated[
-        Texts,
+        TextList,
         Option(
             "Tags around a model's reasoning, where they are not usual ones: what stands between them is not scored. "
             "Repeatable.",
