@@ -12,7 +12,7 @@ from evalsuite.data.row_parser import RowError
 from evalsuite.types import Message
 
 CONTEXT_COLUMNS: tuple[str, ...] = ("instruction", "passage", "context", "input", "hint")
-"""Columns with text that belongs to a question and is asked before it, in this order."""
+"""Columns with text that belongs to a question and is asked before it, in this order. Any of them may be present."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,7 +80,8 @@ class Gsm8kTask(Task[Gsm8kRow]):
     kind: ClassVar[str] = "gsm8k"
     version: ClassVar[str] = "2"
     columns: ClassVar[Columns] = Columns(
-        required=("question", "answer"), description="question, answer (the number after ####)"
+        required=("question", "answer"),
+        description="question, answer (the number after ####); optional id, context",
     )
     capabilities: ClassVar[Capabilities] = Capabilities(few_shot=FewShot(default=4, builtin=EXAMPLES))
     profiles: ClassVar[tuple[str, ...]] = ("lm_eval_strict", "lm_eval_flexible", "opencompass")

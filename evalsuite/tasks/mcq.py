@@ -82,7 +82,7 @@ class McqTask(Task[McqRow]):
 
     kind: ClassVar[str] = "mcq"
     columns: ClassVar[Columns] = Columns(
-        description="question, A, B, C, … (or choices), answer; optional id, subject, category, explanation, image"
+        description="question, A, B, C, … (or choices), answer; optional passage, id, subject, category, explanation, image"
     )
     capabilities: ClassVar[Capabilities] = Capabilities(
         few_shot=FewShot(default=5), cot=True, logprob=True, exam_groups=True

@@ -25,7 +25,7 @@ NO_VALUE_TEXTS = frozenset(
 )
 """What programs write for an empty cell or a broken formula."""
 FEWEST_ROWS_OF_ONE_ANSWER = 8
-"""From so many rows on, one letter for all of them is no chance: with four options 1 in 16,000."""
+"""Rows needed for the warning. With four options, 8 rows have the same letter by chance once in 16,000 files."""
 ANSWER_COLUMNS = ("response", "answer")
 _LETTER = re.compile("[A-ZＡ-Ｚ]")
 _QUOTED_ANSWER = re.compile(

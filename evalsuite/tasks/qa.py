@@ -80,7 +80,7 @@ class QaTask(Task[QaRow]):
     kind: ClassVar[str] = "qa"
     columns: ClassVar[Columns] = Columns(
         required=(("query", "question", "messages"), ("response", "answer", "messages")),
-        description="query (or question), response (or answer); optional system, history, image; or messages",
+        description="query (or question), response (or answer); optional context, system, history, image; or messages",
     )
     label_versions: ClassVar[Mapping[str, str]] = {"labels": qa_scores.LABELS_VERSION}
     profiles: ClassVar[tuple[str, ...]] = ("evalscope", "swift")
@@ -231,7 +231,7 @@ def _references(values: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _decoded_list(written: str) -> Any:
-    """A list of texts that a cell holds as JSON; any other text as it stands."""
+    """The list of texts that a cell holds as JSON, or the text itself."""
     try:
         found = json.loads(written)
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""The scores of a free answer against one reference or several, and what is to be said where a score says nothing.
+"""The scores of a free answer against one or several references, and notes where a score means little.
 
 The best reference counts, for each ROUGE and for chrF by itself; BLEU takes all of them together. Scores:
 `evalsuite.metrics.rouge`, `evalsuite.metrics.bleu`.

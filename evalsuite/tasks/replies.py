@@ -13,7 +13,7 @@ from evalsuite.types import Outcome, Reply
 UNKNOWN_BLOCK_SHARE = 0.05
 """Above this share of replies with an unknown block a note names `--reasoning-tags`."""
 _DROPPED = (
-    (REASONING, "held reasoning"),
+    (REASONING, "contained reasoning"),
     (END_TOKEN, "ended in an end-of-turn token"),
     (RUNS_ON, "went on with an invented turn after the answer"),
 )
@@ -35,7 +35,7 @@ def verdict_text(reply: Reply) -> str:
 
 
 def reference_text(text: str, style: Style | None = None) -> str:
-    """A reference answer, cleaned as replies are; as it stands if a block of reasoning in it never closes."""
+    """A reference answer, cleaned as replies are; unchanged if a block of reasoning in it never closes."""
     cleaned = _clean(text, *_options(style)).text
     return text if cleaned is None else cleaned
 

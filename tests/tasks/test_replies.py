@@ -71,7 +71,7 @@ def test_cleaning_notes_count_what_was_dropped():
     (note,) = cleaning_notes({"reasoning": 3, "runs_on": 1, "wrong_plan": 2}, 4)
     assert (
         note
-        == "of 4 replies, 3 held reasoning, 1 went on with an invented turn after the answer; that text is not scored."
+        == "of 4 replies, 3 contained reasoning, 1 went on with an invented turn after the answer; that text is not scored."
     )
     assert not list(cleaning_notes({"wrong_plan": 2}, 4))
 
