@@ -15,7 +15,7 @@ MANY = 200_000
 
 
 @given(st.lists(HASHES))
-def test_a_hash_is_new_once(hashes: list[int]) -> None:
+def test_hash_set_add_is_true_once(hashes: list[int]) -> None:
     compact, plain = HashSet(), set[int]()
     for number in hashes:
         assert compact.add(number) == (number not in plain)
@@ -23,7 +23,7 @@ def test_a_hash_is_new_once(hashes: list[int]) -> None:
 
 
 @given(st.lists(st.tuples(HASHES, st.integers(0, 2**63) | st.none())))
-def test_what_was_put_in_first_is_taken_first(steps: list[tuple[int, int | None]]) -> None:
+def test_hash_table_take_returns_first_in_first(steps: list[tuple[int, int | None]]) -> None:
     compact, plain = HashTable(), defaultdict[int, list[int]](list)
     for number, value in steps:
         if value is None:
@@ -37,7 +37,7 @@ def test_what_was_put_in_first_is_taken_first(steps: list[tuple[int, int | None]
 
 
 @given(st.lists(st.integers(0, 2**40) | st.integers(65_530, 65_540)), st.lists(st.integers(65_530, 65_540)))
-def test_offsets_are_a_set(offsets: list[int], others: list[int]) -> None:
+def test_offset_set_equals_a_python_set(offsets: list[int], others: list[int]) -> None:
     compact = OffsetSet(offsets)
     assert sorted(compact) == sorted(set(offsets))
     assert len(compact) == len(set(offsets))
@@ -49,7 +49,7 @@ def test_offsets_are_a_set(offsets: list[int], others: list[int]) -> None:
     st.lists(st.sampled_from([0.0, 0.5, 1.0])),
     st.integers(0, 4),
 )
-def test_values_are_kept_whatever_their_number(first: list[float], second: list[float], most: int) -> None:
+def test_compact_values_keep_every_value(first: list[float], second: list[float], most: int) -> None:
     values, more = CompactValues(most), CompactValues(most)
     for value in first:
         values.append(value)
@@ -62,7 +62,7 @@ def test_values_are_kept_whatever_their_number(first: list[float], second: list[
     assert len(values.counted) <= most
 
 
-def test_a_million_of_each_would_take_a_few_megabytes() -> None:
+def test_million_entries_take_few_megabytes() -> None:
     def bytes_each(build: object) -> float:
         tracemalloc.start()
         kept = build()  # type: ignore[operator]

@@ -25,7 +25,7 @@ async def _kind() -> str:
 
 
 @needs_uvloop
-def test_many_requests_run_on_uvloop_and_few_do_not_load_it() -> None:
+def test_run_to_end_loads_uvloop_only_for_many_requests() -> None:
     program = f"""
 import asyncio, sys
 from evalsuite._util.event_loop import run_to_end
@@ -39,20 +39,20 @@ print(few, loaded, run_to_end(kind(), {UVLOOP_MIN_REQUESTS}))
     assert done.stdout.split() == ["asyncio", "False", "uvloop"]
 
 
-def test_without_uvloop_many_requests_run_on_asyncio(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_run_to_end_without_uvloop_uses_asyncio(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "uvloop", None)
     assert run_to_end(_kind(), UVLOOP_MIN_REQUESTS) == "asyncio"
 
 
 @needs_uvloop
-def test_inside_a_running_loop_it_runs_beside_it() -> None:
+def test_run_to_end_inside_a_running_loop_uses_a_thread() -> None:
     async def outer() -> tuple[str, str]:
         return await _kind(), run_to_end(_kind(), UVLOOP_MIN_REQUESTS)
 
     assert asyncio.run(outer()) == ("asyncio", "uvloop")
 
 
-def test_an_error_of_the_coroutine_is_raised_whatever_it_is() -> None:
+def test_run_to_end_raises_the_error_of_the_coroutine() -> None:
     async def failing() -> None:
         raise ImportError("of its own")
 
@@ -62,9 +62,7 @@ def test_an_error_of_the_coroutine_is_raised_whatever_it_is() -> None:
 
 @needs_uvloop
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_large_run_is_interrupted_and_resumed(
-    server: MockServer, tmp_path: Path, number: signal.Signals
-) -> None:
+def test_large_run_interrupted_is_resumed(server: MockServer, tmp_path: Path, number: signal.Signals) -> None:
     """So large that it runs on uvloop: nothing hangs, nothing is lost, every row is there once at the end."""
     rows, known = UVLOOP_MIN_REQUESTS + 10, 50
     data = write_qa(tmp_path / "many.jsonl", numbered(rows))

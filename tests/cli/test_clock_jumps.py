@@ -45,7 +45,7 @@ def faulty(asked: Asked) -> Answer:
     return Answer(reply(asked.prompt).body, latency=0.05)
 
 
-def test_times_retries_and_totals_are_of_steady_clocks(
+def test_times_and_retries_ignore_jumps_of_the_wall_clock(
     jumping: dict[str, str], server: MockServer, tmp_path: Path
 ) -> None:
     server.behave = faulty
@@ -67,7 +67,9 @@ def test_times_retries_and_totals_are_of_steady_clocks(
     assert 0 <= (finished - started).total_seconds() <= totals["wall_s"] + 1
 
 
-def test_deadlines_are_of_steady_clocks(jumping: dict[str, str], server: MockServer, tmp_path: Path) -> None:
+def test_deadlines_ignore_jumps_of_the_wall_clock(
+    jumping: dict[str, str], server: MockServer, tmp_path: Path
+) -> None:
     silent = ("question 3", "question 4")
     server.behave = lambda asked: hanging() if asked.prompt in silent else reply(asked.prompt)
     data = write_qa(tmp_path / "qa.jsonl", numbered(8))
@@ -81,7 +83,7 @@ def test_deadlines_are_of_steady_clocks(jumping: dict[str, str], server: MockSer
     assert 0.9 < summary_of(tmp_path / "out" / "run")["totals"]["wall_s"] < 30
 
 
-def test_a_resumed_run_does_not_ask_again(
+def test_resume_after_a_clock_jump_asks_nothing_again(
     jumping: dict[str, str], server: MockServer, data: Path, tmp_path: Path
 ) -> None:
     words = arguments(server, tmp_path / "out", data)

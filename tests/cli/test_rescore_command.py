@@ -11,7 +11,7 @@ from run_helpers import call, config, summary_of
 from evalsuite import evaluate
 
 
-def test_it_prints_the_table_and_what_changed(server: MockServer, data: Path, tmp_path: Path) -> None:
+def test_rescore_prints_the_table_and_what_changed(server: MockServer, data: Path, tmp_path: Path) -> None:
     run = evaluate(config(server, tmp_path / "out", data))
     summary = summary_of(run.path)
     summary["variants"]["mock-model"]["datasets"]["qa"]["subsets"]["all"]["metrics"]["bleu"]["value"] = 12.5
@@ -22,7 +22,7 @@ def test_it_prints_the_table_and_what_changed(server: MockServer, data: Path, tm
     assert "rescored: 12 samples, 0 with another outcome, 0 with other scores" in done.stdout
 
 
-def test_beside_by_name_or_by_folder_and_as_json(server: MockServer, data: Path, tmp_path: Path) -> None:
+def test_rescore_with_name_or_out_writes_another_run(server: MockServer, data: Path, tmp_path: Path) -> None:
     run = evaluate(config(server, tmp_path / "out", data))
     before = (run.path / "summary.json").read_bytes()
     named = call(["rescore", str(run.path / "samples.jsonl"), "--name", "copy", "--json"])
@@ -32,7 +32,7 @@ def test_beside_by_name_or_by_folder_and_as_json(server: MockServer, data: Path,
     assert (run.path / "summary.json").read_bytes() == before
 
 
-def test_what_is_no_run_ends_with_2(tmp_path: Path) -> None:
+def test_rescore_of_no_run_exits_with_2(tmp_path: Path) -> None:
     done = call(["rescore", str(tmp_path)])
     assert done.returncode == 2
     assert "not a run directory" in done.stderr

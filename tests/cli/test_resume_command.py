@@ -32,9 +32,7 @@ def lines_in(run: Path) -> int:
     return journal.read_bytes().count(b"\n") if journal.exists() else 0
 
 
-def test_killed_at_random_moments_every_row_is_there_once_and_few_were_asked_twice(
-    server: MockServer, tmp_path: Path
-) -> None:
+def test_resume_after_random_kills_has_every_row_once(server: MockServer, tmp_path: Path) -> None:
     server.behave = slow
     data = write_qa(tmp_path / "qa.jsonl", numbered(ROWS))
     words, run = arguments(server, tmp_path / "out", data), tmp_path / "out" / "run"
@@ -64,7 +62,7 @@ def test_killed_at_random_moments_every_row_is_there_once_and_few_were_asked_twi
         pytest.param(30, 12, 12, id="report.html"),
     ],
 )
-def test_a_disk_that_is_full_before_the_file_is_written_costs_nothing_that_was_finished(
+def test_full_disk_before_summary_keeps_finished_rows(
     server: MockServer, tmp_path: Path, kilobytes: int, least: int, most: int
 ) -> None:
     data = write_qa(tmp_path / "qa.jsonl", numbered(12))
@@ -84,7 +82,7 @@ def test_a_disk_that_is_full_before_the_file_is_written_costs_nothing_that_was_f
     assert not list(run.glob(".*.tmp"))
 
 
-def test_a_full_disk_leaves_what_an_earlier_start_wrote(server: MockServer, tmp_path: Path) -> None:
+def test_full_disk_keeps_files_of_an_earlier_start(server: MockServer, tmp_path: Path) -> None:
     data = write_qa(tmp_path / "qa.jsonl", numbered(40))
     words, run = arguments(server, tmp_path / "out", data), tmp_path / "out" / "run"
     assert call([*words, "--limit", "10"]).returncode == 0
@@ -105,7 +103,7 @@ def lines_of_whole(run: Path) -> list[bytes]:
     return (run / "samples.jsonl").read_bytes().split(b"\n")[:-1]
 
 
-def test_a_new_profile_and_a_new_dataset_ask_only_what_is_new(server: MockServer, tmp_path: Path) -> None:
+def test_resume_with_new_profile_and_dataset_asks_only_new_rows(server: MockServer, tmp_path: Path) -> None:
     first, second = (
         write_qa(tmp_path / f"{name}.jsonl", numbered(5, at)) for name, at in (("a", 0), ("b", 90))
     )
@@ -120,7 +118,7 @@ def test_a_new_profile_and_a_new_dataset_ask_only_what_is_new(server: MockServer
     assert set(server.asked) - {PROBE} == {query for query, _ in numbered(5, 90)}
 
 
-def test_other_pace_and_policy_ask_nothing_and_another_length_asks_all(
+def test_resume_with_other_speed_asks_nothing_and_other_length_all(
     server: MockServer, data: Path, tmp_path: Path
 ) -> None:
     words = arguments(server, tmp_path / "out", data)

@@ -53,7 +53,7 @@ def plain(done: subprocess.CompletedProcess[str]) -> None:
 # ---------------------------------------------------------------- exit 0
 
 
-def test_a_complete_run_prints_a_table_and_exits_with_0_and_again_without_a_request(
+def test_run_complete_exits_with_0_and_again_without_a_request(
     server: MockServer, data: Path, tmp_path: Path
 ) -> None:
     words = arguments(server, tmp_path / "out", data)
@@ -70,9 +70,7 @@ def test_a_complete_run_prints_a_table_and_exits_with_0_and_again_without_a_requ
     assert server.total == 12
 
 
-def test_json_prints_the_summary_and_nothing_else_to_standard_output(
-    server: MockServer, data: Path, tmp_path: Path
-) -> None:
+def test_run_json_prints_only_the_summary(server: MockServer, data: Path, tmp_path: Path) -> None:
     server.behave = lambda asked: (
         failing(400, "zu lang – 太长") if asked.prompt == "question 1" else ordinary(asked)
     )
@@ -83,9 +81,7 @@ def test_json_prints_the_summary_and_nothing_else_to_standard_output(
     assert "太长" in done.stderr
 
 
-def test_command_line_yaml_and_python_give_the_same_run_json(
-    server: MockServer, data: Path, tmp_path: Path
-) -> None:
+def test_run_json_is_equal_from_words_yaml_and_python(server: MockServer, data: Path, tmp_path: Path) -> None:
     more = [
         "--limit",
         "3",
@@ -118,9 +114,7 @@ def test_command_line_yaml_and_python_give_the_same_run_json(
     assert others == [first, first]
 
 
-def test_the_recorded_command_gives_the_same_run_again(
-    server: MockServer, data: Path, tmp_path: Path
-) -> None:
+def test_recorded_command_gives_the_same_run(server: MockServer, data: Path, tmp_path: Path) -> None:
     more = ["--limit", "2", "--stop", "it's", "--max-tokens", "9", "--on-error", "skip"]
     call(arguments(server, tmp_path / "out", data, more=more))
     info = (tmp_path / "out" / "run" / "run.json").read_bytes()
@@ -131,7 +125,7 @@ def test_the_recorded_command_gives_the_same_run_again(
     assert (tmp_path / "out" / "run" / "run.json").read_bytes() == info
 
 
-def test_a_dry_run_sends_and_writes_nothing(server: MockServer, data: Path, tmp_path: Path) -> None:
+def test_dry_run_sends_and_writes_nothing(server: MockServer, data: Path, tmp_path: Path) -> None:
     done = call(arguments(server, tmp_path / "out", data, more=["--dry-run"]))
     assert done.returncode == 0
     assert "question 0" in done.stdout
@@ -143,7 +137,7 @@ def test_a_dry_run_sends_and_writes_nothing(server: MockServer, data: Path, tmp_
 # ---------------------------------------------------------------- exit 2
 
 
-def test_a_wrong_command_exits_with_2_and_sends_nothing(
+def test_run_wrong_options_exit_with_2_and_send_nothing(
     server: MockServer, data: Path, tmp_path: Path
 ) -> None:
     bad = write_qa(tmp_path / "bad.jsonl", [("", "x"), ("q", "")])
@@ -168,7 +162,7 @@ def test_a_wrong_command_exits_with_2_and_sends_nothing(
     assert not (tmp_path / "out").exists()
 
 
-def test_a_server_that_cannot_be_used_exits_with_2(server: MockServer, data: Path, tmp_path: Path) -> None:
+def test_run_unusable_server_exits_with_2(server: MockServer, data: Path, tmp_path: Path) -> None:
     done = call([*arguments(server, tmp_path / "out", data), "--model", "other"])
     plain(done)
     assert done.returncode == 2
@@ -189,7 +183,7 @@ def test_debug_shows_the_traceback(tmp_path: Path) -> None:
 # ---------------------------------------------------------------- exit 3, 4, 100
 
 
-def test_an_incomplete_run_exits_with_3_and_the_same_command_mends_it(
+def test_run_incomplete_exits_with_3_and_is_completed_by_the_same_command(
     server: MockServer, data: Path, tmp_path: Path
 ) -> None:
     server.behave = lambda asked: (
@@ -207,7 +201,7 @@ def test_an_incomplete_run_exits_with_3_and_the_same_command_mends_it(
     assert set(server.asked) == {PROBE, "question 5"}
 
 
-def test_a_server_that_is_not_there_exits_with_4(server: MockServer, data: Path, tmp_path: Path) -> None:
+def test_run_unreachable_server_exits_with_4(server: MockServer, data: Path, tmp_path: Path) -> None:
     server.stop()
     done = call(arguments(server, tmp_path / "out", data))
     plain(done)
@@ -215,7 +209,7 @@ def test_a_server_that_is_not_there_exits_with_4(server: MockServer, data: Path,
     assert f"cannot reach {server.url}" in done.stderr
 
 
-def test_a_failed_gate_exits_with_100(server: MockServer, data: Path, tmp_path: Path) -> None:
+def test_run_failed_gate_exits_with_100(server: MockServer, data: Path, tmp_path: Path) -> None:
     server.behave = lambda _: reply("wrong")
     done = call(arguments(server, tmp_path / "out", data, more=["--fail-under", "rouge_l=0.5"]))
     plain(done)
@@ -242,7 +236,7 @@ def journal_grows_to(run: Path, count: int) -> None:
     )
 
 
-def test_killed_half_way_only_what_is_missing_is_asked_again(
+def test_run_killed_half_way_asks_only_missing_rows_again(
     server: MockServer, data: Path, tmp_path: Path
 ) -> None:
     hang_after(server, 5)
@@ -263,7 +257,7 @@ def test_killed_half_way_only_what_is_missing_is_asked_again(
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_interrupted_it_writes_what_it_has_and_exits_with_3(
+def test_run_interrupted_writes_results_and_exits_with_3(
     server: MockServer, data: Path, tmp_path: Path, number: signal.Signals
 ) -> None:
     hang_after(server, 5)
@@ -285,7 +279,7 @@ def test_interrupted_it_writes_what_it_has_and_exits_with_3(
     assert load_run(run).complete
 
 
-def test_a_second_start_of_a_running_run_is_refused_with_the_firsts_pid(
+def test_run_started_twice_is_refused_with_the_first_pid(
     server: MockServer, data: Path, tmp_path: Path
 ) -> None:
     hang_after(server, 0)
@@ -299,7 +293,7 @@ def test_a_second_start_of_a_running_run_is_refused_with_the_firsts_pid(
         process.kill()
 
 
-def test_a_full_disk_is_told_and_nothing_finished_is_lost(server: MockServer, tmp_path: Path) -> None:
+def test_run_on_a_full_disk_keeps_finished_rows(server: MockServer, tmp_path: Path) -> None:
     limit = 300_000
     data = write_qa(tmp_path / "qa.jsonl", numbered(30))
     server.behave = lambda asked: reply(asked.prompt + " word" * 5000)
@@ -316,7 +310,7 @@ def test_a_full_disk_is_told_and_nothing_finished_is_lost(server: MockServer, tm
     assert sorted(line["index"] for line in lines_of(run)) == list(range(30))
 
 
-def test_an_output_folder_that_cannot_be_written_is_told_before_anything_is_asked(
+def test_run_unwritable_output_folder_is_refused_before_any_request(
     server: MockServer, data: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "out").write_text("a file")
@@ -327,7 +321,7 @@ def test_an_output_folder_that_cannot_be_written_is_told_before_anything_is_aske
     assert server.total == 0
 
 
-def test_a_run_that_never_had_an_answer_leaves_no_folder_and_no_table(data: Path, tmp_path: Path) -> None:
+def test_run_without_any_reply_leaves_no_folder(data: Path, tmp_path: Path) -> None:
     with MockServer() as gone:
         words = arguments(gone, tmp_path / "out", data)
     done = call(words)
@@ -336,7 +330,7 @@ def test_a_run_that_never_had_an_answer_leaves_no_folder_and_no_table(data: Path
     assert not (tmp_path / "out" / "run").exists()
 
 
-def test_the_report_shows_the_command_that_resumes_this_very_run(
+def test_report_shows_the_command_that_resumes_the_run(
     server: MockServer, data: Path, tmp_path: Path
 ) -> None:
     assert call(arguments(server, tmp_path / "out", data)).returncode == 0
@@ -353,7 +347,7 @@ def test_debug_shows_the_traceback_and_keeps_the_exit_code(tmp_path: Path) -> No
 # ---------------------------------------------------------------- the key, the environment
 
 
-def test_the_key_shows_nowhere(server: MockServer, data: Path, tmp_path: Path) -> None:
+def test_api_key_appears_in_no_file_and_no_output(server: MockServer, data: Path, tmp_path: Path) -> None:
     server.key = KEY
     server.behave = lambda asked: failing(400, f"no {KEY}") if asked.prompt == "question 1" else reply(KEY)
     environment = os.environ | {"OPENAI_API_KEY": KEY}
@@ -366,9 +360,7 @@ def test_the_key_shows_nowhere(server: MockServer, data: Path, tmp_path: Path) -
     assert not [path for path in files if b"secret" in path.read_bytes()]
 
 
-def test_a_terminal_without_utf8_shows_the_results_all_the_same(
-    server: MockServer, data: Path, tmp_path: Path
-) -> None:
+def test_terminal_without_utf8_shows_the_results(server: MockServer, data: Path, tmp_path: Path) -> None:
     words = arguments(server, tmp_path / "out", data)
     environment = os.environ | {"PYTHONIOENCODING": "ascii"}
     done = call(words, env=environment)
@@ -380,7 +372,7 @@ def test_a_terminal_without_utf8_shows_the_results_all_the_same(
     )
 
 
-def test_modules_of_the_users_folder_are_not_taken_for_ours(
+def test_modules_in_the_working_folder_are_not_imported(
     server: MockServer, data: Path, tmp_path: Path
 ) -> None:
     command = Path(sysconfig.get_path("scripts"), "evalsuite")
@@ -400,7 +392,7 @@ def test_modules_of_the_users_folder_are_not_taken_for_ours(
     assert done.returncode == 0
 
 
-def test_a_port_that_speaks_another_protocol_is_told(data: Path, tmp_path: Path) -> None:
+def test_run_on_a_port_of_another_protocol_names_the_problem(data: Path, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
 
         def speak() -> None:
@@ -421,7 +413,7 @@ def test_a_port_that_speaks_another_protocol_is_told(data: Path, tmp_path: Path)
     assert f"cannot reach {url}/v1" in done.stderr
 
 
-def test_a_dry_run_shows_what_a_judge_would_read_and_what_is_measured(tmp_path: Path) -> None:
+def test_dry_run_shows_judge_prompts_and_measured_texts(tmp_path: Path) -> None:
     words = [
         "run",
         "--base-url",
@@ -439,7 +431,7 @@ def test_a_dry_run_shows_what_a_judge_would_read_and_what_is_measured(tmp_path: 
     assert done.stdout.count("[measured: logprobs]") == 3
 
 
-def test_a_dataset_for_a_judge_without_one_is_refused(tmp_path: Path) -> None:
+def test_judge_dataset_without_judge_is_refused(tmp_path: Path) -> None:
     words = ["run", "--base-url", "http://127.0.0.1:9/v1", "--model", "m", "-d", "judge_style"]
     done = call([*words, "--out", str(tmp_path)])
     assert done.returncode == 2

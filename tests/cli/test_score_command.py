@@ -9,7 +9,7 @@ from run_helpers import call
 from scoring_helpers import ROWS, write_rows
 
 
-def test_it_says_what_it_read_and_prints_the_table(tmp_path: Path) -> None:
+def test_score_names_its_files_and_prints_the_table(tmp_path: Path) -> None:
     path = write_rows(tmp_path / "mine.jsonl", ROWS["mcq"])
     done = call(["score", str(path), "--out", str(tmp_path / "out"), "--name", "sft"])
     assert done.returncode == 0
@@ -19,13 +19,13 @@ def test_it_says_what_it_read_and_prints_the_table(tmp_path: Path) -> None:
     assert done.stdout.rstrip().endswith("report.html")
 
 
-def test_json_prints_the_summary_and_nothing_else(tmp_path: Path) -> None:
+def test_score_json_prints_only_the_summary(tmp_path: Path) -> None:
     path = write_rows(tmp_path / "mine.jsonl", ROWS["qa"])
     done = call(["score", f"qa:{path}", "--out", str(tmp_path / "out"), "--json"])
     assert json.loads(done.stdout)["variants"]["mine"]["datasets"]["mine"]["kind"] == "qa"
 
 
-def test_exit_codes(tmp_path: Path) -> None:
+def test_score_exit_codes(tmp_path: Path) -> None:
     out = ["--out", str(tmp_path / "out")]
     holes = write_rows(tmp_path / "holes.jsonl", [ROWS["mcq"][0], ROWS["mcq"][1] | {"prediction": None}])
     none = write_rows(tmp_path / "none.jsonl", [{"query": "q", "response": "r"}])
@@ -39,7 +39,7 @@ def test_exit_codes(tmp_path: Path) -> None:
         assert "Traceback" not in done.stderr
 
 
-def test_options_come_from_a_file_too(tmp_path: Path) -> None:
+def test_score_reads_options_from_a_config_file(tmp_path: Path) -> None:
     path = write_rows(tmp_path / "mine.jsonl", ROWS["gsm8k"])
     settings = tmp_path / "score.yaml"
     settings.write_text(f"datasets: {path}\nlimit: 1\nout: {tmp_path / 'out'}\nname: one\n")
@@ -47,14 +47,14 @@ def test_options_come_from_a_file_too(tmp_path: Path) -> None:
     assert (tmp_path / "out" / "one" / "report.html").exists()
 
 
-def test_names_of_metrics_stand_whole_beside_long_names_of_models_and_files(tmp_path: Path) -> None:
+def test_score_table_keeps_metric_names_whole_beside_long_names(tmp_path: Path) -> None:
     path = write_rows(tmp_path / f"{'long_' * 12}file.jsonl", ROWS["gsm8k"])
     done = call(["score", str(path), "--out", str(tmp_path / "out"), "--profile", "lm_eval_flexible"])
     assert done.returncode == 0
     assert "lm_eval_flexible/accuracy " in done.stdout
 
 
-def test_without_a_file_it_says_what_it_wants(tmp_path: Path) -> None:
+def test_score_without_files_names_what_is_missing(tmp_path: Path) -> None:
     done = call(["score", "--out", str(tmp_path)])
     assert done.returncode == 2
     assert "error: no predictions: name at least one [kind:]path" in done.stderr
