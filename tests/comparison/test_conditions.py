@@ -8,7 +8,7 @@ from evalsuite.comparison.conditions import _prompt_settings
 from evalsuite.tasks.style import Style
 
 
-def test_profiles_and_categories_are_no_part_of_the_prompts() -> None:
+def test_prompt_settings_leave_out_profiles_and_categories() -> None:
     style = Style("en", 5)
     assert _prompt_settings(replace(style, profiles=("evalscope",), categories=True)) == _prompt_settings(
         style

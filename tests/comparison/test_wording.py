@@ -89,11 +89,11 @@ def result(**changes):
         ),
     ],
 )  # fmt: skip
-def test_a_sentence_says_what_the_numbers_show(changes, sentence):
+def test_verdict_sentence_says_what_the_numbers_show(changes, sentence):
     assert verdict_sentence(result(**changes), "base") == sentence
 
 
-def test_the_two_parts_are_the_sentence():
+def test_verdict_parts_joined_are_the_sentence():
     assert ": ".join(verdict_parts(result(), "base")) == verdict_sentence(result(), "base")
 
 
@@ -112,13 +112,13 @@ def document(*verdicts):
     )
 
 
-def test_few_verdicts_are_all_shown_differences_first():
+def test_verdict_list_of_few_verdicts_shows_all_with_differences_first():
     found = verdict_list(document(NEITHER, "worse"))
     assert [one.kind for one in found.shown] == ["worse", "neither"]
     assert (found.counts, found.folded) == ((), ())
 
 
-def test_of_many_verdicts_those_without_a_difference_are_folded_and_counted():
+def test_verdict_list_of_many_verdicts_folds_and_counts_those_without_a_difference():
     found = verdict_list(document(*[NEITHER] * MAX_VERDICTS, "better", "worse", "better"))
     assert [one.kind for one in found.shown] == ["better", "worse", "better"]
     assert len(found.folded) == MAX_VERDICTS
@@ -126,6 +126,6 @@ def test_of_many_verdicts_those_without_a_difference_are_folded_and_counted():
     assert found.counts == (("better", "2 better"), ("worse", "1 worse"), ("neither", f"5 {NEITHER}"))
 
 
-def test_a_comparison_that_judges_nothing_has_no_verdicts():
+def test_verdict_list_without_judged_results_is_empty():
     found = verdict_list(document(None))
     assert (found.counts, found.shown, found.folded) == ((), (), ())

@@ -38,18 +38,18 @@ PROPORTION, SCORE, BLEU, RATIO = ("proportion", "score", "bleu", "ratio")
         (PROPORTION, math.nan, MISSING),
     ],
 )
-def test_a_difference_has_a_sign_and_is_told_in_points(metric, delta, text):
+def test_format_delta_has_a_sign_and_points(metric, delta, text):
     assert format_delta(metric, delta) == text
 
 
-def test_an_interval_of_a_difference_and_its_size():
+def test_format_delta_interval_and_size():
     assert format_delta_interval(PROPORTION, -0.1, 0.25) == "−10.0 to +25.0"
     assert format_delta_interval(PROPORTION, None, 0.25) == MISSING
     assert format_size(SCORE, 0.0123) == "1.23 points"
     assert format_size(SCORE, None) == MISSING
 
 
-def test_a_small_p_value_is_never_nothing():
+def test_format_p_small_value_is_never_zero():
     assert [format_p(p) for p in (1e-9, 0.001, 0.04999, 0.05, 0.05001, 1, None)] == [
         "< 0.001",
         "= 0.001",
@@ -61,7 +61,7 @@ def test_a_small_p_value_is_never_nothing():
     ]
 
 
-def test_the_examples_in_the_docstrings_hold():
+def test_numbers_docstring_examples_hold():
     assert doctest.testmod(numbers).failed == 0
 
 
@@ -80,22 +80,22 @@ def test_the_examples_in_the_docstrings_hold():
         (None, 2, "2.000"),
     ],
 )
-def test_a_value_is_shown_in_its_unit(metric, value, text):
+def test_format_value_uses_the_unit(metric, value, text):
     assert format_value(metric, value) == text
 
 
 @pytest.mark.parametrize(("value", "text"), [(0.9996, "99.96 %"), (0.99996, "99.996 %"), (0.0003, "0.03 %")])
-def test_a_proportion_next_to_an_end_never_reads_as_the_end(value, text):
+def test_format_value_of_a_proportion_near_an_end_never_reads_as_the_end(value, text):
     assert format_value(PROPORTION, value) == text
 
 
 @pytest.mark.parametrize("value", [None, math.nan, math.inf, -math.inf, "0.3", True, 10**400])
 @pytest.mark.parametrize("metric", [PROPORTION, SCORE, BLEU, RATIO])
-def test_what_is_not_a_finite_number_is_an_em_dash_and_never_zero(metric, value):
+def test_format_value_of_no_finite_number_is_an_em_dash(metric, value):
     assert format_value(metric, value) == MISSING
 
 
-def test_an_interval_has_both_ends_or_none():
+def test_format_interval_needs_both_ends():
     assert format_interval(PROPORTION, 0.191, 0.45) == "19.1 to 45.0"
     assert format_interval(SCORE, 0.2, 0.3) == "20.00 to 30.00"
     assert format_interval(PROPORTION, None, 0.45) == MISSING
@@ -117,11 +117,11 @@ def test_an_interval_has_both_ends_or_none():
         (-1, MISSING),
     ],
 )
-def test_a_duration_rolls_over_to_the_next_unit(seconds, text):
+def test_format_duration_rolls_over_to_the_next_unit(seconds, text):
     assert format_duration(seconds) == text
 
 
-def test_counts_rates_and_axis_numbers():
+def test_format_count_rate_and_compact():
     assert format_count(1234567) == "1,234,567"
     assert format_count(None) == MISSING
     assert format_rate(0.2277) == "0.228/s"
@@ -141,5 +141,5 @@ def test_counts_rates_and_axis_numbers():
     ("value", "text"),
     [(0, "0"), (0.01234567, "0.01235"), (1.2346e-6, "1.235e-06"), (999.96, "1,000"), (9.9999, "10.00")],
 )
-def test_a_plain_number_keeps_four_significant_digits(value, text):
+def test_format_plain_keeps_four_significant_digits(value, text):
     assert format_plain(value) == text

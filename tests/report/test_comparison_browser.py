@@ -47,21 +47,21 @@ def visit(browser, page):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 400])
-def test_the_page_is_not_wider_than_its_window_even_with_rows_open(visit, width, scheme):
+def test_comparison_page_with_rows_open_fits_its_window(visit, width, scheme):
     tab = visit(viewport={"width": width, "height": 900}, color_scheme=scheme)
     tab.eval_on_selector_all("details", "all => all.forEach((one) => { one.open = true; })")
     assert tab.evaluate("document.documentElement.scrollWidth") <= width
 
 
 @pytest.mark.parametrize("scripted", [True, False])
-def test_verdicts_read_with_and_without_javascript(visit, scripted):
+def test_comparison_page_with_and_without_javascript_shows_verdicts(visit, scripted):
     tab = visit(java_script_enabled=scripted)
     verdicts = tab.locator(".compared li").all_inner_texts()
     assert verdicts[0].startswith("a-variant-with-a-rather-long-name is better than base on exam")
     assert verdicts[1].startswith("No detectable difference between same and base on exam")
 
 
-def test_the_rows_that_changed_most_read_without_javascript(visit):
+def test_comparison_page_without_javascript_shows_changed_rows(visit):
     tab = visit(java_script_enabled=False)
     tab.locator(".flip-group > summary").first.click()
     tab.locator(".flip > summary").first.click()
@@ -70,7 +70,7 @@ def test_the_rows_that_changed_most_read_without_javascript(visit):
     assert "Answer: A" in sides.inner_text()
 
 
-def test_the_explorer_is_the_reports_own(visit):
+def test_comparison_page_with_samples_has_the_explorer_of_reports(visit):
     tab = visit()
     tab.wait_for_selector("#detail .side")
     assert tab.locator("#found").inner_text() == "18 of 40"
@@ -82,14 +82,14 @@ def test_the_explorer_is_the_reports_own(visit):
     assert tab.locator("#found").inner_text() == "28 of 40"
 
 
-def test_every_judged_delta_is_drawn_with_its_words(visit):
+def test_forest_plot_of_each_judged_metric_is_drawn_with_its_text(visit):
     tab = visit()
     titles = tab.locator("#deltas svg title").all_text_contents()
     assert len(titles) == 2
     assert "+35.0 points, 95 % interval" in titles[0]
 
 
-def test_the_theme_switches(visit):
+def test_comparison_page_theme_button_switches_the_theme(visit):
     tab = visit(color_scheme="light")
     tab.click("#theme")
     assert tab.evaluate("document.documentElement.dataset.theme") == "dark"

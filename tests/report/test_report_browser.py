@@ -131,12 +131,12 @@ def current(tab):
 @pytest.mark.parametrize(
     "name", ["full", "two", "large", "one", "empty", "categories", "agents", "predictions"]
 )
-def test_no_page_is_wider_than_its_window(visit, name, width, scheme):
+def test_report_page_at_any_width_fits_its_window(visit, name, width, scheme):
     tab = visit(name, viewport={"width": width, "height": 900}, color_scheme=scheme)
     assert tab.evaluate("document.documentElement.scrollWidth") <= width
 
 
-def test_filters_narrow_the_list_and_together_narrow_it_further(visit, become):
+def test_explorer_filters_narrow_the_list_together(visit, become):
     tab = visit("full")
     become(tab.locator("#found")).to_have_text("150 samples")
     tab.select_option("#filter-dataset", "toolbench")
@@ -148,7 +148,7 @@ def test_filters_narrow_the_list_and_together_narrow_it_further(visit, become):
     become(tab.locator("#found")).to_have_text("150 samples")
 
 
-def test_a_category_leads_to_its_samples(visit, become):
+def test_category_link_shows_the_samples_of_the_category(visit, become):
     tab = visit("categories")
     tab.click("#categories a >> text=science")
     become(tab.locator("#filter-category")).to_have_value("science")
@@ -158,7 +158,7 @@ def test_a_category_leads_to_its_samples(visit, become):
     assert 0 < int(found(tab).split()[0]) < shown
 
 
-def test_right_and_wrong_can_be_told_apart(visit):
+def test_explorer_answer_filter_separates_right_from_wrong(visit):
     tab = visit("full", "#samples?dataset=gsm8k")
     counts = []
     for answer in ("right", "wrong"):
@@ -168,7 +168,7 @@ def test_right_and_wrong_can_be_told_apart(visit):
     assert sum(counts) == 52
 
 
-def test_search_reads_prompts_replies_and_answers_in_any_case(visit, become):
+def test_explorer_search_reads_prompts_replies_and_answers_ignoring_case(visit, become):
     tab = visit("full")
     tab.fill("#query", "VAPOUR pressure rises")
     become(tab.locator("#found")).to_have_text("29 of 150")
@@ -180,13 +180,13 @@ def test_search_reads_prompts_replies_and_answers_in_any_case(visit, become):
     become(tab.locator("#detail")).to_be_empty()
 
 
-def test_search_skips_the_few_shot_examples_that_every_prompt_holds(visit, become):
+def test_explorer_search_skips_few_shot_examples(visit, become):
     tab = visit("full")
     tab.fill("#query", "示例 3")
     become(tab.locator("#found")).to_have_text("0 of 150")
 
 
-def test_sorting_puts_the_slowest_first(visit, become):
+def test_explorer_sort_slowest_puts_the_slowest_first(visit, become):
     tab = visit("full", "#samples?dataset=qa_en")
     tab.select_option("#sort", "slowest")
     tab.locator(".row").first.click()
@@ -194,7 +194,7 @@ def test_sorting_puts_the_slowest_first(visit, become):
     become(tab.locator("#detail")).to_contain_text("30.0 s")
 
 
-def test_j_and_k_move_through_the_list_and_over_its_pages(visit, become):
+def test_explorer_keys_j_and_k_move_through_list_and_pages(visit, become):
     tab = visit("full")
     tab.keyboard.press("j")
     tab.keyboard.press("j")
@@ -209,7 +209,7 @@ def test_j_and_k_move_through_the_list_and_over_its_pages(visit, become):
     assert tab.locator("#pages").inner_text() == "1 to 50"
 
 
-def test_keys_are_letters_while_searching(visit, become):
+def test_explorer_keys_while_searching_are_letters(visit, become):
     tab = visit("full")
     tab.keyboard.press("/")
     tab.keyboard.type("jk/")
@@ -219,7 +219,7 @@ def test_keys_are_letters_while_searching(visit, become):
     become(tab.locator("#detail h3")).to_have_text("0")
 
 
-def test_pages_can_be_turned(visit):
+def test_explorer_pager_turns_pages(visit):
     tab = visit("full")
     tab.click("#next")
     tab.click("#next")
@@ -229,7 +229,7 @@ def test_pages_can_be_turned(visit):
     assert tab.locator("#pages").inner_text() == "51 to 100"
 
 
-def test_what_is_shown_is_in_the_address_and_survives_a_reload(visit, become):
+def test_explorer_state_is_in_the_address_and_survives_a_reload(visit, become):
     tab = visit("full")
     tab.select_option("#filter-dataset", "gsm8k")
     tab.fill("#query", "clips in April")
@@ -248,21 +248,21 @@ def test_what_is_shown_is_in_the_address_and_survives_a_reload(visit, become):
     assert "dataset=gsm8k" in tab.url
 
 
-def test_a_count_in_a_table_leads_to_its_samples(visit, become):
+def test_metric_table_count_links_to_its_samples(visit, become):
     tab = visit("full")
     tab.click("a.flagged >> nth=0")
     become(tab.locator("#filter-outcome")).to_have_value("unparsed")
     assert set(tab.locator(".row .mark").all_inner_texts()) == {"unparsed"}
 
 
-def test_a_label_leads_to_the_samples_that_carry_it(visit, become):
+def test_label_count_links_to_samples_with_the_label(visit, become):
     tab = visit("full")
     tab.click(".counts a:has-text('gave_up')")
     become(tab.locator("#filter-label")).to_have_value("gave_up")
     become(tab.locator("#detail .chips")).to_contain_text("gave_up")
 
 
-def test_hostile_text_is_shown_and_not_obeyed(visit, become):
+def test_explorer_hostile_text_is_shown_and_not_executed(visit, become):
     tab = visit("full", "#samples?dataset=qa_en")
     become(tab.locator("#detail .where")).to_contain_text("qa_en")
     assert tab.title() == "smollm2-nightly · evalsuite"
@@ -272,14 +272,14 @@ def test_hostile_text_is_shown_and_not_obeyed(visit, become):
     assert tab.locator("img").count() == 0
 
 
-def test_few_shot_examples_are_folded_and_the_question_is_not(visit):
+def test_explorer_few_shot_examples_are_folded_and_the_question_is_not(visit):
     tab = visit("full")
     assert tab.locator("#detail details summary").first.inner_text() == "10 earlier messages"
     assert tab.locator("#detail .bubble.user:visible").count() == 1
     assert "第 0 题" in tab.locator("#detail .bubble.user:visible").inner_text()
 
 
-def test_a_long_text_is_folded_until_asked_for(visit, become):
+def test_explorer_long_text_is_folded_until_opened(visit, become):
     tab = visit("full", "#samples?dataset=toolbench")
     become(tab.locator("#detail .where")).to_contain_text("toolbench")
     bubble = tab.locator("#detail .bubble.system")
@@ -288,7 +288,7 @@ def test_a_long_text_is_folded_until_asked_for(visit, become):
     assert bubble.bounding_box()["height"] > 2 * folded
 
 
-def test_the_theme_can_be_turned_and_is_remembered(visit):
+def test_report_page_theme_button_is_remembered(visit):
     tab = visit("full", color_scheme="light")
     colour = "getComputedStyle(document.body).backgroundColor"
     light = tab.evaluate(colour)
@@ -299,7 +299,7 @@ def test_the_theme_can_be_turned_and_is_remembered(visit):
     assert tab.evaluate(colour) == dark
 
 
-def test_the_command_is_copied_even_where_there_is_no_clipboard(visit):
+def test_copy_button_without_clipboard_api_copies_the_command(visit):
     tab = visit("full")
     tab.evaluate("Object.defineProperty(navigator, 'clipboard', { value: undefined })")
     tab.click("#reproduce .copy")
@@ -307,7 +307,7 @@ def test_the_command_is_copied_even_where_there_is_no_clipboard(visit):
     assert tab.evaluate("getSelection().toString()").strip() == examples.run()["command"]
 
 
-def test_variants_can_be_filtered_where_there_are_several(visit, become):
+def test_explorer_with_several_variants_filters_by_variant(visit, become):
     assert visit("full").locator("#filter-variant").is_hidden()
     tab = visit("two")
     tab.select_option("#filter-flip", "")
@@ -316,7 +316,7 @@ def test_variants_can_be_filtered_where_there_are_several(visit, become):
     become(tab.locator("#found")).to_have_text("1 of 12")
 
 
-def test_without_javascript_the_numbers_and_the_worst_samples_can_be_read(visit):
+def test_report_page_without_javascript_shows_numbers_and_worst_samples(visit):
     tab = visit("full", java_script_enabled=False)
     text = tab.locator("body").inner_text()
     assert "31.8 %" in text
@@ -329,7 +329,7 @@ def test_without_javascript_the_numbers_and_the_worst_samples_can_be_read(visit)
     assert tab.locator("button:visible").count() == 0
 
 
-def test_without_javascript_the_rows_that_variants_differ_in_come_first(visit):
+def test_report_page_without_javascript_shows_changed_rows_first(visit):
     tab = visit("two", java_script_enabled=False)
     row = tab.locator("#plain-rows .flip").first
     row.locator("summary").click()
@@ -337,13 +337,13 @@ def test_without_javascript_the_rows_that_variants_differ_in_come_first(visit):
     assert len(set(row.locator(".side .chips").all_inner_texts())) == 2
 
 
-def test_with_javascript_the_explorer_takes_the_place_of_the_plain_rows(visit):
+def test_report_page_with_javascript_hides_plain_rows(visit):
     tab = visit("full")
     assert tab.locator("#plain-rows").is_hidden()
     assert tab.locator("#explorer").is_visible()
 
 
-def test_a_printed_page_leaves_the_explorer_out(visit):
+def test_report_page_printed_leaves_the_explorer_out(visit):
     tab = visit("full", color_scheme="dark")
     tab.emulate_media(media="print")
     assert tab.locator("#samples").is_hidden()
@@ -351,13 +351,13 @@ def test_a_printed_page_leaves_the_explorer_out(visit):
 
 
 @pytest.mark.parametrize("name", ["full", "two", "agents"])
-def test_a_printed_page_fits_its_paper(visit, name):
+def test_report_page_printed_fits_its_paper(visit, name):
     tab = visit(name, viewport={"width": 720, "height": 1000})
     tab.emulate_media(media="print")
     assert tab.evaluate("document.documentElement.scrollWidth") <= 720
 
 
-def test_two_thousand_samples_are_searched_while_the_page_stays_free(visit, become):
+def test_explorer_search_of_two_thousand_samples_keeps_the_page_responsive(visit, become):
     tab = visit("large")
     become(tab.locator("#found")).to_have_text("2,000 samples")
     longest = tab.evaluate(
@@ -377,7 +377,7 @@ def test_two_thousand_samples_are_searched_while_the_page_stays_free(visit, beco
     assert longest < 500
 
 
-def test_filtering_two_thousand_samples_answers_at_once(visit, become):
+def test_explorer_filter_of_two_thousand_samples_is_immediate(visit, become):
     tab = visit("large")
     at_once = tab.evaluate(
         """() => {
@@ -390,7 +390,7 @@ def test_filtering_two_thousand_samples_answers_at_once(visit, become):
     assert at_once == "286 of 2,000"
 
 
-def test_the_rows_that_changed_are_shown_first(visit, become):
+def test_explorer_of_a_comparison_shows_changed_rows_first(visit, become):
     tab = visit("two")
     become(tab.locator("#found")).to_have_text("7 of 12")
     assert tab.input_value("#filter-flip") == "changed"
@@ -405,7 +405,7 @@ def test_the_rows_that_changed_are_shown_first(visit, become):
     become(tab.locator("#found")).to_have_text("12 samples")
 
 
-def test_replies_stand_side_by_side_with_their_words_held_against_each_other(visit, become):
+def test_explorer_of_several_variants_shows_replies_side_by_side_with_marked_words(visit, become):
     tab = visit("two", "#samples?flip=won")
     become(tab.locator("#detail .side")).to_have_count(2)
     assert tab.locator("#detail .side h5").all_inner_texts() == list(TWO)
@@ -415,19 +415,19 @@ def test_replies_stand_side_by_side_with_their_words_held_against_each_other(vis
     assert first["x"] + first["width"] <= second["x"]
 
 
-def test_chinese_is_compared_by_the_character(visit, become):
+def test_word_diff_of_chinese_compares_characters(visit, become):
     tab = visit("two", "#samples?flip=changed&row=mcq_zh/physics/zh")
     become(tab.locator("#detail h3")).to_have_text("zh")
     assert tab.locator("#detail mark").all_inner_texts() == ["速度", "质量"]
 
 
-def test_texts_without_much_in_common_are_left_unmarked(visit, become):
+def test_word_diff_of_unrelated_texts_marks_nothing(visit, become):
     tab = visit("two", "#samples?row=mcq_zh/physics/unlike")
     become(tab.locator("#detail h3")).to_have_text("unlike")
     assert tab.locator("#detail mark").count() == 0
 
 
-def test_on_a_narrow_screen_replies_stand_below_each_other(visit, become):
+def test_explorer_on_a_narrow_screen_stacks_replies(visit, become):
     tab = visit("two", "#samples?flip=won", viewport={"width": 400, "height": 900})
     become(tab.locator("#detail .side")).to_have_count(2)
     first, second = (tab.locator(f"#detail .side >> nth={at}").bounding_box() for at in (0, 1))
@@ -435,7 +435,7 @@ def test_on_a_narrow_screen_replies_stand_below_each_other(visit, become):
     assert tab.evaluate("document.documentElement.scrollWidth") <= 400
 
 
-def test_an_agents_call_is_held_against_the_gold_one_argument_by_argument(visit, become):
+def test_explorer_agent_call_is_compared_with_gold_by_argument(visit, become):
     tab = visit("agents", "#samples?dataset=toolbench")
     become(tab.locator("#detail .calls")).to_have_count(1)
     rows = [row.inner_text().split() for row in tab.locator("#detail .calls tbody tr").all()]
@@ -454,7 +454,7 @@ def test_an_agents_call_is_held_against_the_gold_one_argument_by_argument(visit,
     assert tab.locator("#detail .bubble").count() == 5
 
 
-def test_a_browser_that_cannot_open_the_data_is_told_and_shows_the_plain_rows(browser, files):
+def test_explorer_without_decompression_says_so_and_shows_plain_rows(browser, files):
     context = browser.new_context()
     tab = context.new_page()
     tab.add_init_script("delete globalThis.DecompressionStream")
@@ -466,7 +466,7 @@ def test_a_browser_that_cannot_open_the_data_is_told_and_shows_the_plain_rows(br
     context.close()
 
 
-def test_a_sample_asked_several_times_is_several_rows(visit, become):
+def test_explorer_of_repeats_has_a_row_for_each_repeat(visit, become):
     tab = visit("repeats")
     become(tab.locator("#found")).to_have_text("3 samples")
     assert [row.split("\n")[0] for row in tab.locator(".row").all_inner_texts()] == [
@@ -474,9 +474,7 @@ def test_a_sample_asked_several_times_is_several_rows(visit, become):
     ]  # fmt: skip
 
 
-def test_predictions_of_the_same_questions_are_paired_though_their_files_are_called_differently(
-    visit, become
-):
+def test_explorer_of_predictions_pairs_questions_across_file_names(visit, become):
     tab = visit("predictions")
     become(tab.locator("#found")).to_have_text("12 of 20")
     become(tab.locator("#detail .side")).to_have_count(2)
@@ -484,7 +482,7 @@ def test_predictions_of_the_same_questions_are_paired_though_their_files_are_cal
     become(tab.locator("#found")).to_have_text("12 of 20")
 
 
-def test_names_with_hidden_characters_are_spelled_out_and_can_be_filtered_by(visit, become):
+def test_explorer_names_with_hidden_characters_are_spelled_out_and_filterable(visit, become):
     tab = visit("hidden")
     assert "U+202E" in tab.locator(".row >> nth=0").inner_text()
     become(tab.locator("#detail h3")).to_have_text("idU+202Ex")
@@ -493,7 +491,7 @@ def test_names_with_hidden_characters_are_spelled_out_and_can_be_filtered_by(vis
     become(tab.locator("#found")).to_have_text("1 of 2")
 
 
-def test_what_is_found_stays_in_the_runs_order(visit, become):
+def test_explorer_search_keeps_the_order_of_the_run(visit, become):
     tab = visit("full", "#samples?dataset=gsm8k")
     tab.fill("#query", "49")  # in the text of the second question, and the id of the fiftieth
     become(tab.locator("#found")).not_to_have_text("52 of 150")
@@ -502,7 +500,7 @@ def test_what_is_found_stays_in_the_runs_order(visit, become):
     assert {1, 49} <= set(ids)
 
 
-def test_drawings_of_a_comparison_and_of_agents_are_there(visit):
+def test_pages_of_agents_and_comparisons_have_their_charts(visit):
     tab = visit("two")
     assert tab.locator("#deltas svg.forest:not(.scale)").count() == 1
     assert "fingerprint" in tab.locator("#differences").inner_text()
@@ -513,7 +511,7 @@ def test_drawings_of_a_comparison_and_of_agents_are_there(visit):
     assert cells == ["6", "", "3"]
 
 
-def test_of_a_part_of_the_samples_the_worst_stand_first(visit):
+def test_explorer_of_a_part_of_the_samples_sorts_worst_first(visit):
     tab = visit("part")
     assert tab.locator("#sort").input_value() == "worst"
     marks = tab.locator("#list .marks").all_inner_texts()

@@ -27,23 +27,23 @@ def bar_counts(svg):
         [1, 1, 1, 1, 1e12],
     ],
 )
-def test_every_value_is_in_exactly_one_bar(values):
+def test_bins_count_each_value_in_exactly_one_bar(values):
     assert sum(bar_counts(histogram(values, title="x"))) == len(values)
 
 
-def test_a_histogram_is_well_formed_and_says_in_words_what_it_shows():
+def test_histogram_is_well_formed_and_describes_itself():
     root = ET.fromstring(histogram(LATENCIES, title='Latency <of> & "all"'))
     assert root.get("role") == "img"
     assert root[0].tag == "title"
     assert root[0].text.startswith('Latency <of> & "all": 300 samples, median')
 
 
-def test_colours_come_from_classes_only():
+def test_charts_use_classes_instead_of_colours():
     svg = histogram(LATENCIES, title="x") + interval_row(50, 40, 60, title="x")
     assert not re.search(r"style=|fill=|stroke=|#[0-9a-f]{3}", svg)
 
 
-def test_whole_numbers_get_no_bar_narrower_than_one_and_no_tick_between():
+def test_bins_of_whole_numbers_are_at_least_one_wide():
     values = [1, 2, 2, 3, 3, 3]
     bins = choose_bins(values)
     assert (bins.step, bins.start) == (1.0, 1.0)
@@ -53,7 +53,7 @@ def test_whole_numbers_get_no_bar_narrower_than_one_and_no_tick_between():
     assert "<title>3: 3 samples</title>" in histogram(values, title="x")
 
 
-def test_one_stalled_request_does_not_flatten_the_others():
+def test_bins_with_an_outlier_do_not_flatten_the_others():
     bins = choose_bins([*LATENCIES, 900.0])
     assert bins.overflow
     assert bins.edge(bins.count) < 20
@@ -62,13 +62,13 @@ def test_one_stalled_request_does_not_flatten_the_others():
     assert "and more: 1 sample<" in svg
 
 
-def test_too_few_values_and_values_that_are_not_finite_draw_nothing():
+def test_histogram_of_too_few_finite_values_is_empty():
     assert histogram([], title="x") == ""
     assert histogram([1, 2, 3, 4], title="x") == ""
     assert histogram([math.nan, math.inf] * 9, title="x") == ""
 
 
-def test_charts_given_the_same_bins_share_an_axis():
+def test_histograms_with_the_same_bins_share_an_axis():
     fast, slow = [1.0, 2, 3, 4, 5], [10.0, 20, 30, 40, 50]
     bins = choose_bins(fast + slow)
     ticks = [
@@ -78,13 +78,13 @@ def test_charts_given_the_same_bins_share_an_axis():
     assert ticks[0] == ticks[1]
 
 
-def test_a_missing_value_draws_nothing_rather_than_zero():
+def test_interval_row_without_a_value_is_empty():
     assert interval_row(None, None, None, title="x") == ""
     assert "whisker" not in interval_row(50, None, None, title="x")
     assert 'class="dot"' in interval_row(0, 0, 5, title="x")
 
 
-def test_dots_whiskers_and_the_reference_stay_on_the_track():
+def test_interval_row_marks_stay_on_the_track():
     svg = interval_row(120, -5, 130, title="x", reference=250)
     assert all(0 <= float(x) <= 160 for x in re.findall(r'(?:cx|x1|x2)="([\d.-]+)"', svg))
 
@@ -92,15 +92,15 @@ def test_dots_whiskers_and_the_reference_stay_on_the_track():
 @pytest.mark.parametrize(
     ("span", "parts", "step"), [(100, 10, 10), (7, 5, 2), (0.9, 4, 0.25), (1e6, 28, 50_000)]
 )
-def test_steps_are_round(span, parts, step):
+def test_nice_step_is_round(span, parts, step):
     assert nice_step(span, parts) == pytest.approx(step)
 
 
-def test_a_percentile_is_a_value_that_occurred():
+def test_percentile_is_one_of_the_values():
     assert [percentile([1, 2, 3, 4], share) for share in (0, 0.5, 0.95, 1)] == [1, 2, 4, 4]
 
 
-def test_a_delta_is_drawn_on_its_side_of_zero_and_an_end_beyond_the_axis_is_an_arrow():
+def test_forest_row_is_drawn_on_its_side_of_zero_with_arrows_beyond_the_axis():
     up = forest_plot.forest_row(
         5.0, 2.0, 8.0, title="up", scale=forest_plot.forest_scale(10.0), kind="better"
     )
@@ -126,7 +126,7 @@ def test_a_delta_is_drawn_on_its_side_of_zero_and_an_end_beyond_the_axis_is_an_a
         (0, "−1 0 +1"),
     ],
 )
-def test_a_forest_plots_axis_is_numbered_at_round_steps_and_has_room_for_the_largest(largest, ticks):
+def test_forest_axis_has_round_steps_and_room_for_the_largest_difference(largest, ticks):
     assert (
         " ".join(re.findall(r">([^<>]+)</text>", forest_plot.forest_axis(forest_plot.forest_scale(largest))))
         == ticks

@@ -40,7 +40,7 @@ def heights(svg):
     return [float(y) for y in re.findall(r'circle class="dot" cx="[\d.]+" cy="([\d.]+)"', svg)]
 
 
-def test_a_higher_value_is_drawn_higher_and_every_point_has_its_words():
+def test_line_chart_draws_higher_values_higher_with_tooltips():
     line = Line("base", (Point(0, 20, 10, 30, "step 0: 20 %"), Point(1, 60, 50, 70, "step 1: 60 %")))
     svg = line_chart([line], title="a <b>", ticks=TICKS)
     root = ET.fromstring(svg)
@@ -52,7 +52,7 @@ def test_a_higher_value_is_drawn_higher_and_every_point_has_its_words():
 
 
 @pytest.mark.parametrize("value", [0.0, 100.0])
-def test_an_axis_does_not_leave_what_the_unit_can_be(value):
+def test_line_chart_axis_stays_within_the_bounds_of_the_unit(value):
     line = Line("", (Point(0, value), Point(1, 50.0)))
     svg = line_chart([line], title="x", ticks=TICKS, bounds=(0.0, 100.0))
     levels = [float(text) for text in re.findall(r'text-anchor="end">([^<]*)<', svg)]
@@ -61,21 +61,21 @@ def test_an_axis_does_not_leave_what_the_unit_can_be(value):
 
 
 @pytest.mark.parametrize("values", [(5.0, 5.0), (0.0, 0.0), (-1e-9, 1e9), (-3.0,)])
-def test_dots_stay_on_the_chart_whatever_the_values(values):
+def test_line_chart_points_of_any_value_stay_on_the_chart(values):
     line = Line("", tuple(Point(float(at), value) for at, value in enumerate(values)))
     svg = line_chart([line], title="x", ticks=TICKS)
     assert len(heights(svg)) == len(values)
     assert all(0 <= y <= 190 for y in heights(svg))
 
 
-def test_no_point_draws_nothing():
+def test_line_chart_without_points_is_empty():
     assert line_chart([Line("", ())], title="x", ticks=[]) == ""
 
 
 # ---- agents -----------------------------------------------------------------------------------------------
 
 
-def test_a_matrix_shades_a_cell_by_its_share_of_the_gold_row():
+def test_matrix_cells_are_shaded_by_their_share_of_the_gold_row():
     (matrix,) = matrices(wholes(examples.summary_with_breakdowns()))
     assert matrix.columns == ("the gold tool", "Finish", "another tool")
     name, cells = matrix.rows[0]
@@ -87,7 +87,7 @@ def test_a_matrix_shades_a_cell_by_its_share_of_the_gold_row():
     ]
 
 
-def test_a_matrix_of_more_tools_than_can_be_read_is_not_drawn():
+def test_matrix_of_too_many_tools_is_not_drawn():
     summary = examples.summary_with_breakdowns()
     (whole,) = wholes(summary)
     lines = [{"key": [f"tool {at}", f"tool {at}"], "n": 1} for at in range(13)]
@@ -95,7 +95,7 @@ def test_a_matrix_of_more_tools_than_can_be_read_is_not_drawn():
     assert matrices([whole]) == []
 
 
-def test_scores_by_depth_are_a_chart_a_metric_with_a_line_a_variant():
+def test_grouped_curves_have_a_chart_per_metric_and_a_line_per_variant():
     summary = examples.summary_with_breakdowns()
     summary["variants"]["other"] = summary["variants"]["smollm2"]
     depth, tools = grouped_curves(wholes(summary))
@@ -108,7 +108,7 @@ def test_scores_by_depth_are_a_chart_a_metric_with_a_line_a_variant():
 # ---- subsets, effort, filters -----------------------------------------------------------------------------
 
 
-def test_small_multiples_hold_the_variants_of_a_subset_together():
+def test_panels_of_a_subset_hold_its_variants_together():
     mcq, _ = subset_tables(examples.summary(TWO))
     shown = mcq.panels
     assert [panel.title for panel in shown][:2] == ["geography", "logic"]
@@ -116,7 +116,7 @@ def test_small_multiples_hold_the_variants_of_a_subset_together():
     assert "subset=geography" in shown[0].link
 
 
-def test_what_a_variant_took_stands_beside_its_first_metric():
+def test_quality_cost_table_shows_costs_next_to_the_first_metric():
     tables = {
         one.dataset: one
         for one in quality_cost_tables(examples.summary(TWO), statistics_of(examples.samples(TWO)))
@@ -131,7 +131,7 @@ def test_what_a_variant_took_stands_beside_its_first_metric():
     assert tables["qa_en"].heads == ("seconds a reply", "all replies")
 
 
-def test_the_cost_stands_beside_quality_where_the_summary_has_it():
+def test_quality_cost_table_has_the_price_if_the_summary_has_it():
     accounts = [{"variant": "smollm2-sft", "dataset": "gsm8k", "cost": 0.0125}]
     summary = examples.summary(TWO) | {"accounts": accounts}
     tables = {one.dataset: one for one in quality_cost_tables(summary, statistics_of(examples.samples(TWO)))}
@@ -142,12 +142,12 @@ def test_the_cost_stands_beside_quality_where_the_summary_has_it():
     assert "cost" not in tables["mcq_zh"].heads
 
 
-def test_replies_that_nobody_measured_have_no_table_of_what_they_took():
+def test_quality_cost_tables_of_unmeasured_replies_are_left_out():
     lines = [line | {"latency_s": None, "usage": None} for line in examples.samples()]
     assert quality_cost_tables(examples.summary(), statistics_of(lines)) == []
 
 
-def test_filters_offer_what_occurs_and_hide_where_there_is_no_choice():
+def test_filters_offer_occurring_values_and_hide_without_a_choice():
     pack = SampleStore({}, baseline=TWO[0])
     for line in examples.flipping_samples(TWO):
         pack.add(examples.typed(line))
@@ -163,7 +163,7 @@ def test_filters_offer_what_occurs_and_hide_where_there_is_no_choice():
 # ---- training ---------------------------------------------------------------------------------------------
 
 
-def test_runs_called_by_their_steps_are_drawn_over_the_steps(tmp_path):
+def test_training_curves_of_runs_named_by_steps_are_drawn(tmp_path):
     runs = [
         scored(tmp_path, f"step-{step}", mcq_rows(replies(right, 40 - right)))
         for step, right in ((1000, 30), (200, 10), (400, 20))
@@ -182,7 +182,7 @@ def test_runs_called_by_their_steps_are_drawn_over_the_steps(tmp_path):
     assert "step 400: 50.0 %, 95 % interval" in page
 
 
-def test_the_step_in_run_json_stands_above_the_name(tmp_path):
+def test_training_step_in_run_json_takes_precedence_over_the_name(tmp_path):
     runs = [
         scored(tmp_path, name, mcq_rows(replies(right, 20 - right))) for name, right in (("a", 5), ("b", 9))
     ]
@@ -192,7 +192,7 @@ def test_the_step_in_run_json_stands_above_the_name(tmp_path):
     assert [(point.step, point.value) for point in line.points] == [(3, 0.45), (7, 0.25)]
 
 
-def test_runs_without_steps_are_no_training(tmp_path):
+def test_training_curves_of_runs_without_steps_are_empty(tmp_path):
     runs = [scored(tmp_path, name, mcq_rows(replies(5, 5))) for name in ("base", "step-5")]
     found = evalsuite.compare(*runs)
     assert found.document.training == ()
@@ -202,7 +202,7 @@ def test_runs_without_steps_are_no_training(tmp_path):
 # ---- the rows of a comparison -------------------------------------------------------------------------------
 
 
-def test_both_lines_of_a_row_stand_together_under_the_names_of_the_comparison(tmp_path):
+def test_paired_lines_of_a_row_are_adjacent_with_the_comparisons_names(tmp_path):
     first = scored(tmp_path, "base", mcq_rows(replies(2, 2)))
     second = scored(tmp_path, "sft", [*mcq_rows(replies(3, 1)), *mcq_rows(["Answer: A"], id="extra")][::-1])
     lines = list(paired_lines(evalsuite.compare(first, second).findings))
@@ -212,7 +212,7 @@ def test_both_lines_of_a_row_stand_together_under_the_names_of_the_comparison(tm
     assert {line.dataset for line in lines} == {"exam"}
 
 
-def test_of_more_rows_than_a_page_takes_those_that_changed_are_kept(tmp_path, monkeypatch):
+def test_paired_lines_beyond_the_limit_keep_rows_that_changed(tmp_path, monkeypatch):
     monkeypatch.setattr("evalsuite.comparison.rows.MAX_ROWS", 3)
     first = scored(tmp_path, "base", mcq_rows(replies(2, 8)))
     second = scored(tmp_path, "sft", mcq_rows([*replies(0, 9), "Answer: A"]))

@@ -65,7 +65,7 @@ def kind_of(of_question):
 
 @given(runs(), st.integers(0, 200))
 @settings(max_examples=300, deadline=None)
-def test_nothing_bad_is_left_out_for_something_good_until_its_share_is_used_up(run, room):
+def test_sample_selection_takes_bad_questions_until_their_share_is_used_up(run, room):
     variants, lines = run
     entries, shown, _ = chosen(variants, lines, room)
     size = len(variants)
@@ -80,7 +80,7 @@ def test_nothing_bad_is_left_out_for_something_good_until_its_share_is_used_up(r
 
 @given(runs(), st.integers(0, 200))
 @settings(max_examples=300, deadline=None)
-def test_the_room_is_filled(run, room):
+def test_sample_selection_fills_its_room(run, room):
     variants, lines = run
     entries, shown, _ = chosen(variants, lines, room)
     size = len(variants)
@@ -89,7 +89,7 @@ def test_the_room_is_filled(run, room):
 
 @given(runs(), st.integers(4, 120))
 @settings(max_examples=300, deadline=None)
-def test_of_a_kind_and_dataset_the_worst_are_shown_first(run, room):
+def test_sample_selection_of_a_kind_and_dataset_takes_the_worst_first(run, room):
     variants, lines = run
     entries, shown, _ = chosen(variants, lines, room)
     turns = defaultdict(list)
@@ -104,7 +104,7 @@ def test_of_a_kind_and_dataset_the_worst_are_shown_first(run, room):
             assert all(is_shown for turn, is_shown in of_class if first and turn < latest)
 
 
-def test_every_kind_gets_its_share_and_the_words_say_so():
+def test_sample_selection_gives_each_kind_its_share_and_says_so():
     lines = [examples.failed(number, dataset="q", variant="base") for number in range(400)]
     lines += [
         examples.sample(number, "q", variant="base", scores={"accuracy": 0.0}) for number in range(400, 430)
@@ -118,7 +118,7 @@ def test_every_kind_gets_its_share_and_the_words_say_so():
     )
 
 
-def test_a_dataset_on_another_scale_leaves_room_for_the_others():
+def test_sample_selection_of_a_dataset_on_another_scale_leaves_room_for_others():
     worse = {"name": "perplexity", "unit": "ratio", "higher_is_better": False}
     questions = QuestionIndex(several=False)
     for number in range(1000):
@@ -131,7 +131,7 @@ def test_a_dataset_on_another_scale_leaves_room_for_the_others():
     assert all(short_hash(f"p{number}") in choice for number in range(970, 1000))  # the most perplexed
 
 
-def test_a_page_of_two_variants_shows_what_differs_with_both_replies():
+def test_report_of_two_variants_shows_differing_questions_with_both_replies():
     """Of a thousand questions seven differ and three failed: all ten are among the forty that are shown."""
     changed, failed = set(range(100, 800, 100)), {5, 55, 555}
     lines = [

@@ -57,14 +57,14 @@ def visit(browser, address):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 400])
-def test_the_page_is_not_wider_than_its_window(visit, width, scheme):
+def test_viewer_page_at_any_width_fits_its_window(visit, width, scheme):
     tab = visit(viewport={"width": width, "height": 900}, color_scheme=scheme)
     for box in tab.locator("input[name=side]").all():
         box.check()
     assert tab.evaluate("document.documentElement.scrollWidth") <= width
 
 
-def test_the_one_ticked_first_is_the_baseline(visit):
+def test_viewer_first_selected_variant_is_the_baseline(visit):
     tab = visit()
     assert tab.locator("#go").is_disabled()
     tab.check("input[name=side][value='base:base']")
@@ -80,7 +80,7 @@ def test_the_one_ticked_first_is_the_baseline(visit):
     assert tab.inner_text("#chosen") == f"baseline: {LONG}"
 
 
-def test_it_compares_and_opens_reports_without_javascript(visit):
+def test_viewer_without_javascript_compares_and_opens_reports(visit):
     tab = visit(java_script_enabled=False)
     tab.check("input[name=side][value='base:base']")
     tab.check("input[name=side][value='中文-sft:中文-sft']")
@@ -93,13 +93,13 @@ def test_it_compares_and_opens_reports_without_javascript(visit):
     assert "中文-sft" in tab.inner_text("body")
 
 
-def test_the_filter_leaves_the_runs_that_hold_its_words(visit):
+def test_viewer_filter_keeps_runs_with_its_words(visit):
     tab = visit()
     tab.fill("#filter", "CHECKPOINT")
     assert tab.locator(".run:visible").count() == 1
 
 
-def test_a_run_shows_up_goes_on_and_ends_without_a_reload(visit, folder, tmp_path: Path):
+def test_viewer_run_appears_progresses_and_ends_without_a_reload(visit, folder, tmp_path: Path):
     tab = visit()
     tab.check("input[name=side][value='base:base']")
     data = write_qa(tmp_path / "qa.jsonl", numbered(10))
@@ -131,7 +131,7 @@ def test_a_run_shows_up_goes_on_and_ends_without_a_reload(visit, folder, tmp_pat
     assert card.locator("input").is_enabled()
 
 
-def test_its_own_end_is_said(browser, folder):
+def test_viewer_page_says_when_the_server_ended(browser, folder):
     running = start(["view", str(folder), "--port", "0"])
     tab = browser.new_page()
     tab.goto(running.stdout.readline().split()[0])

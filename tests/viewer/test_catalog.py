@@ -21,7 +21,7 @@ def listed(catalog: RunCatalog, name: str) -> CatalogRun:
     return found
 
 
-def test_a_complete_run_shows_its_headline(tmp_path: Path) -> None:
+def test_catalog_complete_run_has_its_headline(tmp_path: Path) -> None:
     made(tmp_path, "base")
     run = listed(RunCatalog(tmp_path / "runs"), "base")
     assert (run.state, run.done, run.total, run.comparable, run.reported) == ("complete", 5, 5, True, True)
@@ -33,7 +33,7 @@ def test_a_complete_run_shows_its_headline(tmp_path: Path) -> None:
     assert headline.metric["value"] == 0.6
 
 
-def test_a_run_that_goes_on_is_running_for_as_long_as_it_is_held_and_counts_what_is_added(
+def test_catalog_locked_run_is_running_and_counts_new_lines(
     tmp_path: Path,
 ) -> None:
     path = made(tmp_path, "base")
@@ -52,7 +52,7 @@ def test_a_run_that_goes_on_is_running_for_as_long_as_it_is_held_and_counts_what
     assert listed(catalog, "base").state == "interrupted"
 
 
-def test_a_journal_that_was_replaced_or_cut_is_counted_anew(tmp_path: Path) -> None:
+def test_catalog_journal_replaced_or_cut_is_counted_again(tmp_path: Path) -> None:
     path = made(tmp_path, "base")
     (path / "summary.json").unlink()
     journal, catalog = path / "samples.jsonl", RunCatalog(tmp_path / "runs")
@@ -65,7 +65,7 @@ def test_a_journal_that_was_replaced_or_cut_is_counted_anew(tmp_path: Path) -> N
     assert listed(catalog, "base").done == 5
 
 
-def test_a_process_number_that_another_process_has_now_is_no_writer(tmp_path: Path) -> None:
+def test_catalog_lock_of_a_reused_process_number_is_no_writer(tmp_path: Path) -> None:
     path = made(tmp_path, "base")
     (path / ".lock").write_text("1\n")  # a process that is alive, and holds no such file
     assert find_writer_pid(path) in (None, 1)  # 1 where it may not be looked into
@@ -74,7 +74,7 @@ def test_a_process_number_that_another_process_has_now_is_no_writer(tmp_path: Pa
         assert find_writer_pid(path) is None
 
 
-def test_broken_runs_are_listed_as_such_and_hide_no_other(tmp_path: Path) -> None:
+def test_catalog_broken_runs_are_listed_and_hide_no_others(tmp_path: Path) -> None:
     made(tmp_path, "good")
     for name, content in (("torn", b'{"a'), ("odd", b"[]"), ("empty", b"{}")):
         (made(tmp_path, name) / "run.json").write_bytes(content)
@@ -84,7 +84,7 @@ def test_broken_runs_are_listed_as_such_and_hide_no_other(tmp_path: Path) -> Non
     assert set(states.values()) == {"unreadable"}
 
 
-def test_an_extended_run_that_was_killed_is_not_complete(tmp_path: Path) -> None:
+def test_catalog_killed_extension_of_a_run_is_not_complete(tmp_path: Path) -> None:
     path = made(tmp_path, "base")
     info = json.loads((path / "run.json").read_bytes())
     info["datasets"][0]["samples"] = 9
@@ -93,7 +93,7 @@ def test_an_extended_run_that_was_killed_is_not_complete(tmp_path: Path) -> None
     assert (run.state, run.done, run.total) == ("interrupted", 5, 9)
 
 
-def test_folders_of_runs_are_looked_into_and_links_out_of_the_folder_are_not_followed(tmp_path: Path) -> None:
+def test_catalog_searches_nested_folders_and_follows_no_links_out_of_the_folder(tmp_path: Path) -> None:
     below = scored(tmp_path / "runs" / "week 1", "base", mcq_rows([RIGHT] * 3)).path
     outside = made(tmp_path / "elsewhere", "secret")
     (tmp_path / "runs" / "link").symlink_to(outside)
@@ -102,5 +102,5 @@ def test_folders_of_runs_are_looked_into_and_links_out_of_the_folder_are_not_fol
     assert RunCatalog(below).runs()[0].name == "base"
 
 
-def test_an_empty_folder_has_no_runs(tmp_path: Path) -> None:
+def test_catalog_of_an_empty_folder_has_no_runs(tmp_path: Path) -> None:
     assert RunCatalog(tmp_path).runs() == []

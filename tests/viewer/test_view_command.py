@@ -67,7 +67,7 @@ def compared(port: int, *sides: str, **more: str) -> tuple[int, str]:
     return status, content
 
 
-def test_the_page_lists_the_runs_with_their_numbers(port: int, folder: Path) -> None:
+def test_viewer_page_lists_runs_with_their_numbers(port: int, folder: Path) -> None:
     status, page, headers = ask(port, "/")
     assert status == 200
     assert "default-src 'none'" in page.replace("&#39;", "'")
@@ -86,7 +86,7 @@ def test_the_page_lists_the_runs_with_their_numbers(port: int, folder: Path) -> 
     assert ask(port, "/rows")[1] in page
 
 
-def test_reports_and_files_are_those_of_the_folder(port: int, folder: Path) -> None:
+def test_viewer_serves_reports_and_files_of_the_folder(port: int, folder: Path) -> None:
     assert ask(port, "/report?run=base")[1] == (folder / "base" / "report.html").read_text(encoding="utf-8")
     status, content, headers = ask(port, "/file?run=base&name=summary.csv")
     assert (status, content) == (200, (folder / "base" / "summary.csv").read_text(encoding="utf-8"))
@@ -97,7 +97,7 @@ def test_reports_and_files_are_those_of_the_folder(port: int, folder: Path) -> N
     assert not (folder / "killed" / "report.html").exists()  # read only
 
 
-def test_ticked_variants_are_compared_as_the_command_does(port: int, folder: Path, tmp_path: Path) -> None:
+def test_viewer_comparison_equals_that_of_the_command(port: int, folder: Path, tmp_path: Path) -> None:
     status, page = compared(port, "sft:sft", "base:base", baseline="base:base")
     assert status == 200
     assert "sft is better than base on exam: accuracy +46.7 points" in text_of(page)
@@ -132,7 +132,9 @@ def test_ticked_variants_are_compared_as_the_command_does(port: int, folder: Pat
         (["base:base", HOSTILE], 404, "&lt;/script&gt;"),
     ],
 )
-def test_what_cannot_be_compared_is_said(port: int, sides: list[str], status: int, said: str) -> None:
+def test_viewer_comparison_that_is_impossible_says_why(
+    port: int, sides: list[str], status: int, said: str
+) -> None:
     found, page = compared(port, *sides)
     assert found == status
     assert said in page
@@ -158,7 +160,7 @@ def test_what_cannot_be_compared_is_said(port: int, sides: list[str], status: in
         "/report?run=%00",
     ],
 )
-def test_nothing_but_the_runs_is_answered(port: int, target: str) -> None:
+def test_viewer_answers_only_for_runs(port: int, target: str) -> None:
     status, content, _ = ask(port, target)
     assert status == 404
     assert "root:" not in content
@@ -167,20 +169,20 @@ def test_nothing_but_the_runs_is_answered(port: int, target: str) -> None:
 @pytest.mark.parametrize(
     "host", ["evil.example", "evil.example:{port}", "127.0.0.1", "127.0.0.1:1", "", "localhost.evil:{port}"]
 )
-def test_another_name_than_its_own_is_refused(port: int, host: str) -> None:
+def test_viewer_rejects_a_foreign_host_name(port: int, host: str) -> None:
     status, content, _ = ask(port, "/", Host=host.format(port=port))
     assert status == 421
     assert "base" not in content
 
 
-def test_two_names_at_once_are_refused_and_its_own_names_are_not(port: int) -> None:
+def test_viewer_rejects_two_host_names_and_accepts_its_own(port: int) -> None:
     with socket.create_connection(("127.0.0.1", port), timeout=WAIT_SECONDS) as connection:
         connection.sendall(f"GET / HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nHost: evil.example\r\n\r\n".encode())
         assert connection.recv(50).startswith(b"HTTP/1.1 421")
     assert ask(port, "/", Host=f"localhost:{port}")[0] == 200
 
 
-def test_it_only_reads(port: int) -> None:
+def test_viewer_only_reads(port: int) -> None:
     for method in ("POST", "PUT", "DELETE", "OPTIONS"):
         assert ask(port, "/", method)[0] == 501
     status, content, headers = ask(port, "/", "HEAD")
@@ -188,7 +190,7 @@ def test_it_only_reads(port: int) -> None:
     assert int(headers["Content-Length"]) > 0
 
 
-def test_nonsense_on_the_line_does_not_end_it(port: int) -> None:
+def test_viewer_survives_malformed_requests(port: int) -> None:
     for sent in (
         b"\x00\xff\r\n\r\n",
         b"GET\r\n\r\n",
@@ -203,7 +205,7 @@ def test_nonsense_on_the_line_does_not_end_it(port: int) -> None:
     assert ask(port, "/")[0] == 200
 
 
-def test_it_listens_at_this_machine_only(port: int) -> None:
+def test_viewer_listens_on_this_machine_only(port: int) -> None:
     listening = [line.split()[1] for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     assert [
         address
@@ -213,19 +215,19 @@ def test_it_listens_at_this_machine_only(port: int) -> None:
     assert f"00000000:{port:04X}" not in listening
 
 
-def test_a_port_that_is_taken_is_refused_and_the_usual_one_is_passed_over(folder: Path, port: int) -> None:
+def test_view_with_a_taken_port_is_refused_and_skips_a_taken_default_port(folder: Path, port: int) -> None:
     done = call(["view", str(folder), "--port", str(port)])
     assert done.returncode == 2
     assert f"--port {port} is not available" in done.stderr
 
 
-def test_a_folder_that_is_none_is_refused(tmp_path: Path) -> None:
+def test_view_of_a_path_that_is_no_folder_is_refused(tmp_path: Path) -> None:
     done = call(["view", str(tmp_path / "no")])
     assert done.returncode == 2
     assert "is not a directory" in done.stderr
 
 
-def test_a_polite_kill_ends_it_as_ctrl_c_does(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_view_ends_on_sigterm_as_on_ctrl_c(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     running = start(["view", str(folder), "--port", "0"])
     assert running.stdout
