@@ -135,7 +135,7 @@ def load_dataset(name: str, files: Sequence[DataFile], parser: RowParser[RowT]) 
         for sample in validate_file(file, parser, problems, notes):
             rows[file.path] += 1
             counts[sample.subset] += 1
-            traits.update(parser.facts(sample.row).traits)
+            traits.update(parser.traits(sample.row))
             if small:
                 kept[file.path].append(sample)
         if file.dev and file.dev not in pools:

@@ -111,8 +111,12 @@ class PredictionParser(Generic[RowT]):
         return self.task.audit(row.row)
 
     def facts(self, row: PredictedRow[RowT]) -> RowFacts:
-        """What the row and its reply say."""
-        return self.task.facts(row.row, row.reply)
+        """Where the row belongs."""
+        return self.task.facts(row.row)
+
+    def traits(self, row: PredictedRow[RowT]) -> Iterable[str]:
+        """What the row and its reply say about the dataset."""
+        return self.task.traits(row.row, row.reply)
 
 
 def find_layout(file: DataFile) -> tuple[Layout, Values]:

@@ -25,15 +25,13 @@ class SkippedRow(Exception):
 
 @dataclass(frozen=True, slots=True)
 class RowFacts:
-    """What a row says beyond its question and answer."""
+    """Where a row belongs: its subject, its category, its cluster."""
 
     subject: str | None = None
     """The subset that the row counts in, if it names one; otherwise the file's name is used."""
     category: str | None = None
     cluster: str | None = None
     """What rows share that are not independent, such as the steps of a dialogue. Confidence intervals respect it."""
-    traits: tuple[str, ...] = ()
-    """Counted over the dataset, to decide how it is asked (`zh`, `multiple`, …)."""
 
 
 class RowParser(Protocol[RowT]):
@@ -55,7 +53,10 @@ class RowParser(Protocol[RowT]):
         """What looks wrong in a good row: pairs of what it is and what is expected."""
 
     def facts(self, row: RowT) -> RowFacts:
-        """What a row says beyond its question and answer."""
+        """Where a row belongs. Called often, so it must be cheap."""
+
+    def traits(self, row: RowT) -> Iterable[str]:
+        """What is counted over the dataset, to decide how it is asked (`zh`, `multiple`, …)."""
 
 
 class ReplyParser(RowParser[RowT], Protocol[RowT]):
@@ -64,5 +65,5 @@ class ReplyParser(RowParser[RowT], Protocol[RowT]):
     def recorded_reply(self, values: Mapping[str, Any]) -> Reply | None:
         """The reply in columns of the kind's own; None if there are none. Raises `RowError`."""
 
-    def facts(self, row: RowT, reply: Reply | None = None) -> RowFacts:
-        """What a row, and the reply recorded with it, says."""
+    def traits(self, row: RowT, reply: Reply | None = None) -> Iterable[str]:
+        """The same for a row and the reply recorded with it."""

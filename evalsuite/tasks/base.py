@@ -49,9 +49,13 @@ class RowReader(ABC, Generic[RowT]):
     def parse(self, values: Mapping[str, Any]) -> RowT:
         """The typed row. Raises `RowError` with every fault of the row."""
 
-    def facts(self, row: RowT, reply: Reply | None = None) -> RowFacts:
-        """What a row, and the reply recorded with it, says about the dataset."""
+    def facts(self, row: RowT) -> RowFacts:
+        """The subject, category and cluster of a row, if it has any. Called often, so it must be cheap."""
         return RowFacts()
+
+    def traits(self, row: RowT, reply: Reply | None = None) -> Iterable[str]:
+        """What a row, and the reply recorded with it, says about how the dataset is asked (`evalsuite.tasks.style`)."""
+        return ()
 
     def audit(self, row: RowT) -> Iterable[tuple[str, str]]:
         """Warnings about a usable row: pairs of what was found and what was expected."""

@@ -9,11 +9,11 @@ file if there is one, else from the four that were written for this project. Rea
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from evalsuite.data.row_parser import RowError, RowFacts
+from evalsuite.data.row_parser import RowError
 from evalsuite.metrics import numbers
 from evalsuite.metrics.text import has_cjk
 from evalsuite.tasks.base import Task
@@ -108,10 +108,10 @@ class Gsm8kTask(Task[Gsm8kRow]):
         solution = _CALCULATOR_MARK.sub("", answer.rpartition("####")[0]).strip()
         return Gsm8kRow(question.strip(), solution, gold, answer, context_text(values))
 
-    def facts(self, row: Gsm8kRow, reply: Reply | None = None) -> RowFacts:
-        """See `RowReader.facts`."""
+    def traits(self, row: Gsm8kRow, reply: Reply | None = None) -> Iterable[str]:
+        """See `RowReader.traits`."""
         traits = {CHINESE_TRAIT: has_cjk(row.question), CONTEXT_TRAIT: row.context}
-        return RowFacts(traits=select_traits(traits))
+        return select_traits(traits)
 
     def prompt(self, row: Gsm8kRow, shots: Sequence[Gsm8kRow], style: Style, subject: str) -> Prompt:
         """Worked examples as chat turns, or the classic flat form."""

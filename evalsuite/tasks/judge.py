@@ -18,7 +18,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import Any, ClassVar
@@ -151,7 +151,11 @@ class JudgeTask(Task[JudgeRow]):
         rubric = text_value(values, "rubric")
         return JudgeRow(tuple(turns), reference, rubric, scale, other, subject, has_context=bool(context))
 
-    def facts(self, row: JudgeRow, reply: Reply | None = None) -> RowFacts:
+    def facts(self, row: JudgeRow) -> RowFacts:
+        """The subject is the column `subject`, else `category`."""
+        return RowFacts(row.subject)
+
+    def traits(self, row: JudgeRow, reply: Reply | None = None) -> Iterable[str]:
         """A recorded reply that has no judgement yet needs a judge."""
         traits = {
             CHINESE_TRAIT: has_cjk(text_value(row.messages[-1], "content")),
@@ -160,7 +164,7 @@ class JudgeTask(Task[JudgeRow]):
             TURN_LINES_TRAIT: any(map(holds_turn_lines, (row.reference, row.other))),
             UNJUDGED_TRAIT: reply and not reply.further and _answer(reply),
         }
-        return RowFacts(row.subject, traits=select_traits(traits))
+        return select_traits(traits)
 
     def prompt(self, row: JudgeRow, shots: Sequence[JudgeRow], style: Style, subject: str) -> Prompt:
         """The turns unchanged: the model does not learn that it will be judged."""

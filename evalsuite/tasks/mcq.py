@@ -155,8 +155,12 @@ class McqTask(Task[McqRow]):
         if len(row.answer) > 1:
             yield f"several right answers, {''.join(row.answer)}", "one"
 
-    def facts(self, row: McqRow, reply: Reply | None = None) -> RowFacts:
+    def facts(self, row: McqRow) -> RowFacts:
         """The subject is the column `subject`, else `category`."""
+        return RowFacts(row.subject or row.category, row.category)
+
+    def traits(self, row: McqRow, reply: Reply | None = None) -> Iterable[str]:
+        """See `RowReader.traits`."""
         traits = {
             CHINESE_TRAIT: has_cjk(row.question),
             MULTIPLE_TRAIT: len(row.answer) > 1,
@@ -165,7 +169,7 @@ class McqTask(Task[McqRow]):
             PICTURE_TRAIT: row.pictures,
             CONTEXT_TRAIT: row.context,
         }
-        return RowFacts(row.subject or row.category, row.category, traits=select_traits(traits))
+        return select_traits(traits)
 
     def max_tokens(self, style: Style) -> int:
         """Room for a short sentence, or for reasoning with `--cot`; a letter is one token."""

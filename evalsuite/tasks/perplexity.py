@@ -10,7 +10,7 @@ one), and the optional column `tokens` a list of the same length.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -69,9 +69,13 @@ class PerplexityTask(Task[TextRow]):
             raise RowError(("the text is empty", "a text in the column 'text'"))
         return TextRow(text, text_value(values, "subject", "category").strip() or None)
 
-    def facts(self, row: TextRow, reply: Reply | None = None) -> RowFacts:
+    def facts(self, row: TextRow) -> RowFacts:
+        """The subject is the column `subject`, else `category`."""
+        return RowFacts(row.subject)
+
+    def traits(self, row: TextRow, reply: Reply | None = None) -> Iterable[str]:
         """Chinese words are not separated by spaces, so they are not counted."""
-        return RowFacts(row.subject, traits=(CHINESE_TRAIT,) if bleu.is_mostly_chinese([row.text]) else ())
+        return (CHINESE_TRAIT,) if bleu.is_mostly_chinese([row.text]) else ()
 
     def max_tokens(self, style: Style) -> int:
         """No token is needed, but servers generate at least one."""

@@ -24,7 +24,7 @@ Source of the convention: Lambert et al. 2024 (RewardBench, arXiv 2403.13787).
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -95,12 +95,16 @@ class PreferenceTask(Task[PreferenceRow]):
         subject = text_value(values, "subset", "category", "subject").strip() or None
         return PreferenceRow(tuple(prompt), answers[CHOSEN], answers[REJECTED], subject)
 
-    def facts(self, row: PreferenceRow, reply: Reply | None = None) -> RowFacts:
+    def facts(self, row: PreferenceRow) -> RowFacts:
+        """The subject is the column `subset`, else `category` or `subject`."""
+        return RowFacts(row.subject)
+
+    def traits(self, row: PreferenceRow, reply: Reply | None = None) -> Iterable[str]:
         """A recorded reply holds rewards or log-probabilities."""
-        traits = [CHINESE_TRAIT] if has_cjk(text_value(row.messages[-1], "content")) else []
+        if has_cjk(text_value(row.messages[-1], "content")):
+            yield CHINESE_TRAIT
         if reply and reply.measured:
-            traits.append(LOGPROB_TRAIT if reply.measured.reward is None else REWARD_TRAIT)
-        return RowFacts(row.subject, traits=tuple(traits))
+            yield LOGPROB_TRAIT if reply.measured.reward is None else REWARD_TRAIT
 
     def max_tokens(self, style: Style) -> int:
         """No token is needed, but servers generate at least one."""

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 from evalsuite.data.dataset import Dataset
 from evalsuite.data.evalscope import content_text
 from evalsuite.data.pictures import PICTURES, Picture, has_pictures, load_messages, with_pictures
-from evalsuite.data.row_parser import RowError, RowFacts
+from evalsuite.data.row_parser import RowError
 from evalsuite.errors import Problem
 from evalsuite.metrics import bleu
 from evalsuite.tasks import qa_scores
@@ -113,7 +113,7 @@ class QaTask(Task[QaRow]):
         """References without any 4-gram."""
         return qa_scores.dataset_warnings(dataset)
 
-    def facts(self, row: QaRow, reply: Reply | None = None) -> RowFacts:
+    def traits(self, row: QaRow, reply: Reply | None = None) -> Iterable[str]:
         """Chinese references decide the tokenizer of BLEU and the wording of flat prompts."""
         traits = {
             CHINESE_TRAIT: bleu.is_mostly_chinese(row.references),
@@ -122,7 +122,7 @@ class QaTask(Task[QaRow]):
             PICTURE_TRAIT: row.pictures or has_pictures(row.messages),
             CONTEXT_TRAIT: row.context,
         }
-        return RowFacts(traits=select_traits(traits))
+        return select_traits(traits)
 
     def max_tokens(self, style: Style) -> int:
         """Room for a paragraph or two."""

@@ -42,7 +42,7 @@ def reference_text(text: str, style: Style | None = None) -> str:
 
 def holds_turn_lines(text: str) -> bool:
     """Whether a reference holds lines such as "Question:" that would end a reply."""
-    return clean_text(text) != clean_text(text, cut_lines=False)
+    return "\n" in text.strip() and clean_text(text) != clean_text(text, cut_lines=False)
 
 
 def harness_text(reply: Reply) -> str | None:

@@ -93,7 +93,7 @@ class ToolBenchTask(Task[ToolBenchRow]):
         faults = tool_failures.gold_problems(tool_steps.parse_step(row.target), schemas)
         return [(f"{words} [{fault}]", GOLD_EXPECTED) for fault, words in faults.items()]
 
-    def facts(self, row: ToolBenchRow, reply: Reply | None = None) -> RowFacts:
+    def facts(self, row: ToolBenchRow) -> RowFacts:
         """Steps of one dialogue are not independent."""
         return RowFacts(cluster=row.dialogue)
 

@@ -43,7 +43,10 @@ class Words:
 
     def facts(self, row: str) -> RowFacts:
         subject = row.partition(":")[0] if ":" in row else None
-        return RowFacts(subject, traits=("long",) if len(row) > 5 else ())
+        return RowFacts(subject)
+
+    def traits(self, row: str) -> Iterable[str]:
+        return ("long",) if len(row) > 5 else ()
 
 
 def data_file(folder: Path, name: str, content: str, dev: Path | None = None) -> DataFile:

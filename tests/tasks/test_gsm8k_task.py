@@ -168,6 +168,6 @@ class TestContext:
         block = "A hat shop opens at nine.\n\nQuestion: 2 hats of $500 each?\nAnswer:"
         assert prompt.text == f"{block} 2*500=1,000 dollars.\n#### 1000\n\n{block}"
 
-    def test_facts_of_a_row_with_a_passage_have_the_trait(self):
-        assert TASK.facts(TASK.parse(self.ROW)).traits == ("context",)
-        assert TASK.facts(TASK.parse(ROW)).traits == ()
+    def test_traits_of_a_row_with_a_passage(self):
+        assert tuple(TASK.traits(TASK.parse(self.ROW))) == ("context",)
+        assert tuple(TASK.traits(TASK.parse(ROW))) == ()

@@ -126,7 +126,7 @@ def test_prompt_with_a_context_asks_it_before_the_question():
     messages = TASK.prompt(row, (), STYLE, "x").messages
     assert messages is not None
     assert messages[-1]["content"] == "Ice is a crystal.\n\nWhy does ice float?"
-    assert TASK.facts(row).traits == ("context",)
+    assert tuple(TASK.traits(row)) == ("context",)
     assert "Ice is a crystal." in asked(SINGLE | {"context": "Ice is a crystal."}, "So.")[0]
 
 

@@ -145,9 +145,9 @@ class TestRows:
     def test_missing_columns_are_named(self, columns, missing):
         assert TASK.missing_columns(columns) == missing
 
-    def test_facts_traits(self):
-        assert set(TASK.facts(TASK.parse(ZH | {"answer": "AB"})).traits) == {"zh", "multiple"}
-        assert not TASK.facts(TASK.parse(ROW)).traits
+    def test_traits(self):
+        assert set(TASK.traits(TASK.parse(ZH | {"answer": "AB"}))) == {"zh", "multiple"}
+        assert not tuple(TASK.traits(TASK.parse(ROW)))
 
 
 class TestPrompts:
@@ -415,4 +415,4 @@ class TestContext:
         style = Style("en", 0)
         plain = TASK.prompt(TASK.parse(ROW), (), style, "x")
         assert TASK.prompt(TASK.parse(ROW | {"passage": empty, "hint": empty}), (), style, "x") == plain
-        assert "context" not in TASK.facts(TASK.parse(ROW | {"passage": empty})).traits
+        assert "context" not in tuple(TASK.traits(TASK.parse(ROW | {"passage": empty})))

@@ -51,7 +51,7 @@ def test_score_reply_without_log_probabilities_is_labelled():
 
 def test_metrics_of_chinese_have_no_word_perplexity():
     assert "word_perplexity" not in [metric.name for metric in TASK.metrics(CHINESE)]
-    assert TASK.facts(TextRow("早市的灯亮了。")).traits == ("zh",)
+    assert tuple(TASK.traits(TextRow("早市的灯亮了。"))) == ("zh",)
 
 
 @pytest.mark.parametrize("written", [[None, -1.0], [-0.5, -1], "[null, -1.5]"])

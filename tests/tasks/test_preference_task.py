@@ -197,7 +197,7 @@ def test_recorded_reply_scores():
     assert reply is not None
     assert score_of(reply).values["margin"] == 1.5
     row = TASK.parse({"prompt": "q", "chosen": "a", "rejected": "b"})
-    assert TASK.facts(row, reply).traits == ("reward",)
+    assert tuple(TASK.traits(row, reply)) == ("reward",)
 
 
 @pytest.mark.parametrize("values", [{}, {"chosen_score": 1}, {"chosen_score": 1, "rejected_score": ""}])

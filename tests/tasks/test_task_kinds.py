@@ -223,6 +223,7 @@ def test_parse_raises_nothing_but_row_errors(kind, noise):
         assert error.faults  # noqa: PT017 - either outcome is right
         return
     task.facts(row)
+    list(task.traits(row))
     for style in STYLES:
         prompt = task.prompt(row, [row] * style.shots, style, "subject")
         assert (prompt.text is None) != (prompt.messages is None)
