@@ -1,22 +1,21 @@
-"""How far two variants are apart on the same rows: delta = after − before, its interval, its p-value.
+"""Compares two variants on the same rows: delta = after − before, its interval and its p-value.
 
-- delta of a mean: the t interval of the paired differences. Subjects are strata, not a sample: spread counts within
-  them only (a stratum of one cluster is put together with others of its sort). Clustered rows (the steps of one
-  dialogue) count as in `stats`: C/(C-1) · Σ_c (Σ_i w_i (d_i - d̄))² a stratum, degrees of freedom by Satterthwaite.
-- 0/1 scores: for the interval two rows are made up, one won and one lost (Bonett and Price 2012, Journal of
-  Educational and Behavioral Statistics 37:479, from which we depart by t in place of z and, where rows are clustered,
-  by making up two clusters that change by as much as the others do), so that a handful of differing rows never has a
-  width of nothing.
+- delta of a mean: the t interval of the paired differences. Subjects are strata and not a sample, so only the spread within
+  them counts (strata of one cluster are merged with each other). Clustered rows (the steps of one dialogue) are treated
+  as in `stats`: C/(C-1) · Σ_c (Σ_i w_i (d_i - d̄))² for each stratum, degrees of freedom by Satterthwaite.
+- 0/1 scores: two pseudo-rows are added for the interval, one won and one lost (Bonett and Price 2012, Journal of
+  Educational and Behavioral Statistics 37:479; we use t in place of z and, for clustered rows, two pseudo-clusters that change
+  by as much as the others). So a few differing rows never give an interval of zero width.
 - p-value of 0/1 scores: exact McNemar (McNemar 1947), the binomial test of won against lost rows.
-- p-value of other scores, of clustered ones and of macro means: paired permutation, the signs of the differences (of a
-  whole cluster) flipped: all of them, or 10,000 drawn ones, or, where no difference weighs much, the law their sum
-  then follows.
+- p-value of other scores, of clustered ones and of macro means: paired permutation. The signs of the differences (of a
+  whole cluster) are flipped: in all ways, or in 10,000 random ways, or, if no difference dominates, by the limiting
+  distribution of their sum.
 - corpus scores (BLEU, chrF): approximate randomisation (Noreen 1989; Riezler and Maxwell 2005) on the rows' sufficient
-  statistics for p, the percentile bootstrap with the same rows drawn for both for the interval (Koehn 2004).
+  statistics for p; for the interval the percentile bootstrap, with the same rows drawn for both (Koehn 2004).
 - several p-values: Holm 1979.
 
-The smallest detectable difference is 2.8 standard errors: 1.96 for a two-sided test at 5 %, 0.84 for finding it in
-80 % of such experiments. Rows that only one variant has a value for are the caller's to leave out.
+The smallest detectable difference is 2.8 standard errors: 1.96 for a two-sided test at 5 %, plus 0.84 for finding it in
+80 % of such experiments. The caller leaves out rows for which only one variant has a value.
 """
 
 from __future__ import annotations
@@ -41,27 +40,27 @@ POWER_FACTOR = 2.8
 MIN_FLIPS = 6
 """Five rows that all flip one way have p = 0.0625; six have 0.031."""
 MAX_EXACT_DIFFERENCES = 16
-"""Of that many differences all 65,536 patterns of signs are looked at."""
+"""For up to this many differences all 65,536 patterns of signs are tried."""
 PERMUTATIONS = 10_000
 MAX_VARIANCE_SHARE = 0.02
-"""Of the variance: where no difference has more, their sum follows the normal law, corrected for its fourth cumulant, to
-some 0.0001 of p."""
+"""Share of the variance. If no difference has more, their sum is normal, corrected for its fourth cumulant, to about 0.0001
+in p."""
 MIN_DISTINCT_SIZES = 20
-"""Sums of so few sizes of differences fall on a lattice, which no smooth law follows."""
+"""With at most this many distinct sizes, sums of differences fall on a lattice, which no smooth distribution fits."""
 MAX_RESAMPLED_ROWS = 5_000
-"""Rows, or bundles of them, drawn by the bootstrap: from so many the standard error is known to 1 % anyway."""
+"""Rows, or bundles of rows, that the bootstrap draws: with this many the standard error is known to 1 %."""
 _TOLERANCE = 1e-9
 _DIGITS = 12
-# Signs held at once while permuting: one byte each, and eight when they are multiplied.
+# Signs kept in memory at a time: one byte each, and eight when they are multiplied.
 _SIGNS_AT_ONCE = 2_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Paired:
-    """Two variants on the rows both have a value for, in the scores' unit.
+    """Two variants compared on the rows for which both have a value, in the scores' unit.
 
     `before` and `after` are their values, `delta` the difference; `wins` and `losses` count rows whose score rose and
-    fell, None for corpus scores. `detectable` is the smallest difference such data would probably have shown.
+    fell, None for corpus scores. `detectable` is the smallest difference that such data would probably show.
     """
 
     before: float | None
@@ -75,7 +74,7 @@ class Paired:
     detectable: float | None = None
 
     def rows_to_detect(self, difference: float) -> int | None:
-        """How many rows such as these it takes to detect a difference; None where that is not known."""
+        """Return how many such rows it takes to detect a difference; None if that is not known."""
         if not self.detectable:
             return None
         return math.ceil(self.delta.n * (self.detectable / difference) ** 2)
@@ -95,7 +94,7 @@ def paired_mean(
 ) -> Paired:
     """Compare two means over the same rows, or with `macro` the unweighted means of the strata's means.
 
-    All arrays hold one entry a row. Raises `ValueError` for scores that are not finite.
+    All arrays have one entry for each row. Raises `ValueError` for scores that are not finite.
     """
     import numpy as np
 
@@ -139,7 +138,7 @@ def paired_corpus(
 ) -> Paired:
     """Compare a corpus score of two variants on the same rows.
 
-    `before` and `after` hold a row's sufficient statistics each; `score` turns their sum into the corpus score. The
+    `before` and `after` have one line of sufficient statistics for each row; `score` turns their sum into the corpus score. The
     p-value is a share of `resamples` + 1. Reproducible for a seed and an order of the rows.
     """
     import numpy as np
@@ -169,7 +168,7 @@ def paired_corpus(
 
 
 def mcnemar_p(wins: int, losses: int) -> float:
-    """Exact two-sided p-value of so many won against lost rows, were both equally likely.
+    """Return the exact two-sided p-value of won against lost rows, if both were equally likely.
 
     >>> round(mcnemar_p(1, 8), 6)
     0.039062
@@ -182,7 +181,7 @@ def mcnemar_p(wins: int, losses: int) -> float:
 
 
 def sign_flip_p(totals: Floats, seed: int = 0) -> float:
-    """Two-sided p-value of a sum of paired differences, were each equally likely to have the other sign."""
+    """Return the two-sided p-value of a sum of paired differences, if each sign were equally likely."""
     import numpy as np
 
     sizes = np.sort(np.abs(totals[totals != 0]))
@@ -206,7 +205,7 @@ def sign_flip_p(totals: Floats, seed: int = 0) -> float:
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
-    """Return Holm's adjusted p-values, in the same order; None is no test and stays None.
+    """Return Holm's adjusted p-values, in the same order; None means no test and stays None.
 
     >>> holm([0.01, 0.04, 0.03, 0.005])
     [0.03, 0.06, 0.06, 0.02]
@@ -232,7 +231,7 @@ def _macro_weights(strata: Codes) -> Floats:
 
 
 def _group_rows(strata: Codes, clusters: Codes | None) -> tuple[Codes, Codes, Codes]:
-    """Each row's cluster, each cluster's stratum, each row's stratum; no stratum is left with one cluster only."""
+    """Return each row's cluster, each cluster's stratum and each row's stratum; strata of one cluster are merged."""
     import numpy as np
 
     if clusters is None:
@@ -258,7 +257,7 @@ def _group_rows(strata: Codes, clusters: Codes | None) -> tuple[Codes, Codes, Co
 def _variance(
     differences: Floats, weights: Floats, strata: Codes, groups: Codes, strata_of_groups: Codes
 ) -> tuple[float | None, float]:
-    """The variance of the weighted sum and its degrees of freedom; None where there is one cluster only."""
+    """Return the variance of the weighted sum and its degrees of freedom; None if there is only one cluster."""
     import numpy as np
 
     counts = np.bincount(strata_of_groups)
@@ -273,7 +272,7 @@ def _variance(
 
 
 def _typical_cluster_change(totals: Floats, cluster_size: float) -> float:
-    """By how many rows a cluster changes that does: root mean square; a whole cluster where none does."""
+    """Return by how many rows a changed cluster changes (root mean square); a whole cluster if none changes."""
     changed = totals[totals != 0]
     return math.sqrt(float((changed**2).mean())) if len(changed) else cluster_size
 
@@ -286,7 +285,7 @@ def _interval(
     pseudo_rows: float | None,
     confidence: float,
 ) -> Interval:
-    """The t interval; around 0/1 scores with a won and a lost cluster of `pseudo_rows` rows each beside the others."""
+    """Return the t interval; for 0/1 scores with a won and a lost pseudo-cluster of `pseudo_rows` rows each."""
     if variance is None:
         return Interval(value, None, None, None, n)
     centre, stderr = value, math.sqrt(variance)
@@ -301,7 +300,7 @@ def _interval(
 
 
 def _detectable(variance: float | None, n: int, pseudo_rows: float | None) -> float | None:
-    """2.8 standard errors; for 0/1 scores no less than the fewest flips that could ever be significant."""
+    """Return 2.8 standard errors; for 0/1 scores at least the smallest number of flips that can be significant."""
     if variance is None:
         return None
     fewest = MIN_FLIPS * pseudo_rows / n if pseudo_rows else 0.0
@@ -309,7 +308,7 @@ def _detectable(variance: float | None, n: int, pseudo_rows: float | None) -> fl
 
 
 def _sign_flip_p_normal(sizes: Floats, observed: float) -> float:
-    """The chance that many small differences under random signs are as far from 0: Edgeworth's expansion, two terms.
+    """Return the p-value of many small differences under random signs, by two terms of Edgeworth's expansion.
 
     Their sum is symmetric, so the first correction is that of the fourth cumulant, -2 Σ x⁴.
     """
@@ -323,7 +322,7 @@ def _sign_flip_p_normal(sizes: Floats, observed: float) -> float:
 
 
 def _flipped_sums(sizes: Floats, times: Codes, seed: int) -> Floats:
-    """Sums of differences under drawn signs; each size occurs so many times."""
+    """Return sums of differences under random signs; `times` says how often each size occurs."""
     import numpy as np
 
     generator = np.random.default_rng(seed)
@@ -336,7 +335,7 @@ def _flipped_sums(sizes: Floats, times: Codes, seed: int) -> Floats:
 
 
 def _bundle_rows(table: Floats, seed: int) -> Floats:
-    """Rows summed in random bundles where they are many: as many of them vary as much, and are drawn sooner."""
+    """Sum many rows in random bundles: the variance stays the same, and fewer bundles have to be drawn."""
     import numpy as np
 
     if len(table) <= MAX_RESAMPLED_ROWS:
@@ -354,7 +353,7 @@ def _swap_p(
     resamples: int,
     seed: int,
 ) -> float:
-    """The share of random swaps of rows between the variants that put them as far apart."""
+    """Return the share of random swaps of rows between the variants that leave them at least as far apart."""
     import numpy as np
 
     generator = np.random.default_rng(seed)

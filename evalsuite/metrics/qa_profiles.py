@@ -1,4 +1,4 @@
-"""Free answers as other harnesses score them, quirks included, so that our numbers can stand beside theirs.
+"""Scores free answers as other harnesses do, quirks included, so that our numbers can be compared with theirs.
 
 `evalscope`  EvalScope 1.14.1, `general_qa`, values in 0 to 1. A side with Han characters of U+4E00 to U+9FA5 is cut by
              jieba, the other left as it is, white space the only separator for ROUGE, NLTK's `word_tokenize` for
@@ -33,7 +33,7 @@ from evalsuite.metrics.tool_steps import paper_rouge_l
 
 VERSION = "1"
 EVALSCOPE_BLEU = tuple(f"bleu-{order}" for order in range(1, 5))
-"""Those of `EVALSCOPE` that need NLTK's words."""
+"""The metrics of `EVALSCOPE` that need NLTK's words."""
 EVALSCOPE = (*(f"Rouge-{order}-{part}" for order in "12L" for part in "RPF"), *EVALSCOPE_BLEU)
 EVALSCOPE_PRIMARY = "Rouge-L-R"
 """The score EvalScope itself puts first."""
@@ -44,7 +44,7 @@ METRICS: Mapping[str, tuple[str, ...]] = {"evalscope": EVALSCOPE, "swift": SWIFT
 _EPSILON = 1e-8
 _ORDERS = 4
 _SMALLEST = sys.float_info.min
-"""NLTK's stand-in for a precision of 0, whose logarithm it can take."""
+"""NLTK's substitute for a precision of 0, which has no logarithm."""
 
 _HAN = re.compile("[\u4e00-\u9fa5]")
 _SENTENCE_ENDS = (
@@ -56,14 +56,14 @@ _SENTENCE_ENDS = (
 
 
 def score(profile: str, reference: str, reply: str) -> dict[str, float | None]:
-    """Score a reply (without reasoning) by a profile of `METRICS`, by name; None for what the source leaves out."""
+    """Score a reply (without reasoning) by a profile of `METRICS`, by name; None for scores that the source omits."""
     return evalscope(reference, reply) if profile == "evalscope" else swift(reference, reply)
 
 
 def evalscope(reference: str, reply: str) -> dict[str, float | None]:
     """Return EvalScope's thirteen scores of one reply, each in 0 to 1.
 
-    Raises `LookupError` where a side needs NLTK's sentence model and it is not installed.
+    Raises `LookupError` if a text needs NLTK's sentence model and it is not installed.
 
     >>> scores = evalscope("我爱北京天安门", "我爱天安门")
     >>> round(scores["Rouge-L-R"], 4), round(scores["Rouge-L-F"], 4), round(scores["bleu-2"], 4)
@@ -83,7 +83,7 @@ def evalscope_rouge(reference: str, reply: str) -> dict[str, float | None]:
 
 
 def evalscope_bleu(reference: str, reply: str) -> dict[str, float | None]:
-    """Return NLTK's sentence BLEU of one order each; None for all where NLTK gives up on a text.
+    """Return NLTK's sentence BLEU of each single order; None for all if NLTK gives up on a text.
 
     Raises as `evalscope` does.
     """
@@ -100,7 +100,7 @@ def evalscope_bleu(reference: str, reply: str) -> dict[str, float | None]:
 
 
 def swift(reference: str, reply: str) -> dict[str, float | None]:
-    """Return ms-swift's four scores of one reply, each in 0 to 100; None all where the reference has no word.
+    """Return ms-swift's four scores of one reply, each in 0 to 100; all None if the reference has no word.
 
     >>> {name: round(value, 4) for name, value in swift("我爱北京天安门", "我爱天安门").items()}
     {'rouge-1': 85.7143, 'rouge-2': 40.0, 'rouge-l': 85.7143, 'bleu-4': 35.8266}
@@ -119,12 +119,12 @@ def swift(reference: str, reply: str) -> dict[str, float | None]:
 
 @functools.lru_cache(maxsize=4)
 def _jieba_words(line: str) -> tuple[str, ...]:
-    """Remembered for the few texts of one row, which both profiles and both metrics cut."""
+    """Cached for the few texts of one row, which both profiles and both metrics cut."""
     return tuple(segmentation.cut(line))
 
 
 def _evalscope_words(side: str) -> list[str]:
-    """The words of all sentences as rouge-chinese sees them."""
+    """Return the words of all sentences as rouge-chinese splits them."""
     spaced = " ".join(_jieba_words(side)) if _HAN.search(side) else side
     for pattern in _SENTENCE_ENDS:
         spaced = pattern.sub(r"\1\n\2", spaced)
@@ -148,7 +148,7 @@ def _f_measure(precision: float, recall: float) -> float:
 
 
 def _chinese_rouge(expected: Sequence[str], found: Sequence[str]) -> list[tuple[float, float]]:
-    """Recall and precision of ROUGE-1, -2 and -L."""
+    """Return recall and precision of ROUGE-1, -2 and -L."""
     if not expected or not found:
         return [(0.0, 0.0)] * 3
     common = rouge.lcs_length(expected, found)
@@ -159,7 +159,7 @@ def _chinese_rouge(expected: Sequence[str], found: Sequence[str]) -> list[tuple[
 
 
 def _english_rouge(reference: str, reply: str) -> tuple[float, float, float]:
-    """The F-measures of ROUGE-1, -2 and -L."""
+    """Return the F-measures of ROUGE-1, -2 and -L."""
     if not reference.strip(".") or not reply.strip("."):
         return 0.0, 0.0, 0.0
     expected, found = _words_between_periods(reference), _words_between_periods(reply)
@@ -178,7 +178,7 @@ def _ngrams(words: Sequence[str], order: int) -> list[tuple[str, ...]]:
 def _set_overlap(
     expected: Collection[tuple[str, ...]], found: Collection[tuple[str, ...]]
 ) -> tuple[float, float]:
-    """Recall and precision of distinct n-grams; 0 where a side has none."""
+    """Return recall and precision of distinct n-grams; 0 if a text has none."""
     wanted, given = set(expected), set(found)
     common = len(wanted & given)
     return common / max(len(wanted), 1), common / max(len(given), 1)
@@ -188,7 +188,7 @@ def _set_overlap(
 
 
 def _matches(expected: Sequence[str], found: Sequence[str]) -> list[tuple[int, int]]:
-    """For 1- to 4-grams of the reply: how many match, each as often as the reference has it, and how many there are."""
+    """Return matching and total 1- to 4-grams of the reply; each matches as often as the reference has it."""
     counted = []
     for order in range(1, _ORDERS + 1):
         wanted, given = Counter(_ngrams(expected, order)), Counter(_ngrams(found, order))
@@ -204,7 +204,7 @@ def _brevity_penalty(expected: int, found: int) -> float:
 
 
 def _smoothed_bleu(expected: Sequence[str], found: Sequence[str]) -> float:
-    """NLTK's BLEU-4 with method 3 of Chen & Cherry 2014: the k-th order without a match counts 1 / 2^k matches."""
+    """Return NLTK's BLEU-4 with method 3 of Chen & Cherry 2014: the k-th order without a match counts 1 / 2^k matches."""
     matches = _matches(expected, found)
     if not matches[0][0]:
         return 0.0

@@ -1,21 +1,21 @@
-"""Uncertainty of one variant's numbers: a value, its standard error and a confidence interval (95 % by default).
+"""Computes one variant's values with standard errors and confidence intervals (95 % by default).
 
-- 0/1 scores: Wilson's score interval (Wilson 1927; Brown, Cai and DasGupta 2001). Its standard error is that of
-  a mean, sqrt(p(1-p)/(n-1)), so that both kinds of score are reported alike.
+- 0/1 scores: Wilson's score interval (Wilson 1927; Brown, Cai and DasGupta 2001). The standard error is that of
+  a mean, sqrt(p(1-p)/(n-1)), so that both kinds of score are reported in the same way.
 - other scores: Student's t interval of the mean.
 - clustered rows (the steps of one dialogue): the cluster-robust standard error sqrt(C/(C-1) · Σ_c (Σ_i (x_ci - x̄))²) / n
-  with C clusters, and t with C-1 degrees of freedom (Liang and Zeger 1986; Miller 2024, arXiv 2411.00640, from which we
-  depart by the C/(C-1) correction). Rows without clusters are the special case of clusters of one.
-- clustered 0/1 scores: Wilson's interval with the number of rows that would have this standard error had they stood
-  alone, and t with C-1 degrees of freedom (Franco, Little, Louis and Slud 2019, Journal of Survey Statistics and
-  Methodology 7:334). The t interval of the mean covers 89 % where the rarer kind is in a handful of clusters.
-- macro mean over subjects, which are strata, not a sample: mean of the subjects' means, SE = sqrt(Σ se²) / k, t with
+  with C clusters, and t with C-1 degrees of freedom (Liang and Zeger 1986; Miller 2024, arXiv 2411.00640; the C/(C-1)
+  correction is ours). Rows without clusters are clusters of one.
+- clustered 0/1 scores: Wilson's interval with the effective number of rows (the number of independent rows with the same
+  standard error), and t with C-1 degrees of freedom (Franco, Little, Louis and Slud 2019, Journal of Survey Statistics and
+  Methodology 7:334). The t interval of the mean covers only 89 % if the rarer value is in a handful of clusters.
+- macro mean over subjects, which are strata and not a sample: the mean of the subjects' means, SE = sqrt(Σ se²) / k, t with
   Satterthwaite's degrees of freedom.
 - corpus scores: percentile bootstrap over rows' sufficient statistics (Koehn 2004).
 
-No row gives the value None, one row (or one cluster) gives no standard error and no interval: never 0.0. Sums
-are exact (`math.fsum`), so the order of rows changes nothing. A value that is not finite raises ValueError.
-Comparing two variants is in `paired`.
+Without rows the value is None, and with one row (or one cluster) there is no standard error and no interval: never 0.0. Sums
+are exact (`math.fsum`), so the order of rows does not matter. A value that is not finite raises ValueError.
+`paired` compares two variants.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ if TYPE_CHECKING:
 VERSION = "2"
 
 EMPTY_INTERVAL = Interval(value=None, stderr=None, low=None, high=None, n=0)
-"""The interval of no rows at all."""
+"""The result for no rows."""
 
 DEFAULT_RESAMPLES = 1000
 _MANY_DEGREES = 100
-# Draws held at once by the bootstrap: eight bytes each, three arrays of them.
+# Draws that the bootstrap keeps in memory at a time: eight bytes each, in three arrays.
 _DRAWS_AT_ONCE = 500_000
 
 
@@ -59,14 +59,14 @@ def wilson(successes: float, n: int, confidence: float = 0.95) -> Interval:
     return Interval(
         value=share,
         stderr=math.sqrt(share * (1 - share) / (n - 1)) if n > 1 else None,
-        low=0.0 if successes == 0 else low,  # exact at the ends
+        low=0.0 if successes == 0 else low,  # exact at the bounds
         high=1.0 if successes == n else high,
         n=n,
     )
 
 
 def _wilson_ends(share: float, n: float, quantile: float) -> tuple[float, float]:
-    """Both ends of Wilson's interval of a share among `n` rows, which need be no whole number."""
+    """Return both bounds of Wilson's interval of a share of `n` rows; `n` need not be a whole number."""
     square = quantile * quantile
     centre = share + square / (2 * n)
     half = quantile * math.sqrt(share * (1 - share) / n + square / (4 * n * n))
@@ -77,7 +77,7 @@ def _wilson_ends(share: float, n: float, quantile: float) -> tuple[float, float]
 def mean_interval(
     values: Collection[float], clusters: Collection[Hashable] | None = None, confidence: float = 0.95
 ) -> Interval:
-    """Return the t interval of a mean, in the values' unit, clustered if every value's cluster is given.
+    """Return the t interval of a mean, in the values' unit; clustered if `clusters` names the cluster of every value.
 
     The interval is symmetric and may reach beyond the values' range.
     """
@@ -93,7 +93,7 @@ def mean_interval(
     groups = n if deviations is None else len(deviations)
     if groups < 2:
         return Interval(value=value, stderr=None, low=None, high=None, n=n)
-    singly = (score - value for score in values)  # nothing is kept of a row: there may be millions
+    singly = (score - value for score in values)  # a generator: there may be millions of rows
     squares = math.fsum(deviation**2 for deviation in (singly if deviations is None else deviations))
     stderr = math.sqrt(groups / (groups - 1) * squares) / n
     half = t_quantile(0.5 + confidence / 2, groups - 1) * stderr
@@ -105,8 +105,8 @@ def score_interval(
 ) -> Interval:
     """Return the interval that fits the values: Wilson's for plain 0/1 scores, else the t interval of the mean.
 
-    Clustered 0/1 scores get Wilson's with the number of rows that their standard error stands for, and t in place of z;
-    if they are all equal, with the number of clusters, and z.
+    Clustered 0/1 scores get Wilson's interval with their effective number of rows, and t in place of z. If they are all
+    equal, it is computed with the number of clusters, and z.
     """
     if any(value not in (0, 1) for value in values):
         return mean_interval(values, clusters, confidence)
@@ -126,10 +126,10 @@ def score_interval(
 
 
 def macro_mean(subjects: Mapping[str, Collection[float]], confidence: float = 0.95) -> Interval:
-    """Return the unweighted mean of the subjects' means; `n` counts rows. Subjects without rows are left out.
+    """Return the unweighted mean of the subjects' means; `n` counts rows. Subjects without rows are ignored.
 
-    A subject with one row, which has no spread of its own, is given that of all rows together. Where no subject has any
-    spread, 0/1 scores get Wilson's interval of all rows, since a width of nothing would claim certainty.
+    A subject with one row has no spread, so it gets that of all rows together. If no subject has any spread, 0/1 scores get
+    Wilson's interval of all rows: an interval of zero width would claim certainty.
     """
     means = [mean_interval(values) for values in subjects.values() if values]
     n = sum(interval.n for interval in means)
@@ -156,7 +156,7 @@ def macro_mean(subjects: Mapping[str, Collection[float]], confidence: float = 0.
 
 @dataclass(frozen=True, slots=True)
 class _Pooled(Collection[float]):
-    """The values of several collections, not copied."""
+    """Several collections of values as one, without a copy."""
 
     parts: Sequence[Collection[float]]
 
@@ -180,9 +180,9 @@ def bootstrap_interval(
 ) -> Interval:
     """Return the percentile bootstrap interval of a corpus score, in the score's unit.
 
-    `statistics` holds one row's sufficient statistics each, which add up over rows; `score` turns their sum into
-    the corpus score. Rows are drawn with replacement, reproducibly for a seed; the standard error is the standard
-    deviation of the resampled scores. Beside the statistics themselves it needs some tens of MB at most.
+    `statistics` has one line of sufficient statistics for each row; `score` turns their sum into the corpus score. Rows are
+    drawn with replacement, reproducibly for a seed. The standard error is the standard deviation of the resampled scores.
+    It needs some tens of MB beside the statistics.
     """
     n = len(statistics)
     if n == 0:
@@ -192,7 +192,7 @@ def bootstrap_interval(
     table = np.asarray(statistics, dtype=np.float64)
     if not np.isfinite(table).all():
         raise ValueError("a row's statistics are not finite; expected counts")
-    table = table[np.lexsort(table.T)]  # so that the order of rows changes nothing
+    table = table[np.lexsort(table.T)]  # so that the order of rows does not matter
     value = score(table.sum(axis=0).tolist())
     if n == 1 or resamples < 2:
         return Interval(value=value, stderr=None, low=None, high=None, n=n)
@@ -204,8 +204,8 @@ def bootstrap_interval(
 def t_quantile(probability: float, degrees: float) -> float:
     """Return the quantile of Student's t distribution; the normal one for infinite degrees of freedom.
 
-    From `_MANY_DEGREES` on it is the expansion of Abramowitz and Stegun 26.7.5, there equal to scipy's to 1e-9: loading
-    scipy takes longer than scoring a thousand rows.
+    From `_MANY_DEGREES` on it uses the expansion of Abramowitz and Stegun 26.7.5, which equals scipy's value to 1e-9 there:
+    loading scipy takes longer than scoring a thousand rows.
     """
     z = NormalDist().inv_cdf(probability)
     if math.isinf(degrees):
@@ -240,7 +240,7 @@ def _cluster_deviations(values: Iterable[float], mean: float, clusters: Iterable
 def resampled_sums(
     table: np.ndarray[Any, np.dtype[np.float64]], resamples: int, seed: int
 ) -> Iterable[list[float]]:
-    """Yield the summed statistics of each resample, a few resamples at once: memory does not grow with their number."""
+    """Yield the summed statistics of each resample, a few resamples at a time, so that memory does not grow with their number."""
     import numpy as np
 
     generator = np.random.default_rng(seed)

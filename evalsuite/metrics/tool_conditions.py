@@ -1,7 +1,7 @@
-"""Scores of a step given that the decision before it was right: where in the chain a model goes wrong.
+"""Scores steps given that the decision before was right, to show where in the chain a model goes wrong.
 
 All on the `strict` reading (`evalsuite.metrics.tool_steps`), 0 to 1, None where the condition does not hold; rows
-that `strict` skips are None everywhere.
+that `strict` skips are None in all of them.
 
 `act_em_given_plan`      `act_em` over gold calls whose reply calls, too. A reply without any action is read as the
                          call of no tool, so it is in here, and 0.
@@ -23,7 +23,7 @@ CONDITIONAL_METRICS = ("act_em_given_plan", "avg_f1_given_tool", "argument_name_
 
 
 def conditional_scores(gold: AgentStep, reply: AgentStep, strict: StepScore) -> dict[str, float | None]:
-    """The row's value in each of `CONDITIONAL_METRICS`; `strict` is what `score_strict` made of the two steps."""
+    """Return the row's value in each of `CONDITIONAL_METRICS`; `strict` is the result of `score_strict` for the two steps."""
     scores: dict[str, float | None] = dict.fromkeys(CONDITIONAL_METRICS)
     if strict.skipped or gold.plan != "call" or reply.plan != "call":
         return scores
@@ -35,7 +35,7 @@ def conditional_scores(gold: AgentStep, reply: AgentStep, strict: StepScore) -> 
 
 
 def argument_f1(gold: str, reply: str) -> tuple[float | None, float | None]:
-    """F1 of names and of (name, value) pairs of two written inputs; None where the gold one is no JSON object.
+    """Return F1 of names and of (name, value) pairs of two written inputs; None if the gold one is not a JSON object.
 
     >>> argument_f1('{"city": "Porto", "day": 1}', '{"city": "Porto", "day": 2}')
     (1.0, 0.5)

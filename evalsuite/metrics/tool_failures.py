@@ -1,8 +1,8 @@
-"""What is wrong with one step of a tool-using agent: all labels that apply, each with what it rests on.
+"""Labels what is wrong with one step of a tool-using agent, with the evidence for each label.
 
-On the `strict` reading of the reply (`evalsuite.metrics.tool_steps`): text after the first `Observation:` is not read.
-A label needs evidence: parameters that are not described, or in words only, can be neither missing, unknown nor of
-the wrong type (`evalsuite.metrics.tool_schemas` says what counts as said).
+Labels use the `strict` reading of the reply (`evalsuite.metrics.tool_steps`): text after the first `Observation:` is not read.
+A label needs evidence: parameters without a description, or with one in prose only, are never missing, unknown or of the
+wrong type (`evalsuite.metrics.tool_schemas` says what counts as a description).
 
 `empty`              nothing but white space, reasoning apart, and no tool call
 `truncated`          the reply ended at the token limit (finish_reason `length`), whether or not a step was read
@@ -23,13 +23,12 @@ the wrong type (`evalsuite.metrics.tool_schemas` says what counts as said).
                      or does not speak of; detail: the names one of the two lacks that no label above has
 `repeated_step`      the same call stands in the dialogue already; detail: none
 
-What the gold step does itself is no failure of a reply that does the same, even where it breaks the tool's schema
-or repeats a call: `gold_problems` lists those. So the gold step as a reply has no label beyond those on its form.
-Rows that `strict` skips (the gold names a tool that is not offered) cannot be compared: they have the labels of form,
-`malformed_json` and `repeated_step` only, and no `hallucinated_tool`, so that its count is the numerator of
-`strict/hallucination_rate`.
+A reply that does what the gold step does gets no label for it, even if that breaks the tool's schema or repeats a call;
+`gold_problems` lists such golds. So the gold step as a reply has only labels on its form. Rows that `strict` skips (the gold
+names a tool that is not offered) cannot be compared: they only get the labels on form, `malformed_json` and `repeated_step`.
+They get no `hallucinated_tool`, so its count is the numerator of `strict/hallucination_rate`.
 
-Labels are plain words, so that each is one entry of the report's filter; details stand beside them.
+Labels are plain words, so that each is one entry of the report's filter; details are stored beside them.
 """
 
 from __future__ import annotations
@@ -64,20 +63,20 @@ GOLD_PROBLEMS = (
     "gold_unknown_param", "gold_wrong_type", "gold_outside_enum",
 )  # fmt: skip
 MAX_NAME_LENGTH = 200
-"""Of a tool's name when the nearest one is looked for; longer ones are no name."""
+"""Characters of a tool name for which the nearest offered name is searched; longer texts are not names."""
 
 _MISSING = object()
 
 
 @dataclass(frozen=True, slots=True)
 class WrittenReply:
-    """A reply as it came, for the labels on its form. `text` is without reasoning."""
+    """A reply as it was written, for the labels on its form. `text` is cleaned."""
 
     text: str = ""
     tool_calls: Sequence[Mapping[str, Any]] | None = None
     truncated: bool = False
     native_calls_expected: bool = False
-    """Native tool calls were asked for, so a step written as text is none."""
+    """Native tool calls were asked for, so a step written as text violates the format."""
 
 
 def failures(
@@ -86,7 +85,7 @@ def failures(
     schemas: Mapping[str, ToolSchema],
     earlier: Iterable[AgentStep] = (),
 ) -> dict[str, Any]:
-    """Every label that applies, in the order of `LABELS`, with its detail (None where it has none). Never raises.
+    """Return every label that applies, in the order of `LABELS`, with its detail or None. Never raises.
 
     `schemas` comes from `tool_schemas.offered_schemas`, `earlier` are the steps the dialogue has taken already.
     """
@@ -100,7 +99,7 @@ def failures(
 
 
 def gold_problems(gold: AgentStep, schemas: Mapping[str, ToolSchema]) -> dict[str, str]:
-    """What is wrong with a gold step by the tools it is offered, each with words on it, in the order of `GOLD_PROBLEMS`."""
+    """Return what is wrong with a gold step given its offered tools: a sentence for each problem, in the order of `GOLD_PROBLEMS`."""
     if gold.action == INVALID_GOLD_ACTION:
         return {"gold_action_invalid": f"the gold step calls '{INVALID_GOLD_ACTION}'"}
     if strict_skip_reason(gold, schemas.keys()):
@@ -121,7 +120,7 @@ def gold_problems(gold: AgentStep, schemas: Mapping[str, ToolSchema]) -> dict[st
 
 
 def nearest_tool_name(name: str, offered: Collection[str]) -> str | None:
-    """The offered name most like a name (by the share of letters they have in common, in order); None without any."""
+    """Return the offered name that is most similar to a name (normalised Indel similarity); None if no tool is offered."""
     if len(name) > MAX_NAME_LENGTH:
         return None
     found = process.extractOne(name, sorted(offered), scorer=fuzz.ratio)
@@ -142,7 +141,7 @@ def _form_labels(written: WrittenReply, form: str) -> dict[str, Any]:
 
 
 def _is_one_step(text: str) -> bool:
-    """A thought may say "Action:" on its way; the last one counts, as it does when the step is read."""
+    """Whether a text is one well-formed step. A thought may say "Action:"; the last one counts, as in `parse_step`."""
     if "Observation:" in text or text.count("Action Input:") != 1:
         return False
     _, action, after = text.rpartition("Action:")
@@ -195,14 +194,14 @@ def _argument_labels(gold: AgentStep, reply: AgentStep, schemas: Mapping[str, To
 def _unmatched_names(
     expected: Mapping[str, Any], given: Mapping[str, Any], labelled: Mapping[str, Sequence[str]]
 ) -> list[str]:
-    """Names of the gold call that the reply lacks and the other way round, but for those labelled already."""
+    """Return names that only the gold call or only the reply has, without those labelled already."""
     known = {*labelled.get("missing_required", ()), *labelled.get("unknown_param", ())}
     names = (*expected.keys() - given.keys(), *given.keys() - expected.keys())
     return sorted(name for name in names if name not in known)
 
 
 def _schema_violations(given: Mapping[str, Any], schema: ToolSchema) -> dict[str, list[str]]:
-    """Names of parameters by what is wrong with them; only what the schema says is held against anyone."""
+    """Return parameter names by what is wrong with them, as far as the schema says."""
     known = [(name, schema.parameters[name]) for name in given if name in schema.parameters]
     faults = {
         "missing_required": [name for name in schema.required if name not in given],
@@ -228,7 +227,7 @@ def _describe_violation(fault: str, names: Sequence[str]) -> str:
 
 
 def _tool_name_of(step: AgentStep) -> str:
-    """The tool a step calls; giving up is a call of Finish, too."""
+    """Return the tool that a step calls; giving up is a call of Finish as well."""
     return FINISH if step.action is None else step.action
 
 

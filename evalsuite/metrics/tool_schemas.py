@@ -1,6 +1,6 @@
-"""What the tools on offer say about their parameters, whatever layout they say it in.
+"""Reads what the offered tools say about their parameters, in any of the usual layouts.
 
-Layouts, told apart by their form:
+Layouts:
 
     JSON Schema         {"type": "object", "properties": {"day": {"type": "integer"}}, "required": ["day"]}
     flat, with types    {"day": "integer, from tomorrow"}       a type where the first word is one, else none
@@ -8,11 +8,11 @@ Layouts, told apart by their form:
     schema a name       {"day": {"type": "integer", "required": true}}
     list                [{"name": "day", "type": "integer", "required": true}]
 
-and any of them under `parameters`, `input`, or OpenAI's `function.parameters`. `{}` says that the tool takes nothing.
+and any of them under `parameters`, `input`, or OpenAI's `function.parameters`. `{}` says that the tool takes no parameters.
 Whatever is not said (no parameters, a text, `additionalProperties`, `$ref`, `anyOf` with a part of unknown type, two
-tools of one name that differ) stays unknown, and nothing is concluded from it. Nothing here raises.
+different tools of one name) stays unknown, and nothing follows from it. Nothing here raises.
 
-Types are JSON's own: an integer is a number without fraction (2.0 is one), true is no number, null is a type.
+Types are JSON's own: an integer is a number without fraction (2.0 is one), true is not a number, null is a type.
 """
 
 from __future__ import annotations
@@ -33,53 +33,53 @@ _TYPES: Mapping[str, str] = {
     "object": "object", "dict": "object", "dictionary": "object",
     "null": "null",
 }  # fmt: skip
-"""Words for a type → JSON's own. Others ("date", "enum", "file") say nothing that can be checked."""
+"""Words for a type → JSON's own. Other words ("date", "enum", "file") cannot be checked."""
 _CONTAINERS = ("array", "list", "object", "dict")
-"""May be followed by what they hold: "array of strings", "list[int]"."""
+"""May be followed by the type of their items: "array of strings", "list[int]"."""
 _DEEPEST_CHOICE = 8
 """How far `anyOf` within `anyOf` is followed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One parameter. Empty `types`: not said. `required` is None where nothing is said."""
+    """One parameter. `types` is empty, and `required` is None, if the tool does not say."""
 
     types: frozenset[str] = frozenset()
     required: bool | None = None
     choices: tuple[Any, ...] = ()
     """The values of an `enum`."""
     schema: Mapping[str, Any] = field(default_factory=dict)
-    """The same as JSON Schema, for a request."""
+    """The parameter as JSON Schema, for a request."""
 
     def accepts_type_of(self, value: object) -> bool:
-        """Whether a parsed JSON value is of a type the parameter takes; True where none is said."""
+        """Whether the parameter takes a parsed JSON value's type; True if the tool does not say."""
         return not self.types or not self.types.isdisjoint(json_types(value))
 
 
 @dataclass(frozen=True, slots=True)
 class ToolSchema:
-    """The parameters of one tool by name. `is_closed`: there are no others."""
+    """The parameters of one tool by name. `is_closed`: the tool has no others."""
 
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     is_closed: bool = False
 
     @property
     def required(self) -> list[str]:
-        """The names that must be given."""
+        """The names of required parameters."""
         return [name for name, parameter in self.parameters.items() if parameter.required]
 
     def json_schema(self) -> dict[str, Any]:
-        """The same as the JSON Schema of an object."""
+        """Return them as the JSON Schema of an object."""
         properties = {name: dict(parameter.schema) for name, parameter in self.parameters.items()}
         return {"type": "object", "properties": properties, "required": self.required}
 
 
 UNKNOWN = ToolSchema()
-"""Of a tool that says nothing."""
+"""The schema of a tool that says nothing."""
 
 
 def json_types(value: object) -> frozenset[str]:
-    """The names JSON Schema has for the type of a parsed JSON value.
+    """Return JSON Schema's names for the type of a parsed JSON value.
 
     >>> sorted(json_types(2.0)), sorted(json_types(True))
     (['integer', 'number'], ['boolean'])
@@ -93,7 +93,7 @@ def json_types(value: object) -> frozenset[str]:
 
 
 def offered_schemas(tools: object) -> dict[str, ToolSchema]:
-    """Every offered tool's parameters by its name."""
+    """Return the parameters of every offered tool by its name."""
     found: dict[str, ToolSchema] = {}
     for tool in tools if isinstance(tools, list | tuple) else ():
         name = tool_name(tool)
@@ -104,7 +104,7 @@ def offered_schemas(tools: object) -> dict[str, ToolSchema]:
 
 
 def tool_description(tool: Mapping[str, Any]) -> str:
-    """What a tool says about itself; ToolBench's own files say it under `function`."""
+    """Return a tool's description; ToolBench's own files have it under `function`."""
     function = tool.get("function")
     nested = function.get("description") if isinstance(function, Mapping) else function
     words = (tool.get("description"), nested)
@@ -112,12 +112,12 @@ def tool_description(tool: Mapping[str, Any]) -> str:
 
 
 def tool_schema(tool: Mapping[str, Any]) -> ToolSchema:
-    """The parameters of one tool."""
+    """Return the parameters of one tool."""
     return read_schema(declared_parameters(tool))
 
 
 def read_schema(stated: object) -> ToolSchema:
-    """The parameters in any layout; `UNKNOWN` for what is none.
+    """Return the parameters in any of the layouts; `UNKNOWN` for anything else.
 
     >>> read_schema({"day": "integer, required, from tomorrow"}).required
     ['day']
@@ -142,7 +142,7 @@ def read_schema(stated: object) -> ToolSchema:
 
 
 def declared_parameters(tool: Mapping[str, Any]) -> object:
-    """What a tool says about its parameters, in its own layout; None where it says nothing."""
+    """Return a tool's parameters in its own layout; None if it has none."""
     function = tool.get("function")
     nested = function if isinstance(function, Mapping) else {}
     places = (tool, nested)
@@ -186,7 +186,7 @@ def _parameter(stated: object) -> Parameter:
 
 
 def _flag(stated: Mapping[str, Any]) -> bool | None:
-    """Whether a single parameter says that it is required."""
+    """Return whether a single parameter says that it is required; None if it does not say."""
     required, optional = stated.get("required"), stated.get("optional")
     if isinstance(required, bool):
         return required
@@ -199,7 +199,7 @@ def _choices(stated: Mapping[str, Any]) -> tuple[Any, ...]:
 
 
 def _types(stated: Mapping[str, Any], depth: int = _DEEPEST_CHOICE) -> frozenset[str]:
-    """The types a schema allows; empty as soon as one of them cannot be told."""
+    """Return the types that a schema allows; empty if one of them is unknown."""
     found: set[str] = set()
     choices = next((stated[key] for key in ("anyOf", "oneOf") if isinstance(stated.get(key), list)), None)
     if choices:
@@ -223,7 +223,7 @@ def _as_list(value: object) -> Iterable[object]:
 
 
 def _type_of_word(words: str) -> str:
-    """JSON's name for the type; "" where the words are none. "array of strings" is an array."""
+    """Return JSON's name for a type; "" for unknown words. "array of strings" is an array."""
     container = next(
         (word for word in _CONTAINERS if words.startswith((f"{word} of", f"{word}[", f"{word}<"))), words
     )

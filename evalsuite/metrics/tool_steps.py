@@ -1,13 +1,14 @@
-"""One step of a tool-using agent (ToolBench-Static): how a step is read, and its scores in two profiles.
+"""Reads one step of a tool-using agent (ToolBench-Static) and scores it in two profiles.
 
 **Reading.** Action = text after the last `Action:`, cut at the first following `Action Input:`, trimmed; without
 one, `none`. Input = text after the last `Action Input:`, trimmed; without one, `{}`. Action `Finish` whose JSON
 has return_type `give_answer` is plan *finish*, with answer str(final_answer), or "None" when that is missing or
 one of "", ".", ","; any other or unreadable Finish is plan *give_up*, which has no action. Everything else is
-plan *call*. Native `tool_calls` stand above the text; the first call is the step.
+plan *call*. Native `tool_calls` take precedence over the text; the first call is the step. `tool_texts` reads further forms
+for profile `strict`.
 
-**Rows.** A row's value is 0 to 1, or None where a metric does not apply; a profile's number is the mean over
-the rows that are not None, and null when there are none. N is all rows, K those not skipped.
+**Rows.** A row's value is 0 to 1, or None if a metric does not apply. A profile's number is the mean over the rows that are
+not None, and null if there are none. N is all rows, K those not skipped.
 
 Profile `paper` (SWIFT paper, ToolBench-Static), to the last bit:
 - skipped: gold action `invalid_hallucination_function_name`; or the reply did not give up, the gold action is
@@ -20,20 +21,20 @@ Profile `paper` (SWIFT paper, ToolBench-Static), to the last bit:
   values + ½ · keys with another value, R = s / |gold|, P = s / |reply|, F = 2RP / (R + P). Values compare as
   Python compares them: 1 == 1.0 == True;
 - `rouge_l` over K with a gold finish, the reply's answer being `none` when it is no finish: `paper_rouge_l`.
-Where the reference script raises or divides by zero: a metric without rows is null (its 0 for `rouge_l` without a
-gold finish too), a reply's answer without a word ("...") scores 0 and is noted, a gold one without a word is None.
+Where the reference script raises or divides by zero: a metric without rows is null (also `rouge_l` without a gold finish,
+which is 0 there), a reply's answer without a word ("...") scores 0 and is noted, a gold answer without a word gives None.
 
-Profile `strict` (ours) differs so:
-- the reply is cut at its first `Observation:`, since what follows is invented;
-- rows are skipped for the gold alone: `invalid_hallucination_function_name`, or a call of a tool that is not
-  offered; a skipped row is None everywhere. A gold give-up and a gold without action count; `Finish` belongs to
+Profile `strict` (ours) differs in this:
+- the reply is cut at its first `Observation:`, because the model invents what follows;
+- only the gold decides whether a row is skipped: `invalid_hallucination_function_name`, or a call of a tool that is not
+  offered. A skipped row is None in all metrics. A gold give-up and a gold without action count; `Finish` belongs to
   the protocol and need not be offered;
-- a reply without an action decided nothing: its `plan_em` is 0, unless the gold has no action either;
-- `act_em` and the F1 scores want a call: giving up never equals a gold without action;
+- a reply without an action has no plan: its `plan_em` is 0, unless the gold has no action either;
+- `act_em` and the F1 scores need a call: giving up never equals a gold without action;
 - F1 applies by the gold input alone: a JSON object, `{}` for `easy_f1`, any other for `hard_f1`, even when names
   differ. Values compare by JSON type: true is not 1, "1" is not 1, 1 is 1.0. NaN and Infinity are not JSON.
 
-Failure labels are made in `tool_failures`, scores under a condition in `tool_conditions`.
+`tool_failures` labels failures, `tool_conditions` has the conditional scores.
 
 Sources: SWIFT (arXiv 2408.05517); the reference scorer in the wheel `evalscope`
 (third_party/toolbench_static/eval.py) and `rouge` 1.0.1, both reimplemented; Qin et al., ToolLLM (2307.16789).
@@ -81,7 +82,7 @@ class AgentStep:
 
 @dataclass(frozen=True, slots=True)
 class StepScore:
-    """A row's value in each of `METRICS`; why it was skipped, or ""; and notes on values that need one."""
+    """A row's value in each of `METRICS`, the reason why it was skipped or "", and notes on its values."""
 
     values: Mapping[str, float | None]
     skipped: str = ""
@@ -106,12 +107,12 @@ def parse_step(text: str | None, tool_calls: Sequence[Mapping[str, Any]] | None 
 
 
 def cut_at_observation(text: str | None) -> str:
-    """Return the reply up to its first `Observation:`: an agent does not observe, it is told."""
+    """Return the reply up to its first `Observation:`: observations come from tools, never from the agent."""
     return (text or "").partition(_OBSERVATION)[0]
 
 
 def tool_names(tools: object) -> frozenset[str]:
-    """Return the names of offered tools, each under `name`, `Name` or OpenAI's `function.name`; others are passed over."""
+    """Return the names of offered tools, each under `name`, `Name` or OpenAI's `function.name`; tools without a name are ignored."""
     named = tools if isinstance(tools, list | tuple) else ()
     return frozenset(name for tool in named if (name := tool_name(tool)) is not None)
 
@@ -173,7 +174,7 @@ def paper_rouge_l(reference: str, hypothesis: str) -> float | None:
     Sentences are split on "." and empty ones dropped, words on white space. m, n = unique words of reference and
     hypothesis; llcs = size of the union, over all pairs of sentences, of the words of their longest common
     subsequence; R = llcs / m, P = llcs / n, F = 2PR / (P + R + 1e-8), so equal texts reach 0.999999995.
-    Remembered for the texts of one row, which several profiles compare.
+    Cached for the texts of one row, which several profiles compare.
     """
     expected, found = _sentences(reference), _sentences(hypothesis)
     if not expected or not found:
@@ -243,7 +244,7 @@ def _paper_skip_reason(gold: AgentStep, reply: AgentStep, offered: Collection[st
 
 
 def strict_skip_reason(gold: AgentStep, offered: Collection[str]) -> str:
-    """Return why profile `strict` skips a row, or ""."""
+    """Return the reason why profile `strict` skips a row, or ""."""
     if gold.action == INVALID_GOLD_ACTION:
         return SKIPPED_INVALID_GOLD
     not_offered = gold.plan == "call" and gold.action != NO_ACTION and gold.action not in offered
