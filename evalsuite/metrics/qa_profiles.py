@@ -29,7 +29,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
 from evalsuite.metrics import english_words, rouge, segmentation
-from evalsuite.metrics.tool_steps import paper_rouge_l
+from evalsuite.metrics.paper_rouge import paper_rouge_l
 
 VERSION = "1"
 EVALSCOPE_BLEU = tuple(f"bleu-{order}" for order in range(1, 5))

@@ -42,12 +42,13 @@ Sources: SWIFT (arXiv 2408.05517); the reference scorer in the wheel `evalscope`
 
 from __future__ import annotations
 
-import functools
 import json
 import operator
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
+
+from evalsuite.metrics.paper_rouge import paper_rouge_l, split_sentences
 
 VERSION = "1"
 """Version of profile `paper`, and of reading a step."""
@@ -66,7 +67,6 @@ SKIPPED_GOLD_NOT_OFFERED = "gold_action_not_offered"
 NOTE_EMPTY_ANSWER = "answer_without_words"
 
 _ACTION, _ACTION_INPUT, _OBSERVATION = "Action:", "Action Input:", "Observation:"
-_ROUGE_EPSILON = 1e-8
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,24 +165,6 @@ def score_strict(gold: AgentStep, reply: AgentStep, offered: Collection[str]) ->
     if gold.plan == "finish":
         values["rouge_l"], notes = _answer_rouge_l(gold, reply)
     return StepScore(values, notes=notes)
-
-
-@functools.lru_cache(maxsize=4)
-def paper_rouge_l(reference: str, hypothesis: str) -> float | None:
-    """Return ROUGE-L (F, 0 to 1) by the rule of `rouge` 1.0.1; None if either side has no sentence.
-
-    Sentences are split on "." and empty ones dropped, words on white space. m, n = unique words of reference and
-    hypothesis; llcs = size of the union, over all pairs of sentences, of the words of their longest common
-    subsequence; R = llcs / m, P = llcs / n, F = 2PR / (P + R + 1e-8), so equal texts reach 0.999999995.
-    Cached for the texts of one row, which several profiles compare.
-    """
-    expected, found = _sentences(reference), _sentences(hypothesis)
-    if not expected or not found:
-        return None
-    common = _union_of_common_subsequences(expected, found)
-    recall = len(common) / len({word for sentence in expected for word in sentence})
-    precision = len(common) / len({word for sentence in found for word in sentence})
-    return 2.0 * ((precision * recall) / (precision + recall + _ROUGE_EPSILON))
 
 
 def _react_call(text: str) -> tuple[str, str]:
@@ -315,91 +297,7 @@ def _refuse_constant(name: str) -> None:
 
 def _answer_rouge_l(gold: AgentStep, reply: AgentStep) -> tuple[float | None, tuple[str, ...]]:
     reference, hypothesis = gold.answer or "", reply.answer if reply.answer is not None else NO_ACTION
-    if not _sentences(reference):
+    if not split_sentences(reference):
         return None, (NOTE_EMPTY_ANSWER,)
     score = paper_rouge_l(reference, hypothesis)
     return (0.0, (NOTE_EMPTY_ANSWER,)) if score is None else (score, ())
-
-
-def _sentences(text: str) -> list[list[str]]:
-    # A piece of white space alone is kept, as one empty word: so the reference counts it.
-    return [piece.split() or [""] for piece in text.split(".") if piece]
-
-
-def _union_of_common_subsequences(
-    expected: Iterable[Sequence[str]], found: Iterable[Sequence[str]]
-) -> set[str]:
-    """Return the union over all pairs of sentences; pairs that cannot add a word to it are passed over."""
-    others = [(other, frozenset(other)) for other in dict.fromkeys(map(tuple, found))]
-    common: set[str] = set()
-    for sentence in dict.fromkeys(map(tuple, expected)):
-        missing = set(sentence) - common
-        for other, words in others:
-            if not missing.isdisjoint(words):
-                common |= _common_subsequence(sentence, other)
-                missing -= common
-    return common
-
-
-def _common_subsequence(reference: Sequence[str], hypothesis: Sequence[str]) -> set[str]:
-    """Return the words of one longest common subsequence, walked back from the end.
-
-    Which one matters where several are longest: on a mismatch the walk drops the reference's word only if that
-    leaves a strictly longer subsequence than dropping the hypothesis' word.
-    """
-    known = set(reference)
-    found = [word for word in hypothesis if word in known]  # the walk passes the others by
-    rows = _length_table(reference, found)
-    words: set[str] = set()
-    i, j = len(reference), len(found)
-    while i and j:
-        word = reference[i - 1]
-        if word != found[j - 1]:
-            j = _walk_left(word, found, j, rows[i], rows[i - 1])
-        if j and word == found[j - 1]:
-            words.add(word)
-            j -= 1
-        i -= 1
-    return words
-
-
-def _walk_left(word: str, hypothesis: Sequence[str], j: int, row: int, above: int) -> int:
-    """Walk left along a row, past columns that are not the row's word, to where the walk leaves it."""
-    stays, stays_above = _row_columns(row, j), _row_columns(above, j)
-    gained = stays_above.count("1") - stays.count("1")  # by the row's word, up to column j
-    while j and word != hypothesis[j - 1] and (gained or stays[j - 1] == "1"):
-        j -= 1
-        gained += (stays[j] == "1") - (stays_above[j] == "1")
-    return j
-
-
-def _length_table(reference: Sequence[str], hypothesis: Sequence[str]) -> list[int]:
-    """Return the table of subsequence lengths, a bit vector a row (Hyyrö 2004): one word costs one addition.
-
-    Row i stands for the first i words of the reference; bit j is 0 where the length grows at the hypothesis'
-    word j. So a pair of thousands of words takes milliseconds, and nothing recurses.
-    """
-    columns: dict[str, list[int]] = {}
-    for j, word in enumerate(hypothesis):
-        columns.setdefault(word, []).append(j)
-    places = {word: _bit_mask(its) for word, its in columns.items()}
-    full = (1 << len(hypothesis)) - 1
-    row, rows = full, [full]
-    for word in reference:
-        matched = row & places.get(word, 0)
-        row = ((row + matched) | (row - matched)) & full
-        rows.append(row)
-    return rows
-
-
-def _bit_mask(places: Sequence[int]) -> int:
-    """Return the number whose bits at the places, in ascending order, are 1; in linear time."""
-    marks = bytearray(places[-1] // 8 + 1)
-    for place in places:
-        marks[place >> 3] |= 1 << (place & 7)
-    return int.from_bytes(marks, "little")
-
-
-def _row_columns(row: int, columns: int) -> str:
-    """Return the first columns of a row, "0" for those in which the length grows."""
-    return bin(row & ((1 << columns) - 1) | 1 << columns)[:2:-1]

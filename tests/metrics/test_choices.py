@@ -464,10 +464,10 @@ def test_a_plain_answer_scores_full_marks(label, template):
     ids=lambda reply: reply[:6],
 )
 def test_degenerate_replies_take_no_time(reply):
-    start = time.perf_counter()
+    start = time.process_time()
     extract(reply, FOUR)
     extract(reply, FOUR, multiple=True)
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
 
 
 @pytest.mark.parametrize(

@@ -89,8 +89,8 @@ def test_no_reply_raises_and_scores_lie_in_range(reply, options, chinese, multip
     ids=lambda reply: repr(reply[:20]),
 )
 def test_a_megabyte_takes_no_time(reply):
-    started = time.perf_counter()
+    started = time.process_time()
     for text in (reply, f"{reply} x"):
         for profile in PROFILES:
             accuracy(profile, text, FOUR, "C", chinese="答" in reply, multiple=False)
-    assert time.perf_counter() - started < 10
+    assert time.process_time() - started < 10

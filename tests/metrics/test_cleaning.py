@@ -235,9 +235,9 @@ def test_clean_text_never_raises_and_adds_nothing(reply):
      "<|channel|>analysis", "<|channel|>analysis<|message|>", "<think", "<a>", "analysis", "Q:"],
 )  # fmt: skip
 def test_clean_text_degenerate_replies_take_no_time(piece):
-    start = time.perf_counter()
+    start = time.process_time()
     clean_text(piece * 20_000)
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
 
 
 @pytest.mark.parametrize(

@@ -450,10 +450,10 @@ def test_any_decimal_is_read_back_with_commas_and_currency(number, template):
     ids=lambda reply: f"{reply[:8]}-{len(reply)}",
 )
 def test_degenerate_replies_take_no_time(reply):
-    start = time.perf_counter()
+    start = time.process_time()
     extract(reply)
     numbers.normalize(reply)
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
 
 
 @pytest.mark.parametrize(

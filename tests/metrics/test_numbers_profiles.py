@@ -59,7 +59,7 @@ def test_nothing_raises_and_scores_are_zero_or_one(profile, reply, answer):
 
 @pytest.mark.parametrize("piece", ["#### ", "$", "1,", "-", "9", "Question:", "1."])
 def test_a_megabyte_takes_no_time(piece):
-    started = time.perf_counter()
+    started = time.process_time()
     for profile in PROFILES:
         accuracy(profile, piece * (1_000_000 // len(piece)), "#### 18")
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5

@@ -119,7 +119,7 @@ def test_the_reference_itself_scores_the_most(tiny_model, text):
 @pytest.mark.parametrize("piece", ["the cat sat. ", "x. ", "北京是首都。", "no end ", "...", "\n", "\"'"])
 def test_long_texts_take_moments(tiny_model, piece):
     text = piece * (100_000 // len(piece))
-    started = time.perf_counter()
+    started = time.process_time()
     for profile in METRICS:
         score(profile, text, f"another {text}")
-    assert time.perf_counter() - started < 10
+    assert time.process_time() - started < 10

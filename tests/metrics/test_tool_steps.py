@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from shared_data import SHARED, SHARED_DATA
 from step_cases import PAPER_NAMES
 
-from evalsuite.metrics import tool_steps
+from evalsuite.metrics import paper_rouge, tool_steps
 from evalsuite.metrics.tool_steps import METRICS, AgentStep, parse_step, score_paper, score_strict, tool_names
 
 VECTORS = SHARED / "golden/toolbench.json"
@@ -268,7 +268,7 @@ def test_a_reply_that_does_not_finish_answers_none():
     ],
 )
 def test_rouge_l_follows_the_rouge_package(reference, hypothesis, value):
-    found = tool_steps.paper_rouge_l(reference, hypothesis)
+    found = paper_rouge.paper_rouge_l(reference, hypothesis)
     assert found is None if value is None else found == pytest.approx(value, abs=1e-12)
 
 
@@ -295,7 +295,7 @@ def recursive_words(reference, hypothesis):
 @settings(deadline=None)
 @given(st.lists(st.sampled_from("abcde"), max_size=20), st.lists(st.sampled_from("abcde"), max_size=20))
 def test_bit_vectors_find_the_same_subsequence_as_a_plain_table(reference, hypothesis):
-    assert tool_steps._common_subsequence(reference, hypothesis) == recursive_words(reference, hypothesis)
+    assert paper_rouge._common_subsequence(reference, hypothesis) == recursive_words(reference, hypothesis)
 
 
 LONG = " ".join(str(number % 997) for number in range(5_000))
@@ -308,7 +308,7 @@ LONG = " ".join(str(number % 997) for number in range(5_000))
 )
 def test_long_answers_take_no_time(reference, hypothesis):
     start = time.process_time()
-    assert tool_steps.paper_rouge_l(reference, hypothesis) > 0
+    assert paper_rouge.paper_rouge_l(reference, hypothesis) > 0
     assert time.process_time() - start < 5  # seconds; quadratic time would be 13 and more
 
 

@@ -129,6 +129,6 @@ def test_read_reply_never_raises(text):
     ],
 )
 def test_read_reply_degenerate_text_takes_no_time(piece):
-    start = time.perf_counter()
+    start = time.process_time()
     read_reply(piece * 20_000)
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
