@@ -28,12 +28,12 @@ from evalsuite.endpoint.retries import (
     retry_after_seconds,
     run_with_retries,
 )
+from evalsuite.endpoint.stream import StreamReader
 from evalsuite.endpoint.wire import (
     PATHS,
     Api,
     BadReply,
     Request,
-    StreamReader,
     dumps,
     error_message,
     find_token_counts,

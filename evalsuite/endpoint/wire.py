@@ -13,7 +13,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from time import perf_counter
 from typing import Any, Literal, TypeAlias
 
 import orjson
@@ -151,7 +150,7 @@ def read_reply(raw: bytes) -> Reply:
     if not isinstance(message, dict):
         message = {"content": choice.get("text")}
     logprobs = choice.get("logprobs")
-    return _reply(
+    return build_reply(
         message,
         choice.get("finish_reason"),
         document.get("usage"),
@@ -200,7 +199,7 @@ def first_token_alternatives(logprobs: Any) -> Alternatives | None:
     """
     if not isinstance(logprobs, dict):
         return None
-    content = _objects(logprobs.get("content"))
+    content = list_objects(logprobs.get("content"))
     own, pairs = _chat_alternatives(content[0]) if content else _completion_alternatives(logprobs)
     found = [(token, float(value)) for token, value in pairs if _is_logprob(token, value)]
     if not found:
@@ -211,7 +210,7 @@ def first_token_alternatives(logprobs: Any) -> Alternatives | None:
 
 
 def _chat_alternatives(first: Mapping[str, Any]) -> tuple[Pair, list[Pair]]:
-    pairs = [(one.get("token"), one.get("logprob")) for one in _objects(first.get("top_logprobs"))]
+    pairs = [(one.get("token"), one.get("logprob")) for one in list_objects(first.get("top_logprobs"))]
     return (first.get("token"), first.get("logprob")), pairs
 
 
@@ -229,18 +228,19 @@ def _is_logprob(token: Any, value: Any) -> bool:
     return isinstance(token, str) and number
 
 
-def _reply(
+def build_reply(
     message: Mapping[str, Any], finish_reason: Any, usage: Any, alternatives: Alternatives | None
 ) -> Reply:
+    """Build a reply from the parts of a response; values of the wrong type are dropped."""
     usage = usage if isinstance(usage, dict) else {}
     content = message.get("content")
     if isinstance(content, list):
-        content = "".join(str(part.get("text", "")) for part in _objects(content))
+        content = "".join(str(part.get("text", "")) for part in list_objects(content))
     reasoning = message.get("reasoning_content") or message.get("reasoning")
     return Reply(
         text=content if isinstance(content, str) else "",
         reasoning=reasoning if isinstance(reasoning, str) and reasoning else None,
-        tool_calls=_objects(message.get("tool_calls")) or None,
+        tool_calls=list_objects(message.get("tool_calls")) or None,
         finish_reason=finish_reason if isinstance(finish_reason, str) else None,
         prompt_tokens=count_or_none(usage.get("prompt_tokens")),
         completion_tokens=count_or_none(usage.get("completion_tokens")),
@@ -248,7 +248,7 @@ def _reply(
     )
 
 
-def _objects(value: Any) -> list[dict[str, Any]]:
+def list_objects(value: Any) -> list[dict[str, Any]]:
     """The objects of a list; empty for anything else."""
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
@@ -262,96 +262,6 @@ def find_token_counts(raw: bytes) -> TokenCounts:
 def count_or_none(value: Any) -> int | None:
     """A token count from `usage`; None for anything else."""
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
-
-
-class StreamReader:
-    """Assembles a reply from the `data:` events of a stream. `finished` is set by the closing `[DONE]`.
-
-    `ttft_s`: seconds from `start` (of `perf_counter`) to the first piece of the reply.
-    """
-
-    def __init__(self, start: float = 0.0) -> None:
-        self.finished = False
-        self.ttft_s: float | None = None
-        self._start = start
-        self._partial_line = b""
-        self._pieces = 0
-        self._parts: dict[str, list[str]] = {"content": [], "reasoning_content": []}
-        self._calls: dict[int, dict[str, Any]] = {}
-        self._finish_reason: str | None = None
-        self._usage: Any = None
-        self._alternatives: Alternatives | None = None
-
-    def take(self, piece: bytes) -> None:
-        """Read the next bytes of the response, split anywhere. Raises `BadReply`."""
-        *lines, self._partial_line = (self._partial_line + piece).split(b"\n")
-        for line in lines:
-            if self.feed(line):
-                self._pieces += 1
-                if self.ttft_s is None:
-                    self.ttft_s = perf_counter() - self._start
-
-    @property
-    def spent(self) -> TokenCounts:
-        """The tokens so far: what the server reported, or one per piece, which is how servers send them."""
-        usage = self._usage if isinstance(self._usage, dict) else {}
-        counts = count_or_none(usage.get("prompt_tokens")), count_or_none(usage.get("completion_tokens"))
-        return (counts[0] or 0, self._pieces if counts[1] is None else counts[1])
-
-    def feed(self, line: bytes) -> bool:
-        """Read one line; True if it has a piece of the reply. Raises `BadReply`."""
-        if not line.startswith(b"data:"):
-            return False
-        data = line[5:].strip()
-        if data == b"[DONE]":
-            self.finished = True
-            return False
-        event = loads(data)
-        if event.get("error"):
-            raise BadReply(f"the server broke off the stream: {server_message(event)}")
-        self._usage = event.get("usage") or self._usage
-        if not event.get("choices"):
-            return False
-        choice = first_choice(event)
-        self._finish_reason = choice.get("finish_reason") or self._finish_reason
-        if self._alternatives is None and (logprobs := choice.get("logprobs")):
-            self._alternatives = first_token_alternatives(logprobs)
-        delta = choice.get("delta")
-        return self._take(delta if isinstance(delta, dict) else {"content": choice.get("text")})
-
-    def reply(self) -> Reply:
-        """The reply that has arrived. Raises `BadReply` if the stream ended without its closing event."""
-        self.feed(self._partial_line)
-        if not self.finished and self._finish_reason is None:
-            raise BadReply("the stream ended before the reply did")
-        message: dict[str, Any] = {name: "".join(parts) for name, parts in self._parts.items()}
-        message["tool_calls"] = [self._calls[index] for index in sorted(self._calls)]
-        return _reply(message, self._finish_reason, self._usage, self._alternatives)
-
-    def _take(self, delta: Mapping[str, Any]) -> bool:
-        pieces = {
-            "content": delta.get("content"),
-            "reasoning_content": delta.get("reasoning_content") or delta.get("reasoning"),
-        }
-        calls = _objects(delta.get("tool_calls"))
-        for name, piece in pieces.items():
-            if isinstance(piece, str):
-                self._parts[name].append(piece)
-        for call in calls:
-            self._take_call(call)
-        return any(pieces.values()) or bool(calls)
-
-    def _take_call(self, call: Mapping[str, Any]) -> None:
-        index, function = call.get("index"), call.get("function")
-        known = self._calls.setdefault(
-            index if isinstance(index, int) else 0,
-            {"type": "function", "function": {"name": "", "arguments": ""}},
-        )
-        if call.get("id"):
-            known["id"] = call["id"]
-        for name in ("name", "arguments"):
-            piece = function.get(name) if isinstance(function, dict) else None
-            known["function"][name] += piece if isinstance(piece, str) else ""
 
 
 def server_message(document: Any) -> str:

@@ -1,4 +1,4 @@
-"""HTTP/1.1 over plain sockets: asyncio's protocols under httptools' parser, nothing between."""
+"""HTTP/1.1 over plain sockets: asyncio's protocols with httptools' parser."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ from evalsuite._util.http.transport import (
 )
 
 IDLE_SECONDS = 4.0
-"""A connection idle for longer is not used again: uvicorn, and vLLM with it, closes them after 5 seconds."""
+"""A connection idle for longer is not reused: uvicorn (and so vLLM) closes connections after 5 seconds."""
 HTTP_PORT = 80
 NEXT_ADDRESS_SECONDS = 0.25
-"""For an address of a host to answer before the next one is tried as well (RFC 8305)."""
+"""How long to wait for one address of a host before trying the next one as well (RFC 8305)."""
 OK = 200
 COMPRESSED = frozenset({"gzip", "x-gzip", "deflate"})
-"""Asked for by nobody, but some proxies compress all the same."""
+"""Encodings that some proxies apply although nobody asks for them."""
 GZIP_OR_ZLIB = zlib.MAX_WBITS + 32
 
 
 @dataclass(slots=True)
 class _Exchange:
-    """One request under way and what has arrived of its response."""
+    """One request under way and the part of its response that has arrived."""
 
     done: asyncio.Future[HttpResponse]
     on_chunk: ChunkCallback | None
@@ -91,24 +91,24 @@ class _Connection(asyncio.Protocol):
             self._set_alarm(end, hung)
 
     def write(self, request: bytes) -> None:
-        """Put a request on the wire, unless the connection is gone by now."""
+        """Write a request, unless the connection is closed by now."""
         if self.is_open and self._transport:
             self._transport.write(request)
 
     def close(self) -> None:
-        """Drop the connection at once; one that was never made has nothing to drop."""
+        """Close the connection at once, if there is one."""
         self.is_open = False
         if self._transport:
             self._transport.abort()
 
     def data_received(self, data: bytes) -> None:
         if self._exchange is None or self._exchange.done.done():
-            self.close()  # a server that speaks unasked: what it says would be taken for the next response
+            self.close()  # an unrequested response would be taken for the next one
             return
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserCallbackError as error:
-            self._fail(error)  # unless `on_body` has told the real one
+            self._fail(error)  # unless `on_body` has set the real error
         except httptools.HttpParserError as error:
             self._fail(TransportError(f"the answer is not HTTP ({error})"))
 
@@ -171,11 +171,11 @@ class _Connection(asyncio.Protocol):
 
 
 class _Outbox:
-    """Sends what one turn of the event loop has to send in one go.
+    """Sends all requests of one event-loop iteration together.
 
-    Replies arrive in bunches, and each is followed by the next request. Sent one by one, between the making of one
-    request and the next, they would find the server's core asleep again and again; waking it costs more than all
-    the rest (measured with benchmarks/engine.py: 125 µs a request against 73).
+    Replies arrive in bunches, and each is followed by the next request. Sent one by one, requests would find the server's
+    core asleep again and again; waking it costs more than all the rest (measured with benchmarks/engine.py: 125 µs per
+    request against 73).
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -194,9 +194,9 @@ class _Outbox:
 
 
 def _is_name(host: str) -> bool:
-    """Whether there may be several addresses behind it: whichever answers first is taken.
+    """Whether a host is a name, which may have several addresses: the first to answer is used.
 
-    No race for a single one: asyncio loses the socket of a race that is cancelled as it is won.
+    A single address is not raced: asyncio loses the socket of a race that is cancelled as it is won.
     """
     return not (":" in host or host.replace(".", "").isdecimal())
 
@@ -215,7 +215,7 @@ def _ends_with_connection(exchange: _Exchange) -> bool:
 
 
 class SocketTransport:
-    """Keep-alive connections to one `http://` address, as many as there are requests at a time."""
+    """Keep-alive connections to one `http://` address, one per simultaneous request."""
 
     def __init__(self, address: Address, headers: Mapping[str, str]) -> None:
         self._loop = asyncio.get_running_loop()
@@ -301,7 +301,7 @@ class SocketTransport:
         return await self._loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
 
     async def _connect_to_first(self, found: Sequence[Any], connection: _Connection) -> None:
-        """Connect to whichever of a name's addresses answers first."""
+        """Connect to the address of a name that answers first."""
         from aiohappyeyeballs import start_connection
 
         reached = await start_connection(found, happy_eyeballs_delay=NEXT_ADDRESS_SECONDS)
@@ -319,7 +319,7 @@ def _ended_in_time(task: asyncio.Task[None]) -> None:
 
 
 def describe_error(error: OSError | Exception) -> str:
-    """An exception in words: some have none of their own."""
+    """A description of an exception; some have no message of their own."""
     if isinstance(error, socket.gaierror):
         return f"the name does not resolve ({error.strerror})"
     if isinstance(error, OSError) and error.errno:
