@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evalsuite.endpoint.stream import StreamReader
 from evalsuite.endpoint.wire import (
     BadReply,
     Generation,
-    StreamReader,
     dumps,
     encode,
     error_message,
