@@ -288,8 +288,8 @@ class TestVariants:
         gguf = tmp_path / "m.gguf"
         gguf.write_bytes(b"GGUFxx")
         adapter = adapter_folder(tmp_path / "lora")
-        assert "llama.cpp takes adapters as .gguf too" in refusal([str(gguf)], [f"sft={adapter}"])
-        assert "goes on a base in a GGUF file only" in refusal([str(base)], [f"sft={gguf}"])
+        assert "llama.cpp requires adapters as .gguf as well" in refusal([str(gguf)], [f"sft={adapter}"])
+        assert "needs a base in a GGUF file" in refusal([str(base)], [f"sft={gguf}"])
         assert find_variants([str(gguf)], [f"sft={gguf}"])[1].form == "gguf-lora"
 
     @pytest.mark.parametrize(

@@ -92,7 +92,7 @@ def test_a_template_is_given_as_text_or_as_a_file(tmp_path):
         ("", "cannot be read"),
         ("x" * 5000, "cannot be read"),
         ("{% for message in messages %}", "not a valid Jinja template .line 1"),
-        ("{{ message }}", "never names `messages`"),
+        ("{{ message }}", "never uses `messages`"),
     ],
 )
 def test_what_is_no_template_is_refused(given_text, said):
