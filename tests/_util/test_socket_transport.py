@@ -129,7 +129,7 @@ def answer(*pieces: bytes | None) -> HttpResponse:
     return within(Script([pieces]), ask)
 
 
-def test_a_request_is_plain_http_with_its_headers() -> None:
+def test_socket_transport_sends_plain_http() -> None:
     script = Script([[PLAIN]])
     response = within(script, ask)
     head, _, body = script.requests[0].partition(b"\r\n\r\n")
@@ -144,7 +144,7 @@ def test_a_request_is_plain_http_with_its_headers() -> None:
 @pytest.mark.parametrize("whole", WHOLE.values(), ids=WHOLE)
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-def test_a_response_may_arrive_cut_anywhere(whole: bytes, data: st.DataObject) -> None:
+def test_socket_transport_response_may_be_split_anywhere(whole: bytes, data: st.DataObject) -> None:
     cuts = sorted(data.draw(st.sets(st.integers(1, len(whole) - 1), max_size=6)))
     pieces = [whole[start:end] for start, end in zip([0, *cuts], [*cuts, len(whole)], strict=True)]
     response = answer(*pieces)
@@ -153,12 +153,12 @@ def test_a_response_may_arrive_cut_anywhere(whole: bytes, data: st.DataObject) -
 
 
 @pytest.mark.parametrize("whole", WHOLE.values(), ids=WHOLE)
-def test_a_response_may_arrive_byte_by_byte(whole: bytes) -> None:
+def test_socket_transport_response_may_arrive_byte_by_byte(whole: bytes) -> None:
     assert answer(*(whole[at : at + 1] for at in range(len(whole)))).body == b"hello"
 
 
 @pytest.mark.parametrize("whole", [*WHOLE.values(), PLAIN.replace(b"200 OK", b"500 Oh")])
-def test_a_connection_is_used_again_after_a_whole_response(whole: bytes) -> None:
+def test_socket_transport_reuses_a_connection(whole: bytes) -> None:
     script = Script([[whole]])
 
     async def thrice(transport: SocketTransport) -> list[bytes]:
@@ -171,7 +171,7 @@ def test_a_connection_is_used_again_after_a_whole_response(whole: bytes) -> None
 @pytest.mark.parametrize(
     "closing", [OLD, PLAIN.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")], ids=["1.0", "close"]
 )
-def test_a_connection_that_the_server_will_close_is_not_used_again(closing: bytes) -> None:
+def test_socket_transport_connection_close_is_not_reused(closing: bytes) -> None:
     script = Script([[closing, None]])
 
     async def twice(transport: SocketTransport) -> list[bytes]:
@@ -181,7 +181,7 @@ def test_a_connection_that_the_server_will_close_is_not_used_again(closing: byte
     assert script.connections == 2
 
 
-def test_a_connection_closed_while_idle_is_replaced_without_an_error() -> None:
+def test_socket_transport_connection_closed_while_idle_is_replaced() -> None:
     script = Script([[PLAIN, None], [PLAIN]])
 
     async def twice(transport: SocketTransport) -> bytes:
@@ -195,7 +195,7 @@ def test_a_connection_closed_while_idle_is_replaced_without_an_error() -> None:
     assert script.connections == 2
 
 
-def test_a_connection_idle_for_long_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_socket_transport_connection_idle_for_long_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(direct, "IDLE_SECONDS", 0.0)
     script = Script([[PLAIN]])
 
@@ -207,7 +207,7 @@ def test_a_connection_idle_for_long_is_replaced(monkeypatch: pytest.MonkeyPatch)
     assert script.connections == 2
 
 
-def test_a_server_that_speaks_unasked_is_not_believed() -> None:
+def test_socket_transport_unrequested_response_is_ignored() -> None:
     script = Script([[PLAIN + PLAIN.replace(b"hello", b"other")], [PLAIN.replace(b"hello", b"right")]])
 
     async def twice(transport: SocketTransport) -> tuple[bytes, bytes]:
@@ -217,7 +217,7 @@ def test_a_server_that_speaks_unasked_is_not_believed() -> None:
     assert (first, second) == (b"hello", b"right")
 
 
-def test_a_body_without_a_length_ends_with_the_connection() -> None:
+def test_socket_transport_body_without_length_ends_with_the_connection() -> None:
     assert answer(UNFRAMED, b" world", None).body == b"hello world"
 
 
@@ -235,7 +235,7 @@ def test_a_body_without_a_length_ends_with_the_connection() -> None:
         ((b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",), "not HTTP"),
     ],
 )
-def test_half_a_response_and_no_http_are_errors_and_the_connection_is_dropped(
+def test_socket_transport_broken_response_is_an_error_and_closes_the_connection(
     pieces: tuple[bytes | None, ...], words: str
 ) -> None:
     script = Script([pieces, [PLAIN]])
@@ -249,7 +249,7 @@ def test_half_a_response_and_no_http_are_errors_and_the_connection_is_dropped(
     assert script.connections == 2
 
 
-def test_time_runs_out_while_waiting_and_the_late_response_reaches_nobody() -> None:
+def test_socket_transport_timeout_drops_the_late_response() -> None:
     script = Script([[PLAIN[:-1]], [PLAIN]])
 
     async def again(transport: SocketTransport) -> bytes:
@@ -261,7 +261,7 @@ def test_time_runs_out_while_waiting_and_the_late_response_reaches_nobody() -> N
     assert script.connections == 2
 
 
-def test_a_cancelled_request_drops_its_connection() -> None:
+def test_socket_transport_cancelled_request_closes_its_connection() -> None:
     script = Script([[b""], [PLAIN]])
 
     async def again(transport: SocketTransport) -> bytes:
@@ -278,7 +278,7 @@ def test_a_cancelled_request_drops_its_connection() -> None:
 
 
 @pytest.mark.parametrize("turns", range(12))
-def test_a_request_cancelled_while_it_connects_leaves_no_socket(turns: int) -> None:
+def test_socket_transport_cancelled_while_connecting_leaves_no_socket(turns: int) -> None:
     """Whatever turn of the loop it is; a socket left to the collector would be a warning, which is an error."""
 
     async def scenario() -> None:
@@ -296,7 +296,7 @@ def test_a_request_cancelled_while_it_connects_leaves_no_socket(turns: int) -> N
     asyncio.run(scenario())
 
 
-def test_pieces_are_seen_as_they_arrive_and_may_end_the_request() -> None:
+def test_socket_transport_on_chunk_sees_pieces_and_may_end_the_request() -> None:
     async def see(transport: SocketTransport) -> list[bytes]:
         seen: list[bytes] = []
         await transport.send("POST", "/", b"", WAIT_SECONDS, seen.append)
@@ -315,7 +315,7 @@ def test_pieces_are_seen_as_they_arrive_and_may_end_the_request() -> None:
         within(Script([[PLAIN]]), stop)
 
 
-def test_many_requests_at_a_time_each_get_their_own_response() -> None:
+def test_socket_transport_simultaneous_requests_get_their_own_responses() -> None:
     async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while True:
             _, body = await read_request(reader)
@@ -331,7 +331,7 @@ def test_many_requests_at_a_time_each_get_their_own_response() -> None:
     assert asyncio.run(run()) == bodies
 
 
-def test_an_ipv6_address_is_reached_and_named_in_brackets() -> None:
+def test_socket_transport_ipv6_address_is_named_in_brackets() -> None:
     script = Script([[PLAIN]])
     try:
         assert within(script, ask, "::1").body == b"hello"
@@ -340,7 +340,7 @@ def test_an_ipv6_address_is_reached_and_named_in_brackets() -> None:
     assert b"Host: [::1]:" in script.requests[0]
 
 
-def test_a_name_that_does_not_resolve_is_said() -> None:
+def test_socket_transport_unknown_host_is_reported() -> None:
     async def run() -> None:
         await ask(SocketTransport(Address.of("http://nowhere.invalid:1/v1"), {}))
 
@@ -362,7 +362,7 @@ def test_a_name_that_does_not_resolve_is_said() -> None:
         ("https://10.0.0.1:1/v1", {}, AiohttpTransport),
     ],
 )
-def test_what_needs_tls_or_a_proxy_goes_through_aiohttp(
+def test_open_transport_uses_aiohttp_for_tls_and_proxies(
     url: str, environment: dict[str, str], kind: type, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("http_proxy", "HTTP_PROXY", "no_proxy", "NO_PROXY"):
@@ -379,7 +379,9 @@ def test_what_needs_tls_or_a_proxy_goes_through_aiohttp(
 
 
 @pytest.mark.parametrize("transport", ["direct", "general"])
-def test_a_request_that_is_hung_ends_before_its_time(transport: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_transport_hung_request_ends_before_its_timeout(
+    transport: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for module in (direct, general):
         monkeypatch.setattr(module, "CHECK_SECONDS", 0.01)
     asked: list[bool] = []
@@ -405,7 +407,7 @@ def test_a_request_that_is_hung_ends_before_its_time(transport: str, monkeypatch
     assert asked == [False, False, True]
 
 
-def test_a_program_that_has_chosen_another_event_loop_can_run_an_evaluation(tmp_path: Path) -> None:
+def test_transport_runs_on_uvloop(tmp_path: Path) -> None:
     pytest.importorskip("uvloop")
     program = "import uvloop; uvloop.install(); from evalsuite.cli.app import main; main()"
     with MockServer() as server:
@@ -435,7 +437,7 @@ def loop_with_two_addresses(kind: type[Any], first: str) -> asyncio.AbstractEven
 
 @pytest.mark.parametrize("name", ["asyncio", "uvloop"])
 @pytest.mark.parametrize("first", ["silent", "refusing"])
-def test_a_host_whose_first_address_does_not_answer_is_reached_by_the_second(name: str, first: str) -> None:
+def test_socket_transport_falls_back_to_the_second_address(name: str, first: str) -> None:
     kind = asyncio.SelectorEventLoop if name == "asyncio" else pytest.importorskip("uvloop").Loop
     script = Script([[PLAIN]])
 

@@ -34,22 +34,22 @@ def server():
         yield running
 
 
-def test_log_probabilities_differ_although_the_text_is_the_same(server):
+def test_compare_logprobs_differ_with_equal_text(server):
     found = compared(server, lambda asked: told("same", -1.0 if asked.body["model"] == "base" else -1.01))
     assert (found.identical, found.by, found.prompts) == (False, "log-probabilities", 2)
     assert found.difference == pytest.approx(0.01)
 
 
-def test_equal_log_probabilities_are_identical(server):
+def test_compare_equal_logprobs_are_identical(server):
     assert compared(server, lambda asked: told("same", -1.0)).identical
 
 
-def test_what_the_base_differs_from_itself_by_is_no_difference(server):
+def test_compare_ignores_the_bases_own_noise(server):
     found = compared(server, lambda asked: told("same", -1.0 - 0.01 * asked.nth))
     assert found.identical
 
 
-def test_other_candidates_altogether_differ(server):
+def test_compare_disjoint_candidates_differ(server):
     def behave(asked):
         choice = {
             "message": {"content": "x"},
@@ -61,19 +61,19 @@ def test_other_candidates_altogether_differ(server):
 
 
 @pytest.mark.parametrize(("text", "identical"), [("same", True), ("other", False)])
-def test_without_log_probabilities_greedy_texts_are_compared(server, text, identical):
+def test_compare_without_logprobs_uses_greedy_texts(server, text, identical):
     found = compared(server, lambda asked: reply("same" if asked.body["model"] == "base" else text))
     assert (found.identical, found.by, found.difference) == (identical, "greedy text", None)
 
 
-def test_a_server_that_refuses_the_field_is_asked_without_it(server):
+def test_compare_server_refusing_logprobs_is_asked_without(server):
     found = compared(
         server, lambda asked: failing(400) if "logprobs" in asked.body else reply(asked.body["model"])
     )
     assert (found.identical, found.by) == (False, "greedy text")
 
 
-def test_the_fields_of_each_voice_go_with_its_requests(server):
+def test_compare_sends_each_targets_fields(server):
     compared(server, lambda asked: reply("x"))
     assert {(asked.body["model"], asked.body.get("x")) for asked in server.requests} == {
         ("base", 1),
@@ -82,11 +82,11 @@ def test_the_fields_of_each_voice_go_with_its_requests(server):
     assert {asked.body["temperature"] for asked in server.requests} == {0}
 
 
-def test_flat_prompts_for_base_models(server):
+def test_compare_flat_prompts_use_completions(server):
     compared(server, lambda asked: reply("x"), [Prompt(text="one")])
     assert {asked.path for asked in server.requests} == {"/v1/completions"}
 
 
-def test_a_server_that_fails_is_a_server_error(server):
+def test_compare_failing_server_is_a_server_error(server):
     with pytest.raises(ServerError, match="'base' did not answer when base and adapter were compared"):
         compared(server, lambda asked: failing(500))

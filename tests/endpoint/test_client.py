@@ -92,7 +92,7 @@ def ask(
     return within(server, lambda endpoint: endpoint.ask(request), policy, **options)
 
 
-def test_a_reply_without_the_log_probabilities_it_was_asked_for_is_a_failure(server: MockServer) -> None:
+def test_ask_without_requested_logprobs_fails(server: MockServer) -> None:
     request = encode(Prompt(messages=[{"role": "user", "content": "x"}]), Generation(1, top_logprobs=5))
     with pytest.raises(RequestFailure, match="no log-probabilities") as caught:
         within(server, lambda endpoint: endpoint.ask(request))
@@ -121,7 +121,7 @@ def closed_port() -> int:
 # ---------------------------------------------------------------- replies
 
 
-def test_a_reply_is_read_with_its_usage_and_latency() -> None:
+def test_ask_reads_usage_and_latency() -> None:
     with MockServer(lambda _: reply("fine", reasoning_content="hm", finish_reason="length")) as server:
         answer = ask(server)
     assert (answer.reply.text, answer.reply.reasoning, answer.reply.finish_reason) == ("fine", "hm", "length")
@@ -130,7 +130,7 @@ def test_a_reply_is_read_with_its_usage_and_latency() -> None:
     assert answer.latency_s > 0
 
 
-def test_the_request_is_what_openai_documents() -> None:
+def test_ask_sends_what_openai_documents() -> None:
     generation = Generation(16, 0.5, top_p=0.9, seed=3, stop=("END",))
     prompts = [
         Prompt(messages=[{"role": "user", "content": "q"}], stop=("\n", "END")),
@@ -149,13 +149,13 @@ def test_the_request_is_what_openai_documents() -> None:
     assert chat.headers["content-type"] == "application/json"
 
 
-def test_empty_content_is_a_reply_and_not_asked_again() -> None:
+def test_ask_empty_content_is_a_reply_without_retry() -> None:
     with MockServer(lambda _: reply(None)) as server:
         assert ask(server).reply.text == ""
     assert server.total == 1
 
 
-def test_a_reply_of_a_megabyte_arrives_whole() -> None:
+def test_ask_megabyte_reply_arrives_completely() -> None:
     text = "深い" * 500_000
     with MockServer(lambda _: reply(text)) as server:
         assert ask(server).reply.text == text
@@ -163,7 +163,7 @@ def test_a_reply_of_a_megabyte_arrives_whole() -> None:
         assert ask(server, stream=True).reply.text == text
 
 
-def test_lone_surrogates_travel_as_replacement_characters_both_ways() -> None:
+def test_ask_lone_surrogates_become_replacement_characters() -> None:
     broken = Answer(json.dumps(completion("half \ud83d emoji")).encode())
     with MockServer(lambda _: broken) as server:
         assert ask(server, "half \ud800 here").reply.text == "half \ufffd emoji"
@@ -171,7 +171,7 @@ def test_lone_surrogates_travel_as_replacement_characters_both_ways() -> None:
     assert server.total == 1
 
 
-def test_connections_are_kept_and_reused() -> None:
+def test_ask_reuses_connections() -> None:
     async def ask_often(endpoint: Endpoint) -> None:
         request = encode(Prompt(messages=[{"role": "user", "content": "q"}]), Generation(1))
         for _ in range(5):
@@ -187,7 +187,7 @@ def test_connections_are_kept_and_reused() -> None:
 
 
 @pytest.mark.parametrize("status", [408, 409, 429, 500, 502, 503, 504, 529])
-def test_a_status_that_may_pass_is_asked_again(status: int) -> None:
+def test_ask_temporary_status_is_retried(status: int) -> None:
     with MockServer(once(failing(status))) as server:
         answer = ask(server)
     assert (answer.reply.text, answer.attempts, server.total) == ("at last", 2, 2)
@@ -196,14 +196,14 @@ def test_a_status_that_may_pass_is_asked_again(status: int) -> None:
 @pytest.mark.parametrize(
     "broken", [dropped(), cut_off(), truncated_json(), html(), document([1]), document({})]
 )
-def test_a_broken_connection_or_body_is_asked_again(broken: Answer) -> None:
+def test_ask_broken_connection_or_body_is_retried(broken: Answer) -> None:
     with MockServer(once(broken)) as server:
         answer = ask(server)
     assert (answer.reply.text, answer.attempts, server.total) == ("at last", 2, 2)
 
 
 @pytest.mark.parametrize("status", [400, 405, 413, 415, 422])
-def test_a_rejected_request_is_not_asked_again_and_keeps_the_servers_words(status: int) -> None:
+def test_ask_rejected_request_is_not_retried_and_quotes_the_server(status: int) -> None:
     with MockServer(lambda _: failing(status, "max_tokens is too large: 99999")) as server:
         found = failure(server)
     assert (found.failure, found.status, found.attempts) == ("rejected", status, 1)
@@ -215,7 +215,7 @@ def test_a_rejected_request_is_not_asked_again_and_keeps_the_servers_words(statu
 @pytest.mark.parametrize(
     ("status", "advice"), [(401, "--api-key-env"), (403, "may not use"), (404, f"--model '{MODEL}'")]
 )
-def test_a_refusal_of_every_request_ends_the_run_with_advice(status: int, advice: str) -> None:
+def test_ask_refusal_of_every_request_is_an_endpoint_error_with_advice(status: int, advice: str) -> None:
     with MockServer(lambda _: failing(status, "go away")) as server, pytest.raises(EndpointError) as caught:
         ask(server)
     assert server.url in str(caught.value)
@@ -224,7 +224,7 @@ def test_a_refusal_of_every_request_ends_the_run_with_advice(status: int, advice
     assert server.total == 1
 
 
-def test_attempts_are_bounded_and_the_last_failure_is_told() -> None:
+def test_ask_stops_after_max_attempts_with_the_last_failure() -> None:
     with MockServer(lambda asked: failing(503, f"attempt {asked.nth}")) as server:
         found = failure(server)
     assert (found.failure, found.status, found.attempts) == ("status", 503, 3)
@@ -232,7 +232,7 @@ def test_attempts_are_bounded_and_the_last_failure_is_told() -> None:
     assert server.total == 3
 
 
-def test_a_redirect_is_told_with_its_target_and_not_followed() -> None:
+def test_ask_redirect_is_reported_and_not_followed() -> None:
     moved = Answer(b"", 308, headers={"Location": "https://elsewhere.example/v1"})
     with MockServer(lambda _: moved, models_answer=moved) as server:
         for do in (lambda: ask(server), lambda: within(server, find_model)):
@@ -243,7 +243,7 @@ def test_a_redirect_is_told_with_its_target_and_not_followed() -> None:
 # ---------------------------------------------------------------- time
 
 
-def test_retry_after_in_seconds_is_waited_for() -> None:
+def test_retry_after_seconds_delays_the_retry() -> None:
     policy = RetryPolicy(deadline=WAIT_SECONDS, max_attempts=2, first_delay=0.0, max_delay=0.0)
     with MockServer(once(failing(429, **{"Retry-After": "0.3"}))) as server:
         started = time.monotonic()
@@ -251,7 +251,7 @@ def test_retry_after_in_seconds_is_waited_for() -> None:
     assert time.monotonic() - started >= 0.3
 
 
-def test_a_server_that_asks_to_wait_is_left_alone_by_every_request() -> None:
+def test_retry_after_pauses_all_requests() -> None:
     policy = RetryPolicy(deadline=WAIT_SECONDS, max_attempts=2, first_delay=0.0, max_delay=0.0)
     arrivals: dict[str, float] = {}
 
@@ -278,27 +278,27 @@ def test_a_server_that_asks_to_wait_is_left_alone_by_every_request() -> None:
 
 
 @pytest.mark.parametrize("refusal", [failing(429), failing(503), hanging()], ids=["429", "503", "hang"])
-def test_an_overloaded_server_is_asked_less_at_a_time(refusal: Answer) -> None:
+def test_overload_status_lowers_concurrency(refusal: Answer) -> None:
     concurrency = AdaptiveConcurrency(10)
     with MockServer(lambda _: refusal) as server:
         failure(server, SHORT, concurrency=concurrency)
     assert concurrency.limit == 7
 
 
-def test_a_retry_after_beyond_the_deadline_is_not_waited_for() -> None:
+def test_retry_after_beyond_the_deadline_fails_at_once() -> None:
     with MockServer(lambda _: failing(429, "slow down", **{"Retry-After": "3600"})) as server:
         found = failure(server)
     assert (found.failure, found.status, found.attempts) == ("status", 429, 1)
 
 
-def test_retry_after_as_a_date_counts_from_now() -> None:
+def test_retry_after_date_is_relative_to_now() -> None:
     soon = format_datetime(datetime.now(timezone.utc) + timedelta(seconds=100), usegmt=True)
     assert 90 < QUICK.delay(1, retry_after_seconds(soon)) <= 100 + QUICK.first_delay
     past = format_datetime(datetime.now(timezone.utc) - timedelta(days=1), usegmt=True)
     assert 0 < QUICK.delay(1, retry_after_seconds(past)) <= QUICK.max_delay
 
 
-def test_retry_after_as_a_date_counts_from_the_servers_clock_where_it_tells_it() -> None:
+def test_retry_after_date_is_relative_to_the_servers_clock() -> None:
     moment = datetime(2001, 1, 1, tzinfo=timezone.utc)
     dates = {
         "Date": format_datetime(moment, usegmt=True),
@@ -312,13 +312,13 @@ def test_retry_after_as_a_date_counts_from_the_servers_clock_where_it_tells_it()
 
 
 @pytest.mark.parametrize("header", ["0", "-1", "nan", "inf"])
-def test_a_server_cannot_make_us_ask_again_without_a_pause(header: str) -> None:
+def test_retry_after_never_removes_the_delay(header: str) -> None:
     policy = RetryPolicy(10.0, first_delay=1.0, max_delay=4.0)
     assert 2.0 <= policy.delay(3, retry_after_seconds(header)) <= 4.0
 
 
 @pytest.mark.parametrize("header", [None, "", "soon", "12 parsecs", "Mon, 99 Foo 2020"])
-def test_an_unreadable_retry_after_leaves_the_ordinary_delay(header: str | None) -> None:
+def test_retry_after_unreadable_keeps_the_ordinary_delay(header: str | None) -> None:
     policy = RetryPolicy(10.0, first_delay=1.0, max_delay=4.0)
     for attempt, longest in ((1, 1.0), (2, 2.0), (3, 4.0), (9, 4.0)):
         assert longest / 2 <= policy.delay(attempt, retry_after_seconds(header)) <= longest
@@ -326,14 +326,14 @@ def test_an_unreadable_retry_after_leaves_the_ordinary_delay(header: str | None)
 
 @pytest.mark.parametrize("silence", [hanging(), dripping()], ids=["hang", "drip"])
 @pytest.mark.parametrize("stream", [False, True])
-def test_silence_and_slow_drip_end_at_the_deadline(silence: Answer, stream: bool) -> None:
+def test_ask_silence_and_slow_drip_time_out_at_the_deadline(silence: Answer, stream: bool) -> None:
     with MockServer(lambda _: silence) as server:
         found = failure(server, SHORT, stream=stream)
     assert (found.failure, found.attempts) == ("timeout", 1)
     assert "0.4 s" in found.message
 
 
-def test_a_hung_request_is_asked_again_once_others_show_how_fast_the_server_is(
+def test_hang_is_retried_once_answers_show_the_servers_speed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(hang_detection, "LEAST_PATIENCE_SECONDS", 0.2)
@@ -355,7 +355,7 @@ def test_a_hung_request_is_asked_again_once_others_show_how_fast_the_server_is(
         assert within(server, ask_many, policy).attempts == 2
 
 
-def test_other_failures_do_not_use_up_the_patience_for_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hang_count_ignores_other_failures(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hang_detection, "LEAST_PATIENCE_SECONDS", 0.2)
     monkeypatch.setattr(direct, "CHECK_SECONDS", 0.05)
     policy = RetryPolicy(deadline=WAIT_SECONDS, first_delay=0.0, max_delay=0.0)
@@ -375,7 +375,7 @@ def test_other_failures_do_not_use_up_the_patience_for_hangs(monkeypatch: pytest
         assert within(server, ask_many, policy).attempts == 5
 
 
-def test_a_request_that_hung_before_anything_was_known_is_asked_again_too(
+def test_hang_before_the_first_answers_is_retried(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(hang_detection, "OVERTAKEN_PATIENCE_SECONDS", 0.2)
@@ -412,12 +412,12 @@ def detector_after(seconds: float, deadline: float = 600.0) -> hang_detection.Ha
     return detector
 
 
-def test_patience_begins_with_enough_answers_and_ends_with_the_second_hang() -> None:
+def test_hang_limit_starts_with_enough_answers_and_ends_after_two_hangs() -> None:
     detector = detector_after(7.0)
     assert [detector.limit(detector.begin(hangs, 0.0)) for hangs in (0, 1, 2)] == [70.0, 70.0, math.inf]
 
 
-def test_a_server_that_stands_still_has_more_time_than_a_request_that_later_ones_overtook() -> None:
+def test_hang_limit_is_longer_for_a_stalled_server_than_for_an_overtaken_request() -> None:
     detector = detector_after(0.1)
     *earlier, waiting = (detector.begin(0, 0.0) for _ in range(hang_detection.FEW_UNDER_WAY + 1))
     for watch in earlier:
@@ -429,18 +429,18 @@ def test_a_server_that_stands_still_has_more_time_than_a_request_that_later_ones
     assert detector.limit(waiting) == hang_detection.OVERTAKEN_PATIENCE_SECONDS
 
 
-def test_few_requests_are_sent_again_soon_since_that_costs_a_server_little() -> None:
+def test_hang_limit_is_short_with_few_requests_under_way() -> None:
     detector = detector_after(0.1)
     waiting = [detector.begin(0, 0.0) for _ in range(hang_detection.FEW_UNDER_WAY)]
     assert {detector.limit(watch) for watch in waiting} == {hang_detection.LEAST_PATIENCE_SECONDS}
 
 
-def test_patience_leaves_time_for_three_attempts_of_a_short_deadline() -> None:
+def test_hang_limit_leaves_time_for_three_attempts() -> None:
     detector = detector_after(0.1, deadline=3.0)
     assert detector.limit(detector.begin(0, 0.0)) == 1.0
 
 
-def test_answers_of_another_dataset_say_nothing_of_how_long_to_wait() -> None:
+def test_hang_limit_forgets_answers_before_a_reset() -> None:
     detector = detector_after(0.1)
     late = detector.begin(0, 0.0)
     detector.reset(now=1.0)
@@ -449,11 +449,11 @@ def test_answers_of_another_dataset_say_nothing_of_how_long_to_wait() -> None:
     assert detector.limit(detector.begin(0, 2.0)) == math.inf
 
 
-def test_after_a_hang_the_request_is_sent_again_at_once() -> None:
+def test_retry_delay_after_a_hang_is_zero() -> None:
     assert RetryPolicy(10.0, first_delay=4.0).delay(1, hung=True) == 0.0
 
 
-def test_an_endless_stream_ends_at_the_deadline() -> None:
+def test_ask_endless_stream_times_out_at_the_deadline() -> None:
     forever = Answer(
         content_type="text/event-stream",
         body=b'data: {"choices":[{"delta":{"content":"la"}}]}\n\n' * 10_000,
@@ -463,7 +463,7 @@ def test_an_endless_stream_ends_at_the_deadline() -> None:
         assert failure(server, SHORT, stream=True).failure == "timeout"
 
 
-def test_the_deadline_spans_all_attempts() -> None:
+def test_deadline_covers_all_attempts() -> None:
     with MockServer(lambda _: failing(500)) as server:
         found = failure(server, PATIENT)
     assert found.failure == "status"
@@ -471,7 +471,7 @@ def test_the_deadline_spans_all_attempts() -> None:
     assert server.total == found.attempts
 
 
-def test_a_hang_after_a_failure_has_only_what_is_left_of_the_deadline() -> None:
+def test_deadline_after_a_failure_is_what_is_left() -> None:
     with MockServer(lambda asked: failing(500) if asked.nth < 3 else hanging()) as server:
         found = failure(server, PATIENT)
     assert (found.failure, found.attempts) == ("timeout", 3)
@@ -480,7 +480,7 @@ def test_a_hang_after_a_failure_has_only_what_is_left_of_the_deadline() -> None:
 # ---------------------------------------------------------------- streams
 
 
-def test_a_stream_is_put_together() -> None:
+def test_stream_text_is_assembled() -> None:
     pieces = [
         delta(role="assistant", content=""),
         delta(reasoning_content="think "),
@@ -500,7 +500,7 @@ def test_a_stream_is_put_together() -> None:
     assert 0 < answer.ttft_s <= answer.latency_s
 
 
-def test_streamed_tool_calls_are_put_together() -> None:
+def test_stream_tool_calls_are_assembled() -> None:
     def call(index: int, **function: str) -> dict[str, Any]:
         return {"index": index, "function": function} | (
             {"id": f"call-{index}"} if "name" in function else {}
@@ -520,7 +520,7 @@ def test_streamed_tool_calls_are_put_together() -> None:
     ]
 
 
-def test_a_stream_may_be_cut_anywhere_into_chunks() -> None:
+def test_stream_chunks_may_be_split_anywhere() -> None:
     whole = b"".join(events(delta(content="déjà "), delta(content="vu"), delta("stop")).chunks or ())
     whole = whole.replace(b"\n\n", b"\r\n\r\n: a comment\r\n\r\n")
     for size in (1, 7, 4096):
@@ -529,7 +529,7 @@ def test_a_stream_may_be_cut_anywhere_into_chunks() -> None:
             assert ask(server, stream=True).reply.text == "déjà vu"
 
 
-def test_a_stream_cut_off_before_its_end_is_asked_again() -> None:
+def test_stream_truncated_is_retried() -> None:
     torn = events(delta(content="half an ans"), done=False)
     with MockServer(
         lambda asked: torn if asked.nth == 1 else events(delta(content="all"), delta("stop"))
@@ -538,7 +538,7 @@ def test_a_stream_cut_off_before_its_end_is_asked_again() -> None:
     assert (answer.reply.text, answer.attempts) == ("all", 2)
 
 
-def test_an_error_inside_a_stream_keeps_the_servers_words() -> None:
+def test_stream_error_event_quotes_the_server() -> None:
     pieces = [delta(content="so far"), {"error": {"message": "CUDA out of memory"}}]
     with MockServer(lambda _: events(*pieces)) as server:
         found = failure(server, stream=True)
@@ -546,7 +546,7 @@ def test_an_error_inside_a_stream_keeps_the_servers_words() -> None:
     assert "CUDA out of memory" in found.message
 
 
-def test_an_error_inside_a_stream_is_told_whatever_else_is_being_handled() -> None:
+def test_stream_error_event_is_reported_inside_another_exception() -> None:
     """Python remembers, with every exception, the one that is being handled meanwhile; it is not the reason."""
     broken = events({"error": {"message": "out of memory"}})
     with MockServer(lambda _: broken) as server:
@@ -558,13 +558,13 @@ def test_an_error_inside_a_stream_is_told_whatever_else_is_being_handled() -> No
     assert "out of memory" in found.message
 
 
-def test_an_empty_error_field_in_a_stream_is_none() -> None:
+def test_stream_empty_error_field_is_ignored() -> None:
     pieces = [delta(content="fine") | {"error": None}, delta("stop")]
     with MockServer(lambda _: events(*pieces)) as server:
         assert ask(server, stream=True).reply.text == "fine"
 
 
-def test_a_server_that_does_not_stream_is_read_all_the_same() -> None:
+def test_stream_request_accepts_a_whole_response() -> None:
     with MockServer(lambda _: reply("whole")) as server:
         assert ask(server, stream=True).reply.text == "whole"
 
@@ -572,7 +572,7 @@ def test_a_server_that_does_not_stream_is_read_all_the_same() -> None:
 # ---------------------------------------------------------------- the right server
 
 
-def test_a_model_that_wants_the_newer_name_of_the_token_limit_gets_it() -> None:
+def test_probe_finds_the_newer_token_limit_field() -> None:
     def openai(asked: Asked) -> Answer:
         if "max_tokens" in asked.body:
             words = "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead."
@@ -599,7 +599,7 @@ def test_a_model_that_wants_the_newer_name_of_the_token_limit_gets_it() -> None:
     assert body["tools"] == prompt.tools
 
 
-def test_an_unreachable_address_is_a_server_error() -> None:
+def test_find_model_unreachable_address_is_a_server_error() -> None:
     url = f"http://127.0.0.1:{closed_port()}/v1"
     with pytest.raises(ServerError, match="Is the server running"):
         within(url, find_model)
@@ -607,30 +607,30 @@ def test_an_unreachable_address_is_a_server_error() -> None:
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:99999/v1", "http://[::1/v1"])
-def test_an_impossible_address_is_refused(url: str) -> None:
+def test_endpoint_impossible_address_is_refused(url: str) -> None:
     with pytest.raises(EndpointError, match="--base-url"):
         within(url, find_model)
 
 
-def test_a_wrong_model_name_lists_what_is_served() -> None:
+def test_find_model_wrong_name_lists_served_models() -> None:
     with MockServer(models=["base", "sft"]) as server, pytest.raises(EndpointError, match="base, sft"):
         within(server, find_model)
 
 
-def test_many_served_models_are_not_all_listed() -> None:
+def test_find_model_wrong_name_lists_a_limited_number() -> None:
     with MockServer(models=[f"m{n}" for n in range(500)]) as server, pytest.raises(EndpointError) as caught:
         within(server, find_model)
     assert len(str(caught.value)) < 400
 
 
 @pytest.mark.parametrize("answer", [failing(404), document({"ok": True}), document([]), failing(500)])
-def test_a_server_without_a_model_list_is_taken(answer: Answer) -> None:
+def test_find_model_without_a_model_list_is_accepted(answer: Answer) -> None:
     with MockServer(models_answer=answer) as server:
         within(server, find_model)
 
 
 @pytest.mark.parametrize("status", [200, 404])
-def test_a_web_site_is_no_endpoint(status: int) -> None:
+def test_find_model_html_is_refused(status: int) -> None:
     with (
         MockServer(models_answer=html(status)) as server,
         pytest.raises(EndpointError, match="usually ends in /v1"),
@@ -638,7 +638,7 @@ def test_a_web_site_is_no_endpoint(status: int) -> None:
         within(server, find_model)
 
 
-def test_a_probe_that_is_rejected_is_the_users_to_mend_and_one_that_fails_the_servers() -> None:
+def test_probe_request_rejected_is_an_endpoint_error_and_failed_a_server_error() -> None:
     probe = encode(Prompt(messages=[{"role": "user", "content": "Hello"}]), Generation(1))
     with MockServer(lambda _: failing(400, "no chat template")) as server:
         with pytest.raises(EndpointError, match=r"no chat template.*--completions"):
@@ -658,14 +658,14 @@ def padded(prefix: int) -> str:
 
 @pytest.mark.parametrize("words", [KEY, padded(290), padded(1190)])
 @pytest.mark.parametrize("status", [400, 401, 500])
-def test_the_key_is_in_no_message_even_if_the_server_repeats_it(words: str, status: int) -> None:
+def test_api_key_is_removed_from_error_messages(words: str, status: int) -> None:
     refused = pytest.raises((RequestFailure, EndpointError))
     with MockServer(lambda _: failing(status, words)) as server, refused as caught:
         ask(server, api_key=KEY)
     assert "sk-" not in str(caught.value)
 
 
-def test_the_key_is_in_no_message_about_the_model_list() -> None:
+def test_api_key_is_removed_from_model_list_errors() -> None:
     for answer in (
         Answer(f"<html>{KEY}</html>".encode(), content_type="text/html"),
         failing(401, padded(290)),
@@ -677,7 +677,7 @@ def test_the_key_is_in_no_message_about_the_model_list() -> None:
         assert "sk-" not in str(caught.value)
 
 
-def test_the_key_is_in_no_reply() -> None:
+def test_api_key_is_removed_from_replies() -> None:
     call = {"type": "function", "function": {"name": "f", "arguments": KEY}}
     whole = reply(f"You sent {KEY}", reasoning_content=KEY, tool_calls=[call])
     pieces = events(delta(content=KEY[:5]), delta(content=KEY[5:], reasoning_content=KEY), delta("stop"))
@@ -689,5 +689,5 @@ def test_the_key_is_in_no_reply() -> None:
         assert "[key]" in found.reply.text
 
 
-def test_the_key_is_not_in_the_endpoints_repr() -> None:
+def test_api_key_is_not_in_the_repr() -> None:
     assert KEY not in repr(Endpoint("http://h/v1", MODEL, QUICK, 1, KEY))

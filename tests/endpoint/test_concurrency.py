@@ -34,7 +34,7 @@ def drive(
 
 @pytest.mark.parametrize("jitter", [0.0, 0.5])
 @pytest.mark.parametrize("capacity", [1, 3, 20, 40, 64, 150, 1000])
-def test_it_finds_a_number_that_fills_the_server_without_a_long_queue(capacity: int, jitter: float) -> None:
+def test_adaptive_concurrency_fills_the_server_without_a_long_queue(capacity: int, jitter: float) -> None:
     limits = drive(AdaptiveConcurrency(), throughput(capacity), 20_000, jitter)
     least = min(capacity, DEFAULT_MAXIMUM, START)
     assert all(limit >= min(least, START) for limit in limits)
@@ -43,11 +43,11 @@ def test_it_finds_a_number_that_fills_the_server_without_a_long_queue(capacity: 
     assert max(late) <= max(START * 1.6, 2 * capacity)
 
 
-def test_a_fast_server_gets_the_ceiling_within_a_thousand_answers() -> None:
+def test_adaptive_concurrency_fast_server_reaches_the_maximum() -> None:
     assert drive(AdaptiveConcurrency(), throughput(10_000), 1000)[-1] == DEFAULT_MAXIMUM
 
 
-def test_an_overloaded_server_gets_less_at_once_and_the_rest_back_step_by_step() -> None:
+def test_adaptive_concurrency_overload_cuts_at_once_and_recovers_in_steps() -> None:
     concurrency = AdaptiveConcurrency(100)
     concurrency.record_overload()
     assert concurrency.limit == 70
@@ -60,7 +60,7 @@ def test_an_overloaded_server_gets_less_at_once_and_the_rest_back_step_by_step()
     assert min(limits[1000:]) >= 95
 
 
-def test_refusals_in_every_round_bring_it_down_to_one_and_no_further() -> None:
+def test_adaptive_concurrency_repeated_overload_stops_at_one() -> None:
     concurrency = AdaptiveConcurrency(DEFAULT_MAXIMUM)
     for _ in range(60):
         concurrency.record_overload()
@@ -68,7 +68,7 @@ def test_refusals_in_every_round_bring_it_down_to_one_and_no_further() -> None:
     assert 1 <= concurrency.limit <= 4
 
 
-def test_other_work_is_measured_anew() -> None:
+def test_adaptive_concurrency_reset_forgets_throughput() -> None:
     concurrency = AdaptiveConcurrency()
     drive(concurrency, throughput(40), 2000)
     before = concurrency.limit
@@ -85,7 +85,7 @@ def test_other_work_is_measured_anew() -> None:
     st.integers(1, 300),
     st.floats(0, 10),
 )
-def test_it_stays_between_one_and_its_ceiling_whatever_happens(
+def test_adaptive_concurrency_stays_between_one_and_its_maximum(
     events: list[str], start: int, most: int, seconds: float
 ) -> None:
     concurrency = AdaptiveConcurrency(start, most)
@@ -97,7 +97,7 @@ def test_it_stays_between_one_and_its_ceiling_whatever_happens(
         assert 1 <= concurrency.limit <= concurrency.most == most
 
 
-def test_a_fixed_number_is_obeyed_whatever_happens() -> None:
+def test_fixed_concurrency_never_changes() -> None:
     concurrency = FixedConcurrency(7)
     concurrency.record_overload()
     concurrency.record_answer(1.0)

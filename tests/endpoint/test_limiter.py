@@ -49,7 +49,7 @@ def within(work: Awaitable[Any]) -> Any:
     return run_to_end(bounded())
 
 
-def test_many_askers_share_the_places_of_an_endpoint(server: MockServer) -> None:
+def test_request_limiter_shares_slots_among_callers(server: MockServer) -> None:
     async def ask_all() -> list[Answer]:
         async with Endpoint(server.url, MODEL, RetryPolicy(20.0), FixedConcurrency(3)) as endpoint:
             lane = RequestLimiter(endpoint)
@@ -60,7 +60,7 @@ def test_many_askers_share_the_places_of_an_endpoint(server: MockServer) -> None
     assert server.most_in_flight <= 3
 
 
-def test_one_that_gives_up_while_waiting_or_asking_leaves_its_place_to_others() -> None:
+def test_request_limiter_cancelled_caller_frees_its_slot() -> None:
     async def ask_all(server: MockServer) -> Answer:
         async with Endpoint(server.url, MODEL, RetryPolicy(20.0), FixedConcurrency(1)) as endpoint:
             lane = RequestLimiter(endpoint)
@@ -78,7 +78,7 @@ def test_one_that_gives_up_while_waiting_or_asking_leaves_its_place_to_others() 
         assert within(ask_all(server)).reply.text == "w2"
 
 
-def test_a_higher_limit_lets_more_in_at_once(server: MockServer) -> None:
+def test_request_limiter_higher_limit_admits_waiters_at_once(server: MockServer) -> None:
     async def ask_all() -> int:
         limit = Limit(1)
         async with Endpoint(server.url, MODEL, RetryPolicy(20.0), limit) as endpoint:
@@ -92,7 +92,7 @@ def test_a_higher_limit_lets_more_in_at_once(server: MockServer) -> None:
     assert 1 < within(ask_all()) <= 8
 
 
-def test_the_workers_of_a_pool_are_as_many_as_all_endpoints_take() -> None:
+def test_combined_concurrency_is_the_sum_of_endpoints() -> None:
     limits = Limit(2), Limit(5)
     endpoints = [Endpoint("http://h/v1", MODEL, RetryPolicy(1.0), limit) for limit in limits]
     together = CombinedConcurrency(endpoints)

@@ -17,9 +17,7 @@ from evalsuite.endpoint.worker_pool import run_pool
     jobs=st.lists(st.none() | st.integers(0, 3), max_size=40),
     workers=st.integers(1, 8),
 )
-def test_every_job_is_done_once_never_more_than_the_workers_at_a_time_and_none_taken_ahead(
-    jobs: list[int | None], workers: int
-) -> None:
+def test_run_pool_does_every_job_once_within_the_limit(jobs: list[int | None], workers: int) -> None:
     taken, done, busy, most = 0, [], 0, 0
 
     def source() -> Iterator[tuple[int, int] | None]:
@@ -44,7 +42,7 @@ def test_every_job_is_done_once_never_more_than_the_workers_at_a_time_and_none_t
     assert taken == len(jobs)
 
 
-def test_the_first_error_cancels_the_others_and_takes_no_more_jobs() -> None:
+def test_run_pool_first_error_cancels_other_workers() -> None:
     taken: list[int] = []
     cancelled: list[int] = []
 
@@ -68,7 +66,7 @@ def test_the_first_error_cancels_the_others_and_takes_no_more_jobs() -> None:
     assert sorted(cancelled) == [0, 1, 2]
 
 
-def test_an_error_of_the_source_ends_the_pool() -> None:
+def test_run_pool_error_of_the_iterator_ends_the_pool() -> None:
     def source() -> Iterator[int]:
         yield 1
         raise OSError("the file is gone")
@@ -80,7 +78,7 @@ def test_an_error_of_the_source_ends_the_pool() -> None:
         asyncio.run(run_pool(source(), work, FixedConcurrency(3)))
 
 
-def test_cancelling_the_pool_cancels_its_workers() -> None:
+def test_run_pool_cancelled_cancels_its_workers() -> None:
     ended: list[int] = []
 
     async def work(job: int) -> None:
@@ -101,7 +99,7 @@ def test_cancelling_the_pool_cancels_its_workers() -> None:
 
 
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=60))
-def test_the_number_of_workers_follows_the_limit_up_and_down(limits: list[int]) -> None:
+def test_run_pool_workers_follow_the_limit(limits: list[int]) -> None:
     class Changing(AdaptiveConcurrency):
         def __init__(self) -> None:
             super().__init__(limits[0], 9)
