@@ -126,7 +126,11 @@ def option_of(annotation: Any) -> Option | None:
 
 def described_options(form: type) -> Mapping[str, tuple[Any, Option]]:
     """The annotation and the description of every option of a configuration class, by the field's name."""
-    annotations = {name: note for part in form.__mro__[::-1] for name, note in get_annotations(part).items()}
+    annotations = {
+        name: note
+        for part in form.__mro__[::-1]
+        for name, note in get_annotations(part, eval_str=True).items()
+    }
     return {name: (note, option) for name, note in annotations.items() if (option := option_of(note))}
 
 
