@@ -243,7 +243,10 @@ class MockServer:
         models: Iterable[str] | None = (MODEL,),
         models_answer: Answer | None = None,
         key: str | None = None,
+        address: tuple[str, int] = ("127.0.0.1", 0),
     ) -> None:
+        """`address` is a host and a port; port 0 takes a free one."""
+        self.host, self.port = address
         self.behave = behave
         self.key = key
         self.models_answer = models_answer or (
@@ -277,7 +280,7 @@ class MockServer:
     @property
     def url(self) -> str:
         """Base URL."""
-        return f"http://127.0.0.1:{self.port}/v1"
+        return f"http://{self.host}:{self.port}/v1"
 
     @property
     def total(self) -> int:
@@ -300,7 +303,7 @@ class MockServer:
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
         self._talks: set[asyncio.Task[None]] = set()
-        server = await asyncio.start_server(self._connected, "127.0.0.1", 0, limit=1 << 25, backlog=512)
+        server = await asyncio.start_server(self._connected, self.host, self.port, limit=1 << 25, backlog=512)
         self.port = server.sockets[0].getsockname()[1]
         self._ready.set()
         await self._stop.wait()

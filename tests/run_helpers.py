@@ -15,7 +15,8 @@ from typing import Any
 from mock_server import MODEL, WAIT_SECONDS, MockServer
 
 from evalsuite.config import RunConfig, build_config
-from evalsuite.runs.plan import DatasetPlan, plan_spec
+from evalsuite.runs.dataset_plan import DatasetPlan
+from evalsuite.runs.plan import plan_spec
 
 EVALSUITE = (sys.executable, "-m", "evalsuite")
 POLL_SECONDS = 0.02

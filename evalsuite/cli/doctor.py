@@ -29,7 +29,7 @@ def doctor() -> None:
     from evalsuite.runs.provenance import machine, versions
 
     found = versions()
-    print(f"evalsuite {found['evalsuite']} · Python {found['python']} · {found['platform']}")
+    print(f"evalsuite {found.evalsuite} · Python {found.python} · {found.platform}")
     print(f"{machine()}\n")
     print("Servers (--backend):")
     for name in BACKENDS:

@@ -123,7 +123,7 @@ def execute_report(run: Path, *, as_json: bool) -> None:
     rendered = rebuild(run)
     _print_results(rendered.path, as_json=as_json)
     if not rendered.complete:
-        logger.warning("incomplete: %s", rendered.summary["problem"])
+        logger.warning("incomplete: %s", rendered.summary.problem)
 
 
 def execute_view(folder: Path, port: int | None) -> None:
@@ -190,9 +190,9 @@ def _print_results(path: Path, *, as_json: bool) -> None:
     print_usage(run)
     print_changes(run)
     print_speeds(run)
-    for verdict in (run.summary.get("comparison") or {}).get("verdicts", ()):
+    for verdict in (run.summary.comparison or {}).get("verdicts", ()):
         print(verdict["sentence"])
-    for warning in run.summary["warnings"]:
+    for warning in run.summary.warnings:
         print(f"note: {warning}")
     print(f"report: {path / REPORT_FILE}")
 

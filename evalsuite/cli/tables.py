@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 from typing import Any
 
+from msgspec import to_builtins
 from rich import box
 from rich.cells import cell_len
 from rich.console import Console
@@ -47,7 +48,7 @@ def print_results(run: Run) -> None:
     for name in ("value", "95 % interval", "n", "unparsed", "truncated", "error"):
         table.add_column(name, justify="right", no_wrap=True)
     doubtful = identical_variants(run.info)
-    for variant, entry in run.summary["variants"].items():
+    for variant, entry in to_builtins(run.summary.variants).items():
         shown = f"{variant} ({IDENTICAL}!)" if variant in doubtful else variant
         for dataset, found in entry["datasets"].items():
             _add_dataset(table, shown, dataset, found["subsets"])
@@ -55,7 +56,7 @@ def print_results(run: Run) -> None:
 
 
 def _missing_text(run: Run) -> str:
-    totals = run.summary["totals"]
+    totals = to_builtins(run.summary.totals)
     if not totals["owed"]:
         return "a benchmark of another suite has no results."
     owed, samples = format_count(totals["owed"]), format_count(totals["samples"])
@@ -64,7 +65,7 @@ def _missing_text(run: Run) -> str:
 
 def print_speeds(run: Run) -> None:
     """How fast each variant answered, where there are several."""
-    entries = run.summary["variants"]
+    entries = to_builtins(run.summary.variants)
     found = [f"{name} {format_speed(entry['speed'])}" for name, entry in entries.items() if "speed" in entry]
     if len(entries) > 1 and found:
         print(f"speed: {', '.join(found)}")
@@ -123,20 +124,20 @@ def _width() -> int:
 
 def print_usage(run: Run) -> None:
     """Tokens, time and cost; nothing where nothing was asked."""
-    took = usage_table(run.summary)
+    took = usage_table(to_builtins(run.summary))
     if took:
         _print_table(took.heads, took.rows, names=2)
-        for note in usage_notes(run.summary):
+        for note in usage_notes(to_builtins(run.summary)):
             print(note)
 
 
 def print_changes(run: Run) -> None:
     """What the latest rescoring changed; nothing for a run that was not rescored."""
-    rescored = run.summary.get("rescored")
-    if rescored is None:
+    if run.summary.rescored is None:
         return
+    rescored = to_builtins(run.summary.rescored)
     for change in rescored["metrics"]:
-        metrics = run.summary["variants"][change["variant"]]["datasets"][change["dataset"]]["subsets"]
+        metrics = to_builtins(run.summary.variants[change["variant"]].datasets[change["dataset"]].subsets)
         metric = metrics[WHOLE_DATASET]["metrics"].get(change["metric"], {})
         before, after = (format_value(metric.get("unit"), change[name]) for name in ("before", "after"))
         if before == after:

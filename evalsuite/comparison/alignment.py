@@ -16,8 +16,7 @@ from evalsuite.comparison.row_scores import ScoreTable
 from evalsuite.comparison.sides import Side
 from evalsuite.runs.directory import JOURNAL_FILE
 from evalsuite.runs.journal import read_lines_at
-from evalsuite.runs.plan import DatasetPlan
-from evalsuite.runs.predictions import PredictionPlan
+from evalsuite.runs.recorded_dataset import RecordedDataset
 from evalsuite.runs.schema import SampleLine
 
 if TYPE_CHECKING:
@@ -70,29 +69,29 @@ def dataset_pairs(before: Side, after: Side) -> Iterator[tuple[str, str]]:
     Datasets match by name and kind. Predictions are named after their file, so the only dataset left of a kind also
     matches if one side's are predictions and the languages agree.
     """
-    for name, plan in before.plans.items():
-        if _has_dataset(after, name, plan):
+    for name, dataset in before.datasets.items():
+        if _has_dataset(after, name, dataset):
             yield name, name
     left = _unmatched_names(before, after), _unmatched_names(after, before)
     for kind, names in left[0].items():
         others = left[1].get(kind, [])
         if len(names) == len(others) == 1:
-            plans = before.plans[names[0]], after.plans[others[0]]
-            named_after_file = any(isinstance(plan, PredictionPlan) for plan in plans)
-            if named_after_file and plans[0].style.lang == plans[1].style.lang:
+            pair = before.datasets[names[0]], after.datasets[others[0]]
+            named_after_file = any(dataset.is_predicted for dataset in pair)
+            if named_after_file and pair[0].style.lang == pair[1].style.lang:
                 yield names[0], others[0]
 
 
-def _has_dataset(side: Side, name: str, plan: DatasetPlan) -> bool:
-    return name in side.plans and side.plans[name].task.kind == plan.task.kind
+def _has_dataset(side: Side, name: str, dataset: RecordedDataset) -> bool:
+    return name in side.datasets and side.datasets[name].task.kind == dataset.task.kind
 
 
 def _unmatched_names(side: Side, other: Side) -> dict[str, list[str]]:
     """The names of datasets that only `side` has, by kind."""
     kinds: dict[str, list[str]] = {}
-    for name, plan in side.plans.items():
-        if not _has_dataset(other, name, plan):
-            kinds.setdefault(plan.task.kind, []).append(name)
+    for name, dataset in side.datasets.items():
+        if not _has_dataset(other, name, dataset):
+            kinds.setdefault(dataset.task.kind, []).append(name)
     return kinds
 
 
@@ -105,8 +104,8 @@ def unpaired_datasets(before: Side, after: Side) -> tuple[list[str], list[str]]:
     """The names of datasets that only `before` has, and of those that only `after` has."""
     pairs = list(dataset_pairs(before, after))
     firsts, seconds = {pair[0] for pair in pairs}, {pair[1] for pair in pairs}
-    return [name for name in before.plans if name not in firsts], [
-        name for name in after.plans if name not in seconds
+    return [name for name in before.datasets if name not in firsts], [
+        name for name in after.datasets if name not in seconds
     ]
 
 

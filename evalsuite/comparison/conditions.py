@@ -9,9 +9,7 @@ from typing import Any, Literal, TypeAlias
 
 from evalsuite.comparison.alignment import dataset_label
 from evalsuite.comparison.sides import Side
-from evalsuite.runs.imported import ImportedPlan
-from evalsuite.runs.plan import DatasetPlan
-from evalsuite.runs.predictions import PredictionPlan
+from evalsuite.runs.schema import DatasetInfo, HarnessInfo
 from evalsuite.tasks.style import Style
 
 SCORING_FIELDS = frozenset({"profiles", "categories"})
@@ -34,7 +32,7 @@ HARNESS_CONDITIONS: Mapping[str, tuple[DifferenceKind, str]] = {
     "judge": ("scorers", "judge"),
 }
 """The conditions in signatures of another harness, and what they say. A limit of rows is left out: it changes no common row."""
-MODEL_FIELDS = ("source", "model", "form", "backend", "engine", "fingerprint")
+MODEL_FIELDS = ("source", "model", "form", "backend", "fingerprint")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +53,11 @@ class Difference:
 
 def has_same_wording(before: Side, after: Side, names: tuple[str, str]) -> bool:
     """Whether the questions of a dataset have the same wording on both sides. In chats the number of examples may differ."""
-    first, second = before.entries[names[0]], after.entries[names[1]]
+    first, second = before.datasets[names[0]].info, after.datasets[names[1]].info
     styles = [
-        _prompt_settings(side.plans[name].style) for side, name in zip((before, after), names, strict=True)
+        _prompt_settings(side.datasets[name].style) for side, name in zip((before, after), names, strict=True)
     ]
-    versions = [(entry.get("scorers") or {}).get("task") for entry in (first, second)]
+    versions = [info.scorers.get("task") for info in (first, second)]
     if not styles[0]["completions"]:
         for style in styles:
             del style["shots"]
@@ -69,7 +67,7 @@ def has_same_wording(before: Side, after: Side, names: tuple[str, str]) -> bool:
 def run_differences(before: Side, after: Side) -> Iterator[Difference]:
     """Yield differences of the models and of the whole runs."""
     for field in MODEL_FIELDS:
-        values = before.described.get(field), after.described.get(field)
+        values = getattr(before.described, field), getattr(after.described, field)
         if values[0] != values[1]:
             yield Difference("model", field, values[0], values[1])
     if before.on_error != after.on_error:
@@ -80,48 +78,47 @@ def run_differences(before: Side, after: Side) -> Iterator[Difference]:
 def dataset_differences(before: Side, after: Side, names: tuple[str, str]) -> Iterator[Difference]:
     """Yield differences in the prompts, settings and scorers of a dataset."""
     label = dataset_label(names)
-    plans = before.plans[names[0]], after.plans[names[1]]
-    entries = before.entries[names[0]], after.entries[names[1]]
-    predicted = [isinstance(plan, PredictionPlan | ImportedPlan) for plan in plans]
+    datasets = before.datasets[names[0]], after.datasets[names[1]]
+    infos = [dataset.info for dataset in datasets]
+    harnesses = [info.harness for info in infos]
+    predicted = [dataset.is_predicted or dataset.info.harness is not None for dataset in datasets]
     yield from _field_differences(
-        "prompts", _prompt_settings(plans[0].style), _prompt_settings(plans[1].style), label
+        "prompts", _prompt_settings(datasets[0].style), _prompt_settings(datasets[1].style), label
     )
-    scorers = [dict(entry.get("scorers") or {}) for entry in entries]
+    scorers = [dict(info.scorers) for info in infos]
     versions = [found.pop("task", None) for found in scorers]
     if versions[0] != versions[1]:
         yield Difference("prompts", "task version", versions[0], versions[1], label)
     if not any(predicted):
-        hashes = _hashes(entries[0]), _hashes(entries[1])
+        hashes = _hashes(infos[0]), _hashes(infos[1])
         if sorted(hashes[0].values()) != sorted(hashes[1].values()):
             yield from _field_differences("data", hashes[0], hashes[1], label)
-        settings = [plan.generation.fields() | {"repeats": plan.repeats} for plan in plans]
+        settings = [dataset.settings | {"repeats": dataset.repeats} for dataset in datasets]
         chance = [{name: found.pop(name, None) for name in CHANCE_FIELDS} for found in settings]
         yield from _field_differences("generation", settings[0], settings[1], label)
         yield from _field_differences("chance", chance[0], chance[1], label)
-    elif isinstance(plans[0], ImportedPlan) and isinstance(plans[1], ImportedPlan):
-        yield from _harness_differences(plans[0], plans[1], label)
+    elif harnesses[0] and harnesses[1]:
+        yield from _harness_differences(harnesses[0], harnesses[1], label)
     elif not all(predicted):
-        yield Difference("generation", "replies", _reply_source(plans[0]), _reply_source(plans[1]), label)
+        yield Difference("generation", "replies", _reply_source(infos[0]), _reply_source(infos[1]), label)
     common = [name for name in scorers[0] if name in scorers[1] and name != "multiple"]  # part of the style
     judged = [{name: found[name] for name in common} for found in scorers]
     yield from _field_differences("scorers", judged[0], judged[1], label)
 
 
-def _reply_source(plan: DatasetPlan) -> str:
-    if isinstance(plan, ImportedPlan):
-        return f"from {plan.source.harness}"
-    return "predictions, settings unknown" if isinstance(plan, PredictionPlan) else "from evalsuite"
+def _reply_source(info: DatasetInfo) -> str:
+    if info.harness:
+        return f"from {info.harness.name}"
+    return "predictions, settings unknown" if info.layout else "from evalsuite"
 
 
-def _harness_differences(before: ImportedPlan, after: ImportedPlan, label: str) -> Iterator[Difference]:
+def _harness_differences(before: HarnessInfo, after: HarnessInfo, label: str) -> Iterator[Difference]:
     """Yield differences in the conditions that other harnesses recorded."""
-    harnesses = [plan.source.harness for plan in (before, after)]
-    if harnesses[0] != harnesses[1]:
-        yield Difference("generation", "replies", _reply_source(before), _reply_source(after), label)
+    if before.name != after.name:
+        yield Difference("generation", "replies", f"from {before.name}", f"from {after.name}", label)
         return
     first, second = (
-        dict(condition.partition(":")[::2] for condition in plan.source.conditions)
-        for plan in (before, after)
+        dict(condition.partition(":")[::2] for condition in harness.conditions) for harness in (before, after)
     )
     for name, (kind, what) in HARNESS_CONDITIONS.items():
         if first.get(name) != second.get(name):
@@ -136,15 +133,14 @@ def _field_differences(
             yield Difference(kind, name, before.get(name), after.get(name), dataset)
 
 
-def _hashes(entry: Mapping[str, Any]) -> dict[str, str]:
-    return {Path(file["path"]).name: str(file["sha256"])[:12] for file in entry["files"]}
+def _hashes(info: DatasetInfo) -> dict[str, str]:
+    return {Path(file.path).name: file.sha256[:12] for file in info.files}
 
 
 def _versions(side: Side) -> dict[str, Any]:
-    found = side.run.info.get("versions") or {}
-    judged = side.run.info.get("rescored", {}).get("evalsuite")
-    packages = found.get("packages") or {}
-    return {"evalsuite": judged or side.run.info.get("evalsuite"), **packages}
+    info = side.run.info
+    packages = info.versions.packages if info.versions else {}
+    return {"evalsuite": info.rescored.evalsuite if info.rescored else info.evalsuite, **packages}
 
 
 def _prompt_settings(style: Style) -> dict[str, Any]:

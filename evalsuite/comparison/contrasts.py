@@ -84,9 +84,9 @@ def compare_dataset(
     table_before, table_after = tables[before.label, names[0]], tables[after.label, names[1]]
     alignment = align(table_before, table_after, has_same_wording=has_same_wording(before, after, names))
     pairs = _PairedRows(before, after, table_before, table_after, alignment)
-    known = {metric.name for metric in before.plans[names[0]].metrics}
+    known = {metric.name for metric in before.datasets[names[0]].metrics}
     found = []
-    for metric in after.plans[names[1]].metrics:
+    for metric in after.datasets[names[1]].metrics:
         if metric.name in known:
             judged = metric.name in wanted if wanted else metric.primary
             for subset, mask in pairs.levels() if judged or metric.primary else [(WHOLE_DATASET, None)]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from msgspec import to_builtins
+
 from evalsuite.comparison import wording
 from evalsuite.comparison.alignment import row_names
 from evalsuite.comparison.conditions import Difference
@@ -22,7 +24,6 @@ from evalsuite.comparison.findings import Findings, VariantComparison
 from evalsuite.comparison.row_scores import ScoreTable
 from evalsuite.comparison.sides import Side
 from evalsuite.comparison.training import training_curves
-from evalsuite.data.subsets import WHOLE_DATASET
 from evalsuite.metrics.verdicts import SIGNIFICANCE_LEVEL
 
 CONFIDENCE = 0.95
@@ -104,8 +105,8 @@ def _side(side: Side, *, repeats_baseline: bool) -> SideEntry:
         variant=side.variant,
         complete=side.is_complete,
         repeats_baseline=repeats_baseline,
-        command=side.run.info.get("command"),
-        described=dict(side.described),
+        command=side.run.info.command,
+        described=to_builtins(side.described),
     )
 
 
@@ -145,10 +146,9 @@ def _result(baseline: Side, side: Side, names: tuple[str, str], contrast: Contra
 
 
 def _signature(side: Side, dataset: str, metric: str) -> str | None:
-    found = side.run.summary["variants"].get(side.variant, {}).get("datasets", {}).get(dataset, {})
-    metrics = found.get("subsets", {}).get(WHOLE_DATASET, {}).get("metrics", {})
-    signature: str | None = metrics.get(metric, {}).get("signature")
-    return signature
+    results = side.run.summary.dataset(side.variant, dataset)
+    found = results.metrics().get(metric) if results else None
+    return found.signature if found else None
 
 
 def _pairing(baseline: Side, side: Side, dataset: DatasetComparison) -> PairingEntry:

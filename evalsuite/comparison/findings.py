@@ -99,13 +99,17 @@ def _judged_metrics(sides: Sequence[Side], request: ComparisonRequest) -> set[st
     """The metrics that get a verdict; empty means the primary ones."""
     if request.metrics or not request.gated:
         return {*request.metrics, *request.gated}
-    plans = [plan for side in sides for plan in side.plans.values()]
-    return {metric.name for plan in plans for metric in plan.metrics if metric.primary}.union(request.gated)
+    datasets = [dataset for side in sides for dataset in side.datasets.values()]
+    return {metric.name for dataset in datasets for metric in dataset.metrics if metric.primary}.union(
+        request.gated
+    )
 
 
 def _check_metrics(sides: Sequence[Side], wanted: Sequence[str], option: str) -> None:
-    plans = [plan for side in sides for plan in side.plans.values()]
-    names: Mapping[str, None] = dict.fromkeys(metric.name for plan in plans for metric in plan.metrics)
+    datasets = [dataset for side in sides for dataset in side.datasets.values()]
+    names: Mapping[str, None] = dict.fromkeys(
+        metric.name for dataset in datasets for metric in dataset.metrics
+    )
     for name in wanted:
         if name not in names:
             hint = did_you_mean(name, names)
@@ -120,7 +124,7 @@ def _require_common_rows(
         return
     if not datasets:
         asked = (
-            ", ".join(f"{name} ({plan.task.kind})" for name, plan in one.plans.items()) or "nothing"
+            ", ".join(f"{name} ({dataset.task.kind})" for name, dataset in one.datasets.items()) or "nothing"
             for one in (baseline, side)
         )
         first, second = asked
@@ -145,7 +149,7 @@ def _is_repeat(
     baseline: Side, side: Side, datasets: Sequence[DatasetComparison], differences: Sequence[Difference]
 ) -> bool:
     """Whether the side is the baseline run again: the same fingerprint and requests in another run."""
-    same_model = baseline.described.get("fingerprint") == side.described.get("fingerprint")
+    same_model = baseline.described.fingerprint == side.described.fingerprint
     asked_alike = not any(dataset.alignment.different_prompts for dataset in datasets)
     judged_alike = not any(one.warns for one in differences)
     return same_model and asked_alike and judged_alike and baseline.run.path != side.run.path

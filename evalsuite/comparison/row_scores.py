@@ -229,16 +229,16 @@ def read_tables(sides: Sequence[Side]) -> Tables:
     Raises `InputError` if a journal has fewer samples than the summary of its run.
     """
     tables = {
-        (side.label, name): ScoreTable(one_subset=len(plan.dataset.counts) < 2)
+        (side.label, name): ScoreTable(one_subset=len(dataset.subsets) < 2)
         for side in sides
-        for name, plan in side.plans.items()
+        for name, dataset in side.datasets.items()
     }
     for path in dict.fromkeys(side.run.path for side in sides):
         of_run = {
             (side.variant, name): tables[side.label, name]
             for side in sides
             if side.run.path == path
-            for name in side.plans
+            for name in side.datasets
         }
         journal = path / JOURNAL_FILE
         for offset, line in read_own_journal(journal):
@@ -251,12 +251,12 @@ def read_tables(sides: Sequence[Side]) -> Tables:
 
 def _check_whole(sides: Iterable[Side], tables: Tables) -> None:
     for side in sides:
-        for name in side.plans:
+        for name in side.datasets:
             found, counted = sum(tables[side.label, name].repeats), side.sample_count(name)
             if found < counted:
                 raise InputError(
                     f"{side.run.path / JOURNAL_FILE}: the journal is cut short: it has {found} of the {counted} samples of "
-                    f"'{name}' in summary.json. The command of the run resumes it: {side.run.info.get('command')}"
+                    f"'{name}' in summary.json. The command of the run resumes it: {side.run.info.command}"
                 )
 
 

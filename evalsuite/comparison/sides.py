@@ -7,13 +7,13 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from evalsuite.data.subsets import WHOLE_DATASET
 from evalsuite.errors import InputError
-from evalsuite.runs.dataset_info import recorded_plan
 from evalsuite.runs.directory import RUN_FILE, find_run_directory
-from evalsuite.runs.plan import DatasetPlan
+from evalsuite.runs.recorded_dataset import RecordedDataset, recorded_dataset
 from evalsuite.runs.run import Run, load_run
+from evalsuite.runs.schema import VariantInfo
 
 
 @dataclass(frozen=True)
@@ -22,42 +22,41 @@ class Side:
 
     label: str
     run: Run
-    described: Mapping[str, Any]
+    described: VariantInfo
     """Its entry in run.json."""
-    entries: Mapping[str, Mapping[str, Any]]
-    """The entries of its datasets in run.json, by name."""
-    plans: Mapping[str, DatasetPlan]
-    """The same datasets as plans, which know their metrics."""
+    datasets: Mapping[str, RecordedDataset]
+    """The datasets it was asked, by name."""
 
     @property
     def variant(self) -> str:
         """The name of the variant in its run."""
-        return str(self.described["name"])
+        return self.described.name
 
     @property
     def run_name(self) -> str:
         """The name of the run."""
-        return str(self.run.summary.get("run") or self.run.name)
+        return self.run.summary.run or self.run.name
 
     @property
     def on_error(self) -> str:
         """The policy of its run for failed samples."""
-        return str(self.run.info["config"].get("on_error", "fail"))
+        return self.run.info.on_error
 
     @property
     def is_complete(self) -> bool:
         """Whether its run has all its samples."""
-        return bool(self.run.summary.get("complete", True))
+        return self.run.complete
 
     @property
     def used_cache(self) -> bool:
         """Whether some replies of its run came from the cache."""
-        return bool(self.run.summary.get("totals", {}).get("from_cache"))
+        return self.run.summary.totals.from_cache > 0
 
     def sample_count(self, dataset: str) -> int:
         """The number of samples of a dataset in the summary of the run."""
-        found = self.run.summary["variants"].get(self.variant, {}).get("datasets", {}).get(dataset, {})
-        return int(found.get("subsets", {}).get("all", {}).get("samples") or 0)
+        found = self.run.summary.dataset(self.variant, dataset)
+        whole = found.subsets.get(WHOLE_DATASET) if found else None
+        return whole.samples if whole else 0
 
 
 def resolve_sides(texts: Sequence[str | Path | Run]) -> list[Side]:
@@ -65,7 +64,7 @@ def resolve_sides(texts: Sequence[str | Path | Run]) -> list[Side]:
     chosen: list[tuple[Run, str]] = []
     for text in texts:
         run, variant = (text, None) if isinstance(text, Run) else _parse_side(str(text))
-        names = [str(entry["name"]) for entry in run.info.get("variants", ())]
+        names = [variant.name for variant in run.info.variants]
         if variant is not None and variant not in names:
             raise InputError(f"{run.path}: the run has no variant '{variant}'.{did_you_mean(variant, names)}")
         chosen += [(run, name) for name in ([variant] if variant is not None else names)]
@@ -74,7 +73,7 @@ def resolve_sides(texts: Sequence[str | Path | Run]) -> list[Side]:
 
 def sides_from_run(run: Run) -> list[Side]:
     """Return all variants of one run."""
-    return build_sides([(run, str(entry["name"])) for entry in run.info["variants"]])
+    return build_sides([(run, variant.name) for variant in run.info.variants])
 
 
 def build_sides(chosen: Sequence[tuple[Run, str]]) -> list[Side]:
@@ -152,7 +151,7 @@ def _nearest_run(path: Path) -> str:
 def _labels(chosen: Sequence[tuple[Run, str]]) -> Iterator[str]:
     """Label each variant with its name; if that is ambiguous, with the run's name too, or with the run's path."""
     forms = [
-        [variant, f"{run.summary.get('run') or run.name}:{variant}", f"{run.path}:{variant}"]
+        [variant, f"{run.summary.run or run.name}:{variant}", f"{run.path}:{variant}"]
         for run, variant in chosen
     ]
     runs = Counter(run.path for run, _ in chosen)
@@ -165,9 +164,7 @@ def _labels(chosen: Sequence[tuple[Run, str]]) -> Iterator[str]:
 
 
 def _side(run: Run, variant: str, label: str) -> Side:
-    described = next(entry for entry in run.info["variants"] if entry["name"] == variant)
-    entries = {
-        entry["name"]: entry for entry in run.info["datasets"] if entry.get("variant", variant) == variant
-    }
-    plans = {name: recorded_plan(entry) for name, entry in entries.items()}
-    return Side(label, run, described, entries, plans)
+    described = run.info.variant(variant)
+    assert described
+    datasets = {info.name: recorded_dataset(info) for info in run.info.datasets_of(variant)}
+    return Side(label, run, described, datasets)

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 from evalsuite.comparison.document import TrainingCurve, TrainingLine, TrainingPoint
 from evalsuite.comparison.sides import Side
-from evalsuite.data.subsets import WHOLE_DATASET
+from evalsuite.runs.schema import MetricSummary
 
 _STEP = re.compile(r"(?:^|[-_])step-(\d+)$")
 
 
 def training_step(side: Side) -> int | None:
     """The training step of a run: as run.json has it, or as the run's or variant's name ends (`step-500`)."""
-    stated = side.run.info.get("step")
-    if isinstance(stated, int):
-        return stated
+    if side.run.info.step is not None:
+        return side.run.info.step
     named = _STEP.search(side.run_name) or _STEP.search(side.variant)
     return int(named[1]) if named else None
 
@@ -36,7 +34,7 @@ def training_curves(sides: Sequence[Side]) -> tuple[TrainingCurve, ...]:
     for side in sides:
         if side.label in steps:
             for dataset, name, metric in _primary_metrics(side):
-                units.setdefault((dataset, name), metric.get("unit"))
+                units.setdefault((dataset, name), metric.unit)
                 lines = points.setdefault((dataset, name), {})
                 point = _point(steps[side.label], metric)
                 lines.setdefault(side.variant if several else "", []).append(point)
@@ -46,13 +44,9 @@ def training_curves(sides: Sequence[Side]) -> tuple[TrainingCurve, ...]:
     )
 
 
-def _point(step: int, metric: Mapping[str, Any]) -> TrainingPoint:
+def _point(step: int, metric: MetricSummary) -> TrainingPoint:
     return TrainingPoint(
-        step=step,
-        value=metric.get("value"),
-        ci_low=metric.get("ci_low"),
-        ci_high=metric.get("ci_high"),
-        n=metric.get("n"),
+        step=step, value=metric.value, ci_low=metric.ci_low, ci_high=metric.ci_high, n=metric.n
     )
 
 
@@ -61,9 +55,9 @@ def _lines(lines: Mapping[str, Sequence[TrainingPoint]]) -> Iterator[TrainingLin
         yield TrainingLine(name, tuple(sorted(points, key=lambda point: point.step)))
 
 
-def _primary_metrics(side: Side) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
-    datasets = side.run.summary["variants"].get(side.variant, {}).get("datasets", {})
-    for dataset, found in datasets.items():
-        for name, metric in found["subsets"].get(WHOLE_DATASET, {}).get("metrics", {}).items():
-            if metric.get("primary"):
+def _primary_metrics(side: Side) -> Iterator[tuple[str, str, MetricSummary]]:
+    found = side.run.summary.variants.get(side.variant)
+    for dataset, results in (found.datasets if found else {}).items():
+        for name, metric in results.metrics().items():
+            if metric.primary:
                 yield dataset, name, metric

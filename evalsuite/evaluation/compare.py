@@ -112,10 +112,10 @@ class Comparison:
     def _costs(self) -> dict[tuple[str, str], float | None]:
         """The cost of each dataset for each side, if its run knows the price."""
         return {
-            (side.label, account["dataset"]): account.get("cost")
+            (side.label, str(account.dataset)): account.cost
             for side in self.findings.sides
-            for account in side.run.summary.get("accounts") or ()
-            if account.get("variant") == side.variant
+            for account in side.run.summary.accounts
+            if account.variant == side.variant
         }
 
     def __str__(self) -> str:
@@ -154,7 +154,7 @@ def compare(
 
 def compare_run(run: Run, baseline: str | None = None) -> dict[str, Any] | None:
     """Compare the variants of one run, for its summary.json. None if it has only one, or no row in common."""
-    if len(run.info["variants"]) < 2:
+    if len(run.info.variants) < 2:
         return None
     try:
         findings = compare_sides(sides_from_run(run), ComparisonRequest(baseline))

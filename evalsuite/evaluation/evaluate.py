@@ -13,21 +13,19 @@ from evalsuite.backends.base import ServedModel
 from evalsuite.config import RunConfig
 from evalsuite.data.spec import is_suite_spec
 from evalsuite.endpoint.probe import list_models
-from evalsuite.errors import EndpointError, EvalsuiteError, RunIncomplete
-from evalsuite.evaluation.executor import Asking
-from evalsuite.evaluation.results import (
-    Stopwatch,
-    check_baseline,
-    collect_results,
-    finish_run,
-    incomplete_error,
-)
+from evalsuite.errors import EndpointError
+from evalsuite.evaluation.executor import Executor
+from evalsuite.evaluation.pipeline import execute_and_finish
+from evalsuite.evaluation.results import check_baseline, collect_results
 from evalsuite.evaluation.run_state import RunState
+from evalsuite.evaluation.timing import Stopwatch
 from evalsuite.models.checkpoint import Checkpoint, served_checkpoint
+from evalsuite.runs.dataset_plan import DatasetPlan
 from evalsuite.runs.directory import RunDirectory, lock_run_directory
-from evalsuite.runs.plan import DatasetPlan, plan_datasets
+from evalsuite.runs.plan import plan_datasets
 from evalsuite.runs.progress import Progress, no_progress
 from evalsuite.runs.run import Run
+from evalsuite.runs.summary import DatasetResults
 from evalsuite.serving.endpoints import model_endpoint
 from evalsuite.serving.variants import ServingPlan, build_serving, plan_serving
 
@@ -116,7 +114,7 @@ class _Evaluation:
         self._directory = directory
         self._stopwatch = Stopwatch()
         self._state = RunState(prepared.config, prepared.serving, prepared.plans, directory, prepared.suites)
-        self._executor = Asking(self._state, progress, self._stopwatch)
+        self._executor = Executor(self._state, progress, self._stopwatch)
 
     def run(self) -> Run:
         progress = self._state.progress
@@ -129,24 +127,29 @@ class _Evaluation:
                 progress.owed,
                 f" {SERVED_MODEL_NOTE}" if unknown else "",
             )
-        problem: EvalsuiteError | None = None
-        try:
-            self._executor.run_all()
-        except KeyboardInterrupt:
-            problem = RunIncomplete("interrupted. Run the same command again: it resumes.")
-        except EvalsuiteError as error:
-            problem = error
+        return execute_and_finish(
+            self._directory,
+            self._config,
+            progress,
+            self._stopwatch,
+            execute=self._execute,
+            collect=self._collect,
+            advice=INCOMPLETE_ADVICE,
+        )
+
+    def _execute(self) -> None:
+        self._executor.run_all()
+        if self._state.suites and (problem := self._state.suites.problem()):
+            raise problem
+
+    def _collect(self) -> list[DatasetResults]:
         state = self._state
-        results = collect_results(state.works, self._config.on_error)
+        counts = [count for work in state.works for count in work.counts()]
+        results = collect_results(counts, self._config.on_error)
         if state.suites:
             results += state.suites.results()
-            problem = problem or state.suites.problem()
             state.record()
-        if problem and not (progress.done or progress.reused or progress.imported):
-            self._directory.remove_if_empty()
-            raise problem
-        problem = problem or incomplete_error(results, progress, INCOMPLETE_ADVICE)
-        return finish_run(self._directory, results, progress, self._stopwatch, self._config, problem)
+        return results
 
 
 def _serving(config: RunConfig) -> ServingPlan:

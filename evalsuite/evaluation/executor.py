@@ -15,12 +15,12 @@ from evalsuite.endpoint.client import Endpoint
 from evalsuite.endpoint.logprob_probe import find_logprob_form
 from evalsuite.endpoint.reply_cache import RANDOM_REPLIES_NOTE, Wrap, open_cache, wrap_with_cache
 from evalsuite.errors import RunIncomplete, ServerDied, ServerError
-from evalsuite.evaluation.results import Stopwatch
 from evalsuite.evaluation.run_state import RunState
+from evalsuite.evaluation.timing import Stopwatch
 from evalsuite.models.checkpoint import Checkpoint
 from evalsuite.runs.inference import Inference
 from evalsuite.runs.journal import Journal
-from evalsuite.runs.plan import Judge
+from evalsuite.runs.judges import Judge
 from evalsuite.runs.progress import Progress
 from evalsuite.runs.resume import PreviousReplies
 from evalsuite.runs.work import Work
@@ -66,7 +66,7 @@ class VariantSession:
 
 
 @dataclass
-class Asking:
+class Executor:
     """Asks everything that a ledger owes; `show_progress` shows its progress from the first server that is ready to the end."""
 
     state: RunState

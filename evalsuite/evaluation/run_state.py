@@ -10,12 +10,13 @@ from evalsuite.backends.base import ServedModel
 from evalsuite.config import RunConfig
 from evalsuite.evaluation.results import build_run_info
 from evalsuite.models.checkpoint import Checkpoint
+from evalsuite.runs.dataset_plan import DatasetPlan
 from evalsuite.runs.directory import RUN_FILE, RunDirectory
-from evalsuite.runs.plan import DatasetPlan
 from evalsuite.runs.progress import RunProgress
 from evalsuite.runs.provenance import environment_info
 from evalsuite.runs.resume import reconcile
 from evalsuite.runs.run import IDENTICAL
+from evalsuite.runs.schema import RunInfo
 from evalsuite.runs.work import Variant, Work, new_work
 from evalsuite.serving.server_plan import ServerPlan
 from evalsuite.serving.variants import ServedFacts, ServingPlan, first_prompts, liveness
@@ -43,9 +44,9 @@ class RunState:
         self.progress = RunProgress()
         self._plans = tuple(plans)
         self._environment = environment_info()
-        before = directory.read_json(RUN_FILE)
+        before = directory.read_info()
         self._facts = ServedFacts(serving, before)
-        if _recorded_logprob_form(before or {}) == "letter":
+        if _recorded_logprob_form(before) == "letter":
             self._plan_with_logprob_form("letter")
         self._works: dict[str, Work] = {}
         self._proved: set[str] = set()
@@ -153,15 +154,15 @@ class RunState:
 
     def record(self) -> None:
         """Write run.json: nothing secret, nothing that differs between two starts of the same run."""
-        described = build_run_info(
-            self.config, self.serving.described(self._facts.by_variant), self._plans, self._environment
-        )
+        datasets = [plan.info() for plan in self._plans]
         if self.suites:
-            described["datasets"] += self.suites.described()
-        self.directory.write_json(RUN_FILE, described)
+            datasets += self.suites.infos()
+        variants = self.serving.variant_infos(self._facts.by_variant)
+        info = build_run_info(self.config, variants, datasets, self._environment)
+        self.directory.write_document(RUN_FILE, info)
 
 
-def _recorded_logprob_form(before: dict[str, Any]) -> LogprobPrompt | None:
-    """The form in which an earlier start of the run asked for letters' probabilities."""
-    forms = (entry.get("style", {}).get("logprob") for entry in before.get("datasets", ()))
+def _recorded_logprob_form(before: RunInfo | None) -> LogprobPrompt | None:
+    """The form in which an earlier start of the run asked for label log-probabilities."""
+    forms = (dataset.style.logprob for dataset in before.datasets) if before else ()
     return next((form for form in forms if form), None)

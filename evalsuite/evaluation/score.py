@@ -6,22 +6,19 @@ import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from msgspec import structs
 
 from evalsuite._util.event_loop import run_to_end
 from evalsuite.config import ScoreConfig
 from evalsuite.data.spec import parse_spec
 from evalsuite.endpoint.reply_cache import Wrap, open_cache, wrap_with_cache
-from evalsuite.errors import ConfigError, EvalsuiteError, InputError, RunIncomplete
+from evalsuite.errors import ConfigError, InputError
+from evalsuite.evaluation.pipeline import execute_and_finish
 from evalsuite.evaluation.rescore import rescore
-from evalsuite.evaluation.results import (
-    Stopwatch,
-    build_run_info,
-    check_baseline,
-    collect_results,
-    finish_run,
-    incomplete_error,
-)
+from evalsuite.evaluation.results import build_run_info, check_baseline, collect_results
+from evalsuite.evaluation.timing import Stopwatch
 from evalsuite.runs.directory import RUN_FILE, RunDirectory, find_run_directory, lock_run_directory
 from evalsuite.runs.inference import NO_PREDICTION, Inference
 from evalsuite.runs.journal import Journal
@@ -31,7 +28,7 @@ from evalsuite.runs.provenance import environment_info
 from evalsuite.runs.records import failed_score, sample_line
 from evalsuite.runs.resume import PreviousReplies, reconcile
 from evalsuite.runs.run import Run
-from evalsuite.runs.schema import ErrorEntry, encode_line
+from evalsuite.runs.schema import ErrorEntry, VariantInfo, encode_line
 from evalsuite.runs.work import Job, Work, new_work
 from evalsuite.serving.endpoints import judge_endpoint, probe_judge
 from evalsuite.tasks import KINDS
@@ -113,8 +110,8 @@ def _named_run(config: ScoreConfig) -> Path | None:
 
 def _refuse_run_of_a_model(directory: RunDirectory) -> None:
     """Its replies cost requests; they are not pushed aside by a scoring of the same name."""
-    before = directory.read_json(RUN_FILE) or {}
-    if any(variant.get("form") != SCORED for variant in before.get("variants", ())):
+    before = directory.read_info()
+    if before and any(variant.form != SCORED for variant in before.variants):
         raise InputError(f"{directory.path}: holds the run of a model. Choose another --name or --out.")
 
 
@@ -126,32 +123,44 @@ def _scored(
     config, progress, stopwatch = prepared.config, RunProgress(), Stopwatch()
     works = [new_work(plan.variant, [plan], config.on_error) for plan in prepared.plans]
     works = reconcile(works, directory, progress, keep_errors=config.on_error != "fail")
-    directory.write_json(
-        RUN_FILE, build_run_info(config, _variants(prepared.plans), prepared.plans, environment_info())
-    )
+    infos = [plan.info() for plan in prepared.plans]
+    info = build_run_info(config, _variants(prepared.plans), infos, environment_info())
+    directory.write_document(RUN_FILE, info)
     progress.total = sum(plan.rows for plan in prepared.plans)
     progress.reused = progress.total - sum(work.owed_total for work in works)
-    problem: EvalsuiteError | None = None
-    try:
+
+    def execute() -> None:
         if progress.owed:
             with show_progress(progress), Journal(directory.journal) as journal, stopwatch.working():
-                for job in _jobs(work for work in works if not work.judge):
-                    journal.append(_judged(job, progress))
-                judged = [work for work in works if work.judge]
-                with open_cache(config.cache if judged else None) as cache:
-                    for work in judged:
-                        asked = _ask_judge(config, work, directory, journal, progress, cache)
-                        run_to_end(asked, work.owed_total)
-    except KeyboardInterrupt:
-        problem = RunIncomplete("interrupted. Run the same command again: it goes on where it was.")
-    except EvalsuiteError as error:
-        problem = error
-    if problem and not progress.done and not progress.reused:
-        directory.remove_if_empty()
-        raise problem
-    results = collect_results(works, config.on_error)
-    problem = problem or incomplete_error(results, progress, FILL_IN)
-    return finish_run(directory, results, progress, stopwatch, config, problem)
+                _score_owed(config, works, directory, journal, progress)
+
+    return execute_and_finish(
+        directory,
+        config,
+        progress,
+        stopwatch,
+        execute=execute,
+        collect=lambda: collect_results(
+            [count for work in works for count in work.counts()], config.on_error
+        ),
+        advice=FILL_IN,
+    )
+
+
+def _score_owed(
+    config: ScoreConfig,
+    works: Sequence[Work],
+    directory: RunDirectory,
+    journal: Journal,
+    progress: RunProgress,
+) -> None:
+    """Score the owed predictions, those without a judge first."""
+    for job in _jobs(work for work in works if not work.judge):
+        journal.append(_judged(job, progress))
+    judged = [work for work in works if work.judge]
+    with open_cache(config.cache if judged else None) as cache:
+        for work in judged:
+            run_to_end(_ask_judge(config, work, directory, journal, progress, cache), work.owed_total)
 
 
 async def _ask_judge(
@@ -202,23 +211,18 @@ def _judged(job: Job, progress: RunProgress) -> bytes:
     return encode_line(sample_line(job, reply, judgement, error=error))
 
 
-def _variants(plans: Sequence[PredictionPlan]) -> list[dict[str, Any]]:
+def _variants(plans: Sequence[PredictionPlan]) -> list[VariantInfo]:
     """The variants of run.json: each set of predictions, with its files."""
-    found: dict[str, dict[str, Any]] = {}
+    found: dict[str, VariantInfo] = {}
     for plan in plans:
-        source = plan.spec.target
-        known = found.setdefault(
-            plan.variant.name,
-            {
-                "name": plan.variant.name,
-                "model": None,
-                "source": source,
-                "form": SCORED,
-                "backend": None,
-                "fingerprint": plan.variant.fingerprint,
-            },
-        )
-        if known["source"] != source:
-            known["source"] += f", {source}"
-            known["fingerprint"] += f"+{plan.variant.fingerprint}"
+        source, name, fingerprint = plan.spec.target, plan.variant.name, plan.variant.fingerprint
+        known = found.get(name)
+        if known is None:
+            found[name] = VariantInfo(
+                name=name, model=None, source=source, form=SCORED, backend=None, fingerprint=fingerprint
+            )
+        elif known.source != source:
+            found[name] = structs.replace(
+                known, source=f"{known.source}, {source}", fingerprint=f"{known.fingerprint}+{fingerprint}"
+            )
     return list(found.values())

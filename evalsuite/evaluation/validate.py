@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from evalsuite.errors import DataError, InputError, Problem
-from evalsuite.runs.plan import DatasetPlan, plan_spec
+from evalsuite.runs.dataset_plan import DatasetPlan
+from evalsuite.runs.plan import plan_spec
 
 Severity: TypeAlias = Literal["error", "warning"]
 

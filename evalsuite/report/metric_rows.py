@@ -19,7 +19,6 @@ from evalsuite.report import charts
 from evalsuite.report.section import Section
 from evalsuite.report.source import RunSource
 from evalsuite.report.summary_parts import SubsetResults, outcomes_shown
-from evalsuite.runs.run import identical_variants
 
 MAX_PANELS = 120
 """Further subsets are in the table only: nobody looks at so many charts, and a report should stay small."""
@@ -90,7 +89,11 @@ def tables_section(
         "outcomes": outcomes_shown(source.summary),
         "several": source.several_variants,
         "compared": source.comparison is not None,
-        "doubtful": identical_variants(source.info),
+        "doubtful": {
+            str(entry["name"])
+            for entry in source.info.get("variants") or ()
+            if (entry.get("live") or {}).get("identical")
+        },
     }
     return Section(anchor, title, f"{anchor}.html.j2", values)
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
+from evalsuite.runs.schema import AverageSummary, BreakdownLine, BreakdownSummary
 from evalsuite.tasks.metric import Breakdown
 
 MOST_LINES = 2_000
@@ -91,37 +92,39 @@ class Breakdowns:
             else:
                 line.add(values, self._breakdowns[name].averages)
 
-    def described(self, subset: str | None) -> dict[str, Any]:
-        """The tables of one subset, or of all together for None, as summary.json holds them; empty ones left out."""
+    def summaries(self, subset: str | None) -> dict[str, BreakdownSummary]:
+        """The tables of one subset, or of all together for None. Empty tables are left out."""
         subsets = list(self._subsets.values()) if subset is None else [self._subsets.get(subset, {})]
-        found: dict[str, Any] = {}
+        found: dict[str, BreakdownSummary] = {}
         for name, breakdown in self._breakdowns.items():
             whole = _Table()
             for tables in subsets:
                 whole.merge(tables.get(name, _Table()))
             if whole.lines:
-                found[name] = _described(breakdown, whole)
+                found[name] = _summary(breakdown, whole)
         return found
 
 
-def _described(breakdown: Breakdown, table: _Table) -> dict[str, Any]:
+def _summary(breakdown: Breakdown, table: _Table) -> BreakdownSummary:
     ordered = sorted(table.lines.items(), key=lambda item: _place(breakdown, *item))
     listed, rest = ordered[:MAX_LISTED_LINES], ordered[MAX_LISTED_LINES:]
-    return {
-        "title": breakdown.title,
-        "note": breakdown.note,
-        "columns": list(breakdown.columns),
-        "averages": list(breakdown.averages),
-        "filter": breakdown.filter,
-        "lines": [_listed(breakdown, key, line) for key, line in listed],
-        "n_lines": len(ordered),
-        "n_unlisted": table.unlisted + sum(line.count for _, line in rest),
+    return BreakdownSummary(
+        title=breakdown.title,
+        note=breakdown.note,
+        columns=tuple(breakdown.columns),
+        averages=tuple(breakdown.averages),
+        filter=breakdown.filter,
+        lines=tuple(_line_summary(breakdown, key, line) for key, line in listed),
+        n_lines=len(ordered),
+        n_unlisted=table.unlisted + sum(line.count for _, line in rest),
+    )
+
+
+def _line_summary(breakdown: Breakdown, key: Key, line: _Line) -> BreakdownLine:
+    values = {
+        name: AverageSummary(value=line.mean(name), n=line.counts.get(name, 0)) for name in breakdown.averages
     }
-
-
-def _listed(breakdown: Breakdown, key: Key, line: _Line) -> dict[str, Any]:
-    values = {name: {"value": line.mean(name), "n": line.counts.get(name, 0)} for name in breakdown.averages}
-    return {"key": list(key), "n": line.count, **({"values": values} if values else {})}
+    return BreakdownLine(key=key, n=line.count, values=values)
 
 
 def _exact(value: float) -> int:

@@ -22,11 +22,19 @@ from contextlib import contextmanager
 from datetime import datetime, timezone
 from itertools import chain, count
 from pathlib import Path
-from typing import Any
 
-import orjson
+import msgspec
 
 from evalsuite.errors import InputError, RunDirectoryError
+from evalsuite.runs.schema import (
+    FORMAT,
+    Document,
+    DocumentT,
+    RunInfo,
+    Summary,
+    decode_document,
+    encode_document,
+)
 
 LOCK_FILE = ".lock"
 FULL_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -90,23 +98,41 @@ class RunDirectory:
             raise write_error(target, error) from error
         return target
 
-    def write_json(self, file: str, value: Any) -> Path:
-        """Replace a JSON file, indented for reading."""
-        return self.write(
-            file, orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS) + b"\n"
-        )
+    def write_document(self, file: str, document: Document) -> Path:
+        """Replace run.json or summary.json. Raises `RunDirectoryError`."""
+        return self.write(file, encode_document(document))
 
-    def read_json(self, file: str) -> Any:
-        """A JSON file of the run; None when it is not there, or empty. Raises `RunDirectoryError` when it is broken."""
+    def read_info(self) -> RunInfo | None:
+        """Read run.json; None if it is missing or empty. Raises `RunDirectoryError` or `InputError` if it is broken."""
+        info = self._read(RUN_FILE, RunInfo)
+        if info and info.format > FORMAT:
+            raise RunDirectoryError(
+                f"{self.path / RUN_FILE}: format {info.format}, written by evalsuite {info.evalsuite}; "
+                f"this version reads formats up to {FORMAT}. Update evalsuite."
+            )
+        return info
+
+    def read_summary(self) -> Summary | None:
+        """Read summary.json; None if it is missing or empty. Raises `RunDirectoryError` if it is broken."""
+        return self._read(SUMMARY_JSON, Summary)
+
+    def _read(self, file: str, kind: type[DocumentT]) -> DocumentT | None:
         path = self.path / file
         try:
             content = path.read_bytes().strip(b"\0")
-            return orjson.loads(content) if content else None  # what a power cut may leave of a new file
+            return (
+                decode_document(content, kind) if content else None
+            )  # a power cut may leave a new file empty
         except FileNotFoundError:
             return None
         except OSError as error:
             raise read_error(path, error) from error
-        except orjson.JSONDecodeError as error:
+        except msgspec.ValidationError as error:
+            raise InputError(
+                f"{path}: not as evalsuite writes it ({error}): it was changed, or written by another version. "
+                "Put back the file as it was, or delete it and run the run's own command again: the journal is kept."
+            ) from error
+        except msgspec.DecodeError as error:
             raise RunDirectoryError(
                 f"{path}: not JSON ({error}). Delete it and run the same command again: the journal is kept."
             ) from error

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from msgspec import to_builtins
+
 from evalsuite.errors import InputError
-from evalsuite.runs.schema import SampleLine, TokenUsage
+from evalsuite.runs.schema import SampleLine, Summary, TokenUsage
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,20 +25,21 @@ def to_frame(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     return pd.DataFrame(list(rows))
 
 
-def summary_rows(summary: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """One row a metric of a subset of a dataset of a variant, as summary.csv has them."""
-    for variant, entry in summary["variants"].items():
-        for dataset, found in entry["datasets"].items():
-            for subset, part in found["subsets"].items():
-                for name, metric in part["metrics"].items():
+def summary_rows(summary: Summary) -> Iterator[dict[str, Any]]:
+    """One row a metric of a subset of a dataset of a variant, as in summary.csv."""
+    for variant, of_variant in summary.variants.items():
+        for dataset, results in of_variant.datasets.items():
+            for subset, part in results.subsets.items():
+                for name, metric in part.metrics.items():
                     place = {
-                        "run": summary["run"],
+                        "run": summary.run,
                         "variant": variant,
                         "dataset": dataset,
                         "subset": subset,
                         "metric": name,
                     }
-                    yield place | {key: value for key, value in metric.items() if key != "bounds"}
+                    numbers = {key: value for key, value in to_builtins(metric).items() if key != "bounds"}
+                    yield place | numbers
 
 
 def sample_rows(lines: Iterable[SampleLine]) -> Iterator[dict[str, Any]]:

@@ -10,23 +10,30 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Any
 
 from msgspec import UNSET, Raw
 
-from evalsuite.data.dataset import Dataset
-from evalsuite.data.spec import DatasetSpec
 from evalsuite.data.subsets import WHOLE_DATASET
-from evalsuite.endpoint.wire import Generation, dumps
-from evalsuite.runs.aggregate import ScoreAggregate
-from evalsuite.runs.plan import DatasetPlan
-from evalsuite.runs.schema import ErrorEntry, ReplyEntry, SampleLine, TokenUsage
+from evalsuite.endpoint.wire import dumps
+from evalsuite.runs.schema import (
+    DatasetInfo,
+    ErrorEntry,
+    FileInfo,
+    HarnessInfo,
+    MetricInfo,
+    ReplyEntry,
+    SampleLine,
+    TokenUsage,
+)
+from evalsuite.runs.scored_dataset import ScoredDataset, harness_conditions
+from evalsuite.tasks.base import Task
 from evalsuite.tasks.benchmark import BenchmarkTask
 from evalsuite.tasks.metric import Metric
 from evalsuite.tasks.style import Style
-from evalsuite.types import Message, Outcome, Reply, Sample
+from evalsuite.types import Message, Outcome, Reply
 
 BETWEEN = re.compile(r"rouge|bleu|chrf|meteor|f1|rate|anls|similarity|score", re.IGNORECASE)
 """Names of metrics that lie between 0 and 1, although a few samples may all have one or the other."""
@@ -93,101 +100,82 @@ class Source:
     version: str
     conditions: tuple[str, ...] = ()
 
+    def info(self) -> HarnessInfo:
+        """The harness's entry in run.json."""
+        return HarnessInfo(name=self.harness, version=self.version, conditions=self.conditions)
 
-@dataclass(frozen=True)
-class ImportedPlan(DatasetPlan):
-    """A dataset of a run that another harness asked. It has nothing to ask."""
 
-    source: Source = field(kw_only=True)
-    found: tuple[Metric, ...] = field(kw_only=True)
-    variant: str = field(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
+class ImportedDataset(ScoredDataset):
+    """A dataset that another tool asked and scored for one variant."""
+
+    task: Task[Any] = field(default_factory=BenchmarkTask)
+    style: Style = field(default_factory=lambda: Style(lang="en", shots=0))
+    own_name: str
+    spec: str
+    variant: str
+    source: Source
+    counts: Mapping[str, int]
+    """Samples of each subset."""
+    own_metrics: tuple[Metric, ...]
+
+    @property
+    def name(self) -> str:
+        """The name of its results."""
+        return self.own_name
+
+    @property
+    def files(self) -> tuple[FileInfo, ...]:
+        """None: the other tool read them."""
+        return ()
+
+    @property
+    def subsets(self) -> Mapping[str, int]:
+        """Samples of each subset."""
+        return self.counts
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
-        """See `DatasetPlan.metrics`."""
-        return self.found
-
-    @property
-    def reply_limit(self) -> int | None:
-        """See `DatasetPlan.reply_limit`."""
-        return self.generation.max_tokens or None
-
-    def samples(self) -> Iterator[tuple[Sample[Any], Sequence[Any]]]:
-        """None that are to be asked."""
-        return iter(())
+        """The other tool's metrics."""
+        return self.own_metrics
 
     def conditions(self) -> list[str]:
-        """See `DatasetPlan.conditions`."""
-        return [f"{self.source.harness}:{self.source.version}", *self.source.conditions]
+        """How it was asked, as parts of a signature."""
+        return harness_conditions(self.source.info())
 
     def scorers(self) -> dict[str, str]:
-        """The harness judges."""
+        """The other tool's version."""
         return {self.source.harness: self.source.version}
 
-    def described(self) -> dict[str, Any]:
-        """See `DatasetPlan.described`; `harness` tells such an entry from others."""
-        return {
-            "name": self.name,
-            "kind": self.task.kind,
-            "spec": self.spec.text,
-            "variant": self.variant,
-            "files": [],
-            "samples": self.rows,
-            "subsets": dict(self.dataset.counts),
-            "style": asdict(self.style),
-            "generation": self.generation.fields(),
-            "scorers": self.scorers(),
-            "harness": {
-                "name": self.source.harness,
-                "version": self.source.version,
-                "conditions": list(self.source.conditions),
-            },
-            "metrics": [_metric_entry(metric) for metric in self.found],
-            "notes": list(self.notes),
-        }
+    def info(self) -> DatasetInfo:
+        """The dataset's entry in run.json."""
+        return DatasetInfo(
+            name=self.name,
+            kind=self.task.kind,
+            spec=self.spec,
+            variant=self.variant,
+            files=(),
+            samples=self.rows,
+            subsets=dict(self.counts),
+            style=self.style,
+            generation={"temperature": 0.0, "max_tokens": 0},
+            scorers=self.scorers(),
+            harness=self.source.info(),
+            metrics=tuple(map(_metric_info, self.own_metrics)),
+            notes=self.notes,
+        )
 
 
-def imported_plan(
-    spec: str,
-    name: str,
-    variant: str,
-    counts: Mapping[str, int],
-    source: Source,
-    metrics: Sequence[Metric],
-    notes: Sequence[str] = (),
-) -> ImportedPlan:
-    """The plan of a dataset whose samples are there."""
-    task = BenchmarkTask()
-    dataset: Dataset[Any] = Dataset(name, (), task, (), dict(counts), {})
-    return ImportedPlan(
-        DatasetSpec(spec, None, spec),
-        task,
-        dataset,
-        Style(lang="en", shots=0),
-        Generation(0),
-        None,
-        recognised=False,
-        source=source,
-        found=tuple(metrics),
-        variant=variant,
-        notes=tuple(notes),
+def _metric_info(metric: Metric) -> MetricInfo:
+    return MetricInfo(
+        name=metric.name,
+        unit=metric.unit,
+        primary=metric.primary,
+        higher_is_better=metric.higher_is_better,
+        profile=metric.profile,
+        version=metric.version,
+        detail=metric.detail,
     )
-
-
-def imported_plan_from_info(entry: Mapping[str, Any]) -> ImportedPlan:
-    """The plan of such a dataset's entry in run.json."""
-    harness = entry["harness"]
-    source = Source(harness["name"], harness["version"], tuple(harness["conditions"]))
-    metrics = [Metric(**metric) for metric in entry["metrics"]]
-    return imported_plan(
-        entry["spec"], entry["name"], entry["variant"], entry["subsets"], source, metrics, entry["notes"]
-    )
-
-
-def _metric_entry(metric: Metric) -> dict[str, Any]:
-    """What of a metric cannot be told from its class alone."""
-    names = ("name", "unit", "primary", "higher_is_better", "profile", "version", "detail")
-    return {name: getattr(metric, name) for name in names}
 
 
 def imported_line(sample: ImportedSample, variant: str, dataset: str, source: Source, job: str) -> SampleLine:
@@ -225,14 +213,6 @@ def sample_key(job: str, sample: ImportedSample) -> str:
     tried = f"\n{sample.repeat}" if sample.repeat else ""
     place = f"{sample.subset}\n{sample.index}\n{sample.id}{tried}".encode("utf-8", "surrogatepass")
     return job + hashlib.blake2b(place, digest_size=KEY_BYTES).hexdigest()
-
-
-def count_line(aggregate: ScoreAggregate, line: SampleLine) -> None:
-    """Count a line in its dataset's tally. What has no reply counts as its harness counted it, where it did."""
-    outcome = line.outcome
-    if outcome == "error" and any(value is not None for value in line.scores.values()):
-        outcome = "unparsed"
-    aggregate.add(line.subset, outcome, line.scores, {}, line.cluster, line.categories)
 
 
 @dataclass

@@ -23,8 +23,8 @@ from evalsuite.endpoint.limiter import CombinedConcurrency, RequestLimiter
 from evalsuite.endpoint.wire import Request
 from evalsuite.endpoint.worker_pool import run_pool
 from evalsuite.errors import RunIncomplete
+from evalsuite.runs.dataset_plan import DatasetPlan
 from evalsuite.runs.journal import Journal
-from evalsuite.runs.plan import DatasetPlan
 from evalsuite.runs.prefix_order import SlotQueues, order_by_prefix
 from evalsuite.runs.progress import RunProgress
 from evalsuite.runs.records import failed_score, journal_line, round_seconds

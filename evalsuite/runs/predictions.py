@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from msgspec import UNSET, structs
+
 from evalsuite.config import ScoreConfig
 from evalsuite.data import evalscope
 from evalsuite.data.builtin import locate_dataset
@@ -19,19 +21,12 @@ from evalsuite.data.row_parser import RowError
 from evalsuite.data.spec import DatasetSpec, parse_spec
 from evalsuite.endpoint.wire import Generation
 from evalsuite.errors import ConfigError, InputError
-from evalsuite.runs.plan import (
-    NO_JUDGE,
-    SHOWN_HASH_DIGITS,
-    DatasetPlan,
-    check_gates,
-    make_judge,
-    pair_share,
-    plan_each,
-    refuse_hidden_choices,
-    split_by_file,
-    tags_condition,
-    unique_name,
-)
+from evalsuite.runs.dataset_plan import DatasetPlan
+from evalsuite.runs.dataset_style import pair_share
+from evalsuite.runs.gate_checks import check_gates
+from evalsuite.runs.judges import NO_JUDGE, make_judge
+from evalsuite.runs.plan import plan_each, refuse_hidden_choices, split_by_file, unique_name
+from evalsuite.runs.schema import DatasetInfo
 from evalsuite.runs.work import Variant
 from evalsuite.tasks import KINDS, infer_kind, task_class
 from evalsuite.tasks.base import Task
@@ -61,16 +56,16 @@ class PredictedSample(Sample[RowT]):
     reply: Reply | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PredictionPlan(DatasetPlan):
-    """A dataset whose replies are there already. Nobody knows how they were asked for, and no signature claims to."""
+    """A dataset that comes with its replies. Nobody knows how they were asked for, and no signature claims to."""
 
     variant: Variant
     layout: str
 
     @property
     def reply_limit(self) -> None:
-        """See `DatasetPlan.reply_limit`."""
+        """Nobody knows it."""
         return None
 
     def samples(self) -> Iterator[tuple[Sample[Any], Sequence[Any]]]:
@@ -83,31 +78,33 @@ class PredictionPlan(DatasetPlan):
             )
 
     def existing_reply(self, sample: Sample[Any]) -> Reply | None:
-        """See `DatasetPlan.existing_reply`."""
+        """The reply that a sample comes with."""
         assert isinstance(sample, PredictedSample)
         return sample.reply
 
-    def place(self, sample: Sample[Any]) -> bytes:
-        """Equal questions may have got different replies, so the row's place is in its key."""
+    def key_suffix(self, sample: Sample[Any]) -> bytes:
+        """The row's place: equal questions may have got different replies."""
         return f"|{sample.subset}|{sample.index}|{sample.id}".encode("utf-8", "surrogatepass")
 
-    def conditions(self) -> list[str]:
-        """See `DatasetPlan.conditions`."""
-        several = ["multiple"] if self.style.multiple else []
-        return [
-            f"lang:{self.style.lang}",
-            *several,
-            "predictions",
-            *tags_condition(self.style),
-            *self.judge_conditions(),
-            f"data:{self.data_hash[:SHOWN_HASH_DIGITS]}",
-        ]
+    @property
+    def draws_at_random(self) -> bool:
+        """Unknown, so nothing is said about it."""
+        return True
 
-    def described(self) -> dict[str, Any]:
-        """See `DatasetPlan.described`."""
-        unknown = ("shots", "cot", "generation")
-        known = {name: value for name, value in super().described().items() if name not in unknown}
-        return known | {"variant": self.variant.name, "layout": self.layout}
+    def conditions(self) -> list[str]:
+        """How it was asked, as parts of a signature."""
+        return self.prediction_conditions()
+
+    def info(self) -> DatasetInfo:
+        """The dataset's entry in run.json. It claims nothing about how replies were asked for."""
+        return structs.replace(
+            super().info(),
+            shots=UNSET,
+            cot=UNSET,
+            generation=None,
+            variant=self.variant.name,
+            layout=self.layout,
+        )
 
 
 def plan_predictions(config: ScoreConfig) -> tuple[PredictionPlan, ...]:

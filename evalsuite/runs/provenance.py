@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import platform
 import re
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution
-from typing import Any
 
 from evalsuite._util.processes import read_output
 from evalsuite._version import __version__
+from evalsuite.runs.schema import GitInfo, Versions
 
 PACKAGES = (
     "aiohttp",
@@ -28,19 +29,27 @@ COMMAND_TIMEOUT_SECONDS = 5
 _VERSION_LINE = re.compile(r"^Version: *(\S+)", re.MULTILINE)
 
 
-def environment_info() -> dict[str, Any]:
-    """What stays the same while a command runs: `versions` and the state of the repository, as run.json has them."""
-    return {"versions": versions(), "git": git_state()}
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """What stays the same while a command runs: the versions, and the state of the user's repository."""
+
+    versions: Versions
+    git: GitInfo | None
 
 
-def versions() -> dict[str, Any]:
+def environment_info() -> Environment:
+    """Find out the environment of this process."""
+    return Environment(versions(), git_state())
+
+
+def versions() -> Versions:
     """evalsuite, Python, platform and the packages that scores or requests depend on."""
-    return {
-        "evalsuite": __version__,
-        "python": platform.python_version(),
-        "platform": f"{platform.system()} {platform.release()} {platform.machine()}",
-        "packages": _packages(),
-    }
+    return Versions(
+        evalsuite=__version__,
+        python=platform.python_version(),
+        platform=f"{platform.system()} {platform.release()} {platform.machine()}",
+        packages=_packages(),
+    )
 
 
 def _packages() -> dict[str, str]:
@@ -69,10 +78,10 @@ def _gpus() -> list[str]:
     return (read_output(command, COMMAND_TIMEOUT_SECONDS) or "").splitlines()
 
 
-def git_state() -> dict[str, Any] | None:
+def git_state() -> GitInfo | None:
     """Commit of the working directory and whether it has changes; None outside a repository."""
     command = ["git", "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*"]
     described = read_output(command, COMMAND_TIMEOUT_SECONDS)
     if described is None:
         return None
-    return {"commit": described.removesuffix("-dirty"), "dirty": described.endswith("-dirty")}
+    return GitInfo(commit=described.removesuffix("-dirty"), dirty=described.endswith("-dirty"))

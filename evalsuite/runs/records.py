@@ -11,7 +11,6 @@ from msgspec import UNSET, Raw
 from evalsuite.data.pictures import has_pictures, without_pictures
 from evalsuite.endpoint.answer import Answer, RequestFailure
 from evalsuite.endpoint.wire import dumps
-from evalsuite.runs.plan import DatasetPlan
 from evalsuite.runs.schema import (
     ErrorEntry,
     FollowUpEntry,
@@ -20,6 +19,7 @@ from evalsuite.runs.schema import (
     SampleLine,
     TokenUsage,
 )
+from evalsuite.runs.scored_dataset import ScoredDataset
 from evalsuite.runs.work import Job
 from evalsuite.types import NO_TOKENS, Reply, Score, TokenCounts
 
@@ -157,11 +157,11 @@ def rescored_line(
     )
 
 
-def judge_line(line: SampleLine, plan: DatasetPlan, row: Any) -> Score:
+def judge_line(line: SampleLine, dataset: ScoredDataset, row: Any) -> Score:
     """Score the reply of a line with today's scorers."""
     if line.failed:
-        return error_score(plan, row)
-    return plan.task.score_and_label(row, line.to_reply(), plan.style)
+        return error_score(dataset, row)
+    return dataset.task.score_and_label(row, line.to_reply(), dataset.style)
 
 
 def answer_from_line(line: SampleLine) -> Answer:
@@ -181,7 +181,7 @@ def failed_score(job: Job) -> Score:
     return error_score(job.plan, job.sample.row)
 
 
-def error_score(plan: DatasetPlan, row: Any) -> Score:
+def error_score(dataset: ScoredDataset, row: Any) -> Score:
     """What an empty reply scores, for runs in which errors count as wrong."""
-    empty = plan.task.score(row, Reply(""), plan.style)
+    empty = dataset.task.score(row, Reply(""), dataset.style)
     return Score("error", values=empty.values, statistics=empty.statistics)

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 from evalsuite._util.compact import OffsetSet
 from evalsuite.endpoint.answer import Answer
-from evalsuite.runs.directory import RUN_FILE, RunDirectory
+from evalsuite.runs.dataset_plan import DatasetPlan
+from evalsuite.runs.directory import RunDirectory
 from evalsuite.runs.journal import FinishedLine, Journal, LineIndex, compact_journal
-from evalsuite.runs.plan import DatasetPlan
 from evalsuite.runs.progress import EarlierTotals, RunProgress
 from evalsuite.runs.records import answer_from_line, failed_score, rejudged_line
 from evalsuite.runs.schema import SampleLine, encode_line
@@ -169,10 +169,10 @@ class PreviousReplies:
 
 def _judged_otherwise(works: Sequence[Work], directory: RunDirectory) -> set[str]:
     """The datasets whose scorers are not those that run.json names."""
-    previous = directory.read_json(RUN_FILE) or {}
-    judge_conditions = {entry["name"]: entry.get("scorers") for entry in previous.get("datasets", ())}
+    previous = directory.read_info()
+    recorded = {dataset.name: dataset.scorers for dataset in previous.datasets} if previous else {}
     plans = (plan for work in works for plan in work.plans)
-    return {plan.name for plan in plans if judge_conditions.get(plan.name, plan.scorers()) != plan.scorers()}
+    return {plan.name for plan in plans if recorded.get(plan.name, plan.scorers()) != plan.scorers()}
 
 
 def _same_row(line: SampleLine, job: Job) -> bool:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from msgspec import to_builtins
 
 from evalsuite.data.subsets import WHOLE_DATASET
 from evalsuite.errors import InputError
 from evalsuite.options.running import DEFAULT_OUT
 from evalsuite.runs.directory import JOURNAL_FILE, RUN_FILE, SUMMARY_JSON, RunDirectory
 from evalsuite.runs.journal import read_journal
-from evalsuite.runs.schema import SampleLine
+from evalsuite.runs.schema import RunInfo, SampleLine, Summary
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,8 +29,8 @@ class Run:
     """What a run directory holds. `info` is run.json, `summary` is summary.json."""
 
     path: Path
-    info: dict[str, Any]
-    summary: dict[str, Any]
+    info: RunInfo
+    summary: Summary
 
     @property
     def name(self) -> str:
@@ -38,7 +40,7 @@ class Run:
     @property
     def complete(self) -> bool:
         """Whether every sample was had (or set aside by `--on-error skip|wrong`)."""
-        return bool(self.summary["complete"])
+        return self.summary.complete
 
     def samples(self) -> Iterator[SampleLine]:
         """The journal's lines, one at a time."""
@@ -53,12 +55,11 @@ class Run:
         subset: str = WHOLE_DATASET,
     ) -> float | None:
         """One number; the first variant's and dataset's that have it where none is named. Raises `KeyError`."""
-        for variant_name, entry in self.summary["variants"].items():
-            for dataset_name, results in entry["datasets"].items():
-                metrics = results["subsets"].get(subset, {}).get("metrics", {})
-                if variant in (None, variant_name) and dataset in (None, dataset_name) and name in metrics:
-                    value: float | None = metrics[name]["value"]
-                    return value
+        for variant_name, of_variant in self.summary.variants.items():
+            for dataset_name, results in of_variant.datasets.items():
+                found = results.metrics(subset).get(name)
+                if variant in (None, variant_name) and dataset in (None, dataset_name) and found:
+                    return found.value
         raise KeyError(f"{name} (dataset {dataset or 'any'}, variant {variant or 'any'}, subset {subset})")
 
     def summary_frame(self) -> pd.DataFrame:
@@ -76,19 +77,19 @@ class Run:
     def _repr_html_(self) -> str:
         from evalsuite.runs.notebook import run_html
 
-        return run_html(self.summary)
+        return run_html(to_builtins(self.summary))
 
 
-def resume_command(info: Mapping[str, Any], path: Path) -> str:
+def resume_command(info: RunInfo, path: Path) -> str:
     """The command that asks for what a run owes: run.json's, and where its results land, which that does not say."""
     out = [] if path.parent == DEFAULT_OUT else ["--out", str(path.parent)]
-    return " ".join([str(info["command"]), *map(shlex.quote, [*out, "--name", path.name])])
+    return " ".join([info.command, *map(shlex.quote, [*out, "--name", path.name])])
 
 
 def load_run(path: Path | str) -> Run:
     """Read a run directory. Raises `InputError` when it is none."""
     directory = RunDirectory(Path(path))
-    info, summary = directory.read_json(RUN_FILE), directory.read_json(SUMMARY_JSON)
+    info, summary = directory.read_info(), directory.read_summary()
     if info is None or summary is None:
         hint = f" Its journal may hold some: evalsuite report {path} writes them." if info else ""
         raise InputError(
@@ -97,10 +98,6 @@ def load_run(path: Path | str) -> Run:
     return Run(directory.path, info, summary)
 
 
-def identical_variants(info: Mapping[str, Any]) -> frozenset[str]:
+def identical_variants(info: RunInfo) -> frozenset[str]:
     """The variants of a run.json whose adapters were found to make no difference."""
-    return frozenset(
-        str(entry["name"])
-        for entry in info.get("variants") or ()
-        if (entry.get("live") or {}).get("identical")
-    )
+    return frozenset(variant.name for variant in info.variants if variant.identical)

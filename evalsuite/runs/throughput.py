@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+
+from evalsuite.runs.schema import ThroughputSummary
 
 MAX_POINTS = 120
 """Then two neighbours become one, and each point stands for twice the time."""
@@ -63,20 +64,20 @@ class Throughput:
             pairs = range(0, len(series), 2)
             series[:] = [sum(series[first : first + 2]) for first in pairs]
 
-    def described(self) -> dict[str, Any] | None:
-        """For summary.json: what was done a second, point by point; None where no time passed."""
+    def summary(self) -> ThroughputSummary | None:
+        """What was done per second, point by point; None if no time passed."""
         if not self._worked:
             return None
         widths = [min(self.width, self._worked - point * self.width) for point in range(len(self.samples))]
-        return {
-            "seconds_a_point": self.width,
-            "seconds": round(self._worked, 3),
-            "samples_per_s": _rates(self.samples, widths),
-            "completion_tokens_per_s": _rates(self.tokens, widths),
-        }
+        return ThroughputSummary(
+            seconds_a_point=self.width,
+            seconds=round(self._worked, 3),
+            samples_per_s=_rates(self.samples, widths),
+            completion_tokens_per_s=_rates(self.tokens, widths),
+        )
 
 
-def _rates(amounts: list[float], widths: list[float]) -> list[float]:
-    return [
+def _rates(amounts: list[float], widths: list[float]) -> tuple[float, ...]:
+    return tuple(
         round(amount / width, 3) if width > 0 else 0.0 for amount, width in zip(amounts, widths, strict=True)
-    ]
+    )

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from evalsuite.endpoint.answer import Answer
-from evalsuite.runs.schema import FollowUpEntry, SampleLine, TokenUsage
+from evalsuite.runs.schema import DistributionSummary, FollowUpEntry, SampleLine, TokenUsage, UsageSummary
 from evalsuite.types import FollowUpReply, Party, TokenCounts
 
 GROWTH = 1.02
@@ -61,13 +61,13 @@ class Distribution:
                 return math.exp((bucket - 0.5) * LOG_GROWTH)
         raise ValueError("a spread of nothing has no quantiles")
 
-    def described(self) -> dict[str, float] | None:
-        """For summary.json; None where there is nothing."""
+    def summary(self) -> DistributionSummary | None:
+        """Mean and quantiles; None without any number."""
         if not self.count:
             return None
         middle, high = (round(self.quantile(share), 6) for share in (0.5, 0.95))
         total = round(self.total, 9)  # the same in whatever order the numbers came
-        return {"mean": round(total / self.count, 6), "median": middle, "p95": high}
+        return DistributionSummary(mean=round(total / self.count, 6), median=middle, p95=high)
 
 
 @dataclass(slots=True)
@@ -182,14 +182,14 @@ class DatasetUsage:
             if not isinstance(getattr(self, one.name), Distribution)
         }
 
-    def described(self, prices: tuple[float, float] | None) -> dict[str, Any]:
-        """For summary.json."""
+    def summary_fields(self, prices: tuple[float, float] | None) -> dict[str, Any]:
+        """The fields that `UsageSummary` and `Totals` share."""
         cost = self.cost(prices)
         return {
             **self.counts(),
-            "latency_s": self.latency.described(),
-            "ttft_s": self.ttft.described(),
-            "token_s": self.token.described(),
+            "latency_s": self.latency.summary(),
+            "ttft_s": self.ttft.summary(),
+            "token_s": self.token.summary(),
             "cost": None if cost is None else round(cost, 9),
         }
 
@@ -226,8 +226,8 @@ class UsageTotals:
             found.merge(account)
         return found
 
-    def described(self, prices: tuple[float, float] | None) -> Iterator[dict[str, Any]]:
+    def summaries(self, prices: tuple[float, float] | None) -> Iterator[UsageSummary]:
         """The entries of summary.json's `usage`: datasets that were asked, or answered from the cache."""
         for (variant, dataset), account in self.by_place.items():
             if not account.is_empty:
-                yield {"variant": variant, "dataset": dataset, **account.described(prices)}
+                yield UsageSummary(variant=variant, dataset=dataset, **account.summary_fields(prices))

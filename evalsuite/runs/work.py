@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,9 +10,10 @@ from evalsuite.endpoint.answer import Answer
 from evalsuite.endpoint.wire import Request
 from evalsuite.options.running import OnError
 from evalsuite.runs.aggregate import ScoreAggregate
+from evalsuite.runs.counting import DatasetCount, count_score, new_aggregate, row_number
+from evalsuite.runs.dataset_plan import DatasetPlan
 from evalsuite.runs.journal import sample_key
-from evalsuite.runs.plan import DatasetPlan, Judge
-from evalsuite.runs.schema import SampleLine
+from evalsuite.runs.judges import Judge
 from evalsuite.types import Party, Prompt, Reply, Sample, Score
 
 YIELD_EVERY = 200
@@ -81,64 +81,6 @@ class Job:
         count_score(self.plan, self.aggregate, sample.subset, sample.row, score, number)
 
 
-def row_number(subset: str, index: int, own_id: str) -> int:
-    """What tells a row of a dataset from others, the same for all of its tries: 63 bits."""
-    place = f"{subset}\n{index}\n{own_id}".encode("utf-8", "surrogatepass")
-    return int.from_bytes(hashlib.blake2b(place, digest_size=8).digest(), "big") >> 1
-
-
-def sample_place(subset: str, index: int, own_id: str, repeat: int) -> str:
-    """What tells a sample of a dataset from others."""
-    return f"{subset}\n{index}\n{own_id}\n{repeat}"
-
-
-def line_place(line: SampleLine) -> str:
-    """The same of a journal line."""
-    return sample_place(line.subset, line.index, line.id, line.repeat)
-
-
-def line_row_number(line: SampleLine) -> int:
-    """The row's number of a journal line."""
-    return row_number(line.subset, line.index, line.id)
-
-
-def count_score(
-    plan: DatasetPlan, aggregate: ScoreAggregate, subset: str, row: Any, score: Score, number: int
-) -> None:
-    """Count a score in the tally of its dataset, and on the lines of its tables. `number`: see `row_number`."""
-    task = plan.task
-    aggregate.add(
-        subset,
-        score.outcome,
-        score.values,
-        score.statistics,
-        task.facts(row).cluster,
-        plan.categories(subset, row),
-        number if plan.repeats > 1 else None,
-    )
-    aggregate.labels.update(score.labels)
-    if score.outcome != "error":
-        aggregate.breakdowns.add(subset, task.breakdown_keys(row, score), score.values)
-
-
-def count_line_score(
-    plan: DatasetPlan, aggregate: ScoreAggregate, line: SampleLine, score: Score, row: Any
-) -> None:
-    """The same for a journal line as it stands; without its row (None) it is on no line of a table."""
-    aggregate.add(
-        line.subset,
-        score.outcome,
-        score.values,
-        score.statistics,
-        line.cluster,
-        line.categories,
-        line_row_number(line) if plan.repeats > 1 else None,
-    )
-    aggregate.labels.update(score.labels)
-    if row is not None and score.outcome != "error":
-        aggregate.breakdowns.add(line.subset, plan.task.breakdown_keys(row, score), score.values)
-
-
 @dataclass(frozen=True)
 class Work:
     """The datasets of one variant with their tallies, and which of their rows are owed."""
@@ -148,6 +90,10 @@ class Work:
     aggregates: Mapping[str, ScoreAggregate]
     owed: Mapping[str, bytearray | None]
     """One byte a row, 1 for owed; None when all are."""
+
+    def counts(self) -> list[DatasetCount[DatasetPlan]]:
+        """What has been counted of each dataset."""
+        return [DatasetCount(self.variant.name, plan, self.aggregates[plan.name]) for plan in self.plans]
 
     @property
     def judge(self) -> Judge | None:
@@ -191,10 +137,7 @@ class Work:
 
 def new_work(variant: Variant, plans: Sequence[DatasetPlan], on_error: OnError) -> Work:
     """Everything is owed, nothing is counted yet."""
-    aggregates = {
-        plan.name: ScoreAggregate(plan.metrics, on_error, plan.task.breakdowns, plan.category_order)
-        for plan in plans
-    }
+    aggregates = {plan.name: new_aggregate(plan, on_error) for plan in plans}
     return Work(variant, plans, aggregates, dict.fromkeys(aggregates))
 
 
@@ -204,7 +147,7 @@ def make_job(
     """Render and serialise a sample's request, once."""
     prompt, request = plan.request(sample, shots)
     key = sample_key(
-        variant.fingerprint, request.api, request.payload + plan.place(sample), repeat=sample.repeat
+        variant.fingerprint, request.api, request.payload + plan.key_suffix(sample), repeat=sample.repeat
     )
     reply = plan.existing_reply(sample)
     existing_reply = Answer(reply) if reply else None

@@ -18,7 +18,8 @@ from evalsuite.endpoint.retries import RetryPolicy
 from evalsuite.endpoint.wire import Generation
 from evalsuite.errors import ConfigError, EndpointError
 from evalsuite.options.model import OPENAI_KEY_VARIABLE
-from evalsuite.runs.plan import DatasetPlan, Judge
+from evalsuite.runs.dataset_plan import DatasetPlan
+from evalsuite.runs.judges import Judge
 from evalsuite.tasks.base import GREETING
 from evalsuite.types import Measure, Prompt
 

@@ -12,12 +12,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from msgspec import convert, to_builtins
+
 from evalsuite.backends.base import NO_VARIABLES, ServedModel, Server
 from evalsuite.config import RunConfig
 from evalsuite.errors import ConfigError
 from evalsuite.models.checkpoint import Checkpoint, served_fingerprint
-from evalsuite.runs.plan import DatasetPlan
+from evalsuite.runs.dataset_plan import DatasetPlan
 from evalsuite.runs.run import IDENTICAL
+from evalsuite.runs.schema import RunInfo, VariantInfo
 from evalsuite.serving.server_plan import ServerPlan, plan_servers
 from evalsuite.types import Prompt
 
@@ -50,10 +53,10 @@ class ServingPlan:
         """The fingerprint of what answers under a variant's name."""
         return served_fingerprint(checkpoint, self.plan_of(checkpoint).backend.name, self.arguments)
 
-    def described(self, served: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    def variant_infos(self, served: Mapping[str, Mapping[str, Any]]) -> list[VariantInfo]:
         """The variants' entries in run.json, with the facts of those that were served."""
         return [
-            {**self._described(checkpoint), **served.get(checkpoint.name, {})}
+            convert({**self._described(checkpoint), **served.get(checkpoint.name, {})}, VariantInfo)
             for checkpoint in self.checkpoints
         ]
 
@@ -85,12 +88,13 @@ class ServedFacts:
     If a start has nothing to ask of a variant, the record of the previous start stays, provided the fingerprint is the same.
     """
 
-    def __init__(self, serving: ServingPlan, before: Mapping[str, Any] | None) -> None:
+    def __init__(self, serving: ServingPlan, before: RunInfo | None) -> None:
         now = {checkpoint.name: checkpoint.fingerprint for checkpoint in serving.checkpoints}
+        recorded = {variant.name: to_builtins(variant) for variant in before.variants} if before else {}
         self.by_variant: dict[str, dict[str, Any]] = {
-            entry["name"]: {key: entry[key] for key in SERVED_KEYS if key in entry}
-            for entry in (before or {}).get("variants", ())
-            if now.get(entry.get("name")) == entry.get("fingerprint")
+            name: {key: entry[key] for key in SERVED_KEYS if key in entry}
+            for name, entry in recorded.items()
+            if now.get(name) == entry["fingerprint"]
         }
 
     def add(

@@ -23,8 +23,9 @@ from evalsuite.backends.base import ServedModel
 from evalsuite.config import RunConfig
 from evalsuite.errors import ConfigError, InputError
 from evalsuite.metrics.gates import Gate
-from evalsuite.runs.imported import Source, imported_plan
-from evalsuite.runs.plan import DatasetPlan, check_gates
+from evalsuite.runs.dataset_plan import DatasetPlan
+from evalsuite.runs.gate_checks import check_gates
+from evalsuite.runs.imported import ImportedDataset, Source
 from evalsuite.suites.catalogue import Benchmark, find_benchmark
 from evalsuite.suites.environments import Environment, ready_environment
 from evalsuite.suites.registry import SUITES, Suite
@@ -144,7 +145,12 @@ def plan_suites(texts: Sequence[str], config: RunConfig, taken: Sequence[str]) -
 
 def check_suite_gates(gates: Sequence[Gate], plans: Sequence[DatasetPlan], jobs: Sequence[SuiteJob]) -> None:
     """Check `--fail-under` as far as possible before a suite has run. Raises `ConfigError`."""
-    later = [imported_plan(job.spec.text, job.name, "", {}, job.source, ()) for job in jobs]
+    later = [
+        ImportedDataset(
+            own_name=job.name, spec=job.spec.text, variant="", source=job.source, counts={}, own_metrics=()
+        )
+        for job in jobs
+    ]
     check_gates(gates, [*plans, *later])
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from msgspec import UNSET, structs
 
@@ -16,11 +15,12 @@ from evalsuite.backends.base import ServedModel
 from evalsuite.config import RunConfig
 from evalsuite.errors import EvalsuiteError, RunIncomplete
 from evalsuite.runs.aggregate import ScoreAggregate
+from evalsuite.runs.counting import count_imported_line
 from evalsuite.runs.directory import RunDirectory, write_error
-from evalsuite.runs.imported import ImportedPlan, ImportedScores, count_line, imported_line, imported_plan
+from evalsuite.runs.imported import ImportedDataset, ImportedScores, imported_line
 from evalsuite.runs.journal import Journal, compact_journal, journal_lines
 from evalsuite.runs.progress import EarlierTotals, RunProgress
-from evalsuite.runs.schema import SampleLine, encode_line
+from evalsuite.runs.schema import DatasetInfo, SampleLine, encode_line
 from evalsuite.runs.summary import DatasetResults
 from evalsuite.runs.work import Variant
 from evalsuite.suites.driver_process import Driver
@@ -177,19 +177,25 @@ class SuiteRuns:
         if write:
             self._append(piece)
         notes = [*result.notes, *kept.notes(result.reported)]
-        plan = imported_plan(
-            job.spec.text, job.name, variant, kept.counts, source, kept.metrics(result.reported), notes
+        dataset = ImportedDataset(
+            own_name=job.name,
+            spec=job.spec.text,
+            variant=variant,
+            source=source,
+            counts=kept.counts,
+            own_metrics=kept.metrics(result.reported),
+            notes=tuple(notes),
         )
-        aggregate = ScoreAggregate(plan.metrics, self._config.on_error)
+        aggregate = ScoreAggregate(dataset.metrics, self._config.on_error)
         for line in counted:
-            count_line(aggregate, line)
+            count_imported_line(aggregate, line)
         progress.earlier.take(taken)
         progress.total += len(counted)
         if write:
             progress.imported += len(counted)
         else:
             progress.reused += len(counted)
-        piece.results = DatasetResults(variant, plan, aggregate, 0)
+        piece.results = DatasetResults(variant, dataset, aggregate, 0)
 
     def _append(self, piece: _JobRun) -> None:
         """Append the journal lines of a benchmark, once all its samples have been read."""
@@ -207,12 +213,14 @@ class SuiteRuns:
         """The results, one entry per variant and benchmark."""
         return [piece.results for piece in self._pieces if piece.results]
 
-    def described(self) -> list[Mapping[str, Any]]:
-        """The entries of run.json."""
+    def infos(self) -> list[DatasetInfo]:
+        """Their entries in run.json."""
         return [
-            {**found.plan.described(), "folder": str(piece.folder.relative_to(self._directory.path))}
+            structs.replace(
+                piece.results.dataset.info(), folder=str(piece.folder.relative_to(self._directory.path))
+            )
             for piece in self._pieces
-            if (found := piece.results) and isinstance(found.plan, ImportedPlan)
+            if piece.results and isinstance(piece.results.dataset, ImportedDataset)
         ]
 
     def problem(self) -> EvalsuiteError | None:

@@ -8,6 +8,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from msgspec import to_builtins
+
 from evalsuite.data.subsets import WHOLE_DATASET
 from evalsuite.errors import InputError
 from evalsuite.evaluation.compare import compare
@@ -82,7 +84,7 @@ def _changes(before: tuple[int, Run], run: Run) -> dict[tuple[str, str], str]:
 
 
 def _headlines(run: Run) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
-    for entry in run.summary["variants"].values():
+    for entry in to_builtins(run.summary.variants).values():
         for dataset, results in entry["datasets"].items():
             for metric, numbers in results["subsets"][WHOLE_DATASET]["metrics"].items():
                 if numbers["primary"]:

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-from evalsuite.data.subsets import WHOLE_DATASET
+from msgspec import to_builtins
+
 from evalsuite.errors import EvalsuiteError
-from evalsuite.evaluation.results import utc
+from evalsuite.evaluation.timing import utc
 from evalsuite.runs.directory import (
     JOURNAL_FILE,
     REPORT_FILE,
@@ -26,6 +27,7 @@ from evalsuite.runs.directory import (
     find_writer_pid,
 )
 from evalsuite.runs.run import resume_command
+from evalsuite.runs.schema import DatasetSummary, DocumentT, RunInfo, Summary
 
 State: TypeAlias = Literal["running", "complete", "interrupted", "unreadable"]
 MAX_DEPTH = 3
@@ -121,19 +123,18 @@ class RunCatalog:
         name = path.relative_to(self.root).as_posix() if path != self.root else path.name
         unread = CatalogRun(name, path, "unreadable", _last_written(path), 0, 0, ())
         try:
-            info, summary = self._document(path, RUN_FILE), self._document(path, SUMMARY_JSON)
-            return self._describe_run(unread, info, summary)
+            directory = RunDirectory(path)
+            info = self._document(path / RUN_FILE, directory.read_info)
+            summary = self._document(path / SUMMARY_JSON, directory.read_summary)
+            return self._describe_run(unread, info, summary) if info else unread
         except (EvalsuiteError, KeyError, TypeError, AttributeError, OSError) as error:
             return replace(unread, problem=f"{type(error).__name__}: {error}")
 
-    def _describe_run(
-        self, run: CatalogRun, info: Mapping[str, Any], summary: Mapping[str, Any] | None
-    ) -> CatalogRun:
+    def _describe_run(self, run: CatalogRun, info: RunInfo, summary: Summary | None) -> CatalogRun:
         total = sum(
-            int(entry["samples"]) * (1 if "variant" in entry else len(info["variants"]))
-            for entry in info["datasets"]
+            dataset.samples * (1 if dataset.variant else len(info.variants)) for dataset in info.datasets
         )
-        whole = bool(summary and summary["complete"] and summary["totals"]["samples"] == total)
+        whole = bool(summary and summary.complete and summary.totals.samples == total)
         running = find_writer_pid(run.path) is not None
         return replace(
             run,
@@ -147,17 +148,18 @@ class RunCatalog:
             and _modified_at(run.path / REPORT_FILE) >= _modified_at(run.path / JOURNAL_FILE),
         )
 
-    def _document(self, path: Path, file: str) -> Any:
-        """Read a JSON file of a run. None if there is no such file."""
+    def _document(self, path: Path, read: Callable[[], DocumentT | None]) -> DocumentT | None:
+        """Read a document of a run, again only if its file has changed. None if there is no such file."""
         try:
-            facts = (path / file).stat()
+            facts = path.stat()
         except FileNotFoundError:
             return None
         stamp = facts.st_ino, facts.st_size, facts.st_mtime_ns
-        known = self._documents.get(path / file)
+        known = self._documents.get(path)
         if known is None or known[0] != stamp:
-            known = self._documents[path / file] = stamp, RunDirectory(path).read_json(file)
-        return known[1]
+            known = self._documents[path] = stamp, read()
+        found: DocumentT | None = known[1]
+        return found
 
     def _lines(self, journal: Path) -> int:
         """Count the lines of a journal. A file that was replaced or cut is counted again from the start."""
@@ -176,30 +178,26 @@ class RunCatalog:
         return counted.lines
 
 
-def _variants(
-    run: str, info: Mapping[str, Any], summary: Mapping[str, Any] | None
-) -> Iterator[CatalogVariant]:
+def _variants(run: str, info: RunInfo, summary: Summary | None) -> Iterator[CatalogVariant]:
     """Yield the variants of run.json with their main metrics."""
-    results = (summary or {}).get("variants", {})
-    for described in info["variants"]:
-        name = str(described["name"])
-        found = results.get(name, {}).get("datasets", {})
-        asked = [str(entry["name"]) for entry in info["datasets"] if entry.get("variant", name) == name]
-        yield CatalogVariant(
-            name, f"{run}:{name}", tuple(_headline(dataset, found.get(dataset)) for dataset in asked)
-        )
+    for variant in info.variants:
+        headlines = [
+            _headline(dataset.name, summary.dataset(variant.name, dataset.name) if summary else None)
+            for dataset in info.datasets_of(variant.name)
+        ]
+        yield CatalogVariant(variant.name, f"{run}:{variant.name}", tuple(headlines))
 
 
-def _problem(path: Path, info: Mapping[str, Any], summary: Mapping[str, Any] | None) -> str:
+def _problem(path: Path, info: RunInfo, summary: Summary | None) -> str:
     """Why the run is not complete. If it was killed, how to resume it."""
     if summary is None:
         return f"The run ended before it wrote its results. Resume it with: {resume_command(info, path)}"
-    return str(summary.get("problem") or "")
+    return summary.problem or ""
 
 
-def _headline(dataset: str, found: Mapping[str, Any] | None) -> Headline:
-    metrics = (found or {}).get("subsets", {}).get(WHOLE_DATASET, {}).get("metrics", {})
-    primary = next(((name, metric) for name, metric in metrics.items() if metric["primary"]), None)
+def _headline(dataset: str, found: DatasetSummary | None) -> Headline:
+    metrics = found.metrics() if found else {}
+    primary = next(((name, to_builtins(metric)) for name, metric in metrics.items() if metric.primary), None)
     return Headline(dataset, *primary) if primary else Headline(dataset)
 
 

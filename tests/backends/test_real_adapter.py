@@ -76,9 +76,9 @@ def check_three_variants(run: Path) -> None:
     assert FACT in replies(run, "sft")[asked]
     pairs = list(zip(replies(run, "sft"), replies(run, "sft-merged"), strict=True))
     assert sum(one == other for one, other in pairs) >= LEAST_AGREEMENT * len(pairs)
-    entries = {entry["name"]: entry for entry in load_run(run).info["variants"]}
-    assert entries["sft"]["live"]["identical"] is False
-    assert entries["sft"]["live"]["by"] == "log-probabilities"
+    entries = {entry.name: entry for entry in load_run(run).info.variants}
+    assert entries["sft"].live.identical is False
+    assert entries["sft"].live.by == "log-probabilities"
     report = (run / "report.html").read_text(encoding="utf-8")
     for variant in ("sft", "sft-merged"):
         verdict = f"{variant} is better than base on zorbia"

@@ -13,7 +13,8 @@ from shared_data import SHARED_DATA
 
 from evalsuite.config import build_config
 from evalsuite.errors import ConfigError, DataError, InputError
-from evalsuite.runs.plan import DatasetPlan, plan_datasets
+from evalsuite.runs.dataset_plan import DatasetPlan
+from evalsuite.runs.plan import plan_datasets
 
 SHARED = SHARED_DATA
 needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason="the shared data is not on this machine")
@@ -208,7 +209,7 @@ class TestNames:
             )
         (plan,) = plans(tmp_path / "set", limit=7)
         assert plan.rows == 7
-        assert plan.described()["subsets"] == {"a": 3, "b": 2, "c": 2}
+        assert plan.info().subsets == {"a": 3, "b": 2, "c": 2}
 
 
 @needs_shared

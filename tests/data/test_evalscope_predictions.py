@@ -97,10 +97,10 @@ def test_free_answers_with_the_gold_of_their_reviews(tmp_path: Path, place: str)
     folder = work(tmp_path / "w", "general_qa_default", rows, reviews)
     run = score(scoring(tmp_path / "out", folder / place, name=None))
     assert run.metric("rouge_l", variant="m", dataset="general_qa_default") == 1.0
-    assert run.info["datasets"][0]["layout"] == "EvalScope"
+    assert run.info.datasets[0].layout == "EvalScope"
     first = lines_of(run.path)[0]
     assert (first["id"], first["messages"]) == ("7", [{"role": "user", "content": "question 7"}])
-    assert rescore(run.path).summary["variants"] == run.summary["variants"]
+    assert rescore(run.path).summary.variants == run.summary.variants
 
 
 def test_numbers_agent_steps_and_several_models(tmp_path: Path) -> None:
@@ -112,7 +112,7 @@ def test_numbers_agent_steps_and_several_models(tmp_path: Path) -> None:
     metadata = {"target": CALL, "tools": TOOLS, "messages": step["messages"]}
     work(folder, "tool_bench_in_domain", [predicted(0, CALL, metadata=metadata)], None, "sft")
     run = score(scoring(tmp_path / "out", folder))
-    assert list(run.summary["variants"]) == ["base", "sft"]
+    assert list(run.summary.variants) == ["base", "sft"]
     assert run.metric("accuracy", variant="base") == run.metric("truncated_rate", variant="base") == 0.5
     assert run.metric("paper/plan_em", variant="sft") == 1.0
-    assert rescore(run.path).summary["variants"] == run.summary["variants"]
+    assert rescore(run.path).summary.variants == run.summary.variants

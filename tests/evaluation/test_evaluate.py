@@ -109,7 +109,7 @@ def test_it_runs_inside_a_running_loop_as_notebooks_have(
 
 def test_the_only_served_model_is_found(server: MockServer, data: Path, tmp_path: Path) -> None:
     run = evaluate(config(server, tmp_path / "out", data, model=None))
-    assert list(run.summary["variants"]) == [MODEL]
+    assert list(run.summary.variants) == [MODEL]
 
 
 # ---------------------------------------------------------------- a server that fails
@@ -127,8 +127,8 @@ def test_every_passing_fault_costs_a_retry_and_no_sample(
     assert every_row_once(run.path, 12)
     attempts = {line["gold"]: line["attempts"] for line in lines_of(run.path)}
     assert [attempts[f"question {number}"] for number in range(8)] == [2, 2, 2, 2, 2, 2, 1, 1]
-    assert (run.summary["totals"]["requests"], run.summary["totals"]["retries"]) == (18, 6)
-    assert run.summary["variants"][MODEL]["datasets"]["qa"]["subsets"]["all"]["n_unparsed"] == 1
+    assert (run.summary.totals.requests, run.summary.totals.retries) == (18, 6)
+    assert run.summary.variants[MODEL].datasets["qa"].subsets["all"].n_unparsed == 1
 
 
 @pytest.mark.parametrize(("on_error", "n", "value"), [("skip", 10, 1.0), ("wrong", 12, 10 / 12)])
@@ -139,12 +139,12 @@ def test_samples_that_cannot_be_had(
     server.behave = lambda asked: bad.get(asked.prompt, ordinary(asked))
     run = evaluate(config(server, tmp_path / "out", data, on_error=on_error, timeout=0.5))
     assert run.complete
-    metric = run.summary["variants"][MODEL]["datasets"]["qa"]["subsets"]["all"]["metrics"]["rouge_l"]
-    assert (metric["n"], metric["n_error"], metric["value"]) == (n, 2, pytest.approx(value))
+    metric = run.summary.variants[MODEL].datasets["qa"].subsets["all"].metrics["rouge_l"]
+    assert (metric.n, metric.n_error, metric.value) == (n, 2, pytest.approx(value))
     errors = {line["gold"]: line["error"] for line in lines_of(run.path) if line["error"]}
     assert errors["question 3"] == {"class": "rejected", "message": "HTTP 400: too long", "status": 400}
     assert errors["question 4"] == {"class": "timeout", "message": "no answer within 0.5 s", "status": None}
-    assert {error["class"]: error["count"] for error in run.summary["errors"]} == {
+    assert {error.kind: error.count for error in run.summary.errors} == {
         "rejected": 1,
         "timeout": 1,
     }
@@ -364,7 +364,7 @@ def test_a_run_without_a_name_gets_the_same_one_again_and_another_for_another_qu
 
 def test_one_file_given_twice_gets_two_names(server: MockServer, data: Path, tmp_path: Path) -> None:
     run = evaluate(config(server, tmp_path / "out", data, data, limit=2))
-    assert list(run.summary["variants"][MODEL]["datasets"]) == ["qa", "qa-2"]
+    assert list(run.summary.variants[MODEL].datasets) == ["qa", "qa-2"]
     assert Counter(line["dataset"] for line in lines_of(run.path)) == {"qa": 2, "qa-2": 2}
 
 

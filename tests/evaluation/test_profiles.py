@@ -55,10 +55,10 @@ def metric_names(run: Path, dataset: str) -> set[str]:
 def test_a_profile_adds_its_metrics_with_its_own_signature(server, written, tmp_path):
     plain = evaluate(planned(server, tmp_path / "plain", written("mcq")))
     run = evaluate(planned(server, tmp_path / "out", written("mcq"), profile="oc_first_capital"))
-    (before,), (after,) = (list(found.summary["variants"].values()) for found in (plain, run))
-    before, after = (entry["datasets"]["mcq"]["subsets"]["all"]["metrics"] for entry in (before, after))
+    (before,), (after,) = (list(found.summary.variants.values()) for found in (plain, run))
+    before, after = (entry.datasets["mcq"].subsets["all"].metrics for entry in (before, after))
     assert set(after) - set(before) == {"oc_first_capital/accuracy"}
-    assert after["oc_first_capital/accuracy"]["signature"].startswith("mcq|oc_first_capital|v1|n:6|")
+    assert after["oc_first_capital/accuracy"].signature.startswith("mcq|oc_first_capital|v1|n:6|")
     assert after["accuracy"] == before["accuracy"]
     assert {line["scores"]["oc_first_capital/accuracy"] for line in lines_of(run.path)} <= {0.0, 1.0}
 
@@ -72,8 +72,8 @@ def test_other_profiles_on_resume_judge_kept_replies_without_a_request(server, w
         assert server.total == asked
         wanted = {"accuracy", *(f"{name}/accuracy" for name in profiles)}
         assert {frozenset(line["scores"]) for line in lines_of(run.path)} == {frozenset(wanted)}
-        (entry,) = run.summary["variants"].values()
-        assert set(entry["datasets"]["mcq"]["subsets"]["all"]["metrics"]) == {*wanted, "accuracy_macro"}
+        (entry,) = run.summary.variants.values()
+        assert set(entry.datasets["mcq"].subsets["all"].metrics) == {*wanted, "accuracy_macro"}
         assert len(lines_of(run.path)) == len(ROWS["mcq"])
 
 
@@ -131,7 +131,7 @@ def test_what_a_profile_needs_is_said_before_anything_is_sent(server, written, t
     assert metric_names(run.path, "qa") > {"evalscope/Rouge-L-R", "evalscope/bleu-4"}
     with using_model(tmp_path), pytest.raises(ConfigError, match="--profile evalscope on qa datasets"):
         rescore(run.path)
-    assert rescore(run.path).summary["variants"] == run.summary["variants"]
+    assert rescore(run.path).summary.variants == run.summary.variants
 
 
 def test_the_command_says_so_with_the_exit_code_of_a_wrong_command(server, written, tmp_path, tiny_model):
@@ -161,13 +161,11 @@ def test_rescoring_adds_profiles_to_every_result_file_without_a_request(server, 
     signatures = {row["metric"]: row["signature"] for row in table}
     assert signatures["lm_eval_flexible/accuracy"].startswith("gsm8k|lm_eval_flexible|v1|n:6|")
     assert "swift/rouge-l" in (run.path / "report.html").read_text(encoding="utf-8")
-    assert again.info["config"]["profile"] == [
+    assert again.info.config["profile"] == [
         "oc_first_capital", "swift", "lm_eval_flexible", "oc_first_option",
     ]  # fmt: skip
-    assert again.info["command"].endswith(
-        "--profile swift --profile lm_eval_flexible --profile oc_first_option"
-    )
-    assert rescore(run.path).summary["rescored"]["scores_changed"] == 0
+    assert again.info.command.endswith("--profile swift --profile lm_eval_flexible --profile oc_first_option")
+    assert rescore(run.path).summary.rescored.scores_changed == 0
 
 
 def test_rescoring_gives_what_the_run_would_have_given(server, written, tmp_path):
@@ -175,7 +173,7 @@ def test_rescoring_gives_what_the_run_would_have_given(server, written, tmp_path
     specs = [written(kind) for kind in ROWS]
     straight = evaluate(planned(server, tmp_path / "straight", *specs, profile=profiles))
     later = rescore(evaluate(planned(server, tmp_path / "later", *specs)).path, profiles=profiles)
-    assert without_speeds(later.summary["variants"]) == without_speeds(straight.summary["variants"])
+    assert without_speeds(later.summary.variants) == without_speeds(straight.summary.variants)
 
 
 def test_gsm8k_profiles_need_the_answer_column_of_the_file(server, written, tmp_path):
@@ -183,18 +181,18 @@ def test_gsm8k_profiles_need_the_answer_column_of_the_file(server, written, tmp_
     (tmp_path / "gsm8k.jsonl").unlink()
     with pytest.raises(InputError, match="judging gsm8k needs more of a row than its gold answer"):
         rescore(run.path, profiles=["opencompass"])
-    assert rescore(run.path).summary["variants"] == run.summary["variants"]
+    assert rescore(run.path).summary.variants == run.summary.variants
 
 
 def test_predictions_are_scored_by_profiles_too(tmp_path):
     file = write_rows(tmp_path / "p.jsonl", PREDICTED["qa"])
     run = score(scoring(tmp_path / "out", file, profile="swift"))
-    (entry,) = run.summary["variants"].values()
-    metric = entry["datasets"]["p"]["subsets"]["all"]["metrics"]["swift/rouge-l"]
-    assert metric["value"] == pytest.approx(100.0, abs=1e-5)
-    assert metric["signature"].startswith("qa|swift|v1|n:2|")
+    (entry,) = run.summary.variants.values()
+    metric = entry.datasets["p"].subsets["all"].metrics["swift/rouge-l"]
+    assert metric.value == pytest.approx(100.0, abs=1e-5)
+    assert metric.signature.startswith("qa|swift|v1|n:2|")
     again = score(scoring(tmp_path / "out", run.path, name="again", profile="swift"))
-    assert again.summary["variants"] == run.summary["variants"]
+    assert again.summary.variants == run.summary.variants
     with pytest.raises(ConfigError, match="scores mcq, and this run has only qa datasets"):
         score(scoring(tmp_path / "out", file, profile="oc_first_option"))
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from mock_server import Asked, MockServer, failing, ordinary
+from msgspec import to_builtins
 from run_helpers import call, config, numbered, summary_of, write_qa
 from scoring_helpers import MEASURED_ROWS, ROWS, scoring, write_rows
 
@@ -113,12 +114,12 @@ def test_tables_that_need_a_file_that_is_gone_are_left_out_and_that_is_said(tmp_
     before = results(run)
     (tmp_path / "rows.jsonl").unlink()
     after = rebuild(run).summary
-    assert any("its further tables are left out" in warning for warning in after["warnings"])
-    name, dataset = next(iter(after["variants"]["run"]["datasets"].items()))
+    assert any("its breakdowns are left out" in warning for warning in after.warnings)
+    name, dataset = next(iter(after.variants["run"].datasets.items()))
     was = before["variants"]["run"]["datasets"][name]["subsets"]["all"]
     assert "breakdowns" in was
-    assert "breakdowns" not in dataset["subsets"]["all"]
-    assert dataset["subsets"]["all"]["metrics"] == was["metrics"]
+    assert not dataset.subsets["all"].breakdowns
+    assert to_builtins(dataset.subsets["all"].metrics) == was["metrics"]
 
 
 def test_failed_samples_that_count_as_wrong_need_their_file(tmp_path: Path) -> None:

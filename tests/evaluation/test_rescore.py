@@ -18,6 +18,7 @@ from evalsuite.errors import ConfigError, InputError, RunDirectoryError, RunInco
 from evalsuite.evaluation.rescore import rescore
 from evalsuite.evaluation.score import score
 from evalsuite.runs.directory import lock_run_directory
+from evalsuite.runs.schema import MetricChange, RescoreSummary
 
 
 def all_kinds(server: MockServer, folder: Path) -> Run:
@@ -108,7 +109,7 @@ def test_what_an_interrupted_rescoring_left_is_no_obstacle(
     (run.path / ".rescoring").mkdir()
     (run.path / ".rescoring" / "samples.jsonl").write_text("{}\nhalf")
     again = rescore(run.path)
-    assert again.summary["variants"] == run.summary["variants"]
+    assert again.summary.variants == run.summary.variants
     assert not (run.path / ".rescoring").exists()
 
 
@@ -116,7 +117,7 @@ def test_a_line_that_stands_twice_counts_once(server: MockServer, data: Path, tm
     run = evaluate(config(server, tmp_path / "out", data))
     journal = run.path / "samples.jsonl"
     journal.write_bytes(journal.read_bytes() + journal.read_bytes().splitlines(keepends=True)[0] + b'{"torn')
-    assert rescore(run.path).summary["variants"] == run.summary["variants"]
+    assert rescore(run.path).summary.variants == run.summary.variants
     assert len(lines_of(run.path)) == 12
 
 
@@ -151,11 +152,11 @@ def test_scoring_a_journal_and_rescoring_give_the_runs_own_summary(
     asked = server.total
     scored = score(scoring(tmp_path / "out", run.path / "samples.jsonl", name="again"))
     rescored = rescore(run.path)
-    assert scored.summary["variants"] == rescored.summary["variants"] == run.summary["variants"]
-    unchanged = {"samples": 8, "outcomes_changed": 0, "scores_changed": 0, "metrics": []}
-    assert scored.summary["rescored"] == rescored.summary["rescored"] == unchanged
+    assert scored.summary.variants == rescored.summary.variants == run.summary.variants
+    unchanged = RescoreSummary(samples=8, outcomes_changed=0, scores_changed=0, metrics=())
+    assert scored.summary.rescored == rescored.summary.rescored == unchanged
     for name in ("complete", "started", "finished", "totals", "errors", "warnings"):
-        assert scored.summary[name] == rescored.summary[name] == run.summary[name]
+        assert getattr(scored.summary, name) == getattr(rescored.summary, name) == getattr(run.summary, name)
     assert (run.path / "summary.csv").read_text() == (scored.path / "summary.csv").read_text().replace(
         "again,", "run,"
     )
@@ -170,7 +171,7 @@ def test_a_rescored_run_is_read_again_without_a_request(
     run = evaluate(given)
     rescore(run.path)
     server.forget()
-    assert evaluate(given).summary["variants"] == run.summary["variants"]
+    assert evaluate(given).summary.variants == run.summary.variants
     assert server.total == 0
 
 
@@ -179,14 +180,14 @@ def test_the_journal_alone_is_enough_where_the_gold_answer_is(
 ) -> None:
     run = evaluate(config(server, tmp_path / "out", data))
     data.unlink()
-    assert rescore(run.path).summary["variants"] == run.summary["variants"]
+    assert rescore(run.path).summary.variants == run.summary.variants
 
 
 @pytest.mark.parametrize("kind", ROWS)
 def test_scored_predictions_are_rescored_as_runs_are(tmp_path: Path, kind: str) -> None:
     run = score(scoring(tmp_path / "out", write_rows(tmp_path / "p.jsonl", ROWS[kind])))
     again = rescore(run.path)
-    assert again.summary["variants"] == run.summary["variants"]
+    assert again.summary.variants == run.summary.variants
     assert again.metric(HEADLINE[kind]) == 1.0
 
 
@@ -195,10 +196,10 @@ def test_files_that_are_never_averaged_together_are_judged_each_by_its_own_rows(
         rows = ROWS["toolbench"] if place == "in" else ROWS["toolbench"][:1]
         write_rows(tmp_path / "agents" / "test" / f"{place}_domain.jsonl", rows)
     run = score(scoring(tmp_path / "out", tmp_path / "agents"))
-    assert list(run.summary["variants"]["scored"]["datasets"]) == ["agents/in_domain", "agents/out_domain"]
+    assert list(run.summary.variants["scored"].datasets) == ["agents/in_domain", "agents/out_domain"]
     again = rescore(run.path)
-    assert again.summary["variants"] == run.summary["variants"]
-    assert again.summary["rescored"]["samples"] == 3
+    assert again.summary.variants == run.summary.variants
+    assert again.summary.rescored.samples == 3
 
 
 @pytest.mark.parametrize("policy", ["skip", "wrong"])
@@ -208,8 +209,8 @@ def test_samples_that_could_not_be_had_count_as_they_did(
     server.behave = lambda asked: failing(400) if asked.prompt == "question 0" else ordinary(asked)
     run = evaluate(config(server, tmp_path / "out", data, on_error=policy))
     again = rescore(run.path)
-    assert again.summary["variants"] == run.summary["variants"]
-    assert again.summary["rescored"]["scores_changed"] == 0
+    assert again.summary.variants == run.summary.variants
+    assert again.summary.rescored.scores_changed == 0
 
 
 # ---------------------------------------------------------------- what changed
@@ -230,14 +231,14 @@ def test_what_changed_is_said_and_the_summary_before_is_kept(
     metric["value"] = 0.75
     (run.path / "summary.json").write_text(json.dumps(summary))
     again = rescore(run.path)
-    assert again.summary["rescored"] == {
-        "samples": 12,
-        "outcomes_changed": 3,
-        "scores_changed": 3,
-        "metrics": [{"variant": MODEL, "dataset": "qa", "metric": "rouge_l", "before": 0.75, "after": 1.0}],
-    }
+    assert again.summary.rescored == RescoreSummary(
+        samples=12,
+        outcomes_changed=3,
+        scores_changed=3,
+        metrics=(MetricChange(variant=MODEL, dataset="qa", metric="rouge_l", before=0.75, after=1.0),),
+    )
     assert json.loads((run.path / "summary.before-rescore.json").read_bytes()) == summary
-    assert again.info["rescored"]["evalsuite"]
+    assert again.info.rescored.evalsuite
     assert all(line["outcome"] == "scored" for line in lines_of(run.path))
 
 
@@ -249,7 +250,7 @@ def test_beside_leaves_the_run_alone_and_no_other_run_is_written_over(
     for _ in range(2):
         beside = rescore(run.path, beside=tmp_path / "out" / "beside")
     assert contents(run.path) == before
-    assert beside.summary["run"] == beside.name == "beside"
+    assert beside.summary.run == beside.name == "beside"
     other = evaluate(config(server, tmp_path / "out", data, name="other", limit=1))
     with pytest.raises(InputError, match="holds another run"):
         rescore(run.path, beside=other.path)

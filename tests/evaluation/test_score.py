@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from mock_server import Answer, Asked, MockServer, failing, reply
+from msgspec import UNSET, structs
 from run_helpers import call, config, lines_of, summary_of
 from scoring_helpers import ASKED, CALL, HEADLINE, MEASURED_ROWS, ROWS, TOOLS, scoring, write_rows
 
@@ -125,7 +126,7 @@ def test_nobody_is_told_to_raise_a_limit_that_somebody_else_set(tmp_path: Path) 
     for path in (run.path, again.path):
         (said,) = summary_of(path)["warnings"]
         assert "1 of 1 replies were cut off before an answer" in said
-        assert "have them written with room for more tokens" in said
+        assert "generate them with a higher token limit" in said
         assert "--max-tokens" not in said
 
 
@@ -228,14 +229,14 @@ def test_a_file_without_predictions_is_refused_with_what_is_read(tmp_path: Path)
 def test_the_gold_as_prediction_gives_the_maximum(tmp_path: Path, kind: str) -> None:
     run = score(scoring(tmp_path / "out", write_rows(tmp_path / "p.jsonl", ROWS[kind])))
     assert run.complete
-    (entry,) = run.summary["variants"]["scored"]["datasets"].values()
-    assert entry["kind"] == kind
+    (entry,) = run.summary.variants["scored"].datasets.values()
+    assert entry.kind == kind
     best = {"bleu": 100.0, "chrf": 100.0, "truncated_rate": None}
-    for name, metric in entry["subsets"]["all"]["metrics"].items():
-        if metric["value"] is None or name == "strict/easy_f1":
+    for name, metric in entry.subsets["all"].metrics.items():
+        if metric.value is None or name == "strict/easy_f1":
             continue
         expected = best.get(name, 0.0 if name.endswith("hallucination_rate") else 1.0)
-        assert metric["value"] == pytest.approx(expected, abs=1e-8), name
+        assert metric.value == pytest.approx(expected, abs=1e-8), name
 
 
 PREDICTIONS = (
@@ -266,11 +267,11 @@ def test_the_order_of_the_rows_changes_nothing(tmp_path: Path, multiple: bool) -
         run = score(
             scoring(tmp_path / str(seed), f"mcq:{write_rows(tmp_path / f'{seed}' / 'p.jsonl', rows)}")
         )
-        (entry,) = run.summary["variants"]["scored"]["datasets"].values()
-        found = {name: subset["metrics"] for name, subset in entry["subsets"].items()}
-        for metrics in found.values():
-            for metric in metrics.values():
-                metric.pop("signature")
+        (entry,) = run.summary.variants["scored"].datasets.values()
+        found = {
+            name: {key: structs.replace(metric, signature="") for key, metric in subset.metrics.items()}
+            for name, subset in entry.subsets.items()
+        }
         judged = {
             line["id"]: (line["extracted"], line["stage"], line["outcome"]) for line in lines_of(run.path)
         }
@@ -288,11 +289,9 @@ def test_the_order_of_two_rows_changes_nothing_of_any_kind(tmp_path: Path, kind:
     for number, rows in enumerate(([first, bad], [bad, first])):
         path = write_rows(tmp_path / str(number) / "p.jsonl", rows)
         run = score(scoring(tmp_path / f"out{number}", f"{kind}:{path}"))
-        (entry,) = run.summary["variants"]["scored"]["datasets"].values()
-        metrics = entry["subsets"]["all"]["metrics"]
-        values.append(
-            {name: (metric["value"], metric["ci_low"], metric["n"]) for name, metric in metrics.items()}
-        )
+        (entry,) = run.summary.variants["scored"].datasets.values()
+        metrics = entry.subsets["all"].metrics
+        values.append({name: (metric.value, metric.ci_low, metric.n) for name, metric in metrics.items()})
     assert values[0] == values[1]
 
 
@@ -301,12 +300,12 @@ def test_a_run_directory_like_any_other_whose_signatures_claim_no_prompt(tmp_pat
     run = score(scoring(tmp_path / "out", path))
     files = {file.name for file in run.path.iterdir()}
     assert files == {".lock", "run.json", "samples.jsonl", "summary.csv", "summary.json", "report.html"}
-    (dataset,) = run.info["datasets"]
-    assert dataset["layout"] == "own"
-    assert not {"shots", "cot", "generation"} & dataset.keys()
-    metric = run.summary["variants"]["scored"]["datasets"]["p"]["subsets"]["all"]["metrics"]["accuracy"]
-    assert "|n:2|lang:en|predictions|data:" in metric["signature"]
-    assert run.info["command"].startswith(f"evalsuite score {path}")
+    (dataset,) = run.info.datasets
+    assert dataset.layout == "own"
+    assert (dataset.shots, dataset.cot, dataset.generation) == (UNSET, UNSET, None)
+    metric = run.summary.variants["scored"].datasets["p"].subsets["all"].metrics["accuracy"]
+    assert "|n:2|lang:en|predictions|data:" in metric.signature
+    assert run.info.command.startswith(f"evalsuite score {path}")
 
 
 def test_predictions_are_called_by_their_file_and_by_their_folder_where_every_file_is_called_alike(
@@ -316,7 +315,7 @@ def test_predictions_are_called_by_their_file_and_by_their_folder_where_every_fi
     second = write_rows(tmp_path / "sft" / "predictions.jsonl", ROWS["toolbench"])
     third = write_rows(tmp_path / "mine.jsonl", ROWS["qa"])
     run = score(scoring(tmp_path / "out", first, second, third, name=None))
-    datasets = {name: list(entry["datasets"]) for name, entry in run.summary["variants"].items()}
+    datasets = {name: list(entry.datasets) for name, entry in run.summary.variants.items()}
     assert datasets == {"base": ["predictions"], "sft": ["predictions"], "mine": ["mine"]}
     assert run.name.startswith("base+sft+mine-")
 
@@ -337,8 +336,8 @@ def test_scoring_again_scores_nothing_again_and_a_changed_file_is_scored_anew(tm
     journal = (first.path / "samples.jsonl").read_bytes()
     again = score(scoring(tmp_path / "out", path))
     assert (again.path / "samples.jsonl").read_bytes() == journal
-    assert again.summary["variants"] == first.summary["variants"]
-    assert (again.summary["totals"]["reused"], again.summary["finished"]) == (2, first.summary["finished"])
+    assert again.summary.variants == first.summary.variants
+    assert (again.summary.totals.reused, again.summary.finished) == (2, first.summary.finished)
     write_rows(path, [row | {"prediction": "7"} for row in ROWS["gsm8k"]])
     changed = score(scoring(tmp_path / "out", path))
     assert changed.metric("accuracy") == 0.0
@@ -401,7 +400,7 @@ def test_ms_swift_infer_results(tmp_path: Path) -> None:
     rows = [swift(row, row["response"]) for row in ROWS["qa"]]
     run = score(scoring(tmp_path / "out", write_rows(tmp_path / "result.jsonl", rows)))
     assert run.metric("rouge_l") == 1.0
-    assert run.info["datasets"][0]["layout"] == "ms-swift"
+    assert run.info.datasets[0].layout == "ms-swift"
     first = lines_of(run.path)[0]
     assert first["messages"] == [{"role": "user", "content": "Say something."}]
 
@@ -416,8 +415,8 @@ def test_ms_swift_results_without_the_question_with_numbers_and_with_tools(tmp_p
     agent = [swift(row, row["target"]) | {"tools": row["tools"]} for row in ROWS["toolbench"]]
     tools = write_rows(tmp_path / "t.jsonl", agent)
     run = score(scoring(tmp_path / "out", bare, queried, numbers, tools))
-    found = run.summary["variants"]["scored"]["datasets"]
-    assert {name: entry["kind"] for name, entry in found.items()} == {
+    found = run.summary.variants["scored"].datasets
+    assert {name: entry.kind for name, entry in found.items()} == {
         "bare": "qa",
         "queried": "qa",
         "n": "gsm8k",
@@ -435,8 +434,7 @@ def test_llamafactory_predictions_are_free_answers_unless_the_label_has_a_number
     second = write_rows(tmp_path / "b" / "generated_predictions.jsonl", solved)
     run = score(scoring(tmp_path / "out", first, second, name=None))
     kinds = {
-        variant: next(iter(entry["datasets"].values()))["kind"]
-        for variant, entry in run.summary["variants"].items()
+        variant: next(iter(entry.datasets.values())).kind for variant, entry in run.summary.variants.items()
     }
     assert kinds == {"a": "qa", "b": "gsm8k"}
     assert run.metric("rouge_l", variant="a") == run.metric("accuracy", variant="b") == 1.0
@@ -473,19 +471,19 @@ def test_what_other_kinds_hold_in_a_predictions_place_is_scored(
 ) -> None:
     path = write_rows(tmp_path / "p.jsonl", MEASURED_ROWS[kind])
     run = score(scoring(tmp_path / "out", path))
-    assert run.info["datasets"][0]["kind"] == kind
+    assert run.info.datasets[0].kind == kind
     assert run.metric(metric) == pytest.approx(value)
     again = score(scoring(tmp_path / "out", path))
-    assert again.summary["totals"]["reused"] == 2
-    assert rescore(run.path).summary["variants"] == run.summary["variants"] == again.summary["variants"]
+    assert again.summary.totals.reused == 2
+    assert rescore(run.path).summary.variants == run.summary.variants == again.summary.variants
 
 
 def test_recorded_rewards_have_no_tokens_to_divide_by(tmp_path: Path) -> None:
     rows = [{"prompt": "q", "chosen": "a", "rejected": "b", "chosen_score": 2, "rejected_score": 1.5}]
     run = score(scoring(tmp_path / "out", write_rows(tmp_path / "p.jsonl", rows)))
-    metrics = run.summary["variants"]["scored"]["datasets"]["p"]["subsets"]["all"]["metrics"]
+    metrics = run.summary.variants["scored"].datasets["p"].subsets["all"].metrics
     assert list(metrics) == ["accuracy", "accuracy_macro", "margin"]
-    assert "by:reward" in metrics["margin"]["signature"]
+    assert "by:reward" in metrics["margin"].signature
 
 
 def test_bad_judgements_and_measurements_are_refused_by_line(tmp_path: Path) -> None:
@@ -532,13 +530,13 @@ def test_answers_of_a_file_are_judged_and_never_twice(tmp_path: Path) -> None:
         judge.forget()
         again = score(scoring(tmp_path / "out", path, **options))
         assert judge.requests == []
-    assert again.summary["variants"] == run.summary["variants"]
+    assert again.summary.variants == run.summary.variants
     assert run.metric("judge_points") == pytest.approx((9 * 4 + 1) / 5)
     errors = [line["error"]["class"] for line in lines_of(run.path) if line["outcome"] == "error"]
     assert errors == [MISSING]
-    metrics = run.summary["variants"]["scored"]["datasets"]["p"]["subsets"]["all"]["metrics"]
-    assert f"|predictions|judge:{JUDGE}|" in metrics["judge_score"]["signature"]
-    assert rescore(run.path).summary["variants"] == run.summary["variants"]
+    metrics = run.summary.variants["scored"].datasets["p"].subsets["all"].metrics
+    assert f"|predictions|judge:{JUDGE}|" in metrics["judge_score"].signature
+    assert rescore(run.path).summary.variants == run.summary.variants
 
 
 def test_a_judge_that_failed_is_asked_for_the_missing_verdicts_alone(tmp_path: Path) -> None:

@@ -78,9 +78,13 @@ def test_lm_eval_logs_become_a_run(tmp_path):
     run = import_results(source, out=tmp_path / "out")
     assert run.metric("lm_eval/exact_match,strict-match") == 0.75
     assert run.metric("lm_eval/exact_match,flexible-extract") == 1.0
-    signature = run.summary["variants"]["my_model"]["datasets"]["gsm8k"]["subsets"]["all"]["metrics"][
-        "lm_eval/exact_match,strict-match"
-    ]["signature"]
+    signature = (
+        run.summary.variants["my_model"]
+        .datasets["gsm8k"]
+        .subsets["all"]
+        .metrics["lm_eval/exact_match,strict-match"]
+        .signature
+    )
     assert "lm_eval:0.4.13" in signature
     assert "shots:5" in signature
     line = next(run.samples())
@@ -90,9 +94,9 @@ def test_lm_eval_logs_become_a_run(tmp_path):
         "0",
         "0",
     )
-    assert not run.summary["warnings"]
+    assert not run.summary.warnings
     assert content_of(source) == before
-    assert import_results(source, out=tmp_path / "out").summary["variants"] == run.summary["variants"]
+    assert import_results(source, out=tmp_path / "out").summary.variants == run.summary.variants
 
 
 def test_two_imports_are_compared(tmp_path):
@@ -104,7 +108,7 @@ def test_two_imports_are_compared(tmp_path):
 
 def test_a_number_that_is_not_the_mean_is_said(tmp_path):
     run = import_results(lm_eval_folder(tmp_path / "logs", reported=0.9), out=tmp_path / "out")
-    (warning,) = run.summary["warnings"]
+    (warning,) = run.summary.warnings
     assert "0.9" in warning
     assert "0.75" in warning
 
@@ -138,10 +142,10 @@ def test_mt_bench_judgments_by_model_and_turn(tmp_path):
     assert run.metric("mt_bench/score", variant="base") == 5.0
     assert run.metric("mt_bench/score", variant="sft") == 7.5
     assert run.metric("mt_bench/score", variant="sft", subset="turn 2") == 6.5
-    metrics = run.summary["variants"]["base"]["datasets"]["mt_bench"]["subsets"]["all"]["metrics"]
-    assert "judge:gpt-4" in metrics["mt_bench/score"]["signature"]
-    assert metrics["mt_bench/score"]["n_unparsed"] == 1
-    assert run.summary["comparison"]["verdicts"]
+    metrics = run.summary.variants["base"].datasets["mt_bench"].subsets["all"].metrics
+    assert "judge:gpt-4" in metrics["mt_bench/score"].signature
+    assert metrics["mt_bench/score"].n_unparsed == 1
+    assert run.summary.comparison["verdicts"]
 
 
 def test_pairwise_judgments_are_refused(tmp_path):
@@ -173,7 +177,7 @@ def test_llamafactorys_letters_are_held_against_the_data(tmp_path):
     run = import_results(saved, out=tmp_path / "out", data=data)
     assert run.metric("llamafactory/accuracy") == pytest.approx(0.6)
     assert run.metric("llamafactory/accuracy", subset="law") == 0.5
-    assert not run.summary["warnings"]
+    assert not run.summary.warnings
 
 
 def test_llamafactory_without_its_data_or_with_another_split(tmp_path):
@@ -231,7 +235,7 @@ def test_inspect_logs(tmp_path, form):
     run = import_results(path.parent, out=tmp_path / "out")
     assert run.metric("inspect_ai/match") == 0.5
     assert [line.extracted for line in run.samples()] == ["yes", "no"]
-    assert not run.summary["warnings"]
+    assert not run.summary.warnings
 
 
 def test_a_broken_zip_and_a_log_without_samples(tmp_path):
@@ -289,4 +293,4 @@ def test_the_other_data_that_llamafactory_asks(tmp_path, form):
     run = import_results(saved, out=tmp_path / "out", data=tmp_path / form)
     assert run.metric("llamafactory/accuracy") == pytest.approx(0.6)
     assert run.metric("llamafactory/accuracy", subset="physics") == pytest.approx(2 / 3)
-    assert not run.summary["warnings"]
+    assert not run.summary.warnings

@@ -41,7 +41,7 @@ def lm_eval(tmp_path: Path) -> Run:
 def test_every_mean_is_what_lm_eval_reports_or_said_to_have_no_samples(lm_eval):
     assert lm_eval.metric("lm_eval/acc,none", variant=DUMMY, dataset="own_mc") == 0.2
     assert lm_eval.metric("lm_eval/exact_match,strict", variant=CHAT, dataset="own_gen") == 0.0
-    said = [warning for warning in lm_eval.summary["warnings"] if "lm_eval reports" in warning]
+    said = [warning for warning in lm_eval.summary.warnings if "lm_eval reports" in warning]
     assert len(said) == 6
     assert all("wrote no score of single samples" in warning for warning in said)
 
@@ -122,7 +122,7 @@ def test_inspects_own_zip_is_read_and_its_numbers_are_its_own(tmp_path):
     assert run.metric("inspect_ai/choice", dataset="own_choice") == 0.5
     assert run.metric("inspect_ai/facts/length", dataset="own_facts") == 9.0
     assert run.metric("inspect_ai/facts/upper", dataset="own_facts") == 1.0
-    assert not [warning for warning in run.summary["warnings"] if " reports " in warning]
+    assert not [warning for warning in run.summary.warnings if " reports " in warning]
 
 
 def test_options_and_turns_that_inspect_sent_are_the_prompt(tmp_path):
@@ -165,13 +165,13 @@ def test_its_json_is_read_alike_and_a_list_of_logs_is_no_log(tmp_path):
     assert "NaN" in "".join(file.read_text() for file in (tmp_path / "logs").iterdir())
     zipped = import_results(INSPECT, out=tmp_path / "out", name="a")
     plain = import_results(tmp_path / "logs", out=tmp_path / "out", name="b")
-    assert plain.summary["variants"] == zipped.summary["variants"]
+    assert plain.summary.variants == zipped.summary.variants
 
 
 def test_a_log_that_did_not_end_well_says_so(tmp_path):
     path = as_json(next(INSPECT.glob("*own-choice*")), tmp_path / "log.json")
     path.write_text(path.read_text().replace('"status": "success"', '"status": "cancelled"'))
-    (warning,) = import_results(path, out=tmp_path / "out").summary["warnings"]
+    (warning,) = import_results(path, out=tmp_path / "out").summary.warnings
     assert "cancelled" in warning
 
 

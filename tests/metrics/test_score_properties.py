@@ -16,7 +16,7 @@ from scoring_helpers import CORPORA, frozen_plan, scoring, write_rows
 from evalsuite.evaluation.score import score
 from evalsuite.metrics.text import tokenize_pair
 from evalsuite.runs.aggregate import ScoreAggregate
-from evalsuite.runs.plan import DatasetPlan
+from evalsuite.runs.dataset_plan import DatasetPlan
 from evalsuite.tasks import task_class
 from evalsuite.tasks.base import Task
 from evalsuite.tasks.style import Style
@@ -149,7 +149,7 @@ def test_shuffling_rows_changes_nothing(corpus: Path, tmp_path: Path) -> None:
         shuffled = random.Random(seed).sample(rows, len(rows)) if seed else rows
         path = write_rows(tmp_path / str(seed) / "rows.jsonl", shuffled)
         run = score(scoring(tmp_path / f"out{seed}", f"{kind}:{path}", on_error="wrong"))
-        subsets = run.summary["variants"]["scored"]["datasets"]["rows"]["subsets"]
+        subsets = run.summary.variants["scored"].datasets["rows"].subsets
         for subset in subsets.values():
             for metric in subset["metrics"].values():
                 metric.pop("signature")  # names the file's content

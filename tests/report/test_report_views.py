@@ -2,10 +2,12 @@
 
 import re
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 
 import pytest
 import report_examples as examples
 from comparison_helpers import mcq_rows, replies, scored
+from msgspec import structs
 
 import evalsuite
 from evalsuite.comparison.rows import paired_lines
@@ -186,9 +188,11 @@ def test_training_step_in_run_json_takes_precedence_over_the_name(tmp_path):
     runs = [
         scored(tmp_path, name, mcq_rows(replies(right, 20 - right))) for name, right in (("a", 5), ("b", 9))
     ]
-    for run, step in zip(runs, (7, 3), strict=True):
-        run.info["step"] = step
-    (line,) = evalsuite.compare(*runs).document.training[0].lines
+    stepped = [
+        replace(run, info=structs.replace(run.info, step=step))
+        for run, step in zip(runs, (7, 3), strict=True)
+    ]
+    (line,) = evalsuite.compare(*stepped).document.training[0].lines
     assert [(point.step, point.value) for point in line.points] == [(3, 0.45), (7, 0.25)]
 
 

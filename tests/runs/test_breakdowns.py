@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
-
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import to_builtins
 
 from evalsuite.runs.breakdowns import KEY_CHARACTERS, MAX_LISTED_LINES, MOST_LINES, Breakdowns
 from evalsuite.tasks.metric import Breakdown
@@ -15,7 +14,7 @@ DEPTH = Breakdown("depth", "Depth", ("turns",), numeric_order=True)
 
 
 def keys(tables: Breakdowns, name: str, subset: str | None = None) -> list[tuple[list[str], int]]:
-    return [(line["key"], line["n"]) for line in tables.described(subset)[name]["lines"]]
+    return [(list(line.key), line.n) for line in tables.summaries(subset)[name].lines]
 
 
 def test_counts_and_means_of_scores_that_apply():
@@ -23,12 +22,12 @@ def test_counts_and_means_of_scores_that_apply():
     for value in (1.0, 0.0, None):
         tables.add("x", [("pairs", ("a", "b"))], {"f1": value})
     tables.add("y", [("pairs", ("c", "d"))], {})
-    assert tables.described(None)["pairs"]["lines"] == [
-        {"key": ["a", "b"], "n": 3, "values": {"f1": {"value": 0.5, "n": 2}}},
-        {"key": ["c", "d"], "n": 1, "values": {"f1": {"value": None, "n": 0}}},
-    ]
+    assert to_builtins(tables.summaries(None)["pairs"].lines) == (
+        {"key": ("a", "b"), "n": 3, "values": {"f1": {"value": 0.5, "n": 2}}},
+        {"key": ("c", "d"), "n": 1, "values": {"f1": {"value": None, "n": 0}}},
+    )
     assert keys(tables, "pairs", "y") == [(["c", "d"], 1)]
-    assert tables.described("nowhere") == {}
+    assert tables.summaries("nowhere") == {}
 
 
 def test_ranges_stand_in_order_others_by_how_frequent_they_are():
@@ -44,13 +43,13 @@ def test_memory_is_bounded_and_nothing_is_lost_unsaid():
     many = MOST_LINES + 500
     for number in range(many):
         tables.add("x", [("pairs", (f"{number} " + "x" * 10_000, "b"))], {})
-    found = tables.described(None)["pairs"]
-    assert (len(found["lines"]), found["n_lines"], found["n_unlisted"]) == (
+    found = tables.summaries(None)["pairs"]
+    assert (len(found.lines), found.n_lines, found.n_unlisted) == (
         MAX_LISTED_LINES,
         MOST_LINES,
         many - MAX_LISTED_LINES,
     )
-    assert all(len(line["key"][0]) == KEY_CHARACTERS for line in found["lines"])
+    assert all(len(line.key[0]) == KEY_CHARACTERS for line in found.lines)
 
 
 @given(
@@ -61,7 +60,6 @@ def test_order_does_not_matter_and_subsets_add_up(samples):
     for tables, ordered in ((there, samples), (back, samples[::-1])):
         for subset, key, value in ordered:
             tables.add(subset, [("pairs", (key, key))], {"f1": value})
-    assert json.dumps(there.described(None)) == json.dumps(back.described(None))
-    assert sum(line["n"] for line in there.described(None).get("pairs", {"lines": []})["lines"]) == len(
-        samples
-    )
+    assert there.summaries(None) == back.summaries(None)
+    found = there.summaries(None).get("pairs")
+    assert sum(line.n for line in (found.lines if found else ())) == len(samples)

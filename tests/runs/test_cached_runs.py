@@ -66,14 +66,14 @@ def bench(tmp_path: Path, logged: pytest.LogCaptureFixture) -> Iterator[Bench]:
 def test_a_second_run_is_answered_from_the_cache_and_says_so(bench: Bench) -> None:
     first = bench.run()
     assert bench.server.total == 6
-    assert first.summary["totals"]["from_cache"] == 0
+    assert first.summary.totals.from_cache == 0
     second = bench.run(price="1000000,1000000")
     assert bench.server.total == 0
-    totals = second.summary["totals"]
+    totals = second.summary.totals
     assert (totals["from_cache"], totals["requests"], totals["cost"]) == (6, 0, 0)
     assert (totals["prompt_tokens"], totals["completion_tokens"]) == (0, 0)
     assert (totals["cached_prompt_tokens"], totals["cached_completion_tokens"]) == (42, 18)
-    assert without_speeds(second.summary["variants"]) == without_speeds(first.summary["variants"])
+    assert without_speeds(second.summary.variants) == without_speeds(first.summary.variants)
     for before, now in zip(*(sorted(lines_of(run.path), key=str) for run in (first, second)), strict=True):
         assert now.pop("from_cache") is True
         assert (now["latency_s"], now["attempts"]) == (None, None)
@@ -104,14 +104,14 @@ def test_hits_stay_hits_when_a_run_is_resumed_or_rescored(bench: Bench) -> None:
     bench.run(name="again", limit=3)
     resumed = bench.run(name="again")
     assert bench.server.total == 3
-    assert (resumed.summary["totals"]["from_cache"], resumed.summary["totals"]["reused"]) == (3, 3)
+    assert (resumed.summary.totals.from_cache, resumed.summary.totals.reused) == (3, 3)
     again = rescore(resumed.path)
     for name in ("totals", "accounts"):
-        assert again.summary[name] == resumed.summary[name]
+        assert getattr(again.summary, name) == getattr(resumed.summary, name)
     write_qa(bench.data, [("question 0", "another answer"), *numbered(5, 1)])
     judged = bench.run(name="again")
     assert bench.server.total == 0
-    assert judged.summary["totals"]["from_cache"] == 3
+    assert judged.summary.totals.from_cache == 3
 
 
 @pytest.mark.parametrize("options", [{"temperature": 0.7}, {"temperature": 0.7, "seed": 1}])
@@ -244,8 +244,8 @@ def test_a_judges_verdicts_are_kept_by_judge_and_revision(tmp_path: Path) -> Non
                 "name": name,
                 "cache": tmp_path / "kept",
             }
-            totals = evaluate(build_config(given | shared | options)).summary["totals"]
-            return model.total, judge.total, totals["from_cache"]
+            totals = evaluate(build_config(given | shared | options)).summary.totals
+            return model.total, judge.total, totals.from_cache
 
         assert run("a") == (4, 4, 0)
         assert run("b") == (0, 0, 8)

@@ -103,7 +103,7 @@ def test_a_fault_that_stays_costs_one_sample_and_bounded_time(
     )
     attempts = [line["attempts"] for line in lines if line["error"]]
     assert all(1 <= count <= 6 for count in attempts)
-    assert run.summary["variants"]["mock-model"]["datasets"]["qa"]["subsets"]["all"]["n_error"] == 2
+    assert run.summary.variants["mock-model"].datasets["qa"].subsets["all"].n_error == 2
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_a_fault_that_passes_costs_a_retry_and_no_sample(
         3: 2,
         8: 2,
     }
-    assert run.summary["totals"]["retries"] == 2
+    assert run.summary.totals.retries == 2
 
 
 @pytest.mark.parametrize("stream", [False, True])

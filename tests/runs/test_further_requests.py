@@ -110,11 +110,9 @@ def test_replies_and_verdicts_stand_in_the_journal(
         assert verdict["attempts"] == 1
     assert run.metric("judge_points") == pytest.approx(3.5)
     assert run.metric("judge_score") == pytest.approx(2.5 / 9)
-    totals = run.summary["totals"]
-    assert (totals["prompt_tokens"], totals["judge_prompt_tokens"], totals["requests"]) == (42, 42, 12)
-    signature = run.summary["variants"][MODEL]["datasets"]["rows"]["subsets"]["all"]["metrics"][
-        "judge_score"
-    ]["signature"]
+    totals = run.summary.totals
+    assert (totals.prompt_tokens, totals.judge_prompt_tokens, totals.requests) == (42, 42, 12)
+    signature = run.summary.variants[MODEL].datasets["rows"].subsets["all"].metrics["judge_score"].signature
     assert f"|judge:{JUDGE}|" in signature
 
 
@@ -127,8 +125,8 @@ def test_a_finished_run_asks_nobody(
     server.forget(), judge.forget()
     again = evaluate(judging(server, judge, tmp_path / "out", pairs))
     assert (server.requests, judge.requests) == ([], [])
-    assert again.summary["variants"] == first.summary["variants"]
-    assert again.summary["totals"]["requests"] == 12
+    assert again.summary.variants == first.summary.variants
+    assert again.summary.totals.requests == 12
 
 
 def test_each_is_sent_its_own_key(
@@ -201,7 +199,7 @@ def test_the_model_may_judge_itself_when_told_to_and_the_results_say_so(rows: Pa
         only = evaluate(judging(server, server, tmp_path / "only", rows, judge_model=MODEL, model=None))
     for each in (run, named, only):
         assert each.metric("judge_points") == pytest.approx(3.5)
-        assert "the model judged its own replies" in each.summary["warnings"][0]
+        assert "the model judged its own replies" in each.summary.warnings[0]
 
 
 def test_unreadable_verdicts_are_left_out_counted_and_told(
@@ -209,14 +207,14 @@ def test_unreadable_verdicts_are_left_out_counted_and_told(
 ) -> None:
     judge.behave = lambda asked: reply("I like it.") if about(asked).endswith(("0", "1")) else strict(asked)
     run = evaluate(judging(server, judge, tmp_path / "out", rows))
-    found = run.summary["variants"][MODEL]["datasets"]["rows"]["subsets"]["all"]["metrics"]
+    found = run.summary.variants[MODEL].datasets["rows"].subsets["all"].metrics
     assert (
-        found["judge_points"]["value"],
-        found["judge_points"]["n"],
-        found["judge_points"]["n_skipped"],
+        found["judge_points"].value,
+        found["judge_points"].n,
+        found["judge_points"].n_skipped,
     ) == (4.5, 4, 2)
-    assert found["unreadable_rate"]["value"] == pytest.approx(1 / 3)
-    assert "2 of 6 verdicts could not be read and are left out" in run.summary["warnings"][0]
+    assert found["unreadable_rate"].value == pytest.approx(1 / 3)
+    assert "2 of 6 verdicts could not be read and are left out" in run.summary.warnings[0]
     assert run.complete
 
 
@@ -271,7 +269,7 @@ def test_a_verdict_that_could_not_be_had_is_asked_for_alone(
     assert [about(asked) for asked in judge.requests if asked.prompt != PROBE] == ["question 3"]
     assert run.metric("judge_points") == pytest.approx(3.5)
     assert len(lines_of(run.path)) == 6
-    assert run.summary["totals"]["prompt_tokens"] == 42
+    assert run.summary.totals.prompt_tokens == 42
 
 
 def test_of_a_pair_only_the_missing_verdict_is_asked_for(
@@ -330,7 +328,7 @@ def test_equal_questions_with_different_rubrics_find_their_own_verdicts(
     server.forget(), judge.forget()
     again = evaluate(judging(server, judge, tmp_path / "out", path, concurrency=4))
     assert (server.requests, judge.requests) == ([], [])
-    assert again.summary["variants"] == first.summary["variants"]
+    assert again.summary.variants == first.summary.variants
     assert sorted(line["scores"]["judge_points"] for line in lines_of(again.path)) == [1, 1, 2, 2, 3, 3, 4, 4]
 
 
@@ -428,9 +426,9 @@ def test_a_run_is_judged_again_by_todays_reader_without_a_request(
     server.forget(), judge.forget()
     again = rescore(run.path)
     assert (server.requests, judge.requests) == ([], [])
-    assert again.summary["variants"] == run.summary["variants"]
-    assert again.summary["rescored"]["scores_changed"] == 0
-    assert again.summary["totals"]["judge_prompt_tokens"] == run.summary["totals"]["judge_prompt_tokens"]
+    assert again.summary.variants == run.summary.variants
+    assert again.summary.rescored.scores_changed == 0
+    assert again.summary.totals.judge_prompt_tokens == run.summary.totals.judge_prompt_tokens
 
 
 # ---------------------------------------------------------------- measuring
@@ -451,7 +449,7 @@ def test_perplexity_of_texts_of_one_token_says_that_nothing_was_measured(tmp_pat
             build_config({"base_url": server.url, "model": MODEL, "datasets": [str(data)], "out": tmp_path})
         )
     assert run.metric("perplexity") is None
-    (warning,) = run.summary["warnings"]
+    (warning,) = run.summary.warnings
     assert "perplexity has no value, since none of 2 replies could be counted (a text of one token" in warning
 
 
@@ -465,10 +463,10 @@ def test_perplexity_is_of_the_sums_over_all_texts(tmp_path: Path) -> None:
     assert run.metric("perplexity") == pytest.approx(2.718281828459045 ** (-sum(values) / len(values)))
     assert run.metric("bits_per_byte") == pytest.approx(-sum(values) / size / 0.6931471805599453)
     assert run.metric("word_perplexity") == pytest.approx(2.718281828459045 ** (-sum(values) / (5 * 8)))
-    assert again.summary["variants"] == run.summary["variants"]
-    assert again.summary["totals"]["reused"] == 5
-    described = run.info["datasets"][0]
-    assert (described["kind"], described["generation"]) == (
+    assert again.summary.variants == run.summary.variants
+    assert again.summary.totals.reused == 5
+    described = run.info.datasets[0]
+    assert (described.kind, described.generation) == (
         "perplexity",
         {"temperature": 0.0, "max_tokens": 1},
     )
@@ -529,9 +527,9 @@ def test_a_margin_may_be_negative_and_so_may_its_interval(tmp_path: Path) -> Non
     path = write_rows(tmp_path / "answers.jsonl", rows)
     with MockServer(rewarding(lambda answer: float(len(answer)))) as server:
         run = evaluate(config(server, tmp_path / "out", str(path), preference_mode="reward"))
-    found = run.summary["variants"][MODEL]["datasets"]["answers"]["subsets"]["all"]["metrics"]["margin"]
-    assert found["value"] == pytest.approx(-6.0)
-    assert found["ci_low"] < found["value"] < found["ci_high"]
+    found = run.summary.variants[MODEL].datasets["answers"].subsets["all"].metrics["margin"]
+    assert found.value == pytest.approx(-6.0)
+    assert found.ci_low < found.value < found.ci_high
 
 
 @pytest.mark.parametrize(
@@ -576,4 +574,4 @@ def test_kinds_that_are_answered_and_measured_share_a_run(
     assert run.complete
     assert run.metric("rouge_l") == 1.0
     again = rescore(run.path)
-    assert again.summary["variants"] == run.summary["variants"]
+    assert again.summary.variants == run.summary.variants

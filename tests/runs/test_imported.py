@@ -10,16 +10,16 @@ from hypothesis import strategies as st
 
 from evalsuite.data.subsets import WHOLE_DATASET
 from evalsuite.runs.aggregate import ScoreAggregate
+from evalsuite.runs.counting import count_imported_line
 from evalsuite.runs.imported import (
+    ImportedDataset,
     ImportedSample,
     ImportedScores,
     ReportedScore,
     Source,
-    count_line,
     imported_line,
-    imported_plan,
-    imported_plan_from_info,
 )
+from evalsuite.runs.recorded_dataset import recorded_dataset
 from evalsuite.types import Reply
 
 SOURCE = Source("helm", "1.2", ("benchmark:quiz",))
@@ -106,16 +106,26 @@ def test_what_has_no_reply_counts_where_the_harness_counted_it():
     metrics = kept([sample(0, 1.0), sample(1, 0.0)]).metrics([])
     aggregate = ScoreAggregate(metrics, "fail")
     for one in (sample(0, 1.0), sample(1, 0.0, reply=None, error="timed out"), sample(2, None, reply=None)):
-        count_line(aggregate, imported_line(one, "v", "d", SOURCE, "j"))
+        count_imported_line(aggregate, imported_line(one, "v", "d", SOURCE, "j"))
     (result,) = [result for result in aggregate.results() if result.subset == WHOLE_DATASET]
     assert (result.interval.value, result.interval.n, result.n_error) == (0.5, 2, 1)
 
 
 def test_the_entry_in_run_json_gives_the_plan_back():
     metrics = kept([sample(0, 1.0)]).metrics([])
-    plan = imported_plan("helm:quiz", "quiz", "v", {"s": 1}, SOURCE, metrics, ["a note"])
-    again = imported_plan_from_info(plan.described())
-    assert again.metrics == plan.metrics
-    assert again.described() == plan.described()
-    assert again.conditions() == ["helm:1.2", "benchmark:quiz"]
+    dataset = ImportedDataset(
+        own_name="quiz",
+        spec="helm:quiz",
+        variant="v",
+        source=SOURCE,
+        counts={"s": 1},
+        own_metrics=metrics,
+        notes=("a note",),
+    )
+    again = recorded_dataset(dataset.info())
+    assert again.metrics == dataset.metrics
+    assert again.info == dataset.info()
+    assert again.notes == dataset.notes
+    assert again.scorers() == dataset.scorers()
+    assert again.conditions() == dataset.conditions() == ["helm:1.2", "benchmark:quiz"]
     assert again.rows == 1

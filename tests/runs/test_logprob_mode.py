@@ -202,7 +202,7 @@ def test_a_finished_run_is_read_again_without_a_request_and_rescored_from_its_jo
     server.forget()
     assert evaluate(config(server, tmp_path, data)).complete
     assert (server.total, server.model_lists) == (0, 0)
-    assert rescore(tmp_path / "run").summary["rescored"]["metrics"] == []
+    assert rescore(tmp_path / "run").summary.rescored.metrics == []
     assert sorted(lines_of(tmp_path / "run"), key=str) == sorted(before, key=str)
 
 
@@ -235,7 +235,7 @@ def test_where_turns_cannot_be_begun_the_letter_alone_is_asked_for(
     assert messages[0]["content"].endswith("C. perhaps\nAnswer:")
     assert forms(run.path) == {"logprob:letter"}
     assert any("does not go on with a turn" in sentence for sentence in logged.messages)
-    assert run.summary["totals"]["samples"] == 4
+    assert run.summary.totals.samples == 4
 
 
 def test_what_other_kinds_had_finished_stays_finished_when_the_form_changes(
@@ -248,8 +248,8 @@ def test_what_other_kinds_had_finished_stays_finished_when_the_form_changes(
     run = evaluate(config(server, tmp_path, f"qa:{other}", f"mcq:{data}"))
     assert run.complete
     assert sum("logprobs" not in asked.body for asked in server.requests) == 1, "the probe"
-    totals = run.summary["totals"]
-    assert (totals["samples"], totals["reused"], totals["completion_tokens"]) == (7, 3, 7 * 3)
+    totals = run.summary.totals
+    assert (totals.samples, totals.reused, totals.completion_tokens) == (7, 3, 7 * 3)
 
 
 def test_examples_answer_as_the_question_asks(server: MockServer, tmp_path: Path) -> None:

@@ -67,8 +67,8 @@ def test_every_row_is_asked_so_often_each_time_with_a_seed_of_its_own(data: Path
     assert len(lines) == ROWS * TRIES == len({line["key"] for line in lines})
     tries = sorted((line["index"], line.get("repeat", 0)) for line in lines)
     assert tries == [(row, repeat) for row in range(ROWS) for repeat in range(TRIES)]
-    assert run.info["datasets"][0]["repeats"] == TRIES
-    assert run.summary["totals"]["samples"] == ROWS * TRIES
+    assert run.info.datasets[0].repeats == TRIES
+    assert run.summary.totals.samples == ROWS * TRIES
 
 
 def test_accuracy_is_clustered_by_row_and_pass_k_is_the_mean_of_the_rows(data: Path) -> None:
@@ -120,8 +120,8 @@ def test_judging_again_keeps_the_tries_apart(data: Path) -> None:
     with MockServer(behave) as server:
         run = evaluate(settings(server, data))
     again = rescore(run.path)
-    assert again.summary["rescored"]["samples"] == ROWS * TRIES
-    assert again.summary["rescored"]["metrics"] == []
+    assert again.summary.rescored.samples == ROWS * TRIES
+    assert again.summary.rescored.metrics == []
 
 
 def test_comparing_averages_the_tries_of_a_row_first(data: Path) -> None:

@@ -22,6 +22,7 @@ from mock_server import (
     ordinary,
     truncated_json,
 )
+from msgspec import structs, to_builtins
 from run_helpers import config, lines_of, numbered, summary_of, write_qa
 
 from evalsuite.errors import ConfigError, RunIncomplete
@@ -47,9 +48,9 @@ def test_a_quantile_is_within_a_bucket_of_the_number_at_its_rank(values: list[fl
     rank = max(1, -(-len(values) * share // 1))
     exact = sorted(values)[int(rank) - 1]
     assert spread.quantile(share) == pytest.approx(exact, rel=TOLERANCE)
-    described = spread.described()
-    assert described
-    assert described["mean"] == pytest.approx(sum(values) / len(values), abs=1e-6)
+    summary = spread.summary()
+    assert summary
+    assert summary.mean == pytest.approx(sum(values) / len(values), abs=1e-6)
 
 
 @given(st.lists(SECONDS, max_size=50), st.lists(SECONDS, max_size=50))
@@ -90,19 +91,19 @@ def test_a_series_is_short_and_loses_nothing(notes: list[tuple[float, int, int, 
     assert len(throughput.samples) == len(throughput.tokens) <= MAX_POINTS
     assert sum(throughput.samples) == pytest.approx(samples)
     assert sum(throughput.tokens) == pytest.approx(tokens)
-    described = throughput.described()
-    assert described
-    assert described["seconds"] == pytest.approx(sum(seconds for seconds, *_ in notes), rel=1e-6, abs=1e-3)
+    summary = throughput.summary()
+    assert summary
+    assert summary.seconds == pytest.approx(sum(seconds for seconds, *_ in notes), rel=1e-6, abs=1e-3)
 
 
 def test_a_steady_run_is_a_flat_series_and_a_stall_a_hole() -> None:
     throughput = Throughput()
     for tick in range(41):
         throughput.note(tick * 0.5, min(tick, 20) * 5 + max(0, tick - 30) * 5, 0)
-    described = throughput.described()
-    assert described
-    assert described["samples_per_s"] == [10.0] * 20 + [0.0] * 10 + [10.0] * 10
-    assert Throughput().described() is None
+    summary = throughput.summary()
+    assert summary
+    assert list(summary.samples_per_s) == [10.0] * 20 + [0.0] * 10 + [10.0] * 10
+    assert Throughput().summary() is None
 
 
 # ---------------------------------------------------------------- whole runs
@@ -127,19 +128,19 @@ def test_tokens_of_replies_that_were_thrown_away_are_counted_apart(
     data = write_qa(tmp_path / "qa.jsonl", numbered(6))
     server.behave = broken_first
     run = evaluate(config(server, tmp_path / "out", data, price="1,10"))
-    totals = run.summary["totals"]
-    assert (totals["requests"], totals["retries"]) == (10, 4)
-    assert (totals["prompt_tokens"], totals["completion_tokens"]) == (42, 18)
-    assert (totals["wasted_prompt_tokens"], totals["wasted_completion_tokens"]) == (14, 6)
-    assert totals["cost"] == pytest.approx((42 + 14 + 10 * (18 + 6)) / 1e6)
+    totals = run.summary.totals
+    assert (totals.requests, totals.retries) == (10, 4)
+    assert (totals.prompt_tokens, totals.completion_tokens) == (42, 18)
+    assert (totals.wasted_prompt_tokens, totals.wasted_completion_tokens) == (14, 6)
+    assert totals.cost == pytest.approx((42 + 14 + 10 * (18 + 6)) / 1e6)
     wasted = {line["gold"]: line["wasted"] for line in lines_of(run.path) if "wasted" in line}
     each = {"prompt_tokens": 7, "completion_tokens": 3}
     assert wasted == {"question 0": each, "question 1": each}
-    (account,) = run.summary["accounts"]
-    assert account["wasted_completion_tokens"] == 6
+    (account,) = run.summary.accounts
+    assert account.wasted_completion_tokens == 6
     for again in (evaluate(config(server, tmp_path / "out", data, price="1,10")), rescore(run.path)):
-        found = again.summary["totals"] | {"reused": 0}
-        assert (found, again.summary["accounts"]) == (totals, run.summary["accounts"])
+        found = structs.replace(again.summary.totals, reused=0)
+        assert (found, again.summary.accounts) == (totals, run.summary.accounts)
 
 
 def test_pieces_of_a_stream_that_broke_off_are_wasted(server: MockServer, tmp_path: Path) -> None:
@@ -152,7 +153,7 @@ def test_pieces_of_a_stream_that_broke_off_are_wasted(server: MockServer, tmp_pa
 
     server.behave = behave
     run = evaluate(config(server, tmp_path / "out", data, stream=True))
-    assert run.summary["totals"]["wasted_completion_tokens"] == 5
+    assert run.summary.totals.wasted_completion_tokens == 5
 
 
 def test_what_a_failed_sample_wasted_is_not_forgotten(server: MockServer, tmp_path: Path) -> None:
@@ -168,14 +169,14 @@ def test_what_a_failed_sample_wasted_is_not_forgotten(server: MockServer, tmp_pa
 def test_a_stream_tells_the_first_token_and_each_after_it(server: MockServer, tmp_path: Path) -> None:
     data = write_qa(tmp_path / "qa.jsonl", numbered(5))
     run = evaluate(config(server, tmp_path / "out", data, stream=True))
-    (account,) = run.summary["accounts"]
+    (account,) = run.summary.accounts
     for name in ("latency_s", "ttft_s", "token_s"):
-        assert account[name]["median"] >= 0
-    assert account["ttft_s"]["mean"] <= account["latency_s"]["mean"]
+        assert getattr(account, name).median >= 0
+    assert account.ttft_s.mean <= account.latency_s.mean
     plain = evaluate(config(server, tmp_path / "out", data, name="plain"))
-    (account,) = plain.summary["accounts"]
-    assert account["latency_s"]["median"] > 0
-    assert (account["ttft_s"], account["token_s"]) == (None, None)
+    (account,) = plain.summary.accounts
+    assert account.latency_s.median > 0
+    assert (account.ttft_s, account.token_s) == (None, None)
 
 
 def test_a_server_that_tells_no_tokens_has_no_cost(server: MockServer, tmp_path: Path) -> None:
@@ -188,21 +189,21 @@ def test_a_server_that_tells_no_tokens_has_no_cost(server: MockServer, tmp_path:
 
     server.behave = silent
     run = evaluate(config(server, tmp_path / "out", data, price="1,1"))
-    totals = run.summary["totals"]
-    assert (totals["cost"], totals["without_usage"], totals["replies"]) == (None, 3, 3)
+    totals = run.summary.totals
+    assert (totals.cost, totals.without_usage, totals.replies) == (None, 3, 3)
     assert "did not tell the tokens of 3 of 3 replies" in (run.path / "report.html").read_text()
 
 
 def test_every_variant_and_dataset_has_its_account_and_csv_row(server: MockServer, tmp_path: Path) -> None:
     first, second = (write_qa(tmp_path / f"{name}.jsonl", numbered(n)) for name, n in (("a", 2), ("b", 3)))
     run = evaluate(config(server, tmp_path / "out", first, second, price="0,1000000"))
-    found = {entry["dataset"]: (entry["requests"], entry["cost"]) for entry in run.summary["accounts"]}
+    found = {entry.dataset: (entry.requests, entry.cost) for entry in run.summary.accounts}
     assert found == {"a": (2, 6.0), "b": (3, 9.0)}
     header, *rows = (line.split(",") for line in (run.path / "summary.csv").read_text().splitlines())
     wholes = [row for row in rows if row[header.index("subset")] == "all"]
     costs = {(row[header.index("dataset")], row[header.index("cost")]) for row in wholes}
     assert costs == {("a", "6.0"), ("b", "9.0")}
-    table = usage_table(run.summary)
+    table = usage_table(to_builtins(run.summary))
     assert table
     assert [row[:2] for row in table.rows] == [(MODEL, "a"), (MODEL, "b"), ("all", "")]
     assert [row[table.heads.index("requests")] for row in table.rows] == ["2", "3", "5"]
@@ -214,12 +215,12 @@ def test_a_run_has_a_series_that_a_later_start_without_requests_keeps(
     data = write_qa(tmp_path / "qa.jsonl", numbered(8))
     given = config(server, tmp_path / "out", data)
     run = evaluate(given)
-    series = throughput_series(run.summary)
+    series = throughput_series(to_builtins(run.summary))
     assert series
     assert series[2] == "tokens"
-    throughput = run.summary["totals"]["throughput"]
-    assert sum(throughput["samples_per_s"]) > 0
-    assert evaluate(given).summary["totals"]["throughput"] == throughput
+    throughput = run.summary.totals.throughput
+    assert sum(throughput.samples_per_s) > 0
+    assert evaluate(given).summary.totals.throughput == throughput
 
 
 def test_what_a_file_held_was_not_paid() -> None:
@@ -240,7 +241,7 @@ def test_what_a_file_held_was_not_paid() -> None:
         )
     )
     assert account.is_empty
-    assert not list(UsageTotals({("v", "d"): account}).described(None))
+    assert not list(UsageTotals({("v", "d"): account}).summaries(None))
 
 
 @pytest.mark.parametrize("price", ["1", "1,", "a,b", "-1,2", "1,2,3", "$1,$2", "1;2", "1e3,2"])

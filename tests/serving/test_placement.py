@@ -127,13 +127,13 @@ def test_a_template_that_is_given_reaches_the_server_and_is_named_in_run_json(no
         )
         assert Path(path).read_text(encoding="utf-8") == template
     run = load_run(tmp_path / "run")
-    assert {entry["served"]["chat_template"] for entry in run.info["variants"]} == {template_hash(template)}
-    before = [entry["fingerprint"] for entry in run.info["variants"]]
+    assert {entry.served["chat_template"] for entry in run.info.variants} == {template_hash(template)}
+    before = [entry.fingerprint for entry in run.info.variants]
     again = call([*words(tmp_path), "--chat-template", template])
     assert "6 of 6 samples are finished already" in again.stderr, "the same template by another way"
     other = call([*words(tmp_path), "--chat-template", TEMPLATE])
     assert "finished already" not in other.stderr, "another template is another question"
-    assert [entry["fingerprint"] for entry in load_run(tmp_path / "run").info["variants"]] == before
+    assert [entry.fingerprint for entry in load_run(tmp_path / "run").info.variants] == before
 
 
 def test_the_folders_own_template_is_named_too(notes, tmp_path):
@@ -141,10 +141,7 @@ def test_the_folders_own_template_is_named_too(notes, tmp_path):
     (tmp_path / "one" / "chat_template.jinja").write_text(TEMPLATE)
     done = call(given)
     assert done.returncode == 0, done.stderr
-    found = {
-        entry["name"]: entry["served"]["chat_template"]
-        for entry in load_run(tmp_path / "run").info["variants"]
-    }
+    found = {entry.name: entry.served["chat_template"] for entry in load_run(tmp_path / "run").info.variants}
     assert found == {"one": template_hash(TEMPLATE), "other": "none"}
     assert "WARNING: other has no chat template, as base models have none" in done.stderr
     assert "note: WARNING: other has no chat template" in done.stdout

@@ -70,18 +70,18 @@ def test_base_adapter_and_merged_in_one_report(tmp_path, data, logged):
     adapter = tiny_adapter(tmp_path / "lora", base)
     options = {"ckpt": [f"base={base}"], "adapter": [f"sft={adapter}"], "merge": True}
     run = evaluate(config(tmp_path, data, **options))
-    assert list(run.summary["variants"]) == ["base", "sft", "sft-merged"]
+    assert list(run.summary.variants) == ["base", "sft", "sft-merged"]
     assert replies(run.path, "sft") == replies(run.path, "sft-merged") != replies(run.path, "base")
     assert [text.partition(" …")[0] for text in logged.messages if text.startswith("starting")] == [
         "starting transformers for base, sft",
         "starting transformers for sft-merged",
     ]
-    base_entry, sft, merged = run.info["variants"]
-    assert sft["live"]["identical"] is False
-    assert (sft["served"]["dtype"], sft["served"]["adapter"]) == ("float32", "lora")
-    assert (merged["made_by"], merged["form"], "live" in merged) == (["merge"], "original", False)
+    base_entry, sft, merged = run.info.variants
+    assert sft.live.identical is False
+    assert (sft.served["dtype"], sft.served["adapter"]) == ("float32", "lora")
+    assert (merged.made_by, merged.form, "live" in merged) == (["merge"], "original", False)
     assert "live" not in base_entry
-    assert not any("identical to base" in text for text in (*logged.messages, *run.summary["warnings"]))
+    assert not any("identical to base" in text for text in (*logged.messages, *run.summary.warnings))
 
 
 @needs_torch
@@ -112,15 +112,15 @@ def test_an_adapter_that_changes_nothing_is_a_loud_warning_everywhere_and_stays_
     }  # fmt: skip
     assert "none (identical to base!)" in done.stdout
     assert 'class="chip error">identical to base' in (run.path / "report.html").read_text()
-    assert run.info["variants"][1]["live"] == {
+    assert run.info.variants[1].live == {
         "identical": True, "by": "log-probabilities", "prompts": 3, "difference": 0.0,
     }  # fmt: skip
-    assert run.summary["warnings"][0].startswith("WARNING: none is identical to base")
+    assert run.summary.warnings[0].startswith("WARNING: none is identical to base")
     assert "WARNING: none is identical to base" in (run.path / "report.html").read_text()
     again = call(words)
     assert "starting" not in again.stderr
     assert "note: WARNING: none is identical to base" in again.stdout
-    assert load_run(run.path).info["variants"] == run.info["variants"]
+    assert load_run(run.path).info.variants == run.info.variants
 
 
 @needs_torch
@@ -134,7 +134,7 @@ def test_a_base_model_is_asked_flat_and_stop_strings_end_its_replies(tmp_path, d
     stopped = evaluate(config(tmp_path, data, name="stopped", stop=[stop], **options))
     assert replies(stopped.path, "base") == [text.partition(stop)[0] for text in whole]
     assert all("prompt" in line for line in lines_of(stopped.path))
-    assert not stopped.summary["warnings"]
+    assert not stopped.summary.warnings
 
 
 @needs_torch

@@ -68,7 +68,7 @@ def data(name: str) -> Path:
 
 def said_of_means(run: Run) -> list[str]:
     """What the run says where our mean is not the suite's number."""
-    return [warning for warning in run.summary["warnings"] if " reports " in warning]
+    return [warning for warning in run.summary.warnings if " reports " in warning]
 
 
 @needs("evalscope")

@@ -38,19 +38,19 @@ def test_a_suite_stands_beside_native_data_and_is_not_started_again(server, suit
     assert run.metric("evalscope/acc", dataset="quiz") == pytest.approx(2 / 3)
     assert run.metric("evalscope/acc", dataset="quiz", subset="hard") == 0.0
     assert run.metric("rouge_l", dataset="qa") == 1.0
-    entry = run.summary["variants"]["mock-model"]["datasets"]["quiz"]
+    entry = run.summary.variants["mock-model"].datasets["quiz"]
     signature = entry["subsets"]["all"]["metrics"]["evalscope/acc"]["signature"]
     assert "evalscope:1.14.1" in signature
     assert "benchmark:quiz" in signature
     line = next(line for line in run.samples() if line.id == "three")
     assert (line.gold, line.extracted, line.scores) == ("wrong", "3", {"evalscope/acc": 0.0})
-    assert not [warning for warning in run.summary["warnings"] if "quiz" in warning]
+    assert not [warning for warning in run.summary.warnings if "quiz" in warning]
     server.forget()
     again = evaluate(with_suite(server, tmp_path / "out", data))
     assert server.total == 0
     assert starts(tmp_path / "out") == 1
-    assert again.summary["variants"] == run.summary["variants"]
-    assert again.summary["totals"]["reused"] == 15
+    assert again.summary.variants == run.summary.variants
+    assert again.summary.totals.reused == 15
     assert "quiz" in (again.path / "report.html").read_text()
 
 
@@ -101,8 +101,8 @@ def test_compare_and_rescore_take_a_suites_samples(server, suite, data, tmp_path
     sentences = compare(first, second).verdicts
     assert any("quiz" in sentence and "evalscope/acc" in sentence for sentence in sentences)
     assert any("rouge_l" in sentence for sentence in sentences)
-    before = first.summary["variants"]
-    assert rescore(first.path).summary["variants"] == before
+    before = first.summary.variants
+    assert rescore(first.path).summary.variants == before
 
 
 def test_a_comparison_says_that_a_suite_was_told_something_else(server, suite, tmp_path):
@@ -185,7 +185,7 @@ def test_a_mean_that_is_not_what_the_suite_reports_is_said(server, suite, tmp_pa
     monkeypatch.setenv("FAKE_SUITE", "other mean")
     run = evaluate(with_suite(server, tmp_path / "out"))
     assert run.metric("evalscope/acc") == pytest.approx(2 / 3)
-    (warning,) = run.summary["warnings"]
+    (warning,) = run.summary.warnings
     assert "reports acc = 0.9000" in warning
     assert "0.6667" in warning
     assert "reports acc" in (run.path / "report.html").read_text()

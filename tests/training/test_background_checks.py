@@ -94,7 +94,7 @@ class TestSubprocess:
         assert list(checks(trainer, METRIC)) == [2, 4]
         assert not (tmp_path / "out/checkpoint-2").exists(), "the trainer rotated it while its check waited"
         runs = [load_run(tmp_path / f"out/evalsuite/step-{step}") for step in (2, 4)]
-        assert [run.info["step"] for run in runs] == [2, 4]
+        assert [run.info.step for run in runs] == [2, 4]
         assert compare(*runs).verdicts
         assert not list((tmp_path / "out/evalsuite/.held").iterdir())
         assert "evalsuite: step 4: sums accuracy" in capsys.readouterr().err

@@ -44,5 +44,5 @@ def test_rows_are_split_and_gathered_and_weights_are_those_of_no_check(folder, t
     assert told.count("evalsuite: step 2:") == 1, "said once, by the first process"
     run = load_run(tmp_path / "checked/evalsuite/step-4")
     assert run.complete
-    assert run.summary["totals"]["samples"] == 7
-    assert run.info["variants"][0]["served"]["rows_at_a_time"] == "4"
+    assert run.summary.totals.samples == 7
+    assert run.info.variants[0].served["rows_at_a_time"] == "4"

@@ -91,7 +91,7 @@ def check_runs(out: Path, steps: list[int]) -> None:
     for folder in folders:
         found = load_run(folder.parent)
         assert found.complete
-        assert found.summary["totals"]["samples"] == CHECK_OPTIONS["limit"]
+        assert found.summary.totals.samples == CHECK_OPTIONS["limit"]
 
 
 SWIFT_WORDS = (

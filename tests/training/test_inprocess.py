@@ -34,8 +34,8 @@ class TestNoTrace:
         assert "against step 1" in told
         run = load_run(tmp_path / "out/evalsuite/step-2")
         assert run.complete
-        assert run.info["step"] == 2
-        assert run.summary["totals"]["samples"] == 6
+        assert run.info.step == 2
+        assert run.summary.totals.samples == 6
         assert compare(run, tmp_path / "out/evalsuite/step-3").verdicts
         assert rescore(run.path, beside=None, profiles=()).complete
 
@@ -233,7 +233,7 @@ def test_after_a_resume_nothing_is_asked_twice(folder, sums, tmp_path):
     resumed.train(resume_from_checkpoint=str(tmp_path / "out/checkpoint-2"))
     assert list(checks(resumed, METRIC)) == [2, 4, 6]
     again = load_run(tmp_path / "out/evalsuite/step-4")
-    assert again.summary["totals"]["reused"] == 6, "the same weights at step 4: read, not asked"
+    assert again.summary.totals.reused == 6, "the same weights at step 4: read, not asked"
     assert Path(tmp_path / "out/evalsuite/step-2/summary.json").stat() == first[2]
     plain = trainer(6)
     plain.train(resume_from_checkpoint=str(tmp_path / "out/checkpoint-2"))
@@ -244,7 +244,7 @@ def test_another_training_in_the_same_folder_is_asked_anew(folder, sums, tmp_pat
     for rate in (1e-2, 2e-2):
         callback = EvalCallback(sums, every=STEPS, **SHORT)
         make_trainer(folder, tmp_path / "out", [callback], learning_rate=rate).train()
-    assert load_run(tmp_path / f"out/evalsuite/step-{STEPS}").summary["totals"]["reused"] == 0
+    assert load_run(tmp_path / f"out/evalsuite/step-{STEPS}").summary.totals.reused == 0
 
 
 def test_a_model_whose_cache_is_a_window(tmp_path, sums):

@@ -7,6 +7,7 @@ May import `types` and `tasks.style`. Must not import the rest of `runs`.
 from evalsuite.runs.schema.document import (
     FORMAT,
     Document,
+    DocumentT,
     decode_document,
     encode_document,
 )
@@ -65,6 +66,7 @@ __all__ = [
     "DatasetSummary",
     "DistributionSummary",
     "Document",
+    "DocumentT",
     "ErrorCount",
     "ErrorEntry",
     "FileInfo",

@@ -193,6 +193,12 @@ class RunInfo(Document, frozen=True, kw_only=True):
         return tuple(self.config.get("profile") or ())
 
     @property
+    def csv_for(self) -> Literal["any", "excel"]:
+        """The program that summary.csv is written for."""
+        program: Literal["any", "excel"] = self.config.get("csv_for", "any")
+        return program
+
+    @property
     def price(self) -> Any:
         """`--price`, as it was given."""
         return self.config.get("price")

@@ -84,6 +84,11 @@ class DatasetSummary(Document, frozen=True, kw_only=True):
     """Samples that are not finished."""
     subsets: dict[str, SubsetSummary]
 
+    def metrics(self, subset: str = "all") -> dict[str, MetricSummary]:
+        """The metrics of a subset, by name; empty for a subset that is not there."""
+        found = self.subsets.get(subset)
+        return found.metrics if found else {}
+
 
 class SpeedSummary(Document, frozen=True, kw_only=True):
     """How fast a variant answered."""
