@@ -17,7 +17,7 @@ def test_llamafactorys_older_files_of_label_and_predict_alone_are_scored(tmp_pat
     path = write_rows(tmp_path / "old.jsonl", [{"label": "good day to you", "predict": "good day to you"}])
     run = score(scoring(tmp_path / "out", path))
     assert run.metric("rouge_l") == 1.0
-    assert run.info["datasets"][0]["layout"] == "LLaMA-Factory"
+    assert run.info.datasets[0].layout == "LLaMA-Factory"
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,7 @@ def test_rows_with_an_empty_label_are_skipped_and_counted(
     run = score(scoring(tmp_path / "out", write_rows(tmp_path / "p.jsonl", rows)))
     assert (run.metric("rouge_l"), len(list(run.samples()))) == (1.0, 1)
     said = f"rows with an empty '{gold}' have nothing to compare with and are skipped (2 times, first "
-    assert any(said in warning for warning in run.summary["warnings"])
+    assert any(said in warning for warning in run.summary.warnings)
 
 
 def test_a_file_in_which_every_label_is_empty_is_refused_with_the_reason(tmp_path: Path) -> None:
@@ -72,10 +72,10 @@ def test_own_names_of_columns_notes_and_excel_reach_the_files_of_a_scoring(tmp_p
         "p: --columns: 'question' is read from 'q', 'answer' is read from 'key', 'prediction' is read from 'output'."
     ]
     wanted.append("p: nothing reads the column 'source'.")
-    assert [warning for warning in run.summary["warnings"] if warning.startswith("p: ")] == wanted
+    assert [warning for warning in run.summary.warnings if warning.startswith("p: ")] == wanted
     assert (run.path / "summary.csv").read_bytes().startswith(b"\xef\xbb\xbf")
     again = rebuild(run.path)
-    assert [warning for warning in again.summary["warnings"] if warning.startswith("p: ")] == wanted
+    assert [warning for warning in again.summary.warnings if warning.startswith("p: ")] == wanted
     assert (run.path / "summary.csv").read_bytes().startswith(b"\xef\xbb\xbf")
 
 
