@@ -53,11 +53,11 @@ def after(found, option):
         ),
     ],
 )
-def test_a_checkpoint_alone(name, expected):
+def test_command_line_checkpoint_alone(name, expected):
     assert words(name, BASE) == expected.split()
 
 
-def test_adapters_of_vllm_share_the_server_whatever_stands_in_their_paths():
+def test_vllm_command_quotes_adapter_paths():
     found = words("vllm", BASE, tuned(lora(rank=9)), tuned(lora(rank=33), name="dpo"))
     assert after(found, "--max-lora-rank") == "64"
     assert after(found, "--max-loras") == "2"
@@ -68,7 +68,7 @@ def test_adapters_of_vllm_share_the_server_whatever_stands_in_their_paths():
     ]
 
 
-def test_adapters_of_the_others():
+def test_command_line_adapters_of_the_others():
     found = words("lmdeploy", BASE, tuned(lora()))
     assert found[-4:] == ["--backend", "pytorch", "--adapters", f"sft={LORA}"]
     found = words("sglang", BASE, tuned(lora(rank=48)))
@@ -76,11 +76,11 @@ def test_adapters_of_the_others():
     assert json.loads(found[-1]) == {"lora_name": "sft", "lora_path": str(LORA), "pinned": False}
 
 
-def test_an_adapter_of_unknown_rank_leaves_the_limit_to_sglang():
+def test_command_line_adapter_of_unknown_rank_leaves_the_limit_to_sglang():
     assert "--max-lora-rank" not in words("sglang", tuned(lora(rank=None)))
 
 
-def test_a_base_that_is_no_variant_gets_a_name_that_no_variant_has():
+def test_command_line_base_that_is_no_variant_gets_a_name_that_no_variant_has():
     assert after(words("vllm", tuned(lora(), name="base")), "--served-model-name") == "base-base"
 
 
@@ -92,13 +92,13 @@ def test_a_base_that_is_no_variant_gets_a_name_that_no_variant_has():
         ("sglang", "bnb-nf4", ["--quantization", "bitsandbytes", "--load-format", "bitsandbytes"]),
     ],
 )
-def test_quantized_while_loading(name, quant, expected):
+def test_command_line_quantized_while_loading(name, quant, expected):
     found = words(name, Checkpoint("q", "q", "", "load-fp8", "f", MODEL, quant=quant))
     assert found[-len(expected) :] == expected
 
 
 @pytest.mark.parametrize("name", ENGINES)
-def test_a_method_that_would_be_another_one_there_is_refused(name):
+def test_command_line_method_that_would_be_another_one_there_is_refused(name):
     """Their bitsandbytes makes 4 bits of `bnb-int8` as well."""
     with pytest.raises(CheckpointError, match="does not quantize with bnb-int8"):
         words(name, Checkpoint("q", "q", "", "load-bitsandbytes", "f", MODEL, quant="bnb-int8"))
@@ -114,17 +114,17 @@ def test_a_method_that_would_be_another_one_there_is_refused(name):
     ],
 )
 @pytest.mark.parametrize("name", ENGINES)
-def test_what_is_no_plain_lora_is_refused(name, adapters, said):
+def test_command_line_is_no_plain_lora_is_refused(name, adapters, said):
     with pytest.raises(CheckpointError, match=f"{said}.*Take --merge"):
         words(name, BASE, tuned(*adapters))
 
 
-def test_a_rank_above_the_limit_is_refused_before_anything_starts():
+def test_command_line_rank_above_the_limit_is_refused_before_anything_starts():
     with pytest.raises(CheckpointError, match=r"has rank 1024, and vLLM serves at most 512.*--merge"):
         words("vllm", tuned(lora(rank=1024)))
 
 
-def test_arguments_are_options():
+def test_command_line_arguments_are_options():
     given = {"max_model_len": "4096", "trust_remote_code": "true", "x-y": "-1", "port": "80"}
     assert option_arguments(vllm.ENGINE, given) == ["--max-model-len=4096", "--trust-remote-code", "--x-y=-1"]
     assert option_arguments(vllm.ENGINE, {"enable_prefix_caching": "False"}) == ["--no-enable-prefix-caching"]
@@ -140,17 +140,17 @@ def test_arguments_are_options():
         ("sglang", "--model-path"),
     ],
 )
-def test_what_evalsuite_sets_nobody_else_sets(name, key):
+def test_command_line_evalsuite_sets_nobody_else_sets(name, key):
     with pytest.raises(ConfigError, match="evalsuite sets that itself"):
         option_arguments(ENGINES[name], {key: "0.0.0.0"})
 
 
-def test_remote_code_is_not_run_unless_asked_for():
+def test_command_line_remote_code_is_not_run_unless_asked_for():
     for name in ENGINES:
         assert not any("trust" in word for word in words(name, BASE, tuned(lora())))
 
 
-def test_an_adapter_is_asked_for_by_name_or_by_a_field():
+def test_command_line_adapter_is_asked_for_by_name_or_by_a_field():
     base = ServedModel("http://h/v1", "base", {"name": "engine"})
     by_name = build_served(vllm.ENGINE, tuned(lora()), base)
     assert (by_name.model, by_name.fields, by_name.without_adapter) == ("sft", {}, base)
@@ -160,7 +160,7 @@ def test_an_adapter_is_asked_for_by_name_or_by_a_field():
     assert build_served(sglang.ENGINE, BASE, base) == base
 
 
-def test_one_base_shares_a_server_and_another_does_not():
+def test_command_line_one_base_shares_a_server_and_another_does_not():
     other = Checkpoint("other", "other", "", "original", "f", MODEL / "other")
     for name in ENGINES:
         assert open_backend(name).shares(BASE, tuned(lora()))

@@ -68,7 +68,9 @@ def can_listen(port):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_it_is_ready_when_it_lists_its_names_and_gone_afterwards(name, notes, checkpoints, tmp_path, logged):
+def test_command_server_is_ready_when_it_lists_its_names_and_gone_afterwards(
+    name, notes, checkpoints, tmp_path, logged
+):
     with open_backend(name).serve(checkpoints, {"enforce_eager": "true"}, tmp_path / "log") as server:
         running = pids(notes)
         assert all(alive(pid) for pid in running)
@@ -85,20 +87,24 @@ def test_it_is_ready_when_it_lists_its_names_and_gone_afterwards(name, notes, ch
     assert logged.messages[-1].startswith("ready in ")
 
 
-def test_what_the_user_set_in_the_environment_stays(notes, checkpoints, tmp_path, monkeypatch):
+def test_command_server_the_user_set_in_the_environment_stays(notes, checkpoints, tmp_path, monkeypatch):
     monkeypatch.setenv("VLLM_CPU_KVCACHE_SPACE", "40")
     with open_backend("vllm").serve(checkpoints, {}, tmp_path / "log"):
         assert read(notes)[0]["VLLM_CPU_KVCACHE_SPACE"] == "40"
 
 
-def test_a_server_that_ignores_sigterm_is_gone_afterwards(notes, checkpoints, tmp_path, monkeypatch):
+def test_command_server_server_that_ignores_sigterm_is_gone_afterwards(
+    notes, checkpoints, tmp_path, monkeypatch
+):
     monkeypatch.setenv("STUB", "stubborn")
     with open_backend("vllm").serve(checkpoints, {}, tmp_path / "log"):
         pass
     assert not any(alive(pid) for pid in pids(notes))
 
 
-def test_a_crash_while_loading_is_told_at_once_with_what_to_do(notes, checkpoints, tmp_path, monkeypatch):
+def test_command_server_crash_while_loading_is_told_at_once_with_what_to_do(
+    notes, checkpoints, tmp_path, monkeypatch
+):
     """Although a worker that it leaves ignores SIGTERM."""
     monkeypatch.setenv("STUB", "crash")
     began = time.monotonic()
@@ -112,7 +118,7 @@ def test_a_crash_while_loading_is_told_at_once_with_what_to_do(notes, checkpoint
     assert not any(alive(pid) for pid in pids(notes))
 
 
-def test_a_death_later_is_noticed(notes, checkpoints, tmp_path):
+def test_command_server_death_later_is_noticed(notes, checkpoints, tmp_path):
     with open_backend("vllm").serve(checkpoints, {}, tmp_path / "log") as server:
         os.kill(pids(notes)[0], signal.SIGKILL)
 
@@ -127,7 +133,9 @@ def test_a_death_later_is_noticed(notes, checkpoints, tmp_path):
 
 
 @pytest.mark.parametrize("how", ["silent", "other"])
-def test_a_server_that_never_lists_its_names_is_not_ready(how, notes, checkpoints, tmp_path, monkeypatch):
+def test_command_server_server_that_never_lists_its_names_is_not_ready(
+    how, notes, checkpoints, tmp_path, monkeypatch
+):
     monkeypatch.setenv("STUB", how)
     monkeypatch.setattr("evalsuite.backends.command.START_TIMEOUT_SECONDS", 2.0)
     with pytest.raises(ServerError, match="vLLM was not ready after 2 s"):
@@ -135,7 +143,7 @@ def test_a_server_that_never_lists_its_names_is_not_ready(how, notes, checkpoint
     wait_gone(pids(notes))
 
 
-def test_a_taken_port_is_told_before_anything_starts(notes, checkpoints, tmp_path):
+def test_command_server_taken_port_is_told_before_anything_starts(notes, checkpoints, tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(ServerError, match=f"port {port} of 127.0.0.1 is taken"):
@@ -144,12 +152,12 @@ def test_a_taken_port_is_told_before_anything_starts(notes, checkpoints, tmp_pat
 
 
 @pytest.mark.parametrize("text", ["http", "-1", "65536", "²"])
-def test_a_port_that_is_none_is_refused(text, notes, checkpoints, tmp_path):
+def test_command_server_port_that_is_invalid_is_refused(text, notes, checkpoints, tmp_path):
     with pytest.raises(ConfigError, match="port="):
         open_backend("vllm").serve(checkpoints, {"port": text}, tmp_path / "log").__enter__()
 
 
-def test_a_port_that_is_held_is_given_to_nobody_else_and_can_be_listened_on():
+def test_reserved_port_is_exclusive_and_can_be_listened_on():
     with reserved_port() as port:
         assert can_listen(port)
         with socket.socket() as other, pytest.raises(OSError):
@@ -157,7 +165,9 @@ def test_a_port_that_is_held_is_given_to_nobody_else_and_can_be_listened_on():
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_an_engine_that_is_not_installed_says_what_to_do(name, checkpoints, tmp_path, monkeypatch):
+def test_command_server_engine_that_is_not_installed_says_what_to_do(
+    name, checkpoints, tmp_path, monkeypatch
+):
     monkeypatch.setenv(f"EVALSUITE_{name.upper()}_PYTHON", "/bin/true")
     availability = open_backend(name).availability()
     assert not availability.ready
@@ -167,7 +177,7 @@ def test_an_engine_that_is_not_installed_says_what_to_do(name, checkpoints, tmp_
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("wrong", ["nothing", "a_folder", "a_text"])
-def test_a_path_that_is_no_python_is_told_by_its_variable(name, wrong, tmp_path, monkeypatch):
+def test_command_server_path_that_is_no_python_is_told_by_its_variable(name, wrong, tmp_path, monkeypatch):
     (tmp_path / "a_folder").mkdir()
     (tmp_path / "a_text").write_text("#!/bin/sh")
     monkeypatch.setenv(f"EVALSUITE_{name.upper()}_PYTHON", str(tmp_path / wrong))
@@ -175,7 +185,7 @@ def test_a_path_that_is_no_python_is_told_by_its_variable(name, wrong, tmp_path,
     assert f"EVALSUITE_{name.upper()}_PYTHON={tmp_path / wrong} is not a Python that can be run" in detail
 
 
-def test_another_interpreter_without_the_engine_is_looked_into(monkeypatch, tmp_path):
+def test_command_server_another_interpreter_without_the_engine_is_looked_into(monkeypatch, tmp_path):
     python = tmp_path / "python"
     python.symlink_to(sys.executable)
     monkeypatch.setenv("EVALSUITE_SGLANG_PYTHON", str(python))
@@ -190,7 +200,7 @@ def model_words(tmp_path):
     return ["--backend", "vllm", "--ckpt", f"base={hf_folder(tmp_path / 'model')}"]
 
 
-def test_a_run_is_served_and_leaves_nothing(notes, model_words, tmp_path):
+def test_command_server_run_is_served_and_leaves_nothing(notes, model_words, tmp_path):
     data = write_qa(tmp_path / "qa.jsonl", [("Who are you?", "I am base.")])
     done = call(["run", *model_words, "-d", f"qa:{data}", "--out", str(tmp_path), "--name", "run"])
     assert done.returncode == 0, done.stderr
@@ -198,7 +208,9 @@ def test_a_run_is_served_and_leaves_nothing(notes, model_words, tmp_path):
     wait_gone(pids(notes))
 
 
-def test_a_crash_while_loading_exits_with_4_and_the_last_words(notes, model_words, tmp_path, monkeypatch):
+def test_command_server_crash_while_loading_exits_with_4_and_the_last_lines(
+    notes, model_words, tmp_path, monkeypatch
+):
     monkeypatch.setenv("STUB", "crash")
     data = write_qa(tmp_path / "qa.jsonl", [("Who are you?", "I am base.")])
     done = call(["run", *model_words, "-d", f"qa:{data}", "--out", str(tmp_path), "--name", "run"])
@@ -207,7 +219,9 @@ def test_a_crash_while_loading_exits_with_4_and_the_last_words(notes, model_word
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_deploy_holds_until_it_is_interrupted_and_leaves_nothing(number, notes, model_words, tmp_path):
+def test_command_server_deploy_holds_until_it_is_interrupted_and_leaves_nothing(
+    number, notes, model_words, tmp_path
+):
     process, lines = deployed(model_words, tmp_path)
     with process:
         assert lines[0].startswith("base  http://127.0.0.1:")
@@ -218,7 +232,7 @@ def test_deploy_holds_until_it_is_interrupted_and_leaves_nothing(number, notes, 
     assert not list(tmp_path.glob("evalsuite-deploy-*"))
 
 
-def test_what_deploy_prints_is_a_program_that_works(notes, model_words, tmp_path):
+def test_command_server_deploy_prints_is_a_program_that_works(notes, model_words, tmp_path):
     pytest.importorskip("openai")
     process, lines = deployed(model_words, tmp_path)
     with process:
@@ -233,14 +247,14 @@ def test_what_deploy_prints_is_a_program_that_works(notes, model_words, tmp_path
         assert done.stdout == "I am base.\n", done.stderr
 
 
-def test_what_deploy_started_is_gone_when_it_is_killed(notes, model_words, tmp_path):
+def test_command_server_deploy_started_is_gone_when_it_is_killed(notes, model_words, tmp_path):
     process, _ = deployed(model_words, tmp_path)
     with process:
         process.kill()
         wait_gone(pids(notes))
 
 
-def test_deploy_ends_with_4_when_its_server_dies(notes, model_words, tmp_path):
+def test_command_server_deploy_ends_with_4_when_its_server_dies(notes, model_words, tmp_path):
     process, _ = deployed(model_words, tmp_path)
     with process:
         os.kill(pids(notes)[0], signal.SIGKILL)
@@ -250,7 +264,7 @@ def test_deploy_ends_with_4_when_its_server_dies(notes, model_words, tmp_path):
     assert list(folder.glob("server-base.log"))
 
 
-def test_deploy_refuses_one_port_for_several_servers(model_words, tmp_path, notes):
+def test_command_server_deploy_refuses_one_port_for_several_servers(model_words, tmp_path, notes):
     other = hf_folder(tmp_path / "other")
     done = call(["deploy", *model_words, "--ckpt", f"other={other}", "--backend-arg", "port=8099"])
     assert done.returncode == 2

@@ -92,7 +92,7 @@ def broken_checkpoint(folder: Path, content: bytes) -> Checkpoint:
         ("port", "80.5"),
     ],
 )
-def test_a_number_that_is_none_is_refused_before_anything_starts(
+def test_llamacpp_number_that_is_invalid_is_refused_before_anything_starts(
     tmp_path: Path, name: str, value: str
 ) -> None:
     with pytest.raises(ConfigError, match=f"--backend-arg {name}={value}: not a whole number"):
@@ -109,7 +109,7 @@ def test_a_number_that_is_none_is_refused_before_anything_starts(
         ("warmup", "perhaps", "warmup=perhaps: expected bool"),
     ],
 )
-def test_a_wrong_parameter_of_llama_cpp_is_the_users_to_mend(
+def test_llamacpp_wrong_parameter_of_llama_cpp_is_the_users_to_mend(
     tmp_path: Path, name: str, value: str, said: str
 ) -> None:
     checkpoint = broken_checkpoint(tmp_path, b"GGUF")
@@ -119,7 +119,7 @@ def test_a_wrong_parameter_of_llama_cpp_is_the_users_to_mend(
     assert said in str(caught.value)
 
 
-def test_a_taken_port_is_told(tmp_path: Path) -> None:
+def test_llamacpp_taken_port_is_reported(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         backend = LlamaCppBackend().serve(
@@ -129,7 +129,7 @@ def test_a_taken_port_is_told(tmp_path: Path) -> None:
             pass
 
 
-def test_a_corrupt_checkpoint_exits_with_4_and_the_servers_words(tmp_path: Path) -> None:
+def test_llamacpp_corrupt_checkpoint_exits_with_4_and_the_servers_words(tmp_path: Path) -> None:
     broken_checkpoint(tmp_path, b"GGUF\x03\x00\x00\x00" + b"\xff" * 4000)
     data = write_qa(tmp_path / "qa.jsonl", numbered(2))
     words = [
@@ -151,7 +151,7 @@ def test_a_corrupt_checkpoint_exits_with_4_and_the_servers_words(tmp_path: Path)
     assert not processes_with(str(tmp_path))
 
 
-def test_modules_of_the_current_folder_are_not_taken_for_the_servers(
+def test_server_child_ignores_modules_of_the_current_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("json", "xllamacpp", "threading"):
@@ -168,7 +168,7 @@ def test_modules_of_the_current_folder_are_not_taken_for_the_servers(
 
 
 @pytest.mark.model
-def test_it_serves_under_its_name_on_the_loopback_only(server: Server) -> None:
+def test_llamacpp_serves_under_its_name_on_the_loopback_only(server: Server) -> None:
     assert server.served["little"].base_url.startswith("http://127.0.0.1:")
     listed = httpx.get(f"{server.served['little'].base_url}/models", timeout=WAIT_SECONDS).json()["data"]
     assert [model["id"] for model in listed] == ["little"]
@@ -185,7 +185,7 @@ def test_it_serves_under_its_name_on_the_loopback_only(server: Server) -> None:
 
 
 @pytest.mark.model
-def test_the_openai_client_gets_a_reply(server: Server) -> None:
+def test_llamacpp_openai_client_gets_a_reply(server: Server) -> None:
     import openai
 
     with openai.OpenAI(
@@ -216,7 +216,7 @@ def test_the_openai_client_gets_a_reply(server: Server) -> None:
 
 
 @pytest.mark.model
-def test_the_main_job_end_to_end(weights: Path, tmp_path: Path) -> None:
+def test_llamacpp_main_job_end_to_end(weights: Path, tmp_path: Path) -> None:
     words = [
         "run",
         "--ckpt",
@@ -245,7 +245,7 @@ def test_the_main_job_end_to_end(weights: Path, tmp_path: Path) -> None:
     ("spec", "more"),
     [("perplexity_en", []), ("preference_style", []), ("preference_style", ["--completions"])],
 )
-def test_texts_that_llama_cpp_cannot_measure_are_refused_by_name(
+def test_llamacpp_texts_that_llama_cpp_cannot_measure_are_refused_by_name(
     weights: Path, tmp_path: Path, spec: str, more: list[str]
 ) -> None:
     words = ["run", "--ckpt", "smollm2", "--out", str(tmp_path), "--name", "run", "-d", spec, *more]
@@ -256,9 +256,7 @@ def test_texts_that_llama_cpp_cannot_measure_are_refused_by_name(
 
 
 @pytest.mark.model
-def test_a_small_model_judges_itself_and_what_it_says_is_kept_and_counted(
-    weights: Path, tmp_path: Path
-) -> None:
+def test_judge_small_model_judging_itself_is_recorded_and_counted(weights: Path, tmp_path: Path) -> None:
     words = ["run", "--ckpt", "smollm2", "--out", str(tmp_path), "--name", "run", "--max-tokens", "24"]
     words += ["-d", "judge_style", "--limit", "2", "--judge-model", "self", "--judge-max-tokens", "24"]
     done = call(words)
@@ -273,7 +271,7 @@ def test_a_small_model_judges_itself_and_what_it_says_is_kept_and_counted(
 
 
 @pytest.mark.model
-def test_a_begun_turn_is_gone_on_with_and_its_probabilities_are_those_of_the_flat_text(
+def test_prefilled_turn_has_the_probabilities_of_the_flat_text(
     server: Server,
 ) -> None:
     question = "Which is wet?\nA. water\nB. fire\nC. earth"
@@ -309,7 +307,7 @@ def test_a_begun_turn_is_gone_on_with_and_its_probabilities_are_those_of_the_fla
 
 @pytest.mark.model
 @pytest.mark.parametrize("flat", [[], ["--completions"]])
-def test_letters_are_compared_by_probability(weights: Path, tmp_path: Path, flat: list[str]) -> None:
+def test_llamacpp_letters_are_compared_by_probability(weights: Path, tmp_path: Path, flat: list[str]) -> None:
     words = ["run", "--ckpt", "smollm2", "--backend-arg", "n_ctx=2048", "--mcq-mode", "logprob", *flat]
     words += ["-d", "mcq_en", "--limit", "4", "--out", str(tmp_path), "--name", "run"]
     done = call(words)
@@ -376,9 +374,7 @@ class Doomed:
 
 
 @pytest.mark.model
-def test_a_server_that_dies_once_is_started_again_and_the_run_completes(
-    weights: Path, tmp_path: Path
-) -> None:
+def test_server_that_dies_once_is_restarted_and_the_run_completes(weights: Path, tmp_path: Path) -> None:
     doomed = Doomed(weights, tmp_path)
     with start(doomed.words) as process:
         killed = doomed.wait_under_way()
@@ -397,7 +393,9 @@ def test_a_server_that_dies_once_is_started_again_and_the_run_completes(
 
 
 @pytest.mark.model
-def test_a_server_that_dies_twice_exits_with_4_and_nothing_is_lost(weights: Path, tmp_path: Path) -> None:
+def test_llamacpp_server_that_dies_twice_exits_with_4_and_nothing_is_lost(
+    weights: Path, tmp_path: Path
+) -> None:
     doomed = Doomed(weights, tmp_path)
     with start(doomed.words) as process:
         first = doomed.wait_under_way()
@@ -419,7 +417,7 @@ def test_a_server_that_dies_twice_exits_with_4_and_nothing_is_lost(weights: Path
 
 
 @pytest.mark.model
-def test_interrupted_while_the_server_starts_it_leaves_none(weights: Path, tmp_path: Path) -> None:
+def test_llamacpp_interrupted_while_the_server_starts_it_leaves_none(weights: Path, tmp_path: Path) -> None:
     doomed = Doomed(weights, tmp_path)
     with start(doomed.words) as process:
         wait_until(lambda: (doomed.run / f"server-{doomed.name}.log").exists(), "the start of the server")
@@ -432,7 +430,7 @@ def test_interrupted_while_the_server_starts_it_leaves_none(weights: Path, tmp_p
 
 
 @pytest.mark.model
-def test_killed_evalsuite_leaves_no_server_and_resumes(weights: Path, tmp_path: Path) -> None:
+def test_llamacpp_killed_evalsuite_leaves_no_server_and_resumes(weights: Path, tmp_path: Path) -> None:
     doomed = Doomed(weights, tmp_path)
     with start(doomed.words) as process:
         servers = doomed.wait_under_way()
@@ -444,9 +442,7 @@ def test_killed_evalsuite_leaves_no_server_and_resumes(weights: Path, tmp_path: 
 
 
 @pytest.mark.model
-def test_what_is_deployed_answers_the_openai_client_and_ends_with_ctrl_c(
-    weights: Path, tmp_path: Path
-) -> None:
+def test_deploy_answers_the_openai_client_and_ends_with_ctrl_c(weights: Path, tmp_path: Path) -> None:
     words = ["--ckpt", f"little={weights}", "--backend-arg", "n_parallel=1", "--backend-arg", "n_ctx=512"]
     process, lines = deployed([*words, "--backend", "llamacpp"], tmp_path)
     with process:

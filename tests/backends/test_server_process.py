@@ -68,7 +68,7 @@ def log(tmp_path: Path) -> Path:
     return tmp_path / "server.log"
 
 
-def test_a_server_reports_runs_and_is_gone_afterwards(log: Path) -> None:
+def test_server_process_server_reports_runs_and_is_gone_afterwards(log: Path) -> None:
     code = REPORT + "print('hello', flush=True); report(str(os.getpid()))\n" + SLEEP
     with ServerProcess(stub(code), log) as server:
         running = [server.pid, *pids(server.wait_for_note(WAIT_SECONDS))]
@@ -78,7 +78,9 @@ def test_a_server_reports_runs_and_is_gone_afterwards(log: Path) -> None:
     assert log.read_text() == "hello\n"
 
 
-def test_keys_for_endpoints_are_not_passed_on(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_server_process_keys_for_endpoints_are_not_passed_on(
+    log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
     monkeypatch.setenv("HF_TOKEN", "hf")
     code = "report(str(os.environ.get('OPENAI_API_KEY')) + ' ' + os.environ['HF_TOKEN'])\n"
@@ -87,7 +89,9 @@ def test_keys_for_endpoints_are_not_passed_on(log: Path, monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize(("own", "told"), [(None, "1000"), ("7", "7")])
-def test_waiting_threads_sleep_soon_unless_the_user_says_otherwise(log: Path, monkeypatch, own, told) -> None:
+def test_server_process_waiting_threads_sleep_soon_unless_the_user_says_otherwise(
+    log: Path, monkeypatch, own, told
+) -> None:
     monkeypatch.delenv("GOMP_SPINCOUNT", raising=False)
     if own:
         monkeypatch.setenv("GOMP_SPINCOUNT", own)
@@ -95,7 +99,7 @@ def test_waiting_threads_sleep_soon_unless_the_user_says_otherwise(log: Path, mo
         assert server.wait_for_note(WAIT_SECONDS) == told
 
 
-def test_the_environment_is_passed_on(log: Path) -> None:
+def test_server_process_environment_is_passed_on(log: Path) -> None:
     code = REPORT + "report(os.environ['STUB'] + os.environ['HOME'])\n" + SLEEP
     with ServerProcess(stub(code), log, {"STUB": "given "}) as server:
         assert server.wait_for_note(WAIT_SECONDS) == "given " + os.environ["HOME"]
@@ -109,7 +113,7 @@ def test_the_environment_is_passed_on(log: Path) -> None:
         ("raise ValueError('bad tensor')", 1),
     ],
 )
-def test_a_server_that_dies_at_its_start_is_told_with_its_last_words(
+def test_server_that_dies_at_its_start_is_reported_with_its_last_lines(
     log: Path, end: str, exit_code: int
 ) -> None:
     code = (
@@ -138,7 +142,7 @@ def test_a_server_that_dies_at_its_start_is_told_with_its_last_words(
         ("Please pass the argument `trust_remote_code=True`", "--backend-arg trust_remote_code=true"),
     ],
 )
-def test_words_that_are_known_come_with_what_to_do(log: Path, words: str, advice: str) -> None:
+def test_server_process_words_that_are_known_come_with_what_to_do(log: Path, words: str, advice: str) -> None:
     code = f"print({words!r}, flush=True)\nprint('more\\n' * 40, flush=True)\nraise SystemExit(1)"
     less = "Lower --backend-arg max_model_len=N."
     with ServerProcess(stub(code), log, memory_advice=less) as server, pytest.raises(ServerError) as caught:
@@ -152,7 +156,7 @@ def log_tail_of(error: BaseException) -> str:
     return str(error).partition("Errors before that:")[0]
 
 
-def test_the_error_of_a_worker_is_told_though_it_is_not_among_the_last_words(log: Path) -> None:
+def test_server_process_reports_a_workers_error_before_the_last_lines(log: Path) -> None:
     cause = "(Worker pid=7) ERROR 11-21 [executor.py:953] ValueError: weights were not initialized"
     code = f"print({cause!r}); print('  in a file\\n' * 40, 'RuntimeError: see above', sep='', flush=True)\nraise SystemExit(1)"
     with ServerProcess(stub(code), log) as server, pytest.raises(ServerError) as caught:
@@ -161,21 +165,21 @@ def test_the_error_of_a_worker_is_told_though_it_is_not_among_the_last_words(log
     assert str(caught.value).count("RuntimeError: see above") == 1
 
 
-def test_a_setting_in_the_log_is_no_cause(log: Path) -> None:
+def test_server_process_setting_in_the_log_is_no_cause(log: Path) -> None:
     code = "print('Initializing with trust_remote_code=False', flush=True)\nraise SystemExit(1)"
     with ServerProcess(stub(code), log) as server, pytest.raises(ServerError) as caught:
         server.wait_for_note(WAIT_SECONDS)
     assert "code of its own" not in str(caught.value)
 
 
-def test_what_is_run_is_called_by_its_name(log: Path) -> None:
+def test_server_process_is_run_is_called_by_its_name(log: Path) -> None:
     with ServerProcess(stub("raise SystemExit(1)"), log, what="the merge") as server:
         with pytest.raises(ServerError, match=r"^the merge ended by itself \(exit code 1\)") as caught:
             server.wait_for_note(WAIT_SECONDS)
         assert "max_model_len" not in str(caught.value)
 
 
-def test_the_last_words_are_those_of_this_start(log: Path) -> None:
+def test_server_process_last_lines_are_those_of_this_start(log: Path) -> None:
     log.write_text("words of an earlier start\n")
     with ServerProcess(stub("raise SystemExit(3)"), log) as server, pytest.raises(ServerError) as caught:
         server.wait_for_note(WAIT_SECONDS)
@@ -183,7 +187,7 @@ def test_the_last_words_are_those_of_this_start(log: Path) -> None:
     assert log.read_text() == "words of an earlier start\n"
 
 
-def test_a_command_that_does_not_exist_is_a_server_error(log: Path) -> None:
+def test_server_process_command_that_does_not_exist_is_a_server_error(log: Path) -> None:
     with (
         ServerProcess(["/nonexistent/server"], log) as server,
         pytest.raises(ServerError, match="/nonexistent/server"),
@@ -191,7 +195,7 @@ def test_a_command_that_does_not_exist_is_a_server_error(log: Path) -> None:
         server.wait_for_note(WAIT_SECONDS)
 
 
-def test_a_log_that_cannot_be_written_is_a_server_error(tmp_path: Path) -> None:
+def test_server_process_log_that_cannot_be_written_is_a_server_error(tmp_path: Path) -> None:
     before = open_descriptors()
     with (
         pytest.raises(ServerError, match="cannot be started"),
@@ -204,7 +208,7 @@ def test_a_log_that_cannot_be_written_is_a_server_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "noise", ["", "report_bytes = os.write(int(os.environ['EVALSUITE_NOTE_FD']), b'half a note')\n"]
 )
-def test_a_server_that_never_gets_ready_runs_into_the_time_limit(log: Path, noise: str) -> None:
+def test_server_process_server_that_never_gets_ready_runs_into_the_time_limit(log: Path, noise: str) -> None:
     code = REPORT + noise + "print('loading shard 1 of 9', flush=True)\n" + SLEEP
     with ServerProcess(stub(code), log) as server:
         wait_until(lambda: log.read_text(), "the stub's first words")
@@ -214,13 +218,13 @@ def test_a_server_that_never_gets_ready_runs_into_the_time_limit(log: Path, nois
     assert not alive(pid)
 
 
-def test_a_server_that_drips_its_report_does_not_prolong_the_limit(log: Path) -> None:
+def test_server_process_server_that_drips_its_report_does_not_prolong_the_limit(log: Path) -> None:
     drip = "while True:\n    os.write(int(os.environ['EVALSUITE_NOTE_FD']), b'.')\n    time.sleep(0.02)\n"
     with ServerProcess(stub(REPORT + drip), log) as server, pytest.raises(ServerError, match="not ready"):
         server.wait_for_note(1.0)
 
 
-def test_death_during_the_run_is_noticed(log: Path) -> None:
+def test_server_process_death_during_the_run_is_noticed(log: Path) -> None:
     with ServerProcess(stub(REPORT + "report(str(os.getpid()))\n" + SLEEP), log) as server:
         (pid,) = pids(server.wait_for_note(WAIT_SECONDS))
         os.kill(pid, signal.SIGKILL)
@@ -236,7 +240,7 @@ def test_death_during_the_run_is_noticed(log: Path) -> None:
 
 
 @pytest.mark.parametrize("code", [FORKING, STUBBORN], ids=["polite", "stubborn"])
-def test_workers_are_gone_even_if_they_ignore_sigterm_and_left_the_session(log: Path, code: str) -> None:
+def test_supervisor_kills_workers_that_ignore_sigterm_or_left_the_session(log: Path, code: str) -> None:
     with ServerProcess(stub(code + SLEEP), log) as server:
         running = [server.pid, *pids(server.wait_for_note(WAIT_SECONDS))]
         assert len(running) == 5
@@ -244,7 +248,7 @@ def test_workers_are_gone_even_if_they_ignore_sigterm_and_left_the_session(log: 
     assert not any(alive(pid) for pid in running)
 
 
-def test_workers_of_a_server_that_died_are_gone(log: Path) -> None:
+def test_server_process_workers_of_a_server_that_died_are_gone(log: Path) -> None:
     with ServerProcess(stub(FORKING + SLEEP), log) as server:
         leader, *workers = pids(server.wait_for_note(WAIT_SECONDS))
         os.kill(leader, signal.SIGKILL)
@@ -254,7 +258,7 @@ def test_workers_of_a_server_that_died_are_gone(log: Path) -> None:
             server.check()
 
 
-def test_a_polite_server_may_clean_up(log: Path, tmp_path: Path) -> None:
+def test_server_process_polite_server_may_clean_up(log: Path, tmp_path: Path) -> None:
     code = REPORT + (
         "def end(*_):\n    print('flushed', flush=True)\n    sys.exit(0)\n"
         "signal.signal(signal.SIGTERM, end)\nreport('ready')\n" + SLEEP
@@ -264,7 +268,7 @@ def test_a_polite_server_may_clean_up(log: Path, tmp_path: Path) -> None:
     assert log.read_text() == "flushed\n"
 
 
-def test_the_server_takes_signals_as_any_process_does(log: Path) -> None:
+def test_server_process_server_takes_signals_as_any_process_does(log: Path) -> None:
     code = (
         REPORT
         + "report(' '.join(str(signal.getsignal(n) in (signal.SIG_IGN,)) for n in (2, 1, 15)))\n"
@@ -286,7 +290,9 @@ def start_parent(code: str, log: Path) -> tuple[subprocess.Popen[str], list[int]
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_everything_is_gone_when_the_parent_ends_in_any_way(log: Path, number: signal.Signals) -> None:
+def test_server_process_everything_is_gone_when_the_parent_ends_in_any_way(
+    log: Path, number: signal.Signals
+) -> None:
     parent, running = start_parent(FORKING + SLEEP, log)
     with parent:
         assert len(running) == 5
@@ -295,7 +301,7 @@ def test_everything_is_gone_when_the_parent_ends_in_any_way(log: Path, number: s
         wait_gone(running)
 
 
-def test_the_supervisor_may_be_told_to_stop_again_and_again(log: Path) -> None:
+def test_server_process_supervisor_may_be_told_to_stop_again_and_again(log: Path) -> None:
     parent, (supervisor, *running) = start_parent(FORKING + SLEEP, log)
     with parent:
         for _ in range(5):
@@ -305,7 +311,7 @@ def test_the_supervisor_may_be_told_to_stop_again_and_again(log: Path) -> None:
         parent.kill()
 
 
-def test_the_server_does_not_outlive_a_killed_supervisor(log: Path) -> None:
+def test_server_process_server_does_not_outlive_a_killed_supervisor(log: Path) -> None:
     with ServerProcess(stub(REPORT + "report(str(os.getpid()))\n" + SLEEP), log) as server:
         (pid,) = pids(server.wait_for_note(WAIT_SECONDS))
         os.kill(server.pid, signal.SIGKILL)
@@ -315,7 +321,7 @@ def test_the_server_does_not_outlive_a_killed_supervisor(log: Path) -> None:
             server.check()
 
 
-def test_twenty_starts_leave_no_process_and_no_descriptor(log: Path) -> None:
+def test_server_process_twenty_starts_leave_no_process_and_no_descriptor(log: Path) -> None:
     code = REPORT + "report(str(os.getpid()))\n" + SLEEP
     before, seen = open_descriptors(), []
     for _ in range(20):
@@ -325,7 +331,7 @@ def test_twenty_starts_leave_no_process_and_no_descriptor(log: Path) -> None:
     assert not any(alive(pid) for pid in seen)
 
 
-def test_an_error_inside_still_ends_the_server(log: Path) -> None:
+def test_server_process_error_inside_still_ends_the_server(log: Path) -> None:
     seen: list[int] = []
 
     def interrupted() -> None:
@@ -338,7 +344,7 @@ def test_an_error_inside_still_ends_the_server(log: Path) -> None:
     assert not any(alive(pid) for pid in seen)
 
 
-def test_more_than_a_thousand_open_files_do_not_hinder(log: Path) -> None:
+def test_server_process_more_than_a_thousand_open_files_do_not_hinder(log: Path) -> None:
     import resource
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -306,7 +306,7 @@ class TestRefusals:
 # ---------------------------------------------------------------- caches that rows cannot join
 
 
-def test_with_a_sliding_window_rows_leave_early_and_replies_are_those_of_generate(tmp_path):
+def test_batch_with_sliding_window_matches_generate(tmp_path):
     from evalsuite.backends.transformers import child_parameters
     from evalsuite.backends.transformers_server.batch import Batch
     from evalsuite.backends.transformers_server.model import LoadedModel
@@ -356,13 +356,13 @@ def start(checkpoints, arguments, log):
         ({"attn_implementation": "nonsense"}, "--backend-arg: attn_implementation=nonsense: .*nonsense"),
     ],
 )
-def test_a_wrong_argument_is_the_users_to_mend(tmp_path, arguments, said):
+def test_transformers_wrong_argument_is_the_users_to_mend(tmp_path, arguments, said):
     variants = find_variants([str(tiny_model(tmp_path / "model"))], [])
     with pytest.raises(ConfigError, match=said):
         start(variants, arguments, tmp_path / "log")
 
 
-def test_a_model_that_cannot_be_loaded_ends_the_start_with_the_last_words(tmp_path):
+def test_unloadable_model_ends_the_start_with_the_last_lines(tmp_path):
     path = tiny_model(tmp_path / "model")
     config = json.loads((path / "config.json").read_text())
     (path / "config.json").write_text(json.dumps(config | {"model_type": "no-such-model"}))
@@ -371,7 +371,7 @@ def test_a_model_that_cannot_be_loaded_ends_the_start_with_the_last_words(tmp_pa
     wait_gone(processes_with(str(path)))
 
 
-def test_a_model_with_code_of_its_own_says_how_to_trust_it(tmp_path):
+def test_transformers_model_with_code_of_its_own_says_how_to_trust_it(tmp_path):
     path = tiny_model(tmp_path / "model")
     config = json.loads((path / "config.json").read_text())
     own = {"AutoConfig": "own.Config", "AutoModelForCausalLM": "own.Model"}
@@ -382,7 +382,7 @@ def test_a_model_with_code_of_its_own_says_how_to_trust_it(tmp_path):
     assert "its code was run" not in str(caught.value)
 
 
-def test_a_template_that_is_given_renders_the_messages(tmp_path):
+def test_transformers_template_that_is_given_renders_the_messages(tmp_path):
     from evalsuite.backends.transformers import TransformersBackend
 
     template = "{% for message in messages %}!{{ message['content'] }}{% endfor %}"
@@ -396,7 +396,7 @@ def test_a_template_that_is_given_renders_the_messages(tmp_path):
         assert running.chat("Hi", max_tokens=1)["usage"]["prompt_tokens"] == len("!Hi")
 
 
-def test_adapters_that_do_not_add_up_are_not_stacked(tmp_path):
+def test_transformers_adapters_that_do_not_add_up_are_not_stacked(tmp_path):
     odd = Adapter(tmp_path, "f", details={"DoRA": "yes"})
     stacked = Checkpoint("x", "x", "x", "stacked", "f", tmp_path, (odd, odd), base_form="original")
     with pytest.raises(CheckpointError, match="--merge"):

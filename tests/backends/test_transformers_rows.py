@@ -27,7 +27,7 @@ texts = st.text(alphabet=st.sampled_from("ab \n中🙂é"), max_size=30)
 
 
 @given(texts, texts)
-def test_pieces_add_up_to_the_text_and_no_character_is_torn(prompt, reply):
+def test_transformers_row_pieces_add_up_to_the_text_and_no_character_is_torn(prompt, reply):
     detokenizer = Detokenizer(Bytes(), list(prompt.encode()), skip_special_tokens=True)
     pieces = [detokenizer.push(token) for token in reply.encode()]
     assert "".join(pieces) + detokenizer.rest() == reply
@@ -39,7 +39,7 @@ def test_pieces_add_up_to_the_text_and_no_character_is_torn(prompt, reply):
     st.lists(st.sampled_from(["a", "ab", "ba b", "\n\n"]), min_size=1),
     st.booleans(),
 )
-def test_a_stop_string_cuts_wherever_the_pieces_end(text, stops, include):
+def test_transformers_row_stop_string_cuts_wherever_the_pieces_end(text, stops, include):
     watch = StopStringFilter(stops, include=include)
     shown = ""
     for letter in text:
@@ -149,7 +149,7 @@ class TestPrompts:
             read_prompt({"prompt": prompt})
 
 
-def test_tool_calls_are_read_and_what_is_none_stays_text():
+def test_transformers_row_tool_calls_are_read_and_what_is_none_stays_text():
     text = 'Sure. <tool_call>\n{"name": "f", "arguments": {"x": {"y": 1}}}\n</tool_call><tool_call>{broken}</tool_call>'
     (call,) = read_tool_calls(text)
     assert call["function"] == {"name": "f", "arguments": '{"x": {"y": 1}}'}

@@ -64,7 +64,7 @@ def found(folder: Path, key: bytes) -> tuple[Reply | None, list[str]]:
     tokens=st.none() | st.integers(0, 10**9),
     measured=st.none() | st.just(Measurement(("a", "b"), (None, -0.5))) | st.just(Measurement(reward=-1.5)),
 )
-def test_a_reply_is_found_as_it_was(
+def test_reply_store_reply_is_found_as_it_was(
     tmp_path: Path,
     text: str,
     reasoning: str | None,
@@ -80,7 +80,9 @@ def test_a_reply_is_found_as_it_was(
 
 @pytest.mark.parametrize("column", ["reply", "checksum"])
 @pytest.mark.parametrize("damage", ["flip", "cut", "empty", "text"])
-def test_a_damaged_entry_is_passed_over_told_and_replaced(tmp_path: Path, column: str, damage: str) -> None:
+def test_reply_store_damaged_entry_is_passed_over_told_and_replaced(
+    tmp_path: Path, column: str, damage: str
+) -> None:
     kept(tmp_path, b"key")
     kept(tmp_path, b"whole")
     with sqlite3.connect(tmp_path / STORE_FILE) as connection:
@@ -103,7 +105,7 @@ def test_a_damaged_entry_is_passed_over_told_and_replaced(tmp_path: Path, column
     assert found(tmp_path, b"key") == (REPLY, [])
 
 
-def test_an_entry_under_another_key_is_not_taken_for_it(tmp_path: Path) -> None:
+def test_reply_store_entry_under_another_key_is_not_taken_for_it(tmp_path: Path) -> None:
     kept(tmp_path, b"key")
     with sqlite3.connect(tmp_path / STORE_FILE) as connection:
         connection.execute("UPDATE replies SET key = ?", (b"other",))
@@ -112,7 +114,9 @@ def test_an_entry_under_another_key_is_not_taken_for_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"no database at all" * 100, b"SQLite format 3\0" + b"\xff" * 5000])
-def test_a_file_that_is_no_database_costs_the_cache_and_not_the_run(tmp_path: Path, content: bytes) -> None:
+def test_reply_store_file_that_is_no_database_costs_the_cache_and_not_the_run(
+    tmp_path: Path, content: bytes
+) -> None:
     (tmp_path / STORE_FILE).write_bytes(content)
     store = ReplyStore(tmp_path)
     assert store.find(b"key") is None
@@ -124,7 +128,9 @@ def test_a_file_that_is_no_database_costs_the_cache_and_not_the_run(tmp_path: Pa
     assert (tmp_path / STORE_FILE).read_bytes() == content
 
 
-def test_a_database_that_breaks_in_the_middle_costs_the_cache_and_not_the_run(tmp_path: Path) -> None:
+def test_reply_store_database_that_breaks_in_the_middle_costs_the_cache_and_not_the_run(
+    tmp_path: Path,
+) -> None:
     for number in range(3):
         kept(tmp_path, b"%d" % number, Reply("x" * 3000, finish_reason="stop"))
     path = tmp_path / STORE_FILE
@@ -135,14 +141,14 @@ def test_a_database_that_breaks_in_the_middle_costs_the_cache_and_not_the_run(tm
     assert problems
 
 
-def test_a_folder_that_cannot_be_one_is_refused(tmp_path: Path) -> None:
+def test_reply_store_folder_that_cannot_be_one_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     for folder in (tmp_path / "file", tmp_path / "file" / "below"):
         with pytest.raises(ConfigError, match=r"--cache .*cannot write there"):
             ReplyStore(folder)
 
 
-def test_several_processes_write_and_read_one_store(tmp_path: Path) -> None:
+def test_reply_store_several_processes_write_and_read_one_store(tmp_path: Path) -> None:
     folder = tmp_path / "new"  # all of them make it at the same time
     count = 400
     writers = [
@@ -165,7 +171,7 @@ def test_several_processes_write_and_read_one_store(tmp_path: Path) -> None:
     assert not list(store.problems())
 
 
-def test_a_writer_that_is_killed_leaves_a_store_that_can_be_read(tmp_path: Path) -> None:
+def test_reply_store_writer_that_is_killed_leaves_a_store_that_can_be_read(tmp_path: Path) -> None:
     endless = WRITER.replace(
         "store.close()", "sys.stdout.write('held'); sys.stdout.flush(); sys.stdin.read()"
     )
@@ -183,7 +189,7 @@ def test_a_writer_that_is_killed_leaves_a_store_that_can_be_read(tmp_path: Path)
     assert found(tmp_path, b"after") == (REPLY, [])
 
 
-def test_a_full_disk_costs_the_cache_and_not_the_run(tmp_path: Path) -> None:
+def test_reply_store_full_disk_costs_the_cache_and_not_the_run(tmp_path: Path) -> None:
     limit = 200_000
     code = WRITER.replace("reply %d", "reply %d" + "x" * 500)
     done = subprocess.run(
@@ -202,7 +208,7 @@ def test_a_full_disk_costs_the_cache_and_not_the_run(tmp_path: Path) -> None:
 # ---------------------------------------------------------------- which requests, which replies
 
 
-def test_the_key_is_of_all_that_is_asked_and_of_whom() -> None:
+def test_reply_store_key_is_of_all_that_is_asked_and_of_whom() -> None:
     different = [
         ("a model", asked()),
         ("another", asked()),
@@ -220,7 +226,7 @@ def test_the_key_is_of_all_that_is_asked_and_of_whom() -> None:
     assert cache_key("a model", asked()) == keys[0]
 
 
-def test_only_what_is_not_drawn_at_random_is_decided() -> None:
+def test_reply_store_only_what_is_not_drawn_at_random_is_decided() -> None:
     assert asked().deterministic
     assert asked(seed=3).deterministic
     assert not asked(temperature=0.01).deterministic
@@ -242,11 +248,11 @@ def test_only_what_is_not_drawn_at_random_is_decided() -> None:
         (Reply("", reasoning="thought, and said nothing", finish_reason="stop"), False),
     ],
 )
-def test_only_whole_replies_are_kept(reply: Reply, whole: bool) -> None:
+def test_reply_store_only_whole_replies_are_kept(reply: Reply, whole: bool) -> None:
     assert is_complete(reply, asked()) is whole
 
 
-def test_the_one_token_that_was_wanted_is_complete() -> None:
+def test_reply_store_one_token_that_was_wanted_is_complete() -> None:
     assert is_complete(Reply("A", finish_reason="length", alternatives=[["A", -0.1]]), asked(top_logprobs=5))
     measured = build_request(Prompt(text="x", measure="logprobs"), Generation(1))
     assert is_complete(Reply("", measured=Measurement(("x",), (None,))), measured)

@@ -93,13 +93,13 @@ def well_formed(reply: Reply) -> bool:
 
 
 @given(DOCUMENTS)
-def test_any_document_is_a_reply_or_a_bad_reply(document: Any) -> None:
+def test_wire_any_document_is_a_reply_or_a_bad_reply(document: Any) -> None:
     with contextlib.suppress(BadReply):
         assert well_formed(read_reply(orjson.dumps(document)))
 
 
 @given(st.lists(DOCUMENTS, max_size=4))
-def test_any_stream_is_a_reply_or_a_bad_reply(documents: list[Any]) -> None:
+def test_wire_any_stream_is_a_reply_or_a_bad_reply(documents: list[Any]) -> None:
     reader = StreamReader()
     with contextlib.suppress(BadReply):
         for document in documents:
@@ -109,7 +109,7 @@ def test_any_stream_is_a_reply_or_a_bad_reply(documents: list[Any]) -> None:
 
 
 @given(st.binary(max_size=200))
-def test_any_bytes_are_a_bad_reply_with_a_short_message(raw: bytes) -> None:
+def test_wire_any_bytes_are_a_bad_reply_with_a_short_message(raw: bytes) -> None:
     with contextlib.suppress(BadReply):
         read_reply(raw)
     assert 0 < len(quote_start(raw)) <= 300
@@ -118,7 +118,7 @@ def test_any_bytes_are_a_bad_reply_with_a_short_message(raw: bytes) -> None:
 
 
 @given(st.text(), st.sampled_from([None, ("a", "b")]))
-def test_any_text_is_asked_as_it_is(text: str, stop: tuple[str, ...] | None) -> None:
+def test_wire_any_text_is_asked_as_it_is(text: str, stop: tuple[str, ...] | None) -> None:
     request = encode(Prompt(messages=[{"role": "user", "content": text}], stop=stop or ()), Generation(5))
     for stream in (False, True):
         body = orjson.loads(request.body(b'"m"', stream))
@@ -136,22 +136,22 @@ def test_any_text_is_asked_as_it_is(text: str, stop: tuple[str, ...] | None) -> 
         (-(2**63) - 1, str(-(2**63) - 1)),
     ],
 )
-def test_what_json_cannot_carry_is_replaced(value: Any, written: Any) -> None:
+def test_wire_json_cannot_carry_is_replaced(value: Any, written: Any) -> None:
     assert orjson.loads(dumps(value)) == written
 
 
-def test_what_is_nested_too_deep_ends_in_an_ellipsis() -> None:
+def test_wire_is_nested_too_deep_ends_in_an_ellipsis() -> None:
     value: Any = "bottom"
     for _ in range(5000):
         value = [value]
     assert "…".encode() in dumps(value)
 
 
-def test_an_integer_of_too_many_digits_is_written_in_hexadecimal() -> None:
+def test_wire_integer_of_too_many_digits_is_written_in_hexadecimal() -> None:
     assert orjson.loads(dumps(1 << 20_000)).startswith("0x1000")
 
 
-def test_text_parts_are_joined() -> None:
+def test_wire_text_parts_are_joined() -> None:
     parts = [{"type": "text", "text": "a"}, {"type": "image"}, "stray", {"type": "text", "text": "b"}]
     assert read_reply(orjson.dumps({"choices": [{"message": {"content": parts}}]})).text == "ab"
 
@@ -167,11 +167,11 @@ def test_text_parts_are_joined() -> None:
         ({"message": "two\n lines, \x1b[31mred\x07"}, "two lines, \ufffd[31mred\ufffd"),
     ],
 )
-def test_the_servers_words_are_found_in_every_usual_form(document: Any, words: str) -> None:
+def test_wire_servers_words_are_found_in_every_usual_form(document: Any, words: str) -> None:
     assert error_message(orjson.dumps(document)) == words
 
 
-def test_tools_are_part_of_what_is_asked():
+def test_wire_tools_are_part_of_what_is_asked():
     prompt = Prompt(messages=[{"role": "user", "content": "x"}], tools=[{"type": "function"}])
     request = encode(prompt, Generation(5))
     body = orjson.loads(request.body(b'"m"', stream=True))
@@ -210,7 +210,7 @@ def alternatives(logprobs: Any) -> Any:
 
 
 @pytest.mark.parametrize("form", [CHAT_FORM, COMPLETIONS_FORM])
-def test_the_first_tokens_alternatives_are_read_in_both_forms(form: Any) -> None:
+def test_wire_first_tokens_alternatives_are_read_in_both_forms(form: Any) -> None:
     assert alternatives(form) == ((" B", -0.5), (" A", -1.5))
 
 
@@ -231,16 +231,16 @@ def test_the_first_tokens_alternatives_are_read_in_both_forms(form: Any) -> None
         {"top_logprobs": [None]},
     ],
 )
-def test_a_reply_without_alternatives_has_none(logprobs: Any) -> None:
+def test_wire_reply_without_alternatives_has_none(logprobs: Any) -> None:
     assert alternatives(logprobs) is None
 
 
-def test_a_sampled_token_outside_the_shown_ones_is_one_of_them() -> None:
+def test_wire_sampled_token_outside_the_shown_ones_is_one_of_them() -> None:
     form = {"content": [{"token": " C", "logprob": -6.0, "top_logprobs": [{"token": " A", "logprob": -0.1}]}]}
     assert alternatives(form) == ((" A", -0.1), (" C", -6.0))
 
 
-def test_numbers_that_are_not_json_are_left_out() -> None:
+def test_wire_numbers_that_are_not_json_are_left_out() -> None:
     raw = (
         b'{"choices":[{"message":{"content":"x"},"logprobs":{"content":[{"token":"A","logprob":-Infinity,'
         b'"top_logprobs":[{"token":"A","logprob":-Infinity},{"token":"B","logprob":NaN},{"token":"C","logprob":-1}]}]}}]}'
@@ -248,7 +248,7 @@ def test_numbers_that_are_not_json_are_left_out() -> None:
     assert read_reply(raw).alternatives == (("C", -1.0),)
 
 
-def test_a_stream_keeps_the_first_tokens_alternatives() -> None:
+def test_wire_stream_keeps_the_first_tokens_alternatives() -> None:
     reader = StreamReader()
     for logprobs in (None, {"content": []}, CHAT_FORM, {"content": [CHAT_FORM["content"][1]]}):
         reader.feed(
@@ -258,7 +258,7 @@ def test_a_stream_keeps_the_first_tokens_alternatives() -> None:
     assert reader.reply().alternatives == ((" B", -0.5), (" A", -1.5))
 
 
-def test_each_api_asks_for_log_probabilities_in_its_own_words() -> None:
+def test_wire_each_api_asks_for_log_probabilities_in_its_own_words() -> None:
     generation = Generation(1, top_logprobs=20)
     chat = encode(Prompt(messages=[{"role": "user", "content": "x"}]), generation)
     completions = encode(Prompt(text="x"), generation)
@@ -271,7 +271,7 @@ def test_each_api_asks_for_log_probabilities_in_its_own_words() -> None:
     assert not plain.logprobs
 
 
-def test_a_begun_turn_is_to_be_gone_on_with() -> None:
+def test_wire_begun_turn_is_to_be_gone_on_with() -> None:
     begun = Prompt(messages=[{"role": "assistant", "content": "Answer:"}], continues=True)
     body = orjson.loads(encode(begun, Generation(1)).body(b'"m"', stream=False))
     assert (body["continue_final_message"], body["add_generation_prompt"]) == (True, False)

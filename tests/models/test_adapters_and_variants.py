@@ -166,7 +166,7 @@ class TestTrainers:
         assert (pro.details["new blocks"], pro.details["trained by"]) == ("2", "ms-swift")
         assert pro.fingerprint != plain.fingerprint == pro.base_fingerprint
 
-    def test_unmerged_llama_pro_alone_finds_its_base_in_the_record_of_arguments(self, tmp_path, base):
+    def test_find_checkpoint_unmerged_llama_pro_finds_its_base_in_args_json(self, tmp_path, base):
         folder = llama_pro(tmp_path / "pro", model=str(base))
         found = find_checkpoint(str(folder))
         assert (found.name, found.recipe, found.path) == ("pro", ("llama-pro",), base)
@@ -320,7 +320,7 @@ class TestVariants:
         assert as_gguf(quantized) == quantized
 
 
-def test_a_broken_adapter_configuration(tmp_path, base):
+def test_find_variants_broken_adapter_configuration(tmp_path, base):
     adapter = adapter_folder(tmp_path / "lora")
     (adapter / "adapter_config.json").write_text(json.dumps([1]))
     assert "adapter_config.json is not a JSON object" in refusal([str(base)], [f"sft={adapter}"])

@@ -39,16 +39,16 @@ def gguf(path: Path, template: str | None, tokens: int = 3) -> Path:
 
 
 @pytest.mark.parametrize("template", [TEMPLATE, "", "{{ messages }} 中文"])
-def test_the_template_of_a_gguf_file(tmp_path, template):
+def test_chat_template_template_of_a_gguf_file(tmp_path, template):
     assert read_texts(gguf(tmp_path / "m.gguf", template), {TEMPLATE_KEY}) == {TEMPLATE_KEY: template}
 
 
-def test_a_gguf_file_without_a_template(tmp_path):
+def test_chat_template_gguf_file_without_a_template(tmp_path):
     assert read_texts(gguf(tmp_path / "m.gguf", None), {TEMPLATE_KEY}) == {}
 
 
 @given(cut=some.integers(0, 400), noise=some.binary(max_size=60))
-def test_a_damaged_head_is_not_readable_and_never_anything_else(tmp_path_factory, cut, noise):
+def test_chat_template_damaged_head_is_not_readable_and_never_anything_else(tmp_path_factory, cut, noise):
     path = gguf(tmp_path_factory.mktemp("gguf") / "m.gguf", TEMPLATE)
     raw = path.read_bytes()
     path.write_bytes(raw[:cut] + noise)
@@ -59,14 +59,14 @@ def test_a_damaged_head_is_not_readable_and_never_anything_else(tmp_path_factory
     assert set(found) <= {TEMPLATE_KEY}
 
 
-def test_the_file_beside_the_tokenizer_wins_over_its_configuration(tmp_path):
+def test_chat_template_file_beside_the_tokenizer_wins_over_its_configuration(tmp_path):
     (tmp_path / "tokenizer_config.json").write_text(json.dumps({"chat_template": "old"}))
     assert find_template(tmp_path) == "old"
     (tmp_path / "chat_template.jinja").write_text("new")
     assert find_template(tmp_path) == "new"
 
 
-def test_several_templates_are_known_by_their_names(tmp_path):
+def test_chat_template_several_templates_are_known_by_their_names(tmp_path):
     listed = [{"name": "default", "template": "a"}, {"name": "tools", "template": "b"}]
     (tmp_path / "tokenizer_config.json").write_text(json.dumps({"chat_template": listed}))
     assert find_template(tmp_path) == {"default": "a", "tools": "b"}
@@ -74,13 +74,13 @@ def test_several_templates_are_known_by_their_names(tmp_path):
 
 
 @pytest.mark.parametrize("content", [None, "", "[1]", "{}", '{"chat_template": 3}', "not json"])
-def test_without_a_template_its_name_is_none(tmp_path, content):
+def test_chat_template_without_a_template_its_name_is_none(tmp_path, content):
     if content is not None:
         (tmp_path / "tokenizer_config.json").write_text(content)
     assert template_hash(find_template(tmp_path)) == "none"
 
 
-def test_a_template_is_given_as_text_or_as_a_file(tmp_path):
+def test_chat_template_template_is_given_as_text_or_as_a_file(tmp_path):
     (tmp_path / "t.jinja").write_text(TEMPLATE)
     assert read_template(TEMPLATE) == read_template(str(tmp_path / "t.jinja")) == TEMPLATE
 
@@ -95,12 +95,12 @@ def test_a_template_is_given_as_text_or_as_a_file(tmp_path):
         ("{{ message }}", "never uses `messages`"),
     ],
 )
-def test_what_is_no_template_is_refused(given_text, said):
+def test_chat_template_is_no_template_is_refused(given_text, said):
     with pytest.raises(ConfigError, match=said):
         read_template(given_text)
 
 
-def test_the_marks_of_training_are_no_error():
+def test_chat_template_marks_of_training_are_no_error():
     text = "{% for m in messages %}{% generation %}{{ m }}{% endgeneration %}{% continue %}{% endfor %}"
     assert read_template(text) == text
 
@@ -117,7 +117,7 @@ def test_the_marks_of_training_are_no_error():
         ("database-v2", "abc", ""),
     ],
 )
-def test_a_base_model_that_is_asked_through_chat_is_told(tmp_path, name, template, said):
+def test_chat_template_base_model_that_is_asked_through_chat_is_reported(tmp_path, name, template, said):
     import re
 
     checkpoint = find_checkpoint(f"m={hf_folder(tmp_path / name)}")
@@ -129,7 +129,7 @@ def test_a_base_model_that_is_asked_through_chat_is_told(tmp_path, name, templat
     assert not warning or "--completions" in warning
 
 
-def test_an_adapter_on_a_base_model_has_learned_to_chat(tmp_path):
+def test_chat_template_adapter_on_a_base_model_has_learned_to_chat(tmp_path):
     base = hf_folder(tmp_path / "Qwen3-8B-Base")
     variants = find_variants([f"b={base}"], [f"sft={adapter_folder(tmp_path / 'lora')}"], merge=True)
     served = ServedModel("http://h/v1", "m", {"chat_template": "abc"})

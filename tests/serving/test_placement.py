@@ -60,7 +60,7 @@ def names(groups):
 
 
 @pytest.mark.parametrize(("more", "beside"), [([], 0), (["--servers", "2"], 1), (["--servers", "1"], 0)])
-def test_two_servers_run_at_the_same_time_when_asked_for(notes, tmp_path, more, beside):
+def test_placement_two_servers_run_at_the_same_time_when_asked_for(notes, tmp_path, more, beside):
     done = call([*words(tmp_path), *more])
     assert done.returncode == 0, done.stderr
     assert [note["beside"] for note in read(notes)] == [0, beside]
@@ -75,9 +75,7 @@ def test_two_servers_run_at_the_same_time_when_asked_for(notes, tmp_path, more, 
     wait_gone(pid for note in read(notes) for pid in note["pids"])
 
 
-def test_the_series_of_the_pace_holds_every_sample_also_after_the_first_server_is_done(
-    notes, tmp_path, monkeypatch
-):
+def test_throughput_series_covers_every_server(notes, tmp_path, monkeypatch):
     """The second variant has four times the rows left: its samples come when nobody else asks any more."""
     monkeypatch.setenv("STUB_SECONDS", "0.1")
     given = [*words(tmp_path, rows=24), "--servers", "2", "--concurrency", "2"]
@@ -97,7 +95,7 @@ def test_the_series_of_the_pace_holds_every_sample_also_after_the_first_server_i
     assert done == pytest.approx(6 + 24, abs=0.5)
 
 
-def test_the_death_of_one_of_two_starts_both_once_more(notes, tmp_path, monkeypatch):
+def test_placement_death_of_one_of_two_starts_both_once_more(notes, tmp_path, monkeypatch):
     monkeypatch.setenv("STUB_SECONDS", "0.2")
     with start([*words(tmp_path, rows=40), "--servers", "2", "--concurrency", "2"]) as process:
         journal = tmp_path / "run" / "samples.jsonl"
@@ -114,7 +112,7 @@ def test_the_death_of_one_of_two_starts_both_once_more(notes, tmp_path, monkeypa
     assert {entry["speed"]["samples"] for entry in summary["variants"].values()} == {40}
 
 
-def test_a_template_that_is_given_reaches_the_server_and_is_named_in_run_json(notes, tmp_path):
+def test_chat_template_reaches_the_server_and_run_json(notes, tmp_path):
     template = TEMPLATE + "中文"
     (tmp_path / "mine.jinja").write_text(template, encoding="utf-8")
     done = call([*words(tmp_path), "--chat-template", str(tmp_path / "mine.jinja")])
@@ -136,7 +134,7 @@ def test_a_template_that_is_given_reaches_the_server_and_is_named_in_run_json(no
     assert [entry.fingerprint for entry in load_run(tmp_path / "run").info.variants] == before
 
 
-def test_the_folders_own_template_is_named_too(notes, tmp_path):
+def test_placement_folders_own_template_is_named_too(notes, tmp_path):
     given = words(tmp_path)
     (tmp_path / "one" / "chat_template.jinja").write_text(TEMPLATE)
     done = call(given)
@@ -151,7 +149,7 @@ def test_the_folders_own_template_is_named_too(notes, tmp_path):
     assert "WARNING" not in flat.stderr
 
 
-def test_without_gpus_they_come_one_after_another_unless_more_are_asked_for(monkeypatch):
+def test_group_servers_without_gpus_is_sequential_by_default(monkeypatch):
     monkeypatch.setattr(memory, "free_gpus", dict)
     plans = [plan("a"), plan("b"), plan("c")]
     assert names(group_servers(plans, None, ())) == [["a"], ["b"], ["c"]]
@@ -159,7 +157,7 @@ def test_without_gpus_they_come_one_after_another_unless_more_are_asked_for(monk
     assert names(group_servers(plans, 2, ())) == [["a", "b"], ["c"]]
 
 
-def test_what_does_not_fit_waits_and_is_said(tmp_path, monkeypatch, logged):
+def test_placement_does_not_fit_waits_and_is_reported(tmp_path, monkeypatch, logged):
     monkeypatch.setattr(memory, "free_gpus", dict)
     monkeypatch.setattr(memory, "free_memory", lambda: 20 * GIB)
     plans = [plan("small", 1, tmp_path), plan("large", 8, tmp_path), plan("tiny", 0, tmp_path)]
@@ -169,12 +167,12 @@ def test_what_does_not_fit_waits_and_is_said(tmp_path, monkeypatch, logged):
     )
 
 
-def test_float32_on_a_cpu_takes_twice_the_weights(tmp_path):
+def test_placement_float32_on_a_cpu_takes_twice_the_weights(tmp_path):
     assert estimate_bytes(plan("a", 2, tmp_path)) == 5 * GIB
     assert estimate_bytes(plan("b", 2, tmp_path, "llamacpp")) == int(2.5 * GIB)
 
 
-def test_each_gets_a_gpu_of_its_own_and_what_no_single_one_holds_is_alone(tmp_path, monkeypatch):
+def test_group_servers_one_gpu_each_and_large_ones_alone(tmp_path, monkeypatch):
     monkeypatch.setattr(memory, "free_gpus", lambda: {"2": 20 * GIB, "5": 20 * GIB})
     sizes = {"a": 1, "b": 2, "c": 1, "vast": 30}
     plans = [plan(name, size, tmp_path) for name, size in sizes.items()]
@@ -191,14 +189,14 @@ def test_each_gets_a_gpu_of_its_own_and_what_no_single_one_holds_is_alone(tmp_pa
     ]
 
 
-def test_the_gpu_of_a_server_is_told_to_its_process(notes, tmp_path):
+def test_placement_gpu_of_a_server_is_told_to_its_process(notes, tmp_path):
     checkpoint = Checkpoint("base", "base", "", "original", "f", hf_folder(tmp_path / "model"))
     seen = {"CUDA_VISIBLE_DEVICES": "3"}
     with open_backend("vllm").serve([checkpoint], {}, tmp_path / "log", environment=seen):
         assert read(notes)[0]["CUDA_VISIBLE_DEVICES"] == "3"
 
 
-def test_logs_are_named_after_all_who_share_a_server():
+def test_placement_logs_are_named_after_all_who_share_a_server():
     many = tuple(Checkpoint(name, name, "", "lora", name) for name in "abcde")
     assert ServerPlan(open_backend("vllm"), many[:1], "").name == "a"
     assert ServerPlan(open_backend("vllm"), many[:3], "").name == "a+b+c"

@@ -37,26 +37,26 @@ def original(tmp_path):
     return checkpoint("base", "original", tmp_path)
 
 
-def test_every_engine_says_something_of_every_form():
+def test_plan_servers_every_engine_says_something_of_every_form():
     for engine, row in COMPATIBILITY.items():
         assert set(row) == set(FORMS) - {"served"}, engine
         for form, way in row.items():
             assert (way.verb == "serves") != bool(way.advice), (engine, form)
 
 
-def test_every_backend_can_be_opened_and_has_a_column():
+def test_plan_servers_every_backend_can_be_opened_and_has_a_column():
     for name in BACKENDS:
         assert open_backend(name).name == name
         assert name in COMPATIBILITY or name == "remote"
 
 
-def test_adapters_of_one_base_share_a_server_of_transformers(original, lora):
+def test_plan_servers_adapters_of_one_base_share_a_server_of_transformers(original, lora):
     (plan,) = plan_servers([original, lora], "auto", gpu=False)
     assert (plan.backend.name, plan.checkpoints) == ("transformers", (original, lora))
     assert "serves original and lora" in plan.why
 
 
-def test_what_has_to_be_made_first_and_other_weights_do_not(original, lora, tmp_path):
+def test_plan_servers_has_to_be_made_first_and_other_weights_do_not(original, lora, tmp_path):
     merged = checkpoint("sft-merged", "original", tmp_path, adapters=lora.adapters, recipe=("merge",))
     quantized = checkpoint("q", "load-bitsandbytes", tmp_path, quant="bnb-int8")
     other = checkpoint("other", "original", tmp_path / "other")
@@ -69,7 +69,7 @@ def test_what_has_to_be_made_first_and_other_weights_do_not(original, lora, tmp_
     ]
 
 
-def test_llama_cpp_has_a_server_for_each_variant(tmp_path):
+def test_plan_servers_llama_cpp_has_a_server_for_each_variant(tmp_path):
     base = checkpoint("base", "gguf", tmp_path)
     tuned = checkpoint(
         "sft", "gguf-lora", tmp_path, base_form="gguf", adapters=(Adapter(tmp_path / "a", "f"),)
@@ -78,14 +78,14 @@ def test_llama_cpp_has_a_server_for_each_variant(tmp_path):
     assert [plan.backend.name for plan in plans] == ["llamacpp", "llamacpp"]
 
 
-def test_variants_that_no_one_engine_serves_are_served_by_several_and_it_is_said(original, tmp_path):
+def test_plan_servers_uses_several_engines_if_none_serves_all(original, tmp_path):
     gguf = checkpoint("small", "gguf", tmp_path)
     first, second = plan_servers([original, gguf], "auto", gpu=False)
     assert (first.backend.name, second.backend.name) == ("transformers", "llamacpp")
     assert "no ready engine serves all variants" in first.why
 
 
-def test_a_named_engine_that_does_not_serve_the_form_says_what_to_do(original, tmp_path):
+def test_plan_servers_named_engine_without_the_form_gives_advice(original, tmp_path):
     with pytest.raises(
         CheckpointError, match=r"llamacpp does not serve the form 'original'.*evalsuite\[gguf\]"
     ):
@@ -94,7 +94,7 @@ def test_a_named_engine_that_does_not_serve_the_form_says_what_to_do(original, t
         plan_servers([checkpoint("small", "gguf", tmp_path)], "transformers", gpu=False)
 
 
-def test_what_no_engine_serves_lists_each_engine_s_reason(tmp_path):
+def test_plan_servers_no_engine_serves_lists_each_engine_s_reason(tmp_path):
     with pytest.raises(CheckpointError, match="no engine here serves the form 'fp8'") as caught:
         plan_servers([checkpoint("small", "fp8", tmp_path)], "auto", gpu=False)
     assert "vllm serves the form 'fp8' on a GPU only" in str(caught.value)
@@ -102,13 +102,13 @@ def test_what_no_engine_serves_lists_each_engine_s_reason(tmp_path):
     assert "--base-url URL" in str(caught.value)
 
 
-def test_forms_for_a_gpu_are_refused_without_one(tmp_path):
+def test_plan_servers_forms_for_a_gpu_are_refused_without_one(tmp_path):
     awq = checkpoint("awq", "awq", tmp_path)
     assert "on a GPU only" in str(find_obstacle("transformers", awq, gpu=False))
     assert find_obstacle("transformers", awq, gpu=True) is None
 
 
-def test_both_forms_of_an_adapter_on_a_quantized_base_are_looked_at(tmp_path, monkeypatch):
+def test_find_obstacle_checks_base_and_adapter_forms(tmp_path, monkeypatch):
     monkeypatch.setattr(
         "evalsuite.backends.compatibility.find_spec", lambda name: None if name == "peft" else object()
     )
@@ -117,7 +117,7 @@ def test_both_forms_of_an_adapter_on_a_quantized_base_are_looked_at(tmp_path, mo
     assert "needs the package peft for the form 'lora'" in str(find_obstacle("transformers", tuned, gpu=True))
 
 
-def test_an_engine_that_is_not_installed_says_what_to_install(original, monkeypatch):
+def test_plan_servers_engine_that_is_not_installed_says_what_to_install(original, monkeypatch):
     monkeypatch.setattr(
         TransformersBackend,
         "availability",
@@ -128,6 +128,6 @@ def test_an_engine_that_is_not_installed_says_what_to_install(original, monkeypa
             plan_servers([original], wanted, gpu=False)
 
 
-def test_a_served_model_needs_no_engine():
+def test_plan_servers_served_model_needs_no_engine():
     (plan,) = plan_servers([served_checkpoint("http://h/v1", "m")], "auto", gpu=False)
     assert plan.backend.name == "remote"

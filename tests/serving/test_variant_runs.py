@@ -65,7 +65,7 @@ def replies(run: Path, variant: str) -> list[str]:
 
 @needs_torch
 @needs_models
-def test_base_adapter_and_merged_in_one_report(tmp_path, data, logged):
+def test_variant_run_base_adapter_and_merged_in_one_report(tmp_path, data, logged):
     base = tiny_model(tmp_path / "model")
     adapter = tiny_adapter(tmp_path / "lora", base)
     options = {"ckpt": [f"base={base}"], "adapter": [f"sft={adapter}"], "merge": True}
@@ -86,7 +86,7 @@ def test_base_adapter_and_merged_in_one_report(tmp_path, data, logged):
 
 @needs_torch
 @needs_models
-def test_an_adapter_that_changes_nothing_is_a_loud_warning_everywhere_and_stays_one(tmp_path, data):
+def test_adapter_without_effect_is_warned_about_everywhere_and_on_resume(tmp_path, data):
     base = tiny_model(tmp_path / "model")
     zero = tiny_adapter(tmp_path / "zero", base, zero=True)
     words = [
@@ -125,7 +125,7 @@ def test_an_adapter_that_changes_nothing_is_a_loud_warning_everywhere_and_stays_
 
 @needs_torch
 @needs_models
-def test_a_base_model_is_asked_flat_and_stop_strings_end_its_replies(tmp_path, data):
+def test_completions_base_model_gets_flat_prompts_and_stop_strings(tmp_path, data):
     base = tiny_model(tmp_path / "model")
     options = {"ckpt": [f"base={base}"], "completions": True, "max_tokens": 24}
     whole = replies(evaluate(config(tmp_path, data, **options)).path, "base")
@@ -140,7 +140,7 @@ def test_a_base_model_is_asked_flat_and_stop_strings_end_its_replies(tmp_path, d
 @needs_torch
 @needs_models
 @pytest.mark.parametrize("deaths", [1, 2])
-def test_a_transformers_server_that_is_killed_during_the_run(tmp_path, deaths):
+def test_variant_run_transformers_server_that_is_killed_during_the_run(tmp_path, deaths):
     base = tiny_model(tmp_path / "model")
     rows = write_qa(tmp_path / "many.jsonl", numbered(60))
     words = ["run", "--backend", "transformers", "--ckpt", f"base={base}", "-d", f"qa:{rows}"]
@@ -174,7 +174,7 @@ def test_a_transformers_server_that_is_killed_during_the_run(tmp_path, deaths):
 
 @needs_torch
 @needs_models
-def test_a_merged_folder_says_what_it_is_made_of_and_a_broken_one_is_made_again(tmp_path, logged):
+def test_prepare_merged_folder_has_a_manifest_and_is_remade_if_broken(tmp_path, logged):
     base = tiny_model(tmp_path / "model")
     adapter = tiny_adapter(tmp_path / "live", base)
     (adapter / "chat_template.jinja").write_text("of the adapter")
@@ -202,7 +202,7 @@ def test_a_merged_folder_says_what_it_is_made_of_and_a_broken_one_is_made_again(
 
 @needs_torch
 @needs_models
-def test_a_merge_that_fails_leaves_nothing_and_says_why(tmp_path):
+def test_variant_run_merge_that_fails_leaves_nothing_and_says_why(tmp_path):
     base = tiny_model(tmp_path / "model")
     adapter = tiny_adapter(tmp_path / "live", base)
     told = json.loads((adapter / "adapter_config.json").read_text())
@@ -213,7 +213,7 @@ def test_a_merge_that_fails_leaves_nothing_and_says_why(tmp_path):
     assert not list(merged_folder(merged).parent.iterdir())
 
 
-def test_no_space_for_the_merge(tmp_path, monkeypatch):
+def test_variant_run_no_space_for_the_merge(tmp_path, monkeypatch):
     base, adapter = hf_folder(tmp_path / "base"), adapter_folder(tmp_path / "lora")
     merged = find_variants([str(base)], [f"sft={adapter}"], merge=True)[2]
     usage = shutil.disk_usage(tmp_path)
@@ -224,13 +224,13 @@ def test_no_space_for_the_merge(tmp_path, monkeypatch):
 
 @pytest.mark.skipif(importlib.util.find_spec("torch") is not None, reason="torch is installed")
 @pytest.mark.parametrize("backend", ["auto", "transformers"])
-def test_without_torch_the_extra_is_named_before_anything_starts(tmp_path, data, backend):
+def test_variant_run_without_torch_the_extra_is_named_before_anything_starts(tmp_path, data, backend):
     base = hf_folder(tmp_path / "base")
     with pytest.raises(ServerError, match=r"pip install 'evalsuite\[transformers\]'"):
         prepare(config(tmp_path, data, ckpt=[str(base)], backend=backend))
 
 
-def test_a_folder_that_llama_cpp_could_serve_once_converted(tmp_path, data, monkeypatch):
+def test_variant_run_folder_that_llama_cpp_could_serve_once_converted(tmp_path, data, monkeypatch):
     pytest.importorskip("xllamacpp")
     converters = tmp_path / "llama.cpp"
     converters.mkdir()
@@ -246,7 +246,7 @@ def test_a_folder_that_llama_cpp_could_serve_once_converted(tmp_path, data, monk
     assert (found.form, found.recipe) == ("gguf", ("gguf",))
 
 
-def test_a_conversion_that_fails_says_what_the_script_said_and_leaves_nothing(tmp_path, data, monkeypatch):
+def test_prepare_failed_conversion_quotes_the_script_and_leaves_nothing(tmp_path, data, monkeypatch):
     pytest.importorskip("xllamacpp")
     converters = tmp_path / "llama.cpp"
     converters.mkdir()
@@ -262,7 +262,7 @@ def test_a_conversion_that_fails_says_what_the_script_said_and_leaves_nothing(tm
         evaluate(config(tmp_path, data, **options))
 
 
-def test_a_checkpoint_of_a_wrong_base_exits_with_2_and_sends_nothing(tmp_path, data):
+def test_run_adapter_of_another_base_exits_with_2(tmp_path, data):
     base, adapter = hf_folder(tmp_path / "base"), adapter_folder(tmp_path / "lora", hidden=48)
     words = [
         "run",

@@ -34,7 +34,7 @@ SKY = "the sky fell"
         ("evalscope:quiz=nowhere.csv", "", ["no file or folder", "nowhere.csv"]),
     ],
 )
-def test_what_can_be_known_before_ends_with_2_and_asks_nothing(
+def test_bad_suite_can_be_known_before_ends_with_2_and_asks_nothing(
     server, suite, data, tmp_path, text, how, said
 ):
     environment = os.environ | {"FAKE_SUITE": how, "PATH": str(tmp_path)}
@@ -59,9 +59,7 @@ def test_what_can_be_known_before_ends_with_2_and_asks_nothing(
         ("no samples", ["wrote no samples", "acc = 0.6666", "nothing to count"]),
     ],
 )
-def test_what_goes_wrong_in_a_suite_ends_with_3_and_keeps_what_is_ours(
-    server, suite, data, tmp_path, how, said
-):
+def test_suite_failure_exits_with_3_and_keeps_native_results(server, suite, data, tmp_path, how, said):
     words = arguments(server, tmp_path / "out", data, QUIZ, more=["--suite-timeout", "2"])
     done = call(words, env=os.environ | {"FAKE_SUITE": how})
     assert done.returncode == 3
@@ -84,7 +82,7 @@ def one_paragraph(text: str, said: list[str]) -> None:
         assert words in errors, errors
 
 
-def test_a_suite_that_says_nothing_is_ended(server, suite, data, tmp_path, monkeypatch):
+def test_bad_suite_suite_that_says_nothing_is_ended(server, suite, data, tmp_path, monkeypatch):
     monkeypatch.setattr(driving, "LONGEST_SILENCE_SECONDS", 2.0)
     monkeypatch.setenv("FAKE_SUITE", "hang")
     with pytest.raises(RunIncomplete, match=r"(?s)hangs: it has printed nothing for 2 s.*Predicting: 0/3"):
@@ -92,7 +90,7 @@ def test_a_suite_that_says_nothing_is_ended(server, suite, data, tmp_path, monke
     assert summary_of(tmp_path / "out" / "run")["variants"]["mock-model"]["datasets"].keys() == {"qa"}
 
 
-def test_samples_without_a_score_are_shown_and_the_suites_number_is_said(server, suite, tmp_path: Path):
+def test_suite_samples_without_a_score_are_shown_with_the_suites_number(server, suite, tmp_path: Path):
     words = arguments(server, tmp_path / "out", QUIZ)
     done = call(words, env=os.environ | {"FAKE_SUITE": "no scores"})
     assert done.returncode == 0, done.stderr

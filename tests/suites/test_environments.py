@@ -30,7 +30,7 @@ def small(tmp_path, monkeypatch) -> Small:
     return Small("small", "Small", "pip", "0.0", (), "20 MB")
 
 
-def test_an_environment_is_made_once_and_known_by_its_version(small, logged):
+def test_suite_environment_environment_is_made_once_and_known_by_its_version(small, logged):
     made = install(small, fresh=False)
     assert made.state == "wrong version"
     assert made.version
@@ -45,7 +45,7 @@ def test_an_environment_is_made_once_and_known_by_its_version(small, logged):
         ready_environment(small)
 
 
-def test_a_failed_install_says_the_last_lines_and_is_told_from_a_whole_one(small, tmp_path):
+def test_failed_install_quotes_the_last_lines_and_is_recognised_as_broken(small, tmp_path):
     wanting = Small("small", "Small", "pip", "0.0", ("no-such-package-at-all==1.0",), "20 MB")
     with pytest.raises(
         EvalsuiteError, match=r"(?s)no-such-package-at-all.*install\.log|install\.log.*no-such-package-at-all"
@@ -57,24 +57,24 @@ def test_a_failed_install_says_the_last_lines_and_is_told_from_a_whole_one(small
     assert not (tmp_path / "suites" / "small" / COMPLETE_MARK).exists()
 
 
-def test_an_interpreter_of_ones_own_is_never_written_to(small, monkeypatch):
+def test_suite_environment_interpreter_of_ones_own_is_never_written_to(small, monkeypatch):
     monkeypatch.setenv("EVALSUITE_SMALL_PYTHON", "/usr/bin/python3")
     with pytest.raises(EvalsuiteError, match="interpreter of yours"):
         install(small, fresh=False)
 
 
-def test_an_interpreter_that_is_none_is_broken(small, monkeypatch):
+def test_suite_environment_interpreter_that_is_invalid_is_broken(small, monkeypatch):
     monkeypatch.setenv("EVALSUITE_SMALL_PYTHON", "/nowhere/python")
     assert find_environment(small).state == "broken"
     with pytest.raises(InputError, match=r"EVALSUITE_SMALL_PYTHON.*does not run"):
         ready_environment(small)
 
 
-def test_there_is_no_other_suite():
+def test_suite_environment_there_is_no_other_suite():
     done = call(["suites", "install", "helm"])
     assert done.returncode == 2
     assert "evalscope, opencompass, vlmeval" in done.stderr
 
 
-def test_every_suite_has_its_driver():
+def test_suite_environment_every_suite_has_its_driver():
     assert all(suite.driver.is_file() for suite in SUITES.values())

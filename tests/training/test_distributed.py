@@ -33,7 +33,7 @@ def trained(folder, out, spec):
     return [torch.load(out / f"rank{rank}.pt") for rank in range(2)], done.stderr
 
 
-def test_rows_are_split_and_gathered_and_weights_are_those_of_no_check(folder, tmp_path):
+def test_distributed_check_rows_are_split_and_gathered_and_weights_are_those_of_no_check(folder, tmp_path):
     data = write_sums(tmp_path / "sums.jsonl", 7)
     plain, _ = trained(folder, tmp_path / "plain", "none")
     checked, told = trained(folder, tmp_path / "checked", f"gsm8k:{data}")

@@ -63,28 +63,28 @@ def stopped(tmp_path, right_by_step, **options):
     return None
 
 
-def test_a_drop_that_may_be_chance_does_not(tmp_path):
+def test_early_stop_drop_that_may_be_chance_does_not(tmp_path):
     assert stopped(tmp_path, {1: 30, 2: 26}) is None
 
 
-def test_a_real_drop_ends_it(tmp_path, capsys):
+def test_early_stop_real_drop_ends_it(tmp_path, capsys):
     assert stopped(tmp_path, {1: 30, 2: 31, 3: 10}) == 3
     assert "step 3: accuracy is −52.5 points" in capsys.readouterr().err
 
 
-def test_it_is_held_against_the_best_not_the_last(tmp_path):
+def test_early_stop_is_held_against_the_best_not_the_last(tmp_path):
     assert stopped(tmp_path, {1: 35, 2: 31, 3: 27}) == 3
 
 
-def test_patience_counts_drops_in_a_row(tmp_path):
+def test_early_stop_patience_counts_drops_in_a_row(tmp_path):
     assert stopped(tmp_path, {1: 30, 2: 10, 3: 29, 4: 10, 5: 9}, patience=2) == 5
 
 
-def test_a_real_drop_within_the_margin_is_borne(tmp_path):
+def test_early_stop_real_drop_within_the_margin_is_borne(tmp_path):
     assert stopped(tmp_path, {1: 30, 2: 20}, min_delta=0.3) is None
 
 
-def test_a_run_that_is_gone_is_said(tmp_path, capsys):
+def test_early_stop_run_that_is_gone_is_reported(tmp_path, capsys):
     state = checked(tmp_path, {1: 30})
     state.log_history.append({"step": 2, "eval_sums_accuracy": 0.1})
     control = TrainerControl()
@@ -94,6 +94,6 @@ def test_a_run_that_is_gone_is_said(tmp_path, capsys):
 
 
 @pytest.mark.parametrize("options", [{"patience": 0}, {"min_delta": -0.1}])
-def test_what_makes_no_sense_is_refused(options):
+def test_early_stop_makes_no_sense_is_refused(options):
     with pytest.raises(ConfigError):
         EarlyStop("gsm8k_accuracy", **options)

@@ -30,7 +30,7 @@ def numbers(count, dtype):
 
 
 @given(count=st.integers(0, 40), dtype=st.sampled_from(DTYPES))
-def test_equal_weights_have_one_fingerprint_wherever_they_lie(count, dtype):
+def test_weights_fingerprint_equal_weights_have_one_fingerprint_wherever_they_lie(count, dtype):
     first = numbers(count, dtype)
     inside = numbers(count + 1, dtype).clone()
     inside[1:] = first
@@ -43,7 +43,7 @@ def test_equal_weights_have_one_fingerprint_wherever_they_lie(count, dtype):
 
 
 @given(count=st.integers(2, 40), dtype=st.sampled_from(DTYPES), data=st.data())
-def test_one_changed_or_two_exchanged_numbers_are_another_fingerprint(count, dtype, data):
+def test_weights_fingerprint_one_changed_or_two_exchanged_numbers_are_another_fingerprint(count, dtype, data):
     first = numbers(count, dtype)
     place, other = data.draw(st.lists(st.integers(0, count - 1), min_size=2, max_size=2, unique=True))
     changed, exchanged = first.clone(), first.clone()
@@ -52,7 +52,7 @@ def test_one_changed_or_two_exchanged_numbers_are_another_fingerprint(count, dty
     assert len({weights_fingerprint(model(one)) for one in (first, changed, exchanged)}) == 3
 
 
-def test_numbers_are_told_apart_in_every_piece_of_a_large_weight(monkeypatch):
+def test_weights_fingerprint_numbers_are_told_apart_in_every_piece_of_a_large_weight(monkeypatch):
     monkeypatch.setattr(fingerprint, "AT_ONCE", 4)
     first = numbers(40, torch.float32)
     found = {weights_fingerprint(model(first))}
@@ -63,7 +63,7 @@ def test_numbers_are_told_apart_in_every_piece_of_a_large_weight(monkeypatch):
     assert len(found) == 41
 
 
-def test_only_what_is_trained_counts_where_something_is():
+def test_weights_fingerprint_only_what_is_trained_counts_where_something_is():
     base, adapter = numbers(8, torch.float32), numbers(4, torch.float32)
 
     def state(base, adapter):

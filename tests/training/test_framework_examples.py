@@ -35,7 +35,7 @@ def run(name, *arguments):
     return done
 
 
-def test_transformers(folder, tmp_path):
+def test_framework_example_transformers(folder, tmp_path):
     data = tmp_path / "texts.jsonl"
     data.write_text(
         "".join(json.dumps({"text": f"<user>{n} + 1?<assistant>{n + 1}"}) + "\n" for n in range(16))
@@ -64,7 +64,7 @@ def test_transformers(folder, tmp_path):
     reason="trl is not installed (make test-models)",
 )
 @pytest.mark.parametrize("method", ["sft", "dpo", "grpo"])
-def test_trl(folder, tmp_path, method):
+def test_framework_example_trl(folder, tmp_path, method):
     sums = write_sums(tmp_path / "sums.jsonl")
     words = ["--steps", "4", "--limit", "3", "--max-tokens", "4"]
     done = run("with_trl.py", method, folder, sums, tmp_path / "out", *words)
@@ -90,7 +90,7 @@ def signature(text: str, name: str) -> list[str]:
     return [argument.arg for argument in found.args.args]
 
 
-def test_ms_swift_3():
+def test_framework_example_ms_swift_3():
     assert "extra_callbacks = []" in source("swift3", "swift", "plugin", "callback.py")
     assert "callbacks += extra_callbacks" in source("swift3", "swift", "llm", "train", "sft.py")
     names = source("swift3", "swift", "plugin", "__init__.py")
@@ -102,7 +102,7 @@ def test_ms_swift_3():
     )
 
 
-def test_ms_swift_4():
+def test_framework_example_ms_swift_4():
     mixin = source("swift4", "swift", "trainers", "mixin.py")
     assert "callbacks_map[callback](args, self)" in mixin
     assert "eval_metrics_map[args.eval_metric](args, self)" in mixin
@@ -114,18 +114,18 @@ def test_ms_swift_4():
     assert "prms" in names
 
 
-def test_llamafactory():
+def test_framework_example_llamafactory():
     tuner = source("lf", "llamafactory", "train", "tuner.py")
     assert signature(tuner, "run_exp") == ["args", "callbacks"]
 
 
-def test_axolotl():
+def test_framework_example_axolotl():
     base = source("axolotl", "axolotl", "integrations", "base.py")
     assert signature(base, "BasePlugin.add_callbacks_post_trainer") == ["self", "cfg", "trainer"]
     assert signature(base, "BasePlugin.get_input_args") == ["self"]
 
 
 @pytest.mark.parametrize("file", sorted(EXAMPLES.glob("*.py")), ids=lambda file: file.stem)
-def test_each_is_listed_and_whole(file):
+def test_framework_example_each_is_listed_and_whole(file):
     compile(file.read_text(encoding="utf-8"), str(file), "exec")
     assert f"`{file.name}`" in (EXAMPLES / "README.md").read_text(encoding="utf-8")

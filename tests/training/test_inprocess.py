@@ -215,7 +215,7 @@ class TestRefusedAtOnce:
         assert equal(weights(trainer), before)
 
 
-def test_after_a_resume_nothing_is_asked_twice(folder, sums, tmp_path):
+def test_inprocess_check_after_a_resume_nothing_is_asked_twice(folder, sums, tmp_path):
     def trainer(steps, *callbacks):
         return make_trainer(
             folder,
@@ -240,14 +240,14 @@ def test_after_a_resume_nothing_is_asked_twice(folder, sums, tmp_path):
     assert equal(weights(resumed), weights(plain))
 
 
-def test_another_training_in_the_same_folder_is_asked_anew(folder, sums, tmp_path):
+def test_inprocess_check_another_training_in_the_same_folder_is_asked_anew(folder, sums, tmp_path):
     for rate in (1e-2, 2e-2):
         callback = EvalCallback(sums, every=STEPS, **SHORT)
         make_trainer(folder, tmp_path / "out", [callback], learning_rate=rate).train()
     assert load_run(tmp_path / f"out/evalsuite/step-{STEPS}").summary.totals.reused == 0
 
 
-def test_a_model_whose_cache_is_a_window(tmp_path, sums):
+def test_inprocess_check_model_whose_cache_is_a_window(tmp_path, sums):
     from model_folders import tiny_model
 
     small = tiny_model(tmp_path / "window", window=16)
@@ -256,6 +256,6 @@ def test_a_model_whose_cache_is_a_window(tmp_path, sums):
     assert list(checks(trainer, METRIC)) == [4]
 
 
-def test_the_model_folder_of_these_tests_has_dropout(tmp_path):
+def test_inprocess_check_model_folder_of_these_tests_has_dropout(tmp_path):
     config = json.loads((model_folder(tmp_path / "tiny") / "config.json").read_text())
     assert config["attention_dropout"] > 0

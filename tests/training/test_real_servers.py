@@ -57,7 +57,7 @@ def names_at(address: str) -> list[str]:
     not open_backend("vllm").availability().ready or importlib.util.find_spec("gguf") is None,
     reason="vllm is not installed here, and EVALSUITE_VLLM_PYTHON names none (or gguf is missing)",
 )
-def test_vllm_takes_the_saved_adapter_while_it_serves(vllm, tmp_path):
+def test_real_server_vllm_takes_the_saved_adapter_while_it_serves(vllm, tmp_path):
     """The adapter knows a fact that the base does not; two steps on, its replies have the fact, and it is taken off again."""
     from peft import PeftModel
 
@@ -89,7 +89,7 @@ def test_vllm_takes_the_saved_adapter_while_it_serves(vllm, tmp_path):
     assert FACT not in told["choices"][0]["message"]["content"]
 
 
-def test_our_own_server_is_asked_while_the_training_goes_on(folder, plain, sums, tmp_path):
+def test_real_server_our_own_server_is_asked_while_the_training_goes_on(folder, plain, sums, tmp_path):
     variants = find_variants([f"base={folder}"], [])
     with open_backend("transformers").serve(variants, {"n_threads": "1"}, tmp_path / "log") as server:
         address = server.served["base"].base_url
