@@ -35,11 +35,10 @@ class Columns:
 
     def missing(self, columns: Collection[str]) -> list[str]:
         """The required columns that are not among `columns`, each with its alternatives."""
-        alternatives = [(entry,) if isinstance(entry, str) else entry for entry in self.required]
         return [
-            _with_alternatives([f"'{name}'" for name in names])
-            for names in alternatives
-            if not any(name in columns for name in names)
+            _with_alternatives([f"'{name}'" for name in ((entry,) if isinstance(entry, str) else entry)])
+            for entry in self.required
+            if not (entry in columns if isinstance(entry, str) else any(name in columns for name in entry))
         ]
 
     def __str__(self) -> str:
@@ -59,7 +58,12 @@ def _with_alternatives(names: Collection[str]) -> str:
 
 def text_value(values: Mapping[str, Any], *names: str) -> str:
     """The value of the first of the columns that is not empty, as text; "" if all are empty."""
-    return next((text for name in names if (text := _as_text(values.get(name)))), "")
+    for name in names:
+        value = values.get(name)
+        text = value if type(value) is str else _as_text(value)
+        if text:
+            return text
+    return ""
 
 
 def required_text(values: Mapping[str, Any], *names: str) -> str:
@@ -77,7 +81,7 @@ def context_text(values: Mapping[str, Any], names: Sequence[str] = CONTEXT_COLUM
     >>> context_text({"question": "Who?", "passage": "Ada wrote it.", "hint": ""})
     'Ada wrote it.'
     """
-    texts = (text_value(values, name).strip() for name in names)
+    texts = (text_value(values, name).strip() for name in names if name in values)
     return "\n\n".join(dict.fromkeys(filter(None, texts)))
 
 
