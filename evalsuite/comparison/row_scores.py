@@ -194,8 +194,8 @@ class ScoreTable:
     def _add_reply(self, line: SampleLine, row: int) -> None:
         """Combine the hashes of a row's replies, independently of their order."""
         reply = line.reply
-        said = hash(orjson.dumps([reply.text, reply.tool_calls] if reply else [None, None]))
-        self.replies[row] ^= hash((said, line.repeat))
+        content = hash(orjson.dumps([reply.text, reply.tool_calls] if reply else [None, None]))
+        self.replies[row] ^= hash((content, line.repeat))
 
     def _cluster(self, subset: str, cluster: Any, row: int) -> int:
         """The number of the row's cluster; a negative one for a row without a cluster."""

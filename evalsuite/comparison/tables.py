@@ -118,7 +118,7 @@ def swift_tables(
     """Yield SWIFT's table of each ToolBench dataset: its name, the column heads, and a row for each variant.
 
     Values are percentages, as in the paper, over the rows for which both sides have a value. Deltas with their 95 %
-    intervals stand in parentheses.
+    intervals are in parentheses.
     """
     results = {
         (result.dataset, result.variant, result.metric): result

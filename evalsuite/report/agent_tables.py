@@ -68,16 +68,16 @@ def _order(tables: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[str]]:
         for line in table["lines"]:
             for counter, word in zip(counts, line["key"], strict=True):
                 counter[str(word)] += int(line["n"])
-    down, said = ([word for word, _ in counter.most_common()] for counter in counts)
-    return down, [*down, *(word for word in said if word not in counts[0])]
+    down, replied = ([word for word, _ in counter.most_common()] for counter in counts)
+    return down, [*down, *(word for word in replied if word not in counts[0])]
 
 
 def _matrix(variant: str, table: Mapping[str, Any], down: Sequence[str], across: Sequence[str]) -> Matrix:
     counts = {(str(line["key"][0]), str(line["key"][1])): int(line["n"]) for line in table["lines"]}
     rows = []
     for gold in down:
-        row = [counts.get((gold, said), 0) for said in across]
-        cells = (_cell(count, sum(row), gold == said) for count, said in zip(row, across, strict=True))
+        row = [counts.get((gold, replied), 0) for replied in across]
+        cells = (_cell(count, sum(row), gold == replied) for count, replied in zip(row, across, strict=True))
         rows.append((gold, tuple(cells)))
     return Matrix(str(table.get("title", "")), variant, tuple(across), tuple(rows))
 

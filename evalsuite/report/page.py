@@ -161,7 +161,7 @@ def assemble_page(
             policy=content_policy(css, javascript, allow_same_origin=allow_same_origin),
             style=Markup(css),  # noqa: S704 - our own file
             script=Markup(javascript),  # noqa: S704 - our own file
-            data=Markup(data_block(data)),  # noqa: S704 - escaped for where it stands
+            data=Markup(data_block(data)),  # noqa: S704 - escaped for a script element
         )
     )
     return replace_surrogates(page)

@@ -50,10 +50,10 @@ TEXT_SHARE = 0.9
 
 
 class SampleStore:
-    """Takes samples one by one and holds them deflated; `metrics` by (variant, dataset).
+    """Collects samples one by one and keeps them compressed. `metrics` are by (variant, dataset).
 
-    `baseline` is the variant the others are held against; `aliases` are other names of its datasets. Samples that do not
-    fit are seen, and `fit` returns a store that has some of them.
+    `baseline` is the variant that the others are compared with; `aliases` are other names of its datasets. Samples that
+    do not fit are counted only. `fit` then returns a store with a selection of them.
     """
 
     def __init__(

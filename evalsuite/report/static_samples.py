@@ -96,19 +96,21 @@ def view_row(replies: Sequence[VariantReply]) -> RowView:
 
 def question_of(messages: Sequence[Message]) -> texts.Text:
     """The last message of the user; of a flat prompt the last paragraph, since examples come before it."""
-    said = [text for role, text in messages if role == "user" and not _flat(text).startswith("Observation:")]
-    if said:
-        return said[-1]
+    from_user = [
+        text for role, text in messages if role == "user" and not _flat(text).startswith("Observation:")
+    ]
+    if from_user:
+        return from_user[-1]
     role, text = messages[-1] if messages else ("", "")
     return _flat(text).rstrip().rpartition("\n\n")[2] if role == "prompt" else text
 
 
 def _side(reply: VariantReply) -> ReplyView:
     entry, body = reply.entry, reply.body
-    said = [_text(body.get(name)) for name in ("reply", "calls", "error")]
-    text = next((one for one in said if one), "")
+    parts = [_text(body.get(name)) for name in ("reply", "calls", "error")]
+    text = next((one for one in parts if one), "")
     if body.get("reply") and body.get("calls"):
-        text = f"{_flat(said[0])}\n{_flat(said[1])}"
+        text = f"{_flat(parts[0])}\n{_flat(parts[1])}"
     value = (body.get("scores") or {}).get(reply.metric.get("name"))
     return ReplyView(
         label=reply.label,
