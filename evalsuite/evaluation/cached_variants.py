@@ -1,4 +1,4 @@
-"""A variant whose every reply is in the cache is answered from there, and its server is not started.
+"""Answers a variant from the cache, without starting its server, if the cache has every reply.
 
 Replies stand in the cache under what the live server told of itself (versions, dtype, device, template). So a server
 that was started leaves there what it told, under all that decided it and is known without it: the variant's fingerprint
@@ -30,7 +30,7 @@ from evalsuite.types import Reply
 
 FORMAT = "servers 1"
 NOWHERE = "http://127.0.0.1:9/v1"
-"""Stands for an address where nothing is sent to."""
+"""A placeholder address: nothing is sent to it."""
 
 
 class ReplyNotCached(ServerError):
@@ -38,7 +38,7 @@ class ReplyNotCached(ServerError):
 
 
 class _UnusedTransport:
-    """Carries no request: a `Transport` to a server that was not started."""
+    """A `Transport` for a server that was not started. Any request is an error."""
 
     async def send(self, *_: object) -> NoReturn:
         """Say that the reply is missing."""
@@ -50,20 +50,20 @@ class _UnusedTransport:
 
 @dataclass(frozen=True, slots=True)
 class ServerFacts:
-    """What a live server told of a variant."""
+    """What a running server said about a variant."""
 
     facts: Mapping[str, Any]
-    """As run.json has them; see `serving.ServedFacts`."""
+    """The entry of run.json; see `serving.variants.ServedFacts`."""
     fields: Mapping[str, Any]
-    """What each request carries besides."""
+    """Extra fields of every request."""
     models: Mapping[str, Any]
-    """What `/models` said of it."""
+    """The entry of `/models`."""
     logprob: str | None
-    """The form in which letters' probabilities could be asked for, where they were."""
+    """The form in which label log-probabilities were asked for, if they were."""
 
     @property
     def engine(self) -> dict[str, str]:
-        """See `ServedModel.engine`."""
+        """What the engine says of itself."""
         return dict(self.facts["served"])
 
     @property
@@ -72,7 +72,7 @@ class ServerFacts:
         return EndpointCapabilities(model_details=self.models)
 
     def served(self, checkpoint: Checkpoint) -> ServedModel:
-        """The variant as it was served, by nobody now."""
+        """The variant as it was served, with a transport that sends nothing."""
         return ServedModel(
             NOWHERE, checkpoint.model, self.engine, fields=self.fields, transport=_UnusedTransport()
         )
@@ -81,7 +81,7 @@ class ServerFacts:
 def store_server_facts(
     store: ReplyStore, state: RunState, checkpoint: Checkpoint, endpoint: Endpoint
 ) -> None:
-    """Keep what a live server told of a variant."""
+    """Store what a running server said about a variant."""
     place = _place(state, checkpoint)
     if place:
         plan = state.work(checkpoint).logprob_plan
@@ -95,7 +95,7 @@ def store_server_facts(
 
 
 def find_server_facts(store: ReplyStore, state: RunState, checkpoint: Checkpoint) -> ServerFacts | None:
-    """What the server told of a variant, where that and all that the variant owes is known; else None."""
+    """The facts of a variant if the cache has them and every reply that the variant owes; None otherwise."""
     if state.has_owed_benchmarks(checkpoint) or not state.has_owed_rows(checkpoint):
         return None
     place = _place(state, checkpoint)
@@ -112,7 +112,7 @@ def find_server_facts(store: ReplyStore, state: RunState, checkpoint: Checkpoint
 
 
 def _place(state: RunState, checkpoint: Checkpoint) -> bytes | None:
-    """A hash of all that decides what the variant's server tells; None where that is not known."""
+    """A hash of everything that decides what the variant's server says; None if that is unknown."""
     backend = state.serving.plan_of(checkpoint).backend.name
     machine = describe_machine(backend) if backend in BACKENDS and backend != "remote" else None
     if machine is None:
@@ -125,13 +125,13 @@ def _place(state: RunState, checkpoint: Checkpoint) -> bytes | None:
 
 @dataclass(frozen=True, slots=True)
 class _CacheLookup:
-    """Whether requests to one party are answered in the cache."""
+    """Looks up whether the cache has the replies to requests."""
 
     store: ReplyStore
     identity: str
 
     def all_of(self, work: Work) -> bool:
-        """Whether all that a variant owes is."""
+        """Whether it has every reply that a variant owes."""
         return all(
             self._has(job)
             for plan in work.plans
@@ -151,6 +151,6 @@ class _CacheLookup:
 
 
 def _of_model(step: Step, job: Job) -> bool:
-    """Whether the model itself is asked: a judge with an address of its own answers in any case."""
+    """Whether the step asks the model itself. A judge with its own address can answer in any case."""
     judge = job.plan.judge
     return step.of == "model" or judge is None or judge.base_url is None

@@ -11,7 +11,7 @@ from evalsuite.runs.plan import plan_spec
 
 
 def read_calibration_prompts(spec: str, rows: int) -> tuple[Sequence[Mapping[str, Any]], dict[str, Any]]:
-    """At most so many prompts, spread evenly over a dataset SPEC, and what to record of them. Raises `InputError`."""
+    """Take up to `rows` prompts, spread evenly over a dataset, and the facts to record about them. Raises `InputError`."""
     prompts: list[dict[str, Any]] = []
     plans = plan_spec(spec)
     for plan in plans:

@@ -1,4 +1,4 @@
-"""serve → infer → score → report: the one function behind the command line, YAML files and Python."""
+"""`evalsuite run`: serve the model, send the requests, score the replies, write the report."""
 
 from __future__ import annotations
 
@@ -46,18 +46,18 @@ INCOMPLETE_ADVICE = (
 
 @dataclass(frozen=True)
 class Prepared:
-    """A checked run that has not sent anything yet."""
+    """A run that has been checked. Nothing has been sent yet."""
 
     config: RunConfig
     plans: tuple[DatasetPlan, ...]
     serving: ServingPlan
     path: Path
     suites: tuple[SuiteJob, ...] = ()
-    """Benchmarks that other suites are to ask."""
+    """Benchmarks that other suites run."""
 
     @property
     def checkpoints(self) -> tuple[Checkpoint, ...]:
-        """Its variants."""
+        """The variants of the run."""
         return self.serving.checkpoints
 
 
@@ -77,7 +77,7 @@ def prepare(config: RunConfig, serving: ServingPlan | None = None) -> Prepared:
 
 
 def _suites(config: RunConfig, plans: Sequence[DatasetPlan]) -> tuple[SuiteJob, ...]:
-    """The benchmarks of other suites that are named; what only they need is imported for them alone."""
+    """Plan the benchmarks of other suites. Their modules are imported only if one is named."""
     texts = [text for text in config.datasets if is_suite_spec(text)]
     if not texts:
         return ()
@@ -160,7 +160,7 @@ def _serving(config: RunConfig) -> ServingPlan:
 
 
 async def _only_model(config: RunConfig) -> str:
-    """What the endpoint serves, where it serves one model."""
+    """The name of the only model that the endpoint serves. Raises `EndpointError` if there are several."""
     assert config.base_url
     async with model_endpoint(config, ServedModel(config.base_url, "")) as endpoint:
         names = list(await list_models(endpoint) or ())

@@ -1,4 +1,4 @@
-"""Who is owed is asked: the servers come up, prove themselves and answer; one that dies meanwhile is started once more."""
+"""Sends all owed requests: starts the servers, probes them, asks each variant, and restarts a server that dies once."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 EXIT_WAIT_SECONDS = 3.0
-"""How long after requests failed a server is given to turn out dead: longer than its supervisor takes to clear up."""
+"""Seconds to wait after failed requests for a sign that the server died: longer than its supervisor needs to clean up."""
 ONCE_MORE = "It is started once more; what is finished is kept."
 TWICE = "It had been started once more already. What is finished is kept: the same command resumes."
 IN_CACHE = "%s: every reply is in the cache, so its server is not started."
@@ -48,7 +48,7 @@ LETTER_ALONE = (
 
 @dataclass(frozen=True, slots=True)
 class RunningServer:
-    """A server that is ready, and those of its variants that are owed something."""
+    """A server that is ready, and the variants it still has to answer for."""
 
     server: Server
     owed: Sequence[Checkpoint]
@@ -56,18 +56,18 @@ class RunningServer:
 
 @dataclass(frozen=True, slots=True)
 class VariantSession:
-    """A variant that has proved itself, and whom its samples ask."""
+    """A variant that answers, and the endpoints its samples are sent to."""
 
     checkpoint: Checkpoint
     server: Server
     parties: dict[Party, Endpoint]
     cache_wrappers: dict[Party, Wrap]
-    """The cache before each of them, where there is one."""
+    """The reply cache in front of an endpoint, if there is one."""
 
 
 @dataclass
 class Executor:
-    """Asks everything that a ledger owes; `show_progress` shows its progress from the first server that is ready to the end."""
+    """Sends everything that a run owes. `show_progress` shows the progress once the first server is ready."""
 
     state: RunState
     show_progress: Progress
@@ -77,7 +77,7 @@ class Executor:
     _stack: ExitStack = field(default_factory=ExitStack)
 
     def run_all(self) -> None:
-        """Ask all variants. Raises `EvalsuiteError`; what was finished by then is in the journal."""
+        """Ask all variants. Raises `EvalsuiteError`; everything finished by then is in the journal."""
         judge = next((work.judge for work in self.state.works if work.judge), None)
         if judge and judge.base_url and not self.state.config.base_url:
             run_to_end(self._check_judge_reachable(judge))  # before minutes are spent on starting a server
@@ -89,7 +89,7 @@ class Executor:
                 self._run_with_restart(group)
 
     def _groups(self) -> list[list[PlacedServer]]:
-        """The servers that are needed, those together that run at the same time."""
+        """Group the needed servers: those of a group run at the same time."""
         config = self.state.config
         plans = [plan for plan in self.state.serving.servers if self.state.owed(plan)]
         if len(plans) <= 1:
@@ -109,7 +109,7 @@ class Executor:
             logger.info(RANDOM_REPLIES_NOTE)
 
     def _answer_from_cache(self) -> None:
-        """Answer those variants whose every reply is in the cache: for them no server is started."""
+        """Answer the variants whose every reply is in the cache. No server is started for them."""
         if self._cache is None:
             return
         from evalsuite.evaluation.cached_variants import (  # not what a run without a cache should load
@@ -163,7 +163,7 @@ class Executor:
             await probe_judge(endpoint)
 
     def _run_with_restart(self, group: Sequence[PlacedServer]) -> None:
-        """Ask the variants of these servers; where one of them ends by itself, start all of them once more."""
+        """Ask the variants of these servers. If a server dies, start all of them once more."""
         for first in (True, False):
             with ExitStack() as stack:
                 running = [
@@ -192,7 +192,7 @@ class Executor:
             self._stack.enter_context(self.show_progress(self.state.progress))
 
     def _ask_servers(self, running: Sequence[RunningServer]) -> None:
-        """Ask all of them. Raises `ServerDied` where that is why requests failed."""
+        """Ask the variants of running servers. Raises `ServerDied` if requests failed because a server died."""
         try:
             if any(self.state.has_owed_rows(one) for of_server in running for one in of_server.owed):
                 self._show()
@@ -206,7 +206,7 @@ class Executor:
             raise
 
     async def _ask(self, running: Sequence[RunningServer]) -> None:
-        """Servers at the same time; the variants of each in turn, once all have proved themselves."""
+        """Ask all servers at the same time, and the variants of each server one after another."""
         async with AsyncExitStack() as stack:
             sessions = [
                 [
@@ -221,7 +221,7 @@ class Executor:
         self.state.progress.throughput.pause()
 
     def _ask_suites(self, running: Sequence[RunningServer]) -> None:
-        """Have other suites ask their benchmarks, one after another."""
+        """Run the benchmarks of other suites, one after another."""
         suites = self.state.suites
         for of_server in running if suites else ():
             for checkpoint in filter(self.state.has_owed_benchmarks, of_server.owed):
@@ -231,7 +231,7 @@ class Executor:
                 suites.run(checkpoint.name, served, of_server.server.check, self.state.progress)
 
     async def _check_server(self, checkpoint: Checkpoint, served: ServedModel) -> None:
-        """Whether the model is served at all, and by what."""
+        """Check that the model is served, and record by what."""
         if self.state.is_recorded(checkpoint):
             return
         async with model_endpoint(self.state.config, served) as endpoint:
@@ -292,7 +292,7 @@ class Executor:
     async def _connect_parties(
         self, judge: Judge | None, endpoint: Endpoint, stack: AsyncExitStack
     ) -> dict[Party, Endpoint]:
-        """Whom to ask: the model, and a judge that has been checked, unless the model is to judge itself."""
+        """The endpoints to ask: the model and the judge, which is the model itself without an address of its own."""
         parties: dict[Party, Endpoint] = {"model": endpoint, "judge": endpoint}
         if judge and judge.base_url:
             parties["judge"] = await stack.enter_async_context(judge_endpoint(self.state.config, judge))
@@ -302,7 +302,7 @@ class Executor:
     async def _choose_logprob_form(
         self, checkpoint: Checkpoint, endpoint: Endpoint, *, continues: bool
     ) -> None:
-        """Where letters' probabilities are owed, plan them in a form that this server can be asked in."""
+        """If label log-probabilities are owed, choose a form of request that this server supports."""
         plan = self.state.work(checkpoint).logprob_plan
         if plan is None or plan.style.logprob is None:
             return
@@ -319,7 +319,7 @@ class Executor:
 
 
 async def _gather(coroutines: Sequence[Coroutine[Any, Any, None]]) -> None:
-    """Run all at the same time; the first that fails ends the others, and is raised once they have ended."""
+    """Run all at the same time. The first failure cancels the others and is raised once they have ended."""
     tasks = [asyncio.ensure_future(coroutine) for coroutine in coroutines]
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)

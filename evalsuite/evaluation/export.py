@@ -45,16 +45,16 @@ ANOTHER_PLACE = "name a place on a larger disk with --out, that can be written."
 BITS_OF_SOURCE = 16
 GGUF_SUFFIX = ".gguf"
 MAX_CALIBRATION_TOKENS = 2048
-"""Of one prompt: what is longer says little more of the weights."""
+"""Longest calibration prompt, in tokens. Longer ones tell little more about the weights."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExportResult:
-    """What was made."""
+    """The result of an export."""
 
     path: Path
     size: int
-    """In bytes."""
+    """Bytes."""
     source_size: int
     seconds: float
     made: ConversionResult
@@ -62,14 +62,14 @@ class ExportResult:
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where it shall stand."""
+    """The path of the result, and whether it may replace what is there."""
 
     out: Path
     force: bool = False
 
 
 def export_merge(ckpt: str, adapter: str | None, place: Destination, log: Path) -> ExportResult:
-    """Write a base with its adapters merged into it. Raises `InputError` before anything is made, `ServerError`, `FidelityError`."""
+    """Merge adapters into their base. Raises `InputError` before any work, `ServerError`, `FidelityError`."""
     source = _source(ckpt, adapter)
     if not source.recipe:
         raise ConfigError(
@@ -97,7 +97,7 @@ def export_quantized(
     calibration: str | None = None,
     rows: int,
 ) -> ExportResult:
-    """Write a checkpoint quantized by a method of `EXPORT_METHODS`; of an adapter, merged first. Raises as `export_merge` does."""
+    """Quantize a checkpoint by a method of `EXPORT_METHODS`. An adapter is merged first. Raises as `export_merge` does."""
     if method not in EXPORT_METHODS:
         known = "\n".join(f"  {name:<14}{how.description}" for name, how in EXPORT_METHODS.items())
         raise ConfigError(f"--method {method}: not one of the methods:\n{known}")
@@ -143,7 +143,7 @@ def export_quantized(
 
 
 def export_gguf(ckpt: str, adapter: str | None, kind: str, place: Destination, log: Path) -> ExportResult:
-    """Write a checkpoint as one GGUF file; of an adapter, merged first. Raises as `export_merge` does."""
+    """Convert a checkpoint to one GGUF file. An adapter is merged first. Raises as `export_merge` does."""
     kind = kind.upper()
     known = [name for name in (*CONVERTED, *QUANTIZED) if name != "AUTO"]
     if kind not in known:
@@ -171,12 +171,12 @@ def export_gguf(ckpt: str, adapter: str | None, kind: str, place: Destination, l
 
 
 def manifest_of(path: Path) -> Path:
-    """Where the manifest of an export stands: in its folder, or beside its file."""
+    """The manifest's path: in the folder of an export, or beside its file."""
     return path.with_name(f"{path.name}.{MANIFEST}") if path.suffix == GGUF_SUFFIX else path / MANIFEST
 
 
 def _source(ckpt: str, adapter: str | None) -> Checkpoint:
-    """An original, or an original with what has to be merged into it as its recipe."""
+    """Find the original checkpoint, with the adapters to merge as its recipe."""
     found = find_variants([ckpt], [adapter] if adapter else [])[-1]
     if found.adapters and not found.recipe:
         found = merged(found)
@@ -189,7 +189,7 @@ def _source(ckpt: str, adapter: str | None) -> Checkpoint:
 
 
 def _refuse_unmergeable(source: Checkpoint) -> None:
-    """Where there is something to merge: what that takes."""
+    """Raise an error if something must be merged and the libraries for it are missing."""
     if "llama-pro" in source.recipe:
         require_swift(source)
     elif source.recipe:
@@ -197,7 +197,7 @@ def _refuse_unmergeable(source: Checkpoint) -> None:
 
 
 def _refuse_place(place: Destination, source: Checkpoint, *, file: bool) -> None:
-    """Nothing of the user's is overwritten unless they say so, and no folder that was not made here."""
+    """Raise `ConfigError` if the destination exists, unless --force is given and an export made it."""
     out = place.out
     paths = [source.path, *(adapter.path for adapter in source.adapters)]
     here = out.resolve()
@@ -228,7 +228,7 @@ def _is_gguf(path: Path) -> bool:
 
 
 def _merged_source(source: Checkpoint, staging: Path, worker: Worker) -> Path:
-    """A Hugging Face folder without adapters: the source's own, the cache's merged one, or one that is merged now."""
+    """A Hugging Face folder without adapters: the source's own, a merged one from the cache, or one that is merged now."""
     assert source.path
     if not MERGES & set(source.recipe):
         return source.path
@@ -249,7 +249,7 @@ def _publish_result(
     size: int,
     began: float,
 ) -> ExportResult:
-    """Recognised as `run --ckpt` will, described, and given its name."""
+    """Recognise the result as `run --ckpt` would, write its manifest, and move it to its destination."""
     found = find_checkpoint(str(result))
     seconds = time.monotonic() - began
     manifest = manifest_of(result)

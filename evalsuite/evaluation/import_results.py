@@ -1,4 +1,4 @@
-"""`evalsuite import PATH`: results of other tools → a run directory, so that old numbers stand in the same comparison.
+"""`evalsuite import PATH`: make a run directory from results of other tools, so that old numbers can be compared.
 
 Nothing is asked, nothing judged again, and PATH is never written to.
 """
@@ -39,7 +39,7 @@ READERS: Mapping[str, str] = {
     "lm-evaluation-harness logs": "evalsuite.imports.lm_eval",
     "inspect-ai logs": "evalsuite.imports.inspect_ai",
 }
-"""What is read, in the order it is tried, and by what."""
+"""Tool → its reader, in the order they are tried."""
 READ = """\
   LLaMA-Factory: a folder with results.json and results.log (and --data)
   FastChat: model_judgment/JUDGE_single.jsonl
@@ -58,7 +58,7 @@ def import_results(
     data: Path | None = None,
     fresh: bool = False,
 ) -> Run:
-    """Read what a tool left at `path` and make a run of it. Raises `InputError` for what is not known or not whole.
+    """Read the results of a tool at `path` and make a run of them. Raises `InputError` if they are unknown or incomplete.
 
     `data` is the dataset it was evaluated on, for tools that keep no right answers; `name` is the run's.
     """

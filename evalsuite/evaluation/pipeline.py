@@ -87,7 +87,7 @@ def incomplete_error(
     if not owed:
         return None
     causes = "; ".join(f"{count} × {message}" for (_, message), count in progress.failures.most_common(3))
-    return RunIncomplete(f"{owed} of {progress.total} samples could not be had ({causes}). {advice}")
+    return RunIncomplete(f"{owed} of {progress.total} samples failed ({causes}). {advice}")
 
 
 def _previous_summary(directory: RunDirectory) -> Summary | None:

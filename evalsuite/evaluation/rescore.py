@@ -205,7 +205,7 @@ class _Rescoring:
         progress.total = sum(count.dataset.rows for count in counts)
         progress.reused = before.totals.reused
         owed = sum(found.owed for found in results)
-        said = before.problem or f"{owed} of {progress.total} samples could not be had."
+        said = before.problem or f"{owed} of {progress.total} samples failed."
         outcome = Outcome(
             results,
             progress,

@@ -1,4 +1,4 @@
-"""What a run owes: its variants' works, matched with the journal, and run.json, which says who was asked what."""
+"""The state of a run: what each variant still owes, the progress so far, and run.json."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class RunState:
-    """The works of a run, by variant, and what was served. `progress` counts what is done."""
+    """What each variant of a run owes, and what was served. `progress` counts what is done."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class RunState:
         self._works: dict[str, Work] = {}
         self._proved: set[str] = set()
         self.suites = self._suite_runs(jobs) if jobs else None
-        """Benchmarks that other suites ask."""
+        """The benchmarks that other suites run."""
         self.reconcile()
 
     def _suite_runs(self, jobs: Sequence[SuiteJob]) -> SuiteRuns:
@@ -61,27 +61,27 @@ class RunState:
 
     @property
     def works(self) -> list[Work]:
-        """Of all variants, in their order."""
+        """The work of every variant, in order."""
         return list(self._works.values())
 
     def work(self, checkpoint: Checkpoint) -> Work:
-        """What is asked of a variant."""
+        """The work of a variant."""
         return self._works[checkpoint.name]
 
     def owed(self, plan: ServerPlan) -> list[Checkpoint]:
-        """The variants of a server that are owed something."""
+        """The variants of a server that still owe samples or benchmarks."""
         return [one for one in plan.checkpoints if self.has_owed_rows(one) or self.has_owed_benchmarks(one)]
 
     def has_owed_rows(self, checkpoint: Checkpoint) -> bool:
-        """Whether a variant is owed samples that are asked here."""
+        """Whether a variant still owes samples that evalsuite asks itself."""
         return bool(self._works[checkpoint.name].owed_total)
 
     def has_owed_benchmarks(self, checkpoint: Checkpoint) -> bool:
-        """Whether a variant is owed benchmarks of other suites."""
+        """Whether a variant still owes benchmarks of other suites."""
         return self.suites is not None and self.suites.owed(checkpoint.name)
 
     def reconcile(self) -> None:
-        """Count what is in the journal, whoever wrote it; the rest is owed. Writes run.json."""
+        """Match the plan with the journal: finished samples are counted, the rest is owed. Writes run.json."""
         self.progress.restart()
         works = [new_work(variant, self._plans, self.config.on_error) for variant in self._variants()]
         works = reconcile(
@@ -105,7 +105,7 @@ class RunState:
         ]
 
     async def record_server(self, checkpoint: Checkpoint, served: ServedModel) -> list[str]:
-        """Record what answers, and whether its adapter makes a difference; what is to be said of it."""
+        """Record what answers and whether its adapter makes a difference; return the warnings about it."""
         work = self._works[checkpoint.name]
         owed = [plan for plan in work.plans if work.count_owed(plan)]
         self._proved.add(checkpoint.name)
@@ -116,11 +116,11 @@ class RunState:
         return warnings
 
     def facts(self, checkpoint: Checkpoint) -> dict[str, Any]:
-        """What `record_server` recorded."""
+        """The facts that `record_server` recorded."""
         return self._facts.by_variant[checkpoint.name]
 
     def record_cached(self, checkpoint: Checkpoint, facts: Mapping[str, Any]) -> list[str]:
-        """Record of a variant that needs no server what `record_server` recorded of it before; what is to be said of it."""
+        """Record facts of an earlier start for a variant that is answered from the cache; return the warnings about it."""
         self._facts.by_variant[checkpoint.name] = dict(facts)
         self._note(checkpoint)
         return list(facts.get("warnings", ()))
@@ -132,17 +132,17 @@ class RunState:
         self.record()
 
     def mark_finished(self, checkpoint: Checkpoint) -> None:
-        """Nothing is owed of a variant any more: all of it was finished since it was counted."""
+        """Note that a variant owes nothing any more."""
         work = self._works[checkpoint.name]
         nothing = {plan.name: bytearray(plan.rows) for plan in work.plans}
         self._works[checkpoint.name] = replace(work, owed=nothing)
 
     def is_recorded(self, checkpoint: Checkpoint) -> bool:
-        """Whether this start has recorded what answers for the variant."""
+        """Whether this start has recorded the server of a variant."""
         return checkpoint.name in self._proved
 
     def set_logprob_form(self, form: LogprobPrompt) -> None:
-        """Plan the probabilities of letters in a form that the servers can be asked in."""
+        """Ask for label log-probabilities in another form, and match the plan with the journal again."""
         self._plan_with_logprob_form(form)
         self.reconcile()
 
@@ -153,7 +153,7 @@ class RunState:
         return IDENTICAL if self._facts.identical(checkpoint) else ""
 
     def record(self) -> None:
-        """Write run.json: nothing secret, nothing that differs between two starts of the same run."""
+        """Write run.json. It holds no secret, and nothing that differs between two starts of the same run."""
         datasets = [plan.info() for plan in self._plans]
         if self.suites:
             datasets += self.suites.infos()

@@ -1,4 +1,4 @@
-"""Predictions that exist → scores, report: what `evaluation` does, without a model."""
+"""`evalsuite score`: score predictions that already exist, without a model."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ SCORED = "predictions"
 
 @dataclass(frozen=True)
 class PreparedScore:
-    """Checked predictions; nothing has been written yet."""
+    """Predictions that have been checked. Nothing has been written yet."""
 
     config: ScoreConfig
     plans: tuple[PredictionPlan, ...]
@@ -96,7 +96,7 @@ def score(
 
 
 def _named_run(config: ScoreConfig) -> Path | None:
-    """The run whose journal is to be scored; it stands alone, and whole."""
+    """The run whose journal is named, if one is. Raises `ConfigError` if it is named with other files."""
     targets = [parse_spec(text, list(KINDS)).target for text in config.datasets]
     runs = [run for target in targets if (run := find_run_directory(target))]
     if runs and len(targets) > 1:
@@ -109,7 +109,7 @@ def _named_run(config: ScoreConfig) -> Path | None:
 
 
 def _refuse_run_of_a_model(directory: RunDirectory) -> None:
-    """Its replies cost requests; they are not pushed aside by a scoring of the same name."""
+    """Raise `InputError` if the directory holds a model's run, whose replies cost requests."""
     before = directory.read_info()
     if before and any(variant.form != SCORED for variant in before.variants):
         raise InputError(f"{directory.path}: holds the run of a model. Choose another --name or --out.")
@@ -171,7 +171,7 @@ async def _ask_judge(
     progress: RunProgress,
     cache: ReplyStore | None,
 ) -> None:
-    """Have the answers of a file judged."""
+    """Ask the judge about the predictions of a file."""
     assert work.judge
     async with judge_endpoint(config, work.judge) as endpoint:
         await probe_judge(endpoint)
@@ -195,7 +195,7 @@ def _jobs(works: Iterable[Work]) -> Iterator[Job]:
 
 
 def _judged(job: Job, progress: RunProgress) -> bytes:
-    """Count a sample's score; its journal line."""
+    """Score a prediction and count it; return its journal line."""
     assert isinstance(job.sample, PredictedSample)
     reply = job.sample.reply
     if reply is None:

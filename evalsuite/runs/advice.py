@@ -68,8 +68,8 @@ def _error_bounds(found: DatasetResults) -> Iterator[str]:
     low, high = (f"{100 * bound:.1f}" for bound in bounds)
     unit = " %" if headline.unit == "proportion" else ""
     yield (
-        f"{outcomes['error']} of {sum(outcomes.values())} samples could not be had; "
-        f"whatever they would have been, {headline.name} is between {low} and {high}{unit}."
+        f"{outcomes['error']} of {sum(outcomes.values())} samples failed; "
+        f"whatever they would have scored, {headline.name} is between {low} and {high}{unit}."
     )
 
 

@@ -37,7 +37,7 @@ class Result:
 
 @dataclass(slots=True)
 class _Cell:
-    """The samples of one subset that are in the same categories."""
+    """The samples of one subset with the same categories."""
 
     subset: str
     categories: tuple[str, ...]
@@ -45,14 +45,14 @@ class _Cell:
     scores: dict[str, Scores] = field(default_factory=dict)
 
     def is_in(self, name: str) -> bool:
-        """Whether its samples belong to the results that stand under this name."""
+        """Whether its samples count in the results of this name."""
         if name.startswith(CATEGORY_PREFIX):
             return name.removeprefix(CATEGORY_PREFIX) in self.categories
         return name in (self.subset, WHOLE_DATASET)
 
 
 class ScoreAggregate:
-    """Takes judged samples one by one; gives results for `all`, every category and every subset.
+    """Adds up scored samples, and gives results for `all`, every category and every subset.
 
     `category_order` holds categories that come first among theirs, in this order.
     """
@@ -90,7 +90,7 @@ class ScoreAggregate:
         return sorted({cell.subset for cell in self._in(name)})
 
     def outcomes(self, name: str = WHOLE_DATASET) -> Counter[Outcome]:
-        """How many samples ended how, of those whose results stand under this name."""
+        """Number of samples of each outcome, in the results of this name."""
         return sum((cell.outcomes for cell in self._in(name)), Counter())
 
     def _in(self, name: str) -> Iterator[_Cell]:
@@ -138,7 +138,7 @@ class ScoreAggregate:
                 kept.add(value, number, row)
 
     def _cluster_number(self, subset: str, cluster: str | None, row: int | None) -> int | None:
-        """Clusters of different files are different ones; a row without one stands alone, with its other tries."""
+        """Number the cluster of a row: clusters of two files differ, and a row without one forms a cluster of its repeats."""
         if cluster is None and row is None:
             return None
         key = row if cluster is None else (subset, cluster)
@@ -175,7 +175,7 @@ class ScoreAggregate:
         )
 
     def bounds(self, metric: Metric, name: str = WHOLE_DATASET) -> tuple[float, float] | None:
-        """The least and the greatest value the metric could have, had the samples in error been answered.
+        """The lowest and the highest value the metric could have, had failed samples been answered.
 
         None where there are none, where they count already (`--on-error wrong`), and for metrics that have no greatest
         value or are no mean of the samples' scores.
@@ -199,7 +199,7 @@ class ScoreAggregate:
         return sum(lows) / len(lows), sum(highs) / len(highs)
 
     def _parts(self, metric: Metric, name: str) -> dict[str, Scores]:
-        """A metric's scores by subset; copied only where a subset's are in several cells."""
+        """A metric's scores by subset. They are copied only if a subset has several cells."""
         parts: dict[str, Scores] = {}
         kept_as = metric.score if metric.k else metric.name
         for cell in self._in(name):
@@ -211,7 +211,7 @@ class ScoreAggregate:
 
 
 def _interval(metric: Metric, parts: Mapping[str, Scores]) -> Interval:
-    """The metric over the parts; an interval does not reach beyond the values the metric can take."""
+    """The metric over the parts. Its interval stays within the values the metric can take."""
     found = _unbounded(metric, parts)
     if found.low is None or found.high is None:
         return found
@@ -241,6 +241,6 @@ def _unbounded(metric: Metric, parts: Mapping[str, Scores]) -> Interval:
 
 
 def _all_at_one_end(values: Collection[float]) -> bool:
-    """Whether scores of 0 to 1 are all 0 or all 1: they have no spread, and an interval without width claims certainty."""
+    """Whether all scores are 0, or all are 1: without spread, an interval would have no width and claim certainty."""
     first = next(iter(values), None)
     return first in (0, 1) and all(value == first for value in values)

@@ -1,4 +1,4 @@
-"""Further tables of a dataset: samples counted, and scores averaged, by keys the task gives them.
+"""Further tables of a dataset: samples are counted and scores averaged by keys that the task gives them.
 
 Memory is bounded whatever the data hold: a table keeps the first `MOST_LINES` different keys it meets, each cut to
 `KEY_CHARACTERS` a part; samples with later keys are counted together and said to be (`n_unlisted`). Failed samples
@@ -16,9 +16,9 @@ from evalsuite.runs.schema import AverageSummary, BreakdownLine, BreakdownSummar
 from evalsuite.tasks.metric import Breakdown
 
 MOST_LINES = 2_000
-"""Different keys of one table; a line takes some hundred bytes."""
+"""Most different keys of one table; a line takes some hundred bytes."""
 MAX_LISTED_LINES = 100
-"""In summary.json; the most frequent ones, unless the table has an order of its own."""
+"""Most lines in summary.json: the most frequent ones, unless the table has an order of its own."""
 KEY_CHARACTERS = 120
 
 Key: TypeAlias = tuple[str, ...]
@@ -133,6 +133,6 @@ def _exact(value: float) -> int:
 
 
 def _place(breakdown: Breakdown, key: Key, line: _Line) -> tuple[int, Key]:
-    """Where a line stands: by the number its key begins with, or the most frequent first."""
+    """The sort key of a line: the number its key begins with, or the most frequent first."""
     number = re.match(r"\d+", key[0]) if breakdown.numeric_order else None
     return (int(number.group()) if number else -line.count, key)

@@ -44,7 +44,7 @@ def choose_generation(config: RunConfig, task: Task[Any], style: Style) -> Gener
 
 
 def pair_share(traits: Mapping[str, int], rows: int) -> Literal["none", "some", "all"]:
-    """How many rows of a dataset are pairs."""
+    """Whether none, some or all rows of a dataset are pairs."""
     pairs = traits.get(PAIR_TRAIT, 0)
     return "none" if not pairs else "all" if pairs == rows else "some"
 
@@ -99,7 +99,7 @@ def choose_style(
 
 
 def _shots(config: RunConfig, task: Task[Any], dataset: Dataset[Any]) -> int:
-    """How many few-shot examples there are for what is wanted; a number the user gave is never cut silently.
+    """The number of few-shot examples. A number that the user gave is never cut silently.
 
     Kinds that are asked without examples stay so where there is no dev file, whatever the others get.
     """

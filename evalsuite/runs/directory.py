@@ -1,4 +1,4 @@
-"""`<out>/<name>/`: one run's files, held by one process at a time.
+"""`<out>/<name>/`: the files of one run, written by one process at a time.
 
     run.json              what was run: configuration, variants, data, versions (no secret, no time)
     samples.jsonl         the journal: one line a finished sample (see `journal`)
@@ -49,24 +49,24 @@ class RunDirectory:
     def __init__(self, path: Path, name: str | None = None) -> None:
         self.path = path
         self.name = name or path.name
-        """The run's name is its folder's, unless the folder only stands in for it."""
+        """The folder's name, unless the folder is temporary."""
 
     @property
     def journal(self) -> Path:
-        """One line a finished sample."""
+        """samples.jsonl: one line for each finished sample."""
         return self.path / JOURNAL_FILE
 
     @property
     def superseded(self) -> Path:
-        """Lines the present plan does not ask for."""
+        """superseded.jsonl: lines that the current plan does not ask for."""
         return self.path / SUPERSEDED_FILE
 
     def server_log(self, name: str) -> Path:
-        """What a server printed; `name` says of which variants."""
+        """The log of a server; `name` names its variants."""
         return self.path / f"server-{name}.log"
 
     def remove_if_empty(self) -> None:
-        """Remove the folder of a run that never had an answer, unless a server's log tells why."""
+        """Remove the folder of a run without a single answer, unless a server's log explains why."""
         kept = {RUN_FILE, JOURNAL_FILE, LOCK_FILE}
         names = {entry.name for entry in self.path.iterdir()}
         if names <= kept and not (self.journal.exists() and self.journal.stat().st_size):
@@ -147,14 +147,14 @@ def _bring_to_disk(path: Path) -> None:
 
 
 def find_run_directory(text: str) -> Path | None:
-    """The run directory a path names, by itself or by its journal; None for another path."""
+    """The run directory that a path or the path of its journal names; None for any other path."""
     path = Path(text).expanduser()
     folder = path.parent if path.name == JOURNAL_FILE else path
     return folder if (folder / RUN_FILE).is_file() and (folder / JOURNAL_FILE).is_file() else None
 
 
 def write_error(path: Path, error: OSError) -> RunDirectoryError:
-    """An error of writing, in words, with what to do."""
+    """Describe a write error and what to do about it."""
     if error.errno in FULL_DISK:
         reason, advice = "no space left", "Free some space"
     else:
@@ -165,7 +165,7 @@ def write_error(path: Path, error: OSError) -> RunDirectoryError:
 
 
 def read_error(path: Path, error: OSError) -> RunDirectoryError:
-    """An error of reading, in words, with what to do."""
+    """Describe a read error and what to do about it."""
     return RunDirectoryError(
         f"{path}: cannot read ({error.strerror or error}). Make it readable, or choose another --name or --out."
     )
@@ -192,7 +192,7 @@ def lock_run_directory(path: Path, *, fresh: bool) -> Iterator[RunDirectory]:
 
 
 def _rename_aside(path: Path) -> None:
-    """Give what is there a name with the time in it, and a number where a clock that was set back gives one twice."""
+    """Rename the folder: append the time, and a number if a clock that was set back gives the same time twice."""
     stamped = path.with_name(f"{path.name}.{datetime.now(timezone.utc):%Y%m%dT%H%M%S%f}")
     numbered = (stamped.with_name(f"{stamped.name}-{number}") for number in count(2))
     try:
@@ -232,7 +232,7 @@ def _locked(path: Path) -> Iterator[None]:
 
 
 def find_writer_pid(path: Path) -> int | None:
-    """The process that is writing a run; None for nobody. Takes no lock, so as to keep none from who wants it."""
+    """The pid of the process that writes a run; None if there is none. It takes no lock, so it never blocks a writer."""
     lock = path / LOCK_FILE
     try:
         process = int(lock.read_text(encoding="ascii"))
@@ -249,7 +249,7 @@ def find_writer_pid(path: Path) -> int | None:
 
 
 def _is_same_file(descriptor: int, path: Path) -> bool:
-    """Whether the open file is the one the path names: between opening and locking, a folder may be renamed."""
+    """Whether the path still names the open file: a folder may be renamed between opening and locking."""
     try:
         return os.path.samestat(os.fstat(descriptor), path.stat())
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Tables for notebooks: what a run or a comparison holds, as pandas data frames. pandas is loaded here and nowhere else."""
+"""pandas data frames of a run or a comparison, for notebooks. pandas is imported here and nowhere else."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SAMPLE_FIELDS = ("variant", "dataset", "subset", "id", "index", "outcome", "stag
 
 
 def to_frame(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
-    """One row each. Raises `InputError` without pandas."""
+    """Make a data frame with one row for each mapping. Raises `InputError` without pandas."""
     try:
         import pandas as pd
     except ImportError as error:

@@ -1,4 +1,4 @@
-"""Samples that another harness asked and judged → our journal lines, metrics and dataset entries.
+"""Turns samples that another tool asked and scored into journal lines, metrics and dataset entries.
 
 The harness's scores are taken as they are, under its own names behind its own (`evalscope/accuracy`), and its version is
 in every signature. Where it says what they add up to, our mean is held against that: a difference becomes a note.
@@ -36,18 +36,18 @@ from evalsuite.tasks.style import Style
 from evalsuite.types import Message, Outcome, Reply
 
 BETWEEN = re.compile(r"rouge|bleu|chrf|meteor|f1|rate|anls|similarity|score", re.IGNORECASE)
-"""Names of metrics that lie between 0 and 1, although a few samples may all have one or the other."""
+"""Names of metrics between 0 and 1, even if a few samples happen to have only 0 and 1."""
 KEY_BYTES = 8
 ROUNDING = 1e-9
 LOWER_IS_BETTER = re.compile(
     r"hallu|error|\b(?:wer|cer|ter|mae|mse|loss)\b|perplexity|toxic|refus", re.IGNORECASE
 )
-"""Names of metrics of which less is better, where the harness does not say."""
+"""Names of metrics where lower is better, if the tool does not say."""
 
 
 @dataclass(frozen=True, slots=True)
 class ImportedSample:
-    """One sample as a harness left it. `reply` is None where it got none, with the reason in `error`."""
+    """One sample of another tool. Without a reply, `error` has the reason."""
 
     subset: str
     id: str
@@ -62,13 +62,13 @@ class ImportedSample:
     latency_s: float | None = None
     category: str | None = None
     cluster: str | None = None
-    """What samples of a subset share that are not independent, such as the tries of a row."""
+    """The cluster of samples that are not independent, such as the repeats of a row."""
     repeat: int = 0
-    """Which try of its row it is; tries have the same `id` and `index`."""
+    """Which repeat of its row it is; repeats have the same `id` and `index`."""
 
     @property
     def outcome(self) -> Outcome:
-        """`scored` unless there was no reply, or nothing was read from it although the harness reads something."""
+        """`scored`, unless there is no reply or the tool found no answer in it."""
         if self.reply is None:
             return "error"
         if self.extracted in ("", None, []):
@@ -78,7 +78,7 @@ class ImportedSample:
 
 @dataclass(frozen=True, slots=True)
 class ReportedScore:
-    """A number that a harness says its samples add up to, of the whole dataset or a subset.
+    """A number that a tool reports for the whole dataset or a subset.
 
     `value` is in the samples' own scale, good to `decimals` places. `better` is "higher" or "lower"; None where the
     harness does not say.
@@ -94,7 +94,7 @@ class ReportedScore:
 
 @dataclass(frozen=True)
 class Source:
-    """Whose results they are: the harness's name and version, and what is known of how it asked, for signatures."""
+    """The tool whose results they are: its name and version, and how it asked, for signatures."""
 
     harness: str
     version: str
@@ -179,7 +179,7 @@ def _metric_info(metric: Metric) -> MetricInfo:
 
 
 def imported_line(sample: ImportedSample, variant: str, dataset: str, source: Source, job: str) -> SampleLine:
-    """The journal line of a sample; `job` begins its key, so that lines of another job are told apart."""
+    """The journal line of a sample. Its key starts with `job`, which tells jobs apart."""
     reply = sample.reply
     prompt = Raw(dumps(sample.prompt))
     is_flat = isinstance(sample.prompt, str)
@@ -209,7 +209,7 @@ def imported_line(sample: ImportedSample, variant: str, dataset: str, source: So
 
 
 def sample_key(job: str, sample: ImportedSample) -> str:
-    """32 hexadecimal digits: 16 of the job, 16 of the sample's place."""
+    """A key of 32 hexadecimal digits: 16 for the job, 16 for the sample's place."""
     tried = f"\n{sample.repeat}" if sample.repeat else ""
     place = f"{sample.subset}\n{sample.index}\n{sample.id}{tried}".encode("utf-8", "surrogatepass")
     return job + hashlib.blake2b(place, digest_size=KEY_BYTES).hexdigest()
@@ -217,7 +217,7 @@ def sample_key(job: str, sample: ImportedSample) -> str:
 
 @dataclass
 class ImportedScores:
-    """What is kept of a dataset's samples until its metrics are known: eight bytes a score."""
+    """The scores of a dataset's samples, until its metrics are known: eight bytes a score."""
 
     source: Source
     counts: Counter[str] = field(default_factory=Counter)
@@ -225,7 +225,7 @@ class ImportedScores:
     """Metric → subset → scores."""
 
     def add(self, sample: ImportedSample) -> None:
-        """Take a sample."""
+        """Add a sample."""
         self.counts[sample.subset] += 1
         for name, value in sample.scores.items():
             scores = self.values.setdefault(name, {}).setdefault(sample.subset, [])
@@ -233,7 +233,7 @@ class ImportedScores:
                 scores.append(value)
 
     def metrics(self, reported: Iterable[ReportedScore]) -> tuple[Metric, ...]:
-        """The metrics in the order samples name them, the harness's main one first."""
+        """The metrics in the order samples name them, the tool's main one first."""
         said = {score.metric: score for score in reversed(list(reported))}
         primary = next((name for name, score in said.items() if score.primary), None)
         chosen = primary if primary in self.values else next(iter(self.values), None)
@@ -255,7 +255,7 @@ class ImportedScores:
         )
 
     def notes(self, reported: Iterable[ReportedScore]) -> Iterator[str]:
-        """A sentence for every number of the harness that our mean of its samples is not."""
+        """A sentence for every reported number that differs from the mean of its samples."""
         for score in reported:
             subsets = self.values.get(score.metric)
             if subsets is None:
@@ -279,7 +279,7 @@ class ImportedScores:
 
 
 MOST_SHOWN = 8
-"""Of a harness's metrics in the table on the terminal; all are in the files."""
+"""Most metrics of a tool in the table on the terminal; the files have all."""
 
 
 def _explained(score: ReportedScore, subsets: Mapping[str, Sequence[float]]) -> str:
@@ -291,7 +291,7 @@ def _explained(score: ReportedScore, subsets: Mapping[str, Sequence[float]]) -> 
 
 
 def _unit(name: str, values: Sequence[float]) -> Any:
-    """A share of right answers, another score of 0 to 1, or a free number: told from the values and the name."""
+    """Guess the unit from the values and the name: a share of right answers, a score from 0 to 1, or a free number."""
     if all(value in (0.0, 1.0) for value in values) and not BETWEEN.search(name):
         return "proportion"
     if all(0.0 <= value <= 1.0 for value in values):

@@ -1,4 +1,4 @@
-"""Ask what is owed, judge what comes back, write it down.
+"""Sends the owed requests of one variant, scores the replies, and writes the journal.
 
 Requests run in the event loop; judging and writing run in one thread beside it, in the order replies arrive, so
 that requests never wait for a slow scorer. The thread loads dictionaries and the like while the first replies are
@@ -34,14 +34,14 @@ from evalsuite.runs.work import Job, Step, Work
 from evalsuite.types import FollowUpReply, Party, Score
 
 MAX_BACKLOG_PER_WORKER = 4
-"""Replies that may wait for the judge, a worker, before requests pause."""
+"""Replies per worker that may wait for scoring before requests pause."""
 MIN_FAILURES_TO_STOP = 10
-"""Samples in a row that must fail before a run gives up, however few are asked at a time."""
+"""Fewest samples in a row that must fail before a run stops."""
 WATCH_SECONDS = 0.5
 INTERRUPTED: FailureClass = "interrupted"
 NO_PREDICTION = "the file has no prediction for the row"
 MAX_BATCH = 16
-"""Of the replies that wait when the judge is free: judged together, written in one go."""
+"""Most replies that are scored together and written at once."""
 
 TrafficCount: TypeAlias = Literal["requests", "retries"]
 TRAFFIC: tuple[TrafficCount, ...] = get_args(TrafficCount)
@@ -49,7 +49,7 @@ Finished: TypeAlias = tuple[Job, Answer | RequestFailure]
 
 
 class ScoreWriter:
-    """Judges replies and writes their lines, in a thread of its own. Used as a context manager.
+    """Scores replies and writes their lines, in a thread of its own. A context manager.
 
     Leaving it waits until everything handed over is written; an error in the thread is raised by `check` and
     on leaving.
@@ -75,7 +75,7 @@ class ScoreWriter:
 
     @property
     def backlog(self) -> int:
-        """Replies that wait to be judged."""
+        """Replies that wait for scoring."""
         return self._queue.qsize()
 
     def record(self, job: Job, answer: Answer | RequestFailure) -> None:
@@ -83,7 +83,7 @@ class ScoreWriter:
         self._queue.put((job, answer))
 
     def check(self) -> None:
-        """Raise what went wrong in the thread."""
+        """Raise the error of the thread, if there is one."""
         if self._error is not None:
             raise self._error
 
@@ -134,7 +134,7 @@ class ScoreWriter:
         progress.outcomes[score.outcome] += 1
 
     def _count_usage(self, job: Job, answer: Answer | RequestFailure) -> None:
-        """Count what it took. A first reply that was there already was paid by an earlier start."""
+        """Count requests, tokens and time. An earlier start paid for a first reply that existed already."""
         progress, place = self._progress, (job.variant, job.plan.name)
         first = answer.had if isinstance(answer, RequestFailure) else answer
         if isinstance(answer, RequestFailure):
@@ -164,7 +164,7 @@ class ScoreWriter:
 
 @dataclass
 class Inference:
-    """One variant's owed samples against its endpoint, and a judge's where there is one.
+    """Sends one variant's owed samples to its endpoint, and to a judge's if there is one.
 
     `parties` says who is asked; without a `model` every sample comes with its reply. With a judge there are as many
     workers as both take requests, so that a sample waiting for the judge keeps no place of the model empty.
@@ -180,14 +180,14 @@ class Inference:
     server_check: Callable[[], None] = lambda: None
     previous_replies: PreviousReplies | None = None
     cache_wrappers: Mapping[Party, Callable[[Ask], Ask]] = field(default_factory=dict)
-    """What stands between a party and those who ask it (a cache), where there is something."""
+    """Wraps the requests to an endpoint, such as by a cache."""
     _ask_of: dict[Party, Ask] = field(init=False)
     _endpoints: tuple[Endpoint, ...] = field(init=False)
     _concurrency: Concurrency = field(init=False)
     _lanes: SlotQueues[Job] | None = field(init=False)
     _failures_in_row: int = 0
     _counted: Counter[str] = field(default_factory=Counter)
-    """Requests and retries that the progress has been told of."""
+    """Requests and retries that the progress has counted."""
 
     def __post_init__(self) -> None:
         self._endpoints = tuple({id(endpoint): endpoint for endpoint in self.parties.values()}.values())
@@ -203,7 +203,7 @@ class Inference:
             self._ask_of[party] = wrap(self._ask_of[party])
 
     async def run(self) -> None:
-        """Ask everything. Raises `EvalsuiteError` when it cannot go on; what was finished is written by then.
+        """Send everything. Raises `EvalsuiteError` if it cannot go on; finished samples are written by then.
 
         Others may be asking at the same time, so whoever runs the last one pauses the progress's pace.
         """
@@ -230,7 +230,7 @@ class Inference:
         self._note_throughput()
 
     def _jobs(self) -> Iterator[Job | None]:
-        """The owed samples; a dataset's replies say little about how fast the next one's come."""
+        """The owed samples. Concurrency is measured anew for each dataset, because its replies may take another time."""
         for number, plan in enumerate(plan for plan in self.work.plans if self.work.count_owed(plan)):
             if number:
                 for endpoint in self._endpoints:
@@ -241,7 +241,7 @@ class Inference:
         return sum(getattr(endpoint.traffic, name) for endpoint in self._endpoints)
 
     async def _watch(self, scribe: ScoreWriter) -> None:
-        """Notice a dead server or a full disk at once, and keep the progress's traffic figures fresh."""
+        """Notice a dead server or a full disk at once, and update the progress."""
         while True:
             self.server_check()
             scribe.check()
@@ -253,7 +253,7 @@ class Inference:
         self.progress.throughput.note(perf_counter(), self.progress.done, self.progress.completion_tokens)
 
     def _read_traffic(self) -> None:
-        """Add what is new, since others may count on the same progress."""
+        """Add new requests and retries to the progress, which others may update too."""
         for name in TRAFFIC:
             now = self._traffic(name)
             setattr(self.progress, name, getattr(self.progress, name) + now - self._counted[name])
@@ -285,7 +285,7 @@ class Inference:
             scribe.record(job, answer)
 
     async def _ask_with_followups(self, job: Job, scribe: ScoreWriter) -> None:
-        """The first reply unless it is there, then what it leads to. Whatever is had by then is written down."""
+        """Ask for the first reply unless it exists, then send the follow-up requests. Replies so far are written in any case."""
         kept = self.previous_replies.take(job) if self.previous_replies else None
         answer = job.existing_reply = kept or job.existing_reply
         asked: Party = "model"
@@ -333,13 +333,13 @@ class Inference:
         self._failures_in_row += 1
         if self._failures_in_row >= max(MIN_FAILURES_TO_STOP, 2 * self._concurrency.limit):
             raise RunIncomplete(
-                f"{self._failures_in_row} samples in a row could not be had (the last: {failure.message}); the rest was not asked. "
+                f"{self._failures_in_row} samples failed in a row (the last: {failure.message}); the rest was not asked. "
                 "Look at the server, then run the same command again: it resumes."
             )
 
 
 async def _no_model(_: Request) -> Answer:
-    """Stands in for the model where samples come with their replies: this one has none."""
+    """Replaces the model where samples come with their replies: this sample has none."""
     raise RequestFailure("missing_prediction", NO_PREDICTION, attempts=0)
 
 

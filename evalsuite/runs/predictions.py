@@ -1,4 +1,4 @@
-"""What a scoring will judge: prediction files found, their layout recognised, every row checked."""
+"""Plans what `evalsuite score` scores: finds prediction files, recognises their layout, checks every row."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ from evalsuite.types import Reply, RowT, Sample
 
 FINGERPRINT_DIGITS = 16
 COMMON_NAMES = frozenset({"predictions", "generated_predictions", "infer_result", "result", "results"})
-"""What tools call every file of predictions: the folder says whose they are."""
+"""Generic names of prediction files: the folder's name tells them apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class PredictionPlan(DatasetPlan):
         return None
 
     def samples(self) -> Iterator[tuple[Sample[Any], Sequence[Any]]]:
-        """The samples with their replies; no examples."""
+        """The samples with their replies, without few-shot examples."""
         for sample, _ in self.dataset.samples(self.limit):
             row = sample.row
             yield (
@@ -108,7 +108,7 @@ class PredictionPlan(DatasetPlan):
 
 
 def plan_predictions(config: ScoreConfig) -> tuple[PredictionPlan, ...]:
-    """Find, recognise and check every file of predictions. Raises `InputError` for all of them together."""
+    """Find and check every file of predictions. Raises one `InputError` for the faults of all of them."""
     taken: dict[str, set[str]] = {}
 
     def plan_one(text: str) -> list[PredictionPlan]:
@@ -128,7 +128,7 @@ def plan_predictions(config: ScoreConfig) -> tuple[PredictionPlan, ...]:
 
 
 def _sources(spec: DatasetSpec, name: str | None) -> list[tuple[str, DatasetSpec]]:
-    """Whose predictions stand where: one path, or the files of an EvalScope folder, each by its model."""
+    """Variant and file: one path, or the files of an EvalScope folder with their models."""
     path, _ = locate_dataset(spec.target)
     found = evalscope.model_files(path)
     if not found:
@@ -144,14 +144,14 @@ def _sources(spec: DatasetSpec, name: str | None) -> list[tuple[str, DatasetSpec
 
 
 def variant_name(path: Path) -> str:
-    """Whose predictions they are: the file's or folder's name, or the folder's above where it says nothing."""
+    """The variant's name: the file's or folder's name, or the parent folder's if that is generic."""
     name = dataset_name(path)
     above = path.resolve().parent.name
     return above if name.lower() in COMMON_NAMES and above else name
 
 
 def prediction_files(path: Path, columns: ColumnNames) -> tuple[DataFile, ...]:
-    """The files of a path; nothing is asked, so none has few-shot examples."""
+    """The files of a path, without few-shot examples, since nothing is asked."""
     return tuple(replace(file, dev=None, lenient=True) for file in find_files(path, columns))
 
 
@@ -215,7 +215,7 @@ def _kind(layout: Layout, first: Mapping[str, Any], file: DataFile) -> str:
 
 
 def _fingerprint(dataset: Dataset[Any]) -> str:
-    """The files' content."""
+    """A hash of the files' content."""
     digests = [facts.sha256 for facts in dataset.facts]
     together = digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
     return together[:FINGERPRINT_DIGITS]

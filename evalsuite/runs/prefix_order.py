@@ -1,4 +1,4 @@
-"""In which order rows are sent: those that begin alike next to each other, so that a server's prefix cache hits.
+"""Orders rows so that prompts with a common beginning follow each other, which makes a server's prefix cache hit.
 
 A file may name its subjects, its few-shot examples, its tool lists in any order; engines keep what they computed of a prompt
 only until other prompts push it out. So a window of the rows to come is put in order of their text, in which prompts with
@@ -23,14 +23,14 @@ from itertools import pairwise
 from typing import Generic, Protocol, TypeVar
 
 FIRST_WINDOW = 64
-"""Rows rendered before the first request is sent; windows double from there, so that nobody waits for them."""
+"""Rows rendered before the first request is sent. Later windows double in size."""
 MOST_ROWS = 2048
 MOST_BYTES = 8 << 20
-"""Of prompts in a window: two windows, each prompt twice, are in memory at a time."""
+"""Most bytes of prompts in a window. Two windows, with each prompt twice, are in memory."""
 MAX_COMPARED_PAIRS = 128
-"""Of neighbours that are compared to know whether an order is worth it."""
+"""Most pairs of neighbours that are compared to find out whether an order pays."""
 MIN_GAIN_BYTES = 256
-"""Gained by a row on average; engines share blocks of 16 tokens and more, some 64 letters."""
+"""Least gain per row on average: engines share blocks of 16 or more tokens, about 64 letters."""
 
 
 class SerialisedRequest(Protocol):
@@ -46,7 +46,7 @@ class SerialisedRequest(Protocol):
 
 
 class Owed(Protocol):
-    """A sample that is to be asked."""
+    """A sample that is still to be asked."""
 
     @property
     def request(self) -> SerialisedRequest:
@@ -57,7 +57,7 @@ OwedT = TypeVar("OwedT", bound=Owed)
 
 
 class _Window(Generic[OwedT]):
-    """Rows that are put in order together."""
+    """Rows that are sorted together."""
 
     def __init__(self, most: int) -> None:
         self.rows: list[OwedT] = []
@@ -65,7 +65,7 @@ class _Window(Generic[OwedT]):
         self._bytes = 0
 
     def fill(self, jobs: Iterator[OwedT | None], count: int) -> Iterator[None]:
-        """Take so many jobs more, as far as there is room; what is not one is passed on."""
+        """Add up to `count` jobs, as far as there is room. Yields None for each None among the jobs."""
         wanted = min(len(self.rows) + count, self._most)
         while len(self.rows) < wanted and self._bytes < MOST_BYTES:
             try:
@@ -101,12 +101,12 @@ def order_by_prefix(
 
 
 def sort_by_prefix(window: Sequence[OwedT]) -> Sequence[OwedT]:
-    """The rows by their text, unless the order they have does as well."""
+    """Sort rows by their text, unless their own order is as good."""
     return _sorted_by_prefix(window) or window
 
 
 def _sorted_by_prefix(window: Sequence[OwedT], at_a_time: int = 1) -> list[OwedT] | None:
-    """None where the order they have, sent so many at a time, does as well."""
+    """The sorted rows; None if their own order, sent `at_a_time` at a time, is as good."""
     texts = [job.request.tools_json + job.request.payload for job in window]
     places = sorted(range(len(window)), key=texts.__getitem__)
     gain = _mean_shared_bytes([texts[place] for place in places]) - _mean_shared_bytes(texts, at_a_time)
@@ -114,15 +114,15 @@ def _sorted_by_prefix(window: Sequence[OwedT], at_a_time: int = 1) -> list[OwedT
 
 
 class SlotQueues(Generic[OwedT]):
-    """Deals rows out to lanes, as many as `limit` says at the start of a window; `finished` is told of each that is answered."""
+    """Distributes rows over queues, one for each cache slot of the server. `limit` gives their number; report answered rows to `finished`."""
 
     def __init__(self, limit: Callable[[], int]) -> None:
         self._limit = limit
         self._lane_of: dict[int, _Lane[OwedT]] = {}
-        """By the identity of a row that is under way."""
+        """The queue of each row under way, by the row's `id()`."""
 
     def deal(self, window: Sequence[OwedT]) -> Iterator[OwedT]:
-        """The rows, each from the lane of which the fewest are under way."""
+        """The rows, each from the queue with the fewest rows under way."""
         count = max(1, min(self._limit(), len(window)))
         rows = _sorted_by_prefix(window, count)
         if rows is None:
@@ -139,7 +139,7 @@ class SlotQueues(Generic[OwedT]):
             yield job
 
     def finished(self, job: OwedT) -> None:
-        """Its lane may send the next one."""
+        """Note that a row is answered, so that its queue may send the next one."""
         lane = self._lane_of.pop(id(job), None)
         if lane:
             lane.under_way -= 1
@@ -152,7 +152,7 @@ class _Lane(Generic[OwedT]):
 
 
 def _mean_shared_bytes(texts: Sequence[bytes], distance: int = 1) -> float:
-    """The bytes that a text has in common with the one so far before it, from the start, on average; of many, drawn ones are read."""
+    """Mean length of the common prefix of a text and the one `distance` before it, in bytes; of many texts, a random sample is compared."""
     later = range(distance, len(texts))
     looked_at = (
         later if len(later) <= MAX_COMPARED_PAIRS else random.Random(0).sample(later, MAX_COMPARED_PAIRS)

@@ -1,4 +1,4 @@
-"""What a run has done: counted while it goes on, and taken up from the journal by a later start."""
+"""The progress of a run: counted while it goes on, and restored from the journal by a later start."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from evalsuite.runs.usage import UsageTotals
 
 @dataclass(slots=True)
 class EarlierTotals:
-    """What the samples took that earlier starts finished, as their journal lines say."""
+    """Usage of samples that earlier starts finished, from their journal lines."""
 
     usage: UsageTotals = field(default_factory=UsageTotals)
     requests: int = 0
@@ -32,7 +32,7 @@ class EarlierTotals:
             self.failures[line.error.kind, line.error.message] += 1
 
     def take(self, other: EarlierTotals) -> None:
-        """Count what another has counted."""
+        """Add the counts of another."""
         self.usage = self.usage.merged_with(other.usage)
         self.requests += other.requests
         self.retries += other.retries
@@ -41,7 +41,7 @@ class EarlierTotals:
 
 @dataclass(slots=True)
 class VariantSpeed:
-    """What this start had of one variant, and the seconds in which it was asked."""
+    """Replies of one variant in this start, and the seconds they took."""
 
     samples: int = 0
     completion_tokens: int = 0
@@ -50,24 +50,24 @@ class VariantSpeed:
 
 @dataclass(slots=True)
 class RunProgress:
-    """What this start has done so far; read by the progress display while it goes on."""
+    """What this start has done so far. A progress display reads it while it changes."""
 
     total: int = 0
     reused: int = 0
     done: int = 0
     from_cache: int = 0
-    """Of those that are done: samples whose every reply came from the cache."""
+    """Samples of this start whose every reply came from the cache."""
     imported: int = 0
     """Samples that another suite finished in this start."""
     outcomes: Counter[str] = field(default_factory=Counter)
     completion_tokens: int = 0
-    """Of the model's replies that were asked for."""
+    """Tokens of the model's replies in this start."""
     requests: int = 0
     retries: int = 0
     concurrency: int | None = None
-    """Requests under way at a time, at last."""
+    """Requests under way at a time, as last measured."""
     failures: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """Samples that could not be had, by class and message."""
+    """Failed samples, by class and message."""
     usage: UsageTotals = field(default_factory=UsageTotals)
     throughput: Throughput = field(default_factory=Throughput)
     earlier: EarlierTotals = field(default_factory=EarlierTotals)
@@ -75,11 +75,11 @@ class RunProgress:
     """By variant."""
 
     def speed_of(self, variant: str) -> VariantSpeed:
-        """The speed of a variant, to be counted up."""
+        """The counters of a variant's speed."""
         return self.speeds.setdefault(variant, VariantSpeed())
 
     def restart(self) -> None:
-        """What was done so far is in the journal, and is counted from there as an earlier start's; speeds go on."""
+        """Reset the counters: finished samples are in the journal and are counted from there. Speeds are kept."""
         self.throughput.pause()
         fresh = RunProgress(concurrency=self.concurrency, throughput=self.throughput, speeds=self.speeds)
         for one in fields(self):

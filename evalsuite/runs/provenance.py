@@ -1,4 +1,4 @@
-"""Where numbers come from: versions of what computed them, and the state of the user's repository."""
+"""The provenance of numbers: versions of everything that computes them, and the state of the user's repository."""
 
 from __future__ import annotations
 

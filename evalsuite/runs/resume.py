@@ -1,4 +1,4 @@
-"""What earlier starts of a run finished, matched with what is asked now."""
+"""Matches the current plan with the journal of earlier starts: what is finished, what is owed."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def reconcile(
 
 @dataclass
 class _Resuming:
-    """Matches the rows of the present plan with finished lines."""
+    """Matches the rows of the current plan with finished lines."""
 
     finished: LineIndex
     superseded: LineIndex
@@ -85,7 +85,7 @@ class _Resuming:
         return False
 
     def _use(self, line: FinishedLine, job: Job) -> None:
-        """Count a line of the journal, judged again where its row or its scorers are others now."""
+        """Count a line of the journal; it is scored again if its row or its scorers have changed."""
         if job.plan.name in self.rejudge or not _same_row(line.content, job):
             self.drop.add(line.offset)
             self._judge_again(line.content, job)
@@ -93,7 +93,7 @@ class _Resuming:
             self._count(line.content, job)
 
     def _owes_in_steps(self, job: Job) -> bool:
-        """The same for a sample with further requests; a line that lacks some of their replies stays behind."""
+        """The same for a sample with follow-up requests: a line that lacks some of their replies is not used."""
         line = self._whole_line(self.finished, job)
         if line:
             self._use(line, job)
@@ -106,7 +106,7 @@ class _Resuming:
         return False
 
     def _whole_line(self, index: LineIndex, job: Job) -> FinishedLine | None:
-        """The first line of a sample that leaves nothing to ask; samples that ask the same get the others."""
+        """The first line of a sample that leaves nothing to ask. The others stay for samples that ask the same."""
         found: FinishedLine | None = None
         passed: list[FinishedLine] = []
         while found is None and (line := index.take(job.variant, job.plan.name, job.key)):
@@ -137,7 +137,7 @@ class _Resuming:
 
 
 class PreviousReplies:
-    """Replies of an earlier start whose sample still owes further requests; `superseded.jsonl` holds them.
+    """Replies of an earlier start to samples that still owe follow-up requests. `superseded.jsonl` holds them.
 
     Used as a context manager, after `reconcile`.
     """
@@ -153,7 +153,7 @@ class PreviousReplies:
         self._lines.__exit__()
 
     def take(self, job: Job) -> Answer | None:
-        """A sample's first reply, with those further replies that are there; None where it has to be asked."""
+        """A sample's first reply with its follow-up replies; None if it must be asked."""
         found: list[FinishedLine] = []
         while line := self._lines.take(job.variant, job.plan.name, job.key):
             if line.content.reply is not None:

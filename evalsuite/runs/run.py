@@ -1,4 +1,4 @@
-"""A finished (or interrupted) run, read back from its directory."""
+"""A finished or interrupted run, read from its directory."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
 IDENTICAL = "identical to base"
-"""What is said, wherever its results stand, of a variant whose adapter makes no difference."""
+"""The mark of a variant whose adapter makes no difference."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """What a run directory holds. `info` is run.json, `summary` is summary.json."""
+    """A run: `info` is run.json, `summary` is summary.json."""
 
     path: Path
     info: RunInfo
@@ -39,7 +39,7 @@ class Run:
 
     @property
     def complete(self) -> bool:
-        """Whether every sample was had (or set aside by `--on-error skip|wrong`)."""
+        """Whether every sample is finished, or left to `--on-error skip|wrong`."""
         return self.summary.complete
 
     def samples(self) -> Iterator[SampleLine]:
@@ -54,7 +54,7 @@ class Run:
         variant: str | None = None,
         subset: str = WHOLE_DATASET,
     ) -> float | None:
-        """One number; the first variant's and dataset's that have it where none is named. Raises `KeyError`."""
+        """The value of a metric, of the first variant and dataset that have it if none is named. Raises `KeyError`."""
         for variant_name, of_variant in self.summary.variants.items():
             for dataset_name, results in of_variant.datasets.items():
                 found = results.metrics(subset).get(name)
@@ -81,13 +81,13 @@ class Run:
 
 
 def resume_command(info: RunInfo, path: Path) -> str:
-    """The command that asks for what a run owes: run.json's, and where its results land, which that does not say."""
+    """The command that resumes a run: run.json's, with the folder of its results."""
     out = [] if path.parent == DEFAULT_OUT else ["--out", str(path.parent)]
     return " ".join([info.command, *map(shlex.quote, [*out, "--name", path.name])])
 
 
 def load_run(path: Path | str) -> Run:
-    """Read a run directory. Raises `InputError` when it is none."""
+    """Read a run directory. Raises `InputError` if it is not one."""
     directory = RunDirectory(Path(path))
     info, summary = directory.read_info(), directory.read_summary()
     if info is None or summary is None:

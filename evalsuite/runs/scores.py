@@ -1,4 +1,4 @@
-"""The scores of many samples, a metric's in a subset, and those of several subsets taken together."""
+"""The scores of one metric in a subset, and in several subsets together."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Scores:
     skipped: int = 0
 
     def add(self, value: float, cluster: int | None, row: int | None = None) -> None:
-        """Count a score; one of several tries of a row comes with a cluster."""
+        """Add a score. Repeats of a row come with a cluster."""
         if row is not None:
             self.rows.append(row)
         if cluster is None:
@@ -45,14 +45,14 @@ class Scores:
             self.clusters.append(cluster)
 
     def add_statistics(self, statistics: Sequence[float], row: int | None = None) -> None:
-        """Count the statistics of a sample."""
+        """Add the statistics of a sample."""
         if row is not None:
             self.rows.append(row)
         self.width = len(statistics)
         self.statistics.extend(statistics)
 
     def merge(self, other: Scores) -> None:
-        """Take all that another has counted."""
+        """Add all scores of another."""
         self.alone.extend(other.alone)
         self.clustered.extend(other.clustered)
         self.clusters.extend(other.clusters)
@@ -70,7 +70,7 @@ class Scores:
 
 @dataclass(frozen=True, slots=True)
 class CombinedScores(Collection[float]):
-    """The scores of several parts as those of one, nothing copied."""
+    """The scores of several parts as one collection, without a copy."""
 
     parts: Sequence[Scores]
 
@@ -87,14 +87,14 @@ class CombinedScores(Collection[float]):
         return any(value in part.alone or value in part.clustered for part in self.parts)
 
     def clusters(self) -> Collection[Hashable] | None:
-        """The cluster of each, a negative number for a row that stands alone; None where all of them do."""
+        """The cluster of each score, negative for an independent row; None if all rows are independent."""
         numbers: Iterable[int] = chain.from_iterable(part.clusters for part in self.parts)
         singles = sum(len(part.alone) for part in self.parts)
         return array("q", chain(range(-singles, 0), numbers)) if singles < len(self) else None
 
 
 def table(parts: Iterable[Scores]) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """The statistics of all parts' samples, one row each."""
+    """The statistics of all samples, one row each."""
     import numpy as np
 
     rows = [np.frombuffer(part.statistics).reshape(-1, part.width) for part in parts if part.width]
@@ -110,7 +110,7 @@ def merged(parts: Iterable[Scores]) -> Scores:
 
 
 def row_means(part: Scores) -> Collection[float]:
-    """One value a row: the mean of its tries."""
+    """One value for each row: the mean of its repeats."""
     if not part.rows:
         return CombinedScores([part])
     tries = ([part.clustered[place] for place in places] for places in _by_row(part).values())
@@ -118,7 +118,7 @@ def row_means(part: Scores) -> Collection[float]:
 
 
 def row_table(parts: Sequence[Scores]) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """The statistics of all rows, one line each: the sum of a row's tries."""
+    """The statistics of all rows, one line each: the sum over a row's repeats."""
     import numpy as np
 
     whole = table(parts)
@@ -134,7 +134,7 @@ def row_table(parts: Sequence[Scores]) -> np.ndarray[Any, np.dtype[np.float64]]:
 def repeat_chances(
     chance: Callable[[int, int, int], float], k: int, scores: Scores
 ) -> tuple[array[float], array[int]]:
-    """pass@k or pass^k of each row with at least k tries, and the row's cluster: negative where it is alone in it."""
+    """pass@k or pass^k of each row with at least k repeats, and the row's cluster, negative if no other row is in it."""
     by_row = _by_row(scores)
     rows_of = Counter(scores.clusters[places[0]] for places in by_row.values())
     values, clusters = array("d"), array("q")
@@ -148,7 +148,7 @@ def repeat_chances(
 
 
 def _by_row(scores: Scores) -> dict[int, list[int]]:
-    """Where the tries of each row stand among the scores."""
+    """Row → the positions of its repeats among the scores."""
     places: dict[int, list[int]] = {}
     for place, row in enumerate(scores.rows):
         places.setdefault(row, []).append(place)

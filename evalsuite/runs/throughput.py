@@ -1,4 +1,4 @@
-"""How fast a run went over its time: a short series, whatever the length of the run."""
+"""The throughput of a run over time: a short series, however long the run."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from evalsuite.runs.schema import ThroughputSummary
 
 MAX_POINTS = 120
-"""Then two neighbours become one, and each point stands for twice the time."""
+"""Most points. At more, two neighbours become one, and each point covers twice the time."""
 INITIAL_WIDTH_SECONDS = 0.5
 
 
@@ -20,7 +20,7 @@ class Throughput:
     """
 
     width: float = INITIAL_WIDTH_SECONDS
-    """Seconds a point stands for."""
+    """Seconds that a point covers."""
     samples: list[float] = field(default_factory=list)
     tokens: list[float] = field(default_factory=list)
     _worked: float = 0.0
@@ -28,7 +28,7 @@ class Throughput:
     _before: tuple[int, int] = (0, 0)
 
     def note(self, now: float, samples: int, tokens: int) -> None:
-        """Take what is done by now."""
+        """Record the totals so far."""
         if self._last is not None and now > self._last:
             self._spread(now - self._last, samples - self._before[0], tokens - self._before[1])
         elif self._last is not None:
@@ -36,7 +36,7 @@ class Throughput:
         self._last, self._before = now, (samples, tokens)
 
     def pause(self) -> None:
-        """No time passes until the next note."""
+        """Stop the clock until the next note."""
         self._last = None
 
     def _spread(self, seconds: float, samples: int, tokens: int) -> None:

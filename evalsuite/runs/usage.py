@@ -1,4 +1,4 @@
-"""What replies took: requests, tokens, time, money; by variant and dataset, in room that does not grow with rows.
+"""Usage by variant and dataset: requests, tokens, time, money. Memory does not grow with rows.
 
 All of it is in the journal's lines, so that a run which is read again, resumed or rescored says the same as before.
 Tokens are as the server's `usage` says. Three kinds are kept apart: those of replies that are there (paid), those of
@@ -22,30 +22,30 @@ from evalsuite.runs.schema import DistributionSummary, FollowUpEntry, SampleLine
 from evalsuite.types import FollowUpReply, Party, TokenCounts
 
 GROWTH = 1.02
-"""Each bucket of a `Distribution` is by so much wider than the one before: quantiles are off by 1 % at most."""
+"""Ratio of the widths of two neighbouring buckets of a `Distribution`: quantiles are off by at most 1 %."""
 LOG_GROWTH = math.log(GROWTH)
 LEAST = 1e-6
-"""Seconds; what is shorter is counted as this."""
+"""Least number of seconds; shorter times count as this."""
 MILLION = 1e6
 
 
 @dataclass(slots=True)
 class Distribution:
-    """How positive numbers spread: mean and quantiles from counts in buckets, not from the numbers."""
+    """The distribution of positive numbers: mean and quantiles from counts in buckets."""
 
     count: int = 0
     total: float = 0.0
     buckets: dict[int, int] = field(default_factory=dict)
 
     def add(self, value: float) -> None:
-        """Count a number."""
+        """Add a number."""
         self.count += 1
         self.total += value
         bucket = math.ceil(math.log(max(value, LEAST)) / LOG_GROWTH)
         self.buckets[bucket] = self.buckets.get(bucket, 0) + 1
 
     def merge(self, other: Distribution) -> None:
-        """Count the other's numbers too."""
+        """Add the numbers of another."""
         self.count += other.count
         self.total += other.total
         for bucket, count in other.buckets.items():
@@ -72,15 +72,15 @@ class Distribution:
 
 @dataclass(slots=True)
 class DatasetUsage:
-    """What the replies of one variant to one dataset took. A judge's tokens are counted apart."""
+    """The usage of one variant on one dataset. A judge's tokens are counted apart."""
 
     replies: int = 0
-    """Replies that were paid, of the model and the judge."""
+    """Paid replies of the model and the judge."""
     from_cache: int = 0
     requests: int = 0
     retries: int = 0
     without_usage: int = 0
-    """Paid replies whose tokens the server did not tell."""
+    """Paid replies whose tokens the server did not count."""
     prompt_tokens: int = 0
     completion_tokens: int = 0
     judge_prompt_tokens: int = 0
@@ -94,7 +94,7 @@ class DatasetUsage:
     token: Distribution = field(default_factory=Distribution)
 
     def add_line(self, line: SampleLine) -> None:
-        """Count what a journal line says."""
+        """Add a journal line."""
         self._add_entry("model", line)
         for further in line.further:
             self._add_entry(further.of, further)
@@ -112,7 +112,7 @@ class DatasetUsage:
             self.add_paid(of, usage.prompt_tokens, usage.completion_tokens)
 
     def add_answer(self, of: Party, answer: Answer | FollowUpReply) -> None:
-        """The same of an answer, its times apart. A reply that a file held took no attempt, and nobody paid it here."""
+        """Add an answer, without its times. A reply from a file took no attempt and cost nothing."""
         reply = answer.reply
         self.add_sent(answer.attempts, answer.wasted)
         if answer.from_cache:
@@ -121,7 +121,7 @@ class DatasetUsage:
             self.add_paid(of, reply.prompt_tokens, reply.completion_tokens)
 
     def add_sent(self, attempts: int, wasted: TokenCounts) -> None:
-        """Count the requests that a reply, or a failure, took, and the tokens of those that came to nothing."""
+        """Add the requests of a reply or a failure, and the tokens of useless attempts."""
         self.requests += attempts
         self.retries += max(0, attempts - 1)
         self.wasted_prompt_tokens += wasted[0]
@@ -134,7 +134,7 @@ class DatasetUsage:
         self.cached_completion_tokens += completion or 0
 
     def add_paid(self, of: Party, prompt: int | None, completion: int | None) -> None:
-        """Count a reply that was asked for."""
+        """Count a paid reply."""
         self.replies += 1
         self.without_usage += prompt is None and completion is None
         if of == "judge":
@@ -145,7 +145,7 @@ class DatasetUsage:
             self.completion_tokens += completion or 0
 
     def add_times(self, latency_s: float, ttft_s: float | None, completion: int | None) -> None:
-        """Count how long a reply took."""
+        """Add the times of a reply, in seconds."""
         self.latency.add(latency_s)
         if ttft_s is not None:
             self.ttft.add(ttft_s)
@@ -153,7 +153,7 @@ class DatasetUsage:
                 self.token.add(max(0.0, latency_s - ttft_s) / (completion - 1))
 
     def merge(self, other: DatasetUsage) -> None:
-        """Count the other's too."""
+        """Add the usage of another."""
         for one in fields(self):
             mine, others = getattr(self, one.name), getattr(other, one.name)
             if isinstance(mine, Distribution):
@@ -163,11 +163,11 @@ class DatasetUsage:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing was asked and nothing came from the cache."""
+        """Whether nothing was asked or came from the cache."""
         return not (self.requests or self.from_cache)
 
     def cost(self, prices: tuple[float, float] | None) -> float | None:
-        """What the model's tokens cost, wasted ones included, in the prices' currency; None where that is not known."""
+        """The cost of the model's tokens, wasted ones included, in the currency of the prices; None if unknown."""
         if prices is None or (self.replies and self.without_usage == self.replies):
             return None
         prompt = self.prompt_tokens + self.wasted_prompt_tokens
@@ -175,7 +175,7 @@ class DatasetUsage:
         return (prompt * prices[0] + completion * prices[1]) / MILLION
 
     def counts(self) -> dict[str, int]:
-        """Everything that is a number."""
+        """All counters."""
         return {
             one.name: getattr(self, one.name)
             for one in fields(self)
@@ -196,12 +196,12 @@ class DatasetUsage:
 
 @dataclass(slots=True)
 class UsageTotals:
-    """One account for each dataset of each variant."""
+    """The usage of every variant on every dataset."""
 
     by_place: dict[tuple[str, str], DatasetUsage] = field(default_factory=dict)
 
     def of(self, variant: str, dataset: str) -> DatasetUsage:
-        """The account of a dataset of a variant."""
+        """The usage of a variant on a dataset."""
         found = self.by_place.get((variant, dataset))
         if found is None:
             found = self.by_place[variant, dataset] = DatasetUsage()
@@ -212,7 +212,7 @@ class UsageTotals:
         self.of(line.variant, line.dataset).add_line(line)
 
     def merged_with(self, other: UsageTotals) -> UsageTotals:
-        """Both together."""
+        """The sum of both."""
         both = UsageTotals()
         for usage in (self, other):
             for (variant, dataset), account in usage.by_place.items():
@@ -220,14 +220,14 @@ class UsageTotals:
         return both
 
     def whole(self) -> DatasetUsage:
-        """All of them together."""
+        """The sum over all variants and datasets."""
         found = DatasetUsage()
         for account in self.by_place.values():
             found.merge(account)
         return found
 
     def summaries(self, prices: tuple[float, float] | None) -> Iterator[UsageSummary]:
-        """The entries of summary.json's `usage`: datasets that were asked, or answered from the cache."""
+        """The entries of `accounts` in summary.json, for datasets that were asked or answered from the cache."""
         for (variant, dataset), account in self.by_place.items():
             if not account.is_empty:
                 yield UsageSummary(variant=variant, dataset=dataset, **account.summary_fields(prices))

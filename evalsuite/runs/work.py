@@ -1,4 +1,4 @@
-"""What is asked of one variant: its datasets, the rows that are owed, a job for each."""
+"""The work of one variant: its datasets, the rows that are owed, a job for each."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from evalsuite.runs.judges import Judge
 from evalsuite.types import Party, Prompt, Reply, Sample, Score
 
 YIELD_EVERY = 200
-"""Rows passed over (they are finished) before the event loop gets a turn."""
+"""Finished rows that are skipped before the event loop gets a turn."""
 
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """Who is asked: the name results stand under, and the fingerprint of what is served."""
+    """A variant: the name of its results, and the fingerprint of what is served."""
 
     name: str
     fingerprint: str
     warning: str = ""
-    """What was found wrong with what is served; stands on each line of the journal."""
+    """What is wrong with what is served; written to each of its journal lines."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A further request of a sample. `key` is a hash of what is asked of whom."""
+    """A follow-up request of a sample. `key` is a hash of what is asked of whom."""
 
     of: Party
     request: Request
@@ -41,7 +41,7 @@ class Step:
 
 @dataclass(slots=True)
 class Job:
-    """A sample on its way. `existing_reply` is its first reply, where that is there already."""
+    """A sample to be asked. `existing_reply` is its first reply, if there is one already."""
 
     variant: str
     warning: str
@@ -54,7 +54,7 @@ class Job:
     existing_reply: Answer | None = None
 
     def steps(self, reply: Reply) -> list[Step]:
-        """The further requests that the reply leads to; none where a file held what they would give."""
+        """The follow-up requests of a reply; none if a file holds their replies."""
         if any(not further.key for further in reply.further):
             return []
         found = []
@@ -67,7 +67,7 @@ class Job:
         return found
 
     def whole(self, reply: Reply) -> bool:
-        """Whether every further request of the reply has been answered, and nothing else is among the answers."""
+        """Whether every follow-up request of the reply has been answered, and nothing else."""
         if not self.plan.task.capabilities.has_follow_ups or any(
             not further.key for further in reply.further
         ):
@@ -83,13 +83,13 @@ class Job:
 
 @dataclass(frozen=True)
 class Work:
-    """The datasets of one variant with their tallies, and which of their rows are owed."""
+    """The datasets of one variant, their scores so far, and which of their rows are owed."""
 
     variant: Variant
     plans: Sequence[DatasetPlan]
     aggregates: Mapping[str, ScoreAggregate]
     owed: Mapping[str, bytearray | None]
-    """One byte a row, 1 for owed; None when all are."""
+    """One byte a row, 1 for owed; None if all rows are owed."""
 
     def counts(self) -> list[DatasetCount[DatasetPlan]]:
         """What has been counted of each dataset."""
@@ -97,36 +97,36 @@ class Work:
 
     @property
     def judge(self) -> Judge | None:
-        """Who judges the replies of its datasets, where rows of such a one are owed; a run has one judge."""
+        """The judge, if rows of a judged dataset are owed. A run has at most one judge."""
         return next((plan.judge for plan in self.plans if plan.judge and self.count_owed(plan)), None)
 
     @property
     def has_follow_ups(self) -> bool:
-        """Whether samples of any of its datasets take further requests."""
+        """Whether samples of any dataset have follow-up requests."""
         return any(plan.task.capabilities.has_follow_ups for plan in self.plans)
 
     @property
     def logprob_plan(self) -> DatasetPlan | None:
-        """A dataset of which letters' probabilities are owed; all are asked for in the same form."""
+        """A dataset that still owes label log-probabilities; all such datasets use the same form."""
         return next((plan for plan in self.plans if plan.style.logprob and self.count_owed(plan)), None)
 
     def count_owed(self, plan: DatasetPlan) -> int:
-        """How many rows of a dataset are owed."""
+        """Number of owed rows of a dataset."""
         flags = self.owed[plan.name]
         return plan.rows if flags is None else sum(flags)
 
     @property
     def owed_total(self) -> int:
-        """How many rows of all its datasets are owed."""
+        """Number of owed rows of all datasets."""
         return sum(self.count_owed(plan) for plan in self.plans)
 
     def jobs(self) -> Iterator[Job | None]:
-        """The owed samples of one dataset after the other."""
+        """The owed samples, one dataset after the other."""
         for plan in self.plans:
             yield from self.owed_jobs(plan)
 
     def owed_jobs(self, plan: DatasetPlan) -> Iterator[Job | None]:
-        """The owed samples of a dataset in file order; None now and then while finished ones are passed over."""
+        """The owed samples of a dataset in file order. Yields None now and then while it skips finished ones."""
         flags = self.owed[plan.name]
         for number, (sample, shots) in enumerate(plan.samples()):
             if flags is None or flags[number]:
@@ -136,7 +136,7 @@ class Work:
 
 
 def new_work(variant: Variant, plans: Sequence[DatasetPlan], on_error: OnError) -> Work:
-    """Everything is owed, nothing is counted yet."""
+    """Work of which everything is owed and nothing is counted."""
     aggregates = {plan.name: new_aggregate(plan, on_error) for plan in plans}
     return Work(variant, plans, aggregates, dict.fromkeys(aggregates))
 

@@ -77,7 +77,7 @@ def test_run_json_prints_only_the_summary(server: MockServer, data: Path, tmp_pa
     done = call(arguments(server, tmp_path / "out", data, more=["--json"]))
     assert done.returncode == 3
     assert json.loads(done.stdout) == summary_of(tmp_path / "out" / "run")
-    assert "1 of 12 samples could not be had" in done.stderr
+    assert "1 of 12 samples failed" in done.stderr
     assert "太长" in done.stderr
 
 

@@ -164,7 +164,7 @@ def test_under_fail_the_run_is_incomplete_and_says_what_to_do(
     summary = summary_of(tmp_path / "out" / "run")
     assert (summary["complete"], summary["totals"]["owed"]) == (False, 1)
     assert "1 of 12" in summary["problem"]
-    assert "could not be had" in (tmp_path / "out" / "run" / "report.html").read_text()
+    assert "samples failed" in (tmp_path / "out" / "run" / "report.html").read_text()
 
 
 def test_a_server_that_goes_away_ends_the_run_early_and_nothing_finished_is_lost(
@@ -176,7 +176,7 @@ def test_a_server_that_goes_away_ends_the_run_early_and_nothing_finished_is_lost
         return ordinary(asked) if asked.prompt == PROBE or server.total <= 20 else dropped()
 
     server.behave = store_server_facts
-    with pytest.raises(RunIncomplete, match=r"samples in a row could not be had.*it resumes"):
+    with pytest.raises(RunIncomplete, match=r"samples failed in a row.*it resumes"):
         evaluate(config(server, tmp_path / "out", rows, timeout=0.6))
     lines = lines_of(tmp_path / "out" / "run")
     finished = [line["gold"] for line in lines if line["outcome"] == "scored"]

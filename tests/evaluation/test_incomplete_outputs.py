@@ -41,7 +41,7 @@ def test_the_terminal_says_it_above_the_table_and_on_both_streams(out: Path) -> 
     first = (out / "stdout").read_text().splitlines()[0]
     assert first == "INCOMPLETE: 3 of 12 samples are missing. These numbers cover only what is finished."
     assert "rouge_l is between 75.0 and 100.0" in (out / "stdout").read_text()
-    assert "3 of 12 samples could not be had (3 × HTTP 400: no)" in (out / "stderr").read_text()
+    assert "3 of 12 samples failed (3 × HTTP 400: no)" in (out / "stderr").read_text()
 
 
 def test_every_file_of_the_run_says_it(out: Path) -> None:

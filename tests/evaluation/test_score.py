@@ -169,7 +169,7 @@ def test_a_row_that_lacks_its_prediction_is_an_error_and_the_policy_decides(
     first, second = ROWS[kind]
     bare = {key: value for key, value in second.items() if not key.startswith("prediction")}
     path = write_rows(tmp_path / "p.jsonl", [first, bare])
-    with pytest.raises(RunIncomplete, match=r"1 of 2 samples could not be had .*no prediction.*--on-error"):
+    with pytest.raises(RunIncomplete, match=r"1 of 2 samples failed .*no prediction.*--on-error"):
         score(scoring(tmp_path / "out", f"{kind}:{path}"))
     assert summary_of(tmp_path / "out" / "scored")["errors"] == [
         {"class": MISSING, "message": "the file has no prediction for the row", "count": 1}

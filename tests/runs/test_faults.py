@@ -173,7 +173,7 @@ def test_many_equal_failures_in_a_row_end_the_run_with_what_is_known(
     data = write_qa(tmp_path / "qa.jsonl", numbered(rows))
     healthy = {f"question {number}" for number in range(8)} | {PROBE}
     server.behave = lambda asked: ordinary(asked) if asked.prompt in healthy else fault
-    with pytest.raises(RunIncomplete, match="samples in a row could not be had"):
+    with pytest.raises(RunIncomplete, match="samples failed in a row"):
         evaluate(config(server, tmp_path / "out", data, timeout=0.5))
     asked = len(set(server.asked) - healthy)
     assert 10 <= asked <= 30
@@ -208,7 +208,7 @@ def test_the_breaker_ends_the_command_with_3_and_says_what_to_do(server: MockSer
     )
     done = call(arguments(server, tmp_path / "out", data, more=["--json"]))
     assert done.returncode == 3
-    assert "samples in a row could not be had (the last: HTTP 503" in done.stderr
+    assert "samples failed in a row (the last: HTTP 503" in done.stderr
     assert "run the same command again: it resumes" in done.stderr
     summary = json.loads(done.stdout)
     assert (summary["complete"], summary["errors"][0]["class"]) == (False, "status")

@@ -256,9 +256,7 @@ def test_a_verdict_that_could_not_be_had_is_asked_for_alone(
     server: MockServer, judge: MockServer, rows: Path, tmp_path: Path
 ) -> None:
     judge.behave = lambda asked: failing(400, "no luck") if about(asked).endswith("3") else strict(asked)
-    with pytest.raises(
-        RunIncomplete, match=r"1 of 6 samples could not be had \(1 × the judge: HTTP 400: no luck\)"
-    ):
+    with pytest.raises(RunIncomplete, match=r"1 of 6 samples failed \(1 × the judge: HTTP 400: no luck\)"):
         evaluate(judging(server, judge, tmp_path / "out", rows))
     (failed,) = (line for line in lines_of(tmp_path / "out" / "run") if line["outcome"] == "error")
     assert failed["reply"]["text"] == "question 3"
@@ -352,9 +350,7 @@ def test_a_judge_that_is_gone_ends_the_run_and_loses_no_reply(server: MockServer
     with MockServer(strict, models=[JUDGE]) as judge:
         judge.behave = lambda asked: strict(asked) if judge.total <= 5 else failing(503)
         options = judging(server, judge, tmp_path / "out", path, timeout=0.4)
-        with pytest.raises(
-            RunIncomplete, match=r"samples in a row could not be had .the last: the judge: HTTP 503"
-        ):
+        with pytest.raises(RunIncomplete, match=r"samples failed in a row .the last: the judge: HTTP 503"):
             evaluate(options)
         kept = [line for line in lines_of(tmp_path / "out" / "run") if line["reply"]]
         assert 5 < len(kept) < 40

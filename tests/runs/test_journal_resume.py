@@ -292,7 +292,7 @@ def test_a_second_dataset_asks_only_for_itself(bench: Bench, tmp_path: Path) -> 
     assert not bench.server.asked
 
 
-# ---------------------------------------------------------------- samples that could not be had
+# ---------------------------------------------------------------- samples that failed
 
 
 def refuse_odd(asked: Asked) -> Answer:
@@ -301,7 +301,7 @@ def refuse_odd(asked: Asked) -> Answer:
 
 def test_error_lines_are_asked_again_under_fail_and_kept_under_skip(bench: Bench) -> None:
     bench.server.behave = refuse_odd
-    with pytest.raises(RunIncomplete, match=r"2 of 4 samples could not be had \(2 × HTTP 400: too long\)"):
+    with pytest.raises(RunIncomplete, match=r"2 of 4 samples failed \(2 × HTTP 400: too long\)"):
         bench.start(numbered(4))
     assert summary_of(bench.run)["complete"] is False
     assert bench.start(numbered(4), on_error="skip") == []
