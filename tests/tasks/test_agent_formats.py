@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from shared_data import SHARED_DATA
 
@@ -159,6 +159,7 @@ class TestOpenaiTools:
         (system, _) = openai_prompt([turn("user", "x"), turn("user", "y")][:1], TOOLS).messages or ()
         assert system["content"] == TOOL_CALL_RULES
 
+    @settings(deadline=None)
     @given(
         st.lists(
             st.builds(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evalsuite.data.row_parser import RowError
@@ -294,6 +294,7 @@ class TestScores:
         assert (score.outcome, score.extracted, score.stage) == ("unparsed", None, "")
         assert set(score.values.values()) == {0.0}
 
+    @settings(deadline=None)
     @given(
         st.text() | st.sampled_from(["Answer: A", "<think>", "</think>答案：B"]),
         st.sampled_from([None, "stop", "length"]),

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evalsuite.tasks.style import Style
@@ -99,6 +99,7 @@ TARGETS = [call(), call(written="{}"), call(written="oops"), call("gone"), FINIS
            call("invalid_hallucination_function_name"), "hm", FINISH.replace("rain", "...")]  # fmt: skip
 
 
+@settings(deadline=None)
 @given(st.sampled_from(TARGETS), st.sampled_from([*TARGETS, "", "\ud800"]))
 def test_breakdown_skipped_has_one_reason_each(target, reply):
     row = TASK.parse({"messages": [USER], "tools": TOOLS, "target": target})
