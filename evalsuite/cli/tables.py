@@ -1,4 +1,4 @@
-"""Results as a table on a terminal."""
+"""Prints results as tables on a terminal."""
 
 from __future__ import annotations
 
@@ -21,23 +21,24 @@ from evalsuite.report.usage_table import usage_notes, usage_table
 from evalsuite.runs.run import IDENTICAL, Run, identical_variants
 
 MIN_WIDTH = 110
-"""On a narrower terminal lines wrap, which is better than names cut away."""
+"""Least width of a table in characters. A narrower terminal wraps lines, which is better than cut names."""
 MAX_SUBSETS = 12
-"""More are listed in the report only."""
+"""Subsets that are printed; with more of them only the report lists them."""
 PART_MARK = "· "
-"""Before the name of a part of the dataset above it."""
+"""Printed before the name of a subset or category of the dataset above it."""
 COLUMN_GAP = 3
-"""Between two columns, their padding included."""
+"""Characters between two columns, including padding."""
 PLAIN_WIDTH = 120
-"""Where standard output is no terminal a table is as wide as it needs, up to this."""
+"""Width of a table in characters where standard output is not a terminal."""
 OPTIONAL_COLUMNS = ("detectable", "won / lost", "baseline", "n")
-"""Columns of a comparison that go, in this order, where there is no room: the sentences above it say them, --csv has all."""
+"""Columns of a comparison that are dropped, in this order, if the table is too wide. The sentences above the table contain
+their values, and so does --csv."""
 
 
 def print_results(run: Run) -> None:
-    """One row a metric: value, 95 % interval, n, and what was not an ordinary answer.
+    """Print one row for each metric: value, 95 % interval, n, and counts of unparsed, truncated and failed replies.
 
-    Under a dataset stand its categories, with every metric, and its subsets, where they are few, with the headline.
+    Below a dataset come its categories with every metric, and its subsets, if they are few, with the primary metric.
     """
     if not run.complete:
         print(f"INCOMPLETE: {_missing_text(run)} These numbers cover only what is finished.")
@@ -64,7 +65,7 @@ def _missing_text(run: Run) -> str:
 
 
 def print_speeds(run: Run) -> None:
-    """How fast each variant answered, where there are several."""
+    """Print how fast each variant answered, if there are several."""
     entries = to_builtins(run.summary.variants)
     found = [f"{name} {format_speed(entry['speed'])}" for name, entry in entries.items() if "speed" in entry]
     if len(entries) > 1 and found:
@@ -72,7 +73,7 @@ def print_speeds(run: Run) -> None:
 
 
 def print_comparison(document: ComparisonDocument, style: str | None = None) -> None:
-    """The metrics of whole datasets, variants against the baseline; with `swift` as SWIFT's tables."""
+    """Print the metrics of whole datasets against the baseline; with the style `swift` as SWIFT's tables."""
     if style == "swift":
         for dataset, heads, rows in swift_tables(document):
             _print_table([dataset, *heads[1:]], rows, names=1)
@@ -83,13 +84,13 @@ def print_comparison(document: ComparisonDocument, style: str | None = None) -> 
     fitting, lines_fitting = _fitting_columns(HEADLINES[:-1], [line[:-1] for line in lines], _width())
     _print_table(fitting, lines_fitting, names=3, bold=bold)
     if left_out := [name for name in HEADLINES[:-1] if name not in fitting]:
-        print(f"left out here for want of room: {', '.join(left_out)}; --csv FILE and --html FILE have all.")
+        print(f"columns that did not fit: {', '.join(left_out)}; --csv FILE and --html FILE have them.")
 
 
 def _fitting_columns(
     heads: Sequence[str], rows: Sequence[Sequence[str]], width: int
 ) -> tuple[list[str], list[Sequence[str]]]:
-    """The columns that have room side by side."""
+    """The columns that fit side by side, and the rows with those columns only."""
     kept = list(range(len(heads)))
     widths = [max(cell_len(line[column]) for line in (heads, *rows)) for column in kept]
     for name in OPTIONAL_COLUMNS:
@@ -102,7 +103,7 @@ def _fitting_columns(
 def _print_table(
     heads: Sequence[str], rows: Sequence[Sequence[str]], *, names: int, bold: Sequence[bool] = ()
 ) -> None:
-    """A table whose first `names` columns may wrap."""
+    """Print a table whose first `names` columns may wrap."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for number, name in enumerate(heads):
         named = number < names
@@ -117,13 +118,13 @@ def _print(table: Table) -> None:
 
 
 def _width() -> int:
-    """The terminal's columns."""
+    """Width of a table in characters."""
     console = Console()
     return max(console.width, MIN_WIDTH) if console.is_terminal else PLAIN_WIDTH
 
 
 def print_usage(run: Run) -> None:
-    """Tokens, time and cost; nothing where nothing was asked."""
+    """Print tokens, time and cost; nothing if nothing was asked."""
     took = usage_table(to_builtins(run.summary))
     if took:
         _print_table(took.heads, took.rows, names=2)
@@ -132,7 +133,7 @@ def print_usage(run: Run) -> None:
 
 
 def print_changes(run: Run) -> None:
-    """What the latest rescoring changed; nothing for a run that was not rescored."""
+    """Print what the latest rescoring changed; nothing for a run that was never rescored."""
     if run.summary.rescored is None:
         return
     rescored = to_builtins(run.summary.rescored)
@@ -167,7 +168,7 @@ def _add_dataset(table: Table, variant: str, dataset: str, subsets: Mapping[str,
 def _add_rows(
     table: Table, names: list[str], subset: Mapping[str, Any], *, only_primary: bool = False
 ) -> None:
-    """A block of rows; names and counts, which all its rows share, stand in the first."""
+    """Add a row for each metric. The first row has the names and counts that all share."""
     counts = [_count(subset[outcome]) for outcome in ("n_unparsed", "n_truncated", "n_error")]
     if not subset["metrics"]:
         table.add_row(*names, "—", "—", "—", "0", *counts)

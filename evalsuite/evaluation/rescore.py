@@ -60,16 +60,16 @@ REPLACED = (JOURNAL_FILE, RUN_FILE, SUMMARY_CSV, SUMMARY_JSON, REPORT_FILE)
 
 
 def rescore(
-    path: Path,
+    path: str | Path,
     *,
-    beside: Path | None = None,
+    beside: str | Path | None = None,
     on_error: OnError | None = None,
     profiles: Sequence[str] = (),
-    gates: Sequence[Gate] = (),
+    fail_under: Sequence[str] = (),
 ) -> Run:
     """Score a run's journal again, in place or into the run directory `beside`, and return the run.
 
-    `profiles` are added to those the run has. `summary.rescored` says what changed. In place, the summary before is
+    `profiles` are added to those the run has; `fail_under` are gates, each `[DATASET:]METRIC=VALUE`. `summary.rescored` says what changed. In place, the summary before is
     kept in `summary.before-rescore.json`.
 
     Raises `ConfigError` for a profile that cannot be used and `InputError` for a data file that is missing; both leave
@@ -78,6 +78,8 @@ def rescore(
     source = find_run_directory(str(path))
     if source is None:
         raise InputError(f"{path}: not a run directory (it lacks {RUN_FILE} or {JOURNAL_FILE}).")
+    beside = None if beside is None else Path(beside)
+    gates = tuple(map(Gate.parse, fail_under))
     in_place = beside is None or beside.resolve() == source.resolve()
     with ExitStack() as stack:
         held = stack.enter_context(lock_run_directory(source, fresh=False))

@@ -78,7 +78,9 @@ def score(
     if run:
         policy = config.on_error if "on_error" in config.given else None
         beside = config.out / (config.name or f"{run.resolve().name}-rescored")
-        return rescore(run, beside=beside, on_error=policy, profiles=config.profile, gates=config.gates)
+        return rescore(
+            run, beside=beside, on_error=policy, profiles=config.profile, fail_under=config.fail_under
+        )
     prepared = prepare_score(config)
     for plan in prepared.plans:
         told = ", told from the columns" if plan.recognised else ""

@@ -100,7 +100,7 @@ def test_compare_table_fits_its_width_and_names_dropped_columns(tmp_path: Path):
     sentence, *table = done.stdout.splitlines()
     assert sentence.startswith("No detectable difference")
     assert max(len(line) for line in table if line.startswith(" ")) <= 120
-    assert "left out here for want of room: baseline, won / lost, n, detectable" in done.stdout
+    assert "columns that did not fit: baseline, won / lost, n, detectable" in done.stdout
     assert "accuracy_macro" in done.stdout  # metrics' names are not broken
 
 
