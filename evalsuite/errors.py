@@ -24,8 +24,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from evalsuite._util.invisible import spell_out
-
 SHOWN_PROBLEMS = 20
 """Problems that a message lists; of further ones it says the number."""
 FIX_ROWS_ADVICE = "Correct the rows and run the command again."
@@ -60,7 +58,7 @@ class Problem:
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}" if self.line else self.file
-        return f"{place}: {spell_out(self.what)}; expected {spell_out(self.expected)}"
+        return f"{place}: {self.what}; expected {self.expected}"
 
 
 class DataError(InputError):

@@ -1,4 +1,5 @@
-"""Files on disk → validated samples: readers, folder layouts, few-shot pools, built-in datasets.
+"""Files and hubs → samples: readers, columns, options and pictures of a row, folder layouts, built-in datasets.
 
-Knows nothing of tasks: what a row must hold is said by the `RowParser` it is given.
+May import: `types`, `errors`, `_util`, `metrics`, `formatting`.
+Must not import: `tasks` (what a row must hold is said by the `RowParser` that is passed in), or anything that sends requests.
 """

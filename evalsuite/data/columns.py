@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from evalsuite._util.invisible import is_invisible
@@ -18,12 +19,15 @@ SAME_ROLE = {
     "prediction": ("predictions",),
 }
 """Columns that mean the same: where the user says which column it is, the others give way."""
+ROWS_WITHOUT_NEWS = 1000
+WATCHED_SHARE = 64
 INDEX_COLUMN_PREFIX = "unnamed:"
 """How pandas names an index column that it wrote without a name."""
 _ALTERNATIVES = re.compile(r"('[^']+')(?: (?:or|and) \1| \(or \1\))+")
 """One name several times: what two names of ours become that are one of the user's."""
 
 
+@lru_cache(maxsize=4096)
 def column_name(name: str) -> str:
     r"""Return the name that columns are compared by: no case, no width, no invisible characters.
 
@@ -37,9 +41,10 @@ def column_name(name: str) -> str:
     return name.strip().lower()
 
 
-def is_index_column(name: str) -> bool:
-    """Whether a column has no name, or the one that pandas gives to an index."""
-    return not name or name.startswith(INDEX_COLUMN_PREFIX)
+def header_names(header: Iterable[str]) -> list[str]:
+    """Return the names of a table's columns; "" for an index column, which has no name or the one that pandas gives."""
+    names = map(column_name, header)
+    return ["" if name.startswith(INDEX_COLUMN_PREFIX) else name for name in names]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,23 +119,35 @@ def replace_columns(
 class ColumnUsage:
     """Finds the columns of a dataset that hold something and that nothing reads.
 
-    Rows are watched until every column they have was read, so that files without such columns cost nothing.
+    Rows are watched until every column they have was read. After `ROWS_WITHOUT_NEWS` in a row that told nothing new,
+    only rows that fill other columns than those before, and every `WATCHED_SHARE`-th one, are watched.
     """
 
     read: set[str] = field(default_factory=set)
     _filled: dict[str, None] = field(default_factory=dict)
-    """Columns with a value in some watched row, in the order they were met."""
+    """Columns with a value in some row that were not read before, in the order they were met."""
+    _known: set[tuple[str, ...]] = field(default_factory=set)
+    """What rows filled of the columns that were not read."""
+    _rows: int = 0
+    _news: int = 0
+    """The row that filled other columns than those before."""
 
     def watch(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the row, watched if it has columns that were not read so far."""
         if values.keys() <= self.read:
             return values
-        filled = {
-            name: None for name, value in values.items() if name not in self.read and not is_empty(value)
-        }
+        filled = tuple(
+            name for name, value in values.items() if name not in self.read and not is_empty(value)
+        )
         if not filled:
             return values
-        self._filled |= filled
+        self._rows += 1
+        if filled not in self._known:
+            self._known.add(filled)
+            self._filled |= dict.fromkeys(filled)
+            self._news = self._rows
+        elif self._rows - self._news > ROWS_WITHOUT_NEWS and self._rows % WATCHED_SHARE:
+            return values
         return WatchedRow(values, self.read)
 
     def unread(self) -> Iterator[str]:

@@ -14,7 +14,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from evalsuite.data.columns import column_name, is_index_column
+from evalsuite.data.columns import column_name, header_names
 from evalsuite.data.encodings import decoded_lines
 from evalsuite.data.records import Record, RecordStream, Repair
 from evalsuite.errors import Problem
@@ -111,9 +111,11 @@ def _rows(
             ended = True
         except csv.Error as error:
             found.append(_broken_row(str(path), line, str(error)))
-        bad = any(isinstance(item, Problem) for item in found)
-        yield from found
-        found.clear()
+        bad = False
+        if found:
+            bad = any(isinstance(item, Problem) for item in found)
+            yield from found
+            found.clear()
         if ended:
             return
         if not bad and any(cell and not cell.isspace() for cell in row):
@@ -144,10 +146,12 @@ def _records(path: Path, rows: Iterator[_Row | Problem | Repair], separator: str
             columns = list(MMLU_COLUMNS)
             yield Record(file, item.line, named_values(columns, item.fields))
         elif columns is None:
-            columns = [column_name(name) for name in item.fields]
+            columns = header_names(item.fields)
             yield from header_problems(file, item.line, columns)
+        elif len(item.fields) == len(columns):
+            yield Record(file, item.line, named_values(columns, item.fields))
         else:
-            yield from _record(file, item, columns)
+            yield from _uneven_record(file, item, columns)
 
 
 def _title_rows(start: Sequence[_Row]) -> Sequence[_Row]:
@@ -173,8 +177,8 @@ def _is_mmlu(fields: Sequence[str]) -> bool:
     return answered and not names & COMMON_NAMES
 
 
-def _record(file: str, row: _Row, columns: Sequence[str]) -> RecordStream:
-    """A row's record. Cells that are missing at its end are empty; further ones must be."""
+def _uneven_record(file: str, row: _Row, columns: Sequence[str]) -> RecordStream:
+    """The record of a row that is shorter or longer than the header: missing cells are empty, further ones must be."""
     fields, count = row.fields, len(columns)
     further = [cell for cell in fields[count:] if cell.strip()]
     if further:
@@ -184,7 +188,7 @@ def _record(file: str, row: _Row, columns: Sequence[str]) -> RecordStream:
         return
     if len(fields) > count:
         yield Repair(file, row.line, LONG_ROW)
-    elif len(fields) < count:
+    else:
         yield Repair(file, row.line, SHORT_ROW)
     yield Record(file, row.line, named_values(columns, [*fields[:count], *[""] * (count - len(fields))]))
 
@@ -201,4 +205,4 @@ def header_problems(file: str, line: int, columns: Iterable[str]) -> Iterator[Pr
 
 def named_values(columns: Iterable[str], row: Iterable[Any]) -> dict[str, Any]:
     """Return a row's values by column; an index column without a name is left out."""
-    return {name: value for name, value in zip(columns, row, strict=True) if not is_index_column(name)}
+    return {name: value for name, value in zip(columns, row, strict=True) if name}

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from evalsuite._util.compact import HashSet, short_hash
+from evalsuite._util.invisible import spell_out
 from evalsuite.data import pictures
 from evalsuite.data.columns import peek, replace_columns
 from evalsuite.data.layout import DataFile
@@ -26,7 +27,7 @@ FORMATS_WITH_HEADER = frozenset({".csv", ".tsv", ".parquet"})
 def validate_file(
     file: DataFile, parser: RowParser[RowT], problems: list[Problem], notes: DatasetNotes
 ) -> Iterator[Sample[RowT]]:
-    """Yield the good samples of a file; everything wrong with it goes to `problems`."""
+    """Yield the good samples of a file; everything wrong with it goes to `problems`, invisible characters spelled out."""
     seen = False
     ids, repeated = HashSet(), set[int]()
     found: list[Problem] = []
@@ -40,14 +41,18 @@ def validate_file(
             else:
                 repeated.add(short)
     except DataError as error:
-        problems += [*_in_line_order(found, file, parser, repeated), *error.problems]
+        problems += map(_spelled_out, (*_in_line_order(found, file, parser, repeated), *error.problems))
         return
     if not seen:
         what = "no rows" if file.path.stat().st_size else "an empty file"
         if reason := notes.skipped.get(str(file.path)):
             what = f"no row is left: {reason}"
         found.append(Problem(str(file.path), 0, what, "at least one row"))
-    problems += _in_line_order(found, file, parser, repeated)
+    problems += map(_spelled_out, _in_line_order(found, file, parser, repeated))
+
+
+def _spelled_out(problem: Problem) -> Problem:
+    return Problem(problem.file, problem.line, spell_out(problem.what), spell_out(problem.expected))
 
 
 def _in_line_order(
@@ -152,7 +157,7 @@ def _missing_column(record: Record, missing: Sequence[str], *, in_header: bool) 
 def _sample_or_problems(
     file: DataFile, record: Record, index: int, parser: RowParser[RowT], known: dict[str, str]
 ) -> Iterator[Sample[RowT] | Problem]:
-    pictured = any(pictures.is_picture_column(column) for column in record.values)
+    pictured = pictures.has_picture_columns(tuple(record.values))
     try:
         values = _with_pictures(file, record.values, known, pictured=pictured)
     except pictures.PictureError as error:

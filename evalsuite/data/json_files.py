@@ -75,9 +75,11 @@ def _line_records(
     file: str, lines: Iterable[str], found: list[Problem | Repair], lenient: bool
 ) -> RecordStream:
     for number, line in enumerate(lines, start=1):
-        bad = any(isinstance(item, Problem) for item in found)
-        yield from found
-        found.clear()
+        bad = False
+        if found:
+            bad = any(isinstance(item, Problem) for item in found)
+            yield from found
+            found.clear()
         if not bad and line and not line.isspace():
             try:
                 yield object_record(file, number, _loads(line.rstrip(), lenient))

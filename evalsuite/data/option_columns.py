@@ -20,6 +20,7 @@ import re
 import unicodedata
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from string import ascii_lowercase, ascii_uppercase
 from typing import Any
 
@@ -125,8 +126,17 @@ def read_options(values: Mapping[str, Any]) -> RowOptions:
     return _without_own_letters(found)
 
 
-def _layouts(columns: Collection[str]) -> Iterator[_Layout]:
+def _layouts(columns: Collection[str]) -> Sequence[_Layout]:
     """The ways in which a row's columns could hold options, one a form of name."""
+    return _layouts_of(tuple(columns))
+
+
+@lru_cache(maxsize=256)
+def _layouts_of(columns: tuple[str, ...]) -> Sequence[_Layout]:
+    return tuple(_find_layouts(columns))
+
+
+def _find_layouts(columns: Collection[str]) -> Iterator[_Layout]:
     letters: dict[str, dict[str, str]] = {}
     numbers: dict[str, dict[int, str]] = {}
     for name in columns:
@@ -134,17 +144,21 @@ def _layouts(columns: Collection[str]) -> Iterator[_Layout]:
             letters.setdefault(found["word"] or "", {})[found["letter"]] = name
         elif found := _NUMBER_COLUMN.fullmatch(name):
             numbers.setdefault(found["word"], {})[int(found["number"])] = name
-    for by_letter in letters.values():
+    for word, by_letter in letters.items():
         if "a" in by_letter:
             columns_in_order = list(_run(by_letter))
-            yield _Layout(columns_in_order, dict(zip(columns_in_order, ascii_uppercase, strict=False)))
+            yield _Layout(columns_in_order, _own_names(columns_in_order) if word else {})
     for by_number in numbers.values():
         first = min(by_number)
         if first in (0, 1):
-            count = min(max(by_number) - first + 1, MAX_OPTIONS)
+            count = min(max(by_number) - first, MAX_OPTIONS) + 1
             columns_in_order = [by_number.get(first + place, "") for place in range(count)]
-            own_names = dict(zip(columns_in_order, ascii_uppercase, strict=False))
-            yield _Layout(columns_in_order, own_names | _numbers(count, first))
+            yield _Layout(columns_in_order, _own_names(columns_in_order) | _numbers(count, first))
+
+
+def _own_names(columns: Sequence[str]) -> dict[str, str]:
+    """What a gold answer may call the options: their columns."""
+    return {name: letter for name, letter in zip(columns, ascii_uppercase, strict=False) if name}
 
 
 def _run(by_letter: Mapping[str, str]) -> Iterator[str]:
@@ -157,7 +171,11 @@ def _run(by_letter: Mapping[str, str]) -> Iterator[str]:
 
 
 def _of_columns(layout: _Layout, values: Mapping[str, Any]) -> RowOptions | None:
-    texts = [_text(values.get(name), name) if name else "" for name in layout.columns]
+    cells = [values.get(name) if name else "" for name in layout.columns]
+    texts = [
+        cell.strip() if isinstance(cell, str) else _text(cell, name)
+        for cell, name in zip(cells, layout.columns, strict=True)
+    ]
     return _numbered(texts, layout.names) if any(texts) else None
 
 
@@ -285,7 +303,9 @@ def _numbered(texts: Sequence[str], names: Mapping[str, str]) -> RowOptions:
             "options without a gap; leave only the last ones empty",
         )
     by_letter = dict(zip(ascii_uppercase, filled, strict=False))
-    return RowOptions(by_letter, {name: letter for name, letter in names.items() if letter in by_letter})
+    if names:
+        names = {name: letter for name, letter in names.items() if letter in by_letter}
+    return RowOptions(by_letter, names)
 
 
 def _numbers(count: int, first: int) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from evalsuite.data.columns import column_name
+from evalsuite.data.columns import header_names
 from evalsuite.data.delimited import header_problems, named_values
 from evalsuite.data.records import Record, RecordStream
 from evalsuite.errors import InputError, Problem
@@ -26,7 +26,7 @@ def read_parquet(path: Path, _lenient: bool) -> RecordStream:
     file = str(path)
     try:
         with parquet.ParquetFile(path, buffer_size=BUFFER_BYTES) as table:
-            columns = [column_name(name) for name in table.schema_arrow.names]
+            columns = header_names(table.schema_arrow.names)
             yield from header_problems(file, 1, columns)
             row = 0
             for batch in table.iter_batches(batch_size=BATCH_ROWS, use_threads=False):

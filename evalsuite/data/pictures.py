@@ -17,7 +17,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +66,12 @@ class Picture:
 def is_picture_column(name: str) -> bool:
     """Whether a column of that name holds pictures."""
     return name in COLUMNS or NUMBERED_COLUMN.fullmatch(name) is not None
+
+
+@lru_cache(maxsize=256)
+def has_picture_columns(columns: tuple[str, ...]) -> bool:
+    """Whether one of the columns holds pictures."""
+    return any(map(is_picture_column, columns))
 
 
 def read_pictures(
@@ -161,11 +167,12 @@ def _loaded_part(part: Any) -> Any:
 
 def check_placeholders(values: Iterable[Any], pictures: Sequence[Picture]) -> None:
     """Raise `PictureError` where a text of a row mentions a picture (`<image 2>`) that the row does not have."""
-    numbers = {picture.number for picture in pictures}
-    listed = (value if isinstance(value, list) else [value] for value in values)
-    for text in chain.from_iterable(listed):
+    for text in values:
+        if isinstance(text, list):
+            check_placeholders((item for item in text if isinstance(item, str)), pictures)
         if not isinstance(text, str) or "<image" not in text:
             continue
+        numbers = {picture.number for picture in pictures}
         for found in PLACEHOLDER.finditer(text):
             if found[1] and int(found[1]) not in numbers:
                 raise PictureError(

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+from evalsuite._util.invisible import spell_out
 from evalsuite.errors import DataError, InputError, Problem
 from evalsuite.runs.dataset_plan import DatasetPlan
 from evalsuite.runs.plan import plan_spec
@@ -124,4 +125,4 @@ def _warnings(plan: DatasetPlan) -> Iterator[Problem]:
 
 
 def _finding(severity: Severity, spec: str, problem: Problem) -> Finding:
-    return Finding(severity, spec, str(problem), problem.file, problem.line)
+    return Finding(severity, spec, spell_out(str(problem)), problem.file, problem.line)

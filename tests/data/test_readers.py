@@ -489,4 +489,4 @@ def test_any_bytes_are_records_problems_or_a_data_error(tmp_path, content, endin
     path = written(tmp_path, f"noise{ending}", content)
     with contextlib.suppress(DataError):
         for item in read_records(path):
-            assert isinstance(item, Record | Problem)
+            assert isinstance(item, Record | Problem | Repair)
