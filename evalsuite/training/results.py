@@ -8,13 +8,12 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from msgspec import to_builtins
-
 from evalsuite.data.subsets import WHOLE_DATASET
 from evalsuite.errors import InputError
 from evalsuite.evaluation.compare import compare
 from evalsuite.formatting.numbers import format_delta, format_delta_interval, format_interval, format_value
 from evalsuite.runs.run import Run
+from evalsuite.runs.schema import MetricSummary
 
 PREFIX = "eval_"
 """The trainer's prefix for metrics of an evaluation."""
@@ -47,9 +46,9 @@ def logged_metrics(run: Run) -> dict[str, float]:
     for dataset, metric, numbers in _headlines(run):
         name = logged_name(dataset, metric)
         values = {
-            name: numbers["value"],
-            f"{name}_stderr": numbers["stderr"],
-            f"{name}_n": numbers["n"],
+            name: numbers.value,
+            f"{name}_stderr": numbers.stderr,
+            f"{name}_n": numbers.n,
             f"{name}_truncated": cut_off[dataset],
         }
         found |= {key: value for key, value in values.items() if value is not None and math.isfinite(value)}
@@ -60,9 +59,9 @@ def result_lines(run: Run, step: int, before: tuple[int, Run] | None) -> Iterato
     """One line for every headline metric; with the previous check (`before`: step, run) also the change since."""
     changes = _changes(before, run) if before else {}
     for dataset, metric, numbers in _headlines(run):
-        value = format_value(numbers["unit"], numbers["value"])
-        interval = format_interval(numbers["unit"], numbers["ci_low"], numbers["ci_high"])
-        line = f"step {step}: {dataset} {metric} {value} (95 % interval {interval}, n = {numbers['n']})"
+        value = format_value(numbers.unit, numbers.value)
+        interval = format_interval(numbers.unit, numbers.ci_low, numbers.ci_high)
+        line = f"step {step}: {dataset} {metric} {value} (95 % interval {interval}, n = {numbers.n})"
         change = changes.get((dataset, metric))
         yield f"{line}; {change}" if change else line
 
@@ -83,9 +82,10 @@ def _changes(before: tuple[int, Run], run: Run) -> dict[tuple[str, str], str]:
     return found
 
 
-def _headlines(run: Run) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
-    for entry in to_builtins(run.summary.variants).values():
-        for dataset, results in entry["datasets"].items():
-            for metric, numbers in results["subsets"][WHOLE_DATASET]["metrics"].items():
-                if numbers["primary"]:
-                    yield dataset, metric, numbers
+def _headlines(run: Run) -> Iterator[tuple[str, str, MetricSummary]]:
+    """(dataset, metric, its summary) of every headline metric."""
+    for variant in run.summary.variants.values():
+        for dataset, results in variant.datasets.items():
+            for metric, summary in results.metrics(WHOLE_DATASET).items():
+                if summary.primary:
+                    yield dataset, metric, summary

@@ -39,7 +39,7 @@ def test_suite_runs_beside_native_data_and_is_not_repeated(server, suite, data, 
     assert run.metric("evalscope/acc", dataset="quiz", subset="hard") == 0.0
     assert run.metric("rouge_l", dataset="qa") == 1.0
     entry = run.summary.variants["mock-model"].datasets["quiz"]
-    signature = entry["subsets"]["all"]["metrics"]["evalscope/acc"]["signature"]
+    signature = entry.subsets["all"].metrics["evalscope/acc"].signature
     assert "evalscope:1.14.1" in signature
     assert "benchmark:quiz" in signature
     line = next(line for line in run.samples() if line.id == "three")
