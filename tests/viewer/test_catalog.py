@@ -9,6 +9,7 @@ from comparison_helpers import RIGHT, WRONG, mcq_rows, scored
 
 from evalsuite.runs.directory import find_writer_pid, lock_run_directory
 from evalsuite.viewer.catalog import CatalogRun, RunCatalog
+from evalsuite.viewer.pages import respond
 
 
 def made(folder: Path, name: str, right: int = 3) -> Path:
@@ -104,3 +105,14 @@ def test_catalog_searches_nested_folders_and_follows_no_links_out_of_the_folder(
 
 def test_catalog_of_an_empty_folder_has_no_runs(tmp_path: Path) -> None:
     assert RunCatalog(tmp_path).runs() == []
+
+
+def test_respond_to_a_page_that_fails_says_so_with_status_500(tmp_path: Path) -> None:
+    class FailingCatalog(RunCatalog):
+        def runs(self) -> list[CatalogRun]:
+            raise ValueError("<b>no such column</b>")
+
+    response = respond(FailingCatalog(tmp_path), "/compare?side=a:a&side=b:b")
+    assert response.status == 500
+    assert "cannot be made from the files" in response.content.decode()
+    assert "&lt;b&gt;no such column" in response.content.decode()

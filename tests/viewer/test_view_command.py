@@ -128,7 +128,7 @@ def test_viewer_comparison_equals_that_of_the_command(port: int, folder: Path, t
         (["base:base", "../base:base"], 404, "There is no ../base:base"),
         (["base:base", "killed:killed"], 400, "evalsuite report"),
         (["base:base", "other:other"], 400, "nothing to compare"),
-        (["base:base", "odd:odd"], 500, "cannot be made from the files"),
+        (["base:base", "odd:odd"], 404, "There is no odd:odd"),
         (["base:base", HOSTILE], 404, "&lt;/script&gt;"),
     ],
 )
