@@ -32,7 +32,7 @@ DEFAULT_SLOTS = 4
 """On a CPU four simultaneous replies are as fast as eight, and a few-shot prefix is read half as often."""
 DEFAULT_CONTEXT_TOKENS = 8192
 FEW_CORES = 4
-"""Up to so many cores batches (prompts, several replies at once) use them all. A thread per core everywhere makes the
+"""With up to this many cores, batches (prompts, several replies at once) use them all. A thread per core everywhere makes the
 spin barrier collapse when two other processes are busy (148 to 5 tokens/s on two cores), so single replies leave
 one core free; with batches alone on every core the same is 134 to 35, against 83 to 56 with one core left free."""
 CHILD = "import sys; sys.path[:] = filter(None, sys.path); from evalsuite.backends import llamacpp_child as child; child.main()"

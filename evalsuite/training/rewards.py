@@ -1,13 +1,13 @@
-r"""Reward functions for GRPO from the scorers of a run: what is rewarded is what is measured.
+r"""Reward functions for GRPO from the scorers of a run: training rewards what the evaluation measures.
 
-    math        1 where the reply's number is the gold one (`metrics.numbers`)
-    choice      1 where the chosen option is the gold one (`metrics.choices`)
+    math        1 if the reply's number is the gold one (`metrics.numbers`)
+    choice      1 if the chosen option is the gold one (`metrics.choices`)
     tool_call   a step of an agent against the gold step: the mean of its `strict` scores (`metrics.tool_steps`)
-    format      1 where the reply is written as asked: `<think>…</think><answer>…</answer>`, or a pattern of your own
+    format      1 if the reply has the required format: `<think>…</think><answer>…</answer>`, or a pattern of your own
 
 Each is called as TRL calls it, `reward(prompts=…, completions=…, **columns)`, and as ms-swift calls an ORM, `reward(completions,
 **columns)`: `completions` are texts, or lists of messages of which the last counts; columns of the data set come as lists of
-that length. A gold answer stands in `solution`, `answer`, `target` or `ground_truth`, the first that is there; a row without a
+that length. The gold answer is in `solution`, `answer`, `target` or `ground_truth` (the first that exists); a row without a
 readable one is None (TRL leaves it out; `as_orm` gives 0). Thinking is not read: a reply whose thinking never ends has no
 answer.
 

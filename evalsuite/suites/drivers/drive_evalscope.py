@@ -64,7 +64,7 @@ def _metric_name(metric: Any) -> str:
 
 
 def run(job: Mapping[str, Any]) -> None:
-    """Run one benchmark, or go on with it, and write what it found."""
+    """Run or continue one benchmark and write its results."""
     check()
     from evalscope import TaskConfig, run_task
 
@@ -216,7 +216,7 @@ def _sample(
 
 
 def _values(score: Mapping[str, Any], failed: dict[str, tuple[int, str]]) -> dict[str, float | None]:
-    """The scores; one that could not be computed is none, although EvalScope writes 0."""
+    """The scores; one that could not be computed is None, although EvalScope writes 0."""
     found = {
         name: float(value)
         for name, value in (score.get("value") or {}).items()
@@ -251,7 +251,7 @@ def _text(content: Any) -> str:
 
 
 def _reported(report: Mapping[str, Any], out: Path, benchmark: str) -> Iterator[dict[str, Any]]:
-    """What EvalScope says the samples add up to, under the names that samples have."""
+    """EvalScope's totals, under the metric names of the samples."""
     from evalscope.metrics.semantics.naming import canonicalize_producer_identity
 
     names = {}

@@ -57,7 +57,7 @@ def catalogue() -> Iterator[dict[str, Any]]:
 
 
 def _hub(file: Path, text: str) -> str:
-    """Where its data is; many a configuration is another one under a shorter name: `from .NAME import …`."""
+    """Where its data is. Many configurations only import another one: `from .NAME import …`."""
     for other in re.findall(r"from\s+\.(\w+)\s+import", text):
         path = file.with_name(f"{other}.py")
         text += path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
@@ -65,7 +65,7 @@ def _hub(file: Path, text: str) -> str:
 
 
 def run(job: Mapping[str, Any]) -> None:
-    """Run one configuration, or a file of one's own, or go on with it; write what it found."""
+    """Run or continue one configuration or the user's own file, and write the results."""
     work = Path(job["work"])
     out = work / "output"
     os.environ["OPENAI_API_KEY"] = driver_protocol.key()

@@ -130,7 +130,7 @@ def _judge_arguments(job: Mapping[str, Any]) -> list[str]:
 
 
 def _call_by_name(model: str) -> None:
-    """The kit calls folders as the model is called; so it is told a plain name, and the server the right one."""
+    """The kit names folders after the model, so it gets a plain name, and the server gets the real one."""
     import vlmeval.run as kit
 
     original = kit.LMDeployAPI
@@ -144,7 +144,7 @@ def _latest(folder: Path, pattern: str) -> Path | None:
 
 
 def _samples(folder: Path, name: str, reported: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """A line for every prediction, with what the result file of the judge says of it."""
+    """Yield a sample for every prediction, with its entry in the judge's result file."""
     predictions = _table(_latest(folder, f"{MODEL}_{name}.tsv"))
     hits = _hits(folder, name)
     for position, row in enumerate(predictions):
@@ -184,7 +184,7 @@ def _absent(value: Any) -> bool:
 
 
 def _table(file: Path | None) -> list[dict[str, Any]]:
-    """The rows of a file of the kit's."""
+    """The rows of one of the kit's files."""
     if file is None:
         return []
     from vlmeval.smp import load
@@ -194,7 +194,7 @@ def _table(file: Path | None) -> list[dict[str, Any]]:
 
 
 def _hits(folder: Path, name: str) -> dict[str, dict[str, Any]]:
-    """What the judge said, by index."""
+    """The judge's results by index."""
     file = _latest(folder, f"{MODEL}_{name}_*result.tsv") or _latest(folder, f"{MODEL}_{name}_*result.xlsx")
     return {str(row["index"]): row for row in _table(file) if "index" in row}
 
