@@ -9,7 +9,8 @@ BIN := $(VENV)/bin
 help:
 	@echo "make demo   evaluate SmolLM2-135M, a small real model, on the example data (about 4 minutes on two cores)"
 	@echo "make demo-training  SmolLM2-135M learns sums while checks watch (3 GB to install, then five minutes)"
-	@echo "make test   lint, types, tests"
+	@echo "make test   lint, types, tests with coverage (twelve minutes on two cores)"
+	@echo "make test-pythons  the fast tests on every Python from 3.10 to 3.14 that is installed"
 	@echo "make schemas  write docs/schemas/ anew, after a change of evalsuite/runs/schema.py"
 	@echo "make test-browser  of them those that open pages in chromium (two minutes)"
 	@echo "make test-models  the tests with torch: a tiny model, SmolLM2 and a LoRA on it (3 GB, an environment of its own, ten minutes); optional"
@@ -53,11 +54,25 @@ lint: $(VENV)/.dev
 schemas: $(VENV)/.dev
 	$(BIN)/python -m evalsuite.runs.json_schemas docs/schemas
 
+# Two workers; coverage includes the processes that tests start.
 unit: $(VENV)/.dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term:skip-covered
 
 test-browser: $(VENV)/.dev
 	$(BIN)/python -m pytest -m browser
+
+# The fast tests on every supported Python that is installed, on the PATH or under pyenv, each in .venv-VERSION.
+PYTHONS := 3.10 3.11 3.12 3.13 3.14
+FAST_TESTS := tests/_util tests/config tests/data tests/endpoint tests/formatting tests/metrics tests/structure tests/tasks
+test-pythons: $(addprefix test-python-,$(PYTHONS))
+
+test-python-%:
+	@python=$$(ls $${PYENV_ROOT:-$$HOME/.pyenv}/versions/$*.*/bin/python 2>/dev/null | tail -n 1); \
+	test -n "$$python" || python=$$(command -v python$*); \
+	if test -z "$$python"; then echo "Python $* is not installed: skipped"; exit 0; fi; \
+	test -x .venv-$*/bin/python || "$$python" -m venv .venv-$*; \
+	.venv-$*/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[test]' && \
+	.venv-$*/bin/python -m pytest -q -n 2 -m "not browser and not model" $(FAST_TESTS)
 
 # What `make test` skips for want of torch, and nothing that it runs already. Threads that wait for each other sleep soon.
 test-models test-vllm demo-training: export GOMP_SPINCOUNT ?= 1000
@@ -89,4 +104,4 @@ bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/paired_statistics.py
 
 clean:
-	rm -rf $(VENV) $(MODELS_VENV) .venv-oracles .venv-suites .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(addprefix .venv-,$(PYTHONS)) $(MODELS_VENV) .venv-oracles .venv-suites .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -26,7 +26,7 @@ _LETTER = re.compile(r"[\s▁ĠĊ(\[{<*_`\"'“‘「『【$:]*(?P<label>[A-Z])[
 
 
 @dataclass(frozen=True, slots=True)
-class LabelLogprobs:
+class LabelProbabilities:
     """The log-probability of each option's letter, None where it is below `floor`."""
 
     labels: Mapping[str, float | None]
@@ -40,7 +40,7 @@ class LabelLogprobs:
         return max(known, key=lambda label: known[label]) if known else None
 
 
-def read(alternatives: Iterable[Sequence[object]], options: Collection[str]) -> LabelLogprobs:
+def read(alternatives: Iterable[Sequence[object]], options: Collection[str]) -> LabelProbabilities:
     """Each option's log-probability from pairs of a token's text and its log-probability, in any order.
 
     `options` are the row's labels in their order.
@@ -59,7 +59,7 @@ def read(alternatives: Iterable[Sequence[object]], options: Collection[str]) -> 
         letter = _LETTER.fullmatch(str(token).translate(ASCII_WIDTH))
         if letter and letter["label"] in variants:
             variants[letter["label"]].append(number)
-    return LabelLogprobs(
+    return LabelProbabilities(
         {label: _total(values) for label, values in variants.items()}, min(shown, default=None)
     )
 

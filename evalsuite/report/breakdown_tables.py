@@ -37,7 +37,7 @@ class BreakdownTable(Struct, frozen=True):
     rest: str
 
 
-class Breakdowns(Struct, frozen=True):
+class BreakdownTables(Struct, frozen=True):
     """The breakdowns of one dataset: drawings first, then tables, variants of one table together."""
 
     dataset: str
@@ -52,17 +52,19 @@ def section(source: RunSource) -> Section | None:
     if not datasets:
         return None
     values = {"datasets": datasets, "several": source.several_variants}
-    return Section("breakdowns", "Breakdowns", "breakdown_tables.html.j2", values)
+    return Section("breakdowns", "BreakdownTables", "breakdown_tables.html.j2", values)
 
 
-def breakdowns(summary: Mapping[str, Any]) -> list[Breakdowns]:
+def breakdowns(summary: Mapping[str, Any]) -> list[BreakdownTables]:
     """Collect the breakdowns of whole datasets."""
     by_dataset: dict[str, list[SubsetResults]] = {}
     for part in all_subsets(summary):
         if part.subset == WHOLE and part.content.get("breakdowns"):
             by_dataset.setdefault(part.dataset, []).append(part)
     return [
-        Breakdowns(dataset, tuple(matrices(wholes)), tuple(grouped_curves(wholes)), tuple(_tables(wholes)))
+        BreakdownTables(
+            dataset, tuple(matrices(wholes)), tuple(grouped_curves(wholes)), tuple(_tables(wholes))
+        )
         for dataset, wholes in by_dataset.items()
     ]
 

@@ -13,7 +13,7 @@ import orjson
 
 from evalsuite._util.user_cache import cache_folder
 from evalsuite.errors import ConfigError, InputError
-from evalsuite.suites.environments import Environment
+from evalsuite.suites.environments import SuiteEnvironment
 
 TIMEOUT_SECONDS = 600
 """OpenCompass and VLMEvalKit import torch just to list their benchmarks."""
@@ -37,7 +37,7 @@ class Benchmark:
     """What it requires: `judge`, `sandbox`."""
 
 
-def list_benchmarks(environment: Environment) -> list[Benchmark]:
+def list_benchmarks(environment: SuiteEnvironment) -> list[Benchmark]:
     """List every benchmark of an installed suite. Raises `InputError` if its environment cannot."""
     file = _cache_file(environment)
     try:
@@ -54,7 +54,7 @@ def list_benchmarks(environment: Environment) -> list[Benchmark]:
     return found
 
 
-def find_benchmark(name: str, environment: Environment) -> Benchmark:
+def find_benchmark(name: str, environment: SuiteEnvironment) -> Benchmark:
     """The benchmark with this name. Raises `ConfigError` that suggests similar ones."""
     known = {benchmark.name: benchmark for benchmark in list_benchmarks(environment)}
     if name in known:
@@ -72,7 +72,7 @@ def find_benchmark(name: str, environment: Environment) -> Benchmark:
     )
 
 
-def _cache_file(environment: Environment) -> Path:
+def _cache_file(environment: SuiteEnvironment) -> Path:
     driver = hashlib.blake2b(environment.suite.driver.read_bytes(), digest_size=4).hexdigest()
     place = hashlib.blake2b(str(environment.python).encode(), digest_size=4).hexdigest()
     return cache_folder(
@@ -80,7 +80,7 @@ def _cache_file(environment: Environment) -> Path:
     )
 
 
-def _ask(environment: Environment) -> bytes:
+def _ask(environment: SuiteEnvironment) -> bytes:
     command = [str(environment.python), "-B", str(environment.suite.driver), "catalogue"]
     try:
         done = subprocess.run(command, capture_output=True, timeout=TIMEOUT_SECONDS, check=False)

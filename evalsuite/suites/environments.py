@@ -36,7 +36,7 @@ SHOWN_LINES = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Environment:
+class SuiteEnvironment:
     """A suite's environment. `detail`: what is wrong with it, or where it is."""
 
     suite: Suite
@@ -59,7 +59,7 @@ def environment_folder(suite: Suite) -> Path:
     return environments_folder() / suite.name
 
 
-def find_environment(suite: Suite) -> Environment:
+def find_environment(suite: Suite) -> SuiteEnvironment:
     """Inspect a suite's environment in a tenth of a second: nothing of the suite is imported."""
     named = os.environ.get(variable(suite.name))
     python = Path(named).expanduser() if named else environment_folder(suite) / "bin" / "python"
@@ -70,7 +70,7 @@ def find_environment(suite: Suite) -> Environment:
         detail = (
             f"{environment_folder(suite)} was left by an interrupted install" if left else "not installed"
         )
-        return Environment(suite, python, state, "", detail)
+        return SuiteEnvironment(suite, python, state, "", detail)
     try:
         done = subprocess.run(
             [python, "-I", "-c", PROBE, suite.distribution],
@@ -81,19 +81,19 @@ def find_environment(suite: Suite) -> Environment:
         )
         found = json.loads(done.stdout)
     except subprocess.CalledProcessError as error:
-        return Environment(suite, python, "broken", "", _last_lines(error.stderr), own)
+        return SuiteEnvironment(suite, python, "broken", "", _last_lines(error.stderr), own)
     except (OSError, ValueError, subprocess.TimeoutExpired) as error:
-        return Environment(suite, python, "broken", "", f"{python} does not run ({error})", own)
+        return SuiteEnvironment(suite, python, "broken", "", f"{python} does not run ({error})", own)
     version = found["version"]
     if version is None:
-        return Environment(suite, python, "broken", "", f"{python} has no {suite.distribution}", own)
+        return SuiteEnvironment(suite, python, "broken", "", f"{python} has no {suite.distribution}", own)
     if version.split(".")[:2] != suite.tested.split("."):
         detail = f"{suite.distribution} {version}; tested are {suite.tested}.*"
-        return Environment(suite, python, "wrong version", version, detail, own)
-    return Environment(suite, python, "ready", version, str(python), own)
+        return SuiteEnvironment(suite, python, "wrong version", version, detail, own)
+    return SuiteEnvironment(suite, python, "ready", version, str(python), own)
 
 
-def ready_environment(suite: Suite) -> Environment:
+def ready_environment(suite: Suite) -> SuiteEnvironment:
     """The suite's environment. Raises `InputError` that says what to do if it cannot be used."""
     found = find_environment(suite)
     if found.state == "ready":

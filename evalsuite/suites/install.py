@@ -13,7 +13,12 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from evalsuite.errors import EvalsuiteError
-from evalsuite.suites.environments import COMPLETE_MARK, Environment, environment_folder, find_environment
+from evalsuite.suites.environments import (
+    COMPLETE_MARK,
+    SuiteEnvironment,
+    environment_folder,
+    find_environment,
+)
 from evalsuite.suites.registry import TORCH, Suite
 
 logger = logging.getLogger(__name__)
@@ -23,7 +28,7 @@ LOG = "install.log"
 CHECK_TIMEOUT_SECONDS = 600
 
 
-def install(suite: Suite, *, fresh: bool) -> Environment:
+def install(suite: Suite, *, fresh: bool) -> SuiteEnvironment:
     """Make a suite's environment, or log that it is there. Raises `EvalsuiteError` with the installer's last lines."""
     found = find_environment(suite)
     if found.own:

@@ -27,7 +27,7 @@ from evalsuite.runs.dataset_plan import DatasetPlan
 from evalsuite.runs.gate_checks import check_gates
 from evalsuite.runs.imported import ImportedDataset, Source
 from evalsuite.suites.catalogue import Benchmark, find_benchmark
-from evalsuite.suites.environments import Environment, ready_environment
+from evalsuite.suites.environments import SuiteEnvironment, ready_environment
 from evalsuite.suites.registry import SUITES, Suite
 
 HASH_DIGITS = 16
@@ -55,7 +55,7 @@ class SuiteJob:
 
     spec: SuiteSpec
     name: str
-    environment: Environment
+    environment: SuiteEnvironment
     settings: Mapping[str, Any]
     """The driver's settings except for the model."""
     data_hash: str
@@ -190,7 +190,7 @@ def _unique(name: str, taken: set[str]) -> str:
     return next(candidate for candidate in (name, *numbered) if candidate not in taken)
 
 
-def _checked(spec: SuiteSpec, environment: Environment, config: RunConfig) -> Benchmark | None:
+def _checked(spec: SuiteSpec, environment: SuiteEnvironment, config: RunConfig) -> Benchmark | None:
     """The benchmark, once its requirements are checked. None for the user's own file."""
     if spec.benchmark == OWN_FILE:
         return None
