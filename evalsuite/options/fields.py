@@ -97,10 +97,12 @@ if TYPE_CHECKING:
     @dataclass_transform(kw_only_default=True, field_specifiers=(dataclasses.field,))
     def option_part(part: type[PartT]) -> type[PartT]:
         """Make a class of option fields a frozen dataclass that others inherit from."""
+        return part
 
     @dataclass_transform(kw_only_default=True, field_specifiers=(dataclasses.field,))
     def option_set(whole: type[PartT]) -> type[PartT]:
         """Make a class that inherits parts a frozen dataclass."""
+        return whole
 else:
     TextList = tuple[str, ...]
     Pairs = dict[str, str]
