@@ -1,23 +1,87 @@
-"""The words and signs by which replies in Chinese and English name the option they chose, as patterns.
+"""Patterns for replies that name an option, made of the words in `choice_languages`; Chinese and English in full.
 
-What counts as an answer is said in `choice_reader`, which puts them together.
+What counts as an answer is said in `choice_reader`.
 """
 
 from __future__ import annotations
 
+import functools
 import re
+import unicodedata
+from dataclasses import dataclass
+
+from evalsuite.metrics.choice_languages import (
+    ALTERNATIVES,
+    ALTERNATIVES_UNSPACED,
+    ARTICLES,
+    DECORATION,
+    JOINERS,
+    JOINERS_UNSPACED,
+    LANGUAGES,
+    NO_ANSWER,
+    OPTION_WORDS,
+    OPTION_WORDS_UNSPACED,
+    REASONS,
+    REASONS_UNSPACED,
+)
+from evalsuite.metrics.text import ASCII_WIDTH
+
+_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_INVISIBLE = "\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufe00-\ufe0f\ufeff"
+_TRADITIONAL = str.maketrans(
+    "選擇項應確對錯誤無為該這個們與還並說為當屬於決沒來題應論會顯終於達點種從時間開關總結綜據證實",
+    "选择项应确对错误无为该这个们与还并说为当属于决没来题应论会显终于达点种从时间开关总结综据证实",
+)
+
+
+def _fold_table() -> dict[int, int | str | None]:
+    table: dict[int, int | str | None] = {**_TRADITIONAL, **ASCII_WIDTH}
+    table |= {
+        ord(character): None
+        for start, end in re.findall("(.)(?:-(.))?", _INVISIBLE)
+        for character in map(chr, range(ord(start), ord(end or start) + 1))
+    }
+    for first in (0x24B6, 0x1F110, 0x1F130, 0x1F150, 0x1F170):  # circled, bracketed, squared; negative ones
+        table |= {first + offset: f"({letter})" for offset, letter in enumerate(_LETTERS)}
+    for first in (0x249C, 0x24D0):
+        table |= {first + offset: f"({letter.lower()})" for offset, letter in enumerate(_LETTERS)}
+    for start in range(0x1D400, 0x1D6A4, 52):  # bold, italic, sans-serif … letters of mathematics
+        for offset, letter in enumerate(_LETTERS + _LETTERS.lower()):
+            table[start + offset] = letter
+    return table | {0xA0: " ", 0x202F: " ", 0x2007: " ", 0x060C: ",", 0x061B: ";", 0x061F: "?", 0xFF61: "。"}
+
+
+_FOLD = _fold_table()
+
+
+def fold(text: str) -> str:
+    """One way of writing: full width, circled and mathematical letters, traditional Chinese, invisible characters.
+
+    >>> fold("答案：\u200bⒸ，正確")
+    '答案:(C),正确'
+    """
+    if text.isascii():
+        return text
+    return unicodedata.normalize("NFC", text).translate(_FOLD)
+
 
 CHINESE_NOT = (
     "(?:(?<!不得|不能)不(?:是|应当?|应该|该|当|能够?|可能?|可以|会|要|宜|得|太|再|必|用|需要?|建议|推荐|一定|至于|属于|等于)*"
     "|没有?|别|勿|莫|未必?|并非|绝非|而非|非|无法|难以)(?:再|去|会|能|可能|应该?|直接|轻易|盲目)*"
 )
+_SUPPOSED = r"\b(?:if|whether|suppos(?:e|ing)|assum(?:e|ing)|unless|why|were|could|might|may|si|wenn|ob|se|если|nếu|ถ้า)\s+(?:that\s+)?(?:(?:the|an?|my|option|choice|la|die)\s+)?$"
 NOT_A_MARKER_BEFORE = re.compile(
     rf"(?:{CHINESE_NOT}"  # negated
-    r"|请|若|如果|假如|假设|要是|倘若"  # asked or supposed
+    r"|请|若|如果|假如|假设|要是|倘若|为什么|为何"  # asked or supposed
     r"|误|错|漏|多|单|备|筛|待|候|落|入|竞|评|普)\s*$"  # the tail of another word
+    rf"|(?:\bnot|n['’]t|\bnever)(?:\s+\w+)?\s*$|{_SUPPOSED}",
+    re.IGNORECASE,
 )
 NOT_THE_ANSWER_BEFORE = re.compile(
-    r"(?:错误的?|(?:不是?|并?非)(?:正确的?|最终|标准|最佳)?|wrong|incorrect|false|(?:\bnot|n['’]t(?:\s+be)?)(?:\s+(?:the|an?|my))?(?:\s+(?:correct|right|final|best))?)\s*$",
+    r"(?:错误的?|(?:不是?|并?非)(?:正确的?|最终|标准|最佳)?|如果|假如|假设|若|wrong|incorrect|false"
+    r"|(?:\bnot|n['’]t(?:\s+be)?)(?:\s+(?:the|an?|my))?(?:\s+(?:correct|right|final|best))?"
+    r"|\bfalsche[nrs]?|\bfausse|\bmauvaise|неправильный|неверный|不正な|誤った|間違った|잘못된|틀린)\s*$"
+    rf"|{_SUPPOSED}",
     re.IGNORECASE,
 )
 SOMEBODY_ELSE_BEFORE = re.compile(  # "很多人会选A"
@@ -25,38 +89,108 @@ SOMEBODY_ELSE_BEFORE = re.compile(  # "很多人会选A"
     r"|(?<![所没只具含拥])有的|有些|很?容易)"
     r"(?:[也都还就]|可能|也许|或许|往往|经常|常常?|一般|通常|总|容易|倾向于?|因此|因而|错误地|直接|认为|觉得|以为|说|想|[误错]|会|要|应该?|把|的)*\s*$"
 )
-ADVERB = r"(?:应该|应当|应|显然|就|只能|可能|最终|最可能|也|便|即|则)?"
-CHINESE_MARKER = (
-    rf"(?:答案|正确的?选项)(?:\s?[】\])}}>」』”])?{ADVERB}\s*(?:选择|选|是|为)?"
-    r"|(?P<choose>选择|选)(?:的?答案|的|了|定)?(?:应该|应|就)?(?:是|为)?"
+
+_ADVERB = r"(?:应该|应当|应|显然|就|只能|可能|最终|最可能|也|便|即|则|选项)?"
+_CHINESE_BEFORE = (
+    rf"(?:答案|正确的?(?:选项|说法|答案|结论)?(?=[是为有:])|正确的?选项)(?:\s?[*\"】\])}}>」』”]{{1,4}})?{_ADVERB}\s*(?:选择|选|是|为|有)?(?!\s?[在从中])"
+    r"|选项(?=\s?:)"
+    r"|(?P<choose>选择|选)(?:的?(?:答案|选项)|的|了|定)?(?:应该|应|就)?(?:是|为)?"
 )
-CERTAINTY = r"(?:definitely|clearly|therefore|thus|probably|likely|most\ likely|simply|indeed|obviously|actually|still)"
-ENGLISH_MARKER = (
-    r"\b(?:answers?|(?:correct|right|best|final|proper)\s+(?:option|choice|letter)s?)(?![a-z])[\s*_]*"
-    rf"(?:(?:is|are|(?:should|must|would)\s+be)(?![a-z'’])(?:\s+{CERTAINTY}(?![a-z]))?|:)"
+_RIGHT = r"(?:most\s+)?(?:correct|right|best|final|proper|appropriate|closest|accurate|suitable|likely|plausible|logical|only\s+correct)"
+_CERTAINTY = r"(?:definitely|clearly|therefore|thus|hence|probably|likely|most\s+likely|simply|indeed|obviously|actually|still|also|then|only)"
+_IS = r"(?:is|are|was|(?:should|must|would|will|has\s+to|ought\s+to|can\s+only)\s+be|seems\s+to\s+be|appears\s+to\s+be)(?![a-z'’])"
+_ENGLISH_BEFORE = (
+    rf"\b(?:answers?|ans|{_RIGHT}\s+(?:option|choice|letter|alternative|statement|response)s?)(?![a-z])"
+    r"(?:\s+(?:option|choice|letter)(?![a-z]))?(?:\s+(?:to|for)\s+(?:the|this|that|your)\s+(?:[a-z]+\s+)?(?:question|problem)(?![a-z]))?"
+    rf"(?:,?\s+{_CERTAINTY},?(?![a-z]))?{DECORATION}"
+    rf"(?:,?\s*{_IS}(?:[\s,]+{_CERTAINTY}(?![a-z]),?)*\s*:?|\s*[:=]|\s*[-–—]{{1,2}}>?\s*(?![a-z]{{2}})|\s*[→⇒]|(?<=ans)\.)"
+    rf"|(?m:^[ \t#>*_]*(?:(?:the|my)\s+)?(?:{_RIGHT}\s+)?answer[ \t*_:.]*\n)"
+    rf"|(?m:^[ \t#>*_]*(?:{_RIGHT}\s+)?answer[ \t]+(?=[(\[*]*[A-Z][)\]*]*[ \t.]*$))"
+    r"|(?:\*\*|__|[\[【<(])\s?(?:(?:the|my)\s)?(?:(?:final|correct|right|best)[\s_])?answer\s?(?:\*\*|__|[\]】>)])"
+    rf"|\b(?:choice|selection|option)(?![a-z]){DECORATION}\s*(?::|is(?=\s*(?::|[(*\[]*[A-Z](?![A-Za-z]))))"
+    r"|(?P<pick>\b(?:I|we)(?:['’](?:d|ll|ve))?\s+(?:(?:would|will|must|can|therefore|thus|finally|have\s+to|have)\s+){0,2}"
+    r"(?:choose|chose|chosen|select|selected|pick|picked|go\s+with|went\s+with|opt\s+for|answer)(?![a-z]))"
 )
-ENGLISH_LABEL = (  # "**Answer** B", "<answer>B</answer>"
-    r"(?:\*\*|__|[\[【<(])\s?(?:(?:the|my)\s)?(?:(?:final|correct|right|best)[\s_])?answer\s?(?:\*\*|__|[\]】>)])"
+_ENGLISH_AFTER = (
+    rf"(?:\b{_IS}|['’]s\b)(?:\s+{_CERTAINTY}(?![a-z]))*\s+(?:the|my)\s+(?:(?:single|one|only)\s+)?(?:{_RIGHT}\s+(?:and\s+{_RIGHT}\s+)?)?(?:(?:multiple[-\s])?answer|(?<=t\s)(?:option|choice|alternative)|(?<=l\s)(?:option|choice)|(?<=e\s)(?:option|choice))(?:\s+(?:choice|option))?(?![a-z])"
+    rf"|\b(?:{_IS})\s+(?:the\s+)?(?:correct|right|best)\s+(?:one)(?![a-z])"
 )
-MARKER = re.compile(
-    rf"(?P<box>\\boxed\s*\{{)|{CHINESE_MARKER}|{ENGLISH_MARKER}|{ENGLISH_LABEL}", re.IGNORECASE
-)
+_CHINESE_AFTER = r"(?:选?项)?(?:才)?(?:应该)?(?:是|为)(?:本题的?)?(?:唯一)?(?:(?:最)?(?:正确|恰当|合适|佳)的?)?(?:答案|选项(?!之一))"
+_ENGLISH_AFTER_WEAK = rf"\b{_IS}(?:\s+{_CERTAINTY}(?![a-z]))*\s+(?:the\s+)?(?:correct|right)(?![a-z])(?!\s+(?:that|to|in\s+(?:stating|saying)|about|but|however|,?\s+but))"
+_CHINESE_AFTER_WEAK = r"(?:选?项)?(?:的?(?:说法|描述|表述|叙述|结论))?(?:[是也都均才就应]|应该)?(?:是|为)?(?:完全|最)?(?:正确|符合题意|当选|对的)(?!吗|的?(?:原因|理由)|答案|选项)"
+
+
+@dataclass(frozen=True, slots=True)
+class MarkerPatterns:
+    """Markers of the languages that a reply may hold, to be searched for."""
+
+    before: re.Pattern[str]
+    after: re.Pattern[str]
+    after_weak: re.Pattern[str]
+
+
+def marker_patterns(folded: str) -> MarkerPatterns:
+    """Patterns for the languages of a reply: a language without any of its words in it costs nothing."""
+    lowered = folded.casefold()
+    found = tuple(
+        name
+        for name, phrases in _FOLDED_STEMS.items()
+        if any(stem in lowered for stem in phrases)
+    )
+    return _compiled(found, not folded.isascii())
+
+
+_FOLDED_STEMS = {
+    name: tuple(fold(stem).casefold() for stem in phrases.stems) for name, phrases in LANGUAGES.items()
+}
+
+
+@functools.lru_cache(maxsize=64)
+def _compiled(names: tuple[str, ...], wide: bool) -> MarkerPatterns:
+    phrases = [LANGUAGES[name] for name in names]
+    boxes = [r"(?P<box>\\(?:boxed|fbox|framebox)\s*\{)", r"(?P<tag><\s*(?:answer|choice|option)\s*>)"]
+
+    def either(*fragments: str) -> re.Pattern[str]:
+        return re.compile("|".join(map(fold, fragments)), re.IGNORECASE)
+
+    chinese = (_CHINESE_BEFORE, _CHINESE_AFTER, _CHINESE_AFTER_WEAK) if wide else None
+    return MarkerPatterns(
+        before=either(
+            *boxes, *(chinese[:1] if chinese else ()), _ENGLISH_BEFORE, *(one.before for one in phrases)
+        ),
+        after=either(
+            _ENGLISH_AFTER, *(chinese[1:2] if chinese else ()), *(one.after for one in phrases)
+        ),
+        after_weak=either(
+            _ENGLISH_AFTER_WEAK, *(chinese[2:] if chinese else ()), *(one.after_weak for one in phrases)
+        ),
+    )
+
 
 # What may stand between a marker and its label, and what may close the label again.
 OPENING = (
-    r"(?:[\s*_`~\"'“”‘’「『【\[({<$:>#]"
-    r"|\\(?:text|textbf|textit|mathrm|mathbf|mathsf|boldsymbol|rm|bf|displaystyle)(?![a-z])|\\[(\[,;!\ ]){0,24}"
+    r"(?:[\s*_`~\"'“”‘’「『【《〈«„\[({<$:>#→⇒➡✅✔👉]"
+    r"|</?(?:b|strong|i|em|u|span|p|code|answer|choice|option|br)\s*/?>"
+    r"|\\(?:boxed|fbox|text|textbf|textit|textrm|textsf|mathrm|mathbf|mathsf|mathit|mathtt|boldsymbol|bf|rm|bold|displaystyle|Large|large)(?![a-z])"
+    r"|\\[(\[,;:!\ ]|\\\\){0,24}"
 )
-NAMING = r"(?:(?:the\s+)?(?:options?|choices?|letters?)\s*|the\s+|选项\s*)?"
-GAP = re.compile(rf"{OPENING}{NAMING}{OPENING}", re.IGNORECASE)
-CLOSING = r"(?:[*_`~\"'“”‘’」』】\])}>$]|\\[)\]])"
-LABEL = re.compile(
-    rf"(?P<run>[A-Za-z]+)(?![0-9°℃%+#=^]|\s=|[-'’][A-Za-z0-9]|[A-Za-z])(?P<close>{CLOSING}{{0,12}})"
+NAMING = (
+    rf"(?:(?:(?:{ARTICLES})\s*(?=[\s(\[*_\"'“«]*(?:[A-Z](?![A-Za-z])|(?:{OPTION_WORDS})(?!\w))))?"
+    rf"(?:(?:{OPTION_WORDS})(?!\w)\s*|(?:{fold(OPTION_WORDS_UNSPACED)})\s*)?)"
 )
+GAP = re.compile(rf"{OPENING}(?i:{NAMING.replace('[A-Z](?![A-Za-z])', '(?-i:[A-Z])(?![A-Za-z])')}){OPENING}")
+CLOSING = r"(?:[*_`~\"'“”‘’」』】》〉»\])}>$]|</(?:b|strong|i|em|u|span|p|code|answer|choice|option)\s*>|\\[)\]])"
+_GLUED = r"(?![0-9°℃%+#=^\u2070-\u209f\u00b2\u00b3\u00b9]|\s[=<>≈]\s|[-‐‑–'’][A-Za-z0-9]|[A-Za-z\u00aa-\u024f\u0300-\u036f\u0370-\u052f\u1e00-\u1eff])"
+LABEL = re.compile(rf"(?P<run>[A-Za-z]+){_GLUED}(?P<close>{CLOSING}{{0,12}})")
+FOREIGN_LABEL = re.compile(rf"(?P<label>[A-WYZ])(?:{CLOSING}{{1,12}}|(?=\s*(?:[.,;:。、!?)\n]|$)))")
+"""A letter that stands like a label; X is what templates write for any of them."""
 REFUTED = re.compile(
-    r" ?(?:选?项)? ?(?:是|显然|明显|都|均|也|并|肯定|应该?|可以)*"
+    r"(?:[.:,)]\s?)? ?(?:选?项)? ?(?:是|显然|明显|都|均|也|并|肯定|应该?|可以)*"
     r"(?:不(?:对|正确|准确|成立|符合|合适|合理|行|可选|能选|可能|是(?! ?[A-Z]))|错(?!误(?:的?选项|答案|原因|分析))|有误|排除)"
-    r"| (?:is|are|was) (?:wrong|incorrect|false|not)\b"
+    r"|,? (?:is|are|was|were|isn['’]t|aren['’]t|wasn['’]t)(?: (?:both|all|clearly|also|obviously))* ?(?:wrong|incorrect|false|not|ruled out|excluded|eliminated|n['’]t)\b"
+    r"|,? (?:isn|aren|wasn|weren)['’]t\b"
+    r"| (?:es|est|ist|é|è|sind|son|sont) (?:falsch|incorrect[ao]?s?|fauss?e?|errad[ao]|sbagliat[ao]|fals[ao])\b|\s*(?:неверн|неправильн)|(?:は|が)(?:誤り|間違い|不正解)|(?:는|은|이|가) (?:틀|오답)",
+    re.IGNORECASE,
 )
 WRONG = (
     r"(?:[也都均就其实显然明当并可能肯定应该是会]|做法|选法|想法|理解|看法|选择|答案)*"
@@ -67,36 +201,66 @@ REFUTED_CHOICE = re.compile(  # "选A的同学是错的", "选A. 水，这是错
     rf"(?:选?项)?(?:的(?:人|同学|学生|考生|话|理由|原因))?们?{WRONG}"
     rf"|(?:[.、:)]\s?)?[^,。.;!?\nA-Z]{{0,40}}[,。.;!?\n]\s{{0,4}}(?:[但可而却]|但是|可是|然而|不过|其实|结果)?(?:[这那此该]|这样|那样|这种|这个)?{WRONG}"
 )
+QUESTIONED = re.compile(r"\s*(?:项|选项)?(?:吗|呢|么)?\s?\?\s*(?=\S)|\s*(?:项|选项)?(?:吗|么)\b")
+_NEXT_IS_LABEL = r"(?=[\[(*_\"'“「【]*[A-Za-z](?![A-Za-z]))"
 ALTERNATIVE = re.compile(
-    r"\s*(?:[/|~]|或者?|还是)\s*(?=[\[(*]*[A-Za-z](?![A-Za-z]))|\s+or\s+(?=[\[(*]*[A-Za-z](?![A-Za-z]))"
-)
-STRONG_SEPARATOR = re.compile(r"\s*(?:、|&|和|与|及|以及|,\s*and\s|\sand\s)\s*", re.IGNORECASE)
-WEAK_SEPARATOR = re.compile(r"\s*[,，;；]\s*|[ \t]+(?=[\[(*]*[A-Z](?![A-Za-z]))")
-LIST_OPENING = re.compile(
-    r"[*_\[(\"'“‘$]{0,6}(?P<naming>(?:选项|(?:options?|choices?)(?![a-z]))\s?[*_\[(\"'“‘$]{0,6})?",
+    rf"\s*(?:[/|~]|{ALTERNATIVES_UNSPACED})\s*{_NEXT_IS_LABEL}|\s*,?\s+(?:{ALTERNATIVES})\s+(?:(?:option|choice)\s+)?{_NEXT_IS_LABEL}"
+    rf"|\s?\((?:or)\s+{_NEXT_IS_LABEL}"
+    r"|\s*[-–—~至到]\s*(?=[A-Z](?![A-Za-z]))",
     re.IGNORECASE,
 )
+STRONG_SEPARATOR = re.compile(
+    rf"\s*(?:、|&|\+|,\s*(?:{JOINERS})\s|\s(?:{JOINERS})\s|,?\s*(?:{JOINERS_UNSPACED}))\s*", re.IGNORECASE
+)
+WEAK_SEPARATOR = re.compile(
+    r"[ \t]*[,;][ \t]*|[ \t]+(?=[\[(*_\"'“「【]*[A-Z](?![A-Za-z]))|(?<=[)\]】」*}])(?=[(\[【「*])"
+)
+JOINERS_BEFORE = re.compile(
+    rf"(?<![A-Za-z0-9'’\-])(?P<list>{OPENING[:-6]}{{0,3}}(?:[A-Z]|(?<=\()[a-z](?=\))){CLOSING}{{0,4}}"
+    rf"(?:\s*(?:[,、;&]|{JOINERS_UNSPACED}|\s(?:{JOINERS})\s)\s*[*_(\[\"'“「【$]{{0,4}}[A-Z]{CLOSING}{{0,4}}){{0,25}}\s?(?:选?项)?[.:,)]?)[\s,]*\Z"
+)
+"""Labels, joined or not, right before a phrase such as "is the answer"."""
+LIST_OPENING = re.compile(
+    r"[*_\[(\"'“‘「【$`]{0,6}(?P<naming>(?:选项|(?:options?|choices?)(?![a-z]))\s?[*_\[(\"'“‘$]{0,6})?",
+    re.IGNORECASE,
+)
+CLAUSE_AFTER = re.compile(
+    r" (?:is|was|has|does|did|can|could|would|will|may|might|refers|describes|means|represents|seems|only)\b(?! (?:both |also )?(?:correct|right|true)\b)"
+    r"|选?项(?:的|是|为|说|描述|指|中|虽|属|表|[^\s,。.;!?、:]{2})(?!正确|对)"
+)
+"""After "C, A": the letter is the subject of a clause of its own, not a further label."""
+GENUS = re.compile(r"\.\s?[a-z]")
 NEXT_LINE = re.compile(r"[ \t]*[.。;,、]?[ \t]*\n[ \t]*")
-BEFORE_OWN_TEXT = re.compile(r"\s?[.、:)(-]{0,2}\s?")
-LABEL_BEFORE = re.compile(rf"(?<![A-Za-z])(?P<label>[A-Za-z]){CLOSING}{{0,3}}\s?[.、:)(-]{{0,2}}\s?\Z")
+BEFORE_OWN_TEXT = re.compile(r"\s?(?:选?项)?[.、:)(\-–—]{0,2}\s?[*_\"'“「]{0,3}")
 AFTER_OWN_TEXT = re.compile(r"[)*_`\"'”’」』】\]]{0,6}")
 LINE_END = re.compile(r"[ \t]*[.。;,、]?[ \t]*(?:\n|$)")
-BETWEEN_BARE = re.compile(r"(?:[\s,、;&和与及.。•·-]|以及|and(?![a-z]))*", re.IGNORECASE)
+BETWEEN_BARE = re.compile(rf"(?:[\s,、;&|/+.。•·-]|{JOINERS_UNSPACED}|(?:{JOINERS})(?![a-z]))*", re.IGNORECASE)
 BETWEEN_BOXES = re.compile(r"\}(?:[\s$*,、;&和与及]|以及|\\[,;:!\ ()\[\]]|\band\b)*", re.IGNORECASE)
-LIST_END = re.compile(
-    r"\s*(?:选?项|都|均)?\s*(?:$|[\n.。;；!！?？]|[,，](?!\s*(?:[A-Za-z](?![A-Za-z])|不|not\b)))"
-)
-WORD_AFTER = re.compile(r"[ \t]+(?P<word>[A-Za-z][A-Za-z'’-]*)")
+WORD_AFTER = re.compile(r"[ \t]+(?P<word>[^\W\d_][\w'’-]*)")
 NEXT_LINE_LABEL = re.compile(r"[^\n]*\n\s*[*_\[(]*(?P<label>[A-Z])[*_\])]*\s*[.、:)\]]")
+LISTED_OPTION = re.compile(r"(?<![A-Za-z])(?P<label>[A-Z])[)\]*]*\s?[.、:)]")
 
-# Words that can follow a label but never the article "a"; "A because …" is option A.
+# Words that can follow a label but never an article: "A because …" is option A, "A dog" is not.
 NEVER_AFTER_AN_ARTICLE = re.compile(
-    "because|since|as|and|or|but|nor|is|are|was|were|which|that|who|in|on|at|by|from|for|to|with|due|so|if|when|where"
-    "|while|the|this|these|it|they|we|you|i|has|have|can|will|would|should|does|did|therefore|thus|hence|not|option"
+    rf"(?:{REASONS}|{JOINERS}|{ALTERNATIVES}|but|nor|is|are|was|were|which|that|who|in|on|at|by|from|for|to|with|so|if|when|where"
+    "|while|the|this|these|it|they|we|you|i|has|have|can|will|would|should|does|did|therefore|thus|hence|not|option|answer"
+    "|es|est|ist|é|è|da|das|que|qui|pero|mais|aber|ma|но|là|يكون|correct|right)",
+    re.IGNORECASE,
 )
 
+LEADING = re.compile(
+    rf"(?P<end>[ \t]*(?:\n|$))|[ \t]*(?P<mark>[.):。、:,;])|[ \t]*[-–—(]*[ \t]*(?:(?:{REASONS})(?!\w)|{REASONS_UNSPACED})",
+    re.IGNORECASE,
+)
+REASON = re.compile(rf"[\s*_#\-–—(]*(?:(?:{REASONS})(?!\w)|{REASONS_UNSPACED})", re.IGNORECASE)
+NOTHING_FITS = re.compile(fold(NO_ANSWER), re.IGNORECASE)
 BARE = re.compile(
-    rf"{OPENING}(?:(?:option|choice)\s+|选项\s*)?{OPENING}(?P<body>.*)", re.IGNORECASE | re.DOTALL
+    rf"{OPENING}(?i:{NAMING}){OPENING}(?P<body>.*)", re.DOTALL
 )
 LOWER_CASE_RUN = re.compile(r"[a-z]{2,26}(?![A-Za-z])")
-TRAILING = re.compile(rf"(?:{CLOSING}|选?项|[\s.。,，:;；!！?？、])*")
+TRAILING = re.compile(rf"(?:{CLOSING}|选?项|번|です|입니다|[\s.。,，:;；!！?？、])*")
+TURN = re.compile(
+    r"\b(?:so|therefore|thus|hence|actually|wait|no|reflection|correction|instead|conclu\w+|finally|overall|sorry|rather|but|however)\b"
+    r"|所以|因此|故|综上|其实|不对|应该|总之|最终|更正|然而|但"
+)
+"""A conclusion or a change of mind shortly before "option C is correct"."""

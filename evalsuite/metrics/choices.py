@@ -29,7 +29,9 @@ class Extraction:
 _REQUESTED_FORM = re.compile(r"\s*(?P<whole>(?:Answer: ?|答案：)(?P<label>[A-Z]))\.?\s*")
 
 
-def extract(text: str, options: Mapping[str, str], *, multiple: bool = False) -> Extraction:
+def extract(
+    text: str, options: Mapping[str, str], *, multiple: bool = False, cut_off: bool = False
+) -> Extraction:
     """Return the option or options that a reply (without reasoning) chose; its stages are described in `choice_reader`.
 
     `options` maps this row's labels ("A" to "Z") to their texts. With `multiple`, several labels are one
@@ -43,7 +45,7 @@ def extract(text: str, options: Mapping[str, str], *, multiple: bool = False) ->
     # The reader's patterns take longer to compile than many a run needs to read all its replies.
     from evalsuite.metrics.choice_reader import read
 
-    return Extraction(*read(text, options, multiple=multiple))
+    return Extraction(*read(text, options, multiple=multiple, cut_off=cut_off))
 
 
 def _read_requested_form(text: str, options: Mapping[str, str]) -> str | None:

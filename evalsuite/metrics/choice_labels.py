@@ -1,0 +1,239 @@
+"""Read one label, or a list of joined labels, at a given place of a folded text.
+
+Labels that are joined ("A, C", "(A)(C)", "A and C", "A、C", "ACD") are one list, whatever follows them. A letter is no
+label when it belongs to a longer word, a formula or a range ("Apple", "B12", "C++", "A-D"), when it is an article or a
+pronoun ("a dog", "I think"), or when another option's text begins with it ("C reactive protein" as option B).
+"""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from evalsuite.metrics.choice_words import (
+    AFTER_OWN_TEXT,
+    ALTERNATIVE,
+    BEFORE_OWN_TEXT,
+    CLAUSE_AFTER,
+    FOREIGN_LABEL,
+    GENUS,
+    LABEL,
+    LINE_END,
+    LIST_OPENING,
+    LISTED_OPTION,
+    NEVER_AFTER_AN_ARTICLE,
+    NEXT_LINE,
+    NEXT_LINE_LABEL,
+    QUESTIONED,
+    REFUTED,
+    STRONG_SEPARATOR,
+    WEAK_SEPARATOR,
+    WORD_AFTER,
+)
+from evalsuite.metrics.option_texts import option_pattern, starts_with_option
+from evalsuite.metrics.text import normalize_text
+
+MAX_LABELS = len(string.ascii_uppercase)
+_WORD_LETTERS = "AEIOY"
+"""Letters that are words of their own in one of the languages: articles, pronouns, "and", "or"."""
+
+
+class Outcome(Enum):
+    """What stands where an answer is expected."""
+
+    LABELS = "labels"
+    UNUSABLE = "an explicit answer that is not one of this row's: ends the search"
+    NOTHING = "no answer, or one that is taken back: an earlier one may count"
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Labels in the order of the text, and the position after them."""
+
+    outcome: Outcome
+    labels: tuple[str, ...] = ()
+    end: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    labels: tuple[str, ...]
+    end: int
+    """Position after the label, and after its option's text where that follows."""
+    text_follows: bool
+    after_comma: bool = False
+    """Joined by a comma or a space only, which may also begin a new clause."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelReader:
+    """Reads labels of one row. `options` maps labels to normalized texts; `multiple` allows several."""
+
+    text: str
+    options: Mapping[str, str]
+    multiple: bool
+
+    def read(self, position: int) -> Reading:
+        """Read the label or labels at `position`, where an answer is expected."""
+        labels, end = self.label_at(position)
+        if not labels:
+            foreign = FOREIGN_LABEL.match(self.text, position)
+            is_foreign = foreign is not None and foreign["label"] not in self.options
+            return Reading(Outcome.UNUSABLE if is_foreign else Outcome.NOTHING, end=position)
+        if self.is_word(position, end, labels):
+            return Reading(Outcome.NOTHING, end=position)
+        items = self._items(position)
+        kept = self._without_clause(items)
+        if not kept:
+            return Reading(Outcome.NOTHING, end=items[-1].end)
+        end = kept[-1].end
+        if QUESTIONED.match(self.text, end):
+            return Reading(Outcome.NOTHING, end=end)
+        labels = tuple(label for item in kept for label in item.labels)
+        if ALTERNATIVE.match(self.text, end):
+            return Reading(Outcome.UNUSABLE, labels, end)
+        if len(set(labels)) == 1 and self._opens_option_list(position, labels[0]):
+            labels = tuple(self.options)
+        return self.fit(labels, end)
+
+    def fit(self, labels: Sequence[str], end: int = 0) -> Reading:
+        """Unusable if several labels stand where one is asked."""
+        unique = tuple(sorted(set(labels)))
+        fits = bool(unique) and (self.multiple or len(unique) == 1)
+        return Reading(Outcome.LABELS if fits else Outcome.UNUSABLE, unique, end)
+
+    def label_at(self, position: int) -> tuple[tuple[str, ...], int]:
+        """One label, or a run of capital labels ("ACD"), at `position`; () when there is none."""
+        match = LABEL.match(self.text, position)
+        if match is None:
+            return (), position
+        run = match["run"]
+        if len(run) == 1:
+            run = run.upper()
+        elif run != run.upper() or len(set(run)) != len(run):
+            return (), position
+        return (tuple(run) if all(letter in self.options for letter in run) else ()), match.end()
+
+    def is_word(self, position: int, end: int, labels: Sequence[str]) -> bool:
+        """Whether the letters at `position` are a word of a sentence rather than labels."""
+        label = labels[0]
+        tail = normalize_text(self.text[position : position + self._reach()])
+        if any(
+            starts_with_option(tail, text)
+            for other, text in self.options.items()
+            if len(text) > 1 and other != label
+        ):
+            return True
+        word = WORD_AFTER.match(self.text, end)
+        if word is None or end != position + len(labels):
+            return False
+        written = self.text[position]
+        if NEVER_AFTER_AN_ARTICLE.fullmatch(word["word"]):
+            return False
+        if len(labels) == 1 and written.isupper() and label not in _WORD_LETTERS:
+            return False
+        if len(self._items(position)) > 1:
+            return False
+        own = self.options[label]
+        rest = normalize_text(self.text[end : end + self._reach()])
+        if len(labels) == 1 and own and (starts_with_option(tail, own) or starts_with_option(rest, own)):
+            return False
+        return word["word"][0].islower() or written.islower()
+
+    def past_own_text(self, labels: Sequence[str], end: int) -> int:
+        """Position after the option's own text, if it follows its label; else `end`."""
+        if len(labels) != 1 or not self.options[labels[0]]:
+            return end
+        before = BEFORE_OWN_TEXT.match(self.text, end)
+        own = option_pattern(self.options[labels[0]]).match(self.text, before.end() if before else end)
+        closing = AFTER_OWN_TEXT.match(self.text, own.end()) if own else None
+        return closing.end() if closing else end
+
+    def _reach(self) -> int:
+        return 2 * max(map(len, self.options.values()), default=0) + 8
+
+    def _item(self, labels: tuple[str, ...], end: int, *, after_comma: bool = False) -> _Item:
+        text_end = self.past_own_text(labels, end)
+        return _Item(labels, text_end, text_end > end, after_comma)
+
+    def _items(self, position: int) -> list[_Item]:
+        items = [self._item(*self.label_at(position))]
+        while len(items) <= MAX_LABELS:
+            item = self._next_item(items[-1], lower_case=self.text[position].islower())
+            if item is None:
+                break
+            items.append(item)
+        return items
+
+    def _next_item(self, last: _Item, *, lower_case: bool) -> _Item | None:
+        separator = STRONG_SEPARATOR.match(self.text, last.end)
+        weak = None if separator else WEAK_SEPARATOR.match(self.text, last.end)
+        found = separator or weak
+        if found is None:
+            return self._next_line_item(last) if self.multiple and last.text_follows else None
+        opening = LIST_OPENING.match(self.text, found.end())
+        start = opening.end() if opening else found.end()
+        labels, end = self.label_at(start)
+        if not labels or (self.text[start].islower() and not lower_case):
+            return None
+        item = self._item(labels, end, after_comma=weak is not None)
+        if not item.text_follows and GENUS.match(self.text, end):
+            return None
+        if opening and opening["naming"] and (refuted := REFUTED.match(self.text, item.end)):
+            return item if "都" in refuted[0] or "均" in refuted[0] else None
+        return None if self._is_article(start, end, item) else item
+
+    def _is_article(self, start: int, end: int, item: _Item) -> bool:
+        """Whether a further letter begins a clause: "C, a metal", "C, I think"."""
+        word = WORD_AFTER.match(self.text, end)
+        if word is None or item.text_follows or end != start + 1:
+            return False
+        may_be_word = self.text[start].upper() in _WORD_LETTERS or self.text[start].islower()
+        return may_be_word and word["word"][0].islower() and not NEVER_AFTER_AN_ARTICLE.fullmatch(word["word"])
+
+    def _next_line_item(self, last: _Item) -> _Item | None:
+        """A label with its option's text, alone on the line after the last one's."""
+        line = NEXT_LINE.match(self.text, last.end)
+        if line is None:
+            return None
+        item = self._item(*self.label_at(line.end()))
+        alone = item.text_follows and LINE_END.match(self.text, item.end)
+        return item if item.labels and alone else None
+
+    def _without_clause(self, items: list[_Item]) -> list[_Item]:
+        """Items without those that a comma only seemed to join ("C, A is wrong"); none if all are refuted."""
+        end = items[-1].end
+        refuted = REFUTED.match(self.text, end) and not self._own_text_refutes(items[-1])
+        clause = refuted or (items[-1].after_comma and CLAUSE_AFTER.match(self.text, end))
+        if not clause:
+            return items
+        commas = [number for number, item in enumerate(items) if item.after_comma]
+        if commas:
+            return items[: commas[-1]]
+        return [] if refuted else items
+
+    def _own_text_refutes(self, item: _Item) -> bool:
+        """Whether the option's own text opens with the words that seem to refute it, in other words than its own."""
+        own = self.options[item.labels[-1]] if len(item.labels) == 1 else ""
+        return not item.text_follows and REFUTED.match(f" {own}") is not None
+
+    def _opens_option_list(self, position: int, label: str) -> bool:
+        """Whether the row's option list is only repeated from here on: "A. … B. … C. …", on a line or a line each."""
+        if label != next(iter(self.options)):
+            return False
+        line = self.text[position : _line_end(self.text, position)]
+        heads = [
+            head["label"] for head in LISTED_OPTION.finditer(line) if not REFUTED.match(line, head.end() - 1)
+        ]
+        if len(self.options) > 1 and heads[: len(self.options)] == list(self.options):
+            return True
+        following = NEXT_LINE_LABEL.match(self.text, position)
+        second = [*self.options, ""][1]
+        return following is not None and following["label"] == second and LISTED_OPTION.match(line) is not None
+
+
+def _line_end(text: str, position: int) -> int:
+    end = text.find("\n", position)
+    return len(text) if end < 0 else end

@@ -1,0 +1,220 @@
+r"""Words that state which option is the answer, one entry a language: fragments of regular expressions.
+
+`choice_words` compiles them. A fragment is written as people write; `fold` (full width, traditional Chinese characters)
+is applied to it as it is to a reply. To add a language, add an entry to `LANGUAGES`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+DECORATION = r"[\s*_`\"'”’」』】\])}>]{0,8}"
+"""May stand between a noun and what links it to the label: `**Answer**: C`, `"answer": "C"`."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerPhrases:
+    """How a language says that an option is the answer."""
+
+    stems: tuple[str, ...]
+    """Lower-case texts; a reply that holds none of them holds no phrase of this language."""
+    before: str
+    """Before the label: "la respuesta correcta es"."""
+    after: str
+    """After the label: "es la respuesta correcta"."""
+    after_weak: str
+    """After the label, but also said of options one by one: "es correcta"."""
+
+
+def _spaced(
+    stems: tuple[str, ...], nouns: str, options: str, adjectives: str, verbs: str, articles: str, correct: str
+) -> AnswerPhrases:
+    """A language that separates words by spaces: noun, adjectives on either side of it, a verb or a colon."""
+    noun = (
+        rf"(?<!\w)(?:(?:{nouns})(?!\w)(?:\s+(?:{adjectives})(?!\w))*"
+        rf"|(?:{options})(?:\s+(?:{adjectives})(?!\w))+|(?:{adjectives})\s+(?:{options})(?!\w))"
+    )
+    link = rf"(?:\s*(?:{verbs})(?!\w)\s*:?|\s*[:=]|\s*[-–—]{{1,2}}\s)"
+    alone = rf"(?m:^[ \t#>*_]*(?:(?:{articles})\s+)?(?:(?:{adjectives})\s+)?(?:{nouns})(?:\s+(?:{adjectives}))*[ \t*_:.]*\n)"
+    return AnswerPhrases(
+        stems=stems,
+        before=rf"{noun}{DECORATION}{link}|{alone}",
+        after=(
+            rf"(?<!\w)(?:{verbs}|[-–—])\s+(?:(?:{articles})\s*)?(?:(?:{adjectives})\s+)*"
+            rf"(?:(?:{nouns})|(?:{options})\s+(?:{adjectives}))(?!\w)"
+            rf"|(?<!\w)(?:{verbs}|[-–—])\s+(?:(?:{articles})\s*)?(?:{adjectives})\s+(?:{options})(?!\w)"
+        ),
+        after_weak=rf"(?<!\w)(?:{verbs})\s+(?:{correct})(?!\w)",
+    )
+
+
+_ES = _spaced(
+    ("respuesta", "opci", "alternativa", "correct"),
+    nouns="respuesta|soluci[oó]n",
+    options="opci[oó]n|alternativa|letra",
+    adjectives="correcta|correcto|final|adecuada|acertada|mejor",
+    verbs="es|ser[ií]a|debe\\s+ser",
+    articles="la|el|mi",
+    correct="(?:la\\s+)?(?:correcta|correcto|adecuada)",
+)
+_FR = _spaced(
+    ("réponse", "reponse", "option", "correct", "choix", "exact"),
+    nouns="r[ée]ponse|solution",
+    options="option|choix|proposition|lettre",
+    adjectives="bonne|correcte?|exacte|finale|juste|meilleure?|bon",
+    verbs="est|serait|doit\\s+[êe]tre",
+    articles="la|le|ma|l['’]",
+    correct="(?:la\\s+)?(?:correcte?|exacte?|juste|bonne)",
+)
+_DE = _spaced(
+    ("antwort", "lösung", "loesung", "richtig", "korrekt", "option"),
+    nouns="antwort|l[öo]e?sung|endantwort|richtig|korrekt",
+    options="option|antwortm[öo]glichkeit|auswahl|m[öo]glichkeit|buchstabe|aussage",
+    adjectives="richtige?r?|korrekte?r?|endg[üu]ltige|finale|beste|zutreffende",
+    verbs="ist|lautet|w[äa]re|sein\\s+muss|muss",
+    articles="die|der|das|meine",
+    correct="(?:die\\s+)?(?:richtige?|korrekte?)",
+)
+_PT = _spaced(
+    ("resposta", "alternativa", "gabarito", "opç", "opc", "corret"),
+    nouns="resposta|gabarito|solu[çc][ãa]o",
+    options="alternativa|op[çc][ãa]o|letra",
+    adjectives="correta|certa|final|adequada|melhor",
+    verbs="é|seria|deve\\s+ser|e",
+    articles="a|o|minha",
+    correct="(?:a\\s+)?(?:correta|certa)",
+)
+_IT = _spaced(
+    ("risposta", "opzione", "alternativa", "soluzione", "corrett", "giust"),
+    nouns="risposta|soluzione",
+    options="opzione|alternativa|scelta|lettera",
+    adjectives="corretta|giusta|esatta|finale|migliore",
+    verbs="è|e['’]|sarebbe|deve\\s+essere",
+    articles="la|l['’]|il|mia",
+    correct="(?:la\\s+|quella\\s+)?(?:corretta|giusta|esatta)",
+)
+_RU_RIGHT = r"правильн(?:ый|ая|ым|ой)|верн(?:ый|ая|ым|ой)|окончательн(?:ый|ая|ым)|итоговый"
+_RU = AnswerPhrases(
+    stems=("ответ", "вариант", "верн", "правильн"),
+    before=(
+        rf"(?<!\w)(?:(?:{_RU_RIGHT})\s+)?(?:ответ(?:ом)?|(?:{_RU_RIGHT})\s+вариант(?:\s+ответа)?)(?!\w)"
+        rf"{DECORATION}(?:\s*(?:[-–—:=]+|это|является|будет)(?!\w)\s*)*"
+        rf"|(?<!\w)(?:правильно|верно)\s*[-–—:]"
+    ),
+    after=rf"(?:[-–—]+|это|является|[-–—]+\s*это)\s+(?:(?:{_RU_RIGHT})\s+)?(?:ответ(?:ом)?|(?:{_RU_RIGHT})\s+вариант)(?!\w)",
+    after_weak=r"(?:[-–—]+\s*)?(?:верен|верна|верно|правилен|правильна|правильно|правильный|верный)(?!\w)",
+)
+_AR_RIGHT = "الصحيحة|الصحيح|النهائية|النهائي|الأفضل|المناسبة"
+_AR = AnswerPhrases(
+    stems=("جابة", "جواب", "الخيار", "الاختيار", "صحيح"),
+    before=(
+        rf"(?:(?:ال)?[إا]جابة|(?:ال)?جواب|(?:الخيار|الاختيار)(?=\s+(?:{_AR_RIGHT})))(?:\s+(?:{_AR_RIGHT}))*"
+        rf"{DECORATION}(?:\s*(?:هي|هو|[:=]|[-–—]\s))*"
+    ),
+    after=rf"(?<!\w)(?:هي|هو)\s+(?:الإجابة|الاجابة|الجواب|(?:الخيار|الاختيار)\s+(?:{_AR_RIGHT}))",
+    after_weak=r"(?:هو\s+|هي\s+)?(?:صحيحة|صحيح|الصحيحة|الصحيح)(?!\w)",
+)
+_JA = AnswerPhrases(
+    stems=("正解", "正答", "答え", "回答", "解答", "正しい", "选", "選"),
+    before=(
+        r"(?<![不非])(?:(?:正解|正答|解答|回答)(?:の?選択肢|番号)?|(?:正しい|最終的?な?)?答え|正しい(?:選択肢|もの|の)|最終(?:回答|解答))"
+        rf"{DECORATION}\s*(?:は|[:=]|[-–—])\s*[:、]?"
+    ),
+    after=r"(?:が|は|を)?\s*(?:最も)?\s*(?:正解|正答|正しい(?:答え|選択肢)|答え(?:です|だ|である|となる|になる))(?!(?:で|では|とは|じゃ)(?:は)?(?:ない|なく|ありません))",
+    after_weak=r"(?:が|は)\s*(?:最も)?(?:正しい|適切|正確)(?!(?:くない|くあり|とは|で(?:は)?ない|ではあり))",
+)
+_KO = AnswerPhrases(
+    stems=("정답", "답", "옳", "올바른", "맞"),
+    before=(
+        r"(?<![오])(?:정답|답변|답안|(?:최종|올바른|옳은|맞는)\s?(?:답변|답|선택지|보기|것)|(?<![가-힣])답)"
+        rf"{DECORATION}\s*(?:은|는|[:=]|[-–—]\s)\s*:?"
+    ),
+    after=r"번?\s*(?:이|가|은|는)?\s*(?:정답|(?:올바른|옳은)\s?(?:답|선택지)|답(?:입니다|이다|임|이에요|이\s?됩니다))(?!\s?이\s?아)",
+    after_weak=r"번?\s*(?:이|가|은|는)\s*(?:옳|올바르|맞|정확)(?![가-힣]*지\s?않)",
+)
+_VI = AnswerPhrases(
+    stems=("đáp án", "trả lời", "phương án", "lựa chọn", "chọn", "đúng"),
+    before=(
+        r"(?<!\w)(?:đáp\s+án|câu\s+trả\s+lời|trả\s+lời|(?:phương\s+án|lựa\s+chọn)(?=\s+(?:đúng|chính\s+xác|cuối)))"
+        r"(?:\s+(?:đúng|chính\s+xác|cuối\s+cùng|đúng\s+nhất|của\s+tôi))*"
+        rf"{DECORATION}\s*(?:là|sẽ\s+là|[:=]|[-–—]\s)\s*:?"
+        r"|(?<!\w)(?:chọn|(?<=đáp\s)án)\s+(?:đáp\s+án|phương\s+án)?"
+    ),
+    after=r"(?<!\w)(?:chính\s+)?là\s+(?:đáp\s+án|câu\s+trả\s+lời|(?:phương\s+án|lựa\s+chọn)\s+(?:đúng|chính\s+xác))(?!\s+sai)",
+    after_weak=r"(?<!\w)(?:là\s+)?(?:đúng|chính\s+xác)(?!\w)",
+)
+_TH = AnswerPhrases(
+    stems=("ตอบ", "ถูก"),
+    before=(
+        rf"(?:คำตอบ|คําตอบ|เฉลย)(?:(?:ข้อ)?(?:ที่)?(?:ถูกต้อง|ถูก|สุดท้าย|ดีที่สุด))*{DECORATION}\s*(?:คือ|เป็น|ได้แก่|[:=]|[-–—]\s)\s*:?"
+        r"|(?<!คำ)(?<!คํา)(?:ขอ)?ตอบ(?=\s*(?:ข้อ|ตัวเลือก|[A-Z(*:]))"
+        r"|(?:ข้อ|ตัวเลือก)(?:ที่)(?:ถูกต้อง|ถูก)\s*(?:คือ|:)"
+    ),
+    after=r"(?:คือ|เป็น)\s*(?:คำตอบ|คําตอบ|(?:ข้อ|ตัวเลือก)ที่ถูก)",
+    after_weak=r"(?:เป็น)?(?:ข้อ(?:ที่)?)?ถูก(?:ต้อง)?",
+)
+
+LANGUAGES = {
+    "es": _ES,
+    "fr": _FR,
+    "de": _DE,
+    "pt": _PT,
+    "it": _IT,
+    "ru": _RU,
+    "ar": _AR,
+    "ja": _JA,
+    "ko": _KO,
+    "vi": _VI,
+    "th": _TH,
+}
+"""Chinese and English are in `choice_words`: they have more forms than fit an entry."""
+
+ARTICLES = r"la|le|el|il|die|der|das|the|a|o|è|é|l['’]|an?"
+"""Words that may stand between a marker and its label, before `OPTION_WORDS`."""
+
+OPTION_WORDS = (
+    r"options?|choices?|letters?|answers?|statement|opci[oó]n(?:es)?|letra|alternativa|respuesta|inciso|lettre|r[ée]ponse|proposition"
+    r"|antwortm[öo]glichkeit|antwort|buchstabe|opzione|lettera|risposta|op[çc][ãa]o|вариант(?:\s+ответа)?|ответ|буква|под\s+буквой"
+    r"|الخيار|الحرف|الاختيار|الإجابة|phương\s+án|đáp\s+án|lựa\s+chọn|câu"
+)
+OPTION_WORDS_UNSPACED = r"选项|第|選択肢|ข้อ|ตัวเลือก|선택지|보기"
+
+JOINERS = r"and|as\s+well\s+as|plus|y|e|et|und|sowie|и|و|và|และ"
+"""Between two labels, with a space on either side."""
+JOINERS_UNSPACED = r"以及|和|与|及|跟|同|と|および|와|과|및"
+
+ALTERNATIVES = r"or|o|ou|oder|или|أو|hoặc|either"
+ALTERNATIVES_UNSPACED = r"或者?|还是|または|か(?=[A-Z(])|또는|이나|หรือ"
+
+REASONS = (
+    r"because|since|as|due\s+to|for\s+the|explanation|reason(?:ing|s)?|rationale|analysis|justification|given\s+that"
+    r"|porque|ya\s+que|puesto\s+que|explicaci[oó]n|parce\s+que|car|puisque|explication|weil|denn|da|begr[üu]ndung|erkl[äa]rung"
+    r"|pois|j[áa]\s+que|explica[çc][ãa]o|perch[ée]|poich[ée]|spiegazione|потому|так\s+как|поскольку|объяснение|пояснение"
+    r"|لأن|التفسير|الشرح|v[ìi]|bởi|giải\s+thích"
+)
+REASONS_UNSPACED = r"因为|由于|因|解析|理由|原因|分析|解释|说明|なぜなら|解説|왜냐하면|이유|해설|설명|เพราะ|เนื่องจาก|คำอธิบาย"
+
+NO_ANSWER = (
+    # English
+    r"\bnone\s+of\s+(?:the\s+)?(?:above|these|those|them|(?:given\s+|provided\s+|listed\s+|available\s+)?(?:options?|choices|answers|alternatives|statements))\b"
+    r"|\bno(?:ne)?\s+(?:of\s+the\s+)?(?:given\s+|provided\s+)?(?:correct|right|suitable|valid|matching|single)\s+(?:answer|option|choice)"
+    r"|\bneither\s+(?:of\s+)?(?:the\s+)?(?:options|choices|answers|is)\b"
+    r"|(?:\bcan\s?not|\bcan['’]t|\bcould\s+not|\bcouldn['’]t|\bunable\s+to|\b(?:im|not\s+)possible\s+to|\bdifficult\s+to|\bhard\s+to)\s+(?:be\s+)?(?:\w+ly\s+)?"
+    r"(?:determine|answer|give|provide|choose|select|say|tell|decide|know|identify|conclude|pick|infer)"
+    r"|\b(?:do\s+not|don['’]t|does\s+not|doesn['’]t)\s+(?:know|have\s+(?:enough|sufficient)|provide\s+(?:enough|sufficient))"
+    r"|\b(?:not|isn['’]t)\s+(?:sure|certain|clear|enough|sufficient|given|listed|provided|available|among\s+the)\b|\b(?:unclear|undetermined|undecided|unknown|insufficient)\b"
+    r"|\b(?:all|both|any|several|two|multiple)\s+of\s+(?:the\s+)?(?:above|these|options|them|answers)\b"
+    # Chinese
+    r"|(?:无法|不能|难以|没法|没办法)[^。;!?\n,]{0,16}?(?:选择|选出|确定|判断|得出|给出|回答|作答|选|知道|推断)"
+    r"|没有[^。;!?\n,]{0,8}(?:正确|合适|符合|对应)的?(?:答案|选项)?|无正确(?:答案|选项)|(?:以上|上述|选项)?(?:都|均|全)(?:不(?:对|正确|是|符合)|错)"
+    r"|不知道|不确定|不清楚|无解|题目有误|信息不足|条件不足|以上(?:都|皆|全)"
+    # Spanish, French, German, Portuguese, Italian
+    r"|\bningun[ao]\s+de\b|\bno\s+se\s+puede\b|\bno\s+(?:lo\s+)?s[ée]\b|\bno\s+es\s+posible\b"
+    r"|\baucune?\s+(?:des?|de)\b|\bimpossible\s+de\b|\bje\s+ne\s+(?:sais|peux)\b|\bne\s+peut\s+pas\b"
+    r"|\bkeine?\s+de[rs]\b|\bkeine?\s+davon\b|\bnicht\s+(?:bestimm|m[öo]glich|sicher|entscheid)|\bl[äa]sst\s+sich\s+nicht\b|\bwei[ßs]s?\s+nicht\b"
+    r"|\bnenhuma?\s+d[aoe]s?\b|\bn[ãa]o\s+(?:é\s+poss[íi]vel|sei|h[áa])\b|\bnessun[ao]\s+d[ei]l?|\bnon\s+(?:è\s+possibile|so|si\s+può)\b"
+    # Russian, Arabic, Japanese, Korean, Vietnamese, Thai
+    r"|\bни\s+один|\bневозможно|\bне\s+(?:знаю|могу)|\bнет\s+правильн|لا\s+شيء\s+مما|لا\s+يمكن|لا\s+أعرف|لا\s+توجد"
+    r"|どれも|いずれも|該当なし|(?:わか|分か)りません|できません|決められ|없습니다|없다|알\s?수\s?없|모르겠|\bkhông\s+(?:có|thể|biết)|ไม่(?:มี|สามารถ|ทราบ|แน่ใจ|รู้)"
+)
+"""Says that no option is the answer, or that it is not known which."""

@@ -1,0 +1,263 @@
+"""The `marker` stage: words, boxes and tags that say "this is the answer", and the labels after or before them.
+
+Markers are weighed from the last to the first. One that is negated, supposed, quoted from an option's text or said of
+somebody else counts for nothing, and so does one whose label is taken back. The first that gives labels decides; so does
+the first that gives an explicit answer that cannot be used: several labels where one is asked, a letter that the row
+does not have, "none of the above".
+
+"Option C is correct" is weaker: replies say it of options one by one. It counts if it is said of one option only and
+either no other marker gives labels or words such as "so" or "wait" open it.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from evalsuite.metrics.choice_labels import MAX_LABELS, LabelReader, Outcome, Reading
+from evalsuite.metrics.choice_words import (
+    BETWEEN_BOXES,
+    CLOSING,
+    GAP,
+    JOINERS_BEFORE,
+    LABEL,
+    NOT_A_MARKER_BEFORE,
+    NOT_THE_ANSWER_BEFORE,
+    NOTHING_FITS,
+    REFUTED_CHOICE,
+    SOMEBODY_ELSE_BEFORE,
+    TURN,
+    MarkerPatterns,
+    marker_patterns,
+)
+from evalsuite.metrics.option_texts import option_pattern, starts_with_option
+from evalsuite.metrics.text import text_in_braces, normalize_text
+
+BOX_LIMIT = 400
+"""Characters that a box may hold: more than any list of labels. A bound keeps unclosed boxes linear."""
+_TAG_END = re.compile(r"<\s*/")
+_LABEL_BEFORE = re.compile(rf"(?<![A-Za-z])(?P<label>[A-Za-z]){CLOSING}{{0,3}}\s?[.、:)(-]{{0,2}}\s?\Z")
+_CHOOSING = frozenset({"choose", "pick"})
+_TURN_REACH = 60
+"""Characters before "option C is correct" in which a word such as "so" is looked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the markers of a reply say: labels and the stage, or that an explicit answer cannot be used."""
+
+    labels: tuple[str, ...] | None
+    stage: str = ""
+    is_final: bool = True
+    """False where no marker says anything: other stages may look."""
+
+
+_SILENT = Answer(None, is_final=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Statement:
+    """One marker with what it says, and where it begins."""
+
+    reading: Reading
+    start: int
+    stage: str = "marker"
+
+
+def read_markers(reader: LabelReader, *, cut_off: bool = False) -> Answer:
+    """The answer that the markers of a reply give. In a reply that was cut off, weak markers say nothing."""
+    patterns = marker_patterns(reader.text)
+    scan = _Scan(reader, patterns)
+    strong = scan.last_strong()
+    weak = None if cut_off else scan.only_weak()
+    if weak is not None and (strong is None or (weak.start > strong.start and _is_turn(reader.text, weak.start))):
+        return Answer(weak.reading.labels, "marker")
+    if strong is None:
+        return _SILENT
+    if strong.reading.outcome is Outcome.UNUSABLE:
+        return Answer(None)
+    return Answer(strong.reading.labels, strong.stage)
+
+
+@dataclass(frozen=True, slots=True)
+class _Scan:
+    reader: LabelReader
+    patterns: MarkerPatterns
+
+    def last_strong(self) -> _Statement | None:
+        """The last marker that says something: labels, or an answer that cannot be used."""
+        text = self.reader.text
+        quotations = self._quotations()
+        before = [match for match in self.patterns.before.finditer(text) if not _is_inside(match, quotations)]
+        after = [match for match in self.patterns.after.finditer(text) if not _is_inside(match, quotations)]
+        while before or after:
+            if after and (not before or after[-1].start() >= before[-1].start()):
+                match = after.pop()
+                reading = self._before_phrase(match.start())
+                stage = "marker"
+            else:
+                match = before.pop()
+                reading, stage = self._after_marker(match, before)
+            if reading.outcome is not Outcome.NOTHING:
+                return _Statement(reading, match.start(), stage)
+        return None
+
+    def only_weak(self) -> _Statement | None:
+        """The last "option C is correct", if it is said of one option, or of one list of them, only."""
+        found: list[_Statement] = []
+        for match in self.patterns.after_weak.finditer(self.reader.text):
+            reading = self._before_phrase(match.start())
+            if reading.outcome is Outcome.LABELS:
+                found.append(_Statement(reading, match.start()))
+            elif reading.outcome is Outcome.UNUSABLE:
+                return None
+        return found[-1] if len({statement.reading.labels for statement in found}) == 1 else None
+
+    def _after_marker(self, match: re.Match[str], before: list[re.Match[str]]) -> tuple[Reading, str]:
+        if match["box"]:
+            reading = self._box(match.end())
+            if reading.outcome is Outcome.LABELS or (reading.outcome is Outcome.UNUSABLE and reading.labels):
+                reading = self._adjacent_boxes(reading, match, before)
+            return reading, "marker"
+        if match["tag"]:
+            end = _TAG_END.search(self.reader.text, match.end(), match.end() + BOX_LIMIT)
+            content = self.reader.text[match.end() : end.start()] if end else ""
+            if content:
+                return self._content(content), "marker"
+        return self._after_words(match)
+
+    def _after_words(self, match: re.Match[str]) -> tuple[Reading, str]:
+        text = self.reader.text
+        groups = match.groupdict()
+        chooses = any(groups.get(name) for name in _CHOOSING)
+        disqualifying = NOT_A_MARKER_BEFORE if chooses else NOT_THE_ANSWER_BEFORE
+        context = text[max(0, match.start() - 28) : match.start()]
+        if disqualifying.search(context) or SOMEBODY_ELSE_BEFORE.search(context):
+            return Reading(Outcome.NOTHING), ""
+        gap = GAP.match(text, match.end())
+        position = gap.end() if gap else match.end()
+        reading = self.reader.read(position)
+        if reading.outcome is Outcome.LABELS and chooses and REFUTED_CHOICE.match(text, reading.end):
+            return Reading(Outcome.NOTHING), ""
+        if reading.outcome is Outcome.NOTHING and not chooses:
+            return self._words_instead(position)
+        return reading, "marker"
+
+    def _words_instead(self, position: int) -> tuple[Reading, str]:
+        """What stands after a marker instead of a label: one option's text, or "none of the above"."""
+        text = self.reader.text
+        reach = 2 * max(map(len, self.reader.options.values()), default=0) + 8
+        tail = normalize_text(text[position : position + reach])
+        named = [label for label, option in self.reader.options.items() if starts_with_option(tail, option)]
+        longest = max((len(self.reader.options[label]) for label in named), default=0)
+        named = [label for label in named if len(self.reader.options[label]) == longest]
+        if len(named) == 1:
+            return Reading(Outcome.LABELS, (named[0],), position), "option_text"
+        nothing = NOTHING_FITS.search(text, position, position + 40)
+        if nothing and not re.search(r"[.;!?。\n]", text[position : nothing.start()]):
+            return Reading(Outcome.UNUSABLE), ""
+        return Reading(Outcome.NOTHING), ""
+
+    def _box(self, start: int) -> Reading:
+        content = text_in_braces(self.reader.text, start, BOX_LIMIT)
+        return Reading(Outcome.NOTHING) if content is None else self._content(content)
+
+    def _content(self, content: str) -> Reading:
+        """Labels that are the whole content of a box or a tag, or one option's whole text."""
+        from evalsuite.metrics.choice_reader import read_whole
+
+        reading = read_whole(content, self.reader.options, multiple=self.reader.multiple)
+        if reading.outcome is not Outcome.NOTHING:
+            return reading
+        plain = normalize_text(content).strip(" .。*_`$\\()[]{}")
+        if any(word in plain for word in ("letter", "option", "your ")) and len(plain) < 24:
+            return Reading(Outcome.NOTHING)  # a quoted template
+        named = [label for label, option in self.reader.options.items() if option == plain]
+        if len(named) == 1:
+            return Reading(Outcome.LABELS, (named[0],))
+        if NOTHING_FITS.search(plain):
+            return Reading(Outcome.UNUSABLE)
+        return LabelReader(content.strip(), self.reader.options, self.reader.multiple).read(0)
+
+    def _adjacent_boxes(self, reading: Reading, marker: re.Match[str], before: list[re.Match[str]]) -> Reading:
+        """Labels of a box and of the boxes before it with only separators between: one list."""
+        labels = reading.labels
+        for box in reversed(before[-MAX_LABELS:]):
+            content = text_in_braces(self.reader.text, box.end(), BOX_LIMIT) if box["box"] else None
+            if content is None:
+                break
+            more = self._content(content)
+            joined = BETWEEN_BOXES.fullmatch(self.reader.text, box.end() + len(content), marker.start())
+            if more.outcome is Outcome.NOTHING or not joined:
+                break
+            labels, marker = (*labels, *more.labels), box
+        return self.reader.fit(labels)
+
+    def _before_phrase(self, end: int) -> Reading:
+        """Labels that end where "is the answer" begins, with or without the option's own text."""
+        text = self.reader.text
+        match = JOINERS_BEFORE.search(text, max(0, end - 64), end)
+        start = match.start("list") if match else self._labelled_text_before(end)
+        if start is None:
+            return Reading(Outcome.NOTHING)
+        context = text[max(0, start - 28) : start]
+        if NOT_A_MARKER_BEFORE.search(context) or SOMEBODY_ELSE_BEFORE.search(context):
+            return Reading(Outcome.NOTHING)
+        if match is None:
+            label = text[start].upper()
+            return Reading(Outcome.LABELS if label in self.reader.options else Outcome.NOTHING, (label,))
+        written = match["list"]
+        labels = [found["run"] for found in LABEL.finditer(written) if len(found["run"]) == 1]
+        labels = [label.upper() for label in labels]
+        if not labels or any(label not in self.reader.options for label in labels):
+            return Reading(Outcome.NOTHING)
+        return self.reader.fit(labels)
+
+    def _labelled_text_before(self, end: int) -> int | None:
+        """Position of the label in "C. Paris" before `end`."""
+        text = self.reader.text
+        for label, option in self.reader.options.items():
+            start = max(0, end - 2 * len(option) - 8)
+            found = list(option_pattern(option).finditer(text, start, end)) if option else []
+            if found and not text[found[-1].end() : end].strip(" .)*_\"'”"):
+                before = _LABEL_BEFORE.search(text, max(0, found[-1].start() - 8), found[-1].start())
+                if before and before["label"].upper() == label:
+                    return before.start("label")
+        return None
+
+    def _quotations(self) -> list[tuple[int, int]]:
+        """Where options' texts stand that themselves read like an answer ("C. 选择A方案").
+
+        A text that ends with the letter ("选B") is what a reply says by itself, unless its own label stands before it.
+        """
+        spans = []
+        for label, option in self.reader.options.items():
+            letters = _answers_in(option, self.patterns)
+            for quoted in option_pattern(option).finditer(self.reader.text) if letters else ():
+                before = _LABEL_BEFORE.search(self.reader.text, max(0, quoted.start() - 8), quoted.start())
+                labelled = before is not None and before["label"].upper() == label
+                if labelled or len(option) not in letters:
+                    spans.append(quoted.span())
+        return spans
+
+
+@functools.lru_cache(maxsize=512)
+def _answers_in(option: str, patterns: MarkerPatterns) -> frozenset[int]:
+    """Where letters end that follow a marker in an option's text."""
+    found = set()
+    for marker in patterns.before.finditer(option):
+        gap = GAP.match(option, marker.end())
+        letter = LABEL.match(option, gap.end() if gap else marker.end())
+        if letter:
+            found.add(letter.end())
+    return frozenset(found)
+
+
+def _is_inside(marker: re.Match[str], spans: Sequence[tuple[int, int]]) -> bool:
+    return any(start <= marker.start() and marker.end() <= end for start, end in spans)
+
+
+def _is_turn(text: str, position: int) -> bool:
+    return TURN.search(text.casefold(), max(0, position - _TURN_REACH), position) is not None
