@@ -32,7 +32,7 @@ from evalsuite.metrics.choice_words import (
     WEAK_SEPARATOR,
     WORD_AFTER,
 )
-from evalsuite.metrics.option_texts import option_pattern, starts_with_option
+from evalsuite.metrics.option_texts import end_of_option, starts_with_option
 from evalsuite.metrics.text import normalize_text
 
 MAX_LABELS = len(string.ascii_uppercase)
@@ -119,12 +119,7 @@ class LabelReader:
     def is_word(self, position: int, end: int, labels: Sequence[str]) -> bool:
         """Whether the letters at `position` are a word of a sentence rather than labels."""
         label = labels[0]
-        tail = normalize_text(self.text[position : position + self._reach()])
-        if any(
-            starts_with_option(tail, text)
-            for other, text in self.options.items()
-            if len(text) > 1 and other != label
-        ):
+        if self._opens_other_option(position, label):
             return True
         word = WORD_AFTER.match(self.text, end)
         if word is None or end != position + len(labels):
@@ -137,8 +132,7 @@ class LabelReader:
         if len(self._items(position)) > 1:
             return False
         own = self.options[label]
-        rest = normalize_text(self.text[end : end + self._reach()])
-        if len(labels) == 1 and own and (starts_with_option(tail, own) or starts_with_option(rest, own)):
+        if len(labels) == 1 and own and (self._has_text(position, own) or self._has_text(end, own)):
             return False
         return word["word"][0].islower() or written.islower()
 
@@ -147,12 +141,21 @@ class LabelReader:
         if len(labels) != 1 or not self.options[labels[0]]:
             return end
         before = BEFORE_OWN_TEXT.match(self.text, end)
-        own = option_pattern(self.options[labels[0]]).match(self.text, before.end() if before else end)
-        closing = AFTER_OWN_TEXT.match(self.text, own.end()) if own else None
+        own_end = end_of_option(self.text, before.end() if before else end, self.options[labels[0]])
+        closing = AFTER_OWN_TEXT.match(self.text, own_end) if own_end else None
         return closing.end() if closing else end
 
-    def _reach(self) -> int:
-        return 2 * max(map(len, self.options.values()), default=0) + 8
+    def _opens_other_option(self, position: int, label: str) -> bool:
+        """Whether the letter only opens another option's text: "C reactive protein" as option B."""
+        first = label.lower()
+        return any(
+            other != label and len(text) > 1 and text[0] == first and self._has_text(position, text)
+            for other, text in self.options.items()
+        )
+
+    def _has_text(self, position: int, option: str) -> bool:
+        tail = normalize_text(self.text[position : position + 2 * len(option) + 8])
+        return starts_with_option(tail, option)
 
     def _item(self, labels: tuple[str, ...], end: int, *, after_comma: bool = False) -> _Item:
         text_end = self.past_own_text(labels, end)

@@ -24,6 +24,10 @@ class AnswerPhrases:
     """After the label: "es la respuesta correcta"."""
     after_weak: str
     """After the label, but also said of options one by one: "es correcta"."""
+    heading: str = ""
+    """On a line of its own, the label on the next one."""
+    spaced: bool = False
+    """Words are separated by spaces, so that `before` begins where a word begins."""
 
 
 def _spaced(
@@ -31,14 +35,16 @@ def _spaced(
 ) -> AnswerPhrases:
     """A language that separates words by spaces: noun, adjectives on either side of it, a verb or a colon."""
     noun = (
-        rf"(?<!\w)(?:(?:{nouns})(?!\w)(?:\s+(?:{adjectives})(?!\w))*"
+        rf"(?:(?:{nouns})(?!\w)(?:\s+(?:{adjectives})(?!\w))*"
         rf"|(?:{options})(?:\s+(?:{adjectives})(?!\w))+|(?:{adjectives})\s+(?:{options})(?!\w))"
     )
     link = rf"(?:\s*(?:{verbs})(?!\w)\s*:?|\s*[:=]|\s*[-–—]{{1,2}}\s)"
-    alone = rf"(?m:^[ \t#>*_]*(?:(?:{articles})\s+)?(?:(?:{adjectives})\s+)?(?:{nouns})(?:\s+(?:{adjectives}))*[ \t*_:.]*\n)"
+    heading = rf"(?m:^[ \t#>*_]*(?:(?:{articles})\s+)?(?:(?:{adjectives})\s+)?(?:{nouns})(?:\s+(?:{adjectives}))*[ \t*_:.]*\n)"
     return AnswerPhrases(
         stems=stems,
-        before=rf"{noun}{DECORATION}{link}|{alone}",
+        before=rf"{noun}{DECORATION}{link}",
+        heading=heading,
+        spaced=True,
         after=(
             rf"(?<!\w)(?:{verbs}|[-–—])\s+(?:(?:{articles})\s*)?(?:(?:{adjectives})\s+)*"
             rf"(?:(?:{nouns})|(?:{options})\s+(?:{adjectives}))(?!\w)"
@@ -147,7 +153,7 @@ _TH = AnswerPhrases(
     stems=("ตอบ", "ถูก"),
     before=(
         rf"(?:คำตอบ|คําตอบ|เฉลย)(?:(?:ข้อ)?(?:ที่)?(?:ถูกต้อง|ถูก|สุดท้าย|ดีที่สุด))*{DECORATION}\s*(?:คือ|เป็น|ได้แก่|[:=]|[-–—]\s)\s*:?"
-        r"|(?<!คำ)(?<!คํา)(?:ขอ)?ตอบ(?=\s*(?:ข้อ|ตัวเลือก|[A-Z(*:]))"
+        r"|(?<!คำ)(?<!คํา)(?:ขอ)?ตอบ(?=\s*(?:ข้อ|ตัวเลือก|(?:[^\w\s]|_){0,8}(?:\\[a-z]+\{)?[A-Z]))"
         r"|(?:ข้อ|ตัวเลือก)(?:ที่)(?:ถูกต้อง|ถูก)\s*(?:คือ|:)"
     ),
     after=r"(?:คือ|เป็น)\s*(?:คำตอบ|คําตอบ|(?:ข้อ|ตัวเลือก)ที่ถูก)",
@@ -169,7 +175,7 @@ LANGUAGES = {
 }
 """Chinese and English are in `choice_words`: they have more forms than fit an entry."""
 
-ARTICLES = r"la|le|el|il|die|der|das|the|a|o|è|é|l['’]|an?"
+ARTICLES = r"la|le|el|il|die|der|das|the|o"
 """Words that may stand between a marker and its label, before `OPTION_WORDS`."""
 
 OPTION_WORDS = (
@@ -196,25 +202,25 @@ REASONS_UNSPACED = r"因为|由于|因|解析|理由|原因|分析|解释|说明
 
 NO_ANSWER = (
     # English
-    r"\bnone\s+of\s+(?:the\s+)?(?:above|these|those|them|(?:given\s+|provided\s+|listed\s+|available\s+)?(?:options?|choices|answers|alternatives|statements))\b"
-    r"|\bno(?:ne)?\s+(?:of\s+the\s+)?(?:given\s+|provided\s+)?(?:correct|right|suitable|valid|matching|single)\s+(?:answer|option|choice)"
-    r"|\bneither\s+(?:of\s+)?(?:the\s+)?(?:options|choices|answers|is)\b"
-    r"|(?:\bcan\s?not|\bcan['’]t|\bcould\s+not|\bcouldn['’]t|\bunable\s+to|\b(?:im|not\s+)possible\s+to|\bdifficult\s+to|\bhard\s+to)\s+(?:be\s+)?(?:\w+ly\s+)?"
+    r"(?<![a-z])none\s+of\s+(?:the\s+)?(?:above|these|those|them|(?:given\s+|provided\s+|listed\s+|available\s+)?(?:options?|choices|answers|alternatives|statements))(?![a-z])"
+    r"|(?<![a-z])no(?:ne)?\s+(?:of\s+the\s+)?(?:given\s+|provided\s+)?(?:correct|right|suitable|valid|matching|single)\s+(?:answer|option|choice)"
+    r"|(?<![a-z])neither\s+(?:of\s+)?(?:the\s+)?(?:options|choices|answers|is)(?![a-z])"
+    r"|(?:(?<![a-z])can\s?not|(?<![a-z])can['’]t|(?<![a-z])could\s+not|(?<![a-z])couldn['’]t|(?<![a-z])unable\s+to|(?<![a-z])(?:im|not\s+)possible\s+to|(?<![a-z])difficult\s+to|(?<![a-z])hard\s+to)\s+(?:be\s+)?(?:\w+ly\s+)?"
     r"(?:determine|answer|give|provide|choose|select|say|tell|decide|know|identify|conclude|pick|infer)"
-    r"|\b(?:do\s+not|don['’]t|does\s+not|doesn['’]t)\s+(?:know|have\s+(?:enough|sufficient)|provide\s+(?:enough|sufficient))"
-    r"|\b(?:not|isn['’]t)\s+(?:sure|certain|clear|enough|sufficient|given|listed|provided|available|among\s+the)\b|\b(?:unclear|undetermined|undecided|unknown|insufficient)\b"
-    r"|\b(?:all|both|any|several|two|multiple)\s+of\s+(?:the\s+)?(?:above|these|options|them|answers)\b"
+    r"|(?<![a-z])(?:do\s+not|don['’]t|does\s+not|doesn['’]t)\s+(?:know|have\s+(?:enough|sufficient)|provide\s+(?:enough|sufficient))"
+    r"|(?<![a-z])(?:not|isn['’]t)\s+(?:sure|certain|clear|enough|sufficient|given|listed|provided|available|among\s+the)(?![a-z])|(?<![a-z])(?:unclear|undetermined|undecided|unknown|insufficient)(?![a-z])"
+    r"|(?<![a-z])(?:all|both|any|several|two|multiple)\s+of\s+(?:the\s+)?(?:above|these|options|them|answers)(?![a-z])"
     # Chinese
     r"|(?:无法|不能|难以|没法|没办法)[^。;!?\n,]{0,16}?(?:选择|选出|确定|判断|得出|给出|回答|作答|选|知道|推断)"
     r"|没有[^。;!?\n,]{0,8}(?:正确|合适|符合|对应)的?(?:答案|选项)?|无正确(?:答案|选项)|(?:以上|上述|选项)?(?:都|均|全)(?:不(?:对|正确|是|符合)|错)"
     r"|不知道|不确定|不清楚|无解|题目有误|信息不足|条件不足|以上(?:都|皆|全)"
     # Spanish, French, German, Portuguese, Italian
-    r"|\bningun[ao]\s+de\b|\bno\s+se\s+puede\b|\bno\s+(?:lo\s+)?s[ée]\b|\bno\s+es\s+posible\b"
-    r"|\baucune?\s+(?:des?|de)\b|\bimpossible\s+de\b|\bje\s+ne\s+(?:sais|peux)\b|\bne\s+peut\s+pas\b"
-    r"|\bkeine?\s+de[rs]\b|\bkeine?\s+davon\b|\bnicht\s+(?:bestimm|m[öo]glich|sicher|entscheid)|\bl[äa]sst\s+sich\s+nicht\b|\bwei[ßs]s?\s+nicht\b"
-    r"|\bnenhuma?\s+d[aoe]s?\b|\bn[ãa]o\s+(?:é\s+poss[íi]vel|sei|h[áa])\b|\bnessun[ao]\s+d[ei]l?|\bnon\s+(?:è\s+possibile|so|si\s+può)\b"
+    r"|(?<![a-z])ningun[ao]\s+de\b|(?<![a-z])no\s+se\s+puede\b|(?<![a-z])no\s+(?:lo\s+)?s[ée]\b|(?<![a-z])no\s+es\s+posible\b"
+    r"|(?<![a-z])aucune?\s+(?:des?|de)\b|(?<![a-z])impossible\s+de\b|(?<![a-z])je\s+ne\s+(?:sais|peux)\b|(?<![a-z])ne\s+peut\s+pas\b"
+    r"|(?<![a-z])keine?\s+de[rs]\b|(?<![a-z])keine?\s+davon\b|(?<![a-z])nicht\s+(?:bestimm|m[öo]glich|sicher|entscheid)|(?<![a-z])l[äa]sst\s+sich\s+nicht\b|(?<![a-z])wei[ßs]s?\s+nicht\b"
+    r"|(?<![a-z])nenhuma?\s+d[aoe]s?\b|(?<![a-z])n[ãa]o\s+(?:é\s+poss[íi]vel|sei|h[áa])\b|(?<![a-z])nessun[ao]\s+d[ei]l?|(?<![a-z])non\s+(?:è\s+possibile|so|si\s+può)\b"
     # Russian, Arabic, Japanese, Korean, Vietnamese, Thai
-    r"|\bни\s+один|\bневозможно|\bне\s+(?:знаю|могу)|\bнет\s+правильн|لا\s+شيء\s+مما|لا\s+يمكن|لا\s+أعرف|لا\s+توجد"
-    r"|どれも|いずれも|該当なし|(?:わか|分か)りません|できません|決められ|없습니다|없다|알\s?수\s?없|모르겠|\bkhông\s+(?:có|thể|biết)|ไม่(?:มี|สามารถ|ทราบ|แน่ใจ|รู้)"
+    r"|(?<![a-z])ни\s+один|(?<![a-z])невозможно|(?<![a-z])не\s+(?:знаю|могу)|(?<![a-z])нет\s+правильн|لا\s+شيء\s+مما|لا\s+يمكن|لا\s+أعرف|لا\s+توجد"
+    r"|どれも|いずれも|該当なし|(?:わか|分か)りません|できません|決められ|없습니다|없다|알\s?수\s?없|모르겠|(?<![a-z])không\s+(?:có|thể|biết)|ไม่(?:มี|สามารถ|ทราบ|แน่ใจ|รู้)"
 )
 """Says that no option is the answer, or that it is not known which."""

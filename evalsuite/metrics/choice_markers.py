@@ -13,8 +13,10 @@ from __future__ import annotations
 
 import functools
 import re
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from evalsuite.metrics.choice_labels import MAX_LABELS, LabelReader, Outcome, Reading
 from evalsuite.metrics.choice_words import (
@@ -30,6 +32,7 @@ from evalsuite.metrics.choice_words import (
     SOMEBODY_ELSE_BEFORE,
     TURN,
     MarkerPatterns,
+    compile_markers,
     marker_patterns,
 )
 from evalsuite.metrics.option_texts import option_pattern, starts_with_option
@@ -37,9 +40,12 @@ from evalsuite.metrics.text import text_in_braces, normalize_text
 
 BOX_LIMIT = 400
 """Characters that a box may hold: more than any list of labels. A bound keeps unclosed boxes linear."""
+_LONE_LETTER = re.compile(r"(?<![a-z])[a-z](?![a-z])")
 _TAG_END = re.compile(r"<\s*/")
 _LABEL_BEFORE = re.compile(rf"(?<![A-Za-z])(?P<label>[A-Za-z]){CLOSING}{{0,3}}\s?[.、:)(-]{{0,2}}\s?\Z")
 _CHOOSING = frozenset({"choose", "pick"})
+_LAST_PART = 500
+"""Characters at the end of a reply that are searched first: most replies answer there, and the last marker counts."""
 _TURN_REACH = 60
 """Characters before "option C is correct" in which a word such as "so" is looked for."""
 
@@ -68,17 +74,35 @@ class _Statement:
 
 def read_markers(reader: LabelReader, *, cut_off: bool = False) -> Answer:
     """The answer that the markers of a reply give. In a reply that was cut off, weak markers say nothing."""
-    patterns = marker_patterns(reader.text)
-    scan = _Scan(reader, patterns)
+    scan = _Scan(reader, marker_patterns(reader.text))
     strong = scan.last_strong()
-    weak = None if cut_off else scan.only_weak()
-    if weak is not None and (strong is None or (weak.start > strong.start and _is_turn(reader.text, weak.start))):
+    weak = None if cut_off else scan.only_weak(max(strong.start, strong.reading.end + 2) if strong else 0)
+    if weak is not None and (strong is None or _is_turn(reader.text, weak.start)):
         return Answer(weak.reading.labels, "marker")
     if strong is None:
         return _SILENT
     if strong.reading.outcome is Outcome.UNUSABLE:
         return Answer(None)
     return Answer(strong.reading.labels, strong.stage)
+
+
+class _Spans:
+    """Parts of a text, to be asked whether a match lies in one of them."""
+
+    def __init__(self, spans: Sequence[tuple[int, int]]) -> None:
+        self._spans = sorted(spans)
+        self._starts = [start for start, _ in self._spans]
+        self._reach = list(accumulate((end for _, end in self._spans), max))
+
+    def cover(self, match: re.Match[str]) -> bool:
+        """Whether a part holds the whole match."""
+        number = bisect_right(self._starts, match.start())
+        return number > 0 and match.end() <= self._reach[number - 1]
+
+    def cover_start(self, match: re.Match[str]) -> bool:
+        """Whether the match begins in a part."""
+        number = bisect_right(self._starts, match.start())
+        return number > 0 and match.start() < self._reach[number - 1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,26 +112,42 @@ class _Scan:
 
     def last_strong(self) -> _Statement | None:
         """The last marker that says something: labels, or an answer that cannot be used."""
+        start = len(self.reader.text) - _LAST_PART
+        if start > 0 and (found := self._last_strong(self.reader.text.rfind("\n", 0, start) + 1 or start)):
+            return found
+        return self._last_strong(0)
+
+    def _last_strong(self, start: int) -> _Statement | None:
         text = self.reader.text
-        quotations = self._quotations()
-        before = [match for match in self.patterns.before.finditer(text) if not _is_inside(match, quotations)]
-        after = [match for match in self.patterns.after.finditer(text) if not _is_inside(match, quotations)]
-        while before or after:
-            if after and (not before or after[-1].start() >= before[-1].start()):
-                match = after.pop()
-                reading = self._before_phrase(match.start())
-                stage = "marker"
-            else:
-                match = before.pop()
-                reading, stage = self._after_marker(match, before)
+        quotations = _Spans(self._quotations())
+        after = [
+            (match, reading)
+            for match in self.patterns.after.finditer(text, start)
+            if not quotations.cover(match)
+            and (reading := self._before_phrase(match.start())).outcome is not Outcome.NOTHING
+        ]
+        phrases = _Spans([match.span() for match, _ in after])  # "C is the answer" holds "answer" before no label
+        before = [
+            match
+            for match in self.patterns.before.finditer(text, start)
+            if not quotations.cover(match) and not phrases.cover_start(match)
+        ]
+        while before:
+            if after and after[-1][0].start() >= before[-1].start():
+                break
+            match = before.pop()
+            reading, stage = self._after_marker(match, before)
             if reading.outcome is not Outcome.NOTHING:
                 return _Statement(reading, match.start(), stage)
+        if after:
+            match, reading = after[-1]
+            return _Statement(reading, match.start())
         return None
 
-    def only_weak(self) -> _Statement | None:
-        """The last "option C is correct", if it is said of one option, or of one list of them, only."""
+    def only_weak(self, start: int) -> _Statement | None:
+        """From `start` on the last "option C is correct", if it is said of one option, or of one list of them, only."""
         found: list[_Statement] = []
-        for match in self.patterns.after_weak.finditer(self.reader.text):
+        for match in self.patterns.after_weak.finditer(self.reader.text, start):
             reading = self._before_phrase(match.start())
             if reading.outcome is Outcome.LABELS:
                 found.append(_Statement(reading, match.start()))
@@ -118,7 +158,7 @@ class _Scan:
     def _after_marker(self, match: re.Match[str], before: list[re.Match[str]]) -> tuple[Reading, str]:
         if match["box"]:
             reading = self._box(match.end())
-            if reading.outcome is Outcome.LABELS or (reading.outcome is Outcome.UNUSABLE and reading.labels):
+            if reading.outcome is Outcome.LABELS or len(reading.labels) > 1:
                 reading = self._adjacent_boxes(reading, match, before)
             return reading, "marker"
         if match["tag"]:
@@ -141,21 +181,22 @@ class _Scan:
         reading = self.reader.read(position)
         if reading.outcome is Outcome.LABELS and chooses and REFUTED_CHOICE.match(text, reading.end):
             return Reading(Outcome.NOTHING), ""
-        if reading.outcome is Outcome.NOTHING and not chooses:
-            return self._words_instead(position)
+        if reading.outcome is Outcome.NOTHING:
+            return self._words_instead(position, chooses=chooses)
         return reading, "marker"
 
-    def _words_instead(self, position: int) -> tuple[Reading, str]:
+    def _words_instead(self, position: int, *, chooses: bool) -> tuple[Reading, str]:
         """What stands after a marker instead of a label: one option's text, or "none of the above"."""
         text = self.reader.text
-        reach = 2 * max(map(len, self.reader.options.values()), default=0) + 8
-        tail = normalize_text(text[position : position + reach])
-        named = [label for label, option in self.reader.options.items() if starts_with_option(tail, option)]
-        longest = max((len(self.reader.options[label]) for label in named), default=0)
-        named = [label for label in named if len(self.reader.options[label]) == longest]
-        if len(named) == 1:
+        longest = max(map(len, self.reader.options.values()), default=0)
+        tail = normalize_text(text[position : position + 2 * longest + 8])
+        options = self.reader.options
+        named = [label for label, option in options.items() if starts_with_option(tail, option)]
+        longest = max((len(options[label]) for label in named), default=0)
+        named = [label for label in named if len(options[label]) == longest]
+        if len(named) == 1 and not chooses:
             return Reading(Outcome.LABELS, (named[0],), position), "option_text"
-        nothing = NOTHING_FITS.search(text, position, position + 40)
+        nothing = NOTHING_FITS.search(text, position, position + (24 if chooses else 40))
         if nothing and not re.search(r"[.;!?。\n]", text[position : nothing.start()]):
             return Reading(Outcome.UNUSABLE), ""
         return Reading(Outcome.NOTHING), ""
@@ -234,7 +275,7 @@ class _Scan:
         """
         spans = []
         for label, option in self.reader.options.items():
-            letters = _answers_in(option, self.patterns)
+            letters = _answers_in(option, self.patterns.languages) if _LONE_LETTER.search(option) else ()
             for quoted in option_pattern(option).finditer(self.reader.text) if letters else ():
                 before = _LABEL_BEFORE.search(self.reader.text, max(0, quoted.start() - 8), quoted.start())
                 labelled = before is not None and before["label"].upper() == label
@@ -244,19 +285,16 @@ class _Scan:
 
 
 @functools.lru_cache(maxsize=512)
-def _answers_in(option: str, patterns: MarkerPatterns) -> frozenset[int]:
+def _answers_in(option: str, languages: tuple[str, ...]) -> frozenset[int]:
     """Where letters end that follow a marker in an option's text."""
     found = set()
+    patterns = compile_markers(languages, wide=not option.isascii())
     for marker in patterns.before.finditer(option):
         gap = GAP.match(option, marker.end())
         letter = LABEL.match(option, gap.end() if gap else marker.end())
         if letter:
             found.add(letter.end())
     return frozenset(found)
-
-
-def _is_inside(marker: re.Match[str], spans: Sequence[tuple[int, int]]) -> bool:
-    return any(start <= marker.start() and marker.end() <= end for start, end in spans)
 
 
 def _is_turn(text: str, position: int) -> bool:

@@ -40,6 +40,7 @@ from evalsuite.metrics.choice_words import (
     REFUTED,
     TRAILING,
     fold,
+    marker_patterns,
 )
 from evalsuite.metrics.option_texts import read_option_text
 from evalsuite.metrics.text import normalize_text
@@ -74,6 +75,23 @@ def read(
     return labels, "option_text" if labels else ""
 
 
+def read_gold(text: str, options: Mapping[str, str]) -> tuple[str, ...] | None:
+    """Labels that a gold answer consists of, as widely as replies are read; None if it says anything else.
+
+    "A.", "(A)", "A. apple", "选A", "Option A", "A|C" and "A和C" are labels and nothing else. "A or B" is not.
+    """
+    folded = fold(text).strip()
+    normalized = {label: normalize_text(fold(option)) for label, option in options.items()}
+    whole = read_whole(folded, normalized, multiple=True)
+    if whole.outcome is Outcome.LABELS:
+        return whole.labels
+    marker = marker_patterns(folded).before.match(folded)
+    if marker is None or marker.end() == 0:
+        return None
+    whole = read_whole(folded[marker.end() :], normalized, multiple=True)
+    return whole.labels if whole.outcome is Outcome.LABELS else None
+
+
 def read_json(reader: LabelReader) -> Answer:
     """The `json` stage."""
     text = reader.text.strip()
@@ -89,6 +107,10 @@ def read_json(reader: LabelReader) -> Answer:
 
 def read_opening(reader: LabelReader) -> Answer:
     """The stages `bare` and `leading`: a reply that is, or begins with, a label."""
+    if reader.text.count("{") > reader.text.count("}"):  # a box that was cut off
+        return _UNDECIDED
+    if label := _option_of_whole(reader.text, reader.options):
+        return Answer((label,), "option_text")
     whole = read_whole(reader.text, reader.options, multiple=reader.multiple)
     if whole.outcome is Outcome.LABELS:
         return Answer(whole.labels, "bare")
@@ -126,6 +148,13 @@ def read_whole(text: str, options: Mapping[str, str], *, multiple: bool) -> Read
         if _is_only_trailing(body[position:]):
             return reader.fit(labels, position)
     return reader.fit(labels) if labels else Reading(Outcome.NOTHING)
+
+
+def _option_of_whole(text: str, options: Mapping[str, str]) -> str | None:
+    """The one option whose text, of more than a letter, is the whole text: "A and B" as the text of D."""
+    plain = normalize_text(text).strip(" .。*_`")
+    named = [label for label, option in options.items() if len(option) > 1 and option.strip(" .。") == plain]
+    return named[0] if len(named) == 1 else None
 
 
 def _whole_item(reader: LabelReader, position: int) -> tuple[tuple[str, ...], int]:
@@ -176,9 +205,11 @@ def _read_value(value: object, reader: LabelReader) -> Reading:
     if not isinstance(value, str | int | float):
         return Reading(Outcome.NOTHING)
     text = normalize_text(fold(str(value)))
-    named = [label for label, option in reader.options.items() if option == text]
-    if len(named) == 1:
-        return Reading(Outcome.LABELS, (named[0],))
+    label = _option_of_whole(text, reader.options)
+    if label is None and not isinstance(value, str):
+        label = next((label for label, option in reader.options.items() if option == text), None)
+    if label is not None:
+        return Reading(Outcome.LABELS, (label,))
     whole = read_whole(fold(str(value)), reader.options, multiple=reader.multiple)
     if whole.outcome is not Outcome.NOTHING or NOTHING_FITS.search(text):
         return whole

@@ -99,17 +99,21 @@ _CHINESE_BEFORE = (
 _RIGHT = r"(?:most\s+)?(?:correct|right|best|final|proper|appropriate|closest|accurate|suitable|likely|plausible|logical|only\s+correct)"
 _CERTAINTY = r"(?:definitely|clearly|therefore|thus|hence|probably|likely|most\s+likely|simply|indeed|obviously|actually|still|also|then|only)"
 _IS = r"(?:is|are|was|(?:should|must|would|will|has\s+to|ought\s+to|can\s+only)\s+be|seems\s+to\s+be|appears\s+to\s+be)(?![a-z'’])"
-_ENGLISH_BEFORE = (
-    rf"\b(?:answers?|ans|{_RIGHT}\s+(?:option|choice|letter|alternative|statement|response)s?)(?![a-z])"
+_ENGLISH_WORDS = (
+    rf"(?:answers?|ans|{_RIGHT}\s+(?:option|choice|letter|alternative|statement|response)s?)(?![a-z])"
     r"(?:\s+(?:option|choice|letter)(?![a-z]))?(?:\s+(?:to|for)\s+(?:the|this|that|your)\s+(?:[a-z]+\s+)?(?:question|problem)(?![a-z]))?"
     rf"(?:,?\s+{_CERTAINTY},?(?![a-z]))?{DECORATION}"
     rf"(?:,?\s*{_IS}(?:[\s,]+{_CERTAINTY}(?![a-z]),?)*\s*:?|\s*[:=]|\s*[-–—]{{1,2}}>?\s*(?![a-z]{{2}})|\s*[→⇒]|(?<=ans)\.)"
-    rf"|(?m:^[ \t#>*_]*(?:(?:the|my)\s+)?(?:{_RIGHT}\s+)?answer[ \t*_:.]*\n)"
+    rf"|(?:choice|selection|option)(?![a-z]){DECORATION}\s*(?::|is(?=\s*(?::|[(*\[]*[A-Z](?![A-Za-z]))))"
+    r"|(?:is|are|be|matches|corresponds\s+to|i\.e\.,?|namely)\s+(?:the\s+)?(?:option|choice)(?=\s+[(\[*\"]*[A-Z](?![A-Za-z]))"
+    r"|(?:closest|nearest)\s+is(?=\s+[(*])|(?:is|be)(?=\s+[*]{0,2}\([A-Z]\)[*]{0,2}\.?\s*\Z)"
+    r"|(?P<pick>(?:I|we)(?:['’](?:d|ll|ve))?\s+(?:(?:would|will|must|can|therefore|thus|finally|have\s+to|have)\s+){0,2}"
+    r"(?:choose|chose|chosen|select|selected|pick|picked|go\s+with|went\s+with|opt\s+for|answer)(?![a-z]))"
+)
+_ENGLISH_SIGNS = (
+    rf"(?m:^[ \t#>*_]*(?:(?:the|my)\s+)?(?:{_RIGHT}\s+)?answer[ \t*_:.]*\n)"
     rf"|(?m:^[ \t#>*_]*(?:{_RIGHT}\s+)?answer[ \t]+(?=[(\[*]*[A-Z][)\]*]*[ \t.]*$))"
     r"|(?:\*\*|__|[\[【<(])\s?(?:(?:the|my)\s)?(?:(?:final|correct|right|best)[\s_])?answer\s?(?:\*\*|__|[\]】>)])"
-    rf"|\b(?:choice|selection|option)(?![a-z]){DECORATION}\s*(?::|is(?=\s*(?::|[(*\[]*[A-Z](?![A-Za-z]))))"
-    r"|(?P<pick>\b(?:I|we)(?:['’](?:d|ll|ve))?\s+(?:(?:would|will|must|can|therefore|thus|finally|have\s+to|have)\s+){0,2}"
-    r"(?:choose|chose|chosen|select|selected|pick|picked|go\s+with|went\s+with|opt\s+for|answer)(?![a-z]))"
 )
 _ENGLISH_AFTER = (
     rf"(?:\b{_IS}|['’]s\b)(?:\s+{_CERTAINTY}(?![a-z]))*\s+(?:the|my)\s+(?:(?:single|one|only)\s+)?(?:{_RIGHT}\s+(?:and\s+{_RIGHT}\s+)?)?(?:(?:multiple[-\s])?answer|(?<=t\s)(?:option|choice|alternative)|(?<=l\s)(?:option|choice)|(?<=e\s)(?:option|choice))(?:\s+(?:choice|option))?(?![a-z])"
@@ -124,6 +128,7 @@ _CHINESE_AFTER_WEAK = r"(?:选?项)?(?:的?(?:说法|描述|表述|叙述|结论
 class MarkerPatterns:
     """Markers of the languages that a reply may hold, to be searched for."""
 
+    languages: tuple[str, ...]
     before: re.Pattern[str]
     after: re.Pattern[str]
     after_weak: re.Pattern[str]
@@ -137,7 +142,7 @@ def marker_patterns(folded: str) -> MarkerPatterns:
         for name, phrases in _FOLDED_STEMS.items()
         if any(stem in lowered for stem in phrases)
     )
-    return _compiled(found, not folded.isascii())
+    return compile_markers(found, wide=not folded.isascii())
 
 
 _FOLDED_STEMS = {
@@ -145,8 +150,13 @@ _FOLDED_STEMS = {
 }
 
 
+_WORD_START = r"(?<![A-Za-z0-9_\u00aa-\u024f\u0370-\u052f\u0600-\u06ff\u1ea0-\u1eff])"
+"""As a word's beginning, but also right after a Chinese, Japanese or Korean character."""
+
+
 @functools.lru_cache(maxsize=64)
-def _compiled(names: tuple[str, ...], wide: bool) -> MarkerPatterns:
+def compile_markers(names: tuple[str, ...], *, wide: bool) -> MarkerPatterns:
+    """English and the named languages; Chinese too in a `wide` text, one that is not ASCII."""
     phrases = [LANGUAGES[name] for name in names]
     boxes = [r"(?P<box>\\(?:boxed|fbox|framebox)\s*\{)", r"(?P<tag><\s*(?:answer|choice|option)\s*>)"]
 
@@ -154,13 +164,19 @@ def _compiled(names: tuple[str, ...], wide: bool) -> MarkerPatterns:
         return re.compile("|".join(map(fold, fragments)), re.IGNORECASE)
 
     chinese = (_CHINESE_BEFORE, _CHINESE_AFTER, _CHINESE_AFTER_WEAK) if wide else None
+    spaced = [one for one in phrases if one.spaced]
+    words = "|".join([_ENGLISH_WORDS, *(one.before for one in spaced)])
     return MarkerPatterns(
+        languages=names,
         before=either(
-            *boxes, *(chinese[:1] if chinese else ()), _ENGLISH_BEFORE, *(one.before for one in phrases)
+            *boxes,
+            rf"{_WORD_START}(?:{words})",  # one test of a word's beginning for all of them: most places fail it
+            _ENGLISH_SIGNS,
+            *(one.heading for one in spaced),
+            *(chinese[:1] if chinese else ()),
+            *(one.before for one in phrases if not one.spaced),
         ),
-        after=either(
-            _ENGLISH_AFTER, *(chinese[1:2] if chinese else ()), *(one.after for one in phrases)
-        ),
+        after=either(_ENGLISH_AFTER, *(chinese[1:2] if chinese else ()), *(one.after for one in phrases)),
         after_weak=either(
             _ENGLISH_AFTER_WEAK, *(chinese[2:] if chinese else ()), *(one.after_weak for one in phrases)
         ),
@@ -169,23 +185,25 @@ def _compiled(names: tuple[str, ...], wide: bool) -> MarkerPatterns:
 
 # What may stand between a marker and its label, and what may close the label again.
 OPENING = (
-    r"(?:[\s*_`~\"'“”‘’「『【《〈«„\[({<$:>#→⇒➡✅✔👉]"
+    r"(?:[\s*_`~\"'“”‘’「『【《〈«„\[({$:>#→⇒➡✅✔👉]|<(?!/?[a-z]+\s*/?>)"
     r"|</?(?:b|strong|i|em|u|span|p|code|answer|choice|option|br)\s*/?>"
     r"|\\(?:boxed|fbox|text|textbf|textit|textrm|textsf|mathrm|mathbf|mathsf|mathit|mathtt|boldsymbol|bf|rm|bold|displaystyle|Large|large)(?![a-z])"
     r"|\\[(\[,;:!\ ]|\\\\){0,24}"
 )
+_DECORATED = r"(?:</?[a-z]+>|[^\w\n]|_|\\[a-z]+\{){0,8}"
 NAMING = (
-    rf"(?:(?:(?:{ARTICLES})\s*(?=[\s(\[*_\"'“«]*(?:[A-Z](?![A-Za-z])|(?:{OPTION_WORDS})(?!\w))))?"
-    rf"(?:(?:{OPTION_WORDS})(?!\w)\s*|(?:{fold(OPTION_WORDS_UNSPACED)})\s*)?)"
+    rf"(?:(?:(?-i:(?:{ARTICLES})\s+)|l['’])(?={_DECORATED}(?:(?-i:[A-Z]{{1,10}}|[a-z](?=\W|\Z))(?![A-Za-z])|(?:{OPTION_WORDS})(?!\w)))"
+    rf"|(?-i:an?)\s+(?={_DECORATED}(?:(?-i:[A-Z]{{1,10}}|[a-z](?=\W|\Z))(?![A-Za-z])(?![ \t]+(?!(?:{REASONS}|and|e|y)(?!\w))(?-i:[a-z]))|(?:{OPTION_WORDS})(?!\w))))?"
+    rf"(?:(?:{OPTION_WORDS})(?!\w)\s*|(?:{fold(OPTION_WORDS_UNSPACED)})\s*)?"
 )
-GAP = re.compile(rf"{OPENING}(?i:{NAMING.replace('[A-Z](?![A-Za-z])', '(?-i:[A-Z])(?![A-Za-z])')}){OPENING}")
+GAP = re.compile(rf"{OPENING}(?i:{NAMING}){OPENING}")
 CLOSING = r"(?:[*_`~\"'“”‘’」』】》〉»\])}>$]|</(?:b|strong|i|em|u|span|p|code|answer|choice|option)\s*>|\\[)\]])"
 _GLUED = r"(?![0-9°℃%+#=^\u2070-\u209f\u00b2\u00b3\u00b9]|\s[=<>≈]\s|[-‐‑–'’][A-Za-z0-9]|[A-Za-z\u00aa-\u024f\u0300-\u036f\u0370-\u052f\u1e00-\u1eff])"
 LABEL = re.compile(rf"(?P<run>[A-Za-z]+){_GLUED}(?P<close>{CLOSING}{{0,12}})")
-FOREIGN_LABEL = re.compile(rf"(?P<label>[A-WYZ])(?:{CLOSING}{{1,12}}|(?=\s*(?:[.,;:。、!?)\n]|$)))")
+FOREIGN_LABEL = re.compile(rf"(?P<label>[A-WYZ])(?:{CLOSING}{{1,12}}|(?=\s*(?:[.,;:。、!?)\n]|$|です|입니다|だ|である|번|选?项)))")
 """A letter that stands like a label; X is what templates write for any of them."""
 REFUTED = re.compile(
-    r"(?:[.:,)]\s?)? ?(?:选?项)? ?(?:是|显然|明显|都|均|也|并|肯定|应该?|可以)*"
+    r"(?:[.:)]\s?)? ?(?:选?项)? ?(?:是|显然|明显|都|均|也|并|肯定|应该?|可以)*"
     r"(?:不(?:对|正确|准确|成立|符合|合适|合理|行|可选|能选|可能|是(?! ?[A-Z]))|错(?!误(?:的?选项|答案|原因|分析))|有误|排除)"
     r"|,? (?:is|are|was|were|isn['’]t|aren['’]t|wasn['’]t)(?: (?:both|all|clearly|also|obviously))* ?(?:wrong|incorrect|false|not|ruled out|excluded|eliminated|n['’]t)\b"
     r"|,? (?:isn|aren|wasn|weren)['’]t\b"

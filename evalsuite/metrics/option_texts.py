@@ -12,11 +12,19 @@ from evalsuite.metrics.text import normalize_text
 SHORT_REPLY = 160
 """Characters beside the option's text that a reply may have to be searched as a whole."""
 
+LONGEST_SENTENCE = 1000
+"""Characters at the end of a reply in which its last sentence is looked for."""
+_WHOLE_SENTENCE = re.compile(r"[.!。][\"'”’)\]*$}」』]*\Z")
+_SAID_TO_BE = re.compile(
+    r"(?:\b(?:is|are|was|were|be|es|est|ist|é|è)\b(?:\s+(?:called|known\s+as|the|an?|la|le|el|der|die|das|likely|therefore))*|[:=]|—|это"
+    r"|应?[是为选]|即|称为|叫|は|은|는|là|คือ|هي|هو)\s*[\"'“‘「『*(\[$]{0,4}\Z"
+)
 _NEGATED_BEFORE = re.compile(
     rf"{CHINESE_NOT}(?:使|让|变得?|变?成|叫|作)?为?是?\s*[\"'“‘「(]?$"
     r"|(?:\b(?:not|no|never|neither|nor|cannot|without|than|instead\ of|unlikely)|n['’]t)\s+"
     r"(?:(?:be|been|being|become|have|has|likely|possibly|probably|really|actually|necessarily|longer|to|any|an?|the)\s+){0,5}[\"'“‘(]?$"
 )
+_SPACES = re.compile(r"\s+")
 _SENTENCE_END = re.compile(r"[.!?]+[\"'”’)\]*]*\s+(?=\S)|[。!?]+[”」』)\]*]*(?=\S)|\n\s*(?=\S)")
 
 
@@ -27,19 +35,31 @@ def read_option_text(folded: str, options: Mapping[str, str]) -> tuple[str, ...]
     fits or that the answer is not known. `options` maps labels to normalized texts.
     """
     text = normalize_text(folded)
-    said = folded if len(text) <= SHORT_REPLY else last_sentence(folded)
-    labels = _only_option(normalize_text(said), options)
-    if labels is None or _says_nothing_fits(text, options):
+    is_short = len(text) <= SHORT_REPLY
+    said = text if is_short else normalize_text(last_sentence(folded))
+    found = _only_option(said, options)
+    if found is None or _says_nothing_fits(text, options):
         return None
-    return labels
+    label, start = found
+    is_plain = is_short or (len(options[label]) > 1 and _is_conclusion(said, start))
+    return (label,) if is_plain else None
 
 
 def last_sentence(text: str) -> str:
     """The text after the last sentence end that more text follows."""
-    start = 0
-    for match in _SENTENCE_END.finditer(text):
+    text = text.rstrip()
+    start = max(0, len(text) - LONGEST_SENTENCE)
+    for match in _SENTENCE_END.finditer(text, start):
         start = match.end()
     return text[start:]
+
+
+def _is_conclusion(sentence: str, start: int) -> bool:
+    """Whether a whole sentence says that something is the option whose text stands at `start`.
+
+    Reasoning that ran into its token limit ends in half a sentence.
+    """
+    return _WHOLE_SENTENCE.search(sentence) is not None and _SAID_TO_BE.search(sentence[:start]) is not None
 
 
 @functools.lru_cache(maxsize=512)
@@ -49,13 +69,29 @@ def option_pattern(option: str) -> re.Pattern[str]:
     return re.compile(words + ("(?![a-z0-9])" if _is_ascii_word(option[-1]) else ""), re.IGNORECASE)
 
 
+def end_of_option(text: str, start: int, option: str) -> int | None:
+    """Position after the option's text if it stands at `start` of a folded text, in any case and spacing."""
+    position = start
+    for number, word in enumerate(option.split(" ")):
+        if number:
+            space = _SPACES.match(text, position)
+            if space is None:
+                return None
+            position = space.end()
+        if text[position : position + len(word)].casefold() != word:
+            return None
+        position += len(word)
+    is_glued = _is_ascii_word(option[-1]) and _is_ascii_word(text[position : position + 1])
+    return None if is_glued else position
+
+
 def starts_with_option(text: str, option: str) -> bool:
     """Whether `text` begins with the option's text, ending at a word's end. Both are normalized."""
     return bool(option) and text.startswith(option) and not _is_part_of_word(text, 0, len(option))
 
 
-def _only_option(text: str, options: Mapping[str, str]) -> tuple[str, ...] | None:
-    """The one label whose text stands in `text`; the longest text wins where texts overlap."""
+def _only_option(text: str, options: Mapping[str, str]) -> tuple[str, int] | None:
+    """The one label whose text stands in `text`, and where; the longest text wins where texts overlap."""
     spans = [
         (start, start + len(option), label)
         for label, option in options.items()
@@ -65,7 +101,7 @@ def _only_option(text: str, options: Mapping[str, str]) -> tuple[str, ...] | Non
     labels = {label for _, _, label in outermost}
     if len(labels) != 1 or any(_NEGATED_BEFORE.search(text[max(0, start - 48) : start]) for start, _, _ in outermost):
         return None
-    return tuple(labels)
+    return outermost[-1][2], outermost[-1][0]
 
 
 def _says_nothing_fits(text: str, options: Mapping[str, str]) -> bool:
