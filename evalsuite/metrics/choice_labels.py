@@ -194,7 +194,9 @@ class LabelReader:
         if word is None or item.text_follows or end != start + 1:
             return False
         may_be_word = self.text[start].upper() in _WORD_LETTERS or self.text[start].islower()
-        return may_be_word and word["word"][0].islower() and not NEVER_AFTER_AN_ARTICLE.fullmatch(word["word"])
+        return (
+            may_be_word and word["word"][0].islower() and not NEVER_AFTER_AN_ARTICLE.fullmatch(word["word"])
+        )
 
     def _next_line_item(self, last: _Item) -> _Item | None:
         """A label with its option's text, alone on the line after the last one's."""
@@ -226,7 +228,8 @@ class LabelReader:
         """Whether the row's option list is only repeated from here on: "A. … B. … C. …", on a line or a line each."""
         if label != next(iter(self.options)):
             return False
-        line = self.text[position : _line_end(self.text, position)]
+        reach = 2 * sum(map(len, self.options.values())) + 40 * len(self.options)
+        line = self.text[position : position + reach].partition("\n")[0]
         heads = [
             head["label"] for head in LISTED_OPTION.finditer(line) if not REFUTED.match(line, head.end() - 1)
         ]
@@ -234,9 +237,6 @@ class LabelReader:
             return True
         following = NEXT_LINE_LABEL.match(self.text, position)
         second = [*self.options, ""][1]
-        return following is not None and following["label"] == second and LISTED_OPTION.match(line) is not None
-
-
-def _line_end(text: str, position: int) -> int:
-    end = text.find("\n", position)
-    return len(text) if end < 0 else end
+        return (
+            following is not None and following["label"] == second and LISTED_OPTION.match(line) is not None
+        )

@@ -14,6 +14,7 @@ from __future__ import annotations
 import functools
 import re
 from bisect import bisect_right
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
@@ -36,10 +37,15 @@ from evalsuite.metrics.choice_words import (
     marker_patterns,
 )
 from evalsuite.metrics.option_texts import option_pattern, starts_with_option
-from evalsuite.metrics.text import text_in_braces, normalize_text
+from evalsuite.metrics.text import normalize_text, text_in_braces
 
 BOX_LIMIT = 400
 """Characters that a box may hold: more than any list of labels. A bound keeps unclosed boxes linear."""
+_MOST_MARKERS = 200
+"""The last ones of a reply that are weighed: a model that repeats itself for ever takes no time."""
+_CLAUSE = 40
+"""Characters after a marker in which "none of the above" may begin."""
+_SENTENCE_END = re.compile(r"[.;!?。\n]")
 _LONE_LETTER = re.compile(r"(?<![a-z])[a-z](?![a-z])")
 _TAG_END = re.compile(r"<\s*/")
 _LABEL_BEFORE = re.compile(rf"(?<![A-Za-z])(?P<label>[A-Za-z]){CLOSING}{{0,3}}\s?[.、:)(-]{{0,2}}\s?\Z")
@@ -122,14 +128,16 @@ class _Scan:
         quotations = _Spans(self._quotations())
         after = [
             (match, reading)
-            for match in self.patterns.after.finditer(text, start)
+            for match in _last(self.patterns.after, text, start)
             if not quotations.cover(match)
             and (reading := self._before_phrase(match.start())).outcome is not Outcome.NOTHING
         ]
-        phrases = _Spans([match.span() for match, _ in after])  # "C is the answer" holds "answer" before no label
+        phrases = _Spans(
+            [match.span() for match, _ in after]
+        )  # "C is the answer" holds "answer" before no label
         before = [
             match
-            for match in self.patterns.before.finditer(text, start)
+            for match in _last(self.patterns.before, text, start)
             if not quotations.cover(match) and not phrases.cover_start(match)
         ]
         while before:
@@ -147,7 +155,7 @@ class _Scan:
     def only_weak(self, start: int) -> _Statement | None:
         """From `start` on the last "option C is correct", if it is said of one option, or of one list of them, only."""
         found: list[_Statement] = []
-        for match in self.patterns.after_weak.finditer(self.reader.text, start):
+        for match in _last(self.patterns.after_weak, self.reader.text, start):
             reading = self._before_phrase(match.start())
             if reading.outcome is Outcome.LABELS:
                 found.append(_Statement(reading, match.start()))
@@ -172,34 +180,44 @@ class _Scan:
         text = self.reader.text
         groups = match.groupdict()
         chooses = any(groups.get(name) for name in _CHOOSING)
+        gap = GAP.match(text, match.end())
+        position = gap.end() if gap else match.end()
+        reading, stage = self.reader.read(position), "marker"
+        if reading.outcome is Outcome.NOTHING:
+            reading, stage = self._words_instead(position, chooses=chooses)
+        if reading.outcome is Outcome.NOTHING:
+            return reading, ""
         disqualifying = NOT_A_MARKER_BEFORE if chooses else NOT_THE_ANSWER_BEFORE
         context = text[max(0, match.start() - 28) : match.start()]
         if disqualifying.search(context) or SOMEBODY_ELSE_BEFORE.search(context):
             return Reading(Outcome.NOTHING), ""
-        gap = GAP.match(text, match.end())
-        position = gap.end() if gap else match.end()
-        reading = self.reader.read(position)
         if reading.outcome is Outcome.LABELS and chooses and REFUTED_CHOICE.match(text, reading.end):
             return Reading(Outcome.NOTHING), ""
-        if reading.outcome is Outcome.NOTHING:
-            return self._words_instead(position, chooses=chooses)
-        return reading, "marker"
+        return reading, stage
 
     def _words_instead(self, position: int, *, chooses: bool) -> tuple[Reading, str]:
         """What stands after a marker instead of a label: one option's text, or "none of the above"."""
         text = self.reader.text
-        longest = max(map(len, self.reader.options.values()), default=0)
-        tail = normalize_text(text[position : position + 2 * longest + 8])
+        label = None if chooses else self._option_at(position)
+        if label is not None:
+            return Reading(Outcome.LABELS, (label,), position), "option_text"
+        if chooses:
+            nothing = NOTHING_FITS.match(text, position)
+        else:
+            nothing = NOTHING_FITS.search(text, position, position + _CLAUSE)
+        if nothing and not _SENTENCE_END.search(text, position, nothing.start()):
+            return Reading(Outcome.UNUSABLE), ""
+        return Reading(Outcome.NOTHING), ""
+
+    def _option_at(self, position: int) -> str | None:
+        """The label of the one option whose text stands at `position`, the longest if one begins another."""
         options = self.reader.options
+        longest = max(map(len, options.values()), default=0)
+        tail = normalize_text(self.reader.text[position : position + 2 * longest + 8])
         named = [label for label, option in options.items() if starts_with_option(tail, option)]
         longest = max((len(options[label]) for label in named), default=0)
         named = [label for label in named if len(options[label]) == longest]
-        if len(named) == 1 and not chooses:
-            return Reading(Outcome.LABELS, (named[0],), position), "option_text"
-        nothing = NOTHING_FITS.search(text, position, position + (24 if chooses else 40))
-        if nothing and not re.search(r"[.;!?。\n]", text[position : nothing.start()]):
-            return Reading(Outcome.UNUSABLE), ""
-        return Reading(Outcome.NOTHING), ""
+        return named[0] if len(named) == 1 else None
 
     def _box(self, start: int) -> Reading:
         content = text_in_braces(self.reader.text, start, BOX_LIMIT)
@@ -222,7 +240,9 @@ class _Scan:
             return Reading(Outcome.UNUSABLE)
         return LabelReader(content.strip(), self.reader.options, self.reader.multiple).read(0)
 
-    def _adjacent_boxes(self, reading: Reading, marker: re.Match[str], before: list[re.Match[str]]) -> Reading:
+    def _adjacent_boxes(
+        self, reading: Reading, marker: re.Match[str], before: list[re.Match[str]]
+    ) -> Reading:
         """Labels of a box and of the boxes before it with only separators between: one list."""
         labels = reading.labels
         for box in reversed(before[-MAX_LABELS:]):
@@ -295,6 +315,10 @@ def _answers_in(option: str, languages: tuple[str, ...]) -> frozenset[int]:
         if letter:
             found.add(letter.end())
     return frozenset(found)
+
+
+def _last(pattern: re.Pattern[str], text: str, start: int) -> deque[re.Match[str]]:
+    return deque(pattern.finditer(text, start), maxlen=_MOST_MARKERS)
 
 
 def _is_turn(text: str, position: int) -> bool:

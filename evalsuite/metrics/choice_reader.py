@@ -46,11 +46,23 @@ from evalsuite.metrics.option_texts import read_option_text
 from evalsuite.metrics.text import normalize_text
 
 JSON_KEYS = frozenset(
-    {"answer", "choice", "option", "answers", "choices", "options", "correct_answer", "final_answer", "correct answer"}
+    {
+        "answer",
+        "choice",
+        "option",
+        "answers",
+        "choices",
+        "options",
+        "correct_answer",
+        "final_answer",
+        "correct answer",
+    }
     | {"final answer", "correct_option", "correct option", "selected_option", "label", "letter"}
     | {"答案", "选项", "正确答案", "最终答案", "选择"}
 )
 _FENCE = re.compile(r"```[a-zA-Z]*\s*\n?(\{.*?\})\s*```", re.DOTALL)
+_ARTICLE = re.compile(r"(?:the|my|la|le|die|a)\s+", re.IGNORECASE)
+_AROUND_TEXT = " .。*_`)]}"
 _UNDECIDED = Answer(None, is_final=False)
 
 
@@ -82,11 +94,14 @@ def read_gold(text: str, options: Mapping[str, str]) -> tuple[str, ...] | None:
     """
     folded = fold(text).strip()
     normalized = {label: normalize_text(fold(option)) for label, option in options.items()}
+    if folded.count("[") != folded.count("]") or folded.count("{") != folded.count("}"):
+        return None
     whole = read_whole(folded, normalized, multiple=True)
     if whole.outcome is Outcome.LABELS:
         return whole.labels
-    marker = marker_patterns(folded).before.match(folded)
-    if marker is None or marker.end() == 0:
+    article = _ARTICLE.match(folded)
+    marker = marker_patterns(folded).before.match(folded, article.end() if article else 0)
+    if marker is None:
         return None
     whole = read_whole(folded[marker.end() :], normalized, multiple=True)
     return whole.labels if whole.outcome is Outcome.LABELS else None
@@ -166,12 +181,17 @@ def _whole_item(reader: LabelReader, position: int) -> tuple[tuple[str, ...], in
         return (), position
     after = reader.past_own_text(labels, end)
     own = reader.options[labels[0]] if len(labels) == 1 else ""
-    rest = reader.text[end:].strip(" .。:、,)(*_`-–—\n")
-    if own and normalize_text(rest).strip(" .。*_`)]}") == own.strip(" .。*_`)]}"):
+    rest = reader.text[end : end + 2 * len(own) + 32]
+    is_last = end + len(rest) == len(reader.text)
+    if own and is_last and _bare_text(rest) == own.strip(_AROUND_TEXT):
         return labels, len(reader.text)
     if after > end:
         return labels, after
     return labels, end
+
+
+def _bare_text(text: str) -> str:
+    return normalize_text(text.strip(" .。:、,)(*_`-–—\n")).strip(_AROUND_TEXT)
 
 
 def _is_leading(reader: LabelReader, position: int, reading: Reading) -> bool:

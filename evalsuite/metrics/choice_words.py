@@ -137,11 +137,7 @@ class MarkerPatterns:
 def marker_patterns(folded: str) -> MarkerPatterns:
     """Patterns for the languages of a reply: a language without any of its words in it costs nothing."""
     lowered = folded.casefold()
-    found = tuple(
-        name
-        for name, phrases in _FOLDED_STEMS.items()
-        if any(stem in lowered for stem in phrases)
-    )
+    found = tuple(name for name, phrases in _FOLDED_STEMS.items() if any(stem in lowered for stem in phrases))
     return compile_markers(found, wide=not folded.isascii())
 
 
@@ -197,10 +193,14 @@ NAMING = (
     rf"(?:(?:{OPTION_WORDS})(?!\w)\s*|(?:{fold(OPTION_WORDS_UNSPACED)})\s*)?"
 )
 GAP = re.compile(rf"{OPENING}(?i:{NAMING}){OPENING}")
-CLOSING = r"(?:[*_`~\"'“”‘’」』】》〉»\])}>$]|</(?:b|strong|i|em|u|span|p|code|answer|choice|option)\s*>|\\[)\]])"
+CLOSING = (
+    r"(?:[*_`~\"'“”‘’」』】》〉»\])}>$]|</(?:b|strong|i|em|u|span|p|code|answer|choice|option)\s*>|\\[)\]])"
+)
 _GLUED = r"(?![0-9°℃%+#=^\u2070-\u209f\u00b2\u00b3\u00b9]|\s[=<>≈]\s|[-‐‑–'’][A-Za-z0-9]|[A-Za-z\u00aa-\u024f\u0300-\u036f\u0370-\u052f\u1e00-\u1eff])"
 LABEL = re.compile(rf"(?P<run>[A-Za-z]+){_GLUED}(?P<close>{CLOSING}{{0,12}})")
-FOREIGN_LABEL = re.compile(rf"(?P<label>[A-WYZ])(?:{CLOSING}{{1,12}}|(?=\s*(?:[.,;:。、!?)\n]|$|です|입니다|だ|である|번|选?项)))")
+FOREIGN_LABEL = re.compile(
+    rf"(?P<label>[A-WYZ])(?:{CLOSING}{{1,12}}|(?=\s*(?:[.,;:。、!?)\n]|$|です|입니다|だ|である|번|选?项)))"
+)
 """A letter that stands like a label; X is what templates write for any of them."""
 REFUTED = re.compile(
     r"(?:[.:)]\s?)? ?(?:选?项)? ?(?:是|显然|明显|都|均|也|并|肯定|应该?|可以)*"
@@ -252,7 +252,9 @@ NEXT_LINE = re.compile(r"[ \t]*[.。;,、]?[ \t]*\n[ \t]*")
 BEFORE_OWN_TEXT = re.compile(r"\s?(?:选?项)?[.、:)(\-–—]{0,2}\s?[*_\"'“「]{0,3}")
 AFTER_OWN_TEXT = re.compile(r"[)*_`\"'”’」』】\]]{0,6}")
 LINE_END = re.compile(r"[ \t]*[.。;,、]?[ \t]*(?:\n|$)")
-BETWEEN_BARE = re.compile(rf"(?:[\s,、;&|/+.。•·-]|{JOINERS_UNSPACED}|(?:{JOINERS})(?![a-z]))*", re.IGNORECASE)
+BETWEEN_BARE = re.compile(
+    rf"(?:[\s,、;&|/+.。•·-]|{JOINERS_UNSPACED}|(?:{JOINERS})(?![a-z]))*", re.IGNORECASE
+)
 BETWEEN_BOXES = re.compile(r"\}(?:[\s$*,、;&和与及]|以及|\\[,;:!\ ()\[\]]|\band\b)*", re.IGNORECASE)
 WORD_AFTER = re.compile(r"[ \t]+(?P<word>[^\W\d_][\w'’-]*)")
 NEXT_LINE_LABEL = re.compile(r"[^\n]*\n\s*[*_\[(]*(?P<label>[A-Z])[*_\])]*\s*[.、:)\]]")
@@ -272,9 +274,7 @@ LEADING = re.compile(
 )
 REASON = re.compile(rf"[\s*_#\-–—(]*(?:(?:{REASONS})(?!\w)|{REASONS_UNSPACED})", re.IGNORECASE)
 NOTHING_FITS = re.compile(fold(NO_ANSWER), re.IGNORECASE)
-BARE = re.compile(
-    rf"{OPENING}(?i:{NAMING}){OPENING}(?P<body>.*)", re.DOTALL
-)
+BARE = re.compile(rf"{OPENING}(?i:{NAMING}){OPENING}(?P<body>.*)", re.DOTALL)
 LOWER_CASE_RUN = re.compile(r"[a-z]{2,26}(?![A-Za-z])")
 TRAILING = re.compile(rf"(?:{CLOSING}|选?项|번|です|입니다|[\s.。,，:;；!！?？、])*")
 TURN = re.compile(

@@ -15,12 +15,12 @@ from dataclasses import dataclass
 
 from evalsuite.metrics.text import ASCII_WIDTH, normalize_text
 
-VERSION = "1"
+VERSION = "2"
 
 
 @dataclass(frozen=True, slots=True)
 class Extraction:
-    """The labels a reply chose, sorted, and the stage that found them; None and "" when unparsed."""
+    """Sorted labels that a reply chose, and the stage that found them; None and "" when it is unparsed."""
 
     labels: tuple[str, ...] | None
     stage: str
@@ -32,10 +32,11 @@ _REQUESTED_FORM = re.compile(r"\s*(?P<whole>(?:Answer: ?|答案：)(?P<label>[A-
 def extract(
     text: str, options: Mapping[str, str], *, multiple: bool = False, cut_off: bool = False
 ) -> Extraction:
-    """Return the option or options that a reply (without reasoning) chose; its stages are described in `choice_reader`.
+    """Return the option or options that a cleaned reply chose; `choice_reader` describes the stages.
 
     `options` maps this row's labels ("A" to "Z") to their texts. With `multiple`, several labels are one
-    answer; without, several labels are no answer. Cost is linear in the reply's length.
+    answer; without, several labels are no answer. A reply that was `cut_off` at its token limit is searched for
+    labels only, not for options' texts. Cost is linear in the reply's length.
 
     >>> extract("答案：C，不是A", {"A": "水", "B": "火", "C": "土"})
     Extraction(labels=('C',), stage='marker')
@@ -63,17 +64,21 @@ def parse_gold(answer: object, options: Mapping[str, str]) -> tuple[str, ...]:
     """Return the sorted gold labels of a row.
 
     Read in this order: one letter in any case; the full text of exactly one option; several letters ("AC",
-    "A,C", "A、C", ["A", "C"] or that list as JSON text). Raises ValueError, with what was expected, otherwise.
+    "A,C", "A、C", ["A", "C"] or that list as JSON text); any form in which a reply may give labels and nothing else
+    ("A.", "(A)", "A. apple", "选A", "Option A", "A|C", "A和C"). Raises ValueError, with what was expected, otherwise.
 
     >>> parse_gold("a、C", {"A": "water", "B": "fire", "C": "earth"})
     ('A', 'C')
+    >>> parse_gold("(B) fire", {"A": "water", "B": "fire", "C": "earth"})
+    ('B',)
     """
     if isinstance(answer, list | tuple):
         return _read_gold_items(answer, answer, options)
-    folded = cell_text(answer).translate(ASCII_WIDTH)
+    text = cell_text(answer)
+    folded = text.translate(ASCII_WIDTH)
     if len(folded) == 1 and folded.upper() in options:
         return (folded.upper(),)
-    if label := _option_with_text(cell_text(answer), options):
+    if label := _option_with_text(text, options):
         return (label,)
     if folded.startswith("["):
         try:
@@ -82,8 +87,11 @@ def parse_gold(answer: object, options: Mapping[str, str]) -> tuple[str, ...]:
             items = None
         if isinstance(items, list):
             return _read_gold_items(items, answer, options)
-    if re.fullmatch(r"[A-Za-z](?:[,、;/&+\s]*[A-Za-z])+", folded):
-        return _read_gold_items(re.findall("[A-Za-z]", folded), answer, options)
+    letters = re.findall("[A-Z]", folded.upper())
+    if re.fullmatch(r"[A-Z](?:[,、;/&+\s]*[A-Z])+", folded.upper()) and options.keys() >= set(letters):
+        return _read_gold_items(letters, answer, options)
+    if labels := _read_gold_widely(text, options):
+        return labels
     raise _gold_error(answer, options)
 
 
@@ -112,7 +120,7 @@ def cell_text(value: object) -> str:
 
 
 def accuracy(predicted: Collection[str] | None, gold: Collection[str]) -> float:
-    """1.0 if exactly the gold labels were chosen, else 0.0; an unparsed reply (None) is 0.0."""
+    """1.0 if exactly the gold labels were chosen, else 0.0; 0.0 for an unparsed reply (None)."""
     return float(predicted is not None and set(predicted) == set(gold))
 
 
@@ -129,15 +137,23 @@ def partial_credit(predicted: Collection[str] | None, gold: Collection[str]) -> 
     return len(chosen) / len(right) if chosen and right and chosen <= right else 0.0
 
 
+def _read_gold_widely(text: str, options: Mapping[str, str]) -> tuple[str, ...] | None:
+    from evalsuite.metrics.choice_reader import read_gold
+
+    return read_gold(text, options) if text else None
+
+
 def _read_gold_items(items: Sequence[object], answer: object, options: Mapping[str, str]) -> tuple[str, ...]:
-    labels = []
+    labels: list[str] = []
     for item in items:
-        text = cell_text(item).translate(ASCII_WIDTH)
-        label = (
-            text.upper()
-            if len(text) == 1 and text.upper() in options
-            else _option_with_text(cell_text(item), options)
-        )
+        text = cell_text(item)
+        folded = text.translate(ASCII_WIDTH).upper()
+        if len(folded) == 1 and folded in options:
+            label: str | None = folded
+        else:
+            label = _option_with_text(text, options)
+            found = None if label else _read_gold_widely(text, options)
+            label = found[0] if found and len(found) == 1 else label
         if label is None or label in labels:
             raise _gold_error(answer, options)
         labels.append(label)

@@ -99,7 +99,9 @@ def _only_option(text: str, options: Mapping[str, str]) -> tuple[str, int] | Non
     ]
     outermost = _without_nested(spans)
     labels = {label for _, _, label in outermost}
-    if len(labels) != 1 or any(_NEGATED_BEFORE.search(text[max(0, start - 48) : start]) for start, _, _ in outermost):
+    if len(labels) != 1 or any(
+        _NEGATED_BEFORE.search(text[max(0, start - 48) : start]) for start, _, _ in outermost
+    ):
         return None
     return outermost[-1][2], outermost[-1][0]
 

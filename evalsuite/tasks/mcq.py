@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, ClassVar
 
+from evalsuite._util.invisible import spell_out
 from evalsuite.data import option_columns
 from evalsuite.data.cell_lists import CellListError, looks_like_list, parse_cell
 from evalsuite.data.dataset import Dataset
@@ -209,7 +210,10 @@ class McqTask(Task[McqRow]):
         if style.logprob:
             return _score_by_logprob(row, reply)
         text = _after_marker(answer_text(reply, style), style)
-        found = choices.extract(text, row.options, multiple=style.multiple) if text is not None else None
+        found = None
+        if text is not None:
+            cut_off = reply.finish_reason == "length"
+            found = choices.extract(text, row.options, multiple=style.multiple, cut_off=cut_off)
         labels = found.labels if found else None
         values = {"accuracy": choices.accuracy(labels or (), row.answer)}
         if style.multiple:
@@ -292,6 +296,8 @@ def _gold(answer: Any, options: RowOptions) -> tuple[tuple[str, ...], tuple[str,
     if isinstance(answer, str) and looks_like_list(answer):
         with suppress(CellListError):
             answer = parse_cell(answer)
+    if isinstance(answer, str) and len(answer) > 1:
+        answer = reference_text(answer)
     if label := options.named(answer):
         other = [letter for letter, text in options.texts.items() if text == str(answer).strip()]
         return (label,), (NUMBER_READS_LIKE_OPTION,) if other not in ([], [label]) else ()
@@ -301,7 +307,7 @@ def _gold(answer: Any, options: RowOptions) -> tuple[tuple[str, ...], tuple[str,
 
 
 def _gold_problem(answer: str, options: Mapping[str, str]) -> tuple[str, str]:
-    what = f"the answer '{answer}' is not among the options" if answer.strip() else "the answer is empty"
+    what = f"the answer '{spell_out(answer)}' is not among the options" if answer.strip() else "the answer is empty"
     return what, f"one of {', '.join(options)}, several of them (AC), or the full text of one option"
 
 
