@@ -33,8 +33,10 @@ from evalsuite.metrics.choice_markers import Answer, read_markers
 from evalsuite.metrics.choice_words import (
     BARE,
     BETWEEN_BARE,
+    FURTHER_OPTION,
     LEADING,
     LOWER_CASE_RUN,
+    NEXT_LINE_LABEL,
     NOTHING_FITS,
     REASON,
     REFUTED,
@@ -62,6 +64,8 @@ JSON_KEYS = frozenset(
 )
 _FENCE = re.compile(r"```[a-zA-Z]*\s*\n?(\{.*?\})\s*```", re.DOTALL)
 _ARTICLE = re.compile(r"(?:the|my|la|le|die|a)\s+", re.IGNORECASE)
+LINE_REACH = 300
+"""Characters of the first line in which further options are looked for."""
 _AROUND_TEXT = " .。*_`)]}"
 _UNDECIDED = Answer(None, is_final=False)
 
@@ -201,8 +205,19 @@ def _is_leading(reader: LabelReader, position: int, reading: Reading) -> bool:
     after_text = len(reading.labels) == 1 and text[reading.end - 1 : reading.end].isalnum()
     if follows is None and REASON.match(text, reading.end) is None:
         return after_text and reading.end > position + 2
+    if follows is not None and follows["mark"] and _opens_list(reader, reading):
+        return False
     is_pronoun = text[position : position + 1] in "Ii" and follows is not None and follows["mark"] == ","
     return not is_pronoun and REFUTED.match(text, reading.end) is None
+
+
+def _opens_list(reader: LabelReader, reading: Reading) -> bool:
+    """Whether further options follow with texts that are not this row's: "A. …、C. …", or on the next line."""
+    line = reader.text[reading.end : reading.end + LINE_REACH].partition("\n")[0]
+    following = FURTHER_OPTION.search(line)
+    if following is None and reader.multiple:
+        following = NEXT_LINE_LABEL.match(reader.text, reading.end)
+    return following is not None and following["label"] in reader.options
 
 
 def _answer_values(written: str) -> list[Any]:

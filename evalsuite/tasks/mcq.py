@@ -82,6 +82,7 @@ class McqTask(Task[McqRow]):
     """Lettered options, one right answer or several."""
 
     kind: ClassVar[str] = "mcq"
+    version: ClassVar[str] = "2"
     columns: ClassVar[Columns] = Columns(
         description="question, A, B, C, … (or choices), answer; optional passage, id, subject, category, explanation, image"
     )
