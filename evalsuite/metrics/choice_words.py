@@ -260,7 +260,7 @@ WORD_AFTER = re.compile(r"[ \t]+(?P<word>[^\W\d_][\w'’-]*)")
 NEXT_LINE_LABEL = re.compile(r"[^\n]*\n\s*[*_\[(]*(?P<label>[A-Z])[*_\])]*\s*[.、:)\]]")
 LISTED_OPTION = re.compile(r"(?<![A-Za-z])(?P<label>[A-Z])[)\]*]*\s?[.、:)]")
 
-FURTHER_OPTION = re.compile(r"[、,;]\s*[(*]{0,3}(?P<label>[A-Z])[)*]{0,3}[.、:)]")
+FURTHER_OPTION = re.compile(r"[、,;]\s*[*]{0,2}(?P<label>[A-Z])[*]{0,2}[.、:]\s?\w")
 
 # Words that can follow a label but never an article: "A because …" is option A, "A dog" is not.
 NEVER_AFTER_AN_ARTICLE = re.compile(
