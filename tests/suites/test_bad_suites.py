@@ -56,7 +56,7 @@ def test_bad_suite_can_be_known_before_ends_with_2_and_asks_nothing(
         ("no result", ["left no result", "result.json"]),
         ("half a result", ["left no result", "result.json"]),
         ("half", ["samples.jsonl:3", "not a sample", "run the same command again"]),
-        ("no samples", ["wrote no samples", "acc = 0.6666", "nothing to count"]),
+        ("no samples", ["wrote no samples", "acc = 0.6666", "nothing to score"]),
     ],
 )
 def test_suite_failure_exits_with_3_and_keeps_native_results(server, suite, data, tmp_path, how, said):
