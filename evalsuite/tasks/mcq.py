@@ -308,7 +308,11 @@ def _gold(answer: Any, options: RowOptions) -> tuple[tuple[str, ...], tuple[str,
 
 
 def _gold_problem(answer: str, options: Mapping[str, str]) -> tuple[str, str]:
-    what = f"the answer '{spell_out(answer)}' is not among the options" if answer.strip() else "the answer is empty"
+    what = (
+        f"the answer '{spell_out(answer)}' is not among the options"
+        if answer.strip()
+        else "the answer is empty"
+    )
     return what, f"one of {', '.join(options)}, several of them (AC), or the full text of one option"
 
 
