@@ -35,7 +35,7 @@ def test_sample_keys_of_a_run_of_format_1_are_the_same_today(run_info):
     for plan in plans:
         for sample, shots in plan.samples():
             _, request = plan.request(sample, shots)
-            key = sample_key(fingerprint, request.api, request.payload + plan.place(sample))
+            key = sample_key(fingerprint, request.api, request.payload + plan.key_suffix(sample))
             keys[plan.name, sample.id] = key
     assert keys == recorded
     assert len(keys) == 9
