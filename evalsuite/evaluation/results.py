@@ -20,7 +20,7 @@ from evalsuite.runs.counting import DatasetCount
 from evalsuite.runs.directory import REPORT_FILE, SUMMARY_CSV, SUMMARY_JSON, RunDirectory
 from evalsuite.runs.journal import read_journal
 from evalsuite.runs.progress import RunProgress
-from evalsuite.runs.provenance import Environment
+from evalsuite.runs.provenance import RunEnvironment
 from evalsuite.runs.run import Run
 from evalsuite.runs.schema import (
     FORMAT,
@@ -72,7 +72,7 @@ def build_run_info(
     config: RunConfig,
     variants: Sequence[VariantInfo],
     datasets: Iterable[DatasetInfo],
-    environment: Environment,
+    environment: RunEnvironment,
 ) -> RunInfo:
     """Build run.json: what was asked of whom, by what and where. It holds no secret and no time."""
     return RunInfo(

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from evalsuite.data.subsets import CATEGORY_PREFIX, WHOLE_DATASET
 from evalsuite.metrics import repeats, stats
 from evalsuite.options.running import OnError
-from evalsuite.runs.breakdowns import Breakdowns
+from evalsuite.runs.breakdowns import BreakdownCounts
 from evalsuite.runs.scores import CombinedScores, Scores, merged, repeat_chances, row_means, row_table
 from evalsuite.tasks.metric import Breakdown, Metric
 from evalsuite.types import Interval, Outcome
@@ -65,7 +65,7 @@ class ScoreAggregate:
         category_order: Sequence[str] = (),
     ) -> None:
         self.metrics = tuple(metrics)
-        self.breakdowns = Breakdowns(breakdowns)
+        self.breakdowns = BreakdownCounts(breakdowns)
         self._on_error = on_error
         self._category_order = tuple(category_order)
         self._cells: dict[tuple[str, tuple[str, ...]], _Cell] = {}

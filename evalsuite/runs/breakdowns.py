@@ -74,7 +74,7 @@ class _Table:
                 line.merge(counted)
 
 
-class Breakdowns:
+class BreakdownCounts:
     """The tables of one variant on one dataset, for each subset."""
 
     def __init__(self, breakdowns: Sequence[Breakdown]) -> None:

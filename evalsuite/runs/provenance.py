@@ -30,16 +30,16 @@ _VERSION_LINE = re.compile(r"^Version: *(\S+)", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
-class Environment:
+class RunEnvironment:
     """What stays the same while a command runs: the versions, and the state of the user's repository."""
 
     versions: Versions
     git: GitInfo | None
 
 
-def environment_info() -> Environment:
+def environment_info() -> RunEnvironment:
     """Find out the environment of this process."""
-    return Environment(versions(), git_state())
+    return RunEnvironment(versions(), git_state())
 
 
 def versions() -> Versions:

@@ -14,7 +14,7 @@ from evalsuite.endpoint.wire import dumps
 from evalsuite.runs.schema import (
     ErrorEntry,
     FollowUpEntry,
-    LabelLogprobs,
+    LabelLogprobsEntry,
     ReplyEntry,
     SampleLine,
     TokenUsage,
@@ -126,7 +126,7 @@ def _judgement(score: Score) -> dict[str, Any]:
         "scores": dict(score.values) if score.outcome != "error" else {},
         "labels": score.labels,
         "offered": None if offered is None else tuple(offered),
-        "logprobs": LabelLogprobs(**logprobs) if logprobs else None,
+        "logprobs": LabelLogprobsEntry(**logprobs) if logprobs else None,
         "details": details,
         "statistics": {name: tuple(values) for name, values in score.statistics.items()},
     }

@@ -51,7 +51,7 @@ def test_every_file_of_the_run_says_it(out: Path) -> None:
     assert owed == {"3"}
     assert (part.complete, part.summary.complete, part.summary.totals.owed) == (False, False, 3)
     whole = part.summary.variants["mock-model"].datasets["qa"].subsets["all"].metrics
-    assert whole["rouge_l"].bounds == [0.75, 1.0]
+    assert whole["rouge_l"].bounds == (0.75, 1.0)
     page = (part.path / "report.html").read_text(encoding="utf-8")
     assert "This run is incomplete: 3 samples are missing." in page
     assert "rouge_l is between 75.0 and 100.0" in page

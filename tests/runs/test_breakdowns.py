@@ -6,19 +6,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import to_builtins
 
-from evalsuite.runs.breakdowns import KEY_CHARACTERS, MAX_LISTED_LINES, MOST_LINES, Breakdowns
+from evalsuite.runs.breakdowns import KEY_CHARACTERS, MAX_LISTED_LINES, MOST_LINES, BreakdownCounts
 from evalsuite.tasks.metric import Breakdown
 
 PAIRS = Breakdown("pairs", "Pairs", ("one", "other"), averages=("f1",))
 DEPTH = Breakdown("depth", "Depth", ("turns",), numeric_order=True)
 
 
-def keys(tables: Breakdowns, name: str, subset: str | None = None) -> list[tuple[list[str], int]]:
+def keys(tables: BreakdownCounts, name: str, subset: str | None = None) -> list[tuple[list[str], int]]:
     return [(list(line.key), line.n) for line in tables.summaries(subset)[name].lines]
 
 
 def test_counts_and_means_of_scores_that_apply():
-    tables = Breakdowns([PAIRS])
+    tables = BreakdownCounts([PAIRS])
     for value in (1.0, 0.0, None):
         tables.add("x", [("pairs", ("a", "b"))], {"f1": value})
     tables.add("y", [("pairs", ("c", "d"))], {})
@@ -31,7 +31,7 @@ def test_counts_and_means_of_scores_that_apply():
 
 
 def test_ranges_stand_in_order_others_by_how_frequent_they_are():
-    tables = Breakdowns([DEPTH, PAIRS])
+    tables = BreakdownCounts([DEPTH, PAIRS])
     for turns in ("10 or more", "2", "2", "2", "3–4"):
         tables.add("x", [("depth", (turns,)), ("pairs", (turns, "b"))], {})
     assert [key for (key,), _ in keys(tables, "depth")] == ["2", "3–4", "10 or more"]
@@ -39,7 +39,7 @@ def test_ranges_stand_in_order_others_by_how_frequent_they_are():
 
 
 def test_memory_is_bounded_and_nothing_is_lost_unsaid():
-    tables = Breakdowns([PAIRS])
+    tables = BreakdownCounts([PAIRS])
     many = MOST_LINES + 500
     for number in range(many):
         tables.add("x", [("pairs", (f"{number} " + "x" * 10_000, "b"))], {})
@@ -56,7 +56,7 @@ def test_memory_is_bounded_and_nothing_is_lost_unsaid():
     st.lists(st.tuples(st.sampled_from("xy"), st.sampled_from("abc"), st.sampled_from([0.0, 0.5, 1.0, None])))
 )
 def test_order_does_not_matter_and_subsets_add_up(samples):
-    there, back = Breakdowns([PAIRS]), Breakdowns([PAIRS])
+    there, back = BreakdownCounts([PAIRS]), BreakdownCounts([PAIRS])
     for tables, ordered in ((there, samples), (back, samples[::-1])):
         for subset, key, value in ordered:
             tables.add(subset, [("pairs", (key, key))], {"f1": value})

@@ -191,7 +191,7 @@ def test_a_server_that_tells_no_tokens_has_no_cost(server: MockServer, tmp_path:
     run = evaluate(config(server, tmp_path / "out", data, price="1,1"))
     totals = run.summary.totals
     assert (totals.cost, totals.without_usage, totals.replies) == (None, 3, 3)
-    assert "did not tell the tokens of 3 of 3 replies" in (run.path / "report.html").read_text()
+    assert "did not report tokens for 3 of 3 replies" in (run.path / "report.html").read_text()
 
 
 def test_every_variant_and_dataset_has_its_account_and_csv_row(server: MockServer, tmp_path: Path) -> None:
@@ -246,5 +246,5 @@ def test_what_a_file_held_was_not_paid() -> None:
 
 @pytest.mark.parametrize("price", ["1", "1,", "a,b", "-1,2", "1,2,3", "$1,$2", "1;2", "1e3,2"])
 def test_a_price_that_is_none_is_refused(server: MockServer, tmp_path: Path, price: str) -> None:
-    with pytest.raises(ConfigError, match=r"--price .*two prices for a million tokens"):
+    with pytest.raises(ConfigError, match=r"--price .*the prices of a million prompt tokens"):
         config(server, tmp_path, tmp_path, price=price)

@@ -28,7 +28,7 @@ from evalsuite.runs.schema.run_info import (
 from evalsuite.runs.schema.sample_line import (
     ErrorEntry,
     FollowUpEntry,
-    LabelLogprobs,
+    LabelLogprobsEntry,
     MeasurementEntry,
     ReplyEntry,
     SampleLine,
@@ -74,7 +74,7 @@ __all__ = [
     "GitInfo",
     "HarnessInfo",
     "JudgeInfo",
-    "LabelLogprobs",
+    "LabelLogprobsEntry",
     "LivenessInfo",
     "MeasurementEntry",
     "MetricChange",

@@ -106,7 +106,7 @@ class ErrorEntry(Document, frozen=True, kw_only=True):
     """The HTTP status, if there was one."""
 
 
-class LabelLogprobs(Document, frozen=True, kw_only=True):
+class LabelLogprobsEntry(Document, frozen=True, kw_only=True):
     """Log-probability of each answer label (`--mcq-mode logprob`); null means below `floor`."""
 
     labels: dict[str, float | None]
@@ -185,7 +185,7 @@ class SampleLine(Document, frozen=True, kw_only=True):
     labels: tuple[str, ...] = always_written(())
     offered: tuple[str, ...] | None = None
     """The names of the tools an agent had."""
-    logprobs: LabelLogprobs | None = None
+    logprobs: LabelLogprobsEntry | None = None
     details: dict[str, Any] = msgspec.field(default_factory=dict)
     """What else a task says its judgement rests on."""
     statistics: dict[str, tuple[float | int, ...]] = msgspec.field(default_factory=dict)
