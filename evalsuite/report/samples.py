@@ -15,7 +15,7 @@ from evalsuite.formatting import numbers, texts
 from evalsuite.metrics.finite import finite
 
 if TYPE_CHECKING:
-    from evalsuite.runs.schema import ErrorEntry, LabelLogprobs, SampleLine
+    from evalsuite.runs.schema import ErrorEntry, LabelLogprobsEntry, SampleLine
 
 Answer: TypeAlias = Literal["right", "partial", "wrong", "none"]
 Metrics: TypeAlias = Mapping[str, Mapping[str, Any]]
@@ -206,7 +206,7 @@ def _error_text(error: ErrorEntry | None) -> str:
     return f"{error.kind}{status}: {error.message}"
 
 
-def _probabilities(logprobs: LabelLogprobs) -> str:
+def _probabilities(logprobs: LabelLogprobsEntry) -> str:
     """The probability of each option: `C 64.2 % · B 21.0 % · A below 0.1 %`."""
     floor = finite(logprobs.floor)
     found = [(finite(value), label) for label, value in logprobs.labels.items()]

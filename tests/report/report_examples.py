@@ -8,7 +8,7 @@ from evalsuite.endpoint.wire import dumps
 from evalsuite.runs.schema import (
     ErrorEntry,
     FollowUpEntry,
-    LabelLogprobs,
+    LabelLogprobsEntry,
     MeasurementEntry,
     ReplyEntry,
     SampleLine,
@@ -118,7 +118,7 @@ def typed(line):
         else:
             known[name] = Raw(dumps(known[name]))
     known["reply"] = reply_entry(known["reply"]) if known.get("reply") else None
-    for name, kind in (("usage", TokenUsage), ("logprobs", LabelLogprobs)):
+    for name, kind in (("usage", TokenUsage), ("logprobs", LabelLogprobsEntry)):
         if known.get(name):
             known[name] = kind(**known[name])
     if error := known.get("error"):
