@@ -4,7 +4,7 @@ VENV ?= .venv
 MODELS_VENV ?= .venv-models
 BIN := $(VENV)/bin
 
-.PHONY: help demo demo-training schemas test test-browser test-models test-vllm test-suites lint unit oracles bench clean
+.PHONY: help demo demo-training schemas test test-browser test-models test-vllm test-suites lint unit oracles bench audit clean
 
 help:
 	@echo "make demo   evaluate SmolLM2-135M, a small real model, on the example data (about 4 minutes on two cores)"
@@ -18,6 +18,7 @@ help:
 	@echo "make test-suites  EvalScope, OpenCompass and VLMEvalKit, each in an environment of its own (11 GB, under twenty minutes); optional"
 	@echo "make oracles  the other harnesses that comparison profiles are tested against, and make bench times (3 GB, three minutes); optional"
 	@echo "make bench  what the client costs over the bare requests, memory against rows, how fast answers are scored and compared, how quick the report is, what servers leave behind"
+	@echo "make audit FILES=...  how often each stage of reading replies agrees with published golds and readings"
 	@echo "make clean  remove the virtual environments and caches of this folder"
 
 $(VENV)/.core: pyproject.toml
@@ -102,6 +103,9 @@ bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/report.py
 	$(BIN)/python benchmarks/intervals.py
 	$(BIN)/python benchmarks/paired_statistics.py
+
+audit: $(VENV)/.dev
+	$(BIN)/python benchmarks/audit.py $(or $(FILES),$(error name files or folders: make audit FILES="path ..."; docs/metrics.md says where to find them))
 
 clean:
 	rm -rf $(VENV) $(addprefix .venv-,$(PYTHONS)) $(MODELS_VENV) .venv-oracles .venv-suites .mypy_cache .ruff_cache .pytest_cache .hypothesis
