@@ -67,6 +67,13 @@ PYTHONS := 3.10 3.11 3.12 3.13 3.14
 FAST_TESTS := tests/_util tests/config tests/data tests/endpoint tests/formatting tests/metrics tests/structure tests/tasks
 test-pythons: $(addprefix test-python-,$(PYTHONS))
 
+test-oldest-newest: test-python-3.10
+	@for version in 3.14 3.13 3.12 3.11; do \
+		if ls $${PYENV_ROOT:-$$HOME/.pyenv}/versions/$$version.*/bin/python >/dev/null 2>&1 || command -v python$$version >/dev/null; then \
+			exec $(MAKE) test-python-$$version; \
+		fi; \
+	done
+
 test-python-%:
 	@python=$$(ls $${PYENV_ROOT:-$$HOME/.pyenv}/versions/$*.*/bin/python 2>/dev/null | tail -n 1); \
 	test -n "$$python" || python=$$(command -v python$*); \
