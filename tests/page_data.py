@@ -2,17 +2,18 @@
 
 import json
 import re
+from typing import Any
 
 from evalsuite.report.sample_store import inflate
 
 
-def data_of(html):
+def data_of(html: Any) -> Any:
     """The data block, as JSON."""
     block = re.search(r'<script type="application/json" id="data">(.*?)</script>', html, re.DOTALL)
     return json.loads(block.group(1))
 
 
-def samples_of(html):
+def samples_of(html: Any) -> Any:
     """Its samples in order: entries and bodies in one, messages as [role, text]."""
     data = data_of(html)
     index = inflate(data["index"])

@@ -13,6 +13,7 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from evalsuite._util.user_cache import cache_folder
 from evalsuite.models.weights import fetch_weights
@@ -102,7 +103,7 @@ def _train(folder: Path) -> None:
     model.save_pretrained(folder)
 
 
-def _example(tokenizer, question: str, answer: str):
+def _example(tokenizer: Any, question: str, answer: str) -> Any:
     """(tokens, labels): the loss is on the answer alone."""
     import torch
 

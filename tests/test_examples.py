@@ -42,7 +42,7 @@ def check_names(text: str) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_examples_of_a_page(page):
+def test_examples_of_a_page(page: Path) -> None:
     found = doctest.testfile(str(page), module_relative=False)
     assert found.failed == 0
     text = page.read_text(encoding="utf-8")
@@ -53,7 +53,7 @@ def test_examples_of_a_page(page):
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_examples_of_a_module(name):
+def test_examples_of_a_module(name: str) -> None:
     if name.startswith("evalsuite.training."):
         pytest.importorskip(
             "transformers", reason="torch and transformers are not installed (evalsuite[training])"
@@ -63,7 +63,7 @@ def test_examples_of_a_module(name):
     assert found.failed == 0
 
 
-def test_the_page_on_metrics_describes_every_profile():
+def test_the_page_on_metrics_describes_every_profile() -> None:
     text = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
     names = {f"`{name}`" for kind in KINDS if kind != "toolbench" for name in task_class(kind).profiles}
     assert not {name for name in names if name not in text}

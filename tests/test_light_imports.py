@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
@@ -48,15 +49,15 @@ def loaded_by(code: str, *arguments: str) -> set[str]:
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_nothing_heavy_is_imported(code, arguments):
+def test_nothing_heavy_is_imported(code: str, arguments: list[Any]) -> None:
     assert not loaded_by(code, *arguments) & HEAVY
 
 
-def test_help_needs_no_settings_model_and_no_http_client():
+def test_help_needs_no_settings_model_and_no_http_client() -> None:
     assert not loaded_by(COMMAND, "--help") & {"msgspec", "httpx", "yaml", "orjson", "jinja2"}
 
 
-def test_a_run_without_a_cache_loads_no_database():
+def test_a_run_without_a_cache_loads_no_database() -> None:
     assert "sqlite3" not in loaded_by(
         "import evalsuite.evaluation.evaluate, evalsuite.evaluation.score, evalsuite.cli.execute"
     )

@@ -21,12 +21,12 @@ ERRORS = {
 }
 
 
-def test_public_names_are_functions_classes_and_every_error():
+def test_public_names_are_functions_classes_and_every_error() -> None:
     assert set(evalsuite.__all__) == FUNCTIONS | CLASSES | ERRORS | {"__version__"}
     assert dir(evalsuite) == sorted(evalsuite.__all__)
 
 
-def test_package_holds_nothing_public_beside_them():
+def test_package_holds_nothing_public_beside_them() -> None:
     own = {
         name
         for name, value in vars(evalsuite).items()
@@ -35,7 +35,7 @@ def test_package_holds_nothing_public_beside_them():
     assert own - set(evalsuite.__all__) <= {"annotations", "TYPE_CHECKING", "Any"}
 
 
-def test_type_checkers_see_the_same_modules_as_python():
+def test_type_checkers_see_the_same_modules_as_python() -> None:
     """The imports under TYPE_CHECKING name the modules that the lazy ones import from."""
     tree = ast.parse(Path(evalsuite.__file__).read_text(encoding="utf-8"))
     (typed,) = (node for node in tree.body if isinstance(node, ast.If))
@@ -48,7 +48,7 @@ def test_type_checkers_see_the_same_modules_as_python():
 
 
 @pytest.mark.parametrize("name", sorted(FUNCTIONS | CLASSES | ERRORS))
-def test_public_name_is_documented_and_typed(name):
+def test_public_name_is_documented_and_typed(name: str) -> None:
     value = getattr(evalsuite, name)
     assert inspect.getdoc(value)
     if inspect.isfunction(value):
@@ -57,16 +57,16 @@ def test_public_name_is_documented_and_typed(name):
         assert all(one.annotation is not one.empty for one in signature.parameters.values())
 
 
-def test_unknown_name_is_an_attribute_error():
+def test_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="module 'evalsuite' has no attribute 'evalute'"):
         evalsuite.evalute  # noqa: B018
 
 
-def test_package_is_marked_as_typed():
+def test_package_is_marked_as_typed() -> None:
     from importlib.resources import files
 
     assert (files("evalsuite") / "py.typed").is_file()
 
 
-def test_package_logger_has_a_null_handler():
+def test_package_logger_has_a_null_handler() -> None:
     assert any(isinstance(one, logging.NullHandler) for one in logging.getLogger("evalsuite").handlers)

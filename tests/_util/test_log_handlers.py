@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 
 import pytest
 
@@ -26,14 +27,18 @@ def write_each_level() -> None:
         (logging.WARNING, "a warning\n"),
     ],
 )
-def test_write_log_shows_records_from_its_level_on(level, shown, capsys):
+def test_write_log_shows_records_from_its_level_on(
+    level: int, shown: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     with write_log(level):
         write_each_level()
     captured = capsys.readouterr()
     assert (captured.err, captured.out) == (shown, "")
 
 
-def test_write_log_file_holds_every_level_with_its_source(tmp_path, capsys):
+def test_write_log_file_holds_every_level_with_its_source(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     file = tmp_path / "evalsuite.log"
     for _ in range(2):
         with write_log(logging.WARNING, file):
@@ -48,7 +53,7 @@ def test_write_log_file_holds_every_level_with_its_source(tmp_path, capsys):
     assert capsys.readouterr().err == "a warning\n" * 2
 
 
-def test_write_log_leaves_the_logger_as_it_was(tmp_path):
+def test_write_log_leaves_the_logger_as_it_was(tmp_path: Path) -> None:
     root = logging.getLogger("evalsuite")
     before = (root.level, list(root.handlers))
     with write_log(logging.DEBUG, tmp_path / "x.log"):
@@ -56,11 +61,11 @@ def test_write_log_leaves_the_logger_as_it_was(tmp_path):
     assert (root.level, list(root.handlers)) == before
 
 
-def test_write_log_to_an_unwritable_file_names_the_option(tmp_path):
+def test_write_log_to_an_unwritable_file_names_the_option(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"--log-file .*cannot write there"), write_log(file=tmp_path):
         pass
 
 
-def test_a_python_caller_without_logging_sees_nothing(capfd):
+def test_a_python_caller_without_logging_sees_nothing(capfd: pytest.CaptureFixture[str]) -> None:
     logger.warning("a warning")
     assert capfd.readouterr().err == ""

@@ -15,7 +15,7 @@ CONTENT = b"weights"
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 
 
-def test_cache_folder_follows_the_environment(monkeypatch):
+def test_cache_folder_follows_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EVALSUITE_CACHE", "/own")
     monkeypatch.setenv("XDG_CACHE_HOME", "/xdg")
     assert cache_folder("a", "b") == Path("/own/a/b")
@@ -26,7 +26,7 @@ def test_cache_folder_follows_the_environment(monkeypatch):
     assert cache_folder() == Path("/home/me/.cache/evalsuite")
 
 
-def test_verified_download_is_renamed_when_its_hash_matches(tmp_path):
+def test_verified_download_is_renamed_when_its_hash_matches(tmp_path: Path) -> None:
     target = tmp_path / "deep" / "file.bin"
     with verified_download(target, SHA256) as temporary:
         temporary.write_bytes(CONTENT)
@@ -35,7 +35,7 @@ def test_verified_download_is_renamed_when_its_hash_matches(tmp_path):
     assert list(target.parent.iterdir()) == [target]
 
 
-def test_verified_download_with_wrong_hash_keeps_the_old_file(tmp_path):
+def test_verified_download_with_wrong_hash_keeps_the_old_file(tmp_path: Path) -> None:
     target = tmp_path / "file.bin"
     target.write_bytes(b"before")
     with (
@@ -48,13 +48,13 @@ def test_verified_download_with_wrong_hash_keeps_the_old_file(tmp_path):
 
 
 @pytest.mark.parametrize("failure", [KeyboardInterrupt(), ValueError("mine")])
-def test_verified_download_interrupted_leaves_nothing(tmp_path, failure):
+def test_verified_download_interrupted_leaves_nothing(tmp_path: Path, failure: BaseException) -> None:
     with pytest.raises(type(failure)), verified_download(tmp_path / "file.bin", SHA256):
         raise failure
     assert list(tmp_path.iterdir()) == []
 
 
-def test_verified_download_to_unwritable_folder_names_the_variable(tmp_path):
+def test_verified_download_to_unwritable_folder_names_the_variable(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with (
         pytest.raises(InputError, match="set EVALSUITE_CACHE"),
@@ -63,7 +63,7 @@ def test_verified_download_to_unwritable_folder_names_the_variable(tmp_path):
         pytest.fail("nothing to fill")
 
 
-def test_verified_download_on_a_full_disk_is_one_sentence(tmp_path):
+def test_verified_download_on_a_full_disk_is_one_sentence(tmp_path: Path) -> None:
     full = OSError(errno.ENOSPC, "No space left on device")
     with (
         pytest.raises(InputError, match=r"No space left on device\); set EVALSUITE_CACHE"),

@@ -40,7 +40,7 @@ from evalsuite.endpoint.logprob_probe import find_logprob_form
 from evalsuite.endpoint.retries import RetryPolicy
 from evalsuite.endpoint.wire import Generation, encode
 from evalsuite.errors import CheckpointError, ConfigError, ServerError
-from evalsuite.metrics.label_logprobs import LabelLogprobs, read
+from evalsuite.metrics.label_logprobs import LabelProbabilities, read
 from evalsuite.models.checkpoint import Checkpoint
 from evalsuite.models.recognise import find_checkpoint
 from evalsuite.models.weights import fetch_weights
@@ -288,7 +288,7 @@ def test_prefilled_turn_has_the_probabilities_of_the_flat_text(
     )
     generation = Generation(1, top_logprobs=20)
 
-    async def ask() -> tuple[str, list[LabelLogprobs]]:
+    async def ask() -> tuple[str, list[LabelProbabilities]]:
         served = server.served["little"]
         async with Endpoint(
             served.base_url, served.model, RetryPolicy(WAIT_SECONDS), FixedConcurrency(1)

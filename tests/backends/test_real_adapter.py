@@ -6,6 +6,7 @@ import csv
 import importlib.util
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mock_server import WAIT_SECONDS
@@ -36,7 +37,7 @@ LEAST_AGREEMENT = 0.95
 
 
 @pytest.fixture(scope="module")
-def words(tmp_path_factory) -> list[str]:
+def words(tmp_path_factory: Any) -> list[str]:
     """The command up to the backend."""
     try:
         base, adapter = smollm2(), zorbia()
@@ -95,11 +96,11 @@ def score(run: Path, variant: str) -> float:
     return float(found["value"])
 
 
-def test_real_adapter_transformers_serves_base_adapter_and_merged(words):
+def test_real_adapter_transformers_serves_base_adapter_and_merged(words: list[str]) -> None:
     check_three_variants(run_it(words, "transformers", "--backend", "transformers", "--merge"))
 
 
-def test_real_adapter_openai_client_asks_what_is_deployed_by_name(words, tmp_path):
+def test_real_adapter_openai_client_asks_what_is_deployed_by_name(words: list[str], tmp_path: Path) -> Any:
     openai = pytest.importorskip("openai")
     process, lines = deployed([*words[1 : words.index("-d")], "--backend", "transformers"], tmp_path)
     with process:
@@ -121,7 +122,7 @@ def test_real_adapter_openai_client_asks_what_is_deployed_by_name(words, tmp_pat
 
 
 @pytest.mark.skipif(importlib.util.find_spec("bitsandbytes") is None, reason="bitsandbytes is not installed")
-def test_real_adapter_quantized_while_loading_it_still_answers_right(tmp_path):
+def test_real_adapter_quantized_while_loading_it_still_answers_right(tmp_path: Path) -> None:
     data = write_qa(
         tmp_path / "rome.jsonl", [("The capital of Italy is Rome. What is the capital of Italy?", "Rome")]
     )
@@ -145,14 +146,14 @@ def test_real_adapter_quantized_while_loading_it_still_answers_right(tmp_path):
     importlib.util.find_spec("xllamacpp") is None or find_converters() is None,
     reason="xllamacpp or llama.cpp's converters are not installed (evalsuite[llamacpp,gguf])",
 )
-def test_real_adapter_llama_cpp_serves_the_same_after_converting_them(words):
+def test_real_adapter_llama_cpp_serves_the_same_after_converting_them(words: list[str]) -> None:
     check_three_variants(
         run_it(words, "llamacpp", "--backend", "llamacpp", "--merge", "--limit", str(len(PAIRS)))
     )
 
 
 @needs_vllm
-def test_real_adapter_vllm_serves_base_adapter_and_merged(words):
+def test_real_adapter_vllm_serves_base_adapter_and_merged(words: list[str]) -> None:
     check_three_variants(run_it(words, "vllm", "--backend", "vllm", "--merge", *WITHOUT_COMPILING))
 
 
@@ -161,7 +162,7 @@ def test_real_adapter_vllm_serves_base_adapter_and_merged(words):
     installed("llmcompressor", "llmcompressor", ("llmcompressor",)) is None,
     reason="no llm-compressor (EVALSUITE_LLMCOMPRESSOR_PYTHON names none)",
 )
-def test_real_adapter_vllm_serves_what_llm_compressor_quantized(words, tmp_path):
+def test_real_adapter_vllm_serves_what_llm_compressor_quantized(words: list[str], tmp_path: Path) -> None:
     given = words.index("-d")
     quantized: list[str] = []
     for method in ("w8a8", "w4a16"):

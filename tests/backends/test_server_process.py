@@ -90,7 +90,7 @@ def test_server_process_keys_for_endpoints_are_not_passed_on(
 
 @pytest.mark.parametrize(("own", "told"), [(None, "1000"), ("7", "7")])
 def test_server_process_waiting_threads_sleep_soon_unless_the_user_says_otherwise(
-    log: Path, monkeypatch, own, told
+    log: Path, monkeypatch: pytest.MonkeyPatch, own: str | None, told: str
 ) -> None:
     monkeypatch.delenv("GOMP_SPINCOUNT", raising=False)
     if own:

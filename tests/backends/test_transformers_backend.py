@@ -7,6 +7,7 @@ import importlib.util
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -32,31 +33,31 @@ PROMPTS = ["a", "What is it?", "Tell me a long story about a very small model. "
 class Running:
     """A server with its models, and the same weights in this process to compare with."""
 
-    def __init__(self, served, folder: Path) -> None:
+    def __init__(self, served: Any, folder: Path) -> None:
         self.url = next(iter(served.values())).base_url
         self.served = served
         self.folder = folder
 
-    def post(self, path: str = "/completions", status: int = 200, **body):
+    def post(self, path: str = "/completions", status: int = 200, **body: Any) -> Any:
         body = {"model": "base", "temperature": 0, "max_tokens": 12} | body
         response = httpx.post(self.url + path, json=body, timeout=WAIT_SECONDS)
         assert response.status_code == status, response.text
         return response.json()
 
-    def text(self, **body) -> str:
+    def text(self, **body: Any) -> str:
         return self.post(**body)["choices"][0]["text"]
 
-    def chat(self, content: str = "Hi", status: int = 200, **body):
+    def chat(self, content: str = "Hi", status: int = 200, **body: Any) -> Any:
         return self.post("/chat/completions", status, messages=[{"role": "user", "content": content}], **body)
 
-    async def at_once(self, bodies):
+    async def at_once(self, bodies: Any) -> Any:
         async with httpx.AsyncClient(timeout=WAIT_SECONDS) as client:
             sent = [client.post(self.url + "/completions", json={"temperature": 0} | body) for body in bodies]
             return [response.json()["choices"][0]["text"] for response in await asyncio.gather(*sent)]
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory):
+def running(tmp_path_factory: Any) -> Any:
     from evalsuite.backends.transformers import TransformersBackend
 
     folder = tmp_path_factory.mktemp("tiny")
@@ -85,18 +86,18 @@ def generated(folder: Path, prompt: str, tokens: int, *adapters: str) -> str:
 
 
 class TestIdentity:
-    def test_base_and_adapters_are_listed_with_their_parent(self, running):
+    def test_base_and_adapters_are_listed_with_their_parent(self, running: Any) -> None:
         listed = httpx.get(running.url + "/models").json()["data"]
         assert [(model["id"], model["parent"]) for model in listed] == [
             ("base", None), ("one", "base"), ("two", "base"), ("both", "base"),
         ]  # fmt: skip
         assert listed[1]["root"] == str(running.folder / "one")
 
-    def test_an_unknown_name_lists_those_that_are_there(self, running):
+    def test_an_unknown_name_lists_those_that_are_there(self, running: Any) -> None:
         said = running.post(status=404, model="gpt", prompt="x")["error"]["message"]
         assert said == "the model 'gpt' is not served here; served are: base, one, two, both"
 
-    def test_what_is_served_is_told(self, running):
+    def test_what_is_served_is_told(self, running: Any) -> None:
         engine = running.served["one"].engine
         assert (engine["name"], engine["dtype"], engine["device"], engine["adapter"]) == (
             "transformers",
@@ -108,25 +109,27 @@ class TestIdentity:
         assert running.served["base"].without_adapter is None
         assert running.served["both"].without_adapter.model == "base"
 
-    def test_it_listens_on_the_loopback_only(self, running):
+    def test_it_listens_on_the_loopback_only(self, running: Any) -> None:
         assert running.url.startswith("http://127.0.0.1:")
 
 
 class TestReplies:
     @pytest.mark.parametrize("prompt", PROMPTS)
-    def test_greedy_is_what_generate_answers(self, running, prompt):
+    def test_greedy_is_what_generate_answers(self, running: Any, prompt: str) -> None:
         assert running.text(prompt=prompt) == generated(running.folder, prompt, 12)
 
     @pytest.mark.parametrize(
         ("name", "adapters"), [("one", ("one",)), ("two", ("two",)), ("both", ("one", "two"))]
     )
-    def test_each_adapter_answers_as_itself_whoever_was_asked_before(self, running, name, adapters):
+    def test_each_adapter_answers_as_itself_whoever_was_asked_before(
+        self, running: Any, name: str, adapters: tuple[Any, ...]
+    ) -> None:
         expected = generated(running.folder, PROMPTS[1], 12, *adapters)
         before = running.text(prompt=PROMPTS[1])
         assert running.text(prompt=PROMPTS[1], model=name) == expected
         assert running.text(prompt=PROMPTS[1]) == before != expected
 
-    def test_rows_that_join_and_leave_change_no_reply(self, running):
+    def test_rows_that_join_and_leave_change_no_reply(self, running: Any) -> None:
         bodies = [
             {"model": "base", "prompt": prompt, "max_tokens": tokens}
             for tokens in (3, 25, 9)
@@ -135,7 +138,7 @@ class TestReplies:
         alone = [running.text(**body) for body in bodies]
         assert asyncio.run(running.at_once(bodies)) == alone
 
-    def test_names_mixed_in_one_burst(self, running):
+    def test_names_mixed_in_one_burst(self, running: Any) -> None:
         bodies = [
             {"model": name, "prompt": prompt, "max_tokens": 8}
             for prompt in PROMPTS[:3]
@@ -145,25 +148,25 @@ class TestReplies:
         assert asyncio.run(running.at_once(bodies)) == alone
         assert len(set(alone)) > 6
 
-    def test_lengths_and_counts(self, running):
+    def test_lengths_and_counts(self, running: Any) -> None:
         found = running.post(prompt="abc", max_tokens=5, ignore_eos=True)
         assert found["usage"] == {"prompt_tokens": 3, "completion_tokens": 5, "total_tokens": 8}
         assert found["choices"][0]["finish_reason"] == "length"
 
-    def test_a_stop_string_ends_the_reply_before_itself(self, running):
+    def test_a_stop_string_ends_the_reply_before_itself(self, running: Any) -> None:
         whole = running.text(prompt="abc", max_tokens=20)
         stop = whole[4:6]
         found = running.post(prompt="abc", max_tokens=20, stop=[stop])["choices"][0]
         assert (found["text"], found["finish_reason"]) == (whole[: whole.index(stop)], "stop")
 
-    def test_the_template_is_used_and_can_go_on_with_a_turn(self, running):
+    def test_the_template_is_used_and_can_go_on_with_a_turn(self, running: Any) -> None:
         asked = running.text(prompt="<user>Hi<assistant>")
         assert running.chat("Hi")["choices"][0]["message"]["content"] == asked
         messages = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Yes"}]
         goes_on = running.post("/chat/completions", messages=messages, continue_final_message=True)
         assert goes_on["choices"][0]["message"]["content"] == running.text(prompt="<user>Hi<assistant>Yes")
 
-    def test_a_stream_is_the_same_reply_in_pieces(self, running):
+    def test_a_stream_is_the_same_reply_in_pieces(self, running: Any) -> None:
         whole = running.chat("Hi", max_tokens=9, logprobs=True)["choices"][0]
         body = {
             "model": "base",
@@ -182,7 +185,7 @@ class TestReplies:
         assert pieces[-1]["finish_reason"] == whole["finish_reason"]
         assert read[-1]["usage"]["completion_tokens"] == 9
 
-    def test_the_openai_client_reads_it(self, running):
+    def test_the_openai_client_reads_it(self, running: Any) -> None:
         import openai
 
         with openai.OpenAI(base_url=running.url, api_key="none", timeout=WAIT_SECONDS) as client:
@@ -196,7 +199,7 @@ class TestReplies:
 
 
 class TestSampling:
-    def test_a_seed_is_kept_to_alone_and_in_company(self, running):
+    def test_a_seed_is_kept_to_alone_and_in_company(self, running: Any) -> None:
         body = {"model": "base", "prompt": "abc", "temperature": 1.0, "seed": 7, "max_tokens": 10}
         alone = running.text(**body)
         assert running.text(**body) == alone
@@ -206,10 +209,10 @@ class TestSampling:
         assert len({running.text(**body | {"seed": seed}) for seed in range(6)}) > 1
 
     @pytest.mark.parametrize("settings", [{"top_k": 1}, {"top_p": 1e-6}, {"min_p": 1.0}])
-    def test_a_choice_of_one_is_the_greedy_one(self, running, settings):
+    def test_a_choice_of_one_is_the_greedy_one(self, running: Any, settings: dict[str, Any]) -> None:
         assert running.text(prompt="abc", temperature=1.5, seed=3, **settings) == running.text(prompt="abc")
 
-    def test_a_repetition_penalty_is_that_of_transformers(self, running):
+    def test_a_repetition_penalty_is_that_of_transformers(self, running: Any) -> None:
         import torch
         from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -222,7 +225,7 @@ class TestSampling:
 
 
 class TestLogprobs:
-    def expected(self, running, text: str):
+    def expected(self, running: Any, text: str) -> Any:
         """Of each token after the first: its log-probability, computed plainly."""
         import torch
         from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -235,7 +238,7 @@ class TestLogprobs:
         return [float(logprobs[place, token]) for place, token in enumerate(ids[0, 1:].tolist())]
 
     @pytest.mark.parametrize("prompt", PROMPTS)
-    def test_of_an_echoed_prompt(self, running, prompt):
+    def test_of_an_echoed_prompt(self, running: Any, prompt: str) -> None:
         found = running.post(prompt=prompt, max_tokens=1, echo=True, logprobs=1)["choices"][0]
         expected = self.expected(running, prompt)
         read = found["logprobs"]["token_logprobs"]
@@ -244,18 +247,18 @@ class TestLogprobs:
         assert len(read) == len(expected) + 2
         assert found["text"].startswith(prompt)
 
-    def test_of_a_prompt_alone(self, running):
+    def test_of_a_prompt_alone(self, running: Any) -> None:
         found = running.post(prompt="abc", max_tokens=0, echo=True, logprobs=0)
         assert (found["choices"][0]["text"], len(found["choices"][0]["logprobs"]["tokens"])) == ("abc", 3)
         assert found["usage"]["completion_tokens"] == 0
 
-    def test_of_messages_as_vllm_gives_them(self, running):
+    def test_of_messages_as_vllm_gives_them(self, running: Any) -> None:
         found = running.chat("Hi", max_tokens=1, prompt_logprobs=0)["prompt_logprobs"]
         assert found[0] is None
         values = [next(iter(entry.values()))["logprob"] for entry in found[1:]]
         assert values == pytest.approx(self.expected(running, "<user>Hi<assistant>"), abs=1e-4)
 
-    def test_of_the_reply(self, running):
+    def test_of_the_reply(self, running: Any) -> None:
         found = running.chat("Hi", max_tokens=3, logprobs=True, top_logprobs=4)["choices"][0]["logprobs"][
             "content"
         ]
@@ -267,11 +270,11 @@ class TestLogprobs:
 
 
 class TestRefusals:
-    def test_a_prompt_beyond_the_context(self, running):
+    def test_a_prompt_beyond_the_context(self, running: Any) -> None:
         said = running.post(status=400, prompt="a" * 300)["error"]["message"]
         assert "the prompt has 300 tokens and the context of this model ends at 256" in said
 
-    def test_a_reply_ends_with_the_context(self, running):
+    def test_a_reply_ends_with_the_context(self, running: Any) -> None:
         found = running.post(prompt="a" * 250, max_tokens=50, ignore_eos=True)
         assert found["usage"]["completion_tokens"] == 6
 
@@ -284,19 +287,19 @@ class TestRefusals:
             ({"prompt": [99999]}, "outside the vocabulary"),
         ],
     )
-    def test_each_is_said(self, running, body, said):
+    def test_each_is_said(self, running: Any, body: dict[str, Any], said: str) -> None:
         assert said in running.post(status=400, **{"prompt": "a"} | body)["error"]["message"]
 
-    def test_tools_that_the_template_has_no_place_for(self, running):
+    def test_tools_that_the_template_has_no_place_for(self, running: Any) -> None:
         tools = [{"type": "function", "function": {"name": "f", "parameters": {}}}]
         assert "no place for 'tools'" in running.chat(status=400, tools=tools)["error"]["message"]
 
-    def test_what_is_no_json(self, running):
+    def test_what_is_no_json(self, running: Any) -> None:
         response = httpx.post(running.url + "/completions", content=b"{", timeout=WAIT_SECONDS)
         assert response.status_code == 400
         assert "not JSON" in response.text
 
-    def test_it_goes_on_after_a_client_that_left(self, running):
+    def test_it_goes_on_after_a_client_that_left(self, running: Any) -> None:
         body = {"model": "base", "prompt": "abc", "max_tokens": 200, "ignore_eos": True, "stream": True}
         with httpx.stream("POST", running.url + "/completions", json=body, timeout=WAIT_SECONDS) as response:
             next(response.iter_lines())
@@ -306,7 +309,7 @@ class TestRefusals:
 # ---------------------------------------------------------------- caches that rows cannot join
 
 
-def test_batch_with_sliding_window_matches_generate(tmp_path):
+def test_batch_with_sliding_window_matches_generate(tmp_path: Path) -> Any:
     from evalsuite.backends.transformers import child_parameters
     from evalsuite.backends.transformers_server.batch import Batch
     from evalsuite.backends.transformers_server.model import LoadedModel
@@ -339,7 +342,7 @@ def test_batch_with_sliding_window_matches_generate(tmp_path):
 # ---------------------------------------------------------------- starting
 
 
-def start(checkpoints, arguments, log):
+def start(checkpoints: Any, arguments: Any, log: Any) -> None:
     from evalsuite.backends.transformers import TransformersBackend
 
     with TransformersBackend().serve(checkpoints, {"n_threads": "1"} | arguments, log):
@@ -356,13 +359,15 @@ def start(checkpoints, arguments, log):
         ({"attn_implementation": "nonsense"}, "--backend-arg: attn_implementation=nonsense: .*nonsense"),
     ],
 )
-def test_transformers_wrong_argument_is_the_users_to_mend(tmp_path, arguments, said):
+def test_transformers_wrong_argument_is_the_users_to_mend(
+    tmp_path: Path, arguments: dict[str, Any], said: str
+) -> None:
     variants = find_variants([str(tiny_model(tmp_path / "model"))], [])
     with pytest.raises(ConfigError, match=said):
         start(variants, arguments, tmp_path / "log")
 
 
-def test_unloadable_model_ends_the_start_with_the_last_lines(tmp_path):
+def test_unloadable_model_ends_the_start_with_the_last_lines(tmp_path: Path) -> None:
     path = tiny_model(tmp_path / "model")
     config = json.loads((path / "config.json").read_text())
     (path / "config.json").write_text(json.dumps(config | {"model_type": "no-such-model"}))
@@ -371,7 +376,7 @@ def test_unloadable_model_ends_the_start_with_the_last_lines(tmp_path):
     wait_gone(processes_with(str(path)))
 
 
-def test_transformers_model_with_code_of_its_own_says_how_to_trust_it(tmp_path):
+def test_transformers_model_with_code_of_its_own_says_how_to_trust_it(tmp_path: Path) -> None:
     path = tiny_model(tmp_path / "model")
     config = json.loads((path / "config.json").read_text())
     own = {"AutoConfig": "own.Config", "AutoModelForCausalLM": "own.Model"}
@@ -382,7 +387,7 @@ def test_transformers_model_with_code_of_its_own_says_how_to_trust_it(tmp_path):
     assert "its code was run" not in str(caught.value)
 
 
-def test_transformers_template_that_is_given_renders_the_messages(tmp_path):
+def test_transformers_template_that_is_given_renders_the_messages(tmp_path: Path) -> None:
     from evalsuite.backends.transformers import TransformersBackend
 
     template = "{% for message in messages %}!{{ message['content'] }}{% endfor %}"
@@ -396,7 +401,7 @@ def test_transformers_template_that_is_given_renders_the_messages(tmp_path):
         assert running.chat("Hi", max_tokens=1)["usage"]["prompt_tokens"] == len("!Hi")
 
 
-def test_transformers_adapters_that_do_not_add_up_are_not_stacked(tmp_path):
+def test_transformers_adapters_that_do_not_add_up_are_not_stacked(tmp_path: Path) -> None:
     odd = Adapter(tmp_path, "f", details={"DoRA": "yes"})
     stacked = Checkpoint("x", "x", "x", "stacked", "f", tmp_path, (odd, odd), base_form="original")
     with pytest.raises(CheckpointError, match="--merge"):

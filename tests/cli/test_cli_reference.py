@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,21 +21,23 @@ def page() -> str:
     return PAGE.read_text(encoding="utf-8")
 
 
-def test_cli_page_is_up_to_date(page):
+def test_cli_page_is_up_to_date(page: str) -> None:
     """Run `python -m evalsuite.cli.reference docs/cli.md` after a change of a command."""
     assert update_page(page) == page
 
 
-def test_cli_page_has_a_block_for_every_command(page):
+def test_cli_page_has_a_block_for_every_command(page: str) -> None:
     assert re.findall(r"<!-- command: ([a-z ]+) -->", page) == command_names()
 
 
-def test_cli_page_has_the_global_options(page):
+def test_cli_page_has_the_global_options(page: str) -> None:
     assert all(f"`{spelling}`" in page for spelling, _ in HELP)
 
 
 @pytest.mark.parametrize(("command", "config"), [("run", RunConfig), ("score", ScoreConfig)])
-def test_cli_page_shows_every_option_that_the_configuration_takes(page, command, config):
+def test_cli_page_shows_every_option_that_the_configuration_takes(
+    page: str, command: str, config: type[Any]
+) -> None:
     block = page.partition(f"<!-- command: {command} -->")[2].partition("<!-- end -->")[0]
     for name, (_, option) in described_options(config).items():
         if name != "datasets" and (command == "run" or option.scoring):
@@ -42,6 +45,6 @@ def test_cli_page_shows_every_option_that_the_configuration_takes(page, command,
             assert f"`{spelling}" in block, name
 
 
-def test_update_page_of_an_unknown_command_is_an_error():
+def test_update_page_of_an_unknown_command_is_an_error() -> None:
     with pytest.raises(KeyError, match="nosuch"):
         update_page("<!-- command: nosuch -->\n<!-- end -->")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from comparison_helpers import mcq_rows, replies, scored
@@ -21,7 +22,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
     )
 
 
-def test_compare_prints_verdict_table_and_notes(runs):
+def test_compare_prints_verdict_table_and_notes(runs: tuple[str, str]) -> None:
     done = call(["compare", *runs])
     assert done.returncode == 0
     assert done.stdout.startswith("sft is better than base on exam: accuracy +46.7 points (95 % interval")
@@ -29,7 +30,7 @@ def test_compare_prints_verdict_table_and_notes(runs):
     assert not done.stderr
 
 
-def test_compare_writes_and_names_every_file(runs, tmp_path: Path):
+def test_compare_writes_and_names_every_file(runs: tuple[str, str], tmp_path: Path) -> None:
     files = {name: tmp_path / f"c.{name}" for name in ("html", "csv", "md", "junit", "json")}
     done = call(
         ["compare", *runs, *(word for name, path in files.items() for word in (f"--{name}", str(path)))]
@@ -44,14 +45,14 @@ def test_compare_writes_and_names_every_file(runs, tmp_path: Path):
 
 
 @pytest.mark.parametrize("words", [["--json"], ["--json", "-"]])
-def test_compare_json_alone_on_standard_output(runs, words):
+def test_compare_json_alone_on_standard_output(runs: tuple[str, str], words: list[Any]) -> None:
     done = call(["compare", *runs, *words])
     assert json.loads(done.stdout)["baseline"] == "base"
     before = call(["compare", *words, *runs])
     assert before.stdout == done.stdout
 
 
-def test_compare_two_outputs_to_standard_output_are_refused(runs):
+def test_compare_two_outputs_to_standard_output_are_refused(runs: tuple[str, str]) -> None:
     assert call(["compare", *runs, "--md", "-"]).stdout.startswith("### evalsuite: compared with base")
     done = call(["compare", *runs, "--md", "-", "--csv", "-"])
     assert done.returncode == 2
@@ -59,7 +60,9 @@ def test_compare_two_outputs_to_standard_output_are_refused(runs):
 
 
 @pytest.mark.parametrize("words", [["--fail-on-regression"], ["--fail-on-regression", "accuracy:5%"]])
-def test_compare_regression_exits_with_100_after_printing(runs, words, tmp_path: Path):
+def test_compare_regression_exits_with_100_after_printing(
+    runs: tuple[str, str], words: list[Any], tmp_path: Path
+) -> None:
     page = tmp_path / "c.html"
     done = call(["compare", *runs, "--baseline", "sft", *words, "--html", str(page)])
     assert done.returncode == 100
@@ -69,7 +72,7 @@ def test_compare_regression_exits_with_100_after_printing(runs, words, tmp_path:
     assert call(["compare", *words, *runs]).returncode == 0
 
 
-def test_compare_bad_input_exits_with_2(runs, tmp_path: Path):
+def test_compare_bad_input_exits_with_2(runs: tuple[str, str], tmp_path: Path) -> None:
     for words, said in (
         ([runs[0]], "needs two variants"),
         ([runs[0], f"{runs[1]}:stf"], "Did you mean sft"),
@@ -82,7 +85,7 @@ def test_compare_bad_input_exits_with_2(runs, tmp_path: Path):
         assert said in done.stderr
 
 
-def test_run_with_variants_prints_its_verdict(tmp_path: Path):
+def test_run_with_variants_prints_its_verdict(tmp_path: Path) -> None:
     for name, right in (("base", 8), ("sft", 22)):
         path = tmp_path / f"{name}.jsonl"
         rows = mcq_rows(replies(right, 30 - right))
@@ -93,7 +96,7 @@ def test_run_with_variants_prints_its_verdict(tmp_path: Path):
     assert "base is worse than sft on sft / base: accuracy −46.7 points" in turned.stdout
 
 
-def test_compare_table_fits_its_width_and_names_dropped_columns(tmp_path: Path):
+def test_compare_table_fits_its_width_and_names_dropped_columns(tmp_path: Path) -> None:
     names = ("base", "a-variant-with-a-rather-long-name-checkpoint-12000")
     paths = [str(scored(tmp_path, name, mcq_rows(replies(8, 22))).path) for name in names]
     done = call(["compare", *paths])
@@ -117,7 +120,7 @@ def test_compare_table_fits_its_width_and_names_dropped_columns(tmp_path: Path):
         ),
     ],
 )
-def test_compare_unknown_choice_is_refused(words, said):
+def test_compare_unknown_choice_is_refused(words: list[Any], said: str) -> None:
     done = call(words)
     assert done.returncode == 2
     assert said in done.stderr

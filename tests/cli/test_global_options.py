@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from typing import Any
 
 import pytest
 from run_helpers import arguments, call
@@ -23,7 +24,9 @@ from evalsuite.errors import ConfigError
         (["score", "--", "--quiet"], GlobalOptions(), ["score", "--", "--quiet"]),
     ],
 )
-def test_split_global_options_anywhere_takes_them_out(words, options, rest):
+def test_split_global_options_anywhere_takes_them_out(
+    words: list[Any], options: Any, rest: list[Any]
+) -> None:
     assert split_global_options(words) == (options, rest)
 
 
@@ -35,12 +38,14 @@ def test_split_global_options_anywhere_takes_them_out(words, options, rest):
         (["--quiet", "run", "--verbose"], "--verbose and --quiet exclude each other"),
     ],
 )
-def test_split_global_options_wrong_is_refused(words, message):
+def test_split_global_options_wrong_is_refused(words: list[Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         split_global_options(words)
 
 
-def test_quiet_run_prints_nothing_on_standard_error_and_logs_to_the_file(server, data, tmp_path):
+def test_quiet_run_prints_nothing_on_standard_error_and_logs_to_the_file(
+    server: Any, data: Path, tmp_path: Path
+) -> None:
     file = tmp_path / "run.log"
     words = arguments(server, tmp_path / "out", data)
     first = call([*words, "--limit", "6"])
@@ -55,13 +60,13 @@ def test_quiet_run_prints_nothing_on_standard_error_and_logs_to_the_file(server,
     )
 
 
-def test_wrong_global_option_ends_with_code_2_and_no_traceback():
+def test_wrong_global_option_ends_with_code_2_and_no_traceback() -> None:
     done = call(["doctor", "--quiet", "--verbose"])
     assert done.returncode == 2
     assert done.stderr == "error: --verbose and --quiet exclude each other; give one of them\n"
 
 
-def test_error_of_a_command_is_written_to_the_log_file(tmp_path):
+def test_error_of_a_command_is_written_to_the_log_file(tmp_path: Path) -> None:
     file = tmp_path / "a.log"
     done = call(["report", str(tmp_path / "nowhere"), "--log-file", str(file)])
     assert done.returncode == 2

@@ -56,7 +56,7 @@ def call(words: str, **settings: Any) -> dict[str, Any]:
     return received
 
 
-def test_command_receives_only_what_was_given():
+def test_command_receives_only_what_was_given() -> None:
     assert call("f") == {"file": "f", "json": False}
     assert call("f --number 3 --json -w a --word b --no-flag --once --either auto") == {
         "file": "f", "json": True, "number": 3, "words": ["a", "b"], "flag": False, "once": True, "either": "auto",
@@ -79,12 +79,12 @@ def test_command_receives_only_what_was_given():
         "With every command:",
     ],
 )
-def test_help_shows_what_the_fields_say(shown):
+def test_help_shows_what_the_fields_say(shown: str) -> None:
     output = runner.invoke(command_with({}), ["--help"], env={"COLUMNS": "120"}).output
     assert shown in output
 
 
-def test_names_pick_options_and_help_texts_replace_theirs():
+def test_names_pick_options_and_help_texts_replace_theirs() -> None:
     app = command_with({}, names=("number",), panels=False, help_texts={"number": "A narrower number."})
     output = runner.invoke(app, ["--help"], env={"COLUMNS": "120"}).output
     assert "A narrower number." in output
@@ -92,7 +92,7 @@ def test_names_pick_options_and_help_texts_replace_theirs():
     assert "Test panel" not in output
 
 
-def test_signature_of_the_command_lists_arguments_before_options():
+def test_signature_of_the_command_lists_arguments_before_options() -> None:
     @with_options(Part, names=("number",))
     def test(file: Annotated[str, typer.Argument()], last: bool = False, **options: Any) -> None:
         """Do nothing."""
@@ -100,13 +100,13 @@ def test_signature_of_the_command_lists_arguments_before_options():
     assert list(inspect.signature(test).parameters) == ["file", "number", "last"]
 
 
-def test_value_outside_the_choices_is_refused():
+def test_value_outside_the_choices_is_refused() -> None:
     result = runner.invoke(command_with({}), ["f", "--mode", "odd"])
     assert result.exit_code == 2
     assert "odd" in result.output
 
 
-def test_pair_values_without_equals_sign_names_the_option():
+def test_pair_values_without_equals_sign_names_the_option() -> None:
     assert pair_values("--x", ["a=1", "b=2=3"]) == {"a": "1", "b": "2=3"}
     with pytest.raises(typer.BadParameter, match="'a' is not KEY=VALUE"):
         pair_values("--x", ["a"])

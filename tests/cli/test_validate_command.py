@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -23,7 +23,7 @@ class Ended(NamedTuple):
 
 
 @pytest.fixture
-def evalsuite(monkeypatch, capsys, tmp_path):
+def evalsuite(monkeypatch: Any, capsys: Any, tmp_path: Any) -> Any:
     """Run a command in an empty folder; its exit code and what it printed."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "200")
@@ -51,7 +51,7 @@ GOOD = ("question,A,B,answer", "q,1,2,A", "r,1,2,B")
 
 
 class TestValidate:
-    def test_good_data(self, evalsuite):
+    def test_good_data(self, evalsuite: Any) -> None:
         write("exam_val.csv", *GOOD)
         write("exam_dev.csv", "question,A,B,answer", "s,1,2,A", "t,1,2,B")
         ended = evalsuite("validate", "exam_val.csv", "mcq:exam_val.csv")
@@ -63,12 +63,12 @@ class TestValidate:
             "  few-shot examples from dev files: up to 2",
         ]
 
-    def test_a_folder_lists_its_subjects(self, evalsuite):
+    def test_a_folder_lists_its_subjects(self, evalsuite: Any) -> None:
         for subject in ("law", "art"):
             write(f"set/val/{subject}.csv", *GOOD)
         assert evalsuite("validate", "set").out.splitlines()[1:] == ["  art: 2 rows", "  law: 2 rows"]
 
-    def test_every_bad_row_of_the_kinds_that_are_judged_or_measured_is_listed(self, evalsuite):
+    def test_every_bad_row_of_the_kinds_that_are_judged_or_measured_is_listed(self, evalsuite: Any) -> None:
         write("judge.csv", "question,rubric,scale,prediction_b", "q,r,1-5,b", " ,r,5-1,", "q,,x,b")
         write("texts.jsonl", '{"text": "a b"}', '{"text": " "}', '{"id": "x"}', '{"text": null}')
         write(
@@ -97,7 +97,7 @@ class TestValidate:
         ]
         assert ended.out.splitlines()[-1] == "11 problems found."
 
-    def test_every_bad_row_of_every_file_is_listed(self, evalsuite):
+    def test_every_bad_row_of_every_file_is_listed(self, evalsuite: Any) -> None:
         write(
             "messy.csv",
             "id,Question,A,B,C,Answer",
@@ -131,7 +131,7 @@ class TestValidate:
         assert lines[-1] == "9 problems found."
         assert not ended.err
 
-    def test_a_wrong_name_does_not_hide_the_bad_rows_of_another_file(self, evalsuite):
+    def test_a_wrong_name_does_not_hide_the_bad_rows_of_another_file(self, evalsuite: Any) -> None:
         write("bad.csv", "query,response", "q,")
         write("odd.csv", "prompt,completion", "q,r")
         ended = evalsuite("validate", "bad.csv", "gone.csv", "odd.csv", "mqc:bad.csv", "--debug")
@@ -171,19 +171,19 @@ class TestValidate:
             ("x.txt", b"hello", "unknown file format '.txt'"),
         ],
     )
-    def test_one_problem(self, evalsuite, spec, content, says):
+    def test_one_problem(self, evalsuite: Any, spec: str, content: bytes, says: str) -> None:
         Path(spec.removeprefix("qa:")).write_bytes(content)
         ended = evalsuite("validate", spec)
         assert ended.code == 2
         assert says in ended.out
         assert ended.out.endswith("1 problem found.\n")
 
-    def test_a_folder_without_a_known_layout(self, evalsuite):
+    def test_a_folder_without_a_known_layout(self, evalsuite: Any) -> None:
         Path("things").mkdir()
         ended = evalsuite("validate", "things")
         assert (ended.code, "things: a folder without a known layout" in ended.out) == (2, True)
 
-    def test_gold_steps_that_their_own_tools_refuse_are_warnings(self, evalsuite):
+    def test_gold_steps_that_their_own_tools_refuse_are_warnings(self, evalsuite: Any) -> None:
         tools = [{"name": "forecast", "parameters": {"day": "integer, required"}}]
         targets = [
             'forecast\nAction Input: {"day": 1}',
@@ -213,7 +213,7 @@ class TestValidate:
             "  2 warnings; these rows are asked all the same",
         ]
 
-    def test_columns_that_nothing_reads_and_repairs_are_notes(self, evalsuite):
+    def test_columns_that_nothing_reads_and_repairs_are_notes(self, evalsuite: Any) -> None:
         write("exam.csv", "question;A;B;answer;source", "q;A. x;B. y;A;book", "r;A. x;B. z;B;web")
         ended = evalsuite("validate", "exam.csv")
         assert ended.code == 0
@@ -225,7 +225,7 @@ class TestValidate:
             "  note: nothing reads the column 'source'.",
         ]
 
-    def test_json_lists_every_finding_for_machines(self, evalsuite):
+    def test_json_lists_every_finding_for_machines(self, evalsuite: Any) -> None:
         write("many.csv", "question,A,B,answer", *(f"q{row},x,y,Z" for row in range(30)))
         write("odd.csv", "question,A,B,answer", "q,nan,NaN,A")
         ended = evalsuite("validate", "--json", "many.csv", "odd.csv", "gone.csv")
@@ -242,13 +242,15 @@ class TestValidate:
             "message": "",
         }
 
-    def test_the_first_twenty_problems_of_a_file_are_listed_and_the_others_counted(self, evalsuite):
+    def test_the_first_twenty_problems_of_a_file_are_listed_and_the_others_counted(
+        self, evalsuite: Any
+    ) -> None:
         write("many.csv", "question,A,B,answer", *(f"q{row},x,y,Z" for row in range(30)))
         lines = evalsuite("validate", "many.csv").out.splitlines()
         assert sum(line.startswith("many.csv:") and "expected" in line for line in lines) == 20
         assert lines[-2:] == ["many.csv: … and 10 more; --json lists all of them", "30 problems found."]
 
-    def test_own_names_of_columns(self, evalsuite):
+    def test_own_names_of_columns(self, evalsuite: Any) -> None:
         write("odd.csv", "Q,A,B,Key,question", "q,x,y,A,unused", "r,x,y,C,unused")
         ended = evalsuite("validate", "mcq:odd.csv", "--columns", "question=Q,answer=Key")
         assert ended.out.splitlines()[0].startswith("odd.csv:3: the answer 'C' is not among the options")
@@ -262,7 +264,9 @@ class TestValidate:
             ("question,answer", "q,A", "r,B"),
         ],
     )
-    def test_what_looks_like_multiple_choice_is_never_qa_in_silence(self, evalsuite, lines):
+    def test_what_looks_like_multiple_choice_is_never_qa_in_silence(
+        self, evalsuite: Any, lines: tuple[Any, ...]
+    ) -> None:
         write("exam.csv", *lines)
         ended = evalsuite("validate", "exam.csv")
         assert ended.code == 2
@@ -270,24 +274,24 @@ class TestValidate:
         assert "-d qa:exam.csv" in ended.out
         assert evalsuite("validate", "qa:exam.csv").code == 0
 
-    def test_nothing_named(self, evalsuite):
+    def test_nothing_named(self, evalsuite: Any) -> None:
         assert evalsuite("validate").code == 2
 
-    def test_every_packaged_example(self, evalsuite):
+    def test_every_packaged_example(self, evalsuite: Any) -> None:
         names = [dataset.name for dataset in BUILTIN_DATASETS if not dataset.url]
         ended = evalsuite("validate", *names)
         assert ended.code == 0
         assert [line.split(":")[0] for line in ended.out.splitlines() if not line.startswith(" ")] == names
 
 
-def test_datasets_names_every_kind_and_every_name(evalsuite):
+def test_datasets_names_every_kind_and_every_name(evalsuite: Any) -> None:
     ended = evalsuite("datasets")
     assert ended.code == 0
     assert all(f"  {dataset.name} " in ended.out for dataset in BUILTIN_DATASETS)
     assert all(f"  {kind} " in ended.out for kind in KINDS)
 
 
-def test_doctor_says_what_can_be_served_and_what_to_install(evalsuite, tmp_path):
+def test_doctor_says_what_can_be_served_and_what_to_install(evalsuite: Any, tmp_path: Path) -> None:
     ended = evalsuite("doctor")
     assert ended.code == 0
     assert f"evalsuite {__version__}" in ended.out
@@ -298,7 +302,7 @@ def test_doctor_says_what_can_be_served_and_what_to_install(evalsuite, tmp_path)
     assert "w4a16-gptq" in ended.out
 
 
-def test_doctor_without_the_optional_packages(evalsuite, monkeypatch):
+def test_doctor_without_the_optional_packages(evalsuite: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     import importlib.util
 
     find = importlib.util.find_spec
@@ -314,12 +318,12 @@ def test_doctor_without_the_optional_packages(evalsuite, monkeypatch):
 
 
 @pytest.mark.parametrize("words", [["--help"], ["-h"], []])
-def test_help_lists_the_commands(evalsuite, words):
+def test_help_lists_the_commands(evalsuite: Any, words: list[Any]) -> None:
     ended = evalsuite(*words)
     assert all(command in ended.out + ended.err for command in ("run", "validate", "datasets", "doctor"))
 
 
-def test_run_help_shows_every_option(evalsuite):
+def test_run_help_shows_every_option(evalsuite: Any) -> None:
     from evalsuite.config import RunConfig
 
     ended = evalsuite("run", "--help")
@@ -328,12 +332,12 @@ def test_run_help_shows_every_option(evalsuite):
         assert f"--{field.replace('_', '-').replace('datasets', 'dataset')}" in ended.out
 
 
-def test_version(evalsuite):
+def test_version(evalsuite: Any) -> None:
     assert evalsuite("--version") == (0, f"evalsuite {__version__}\n", "")
 
 
 @pytest.mark.parametrize("words", [["valdate", "x"], ["validate", "--nope"], ["run", "--limit", "many"]])
-def test_wrong_words_end_with_2(evalsuite, words):
+def test_wrong_words_end_with_2(evalsuite: Any, words: list[Any]) -> None:
     ended = evalsuite(*words)
     assert ended.code == 2
     assert "Traceback" not in ended.err

@@ -1,5 +1,7 @@
 """Verdicts as a reader meets them: short, right, and no more than the data show."""
 
+from typing import Any
+
 import pytest
 
 from evalsuite.comparison.document import ComparisonDocument, ResultEntry
@@ -9,7 +11,7 @@ from evalsuite.report.verdict_list import MAX_VERDICTS, verdict_list
 NEITHER = "no detectable difference"
 
 
-def result(**changes):
+def result(**changes: Any) -> Any:
     found = {
         "variant": "sft", "dataset": "exam", "subset": "all", "metric": "accuracy", "unit": "proportion",
         "higher_is_better": True, "delta": 0.25, "ci_low": 0.04, "ci_high": 0.42, "n": 24, "wins": 6, "ties": 18,
@@ -89,15 +91,15 @@ def result(**changes):
         ),
     ],
 )  # fmt: skip
-def test_verdict_sentence_says_what_the_numbers_show(changes, sentence):
+def test_verdict_sentence_says_what_the_numbers_show(changes: dict[str, Any], sentence: str) -> None:
     assert verdict_sentence(result(**changes), "base") == sentence
 
 
-def test_verdict_parts_joined_are_the_sentence():
+def test_verdict_parts_joined_are_the_sentence() -> None:
     assert ": ".join(verdict_parts(result(), "base")) == verdict_sentence(result(), "base")
 
 
-def document(*verdicts):
+def document(*verdicts: Any) -> Any:
     return ComparisonDocument(
         baseline="base",
         confidence=0.95,
@@ -112,13 +114,13 @@ def document(*verdicts):
     )
 
 
-def test_verdict_list_of_few_verdicts_shows_all_with_differences_first():
+def test_verdict_list_of_few_verdicts_shows_all_with_differences_first() -> None:
     found = verdict_list(document(NEITHER, "worse"))
     assert [one.kind for one in found.shown] == ["worse", "neither"]
     assert (found.counts, found.folded) == ((), ())
 
 
-def test_verdict_list_of_many_verdicts_folds_and_counts_those_without_a_difference():
+def test_verdict_list_of_many_verdicts_folds_and_counts_those_without_a_difference() -> None:
     found = verdict_list(document(*[NEITHER] * MAX_VERDICTS, "better", "worse", "better"))
     assert [one.kind for one in found.shown] == ["better", "worse", "better"]
     assert len(found.folded) == MAX_VERDICTS
@@ -126,6 +128,6 @@ def test_verdict_list_of_many_verdicts_folds_and_counts_those_without_a_differen
     assert found.counts == (("better", "2 better"), ("worse", "1 worse"), ("neither", f"5 {NEITHER}"))
 
 
-def test_verdict_list_without_judged_results_is_empty():
+def test_verdict_list_without_judged_results_is_empty() -> None:
     found = verdict_list(document(None))
     assert (found.counts, found.shown, found.folded) == ((), (), ())

@@ -75,7 +75,7 @@ def refusal(**values: Any) -> str:
 
 
 @pytest.fixture
-def parsed(monkeypatch):
+def parsed(monkeypatch: Any) -> Any:
     """What the command line makes of its words, without running anything."""
 
     def parse(command: str) -> RunConfig:
@@ -92,14 +92,14 @@ class TestThreeWays:
     def with_output(self) -> str:
         return " --out 'some folder' --name 'my run' --fresh"
 
-    def test_config_from_words_yaml_and_python_is_equal(self, tmp_path, parsed):
+    def test_config_from_words_yaml_and_python_is_equal(self, tmp_path: Path, parsed: Any) -> None:
         config = build_config(EVERYTHING)
         file = tmp_path / "run.yaml"
         file.write_text(yaml.safe_dump(EVERYTHING, allow_unicode=True), encoding="utf-8")
         assert build_config(read_config_file(file)) == config == RunConfig(**EVERYTHING)
         assert parsed(config.command() + self.with_output()) == config
 
-    def test_example_holds_every_option(self):
+    def test_example_holds_every_option(self) -> None:
         assert {option.name for option in RunConfig.options()} - {
             "base_url",
             "model",
@@ -107,16 +107,16 @@ class TestThreeWays:
             "chat_template",
         } == set(EVERYTHING)
 
-    def test_chat_template_round_trips_through_the_command(self, parsed):
+    def test_chat_template_round_trips_through_the_command(self, parsed: Any) -> None:
         config = build_config({"datasets": "mcq_en", "ckpt": "a", "chat_template": "{{ messages }}\n'"})
         assert parsed(config.command()) == config
 
-    def test_remote_config_round_trips_through_the_command(self, parsed):
+    def test_remote_config_round_trips_through_the_command(self, parsed: Any) -> None:
         config = build_config(REMOTE | {"concurrency": "auto"})
         assert parsed(config.command()) == config
         assert config.command() == "evalsuite run -d mcq_en --base-url http://h:1/v1 --model m"
 
-    def test_yaml_with_loose_types_is_converted(self, tmp_path):
+    def test_yaml_with_loose_types_is_converted(self, tmp_path: Path) -> None:
         file = tmp_path / "run.yaml"
         file.write_text(
             "dataset: mcq_en\nckpt: smollm2\nmax-tokens: 17\nstop: END\nfail_under: accuracy=0.4\nconcurrency: '8'\n"
@@ -152,7 +152,7 @@ class TestThreeWays:
             },
         )
     )
-    def test_command_of_any_config_round_trips(self, parsed, values):
+    def test_command_of_any_config_round_trips(self, parsed: Any, values: Any) -> None:
         config = build_config(values)
         assert parsed(config.command()) == config
 
@@ -199,11 +199,11 @@ class TestWrongValues:
             ("out", [5]),
         ],
     )
-    def test_wrong_value_names_its_option(self, field, values):
+    def test_wrong_value_names_its_option(self, field: str, values: list[Any]) -> None:
         for value in values:
             assert f"--{field.replace('_', '-')}" in refusal(**{field: value}), value
 
-    def test_several_wrong_values_are_listed_together(self):
+    def test_several_wrong_values_are_listed_together(self) -> None:
         text = refusal(limit=0, temperature=-1)
         assert "--limit 0: a whole number of at least 1 is expected" in text
         assert "--temperature -1: a number of at least 0 is expected" in text
@@ -222,7 +222,7 @@ class TestWrongValues:
             "accuracy>0.4",
         ],
     )
-    def test_fail_under_malformed_is_refused(self, gate):
+    def test_fail_under_malformed_is_refused(self, gate: str) -> None:
         assert f"--fail-under {gate!r}: write [DATASET:]METRIC=VALUE" in refusal(fail_under=[gate])
 
     @pytest.mark.parametrize(
@@ -234,12 +234,12 @@ class TestWrongValues:
             ("bleu=30", (None, "bleu", 30.0)),
         ],
     )
-    def test_fail_under_valid_is_parsed(self, text, gate):
+    def test_fail_under_valid_is_parsed(self, text: str, gate: tuple[Any, ...]) -> None:
         (found,) = build_config(REMOTE | {"fail_under": text}).gates
         assert (found.dataset, found.metric, found.value) == gate
 
     @pytest.mark.parametrize("datasets", [[], (), None])
-    def test_config_without_datasets_is_refused(self, datasets):
+    def test_config_without_datasets_is_refused(self, datasets: list[Any] | tuple[Any, ...] | None) -> None:
         values = {"base_url": "http://h"} | ({} if datasets is None else {"datasets": datasets})
         with pytest.raises(ConfigError, match="no dataset: give at least one -d"):
             build_config(values)
@@ -262,12 +262,14 @@ class TestWrongValues:
             (REMOTE | {"zzz": 1}, "'zzz' is not an option. The keys are: datasets, columns, limit"),
         ],
     )
-    def test_conflicting_options_and_unknown_keys_are_refused(self, values, says):
+    def test_conflicting_options_and_unknown_keys_are_refused(
+        self, values: dict[str, Any], says: str
+    ) -> None:
         with pytest.raises(ConfigError) as caught:
             build_config(values)
         assert says in str(caught.value)
 
-    def test_error_in_a_config_file_names_the_file(self):
+    def test_error_in_a_config_file_names_the_file(self) -> None:
         with pytest.raises(ConfigError, match=r"^run\.yaml: --limit 0"):
             build_config(REMOTE | {"limit": 0}, "run.yaml")
 
@@ -284,7 +286,9 @@ class TestWrongValues:
             (b"[" * 5000, "not YAML"),
         ],
     )
-    def test_config_file_that_is_no_mapping_is_refused(self, tmp_path, content, says):
+    def test_config_file_that_is_no_mapping_is_refused(
+        self, tmp_path: Path, content: bytes, says: str
+    ) -> None:
         file = tmp_path / "run.yaml"
         file.write_bytes(content)
         with pytest.raises(ConfigError) as caught:
@@ -292,7 +296,7 @@ class TestWrongValues:
         assert str(caught.value).startswith(str(file))
         assert says in str(caught.value)
 
-    def test_config_file_missing_is_refused(self, tmp_path):
+    def test_config_file_missing_is_refused(self, tmp_path: Path) -> None:
         for path in (tmp_path / "none.yaml", tmp_path):
             with pytest.raises(ConfigError, match="cannot read the configuration"):
                 read_config_file(path)
@@ -313,7 +317,7 @@ class TestAddresses:
             ("http://bücher.例え", "http://bücher.例え/v1"),
         ],
     )
-    def test_base_url_is_completed(self, given, complete):
+    def test_base_url_is_completed(self, given: str, complete: str) -> None:
         assert build_config(REMOTE | {"base_url": given}).base_url == complete
 
 
@@ -326,29 +330,29 @@ class TestTextOptions:
             " question = Q , answer=the answer",
         ],
     )
-    def test_columns_as_text_or_mapping_are_the_same(self, value):
+    def test_columns_as_text_or_mapping_are_the_same(self, value: dict[str, Any] | str) -> None:
         assert build_config(REMOTE | {"columns": value}).columns == {"question": "Q", "answer": "the answer"}
 
     @pytest.mark.parametrize("value", ["question", "question=", "=Q", "question=Q,", "", ["question=Q"], 5])
-    def test_columns_without_pairs_are_refused(self, value):
+    def test_columns_without_pairs_are_refused(self, value: int | list[Any] | str) -> None:
         assert "--columns" in refusal(columns=value)
 
-    def test_columns_from_the_command_line_round_trip(self, parsed):
+    def test_columns_from_the_command_line_round_trip(self, parsed: Any) -> None:
         config = build_config({"datasets": "x", "ckpt": "a", "columns": "question=Q,answer=a column"})
         assert parsed(config.command()) == config
 
     @pytest.mark.parametrize("value", ["<r>", "<r>,", ",</r>", "a,b,c", ""])
-    def test_reasoning_tags_that_are_no_pair_are_refused(self, value):
+    def test_reasoning_tags_that_are_no_pair_are_refused(self, value: str) -> None:
         assert "'<reason>,</reason>'" in refusal(reasoning_tags=[value])
 
     @pytest.mark.parametrize("change", [{"reasoning_tags": "<r>,</r>"}, {"csv_for": "excel"}])
-    def test_scoring_and_output_options_leave_the_name_of_a_run(self, change):
+    def test_scoring_and_output_options_leave_the_name_of_a_run(self, change: dict[str, Any]) -> None:
         assert build_config(REMOTE | change).identity() == build_config(REMOTE).identity()
 
-    def test_columns_are_part_of_what_is_asked(self):
+    def test_columns_are_part_of_what_is_asked(self) -> None:
         assert build_config(REMOTE | {"columns": "question=Q"}).identity() != build_config(REMOTE).identity()
 
-    def test_price_as_a_list_is_read(self):
+    def test_price_as_a_list_is_read(self) -> None:
         assert build_config(REMOTE | {"price": [0.15, 0.6]}).price == "0.15,0.6"
 
 
@@ -367,13 +371,13 @@ class TestSecrets:
             {"base_url": None, "model": None, "ckpt": "x", "backend_arg": {"API-KEY": SECRET}},
         ],
     )
-    def test_api_key_as_a_value_is_refused_and_not_repeated(self, values):
+    def test_api_key_as_a_value_is_refused_and_not_repeated(self, values: dict[str, Any]) -> None:
         with pytest.raises(ConfigError) as caught:
             build_config(REMOTE | values)
         assert self.SECRET not in str(caught.value)
         assert self.SECRET not in str(caught.value.__cause__)
 
-    def test_api_key_never_appears_in_recorded_values(self, monkeypatch):
+    def test_api_key_never_appears_in_recorded_values(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("MY_KEY", self.SECRET)
         config = build_config(REMOTE | {"api_key_env": "MY_KEY"})
         assert config.recorded()["api_key_env"] == "MY_KEY"
@@ -381,7 +385,7 @@ class TestSecrets:
 
 
 class TestIdentity:
-    def test_recorded_is_json_without_output_options(self):
+    def test_recorded_is_json_without_output_options(self) -> None:
         recorded = build_config(EVERYTHING).recorded()
         assert json.loads(json.dumps(recorded)) == recorded
         assert not {"out", "name", "fresh"} & set(recorded)
@@ -401,7 +405,7 @@ class TestIdentity:
             {"profile": "evalscope"},
         ],
     )
-    def test_identity_is_the_same_for_other_speed_and_output(self, change):
+    def test_identity_is_the_same_for_other_speed_and_output(self, change: dict[str, Any]) -> None:
         assert build_config(REMOTE | change).identity() == build_config(REMOTE).identity()
 
     @pytest.mark.parametrize(
@@ -421,7 +425,7 @@ class TestIdentity:
             {"judge_max_tokens": 5},
         ],
     )
-    def test_identity_differs_for_another_question(self, change):
+    def test_identity_differs_for_another_question(self, change: dict[str, Any]) -> None:
         assert build_config(REMOTE | change).identity() != build_config(REMOTE).identity()
 
     @pytest.mark.parametrize(
@@ -441,41 +445,43 @@ class TestIdentity:
             ),
         ],
     )
-    def test_identity_with_newer_options_at_default_is_as_before(self, values, known):
+    def test_identity_with_newer_options_at_default_is_as_before(
+        self, values: dict[str, Any], known: str
+    ) -> None:
         """As computed before there were --repeats, --chat-template and revisions."""
         assert build_config(values).identity() == known
 
-    def test_config_is_frozen(self):
+    def test_config_is_frozen(self) -> None:
         with pytest.raises(FrozenInstanceError):
             build_config(REMOTE).limit = 3
 
 
-def test_completions_with_openai_tools_is_refused():
+def test_completions_with_openai_tools_is_refused() -> None:
     assert "--agent-format openai-tools" in refusal(completions=True, agent_format="openai-tools")
     build_config(REMOTE | {"completions": True, "agent_format": "toolbench"})
 
 
 @pytest.mark.parametrize("field", ["model", "name", "stop"])
-def test_text_that_is_not_utf8_is_refused(field):
+def test_text_that_is_not_utf8_is_refused(field: str) -> None:
     assert refusal(**{field: "\udcff"}) == f"--{field}: it holds bytes that are not UTF-8"
 
 
 class TestJudge:
-    def test_judge_model_without_address_names_the_missing_option(self):
+    def test_judge_model_without_address_names_the_missing_option(self) -> None:
         assert "--judge-model gpt: add its address with --judge-base-url URL" in refusal(judge_model="gpt")
 
     @pytest.mark.parametrize("name", [{}, {"judge_model": "self"}])
-    def test_judge_address_without_model_is_refused(self, name):
+    def test_judge_address_without_model_is_refused(self, name: dict[str, Any]) -> None:
         assert "--judge-base-url is the address of a judge" in refusal(judge_base_url="http://j:1", **name)
 
-    def test_judge_address_is_completed_and_never_repeated_when_wrong(self):
+    def test_judge_address_is_completed_and_never_repeated_when_wrong(self) -> None:
         config = build_config(REMOTE | {"judge_base_url": "http://j:1/", "judge_model": "m"})
         assert config.judge_base_url == "http://j:1/v1"
         said = refusal(judge_base_url="http://user:hush@j:1/v1", judge_model="m")
         assert "user name or password" in said
         assert "hush" not in said
 
-    def test_judge_api_key_is_only_named(self):
+    def test_judge_api_key_is_only_named(self) -> None:
         assert "never the key itself" in refusal(judge_api_key_env="sk-not-a-name")
 
 
@@ -487,17 +493,17 @@ class TestJudge:
         ({"ckpt": "a", "backend": "lmdeploy"}, "--backend-arg chat_template=FILE.json"),
     ],
 )
-def test_chat_template_without_effect_is_refused(options, said):
+def test_chat_template_without_effect_is_refused(options: dict[str, Any], said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         build_config({"datasets": "mcq_en", "chat_template": "{{ messages }}"} | options)
 
 
-def test_chat_template_as_backend_arg_points_to_the_option():
+def test_chat_template_as_backend_arg_points_to_the_option() -> None:
     with pytest.raises(ConfigError, match="--chat-template FILE"):
         build_config({"datasets": "mcq_en", "ckpt": "a", "backend_arg": {"chat-template": "x.jinja"}})
 
 
 @pytest.mark.parametrize("number", ["0", "-1", "two", "1.5"])
-def test_servers_that_is_no_count_is_refused(number):
+def test_servers_that_is_no_count_is_refused(number: str) -> None:
     with pytest.raises(ConfigError, match="--servers"):
         build_config({"datasets": "mcq_en", "ckpt": "a", "servers": number})

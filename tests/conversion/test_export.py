@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 from model_folders import tiny_adapter, tiny_model
@@ -69,7 +70,9 @@ def hidden(folder: Path) -> list[Path]:
     return [path for path in folder.iterdir() if path.name.startswith(".")]
 
 
-def test_export_merge_matches_the_adapter_and_writes_a_manifest(tmp_path, base, adapter):
+def test_export_merge_matches_the_adapter_and_writes_a_manifest(
+    tmp_path: Path, base: Path, adapter: Path
+) -> None:
     out = tmp_path / "merged"
     shown = exported("merge", "--ckpt", base, "--adapter", adapter, "--out", out)
     assert f"evaluate it: evalsuite run --ckpt {out}" in shown
@@ -91,7 +94,7 @@ def test_export_merge_matches_the_adapter_and_writes_a_manifest(tmp_path, base, 
     assert manifest(out / MANIFEST)["result"] == told["result"]
 
 
-def test_export_several_adapters_are_merged_in_order(tmp_path, base, adapter):
+def test_export_several_adapters_are_merged_in_order(tmp_path: Path, base: Path, adapter: Path) -> None:
     other = tiny_adapter(tmp_path / "other", base, seed=5)
     exported("merge", "--ckpt", base, "--adapter", f"{adapter}+{other}", "--out", tmp_path / "both")
     told = manifest(tmp_path / "both" / MANIFEST)
@@ -99,13 +102,15 @@ def test_export_several_adapters_are_merged_in_order(tmp_path, base, adapter):
     assert told["probe"]["divergence"] < 0.001
 
 
-def test_export_adapter_that_learned_nothing_is_warned_of(tmp_path, base):
+def test_export_adapter_that_learned_nothing_is_warned_of(tmp_path: Path, base: Path) -> None:
     zero = tiny_adapter(tmp_path / "zero", base, zero=True)
     shown = exported("merge", "--ckpt", base, "--adapter", zero, "--out", tmp_path / "out")
     assert "WARNING: the merged model answers exactly like its base" in shown
 
 
-def test_export_merge_that_went_wrong_is_not_kept(tmp_path, base, adapter, monkeypatch):
+def test_export_merge_that_went_wrong_is_not_kept(
+    tmp_path: Path, base: Path, adapter: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(merge, "MERGE_ROUNDING", -1.0)
     monkeypatch.setattr(merge, "MERGE_SHARE", -1.0)
     with pytest.raises(FidelityError, match=r"does not predict what .* predicts .*Nothing was kept"):
@@ -115,7 +120,9 @@ def test_export_merge_that_went_wrong_is_not_kept(tmp_path, base, adapter, monke
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_export_end_in_the_middle_leaves_nothing_that_looks_finished(tmp_path, base, adapter, number):
+def test_export_end_in_the_middle_leaves_nothing_that_looks_finished(
+    tmp_path: Path, base: Path, adapter: Path, number: Any
+) -> None:
     out = tmp_path / "there" / "merged"
     words = ["export", "merge", "--ckpt", str(base), "--adapter", str(adapter), "--out", str(out)]
     process = start(words)
@@ -146,7 +153,9 @@ def descendants(pid: int) -> list[int]:
 
 
 @pytest.mark.parametrize("method", ["bnb-int8", "torchao-int8"])
-def test_export_quantized_and_saved_it_is_recognised_and_near(tmp_path, base, adapter, method):
+def test_export_quantized_and_saved_it_is_recognised_and_near(
+    tmp_path: Path, base: Path, adapter: Path, method: str
+) -> None:
     if lacks("bitsandbytes" if method.startswith("bnb") else "torchao"):
         pytest.skip("the library is not installed (evalsuite[quantize])")
     out = tmp_path / "small"
@@ -163,7 +172,9 @@ def test_export_quantized_and_saved_it_is_recognised_and_near(tmp_path, base, ad
     LLMCOMPRESSOR is None, reason="no llm-compressor (EVALSUITE_LLMCOMPRESSOR_PYTHON names none)"
 )
 @pytest.mark.parametrize("method", ["w8a8", "w4a16", "w4a16-gptq"])
-def test_export_llm_compressor_quantizes_by_the_user_s_own_questions(tmp_path, base, method):
+def test_export_llm_compressor_quantizes_by_the_user_s_own_questions(
+    tmp_path: Path, base: Path, method: str
+) -> None:
     data = write_qa(tmp_path / "qa.jsonl", [(f"question {number}", "answer") for number in range(9)])
     more = ["--calibration", f"qa:{data}", "--calibration-rows", 4] if "-" in method else []
     exported("quantize", "--ckpt", base, "--method", method, "--out", tmp_path / "out", *more)
@@ -179,7 +190,7 @@ def test_export_llm_compressor_quantizes_by_the_user_s_own_questions(tmp_path, b
 
 @pytest.mark.model
 @pytest.mark.skipif(lacks("bitsandbytes"), reason="bitsandbytes is not installed (evalsuite[quantize])")
-def test_export_bnb_nf4_is_saved_before_the_first_token(tmp_path):
+def test_export_bnb_nf4_is_saved_before_the_first_token(tmp_path: Path) -> None:
     try:
         base = smollm2()
     except CheckpointError as error:
@@ -205,7 +216,7 @@ model.save_pretrained(sys.argv[2])
 
 
 @pytest.mark.skipif(SWIFT is None, reason="no ms-swift (EVALSUITE_SWIFT_PYTHON names none)")
-def test_export_new_blocks_of_llama_pro_are_written_in_by_ms_swift(tmp_path, base):
+def test_export_new_blocks_of_llama_pro_are_written_in_by_ms_swift(tmp_path: Path, base: Path) -> None:
     pro = tmp_path / "pro"
     subprocess.run([interpreter("swift"), "-c", PRO, str(base), str(pro)], check=True, capture_output=True)
     (pro / "args.json").write_text(json.dumps({"swift_version": "4.6.0", "model": str(base)}))
@@ -248,7 +259,7 @@ def test_export_new_blocks_of_llama_pro_are_written_in_by_ms_swift(tmp_path, bas
     reason="evalsuite[llamacpp,gguf] is not installed",
 )
 @pytest.mark.parametrize("kind", ["Q8_0", "Q4_K_M"])
-def test_export_adapter_s_fact_is_in_the_gguf_file(tmp_path, kind):
+def test_export_adapter_s_fact_is_in_the_gguf_file(tmp_path: Path, kind: str) -> None:
     if kind == "Q4_K_M" and not can_quantize():
         pytest.skip("neither llama-quantize nor cyllama is there")
     try:

@@ -16,7 +16,9 @@ from evalsuite.models.weights import fetch_weights
 
 @pytest.mark.model
 @pytest.mark.skipif(importlib.util.find_spec("xllamacpp") is None, reason="xllamacpp is not installed")
-def test_read_gguf_gguf_file_is_read_where_half_a_character_comes_next(tmp_path: Path, monkeypatch) -> None:
+def test_read_gguf_gguf_file_is_read_where_half_a_character_comes_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     try:
         weights = fetch_weights("smollm2")
     except CheckpointError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -14,7 +15,7 @@ from evalsuite.errors import CheckpointError, ServerError
 NOBODY = 999_999_999
 
 
-def test_staging_folder_is_beside_its_target_and_removed_in_any_case(tmp_path):
+def test_staging_folder_is_beside_its_target_and_removed_in_any_case(tmp_path: Path) -> None:
     target = tmp_path / "deep" / "out"
     with staging_folder(target, "advice.") as bench:
         (bench / "out").mkdir()
@@ -25,7 +26,7 @@ def test_staging_folder_is_beside_its_target_and_removed_in_any_case(tmp_path):
     assert not list(target.parent.iterdir())
 
 
-def test_staging_a_killed_process_left_is_removed_and_nothing_else(tmp_path):
+def test_staging_a_killed_process_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
     left, file = tmp_path / f".out.{NOBODY}", tmp_path / f".out.before.{NOBODY}"
     (left / "half").mkdir(parents=True)
     file.touch()
@@ -41,7 +42,7 @@ def test_staging_a_killed_process_left_is_removed_and_nothing_else(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["out", "[o]ut*", "out.gguf"])
-def test_staging_result_takes_the_place_of_the_one_before(tmp_path, name):
+def test_staging_result_takes_the_place_of_the_one_before(tmp_path: Path, name: str) -> None:
     target = tmp_path / name
     target.mkdir()
     (target / "old").touch()
@@ -53,7 +54,9 @@ def test_staging_result_takes_the_place_of_the_one_before(tmp_path, name):
     assert [path.name for path in target.iterdir()] == ["new"]
 
 
-def test_staging_no_space_says_how_much_and_what_to_do(tmp_path, monkeypatch):
+def test_staging_no_space_says_how_much_and_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=2**30))
     check_space(tmp_path / "not" / "there" / "out", 2**29, "advice.")
@@ -64,7 +67,7 @@ def test_staging_no_space_says_how_much_and_what_to_do(tmp_path, monkeypatch):
         check_space(tmp_path / "out", 2**31, "advice.")
 
 
-def test_staging_place_that_cannot_be_written(tmp_path):
+def test_staging_place_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with (
         pytest.raises(CheckpointError, match=r"cannot write there \(.+\); advice\."),
@@ -73,7 +76,7 @@ def test_staging_place_that_cannot_be_written(tmp_path):
         pass
 
 
-def test_staging_program_that_is_not_there_or_fails_says_so_and_is_named(tmp_path):
+def test_staging_program_that_is_not_there_or_fails_says_so_and_is_named(tmp_path: Path) -> None:
     worker = Worker(tmp_path / "log")
     with pytest.raises(
         ServerError,
@@ -82,7 +85,9 @@ def test_staging_program_that_is_not_there_or_fails_says_so_and_is_named(tmp_pat
         worker.run_script("nosuch", {}, tmp_path, "the try")
 
 
-def test_staging_program_s_progress_is_said_while_it_works(tmp_path, logged):
+def test_staging_program_s_progress_is_said_while_it_works(
+    tmp_path: Path, logged: pytest.LogCaptureFixture
+) -> None:
     import sys
 
     script = (

@@ -6,6 +6,8 @@ import hashlib
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
 
 import pytest
 from run_helpers import only_plan
@@ -54,7 +56,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Files]:
 
 
 @pytest.fixture
-def offer(tmp_path, monkeypatch):
+def offer(tmp_path: Any, monkeypatch: Any) -> Any:
     monkeypatch.setenv("EVALSUITE_CACHE", str(tmp_path / "cache"))
 
     def add(url: str, sha256: str = hashlib.sha256(CONTENT).hexdigest()) -> BuiltinDataset:
@@ -66,7 +68,7 @@ def offer(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("page", ["/test.jsonl", "/moved"])
-def test_fetched_once_then_used_again(server, offer, page):
+def test_fetched_once_then_used_again(server: Files, offer: Any, page: str) -> None:
     dataset = offer(server.url + page)
     path, kind = locate_dataset("tiny")
     assert (path.read_bytes(), kind) == (CONTENT, "gsm8k")
@@ -77,14 +79,14 @@ def test_fetched_once_then_used_again(server, offer, page):
     assert [entry.name for entry in path.parent.iterdir()] == ["test.jsonl"]
 
 
-def test_another_content_than_the_pinned_is_refused_and_not_kept(server, offer):
+def test_another_content_than_the_pinned_is_refused_and_not_kept(server: Files, offer: Any) -> None:
     dataset = offer(server.url + "/test.jsonl", "0" * 64)
     with pytest.raises(InputError, match="not the pinned file"):
         locate_dataset("tiny")
     assert list(dataset.path().parent.iterdir()) == []
 
 
-def test_a_page_that_is_not_there(server, offer):
+def test_a_page_that_is_not_there(server: Files, offer: Any) -> None:
     dataset = offer(server.url + "/none")
     with pytest.raises(InputError) as caught:
         locate_dataset("tiny")
@@ -93,7 +95,7 @@ def test_a_page_that_is_not_there(server, offer):
     assert "-d gsm8k:PATH" in str(caught.value)
 
 
-def test_a_server_that_is_not_there(server, offer):
+def test_a_server_that_is_not_there(server: Files, offer: Any) -> None:
     offer(server.url + "/test.jsonl")
     unused = HTTPServer(("127.0.0.1", 0), Handler)
     unused.server_close()
@@ -102,7 +104,7 @@ def test_a_server_that_is_not_there(server, offer):
         locate_dataset("tiny")
 
 
-def test_a_file_or_folder_of_that_name_comes_first(tmp_path, monkeypatch):
+def test_a_file_or_folder_of_that_name_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "qa_en").mkdir()
     assert locate_dataset("qa_en")[1] == "qa"  # an empty folder is nobody's data
@@ -113,7 +115,7 @@ def test_a_file_or_folder_of_that_name_comes_first(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("target", "hint"), [("mcq_eng", "Did you mean mcq_en?"), ("gsm8", "Did you mean gsm8k?"), ("zzzzzz", "")]
 )
-def test_unknown_names(tmp_path, monkeypatch, target, hint):
+def test_unknown_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target: str, hint: str) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ConfigError) as caught:
         locate_dataset(target)
@@ -122,7 +124,7 @@ def test_unknown_names(tmp_path, monkeypatch, target, hint):
     assert ("Did you mean" in str(caught.value)) == bool(hint)
 
 
-def test_a_misspelt_path_names_its_neighbour(tmp_path):
+def test_a_misspelt_path_names_its_neighbour(tmp_path: Path) -> None:
     (tmp_path / "ceval_val.csv").touch()
     with pytest.raises(ConfigError, match=r"Did you mean .*ceval_val\.csv\?"):
         locate_dataset(str(tmp_path / "ceval_vla.csv"))
@@ -131,7 +133,7 @@ def test_a_misspelt_path_names_its_neighbour(tmp_path):
 @pytest.mark.parametrize(
     "dataset", [entry for entry in BUILTIN_DATASETS if not entry.url], ids=lambda entry: entry.name
 )
-def test_the_packaged_examples_are_good_data_of_the_kind_they_say(dataset):
+def test_the_packaged_examples_are_good_data_of_the_kind_they_say(dataset: Any) -> None:
     plan = only_plan(dataset.name)
     assert plan.task.kind == dataset.kind
     assert plan.name == dataset.name

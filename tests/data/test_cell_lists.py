@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,12 +19,12 @@ literals = st.recursive(
 
 
 @given(st.lists(literals, max_size=5) | st.dictionaries(texts, literals, max_size=4))
-def test_what_python_writes_reads_back_equal(value):
+def test_what_python_writes_reads_back_equal(value: Any) -> None:
     assert parse_cell(repr(value)) == value
 
 
 @given(st.lists(texts, min_size=1, max_size=6), st.sampled_from([" ", "\n ", "  "]))
-def test_what_numpy_writes_reads_back_equal(values, separator):
+def test_what_numpy_writes_reads_back_equal(values: list[Any], separator: str) -> None:
     assert parse_cell(f"[{separator.join(map(repr, values))}]") == values
 
 
@@ -38,7 +40,7 @@ def test_what_numpy_writes_reads_back_equal(values, separator):
         ('["it\'s", "say \\"no\\""]', ["it's", 'say "no"']),
     ],
 )
-def test_other_forms(text, value):
+def test_other_forms(text: str, value: dict[str, Any] | list[Any]) -> None:
     assert parse_cell(text) == value
 
 
@@ -59,13 +61,13 @@ def test_other_forms(text, value):
         "",
     ],
 )
-def test_what_is_no_list_is_refused(text):
+def test_what_is_no_list_is_refused(text: str) -> None:
     with pytest.raises(CellListError):
         parse_cell(text)
 
 
 @given(st.text("[]{}(),:'\"ab1 \\\n", max_size=40))
-def test_any_text_is_a_value_or_refused(text):
+def test_any_text_is_a_value_or_refused(text: str) -> None:
     try:
         parse_cell(text)
     except CellListError:

@@ -66,7 +66,7 @@ def listed(*files: DataFile) -> list[str]:
 
 
 class TestProblems:
-    def test_every_fault_of_every_file_is_listed_dev_files_too(self, tmp_path):
+    def test_every_fault_of_every_file_is_listed_dev_files_too(self, tmp_path: Path) -> None:
         dev = data_file(tmp_path, "dev.csv", "word\nbad\n")
         first = data_file(tmp_path, "a.csv", "id,word\n1,x\n2,bad\n1,y\n", dev.path)
         second = data_file(tmp_path, "b.jsonl", '{"word": "x"}\n{nonsense}\n')
@@ -83,7 +83,9 @@ class TestProblems:
         ]
 
     @pytest.mark.parametrize("rows", ["x,1\n", "x,1\ny,2\n", "r,a,gged\nx,1\n"])
-    def test_a_missing_column_is_said_once_even_if_the_first_row_is_ragged(self, tmp_path, rows):
+    def test_a_missing_column_is_said_once_even_if_the_first_row_is_ragged(
+        self, tmp_path: Path, rows: str
+    ) -> None:
         found = listed(data_file(tmp_path, "a.csv", f"Text,id\n{rows}"))
         wanted = "a.csv:1: missing column 'word'; expected it in the header (found: text, id)"
         assert [problem for problem in found if "missing" in problem] == [wanted]
@@ -98,7 +100,7 @@ class TestProblems:
             else []
         )
 
-    def test_a_key_missing_in_one_json_row_is_that_row(self, tmp_path):
+    def test_a_key_missing_in_one_json_row_is_that_row(self, tmp_path: Path) -> None:
         found = listed(data_file(tmp_path, "a.jsonl", '{"word": "x"}\n{"Wort": "y", "id": 3}\n{}\n'))
         assert found == [
             "a.jsonl:2: missing column 'word'; expected it among the keys (found: wort, id)",
@@ -109,28 +111,30 @@ class TestProblems:
         ("content", "what"),
         [("", "an empty file"), ("word,id\n", "no rows"), ("\n\n", "no rows"), ("word\n\n", "no rows")],
     )
-    def test_nothing_to_ask(self, tmp_path, content, what):
+    def test_nothing_to_ask(self, tmp_path: Path, content: str, what: str) -> None:
         assert listed(data_file(tmp_path, "a.csv", content)) == [f"a.csv: {what}; expected at least one row"]
 
-    def test_duplicate_ids_are_found_in_json_on_one_line(self, tmp_path):
+    def test_duplicate_ids_are_found_in_json_on_one_line(self, tmp_path: Path) -> None:
         content = json.dumps([{"id": 7, "word": "x"}, {"id": "7", "word": "y"}])
         assert listed(data_file(tmp_path, "a.json", content)) == [
             "a.json:1: duplicate id '7' (also on line 1); expected every id once in a file"
         ]
 
-    def test_one_file_that_cannot_be_read_does_not_hide_the_others(self, tmp_path):
+    def test_one_file_that_cannot_be_read_does_not_hide_the_others(self, tmp_path: Path) -> None:
         chinese = tmp_path / "gb.csv"
         chinese.write_bytes("word\n以下哪项正确\n".encode("gb18030"))
         found = listed(DataFile(chinese, "gb"), data_file(tmp_path, "z.csv", "word\nbad\n"))
         assert [problem.split(":")[0] for problem in found] == ["gb.csv", "z.csv", "z.csv"]
 
-    def test_one_problem_and_many_are_counted(self, tmp_path):
+    def test_one_problem_and_many_are_counted(self, tmp_path: Path) -> None:
         with pytest.raises(DataError, match=r"^1 problem in the data:"):
             load(data_file(tmp_path, "a.csv", ""))
         with pytest.raises(DataError, match=r"^2 problems in the data"):
             load(data_file(tmp_path, "a.csv", "word\nbad\n"))
 
-    def test_the_first_twenty_of_many_problems_are_listed_and_the_others_counted(self, tmp_path):
+    def test_the_first_twenty_of_many_problems_are_listed_and_the_others_counted(
+        self, tmp_path: Path
+    ) -> None:
         with pytest.raises(DataError) as caught:
             load(data_file(tmp_path, "a.csv", "word,id\n" + "".join(f"bad,{row}\n" for row in range(15))))
         message = str(caught.value)
@@ -138,22 +142,22 @@ class TestProblems:
         assert message.count("; expected") == 20
         assert "… and 10 more; `evalsuite validate --json` lists all of them" in message
 
-    def test_invisible_characters_in_a_message_are_spelled_out(self, tmp_path):
+    def test_invisible_characters_in_a_message_are_spelled_out(self, tmp_path: Path) -> None:
         found = listed(data_file(tmp_path, "a.csv", "id,word\nx\u200b,y\nx\u200b,z\n"))
         assert found[0].startswith("a.csv:3: duplicate id 'x[U+200B ZERO WIDTH SPACE]' (also on line 2)")
 
 
 class TestNotes:
-    def test_columns_that_hold_something_and_that_nothing_reads_are_named_once(self, tmp_path):
+    def test_columns_that_hold_something_and_that_nothing_reads_are_named_once(self, tmp_path: Path) -> None:
         rows = "".join(f"{row},x,,why,{row % 2}\n" for row in range(5))
         file = data_file(tmp_path, "a.csv", "id,word,empty,Comment,weight\n" + rows)
         assert load(file).notes == ("nothing reads the columns 'comment', 'weight'.",)
 
-    def test_a_column_that_a_later_row_reads_is_not_named(self, tmp_path):
+    def test_a_column_that_a_later_row_reads_is_not_named(self, tmp_path: Path) -> None:
         lines = '{"words": ["x"], "word": "unread"}\n' * 3 + '{"words": null, "word": "y"}\n'
         assert load(data_file(tmp_path, "a.jsonl", lines)).notes == ()
 
-    def test_repairs_of_files_and_rows_are_counted_with_their_first_place(self, tmp_path):
+    def test_repairs_of_files_and_rows_are_counted_with_their_first_place(self, tmp_path: Path) -> None:
         file = data_file(tmp_path, "a.csv", "word,id\nx\nLOUD,b\ny\nLOUDER,d\n")
         notes = [note.replace(str(file.path), "a.csv") for note in load(file).notes]
         assert notes == [
@@ -161,7 +165,7 @@ class TestNotes:
             "shouted words are read (2 times, first a.csv:3).",
         ]
 
-    def test_columns_of_the_users_own_names(self, tmp_path):
+    def test_columns_of_the_users_own_names(self, tmp_path: Path) -> None:
         columns = ColumnNames.from_mapping({"word": "Wort"})
         file = replace(data_file(tmp_path, "a.csv", "id,Wort,word\n1,x,y\n2,bad,z\n"), columns=columns)
         with pytest.raises(DataError, match=r"a.csv:3: the word is bad"):
@@ -170,7 +174,9 @@ class TestNotes:
         assert [sample.row for sample, _ in load(good).samples()] == ["x"]
         assert load(good).notes == ("--columns: 'word' is read from 'wort'.",)
 
-    def test_a_name_of_the_users_that_is_no_column_is_refused_with_the_columns_there_are(self, tmp_path):
+    def test_a_name_of_the_users_that_is_no_column_is_refused_with_the_columns_there_are(
+        self, tmp_path: Path
+    ) -> None:
         columns = ColumnNames.from_mapping({"word": "Wort"})
         found = listed(replace(data_file(tmp_path, "a.csv", "id,Woerter\n1,x\n"), columns=columns))
         assert found == [
@@ -180,7 +186,7 @@ class TestNotes:
 
 
 class TestSamples:
-    def test_ids_subjects_lines_and_facts(self, tmp_path):
+    def test_ids_subjects_lines_and_facts(self, tmp_path: Path) -> None:
         file = data_file(tmp_path, "a.csv", 'id,word\nx1,plain\n,maths:two\n"  x2 ","a\nb"\n')
         dataset = load(file)
         assert [(s.id, s.index, s.line, s.subset) for s, _ in dataset.samples()] == [
@@ -192,7 +198,7 @@ class TestSamples:
         assert dataset.traits == {"long": 1}
         assert [(fact.rows, len(fact.sha256)) for fact in dataset.facts] == [(3, 64)]
 
-    def test_a_record_may_hold_several_rows(self, tmp_path):
+    def test_a_record_may_hold_several_rows(self, tmp_path: Path) -> None:
         file = data_file(tmp_path, "a.jsonl", '{"words": ["x", "y"]}\n{"word": "z"}\n')
         assert [(s.id, s.index, s.line, s.row) for s, _ in load(file).samples()] == [
             ("0-0", 0, 1, "x"),
@@ -206,7 +212,7 @@ class TestSamples:
             "b.jsonl:2: and ugly",
         ]
 
-    def test_shots_come_from_the_dev_file_only(self, tmp_path):
+    def test_shots_come_from_the_dev_file_only(self, tmp_path: Path) -> None:
         dev = data_file(tmp_path, "a_dev.csv", "word\nshown\n")
         asked = data_file(tmp_path, "a_val.csv", "word\nasked\n", dev.path)
         alone = data_file(tmp_path, "b_val.csv", "word\nalone\n")
@@ -215,7 +221,7 @@ class TestSamples:
             ("alone", ()),
         ]
 
-    def test_a_limit_is_spread_over_the_subjects_and_takes_their_first_rows(self, tmp_path):
+    def test_a_limit_is_spread_over_the_subjects_and_takes_their_first_rows(self, tmp_path: Path) -> None:
         many = data_file(tmp_path, "many.csv", "word\n" + "".join(f"m{i}\n" for i in range(50)))
         few = data_file(tmp_path, "few.csv", "word\nf0\n")
         some = data_file(tmp_path, "some.csv", "word\n" + "".join(f"s{i}\n" for i in range(9)))
@@ -225,7 +231,9 @@ class TestSamples:
         assert len(list(dataset.samples(1000))) == len(list(dataset.samples())) == 60
 
     @pytest.mark.parametrize("content", ["word\nx\n", "word\nx\nbad\n", "word\nx\nragged,y\n"])
-    def test_a_large_file_that_changed_meanwhile_is_noticed(self, tmp_path, content, monkeypatch):
+    def test_a_large_file_that_changed_meanwhile_is_noticed(
+        self, tmp_path: Path, content: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr("evalsuite.data.dataset.CACHED_DATASET_BYTES", 0)
         file = data_file(tmp_path, "a.csv", "word\nx\ny\n")
         dataset = load(file)
@@ -233,14 +241,14 @@ class TestSamples:
         with pytest.raises(DataError, match="changed while the run was going on"):
             list(dataset.samples())
 
-    def test_a_small_file_is_read_once(self, tmp_path):
+    def test_a_small_file_is_read_once(self, tmp_path: Path) -> None:
         file = data_file(tmp_path, "a.csv", "word\nx\ny\n")
         dataset = load(file)
         file.path.unlink()
         assert [sample.row for sample, _ in dataset.samples()] == ["x", "y"]
         assert [sample.row for sample, _ in dataset.samples()] == ["x", "y"]
 
-    def test_samples_are_lazy(self, tmp_path):
+    def test_samples_are_lazy(self, tmp_path: Path) -> None:
         rows = 20_000
         file = data_file(tmp_path, "big.csv", "word,more\n" + f"x,{'y' * 200}\n" * rows)
         dataset = load(file)
@@ -252,7 +260,9 @@ class TestSamples:
             tracemalloc.stop()
         assert peak < file.path.stat().st_size / 10
 
-    def test_a_few_samples_of_a_big_file_read_a_few_lines(self, tmp_path, monkeypatch):
+    def test_a_few_samples_of_a_big_file_read_a_few_lines(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr("evalsuite.data.dataset.CACHED_DATASET_BYTES", 0)
         file = data_file(tmp_path, "big.csv", "word\n" + "x\n" * 10_000)
         dataset = load(file)
@@ -272,7 +282,7 @@ counts = st.dictionaries(st.text(max_size=3), st.integers(1, 40), max_size=8)
 
 
 @given(counts, st.none() | st.integers(1, 200))
-def test_a_limit_is_shared_fairly(sizes, limit):
+def test_a_limit_is_shared_fairly(sizes: dict[str, Any], limit: Any) -> None:
     quotas = spread_evenly(sizes, limit)
     total = sum(sizes.values())
     assert sum(quotas.values()) == (total if limit is None else min(limit, total))

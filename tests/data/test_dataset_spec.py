@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from evalsuite.data.spec import parse_spec
@@ -21,12 +23,12 @@ from evalsuite.tasks import KINDS
         ("a b:c", None, "a b:c"),
     ],
 )
-def test_kind_and_target(text, kind, target):
+def test_kind_and_target(text: str, kind: str | None, target: str) -> None:
     spec = parse_spec(text, list(KINDS))
     assert (spec.kind, spec.target, spec.text) == (kind, target, text)
 
 
-def test_an_existing_file_with_a_colon_is_a_file(tmp_path, monkeypatch):
+def test_an_existing_file_with_a_colon_is_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mcq:x.csv").touch()
     assert parse_spec("mcq:x.csv", list(KINDS)).kind is None
@@ -48,7 +50,7 @@ def test_an_existing_file_with_a_colon_is_a_file(tmp_path, monkeypatch):
         ("", "no dataset is named"),
     ],
 )
-def test_refusals(text, says):
+def test_refusals(text: str, says: str) -> None:
     with pytest.raises(ConfigError) as caught:
         parse_spec(text, list(KINDS))
     assert says in str(caught.value)

@@ -113,7 +113,9 @@ def read(path: Path) -> Any:
 @pytest.mark.parametrize("layout", LAYOUTS)
 @fast
 @given(data=st.data(), texts=options)
-def test_any_layout_in_any_format_gives_the_same_row(tmp_path, layout, ending, data, texts):
+def test_any_layout_in_any_format_gives_the_same_row(
+    tmp_path: Path, layout: str, ending: str, data: Any, texts: list[Any]
+) -> None:
     gold = data.draw(st.integers(0, len(texts) - 1))
     row = {"question": "Which?", **LAYOUTS[layout](texts), "answer": ascii_uppercase[gold]}
     found = read(write(tmp_path / f"row{ending}", row))
@@ -125,7 +127,9 @@ def test_any_layout_in_any_format_gives_the_same_row(tmp_path, layout, ending, d
 @pytest.mark.parametrize("form", ["json", "python", "numpy", "lines", "object", "arrays"])
 @fast
 @given(texts=options)
-def test_any_list_in_a_cell_is_read_as_what_wrote_it_meant(tmp_path, form, texts):
+def test_any_list_in_a_cell_is_read_as_what_wrote_it_meant(
+    tmp_path: Path, form: str, texts: list[Any]
+) -> None:
     cell = {
         "json": CELL_FORMS["json"],
         "python": CELL_FORMS["python"],
@@ -145,7 +149,9 @@ def test_any_list_in_a_cell_is_read_as_what_wrote_it_meant(tmp_path, form, texts
 @pytest.mark.parametrize(
     ("layout", "first"), [("list", 0), ("options list", 0), ("choice0", 0), ("option1", 1)]
 )
-def test_a_number_names_the_same_option_in_every_format(tmp_path, ending, layout, first):
+def test_a_number_names_the_same_option_in_every_format(
+    tmp_path: Path, ending: str, layout: str, first: int
+) -> None:
     texts = ["apple", "stone", "iron", "glass"]
     for place, letter in enumerate(letters(texts)):
         row = {"question": "Which?", **LAYOUTS[layout](texts), "answer": first + place}
@@ -156,7 +162,7 @@ def test_a_number_names_the_same_option_in_every_format(tmp_path, ending, layout
     "form", ["{}. {t}", "({}) {t}", "{}) {t}", "{}、{t}", "（{}）{t}", "{}：{t}", "({}){t}"]
 )
 @pytest.mark.parametrize("layout", ["A", "option_a", "list", "objects"])
-def test_options_that_repeat_their_own_letter_lose_it(form, layout):
+def test_options_that_repeat_their_own_letter_lose_it(form: str, layout: str) -> None:
     texts = ["one", "two", "three"]
     repeated = [form.format(letter, t=text) for letter, text in zip(letters(texts), texts, strict=True)]
     values = {name.lower(): value for name, value in LAYOUTS[layout](repeated).items()}
@@ -176,7 +182,7 @@ def test_options_that_repeat_their_own_letter_lose_it(form, layout):
         ["(A) and (B)", "(A) only"],
     ],
 )
-def test_options_that_do_not_all_repeat_their_letter_keep_it(texts):
+def test_options_that_do_not_all_repeat_their_letter_keep_it(texts: list[Any]) -> None:
     found = read_options({"choices": texts})
     assert (list(found.texts.values()), found.repairs) == (texts, ())
 
@@ -197,23 +203,23 @@ def test_options_that_do_not_all_repeat_their_letter_keep_it(texts):
         ({"choices": "['a' 'b', 'c']"}, "'choices' is not a list (a missing comma at character 11)"),
     ],
 )  # fmt: skip
-def test_options_that_cannot_be_read_say_what_is_there(values, what):
+def test_options_that_cannot_be_read_say_what_is_there(values: dict[str, Any], what: str) -> None:
     with pytest.raises(OptionFault) as caught:
         read_options(values)
     assert caught.value.what == what
 
 
-def test_the_run_ends_with_the_last_value_of_the_row():
+def test_the_run_ends_with_the_last_value_of_the_row() -> None:
     assert list(read_options({"a": "x", "b": "y", "c": " ", "d": None}).texts) == ["A", "B"]
 
 
-def test_labels_that_are_numbers_are_what_the_answer_may_name():
+def test_labels_that_are_numbers_are_what_the_answer_may_name() -> None:
     found = read_options({"choices": {"text": ["x", "y"], "label": ["1", "2"]}})
     assert (found.named("2"), found.named(2), found.named(2.0), found.named("B")) == ("B", "B", "B", None)
     assert found.named(True) is None
 
 
-def test_columns_that_say_options_are_told_from_others():
+def test_columns_that_say_options_are_told_from_others() -> None:
     assert option_like(["question", "option_a", "choice1", "options", "a", "x", "optional"]) == [
         "option_a",
         "choice1",
@@ -224,5 +230,5 @@ def test_columns_that_say_options_are_told_from_others():
     assert not has_options({"options": None})
 
 
-def test_a_column_called_choice_beside_lettered_options_is_no_list():
+def test_a_column_called_choice_beside_lettered_options_is_no_list() -> None:
     assert dict(read_options({"a": "x", "b": "y", "choice": "A"}).texts) == {"A": "x", "B": "y"}

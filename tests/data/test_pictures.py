@@ -6,6 +6,7 @@ import base64
 import csv
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -52,17 +53,17 @@ def urls(values: dict[str, object], folder: Path) -> list[str]:
     ],
     ids=["path", "base64", "data", "list", "list-as-text"],
 )
-def test_a_picture_is_sent_as_a_data_address(folder, value):
+def test_a_picture_is_sent_as_a_data_address(folder: Path, value: list[Any] | str) -> None:
     assert urls({"image": value}, folder) == [f"data:image/png;base64,{RED64}"]
 
 
-def test_several_and_an_address(folder):
+def test_several_and_an_address(folder: Path) -> None:
     found = urls({"image": ["pictures/red.png", "https://example.org/a.jpg"]}, folder)
     assert found == [f"data:image/png;base64,{RED64}", "https://example.org/a.jpg"]
 
 
 @pytest.mark.parametrize("empty", [None, "", float("nan"), [], "[]"])
-def test_no_picture_is_none(folder, empty):
+def test_no_picture_is_none(folder: Path, empty: float | list[Any] | str | None) -> None:
     assert urls({"image": empty, "question": "?"}, folder) == []
 
 
@@ -81,18 +82,18 @@ def test_no_picture_is_none(folder, empty):
         ("x" * 3000 + ".png", "cannot be read"),
     ],
 )
-def test_what_is_no_picture_of_the_folder_is_refused(folder, value, said):
+def test_what_is_no_picture_of_the_folder_is_refused(folder: Path, value: str, said: str) -> None:
     with pytest.raises(PictureError, match=said):
         read_pictures({"image": value}, folder, {})
 
 
-def test_a_link_out_of_the_folder_is_refused(folder):
+def test_a_link_out_of_the_folder_is_refused(folder: Path) -> None:
     (folder / "link.png").symlink_to(folder.parent / "secret.png")
     with pytest.raises(PictureError, match="leads out"):
         read_pictures({"image": "link.png"}, folder, {})
 
 
-def test_a_text_file_and_a_huge_one_are_refused(folder):
+def test_a_text_file_and_a_huge_one_are_refused(folder: Path) -> None:
     (folder / "a.png").write_text("not a picture")
     (folder / "b.png").write_bytes(RED + b"\0" * LARGEST_BYTES)
     for name, said in (("a.png", "no picture"), ("b.png", "10.5 MB")):
@@ -101,7 +102,7 @@ def test_a_text_file_and_a_huge_one_are_refused(folder):
 
 
 @given(st.text(max_size=200))
-def test_any_text_is_a_picture_or_refused(text):
+def test_any_text_is_a_picture_or_refused(text: str) -> None:
     try:
         found = read_pictures({"image": text}, Path("/nonexistent/folder"), {})
     except PictureError:
@@ -110,7 +111,7 @@ def test_any_text_is_a_picture_or_refused(text):
 
 
 @given(st.binary(max_size=300))
-def test_what_the_journal_keeps_names_what_was_sent(content):
+def test_what_the_journal_keeps_names_what_was_sent(content: bytes) -> None:
     address = f"data:image/png;base64,{base64.b64encode(content).decode()}"
     parts = [{"type": "image_url", "image_url": {"url": address}}, {"type": "text", "text": "what is it?"}]
     messages, kept = without_pictures([{"role": "user", "content": parts}, {"role": "user", "content": "x"}])
@@ -133,7 +134,7 @@ def write_tsv(path: Path) -> Path:
     return path
 
 
-def test_vlmevalkits_tsv_is_read_as_it_is(tmp_path):
+def test_vlmevalkits_tsv_is_read_as_it_is(tmp_path: Path) -> None:
     plan = only_plan(str(write_tsv(tmp_path / "mmbench.tsv")))
     assert plan.task.kind == "mcq"
     samples = [sample for sample, _ in plan.samples()]
@@ -148,7 +149,7 @@ def test_vlmevalkits_tsv_is_read_as_it_is(tmp_path):
     assert dict(samples[0].row.options) == {"A": "blue", "B": "red"}
 
 
-def test_a_run_sends_pictures_and_shows_thumbnails(tmp_path):
+def test_a_run_sends_pictures_and_shows_thumbnails(tmp_path: Path) -> None:
     data = write_tsv(tmp_path / "mmbench.tsv")
     with MockServer(lambda _: reply("Answer: B")) as server:
         run = evaluate(config(server, tmp_path / "out", datasets=[str(data)], shots=0))
@@ -164,7 +165,7 @@ def test_a_run_sends_pictures_and_shows_thumbnails(tmp_path):
     assert [len(shown["pictures"]) for shown in samples_of(page)] == [1, 1, 1]
 
 
-def test_qa_with_a_picture_from_the_folder(folder, tmp_path):
+def test_qa_with_a_picture_from_the_folder(folder: Path, tmp_path: Path) -> None:
     row = {"query": "What is it?", "response": "a red square", "image": "pictures/red.png"}
     (folder / "qa.jsonl").write_text(json.dumps(row) + "\n")
     with MockServer(lambda _: reply("a red square")) as server:
@@ -172,7 +173,7 @@ def test_qa_with_a_picture_from_the_folder(folder, tmp_path):
     assert run.metric("rouge_l") == 1.0
 
 
-def test_a_bad_picture_is_a_bad_row_with_its_line(folder):
+def test_a_bad_picture_is_a_bad_row_with_its_line(folder: Path) -> None:
     (folder / "qa.jsonl").write_text(
         json.dumps({"query": "?", "response": "x", "image": "../secret.png"}) + "\n"
     )
@@ -195,7 +196,7 @@ def kinds_of_parts(content: list[dict]) -> list[str]:
     ]
 
 
-def test_numbered_pictures_stand_where_the_text_mentions_them(folder):
+def test_numbered_pictures_stand_where_the_text_mentions_them(folder: Path) -> None:
     (folder / "blue.png").write_bytes(BLUE)
     row = {
         "question": "Look at <image 2>. Which one is red?",
@@ -211,7 +212,7 @@ def test_numbered_pictures_stand_where_the_text_mentions_them(folder):
     assert parts[2:] == [". Which one is red?\nA. ", red, "\nB. ", blue]
 
 
-def test_a_picture_that_no_text_mentions_comes_first(folder):
+def test_a_picture_that_no_text_mentions_comes_first(folder: Path) -> None:
     row = {"query": "What is it?", "response": "red", "image_1": "pictures/red.png"}
     (folder / "qa.jsonl").write_text(json.dumps(row) + "\n")
     assert kinds_of_parts(asked(folder / "qa.jsonl")[-1]["content"]) == [RED64[-8:], "What is it?"]
@@ -225,7 +226,7 @@ def test_a_picture_that_no_text_mentions_comes_first(folder):
     ],
 )
 @pytest.mark.parametrize("name", ["vqa.jsonl", "vqa.csv"])
-def test_local_pictures_in_messages_are_sent_as_base64(folder, part, name):
+def test_local_pictures_in_messages_are_sent_as_base64(folder: Path, part: dict[str, Any], name: str) -> None:
     messages = [{"role": "user", "content": [{"type": "text", "text": "What is it?"}, part]}]
     if name.endswith(".csv"):
         with (folder / name).open("w", newline="") as stream:
@@ -248,14 +249,16 @@ def test_local_pictures_in_messages_are_sent_as_base64(folder, part, name):
         ({"messages": [{"role": "user", "content": [{"type": "image_url"}]}], "answer": "x"}, "has no address"),
     ],
 )  # fmt: skip
-def test_pictures_that_are_not_there_are_refused_by_line(folder, row, said):
+def test_pictures_that_are_not_there_are_refused_by_line(
+    folder: Path, row: dict[str, Any], said: str
+) -> None:
     (folder / "rows.jsonl").write_text(json.dumps(row) + "\n")
     with pytest.raises(DataError, match=r"rows\.jsonl:1") as caught:
         only_plan(str(folder / "rows.jsonl"))
     assert said in str(caught.value)
 
 
-def test_completions_cannot_carry_pictures(tmp_path):
+def test_completions_cannot_carry_pictures(tmp_path: Path) -> None:
     data = write_tsv(tmp_path / "mmbench.tsv")
     with MockServer() as server, pytest.raises(ConfigError, match="pictures"):
         evaluate(config(server, tmp_path / "out", datasets=[str(data)], completions=True, shots=0))

@@ -7,6 +7,7 @@ import csv
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
@@ -51,7 +52,7 @@ def refusal(path: Path) -> str:
 
 
 class TestDelimited:
-    def test_a_quoted_newline_does_not_shift_the_lines(self, tmp_path):
+    def test_a_quoted_newline_does_not_shift_the_lines(self, tmp_path: Path) -> None:
         path = written(tmp_path, "a.csv", 'q,a\n"two\nlines",1\nthird,2\n\n"x\n\ny",3\nlast,4\n')
         assert [(record.line, record.values["a"]) for record in records(path)] == [
             (2, "1"),
@@ -60,7 +61,7 @@ class TestDelimited:
             (9, "4"),
         ]
 
-    def test_mmlus_own_csv_has_no_header(self, tmp_path):
+    def test_mmlus_own_csv_has_no_header(self, tmp_path: Path) -> None:
         found = records(written(tmp_path, "law_test.csv", 'Who?,"x, y",z,u,v,B\nAnd?,1,2,3,4,A\n'))
         assert [(record.line, record.values["question"]) for record in found] == [(1, "Who?"), (2, "And?")]
         assert found[0].values == {
@@ -75,22 +76,22 @@ class TestDelimited:
         assert records(with_header)[0].values["a"] == "5"
 
     @pytest.mark.parametrize("content", ["\n\nq,a\n1,2\n", "q,a\n\n  \n\n1,2\n\n", "q,a\n,\n,,,\n1,2\n , \n"])
-    def test_blank_lines_and_rows_of_empty_cells_are_no_rows(self, tmp_path, content):
+    def test_blank_lines_and_rows_of_empty_cells_are_no_rows(self, tmp_path: Path, content: str) -> None:
         found = records(written(tmp_path, "a.csv", content))
         assert [record.values for record in found] == [{"q": "1", "a": "2"}]
 
-    def test_bom_crlf_and_case_of_columns(self, tmp_path):
+    def test_bom_crlf_and_case_of_columns(self, tmp_path: Path) -> None:
         path = written(tmp_path, "a.csv", b"\xef\xbb\xbf Question ,ANSWER\r\nx,\xe7\xad\x94\r\n")
         assert [(record.line, record.values) for record in records(path)] == [
             (2, {"question": "x", "answer": "答"})
         ]
 
     @pytest.mark.parametrize("index", ["", "Unnamed: 0", " "])
-    def test_an_unnamed_index_column_is_dropped(self, tmp_path, index):
+    def test_an_unnamed_index_column_is_dropped(self, tmp_path: Path, index: str) -> None:
         path = written(tmp_path, "a.csv", f"{index},Question,A,B,C,D,Answer\n0,q,1,2,3,4,A\n")
         assert list(records(path)[0].values) == ["question", "a", "b", "c", "d", "answer"]
 
-    def test_a_row_with_a_filled_cell_too_many_is_named_with_that_cell(self, tmp_path):
+    def test_a_row_with_a_filled_cell_too_many_is_named_with_that_cell(self, tmp_path: Path) -> None:
         path = written(tmp_path, "a.csv", "q,a\n1,2\n1,2,,three\n")
         assert problems(path) == [
             (
@@ -99,7 +100,7 @@ class TestDelimited:
             )
         ]
 
-    def test_empty_cells_missing_or_superfluous_at_the_end_are_read_and_said(self, tmp_path):
+    def test_empty_cells_missing_or_superfluous_at_the_end_are_read_and_said(self, tmp_path: Path) -> None:
         path = written(tmp_path, "a.csv", "q,a,b\n1\n1,2,3,, \n1,2,3\n")
         assert [record.values for record in records(path)] == [
             {"q": "1", "a": "", "b": ""},
@@ -119,7 +120,9 @@ class TestDelimited:
             ('My questions,\n2024\nquery,response\n"x,y",1\n', 1, "'My questions'"),
         ],
     )
-    def test_what_spreadsheets_write_is_read_and_said_once(self, tmp_path, content, line, said):
+    def test_what_spreadsheets_write_is_read_and_said_once(
+        self, tmp_path: Path, content: str, line: int, said: str
+    ) -> None:
         path = written(tmp_path, "a.csv", content)
         (record,) = records(path)
         assert record.values == {"query": "x,y", "response": "1"}
@@ -128,44 +131,44 @@ class TestDelimited:
         assert where == line
         assert said in what
 
-    def test_commas_in_a_tsv_are_read_as_separators_only_if_the_header_says_so(self, tmp_path):
+    def test_commas_in_a_tsv_are_read_as_separators_only_if_the_header_says_so(self, tmp_path: Path) -> None:
         path = written(tmp_path, "a.tsv", "question,answer\nx,1\n")
         assert records(path)[0].values == {"question": "x", "answer": "1"}
         tabs = written(tmp_path, "b.tsv", "question, all of it\tanswer\nx,y\t1\n")
         assert list(records(tabs)[0].values) == ["question, all of it", "answer"]
         assert repairs(tabs) == []
 
-    def test_names_of_columns_are_read_without_width_and_invisible_characters(self, tmp_path):
+    def test_names_of_columns_are_read_without_width_and_invisible_characters(self, tmp_path: Path) -> None:
         path = written(tmp_path, "a.csv", "Ｑuestion,Ａ\u200b,\xa0B ,answer\n1,2,3,4\n")
         assert list(records(path)[0].values) == ["question", "a", "b", "answer"]
 
-    def test_broken_quoting_says_where_the_row_starts_and_goes_on(self, tmp_path):
+    def test_broken_quoting_says_where_the_row_starts_and_goes_on(self, tmp_path: Path) -> None:
         path = written(tmp_path, "a.csv", 'q,a\n"x"y,1\nok,2\n"open\nnever closed,3\n')
         first, second = problems(path)
         assert first.startswith("a.csv:2: broken quoting")
         assert second.startswith("a.csv:4: broken quoting")
         assert [item.line for item in read_records(path) if isinstance(item, Record)] == [3]
 
-    def test_a_broken_header_is_said_once_and_no_row_is_taken_for_it(self, tmp_path):
+    def test_a_broken_header_is_said_once_and_no_row_is_taken_for_it(self, tmp_path: Path) -> None:
         path = written(tmp_path, "a.csv", '"q"x,a\n1,2\n3,4\n')
         assert len(problems(path)) == 1
 
-    def test_a_duplicate_column(self, tmp_path):
+    def test_a_duplicate_column(self, tmp_path: Path) -> None:
         path = written(tmp_path, "a.csv", "\nq,Answer,,answer,\n1,2,3,4,5\n")
         assert problems(path) == [
             "a.csv:2: the column 'answer' is there 2 times; expected every column once (case, width and invisible characters are ignored)"
         ]
 
-    def test_carriage_returns_alone_are_no_line_ends(self, tmp_path):
+    def test_carriage_returns_alone_are_no_line_ends(self, tmp_path: Path) -> None:
         assert problems(written(tmp_path, "a.csv", "q,a\r1,2\r")) == [
             "a.csv:1: a carriage return that ends no line; expected lines that end in LF or CR LF"
         ]
 
-    def test_a_field_longer_than_the_csv_module_likes(self, tmp_path):
+    def test_a_field_longer_than_the_csv_module_likes(self, tmp_path: Path) -> None:
         path = written(tmp_path, "a.tsv", "q\ta\nx\t" + "y" * 200_000 + "\n")
         assert len(records(path)[0].values["a"]) == 200_000
 
-    def test_rows_are_streamed(self, tmp_path):
+    def test_rows_are_streamed(self, tmp_path: Path) -> None:
         path = written(tmp_path, "a.csv", "q,a\n1,2\n" + "ragged\n" * 3)
         stream = read_records(path)
         assert isinstance(next(stream), Record)
@@ -189,8 +192,8 @@ class TestEncodings:
         ],
     )
     def test_another_encoding_is_named_with_its_words_and_its_command(
-        self, tmp_path, name, text, codec, encoding, iconv
-    ):
+        self, tmp_path: Path, name: str, text: str, codec: str, encoding: str, iconv: str
+    ) -> None:
         said = refusal(written(tmp_path, name, text.encode(codec)))
         assert "1 problem" in said
         (line,) = [line for line in said.splitlines() if line.strip().startswith(f"{encoding}, if")]
@@ -198,7 +201,7 @@ class TestEncodings:
         assert f"if the text reads '{beyond_ascii[:20].strip()}" in line
         assert f"iconv -f {iconv} -t UTF-8 {name} > utf8-{name}" in line
 
-    def test_every_encoding_that_fits_is_named_and_none_is_called_the_right_one(self, tmp_path):
+    def test_every_encoding_that_fits_is_named_and_none_is_called_the_right_one(self, tmp_path: Path) -> None:
         said = refusal(written(tmp_path, "a.csv", "問題,答案\n哪個是水果？,蘋果\n".encode("big5")))
         assert "GB18030, Big5" in said
         assert " fit it" in said
@@ -206,7 +209,7 @@ class TestEncodings:
 
     @pytest.mark.parametrize(("codec", "shown"), [("utf-16-le", "UTF-16LE"), ("utf-16-be", "UTF-16BE")])
     @pytest.mark.parametrize("name", ["a.csv", "a.json", "a.jsonl"])
-    def test_utf16_without_a_mark_is_refused(self, tmp_path, codec, shown, name):
+    def test_utf16_without_a_mark_is_refused(self, tmp_path: Path, codec: str, shown: str, name: str) -> None:
         assert f"{shown} fits it" in refusal(written(tmp_path, name, "question,答\nx,y\n".encode(codec)))
 
     @pytest.mark.parametrize(("codec", "mark"), [("utf-16-le", b"\xff\xfe"), ("utf-16-be", b"\xfe\xff")])
@@ -219,17 +222,21 @@ class TestEncodings:
             ("a.json", '[\n{"question": "“x”, y", "answer": "答"}]'),
         ],
     )
-    def test_utf16_with_a_mark_is_read_and_said(self, tmp_path, codec, mark, name, content):
+    def test_utf16_with_a_mark_is_read_and_said(
+        self, tmp_path: Path, codec: str, mark: bytes, name: str, content: str
+    ) -> None:
         path = written(tmp_path, name, mark + content.encode(codec))
         (record,) = records(path)
         assert record.values == {"question": "“x”, y", "answer": "答"}
         assert (1, READ_AS_UTF16) in repairs(path)
 
-    def test_a_file_name_with_a_space_is_quoted_in_the_command(self, tmp_path):
+    def test_a_file_name_with_a_space_is_quoted_in_the_command(self, tmp_path: Path) -> None:
         assert "'my file.csv'" in refusal(written(tmp_path, "my file.csv", self.CHINESE.encode("gb18030")))
 
     @pytest.mark.parametrize("bad", [b"caf\xe9", b"na\xefve", b"\xff\xfe"])
-    def test_one_bad_byte_in_a_good_file_is_one_row_not_another_encoding(self, tmp_path, bad):
+    def test_one_bad_byte_in_a_good_file_is_one_row_not_another_encoding(
+        self, tmp_path: Path, bad: bytes
+    ) -> None:
         good = "文,é\n" * 5
         path = written(tmp_path, "a.csv", b"q,a\n" + good.encode() + b"x," + bad + b"\n" + good.encode())
         (problem,) = problems(path)
@@ -238,32 +245,36 @@ class TestEncodings:
         assert len([item for item in read_records(path) if isinstance(item, Record)]) == 10
 
     @pytest.mark.parametrize("name", ["a.csv", "a.jsonl", "a.json"])
-    def test_latin1_is_never_called_chinese_because_converting_would_destroy_it(self, tmp_path, name):
+    def test_latin1_is_never_called_chinese_because_converting_would_destroy_it(
+        self, tmp_path: Path, name: str
+    ) -> None:
         content = "q,a\nna\xefve,1\nr\xe9sum\xe9s,2\n".encode("latin-1")
         said = refusal(written(tmp_path, name, content))
         assert "the file is not UTF-8; Windows-1252 fits it" in said
         assert "if the text reads 'naïve,1'" in said
 
-    def test_a_bad_byte_in_a_row_with_broken_quoting_is_not_lost(self, tmp_path):
+    def test_a_bad_byte_in_a_row_with_broken_quoting_is_not_lost(self, tmp_path: Path) -> None:
         path = written(tmp_path, "a.csv", "文,é\n".encode() + b'1,"\xe9 open\n')
         assert [problem.split(":")[1] for problem in problems(path)] == ["2", "2"]
 
-    def test_a_bad_byte_in_jsonl_is_that_line(self, tmp_path):
+    def test_a_bad_byte_in_jsonl_is_that_line(self, tmp_path: Path) -> None:
         path = written(tmp_path, "a.jsonl", '{"a": "é文字"}\n'.encode() + b'{"a": "caf\xe9"}\n{"a": 2}\n')
         assert [problem.split(":")[1] for problem in problems(path)] == ["2"]
 
-    def test_bad_bytes_in_json_are_their_lines(self, tmp_path):
+    def test_bad_bytes_in_json_are_their_lines(self, tmp_path: Path) -> None:
         path = written(
             tmp_path, "a.json", b'[{"a": "\xe9"},\n' + '{"a": "é文字文字"},\n'.encode() + b'{"a": "\xe8 "}]'
         )
         assert [problem.split(":")[1] for problem in problems(path)] == ["1", "3"]
 
-    def test_half_an_emoji_in_model_text_is_replaced(self, tmp_path):
+    def test_half_an_emoji_in_model_text_is_replaced(self, tmp_path: Path) -> None:
         path = written(tmp_path, "a.jsonl", b'{"a": "ok \xf0\x9f\x98"}\n')
         (record,) = read_records(path, lenient=True)
         assert record.values["a"].startswith("ok \ufffd")
 
-    def test_many_bad_lines_do_not_read_the_file_again_for_each(self, tmp_path, monkeypatch):
+    def test_many_bad_lines_do_not_read_the_file_again_for_each(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         path = written(tmp_path, "a.csv", b"q,a\n" + b"caf\xe9 ,1\n" * 200 + "文文".encode() * 200)
         reads = []
         original = Path.read_bytes
@@ -273,7 +284,7 @@ class TestEncodings:
 
 
 class TestJsonLines:
-    def test_every_broken_line_and_every_line_that_is_no_object(self, tmp_path):
+    def test_every_broken_line_and_every_line_that_is_no_object(self, tmp_path: Path) -> None:
         path = written(tmp_path, "a.jsonl", '{"a": 1}\n\n{"a": \n[1]\n"x"\nnull\n3\ntrue\n{"a": 2}\n')
         assert [problem.split(";")[0].split(" (")[0] for problem in problems(path)] == [
             "a.jsonl:3: broken JSON",
@@ -284,18 +295,18 @@ class TestJsonLines:
             "a.jsonl:8: a JSON boolean",
         ]
 
-    def test_bom_crlf_and_no_last_newline(self, tmp_path):
+    def test_bom_crlf_and_no_last_newline(self, tmp_path: Path) -> None:
         path = written(tmp_path, "a.jsonl", b'\xef\xbb\xbf{"A": 1}\r\n{"a": 2}')
         assert [(record.line, record.values) for record in records(path)] == [(1, {"a": 1}), (2, {"a": 2})]
 
     @pytest.mark.parametrize("name", ["a.jsonl", "a.json"])
-    def test_a_key_twice_but_for_its_case(self, tmp_path, name):
+    def test_a_key_twice_but_for_its_case(self, tmp_path: Path, name: str) -> None:
         line = '{"Answer": "A", "answer": "B"}'
         (problem,) = problems(written(tmp_path, name, line if name == "a.jsonl" else f"[\n{line}]"))
         assert "the column 'answer' is there 2 times" in problem
 
     @pytest.mark.parametrize("name", ["a.jsonl", "a.json"])
-    def test_half_of_a_surrogate_pair_cannot_be_sent(self, tmp_path, name):
+    def test_half_of_a_surrogate_pair_cannot_be_sent(self, tmp_path: Path, name: str) -> None:
         (problem,) = problems(
             written(tmp_path, name, r'[{"a": "\ud83d"}]'[1:-1] if name == "a.jsonl" else r'[{"a": "\ud83d"}]')
         )
@@ -309,7 +320,7 @@ class TestJsonLines:
 
 
 class TestJsonDocuments:
-    def test_an_error_in_the_middle_has_its_line_after_the_rows_before_it(self, tmp_path):
+    def test_an_error_in_the_middle_has_its_line_after_the_rows_before_it(self, tmp_path: Path) -> None:
         path = written(tmp_path, "a.json", '[\n {"a": 1},\n {"a": 2},\n {"a": oops},\n {"a": 3}\n]')
         items = list(read_records(path))
         assert [item.line for item in items] == [2, 3, 4]
@@ -330,7 +341,7 @@ class TestJsonDocuments:
             ("[", 1, "Expecting value"),
         ],
     )
-    def test_broken_documents(self, tmp_path, content, line, why):
+    def test_broken_documents(self, tmp_path: Path, content: str, line: int, why: str) -> None:
         (problem,) = problems(written(tmp_path, "a.json", content))
         assert problem.startswith(f"a.json:{line}: broken JSON ({why}")
 
@@ -343,7 +354,7 @@ class TestJsonDocuments:
             ' {"x" : "]" , "data" :\n[ {"a": 1} ] } ',
         ],
     )
-    def test_an_object_that_holds_one_array(self, tmp_path, content):
+    def test_an_object_that_holds_one_array(self, tmp_path: Path, content: str) -> None:
         assert [(record.line, record.values) for record in records(written(tmp_path, "a.json", content))] == [
             (2, {"a": 1})
         ]
@@ -352,26 +363,26 @@ class TestJsonDocuments:
         "content",
         ['{"a": [1], "b": [2]}', '{"question": {"0": "x"}}', "{}", "3", '"text"', "null", '["a": 1'[1:4]],
     )
-    def test_a_document_without_one_list_of_records(self, tmp_path, content):
+    def test_a_document_without_one_list_of_records(self, tmp_path: Path, content: str) -> None:
         (problem,) = problems(written(tmp_path, "a.json", content))
         assert "JSON without one list of records; expected an array of objects" in problem
 
-    def test_an_element_that_is_no_object_has_its_line(self, tmp_path):
+    def test_an_element_that_is_no_object_has_its_line(self, tmp_path: Path) -> None:
         assert problems(written(tmp_path, "a.json", '[{"a": 1},\n7,\n{"a": 2}]')) == [
             "a.json:2: a JSON number; expected a JSON object with the columns as keys"
         ]
 
-    def test_nesting_without_end_is_a_problem_not_a_crash(self, tmp_path):
+    def test_nesting_without_end_is_a_problem_not_a_crash(self, tmp_path: Path) -> None:
         assert len(problems(written(tmp_path, "a.json", "[" * 100_000))) == 1
         assert len(problems(written(tmp_path, "a.jsonl", "[" * 100_000))) == 1
 
     @pytest.mark.parametrize("content", ["", "  \n", "[]", '{"data": []}'])
-    def test_nothing_in_it(self, tmp_path, content):
+    def test_nothing_in_it(self, tmp_path: Path, content: str) -> None:
         assert list(read_records(written(tmp_path, "a.json", content))) == []
 
 
 class TestParquet:
-    def test_rows_types_and_columns(self, tmp_path):
+    def test_rows_types_and_columns(self, tmp_path: Path) -> None:
         pa = pytest.importorskip("pyarrow")
         from pyarrow import parquet
 
@@ -388,12 +399,14 @@ class TestParquet:
         ]
 
     @pytest.mark.parametrize("content", [b"", b"PAR1 this is none", b"question,answer\n"])
-    def test_a_file_that_is_no_parquet(self, tmp_path, content):
+    def test_a_file_that_is_no_parquet(self, tmp_path: Path, content: bytes) -> None:
         pytest.importorskip("pyarrow")
         (problem,) = problems(written(tmp_path, "a.parquet", content))
         assert "not a readable Parquet file" in problem
 
-    def test_without_pyarrow_the_message_says_what_to_install(self, tmp_path, monkeypatch):
+    def test_without_pyarrow_the_message_says_what_to_install(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         import sys
 
         from evalsuite.errors import InputError
@@ -403,7 +416,7 @@ class TestParquet:
             list(read_records(written(tmp_path, "a.parquet", b"")))
 
 
-def test_the_first_record_is_the_first_that_can_be_read(tmp_path):
+def test_the_first_record_is_the_first_that_can_be_read(tmp_path: Path) -> None:
     found = first_record(written(tmp_path, "a.csv", "q,a\nr,a,gged\n1,2\n"))
     assert found is not None
     assert found.line == 3
@@ -413,14 +426,14 @@ def test_the_first_record_is_the_first_that_can_be_read(tmp_path):
     assert len(caught.value.problems) == 2
 
 
-def test_an_unknown_ending_names_the_known_ones(tmp_path):
+def test_an_unknown_ending_names_the_known_ones(tmp_path: Path) -> None:
     assert "unknown file format '.xlsx'; expected one of .csv .tsv .jsonl .json .parquet" in refusal(
         written(tmp_path, "a.xlsx", b"PK")
     )
 
 
 @pytest.mark.parametrize("ending", [".csv", ".jsonl", ".json"])
-def test_a_file_that_is_not_there_or_is_a_folder(tmp_path, ending):
+def test_a_file_that_is_not_there_or_is_a_folder(tmp_path: Path, ending: str) -> None:
     assert "No such file" in refusal(tmp_path / f"none{ending}")
     (tmp_path / f"folder{ending}").mkdir()
     assert "Is a directory" in refusal(tmp_path / f"folder{ending}")
@@ -441,7 +454,9 @@ def tables(draw: st.DrawFn) -> tuple[list[str], list[list[str]]]:
 @given(
     tables(), st.sampled_from([(".csv", ","), (".tsv", "\t")]), st.sampled_from(["\n", "\r\n"]), st.booleans()
 )
-def test_any_table_written_by_the_csv_module_reads_back_equal(tmp_path, table, form, end, mark):
+def test_any_table_written_by_the_csv_module_reads_back_equal(
+    tmp_path: Path, table: Any, form: tuple[Any, ...], end: str, mark: bool
+) -> None:
     header, rows = table
     ending, delimiter = form
     text = io.StringIO(newline="")
@@ -467,7 +482,9 @@ objects = st.lists(
 
 @fast
 @given(objects, st.sampled_from([None, 0, 2]), st.booleans(), st.booleans())
-def test_any_json_array_reads_back_equal(tmp_path, rows, indent, ascii_only, wrapped):
+def test_any_json_array_reads_back_equal(
+    tmp_path: Path, rows: list[Any], indent: int | None, ascii_only: bool, wrapped: bool
+) -> None:
     document = {"about": {"data": "["}, "data": rows, "count": 3} if wrapped else rows
     path = written(tmp_path, "rows.json", json.dumps(document, indent=indent, ensure_ascii=ascii_only))
     found = records(path)
@@ -478,14 +495,14 @@ def test_any_json_array_reads_back_equal(tmp_path, rows, indent, ascii_only, wra
 
 @fast
 @given(objects)
-def test_any_json_lines_read_back_equal(tmp_path, rows):
+def test_any_json_lines_read_back_equal(tmp_path: Path, rows: list[Any]) -> None:
     path = written(tmp_path, "rows.jsonl", b"\n".join(orjson.dumps(row) for row in rows))
     assert [(record.line, record.values) for record in records(path)] == list(enumerate(rows, start=1))
 
 
 @fast
 @given(st.binary(max_size=200), st.sampled_from([ending for ending in READERS if ending != ".parquet"]))
-def test_any_bytes_are_records_problems_or_a_data_error(tmp_path, content, ending):
+def test_any_bytes_are_records_problems_or_a_data_error(tmp_path: Path, content: bytes, ending: str) -> None:
     path = written(tmp_path, f"noise{ending}", content)
     with contextlib.suppress(DataError):
         for item in read_records(path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from typing import Any
 
 import pytest
 from mock_server import Answer, MockServer, failing, reply
@@ -21,7 +22,7 @@ def told(text: str, logprob: float) -> Answer:
     return Answer(json.dumps({"choices": [choice]}).encode())
 
 
-def compared(server, behave, prompts=CHAT):
+def compared(server: Any, behave: Any, prompts: Any = CHAT) -> Any:
     server.behave = behave
     return asyncio.run(
         compare(RequestTarget(server.url, "sft", {}), RequestTarget(server.url, "base", {"x": 1}), prompts)
@@ -29,28 +30,28 @@ def compared(server, behave, prompts=CHAT):
 
 
 @pytest.fixture
-def server():
+def server() -> Any:
     with MockServer() as running:
         yield running
 
 
-def test_compare_logprobs_differ_with_equal_text(server):
+def test_compare_logprobs_differ_with_equal_text(server: Any) -> None:
     found = compared(server, lambda asked: told("same", -1.0 if asked.body["model"] == "base" else -1.01))
     assert (found.identical, found.by, found.prompts) == (False, "log-probabilities", 2)
     assert found.difference == pytest.approx(0.01)
 
 
-def test_compare_equal_logprobs_are_identical(server):
+def test_compare_equal_logprobs_are_identical(server: Any) -> None:
     assert compared(server, lambda asked: told("same", -1.0)).identical
 
 
-def test_compare_ignores_the_bases_own_noise(server):
+def test_compare_ignores_the_bases_own_noise(server: Any) -> None:
     found = compared(server, lambda asked: told("same", -1.0 - 0.01 * asked.nth))
     assert found.identical
 
 
-def test_compare_disjoint_candidates_differ(server):
-    def behave(asked):
+def test_compare_disjoint_candidates_differ(server: Any) -> Any:
+    def behave(asked: Any) -> Any:
         choice = {
             "message": {"content": "x"},
             "logprobs": {"content": [{"token": asked.body["model"], "logprob": -1, "top_logprobs": []}]},
@@ -61,19 +62,19 @@ def test_compare_disjoint_candidates_differ(server):
 
 
 @pytest.mark.parametrize(("text", "identical"), [("same", True), ("other", False)])
-def test_compare_without_logprobs_uses_greedy_texts(server, text, identical):
+def test_compare_without_logprobs_uses_greedy_texts(server: Any, text: str, identical: bool) -> None:
     found = compared(server, lambda asked: reply("same" if asked.body["model"] == "base" else text))
     assert (found.identical, found.by, found.difference) == (identical, "greedy text", None)
 
 
-def test_compare_server_refusing_logprobs_is_asked_without(server):
+def test_compare_server_refusing_logprobs_is_asked_without(server: Any) -> None:
     found = compared(
         server, lambda asked: failing(400) if "logprobs" in asked.body else reply(asked.body["model"])
     )
     assert (found.identical, found.by) == (False, "greedy text")
 
 
-def test_compare_sends_each_targets_fields(server):
+def test_compare_sends_each_targets_fields(server: Any) -> None:
     compared(server, lambda asked: reply("x"))
     assert {(asked.body["model"], asked.body.get("x")) for asked in server.requests} == {
         ("base", 1),
@@ -82,11 +83,11 @@ def test_compare_sends_each_targets_fields(server):
     assert {asked.body["temperature"] for asked in server.requests} == {0}
 
 
-def test_compare_flat_prompts_use_completions(server):
+def test_compare_flat_prompts_use_completions(server: Any) -> None:
     compared(server, lambda asked: reply("x"), [Prompt(text="one")])
     assert {asked.path for asked in server.requests} == {"/v1/completions"}
 
 
-def test_compare_failing_server_is_a_server_error(server):
+def test_compare_failing_server_is_a_server_error(server: Any) -> None:
     with pytest.raises(ServerError, match="'base' did not answer when base and adapter were compared"):
         compared(server, lambda asked: failing(500))

@@ -171,7 +171,7 @@ def test_wire_servers_words_are_found_in_every_usual_form(document: Any, words: 
     assert error_message(orjson.dumps(document)) == words
 
 
-def test_wire_tools_are_part_of_what_is_asked():
+def test_wire_tools_are_part_of_what_is_asked() -> None:
     prompt = Prompt(messages=[{"role": "user", "content": "x"}], tools=[{"type": "function"}])
     request = encode(prompt, Generation(5))
     body = orjson.loads(request.body(b'"m"', stream=True))

@@ -8,6 +8,7 @@ import io
 import json
 import re
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -23,7 +24,7 @@ from evalsuite.evaluation.score import score
 from evalsuite.metrics.paired import mcnemar_p
 
 
-def only(comparison, metric="accuracy", subset="all"):
+def only(comparison: Any, metric: Any = "accuracy", subset: Any = "all") -> Any:
     (found,) = (
         one for one in comparison.to_dict()["results"] if (one["metric"], one["subset"]) == (metric, subset)
     )
@@ -31,7 +32,7 @@ def only(comparison, metric="accuracy", subset="all"):
 
 
 @pytest.fixture
-def better(tmp_path: Path):
+def better(tmp_path: Path) -> Any:
     """Forty rows: sixteen won, two lost."""
     before = [RIGHT] * 12 + [WRONG] * 28
     after = [RIGHT] * 10 + [WRONG] * 2 + [RIGHT] * 16 + [WRONG] * 12
@@ -41,7 +42,7 @@ def better(tmp_path: Path):
 # --- verdicts ---
 
 
-def test_better_and_worse_are_said_with_what_says_so(better):
+def test_better_and_worse_are_said_with_what_says_so(better: Any) -> None:
     base, sft = better
     found = evalsuite.compare(base, sft)
     (sentence,) = found.verdicts
@@ -56,12 +57,12 @@ def test_better_and_worse_are_said_with_what_says_so(better):
     assert str(found) == sentence
 
 
-def interval(found):
+def interval(found: Any) -> Any:
     low, high = (only(found)[name] * 100 for name in ("ci_low", "ci_high"))
     return f"+{low:.1f} to +{high:.1f}"
 
 
-def test_no_detectable_difference_says_how_small_a_one_could_have_been_seen(tmp_path):
+def test_no_detectable_difference_says_how_small_a_one_could_have_been_seen(tmp_path: Path) -> None:
     base = scored(tmp_path, "base", mcq_rows(replies(10, 10)))
     other = scored(tmp_path, "other", mcq_rows(replies(9, 11)))
     (sentence,) = evalsuite.compare(base, other).verdicts
@@ -71,14 +72,14 @@ def test_no_detectable_difference_says_how_small_a_one_could_have_been_seen(tmp_
     assert sentence.endswith("0 won, 1 lost, n = 20); could have detected ≥ 30.0 points.")
 
 
-def test_equal_scores_are_said_to_be_equal(better):
+def test_equal_scores_are_said_to_be_equal(better: Any) -> None:
     base, _ = better
     again = scored(base.path.parent.parent, "again", mcq_rows([RIGHT] * 12 + [SILENT] * 28))
     (sentence,) = evalsuite.compare(base, again).verdicts
     assert "both score the same on all 40 rows by accuracy" in sentence
 
 
-def test_one_row_is_not_enough(tmp_path):
+def test_one_row_is_not_enough(tmp_path: Path) -> None:
     said = {"a": "the cat", "b": "the dog"}
     runs = [scored(tmp_path, name, qa_rows([text]), "qa") for name, text in said.items()]
     found = evalsuite.compare(*runs, metrics=["bleu"])
@@ -87,7 +88,7 @@ def test_one_row_is_not_enough(tmp_path):
     ]
 
 
-def test_lower_is_better_where_the_metric_says_so(tmp_path):
+def test_lower_is_better_where_the_metric_says_so(tmp_path: Path) -> None:
     rows = [{"id": str(n), "question": f"{n}?", "answer": "#### 3"} for n in range(20)]
     runs = [
         scored(
@@ -103,7 +104,7 @@ def test_lower_is_better_where_the_metric_says_so(tmp_path):
 # --- rows ---
 
 
-def test_rows_are_paired_by_id_whatever_their_order(better, tmp_path):
+def test_rows_are_paired_by_id_whatever_their_order(better: Any, tmp_path: Path) -> None:
     base, sft = better
     rows = [json.loads(line) for line in (tmp_path / "files/sft/exam.jsonl").read_text().splitlines()]
     turned = scored(tmp_path, "turned", rows[::-1])
@@ -115,7 +116,7 @@ def test_rows_are_paired_by_id_whatever_their_order(better, tmp_path):
     }
 
 
-def test_rows_without_a_partner_and_rows_that_changed_are_left_out_and_listed(tmp_path):
+def test_rows_without_a_partner_and_rows_that_changed_are_left_out_and_listed(tmp_path: Path) -> None:
     before = mcq_rows(replies(10, 10))
     after = [*mcq_rows(replies(20, 0))[2:], mcq_rows([RIGHT])[0] | {"id": "new"}]
     after[0] = after[0] | {"answer": "B", "prediction": RIGHT}
@@ -134,7 +135,7 @@ def test_rows_without_a_partner_and_rows_that_changed_are_left_out_and_listed(tm
     assert "2 rows have the same id but another question or gold answer" in said
 
 
-def test_a_subset_that_is_the_file_may_be_called_differently(tmp_path):
+def test_a_subset_that_is_the_file_may_be_called_differently(tmp_path: Path) -> None:
     paths = [
         write_rows(tmp_path / f"{name}.jsonl", qa_rows(["the cat sat on the mat"] * 3))
         for name in ("base", "sft")
@@ -145,7 +146,7 @@ def test_a_subset_that_is_the_file_may_be_called_differently(tmp_path):
     assert only(found, "rouge_l")["n"] == 3
 
 
-def test_samples_in_error_are_no_pairs_unless_they_count_as_wrong(tmp_path):
+def test_samples_in_error_are_no_pairs_unless_they_count_as_wrong(tmp_path: Path) -> None:
     rows = mcq_rows(replies(20, 0))
     broken = [row | ({"prediction": None} if number < 8 else {}) for number, row in enumerate(rows)]
     base = scored(tmp_path, "base", rows)
@@ -159,7 +160,7 @@ def test_samples_in_error_are_no_pairs_unless_they_count_as_wrong(tmp_path):
     assert (counted["n"], counted["delta"], counted["verdict"]) == (20, -0.4, "worse")
 
 
-def test_subjects_and_categories_have_deltas_of_their_own(tmp_path):
+def test_subjects_and_categories_have_deltas_of_their_own(tmp_path: Path) -> None:
     rows = [
         row | {"category": "hard" if number < 8 else "easy"}
         for number, row in enumerate(mcq_rows(replies(12, 8)))
@@ -175,7 +176,7 @@ def test_subjects_and_categories_have_deltas_of_their_own(tmp_path):
     assert [one["dataset"] for one in found.to_dict()["verdicts"]] == ["exam"]
 
 
-def tool_rows(calls, dialogue_steps=None):
+def tool_rows(calls: Any, dialogue_steps: Any = None) -> Any:
     """ToolBench records whose gold step is a call of `search`, each with its reply."""
     tools = [{"name": name, "description": "", "parameters": {}} for name in ("search", "Finish")]
     return [
@@ -195,7 +196,7 @@ CALL = 'Thought: t\nAction: {}\nAction Input: {{"q": 1}}'
 FINISH = 'Thought: t\nAction: Finish\nAction Input: {"return_type": "give_answer", "final_answer": "x"}'
 
 
-def test_steps_of_a_dialogue_count_as_one_cluster(tmp_path):
+def test_steps_of_a_dialogue_count_as_one_cluster(tmp_path: Path) -> None:
     before, after = [FINISH] * 20 + [CALL.format("search")] * 20, [FINISH] * 10 + [CALL.format("search")] * 30
     found = {}
     for steps in (5, None):
@@ -211,7 +212,7 @@ def test_steps_of_a_dialogue_count_as_one_cluster(tmp_path):
     assert found[None]["verdict"] == "better"
 
 
-def test_a_rescored_run_keeps_its_clusters(tmp_path):
+def test_a_rescored_run_keeps_its_clusters(tmp_path: Path) -> None:
     run = scored(tmp_path, "a", tool_rows([FINISH] * 4, 2), "toolbench")
     clusters = [line["cluster"] for line in lines_of(run.path)]
     assert clusters == ["d0", "d0", "d1", "d1"]
@@ -253,7 +254,7 @@ def test_another_file_of_the_same_rows_is_compared_with_a_warning(server: MockSe
 def test_a_variant_run_twice_is_the_noise_floor(tmp_path: Path) -> None:
     calls: dict[str, int] = {}
 
-    def moody(asked: Asked):
+    def moody(asked: Asked) -> Any:
         calls[asked.prompt] = calls.get(asked.prompt, 0) + 1
         return reply(
             asked.prompt if calls[asked.prompt] == 1 or "1" not in asked.prompt else "nothing of the kind"
@@ -278,7 +279,7 @@ def test_a_variant_run_twice_is_the_noise_floor(tmp_path: Path) -> None:
     assert all(one["p_adjusted"] == one["p"] for one in judged)  # one question was asked, not two
 
 
-def test_several_questions_share_the_risk(tmp_path):
+def test_several_questions_share_the_risk(tmp_path: Path) -> None:
     base = scored(tmp_path, "base", mcq_rows(replies(10, 20)))
     others = [scored(tmp_path, name, mcq_rows(replies(16, 14))) for name in ("x", "y")]
     alone = only(evalsuite.compare(base, others[0]))
@@ -292,7 +293,7 @@ def test_several_questions_share_the_risk(tmp_path):
 # --- refusals ---
 
 
-def test_a_variant_that_does_not_exist_is_refused_with_the_nearest(better):
+def test_a_variant_that_does_not_exist_is_refused_with_the_nearest(better: Any) -> None:
     base, sft = better
     with pytest.raises(InputError, match=r"no variant 'bsae'. Did you mean base"):
         evalsuite.compare(f"{base.path}:bsae", sft)
@@ -306,7 +307,7 @@ def test_a_variant_that_does_not_exist_is_refused_with_the_nearest(better):
         evalsuite.compare(base, sft, fail_on_regression=["acuracy"])
 
 
-def test_a_run_that_does_not_exist_is_refused_with_the_nearest(better):
+def test_a_run_that_does_not_exist_is_refused_with_the_nearest(better: Any) -> None:
     base, sft = better
     with pytest.raises(InputError, match=r"bas: not the directory of a finished run. Did you mean .*/base\?"):
         evalsuite.compare(base.path.with_name("bas"), sft)
@@ -314,7 +315,7 @@ def test_a_run_that_does_not_exist_is_refused_with_the_nearest(better):
         evalsuite.compare("nowhere/at/all", sft)
 
 
-def test_one_variant_and_the_same_one_twice_are_refused(better):
+def test_one_variant_and_the_same_one_twice_are_refused(better: Any) -> None:
     base, _ = better
     with pytest.raises(InputError, match="needs two variants"):
         evalsuite.compare(base)
@@ -322,7 +323,7 @@ def test_one_variant_and_the_same_one_twice_are_refused(better):
         evalsuite.compare(base, base.path)
 
 
-def test_runs_without_a_common_row_are_refused_with_the_reason(tmp_path):
+def test_runs_without_a_common_row_are_refused_with_the_reason(tmp_path: Path) -> None:
     base = scored(tmp_path, "base", mcq_rows(replies(3, 3)))
     others = scored(tmp_path, "others", [row | {"id": f"x{row['id']}"} for row in mcq_rows(replies(3, 3))])
     with pytest.raises(InputError, match="they have no ids in common"):
@@ -334,7 +335,7 @@ def test_runs_without_a_common_row_are_refused_with_the_reason(tmp_path):
         evalsuite.compare(base, scored(tmp_path, "qa", qa_rows(["a", "b"]), "qa"))
 
 
-def test_a_journal_cut_short_is_refused_and_says_what_helps(better):
+def test_a_journal_cut_short_is_refused_and_says_what_helps(better: Any) -> None:
     base, sft = better
     journal = sft.path / "samples.jsonl"
     content = journal.read_bytes()
@@ -348,7 +349,7 @@ def test_a_journal_cut_short_is_refused_and_says_what_helps(better):
         evalsuite.compare(base, sft)
 
 
-def test_a_line_that_a_crash_left_twice_counts_once(better):
+def test_a_line_that_a_crash_left_twice_counts_once(better: Any) -> None:
     base, sft = better
     journal = sft.path / "samples.jsonl"
     journal.write_bytes(journal.read_bytes() + journal.read_bytes().splitlines(keepends=True)[0])
@@ -370,7 +371,7 @@ def test_an_incomplete_run_is_compared_as_far_as_it_is_and_said_to_be(tmp_path: 
 # --- gates ---
 
 
-def test_a_gate_fails_on_what_is_worse_by_more_than_its_margin(better):
+def test_a_gate_fails_on_what_is_worse_by_more_than_its_margin(better: Any) -> None:
     base, sft = better
     for gates, fails in (
         ([], False),
@@ -391,7 +392,7 @@ def test_a_gate_fails_on_what_is_worse_by_more_than_its_margin(better):
     evalsuite.compare(base, sft, fail_on_regression=[""]).check()
 
 
-def test_a_gate_that_cannot_be_read_is_refused(better):
+def test_a_gate_that_cannot_be_read_is_refused(better: Any) -> None:
     for text in ("accuracy:much", "accuracy=1", "accuracy:-1"):
         with pytest.raises(ConfigError, match="write METRIC or METRIC:MARGIN"):
             evalsuite.compare(*better, fail_on_regression=[text])
@@ -404,12 +405,12 @@ def test_a_gate_that_cannot_be_read_is_refused(better):
         (":100%", "accuracy lies between 0 and 1, so nothing could fail"),
     ],
 )
-def test_a_margin_that_nothing_can_exceed_is_refused(better, gate, said):
+def test_a_margin_that_nothing_can_exceed_is_refused(better: Any, gate: str, said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         evalsuite.compare(*better, fail_on_regression=[gate])
 
 
-def test_a_margin_of_what_is_no_share_is_in_its_own_unit(tmp_path):
+def test_a_margin_of_what_is_no_share_is_in_its_own_unit(tmp_path: Path) -> None:
     said = {"a": "the cat sat on the mat", "b": "the dog"}
     runs = [scored(tmp_path, name, qa_rows([text] * 8), "qa") for name, text in said.items()]
     with pytest.raises(ConfigError, match="bleu is not a share; write the margin in its own unit, without %"):
@@ -417,7 +418,7 @@ def test_a_margin_of_what_is_no_share_is_in_its_own_unit(tmp_path):
     evalsuite.compare(*runs, fail_on_regression=["bleu:1"])
 
 
-def test_a_gated_metric_is_judged_beside_the_primary_ones(better):
+def test_a_gated_metric_is_judged_beside_the_primary_ones(better: Any) -> None:
     found = evalsuite.compare(*better, fail_on_regression=["accuracy_macro"])
     assert [one["metric"] for one in found.to_dict()["verdicts"]] == ["accuracy", "accuracy_macro"]
     assert found.command().endswith("--fail-on-regression accuracy_macro")
@@ -426,7 +427,9 @@ def test_a_gated_metric_is_judged_beside_the_primary_ones(better):
 # --- corpora ---
 
 
-def test_bleu_is_compared_from_the_statistics_in_the_journal(tmp_path, monkeypatch):
+def test_bleu_is_compared_from_the_statistics_in_the_journal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     gold = "the cat sat on the mat today"
     base = scored(tmp_path, "base", qa_rows(["the cat sat on a rug"] * 30), "qa")
     sft = scored(tmp_path, "sft", qa_rows([gold] * 30), "qa")
@@ -442,7 +445,7 @@ def test_bleu_is_compared_from_the_statistics_in_the_journal(tmp_path, monkeypat
 # --- one source ---
 
 
-def test_all_outputs_say_the_same(better, tmp_path):
+def test_all_outputs_say_the_same(better: Any, tmp_path: Path) -> None:
     base, sft = better
     found = evalsuite.compare(base, sft, metrics=["accuracy", "accuracy_macro"])
     document = json.loads(json.dumps(found.to_dict()))
@@ -465,7 +468,7 @@ def test_all_outputs_say_the_same(better, tmp_path):
     assert frame["delta"].tolist() == [result["delta"] for result in document["results"]]
 
 
-def test_junit_fails_what_is_worse_or_what_fails_a_gate(better):
+def test_junit_fails_what_is_worse_or_what_fails_a_gate(better: Any) -> None:
     base, sft = better
     (failure,) = ET.fromstring(evalsuite.compare(sft, base).junit()).iter("failure")
     assert failure.get("message").startswith("base is worse than sft")
@@ -473,7 +476,7 @@ def test_junit_fails_what_is_worse_or_what_fails_a_gate(better):
     assert ET.fromstring(gated.junit()).find("testsuite").get("failures") == "0"
 
 
-def test_texts_that_mean_harm_are_shown_and_do_nothing(tmp_path):
+def test_texts_that_mean_harm_are_shown_and_do_nothing(tmp_path: Path) -> None:
     evil = "</script><script>alert(1)</script> \u202eevil\u200b | *x* \x07"
     rows = [
         row | {"id": f"{evil}{row['id']}"}
@@ -493,7 +496,7 @@ def test_texts_that_mean_harm_are_shown_and_do_nothing(tmp_path):
 # --- within a run ---
 
 
-def test_a_run_of_several_variants_compares_them_itself(tmp_path):
+def test_a_run_of_several_variants_compares_them_itself(tmp_path: Path) -> None:
     paths = [
         write_rows(tmp_path / name / "exam.jsonl", mcq_rows(said))
         for name, said in (("one", replies(10, 20)), ("two", replies(25, 5)))
@@ -513,19 +516,19 @@ def test_a_run_of_several_variants_compares_them_itself(tmp_path):
     assert direct["results"] == comparison["results"]
 
 
-def named(paths):
+def named(paths: Any) -> Any:
     """The same files under the name of their folder, which tells whose predictions they are."""
     return [path.rename(path.with_name(f"{path.parent.name}.jsonl")) for path in paths]
 
 
-def test_a_baseline_that_is_no_variant_is_refused_before_anything_is_done(tmp_path):
+def test_a_baseline_that_is_no_variant_is_refused_before_anything_is_done(tmp_path: Path) -> None:
     path = write_rows(tmp_path / "one.jsonl", mcq_rows(replies(1, 1)))
     with pytest.raises(ConfigError, match="--baseline tow: the run has no such variant; there are: one"):
         score(build_score_config({"datasets": [f"mcq:{path}"], "out": tmp_path / "r", "baseline": "tow"}))
     assert not (tmp_path / "r").exists()
 
 
-def test_variants_that_share_no_data_leave_the_run_without_a_comparison(tmp_path):
+def test_variants_that_share_no_data_leave_the_run_without_a_comparison(tmp_path: Path) -> None:
     one = write_rows(tmp_path / "one.jsonl", mcq_rows(replies(2, 2)))
     two = write_rows(tmp_path / "two.jsonl", qa_rows(["a"]))
     run = score(build_score_config({"datasets": [f"mcq:{one}", f"qa:{two}"], "out": tmp_path / "r"}))
@@ -535,7 +538,7 @@ def test_variants_that_share_no_data_leave_the_run_without_a_comparison(tmp_path
 # --- frames ---
 
 
-def test_frames_hold_the_summary_and_the_samples(better):
+def test_frames_hold_the_summary_and_the_samples(better: Any) -> None:
     base, _ = better
     summary = base.summary_frame()
     row = summary[(summary["metric"] == "accuracy") & (summary["subset"] == "all")].iloc[0]
@@ -547,7 +550,7 @@ def test_frames_hold_the_summary_and_the_samples(better):
     assert samples.iloc[0]["reply"] == RIGHT
 
 
-def test_frames_without_pandas_say_what_to_install(better, monkeypatch):
+def test_frames_without_pandas_say_what_to_install(better: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "pandas", None)
     with pytest.raises(InputError, match=r"pip install 'evalsuite\[frames\]'"):
         better[0].summary_frame()
@@ -556,7 +559,7 @@ def test_frames_without_pandas_say_what_to_install(better, monkeypatch):
 # --- SWIFT's table ---
 
 
-def test_swifts_table_stands_with_deltas_and_intervals(tmp_path):
+def test_swifts_table_stands_with_deltas_and_intervals(tmp_path: Path) -> None:
     runs = [
         scored(tmp_path, name, tool_rows([CALL.format(tool)] * 12), "toolbench")
         for name, tool in (("base", "invented"), ("sft", "search"))
@@ -572,8 +575,8 @@ def test_swifts_table_stands_with_deltas_and_intervals(tmp_path):
 
 @pytest.mark.parametrize("kind", ["mcq", "qa"])
 def test_rows_too_few_to_show_anything_say_so_and_no_interval_is_wider_than_a_difference_can_be(
-    tmp_path, kind
-):
+    tmp_path: Path, kind: str
+) -> None:
     rows, said = (
         (mcq_rows, (RIGHT, WRONG)) if kind == "mcq" else (qa_rows, ("the cat sat on the mat today", "no"))
     )
@@ -589,7 +592,7 @@ def test_rows_too_few_to_show_anything_say_so_and_no_interval_is_wider_than_a_di
 
 
 @pytest.mark.parametrize("damage", [b'"accuracy":"x"', b'"accuracy":[1]', b'"accuracy":{}'])
-def test_a_line_that_is_no_journals_is_refused_without_a_traceback(better, damage):
+def test_a_line_that_is_no_journals_is_refused_without_a_traceback(better: Any, damage: bytes) -> None:
     journal = better[1].path / "samples.jsonl"
     journal.write_bytes(journal.read_bytes().replace(b'"accuracy":1.0', damage, 1))
     with pytest.raises(InputError, match=r"samples\.jsonl:1: not a line as evalsuite writes them"):
@@ -597,14 +600,14 @@ def test_a_line_that_is_no_journals_is_refused_without_a_traceback(better, damag
 
 
 @pytest.mark.parametrize("damage", [b'"accuracy":NaN', b'"accuracy":1e999'])
-def test_numbers_that_json_does_not_know_make_a_line_count_as_missing(better, damage):
+def test_numbers_that_json_does_not_know_make_a_line_count_as_missing(better: Any, damage: bytes) -> None:
     journal = better[1].path / "samples.jsonl"
     journal.write_bytes(journal.read_bytes().replace(b'"accuracy":1.0', damage, 1))
     with pytest.raises(InputError, match="the journal is cut short: it has"):
         evalsuite.compare(*better)
 
 
-def test_a_variant_with_a_colon_in_its_name_is_found(better, tmp_path):
+def test_a_variant_with_a_colon_in_its_name_is_found(better: Any, tmp_path: Path) -> None:
     colons = scored(tmp_path, "qwen2:7b", mcq_rows(replies(8, 22)))
     found = evalsuite.compare(f"{better[0].path}:base", f"{colons.path}:qwen2:7b")
     assert found.to_dict()["sides"][1]["label"] == "qwen2:7b"
@@ -625,7 +628,7 @@ def test_what_each_side_took_stands_beside_its_score(server: MockServer, tmp_pat
     assert "Next to the first metric" not in evalsuite.compare(*files).html()
 
 
-def test_a_dataset_without_a_row_in_common_is_said_and_not_drawn(tmp_path):
+def test_a_dataset_without_a_row_in_common_is_said_and_not_drawn(tmp_path: Path) -> None:
     runs = []
     for name, rows in (("base", mcq_rows(replies(6, 6))), ("sft", mcq_rows(replies(10, 2)))):
         other = [row | {"id": f"{name}{row['id']}"} for row in rows]

@@ -35,7 +35,7 @@ ROWS = {
 
 
 @pytest.fixture
-def written(tmp_path: Path):
+def written(tmp_path: Path) -> Any:
     def write(kind: str) -> str:
         path = tmp_path / f"{kind}.jsonl"
         path.write_text("".join(f"{json.dumps(row)}\n" for row in ROWS[kind]), encoding="utf-8")
@@ -52,7 +52,9 @@ def metric_names(run: Path, dataset: str) -> set[str]:
     return set(summary_of(run)["variants"][MODEL]["datasets"][dataset]["subsets"]["all"]["metrics"])
 
 
-def test_a_profile_adds_its_metrics_with_its_own_signature(server, written, tmp_path):
+def test_a_profile_adds_its_metrics_with_its_own_signature(
+    server: MockServer, written: Any, tmp_path: Path
+) -> None:
     plain = evaluate(planned(server, tmp_path / "plain", written("mcq")))
     run = evaluate(planned(server, tmp_path / "out", written("mcq"), profile="oc_first_capital"))
     (before,), (after,) = (list(found.summary.variants.values()) for found in (plain, run))
@@ -63,7 +65,9 @@ def test_a_profile_adds_its_metrics_with_its_own_signature(server, written, tmp_
     assert {line["scores"]["oc_first_capital/accuracy"] for line in lines_of(run.path)} <= {0.0, 1.0}
 
 
-def test_other_profiles_on_resume_judge_kept_replies_without_a_request(server, written, tmp_path):
+def test_other_profiles_on_resume_judge_kept_replies_without_a_request(
+    server: MockServer, written: Any, tmp_path: Path
+) -> None:
     spec = written("mcq")
     evaluate(planned(server, tmp_path / "out", spec))
     asked = server.total
@@ -77,12 +81,16 @@ def test_other_profiles_on_resume_judge_kept_replies_without_a_request(server, w
         assert len(lines_of(run.path)) == len(ROWS["mcq"])
 
 
-def test_a_run_without_a_name_finds_its_replies_whatever_the_profiles(server, written, tmp_path):
+def test_a_run_without_a_name_finds_its_replies_whatever_the_profiles(
+    server: MockServer, written: Any, tmp_path: Path
+) -> None:
     given = planned(server, tmp_path / "out", written("mcq"), name=None)
     assert prepare(given).path == prepare(replace(given, profile=("evalscope",))).path
 
 
-def test_a_profile_may_be_for_one_dataset_of_several(server, written, tmp_path):
+def test_a_profile_may_be_for_one_dataset_of_several(
+    server: MockServer, written: Any, tmp_path: Path
+) -> None:
     given = planned(server, tmp_path / "out", written("mcq"), written("qa"), profile="oc_first_capital")
     mcq, qa = prepare(given).plans
     assert "oc_first_capital/accuracy" in {metric.name for metric in mcq.metrics}
@@ -107,8 +115,8 @@ def test_a_profile_may_be_for_one_dataset_of_several(server, written, tmp_path):
     ],
 )  # fmt: skip
 def test_a_profile_that_no_dataset_has_is_refused_before_anything_is_sent(
-    server, written, tmp_path, name, said
-):
+    server: MockServer, written: Any, tmp_path: Path, name: str, said: str
+) -> None:
     with pytest.raises(ConfigError) as caught:
         evaluate(planned(server, tmp_path / "out", written("mcq"), profile=["oc_first_option", name]))
     assert str(caught.value).startswith(said)
@@ -121,7 +129,9 @@ def test_a_profile_that_no_dataset_has_is_refused_before_anything_is_sent(
     assert (run.path / "summary.json").read_bytes() == before
 
 
-def test_what_a_profile_needs_is_said_before_anything_is_sent(server, written, tmp_path, tiny_model):
+def test_what_a_profile_needs_is_said_before_anything_is_sent(
+    server: MockServer, written: Any, tmp_path: Path, tiny_model: Path
+) -> None:
     given = planned(server, tmp_path / "out", written("mcq"), written("qa"), profile="evalscope")
     with using_model(tmp_path), pytest.raises(ConfigError, match=r"nltk\.downloader punkt_tab") as caught:
         evaluate(given)
@@ -134,7 +144,9 @@ def test_what_a_profile_needs_is_said_before_anything_is_sent(server, written, t
     assert rescore(run.path).summary.variants == run.summary.variants
 
 
-def test_the_command_says_so_with_the_exit_code_of_a_wrong_command(server, written, tmp_path, tiny_model):
+def test_the_command_says_so_with_the_exit_code_of_a_wrong_command(
+    server: MockServer, written: Any, tmp_path: Path, tiny_model: Path
+) -> None:
     words = arguments(server, tmp_path / "out", written("qa"), more=["--profile", "evalscope"])
     environment = {name: value for name, value in os.environ.items() if name != "NLTK_DATA"}
     environment["HOME"] = str(tmp_path)
@@ -149,7 +161,9 @@ def test_the_command_says_so_with_the_exit_code_of_a_wrong_command(server, writt
     assert "evalscope/Rouge-L-R" in done.stdout
 
 
-def test_rescoring_adds_profiles_to_every_result_file_without_a_request(server, written, tmp_path):
+def test_rescoring_adds_profiles_to_every_result_file_without_a_request(
+    server: MockServer, written: Any, tmp_path: Path
+) -> None:
     run = evaluate(planned(server, tmp_path / "out", *map(written, ROWS), profile="oc_first_capital"))
     asked = server.total
     again = rescore(run.path, profiles=["swift", "lm_eval_flexible", "oc_first_option"])
@@ -168,7 +182,9 @@ def test_rescoring_adds_profiles_to_every_result_file_without_a_request(server, 
     assert rescore(run.path).summary.rescored.scores_changed == 0
 
 
-def test_rescoring_gives_what_the_run_would_have_given(server, written, tmp_path):
+def test_rescoring_gives_what_the_run_would_have_given(
+    server: MockServer, written: Any, tmp_path: Path
+) -> None:
     profiles = ("lm_eval_strict", "opencompass", "swift", "oc_first_capital")
     specs = [written(kind) for kind in ROWS]
     straight = evaluate(planned(server, tmp_path / "straight", *specs, profile=profiles))
@@ -176,7 +192,9 @@ def test_rescoring_gives_what_the_run_would_have_given(server, written, tmp_path
     assert without_speeds(later.summary.variants) == without_speeds(straight.summary.variants)
 
 
-def test_gsm8k_profiles_need_the_answer_column_of_the_file(server, written, tmp_path):
+def test_gsm8k_profiles_need_the_answer_column_of_the_file(
+    server: MockServer, written: Any, tmp_path: Path
+) -> None:
     run = evaluate(planned(server, tmp_path / "out", written("gsm8k")))
     (tmp_path / "gsm8k.jsonl").unlink()
     with pytest.raises(InputError, match="judging gsm8k needs more of a row than its gold answer"):
@@ -184,7 +202,7 @@ def test_gsm8k_profiles_need_the_answer_column_of_the_file(server, written, tmp_
     assert rescore(run.path).summary.variants == run.summary.variants
 
 
-def test_predictions_are_scored_by_profiles_too(tmp_path):
+def test_predictions_are_scored_by_profiles_too(tmp_path: Path) -> None:
     file = write_rows(tmp_path / "p.jsonl", PREDICTED["qa"])
     run = score(scoring(tmp_path / "out", file, profile="swift"))
     (entry,) = run.summary.variants.values()
@@ -198,27 +216,27 @@ def test_predictions_are_scored_by_profiles_too(tmp_path):
 
 
 @pytest.mark.parametrize("command", ["run", "score", "rescore"])
-def test_help_names_every_profile(command):
+def test_help_names_every_profile(command: str) -> None:
     shown = call([command, "--help"]).stdout
     names = {name for kind in KINDS if kind != "toolbench" for name in task_class(kind).profiles}
     assert all(name in shown for name in names)
 
 
-def test_a_gate_may_name_a_profile(server, written, tmp_path):
+def test_a_gate_may_name_a_profile(server: MockServer, written: Any, tmp_path: Path) -> None:
     gate = {"fail_under": "oc_first_capital/accuracy=0"}
     with pytest.raises(ConfigError, match="no dataset of this run has that metric"):
         evaluate(planned(server, tmp_path / "out", written("mcq"), **gate))
     assert evaluate(planned(server, tmp_path / "out", written("mcq"), profile="oc_first_capital", **gate))
 
 
-def test_the_kinds_name_the_profiles_that_there_are():
+def test_the_kinds_name_the_profiles_that_there_are() -> None:
     assert task_class("mcq").profiles == choices_profiles.PROFILES
     assert task_class("gsm8k").profiles == numbers_profiles.PROFILES
     assert task_class("qa").profiles == tuple(qa_profiles.METRICS)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_profile_gives_metrics_that_carry_its_name(kind):
+def test_every_profile_gives_metrics_that_carry_its_name(kind: str) -> None:
     task = task_class(kind)()
     for multiple in (False, True):
         plain = task.metrics(Style("en", 0, multiple=multiple))

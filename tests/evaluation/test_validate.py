@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 import evalsuite
 
 
-def test_validate_good_file_describes_the_dataset(tmp_path):
+def test_validate_good_file_describes_the_dataset(tmp_path: Path) -> None:
     file = tmp_path / "quiz.csv"
     file.write_text("question,A,B,answer\nq,1,2,A\nr,1,2,B\n", encoding="utf-8")
     result = evalsuite.validate(file)
@@ -17,7 +20,7 @@ def test_validate_good_file_describes_the_dataset(tmp_path):
     assert result.errors == ()
 
 
-def test_validate_bad_rows_are_errors_with_file_and_line(tmp_path):
+def test_validate_bad_rows_are_errors_with_file_and_line(tmp_path: Path) -> None:
     file = tmp_path / "quiz.csv"
     file.write_text("question,A,B,answer\nq,1,2,A\nr,1,2,Z\ns,1,2,Y\n", encoding="utf-8")
     result = evalsuite.validate(f"mcq:{file}")
@@ -29,7 +32,7 @@ def test_validate_bad_rows_are_errors_with_file_and_line(tmp_path):
     assert all(str(one).startswith(f"{file}:{one.line}: ") for one in result.findings)
 
 
-def test_validate_goes_on_after_a_dataset_that_cannot_be_read(tmp_path):
+def test_validate_goes_on_after_a_dataset_that_cannot_be_read(tmp_path: Path) -> None:
     file = tmp_path / "qa.jsonl"
     file.write_text('{"question": "q", "answer": "a"}\n', encoding="utf-8")
     result = evalsuite.validate("no-such-set", file)
@@ -38,5 +41,5 @@ def test_validate_goes_on_after_a_dataset_that_cannot_be_read(tmp_path):
 
 
 @pytest.mark.parametrize("datasets", [[], ["gsm8k_style", "mcq_en"]])
-def test_validate_builtin_datasets_have_no_errors(datasets):
+def test_validate_builtin_datasets_have_no_errors(datasets: list[Any]) -> None:
     assert evalsuite.validate(*datasets).ok

@@ -38,18 +38,18 @@ PROPORTION, SCORE, BLEU, RATIO = ("proportion", "score", "bleu", "ratio")
         (PROPORTION, math.nan, MISSING),
     ],
 )
-def test_format_delta_has_a_sign_and_points(metric, delta, text):
+def test_format_delta_has_a_sign_and_points(metric: str, delta: float | None, text: str) -> None:
     assert format_delta(metric, delta) == text
 
 
-def test_format_delta_interval_and_size():
+def test_format_delta_interval_and_size() -> None:
     assert format_delta_interval(PROPORTION, -0.1, 0.25) == "−10.0 to +25.0"
     assert format_delta_interval(PROPORTION, None, 0.25) == MISSING
     assert format_size(SCORE, 0.0123) == "1.23 points"
     assert format_size(SCORE, None) == MISSING
 
 
-def test_format_p_small_value_is_never_zero():
+def test_format_p_small_value_is_never_zero() -> None:
     assert [format_p(p) for p in (1e-9, 0.001, 0.04999, 0.05, 0.05001, 1, None)] == [
         "< 0.001",
         "= 0.001",
@@ -61,7 +61,7 @@ def test_format_p_small_value_is_never_zero():
     ]
 
 
-def test_numbers_docstring_examples_hold():
+def test_numbers_docstring_examples_hold() -> None:
     assert doctest.testmod(numbers).failed == 0
 
 
@@ -80,22 +80,24 @@ def test_numbers_docstring_examples_hold():
         (None, 2, "2.000"),
     ],
 )
-def test_format_value_uses_the_unit(metric, value, text):
+def test_format_value_uses_the_unit(metric: str | None, value: float, text: str) -> None:
     assert format_value(metric, value) == text
 
 
 @pytest.mark.parametrize(("value", "text"), [(0.9996, "99.96 %"), (0.99996, "99.996 %"), (0.0003, "0.03 %")])
-def test_format_value_of_a_proportion_near_an_end_never_reads_as_the_end(value, text):
+def test_format_value_of_a_proportion_near_an_end_never_reads_as_the_end(value: float, text: str) -> None:
     assert format_value(PROPORTION, value) == text
 
 
 @pytest.mark.parametrize("value", [None, math.nan, math.inf, -math.inf, "0.3", True, 10**400])
 @pytest.mark.parametrize("metric", [PROPORTION, SCORE, BLEU, RATIO])
-def test_format_value_of_no_finite_number_is_an_em_dash(metric, value):
+def test_format_value_of_no_finite_number_is_an_em_dash(
+    metric: str, value: bool | float | str | None
+) -> None:
     assert format_value(metric, value) == MISSING
 
 
-def test_format_interval_needs_both_ends():
+def test_format_interval_needs_both_ends() -> None:
     assert format_interval(PROPORTION, 0.191, 0.45) == "19.1 to 45.0"
     assert format_interval(SCORE, 0.2, 0.3) == "20.00 to 30.00"
     assert format_interval(PROPORTION, None, 0.45) == MISSING
@@ -117,11 +119,11 @@ def test_format_interval_needs_both_ends():
         (-1, MISSING),
     ],
 )
-def test_format_duration_rolls_over_to_the_next_unit(seconds, text):
+def test_format_duration_rolls_over_to_the_next_unit(seconds: float | None, text: str) -> None:
     assert format_duration(seconds) == text
 
 
-def test_format_count_rate_and_compact():
+def test_format_count_rate_and_compact() -> None:
     assert format_count(1234567) == "1,234,567"
     assert format_count(None) == MISSING
     assert format_rate(0.2277) == "0.228/s"
@@ -141,5 +143,5 @@ def test_format_count_rate_and_compact():
     ("value", "text"),
     [(0, "0"), (0.01234567, "0.01235"), (1.2346e-6, "1.235e-06"), (999.96, "1,000"), (9.9999, "10.00")],
 )
-def test_format_plain_keeps_four_significant_digits(value, text):
+def test_format_plain_keeps_four_significant_digits(value: float, text: str) -> None:
     assert format_plain(value) == text

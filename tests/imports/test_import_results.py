@@ -72,7 +72,7 @@ def content_of(root: Path) -> dict[str, bytes]:
     return {str(file): file.read_bytes() for file in root.rglob("*") if file.is_file()}
 
 
-def test_lm_eval_logs_become_a_run(tmp_path):
+def test_lm_eval_logs_become_a_run(tmp_path: Path) -> None:
     source = lm_eval_folder(tmp_path / "logs")
     before = content_of(source)
     run = import_results(source, out=tmp_path / "out")
@@ -99,21 +99,21 @@ def test_lm_eval_logs_become_a_run(tmp_path):
     assert import_results(source, out=tmp_path / "out").summary.variants == run.summary.variants
 
 
-def test_two_imports_are_compared(tmp_path):
+def test_two_imports_are_compared(tmp_path: Path) -> None:
     old = import_results(lm_eval_folder(tmp_path / "old", 10, 40), out=tmp_path / "out", name="old")
     new = import_results(lm_eval_folder(tmp_path / "new", 30, 40), out=tmp_path / "out", name="new")
     sentences = compare(old, new, metrics=["lm_eval/exact_match,strict-match"]).verdicts
     assert any("+50.0 points" in sentence for sentence in sentences)
 
 
-def test_a_number_that_is_not_the_mean_is_said(tmp_path):
+def test_a_number_that_is_not_the_mean_is_said(tmp_path: Path) -> None:
     run = import_results(lm_eval_folder(tmp_path / "logs", reported=0.9), out=tmp_path / "out")
     (warning,) = run.summary.warnings
     assert "0.9" in warning
     assert "0.75" in warning
 
 
-def test_logs_without_samples_say_how_to_get_them(tmp_path):
+def test_logs_without_samples_say_how_to_get_them(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="--log_samples"):
         import_results(lm_eval_folder(tmp_path / "logs", samples=False), out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
@@ -137,7 +137,7 @@ def mt_bench(path: Path) -> Path:
     return lines(path, rows)
 
 
-def test_mt_bench_judgments_by_model_and_turn(tmp_path):
+def test_mt_bench_judgments_by_model_and_turn(tmp_path: Path) -> None:
     run = import_results(mt_bench(tmp_path / "gpt-4_single.jsonl"), out=tmp_path / "out")
     assert run.metric("mt_bench/score", variant="base") == 5.0
     assert run.metric("mt_bench/score", variant="sft") == 7.5
@@ -148,7 +148,7 @@ def test_mt_bench_judgments_by_model_and_turn(tmp_path):
     assert run.summary.comparison["verdicts"]
 
 
-def test_pairwise_judgments_are_refused(tmp_path):
+def test_pairwise_judgments_are_refused(tmp_path: Path) -> None:
     path = lines(
         tmp_path / "gpt-4_pair.jsonl", [{"question_id": 1, "model_1": "a", "model_2": "b", "g1_winner": "a"}]
     )
@@ -172,7 +172,7 @@ def llamafactory(folder: Path) -> tuple[Path, Path]:
     return saved, folder / "ceval"
 
 
-def test_llamafactorys_letters_are_held_against_the_data(tmp_path):
+def test_llamafactorys_letters_are_held_against_the_data(tmp_path: Path) -> None:
     saved, data = llamafactory(tmp_path)
     run = import_results(saved, out=tmp_path / "out", data=data)
     assert run.metric("llamafactory/accuracy") == pytest.approx(0.6)
@@ -180,7 +180,7 @@ def test_llamafactorys_letters_are_held_against_the_data(tmp_path):
     assert not run.summary.warnings
 
 
-def test_llamafactory_without_its_data_or_with_another_split(tmp_path):
+def test_llamafactory_without_its_data_or_with_another_split(tmp_path: Path) -> None:
     saved, data = llamafactory(tmp_path)
     with pytest.raises(InputError, match="--data"):
         import_results(saved, out=tmp_path / "out")
@@ -220,7 +220,7 @@ def inspect_log() -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("form", ["json", "eval"])
-def test_inspect_logs(tmp_path, form):
+def test_inspect_logs(tmp_path: Path, form: str) -> None:
     log = inspect_log()
     path = tmp_path / "logs" / f"2026_trivia.{form}"
     path.parent.mkdir()
@@ -238,7 +238,7 @@ def test_inspect_logs(tmp_path, form):
     assert not run.summary.warnings
 
 
-def test_a_broken_zip_and_a_log_without_samples(tmp_path):
+def test_a_broken_zip_and_a_log_without_samples(tmp_path: Path) -> None:
     (tmp_path / "a.eval").write_bytes(b"PK\x03\x04 not a zip")
     with pytest.raises(InputError, match="cannot be read"):
         import_results(tmp_path / "a.eval", out=tmp_path / "out")
@@ -248,27 +248,27 @@ def test_a_broken_zip_and_a_log_without_samples(tmp_path):
 
 
 @pytest.mark.parametrize("content", ["", "{", "[1]", '{"a": 1}\n'])
-def test_what_no_tool_wrote_is_refused_with_what_is_read(tmp_path, content):
+def test_what_no_tool_wrote_is_refused_with_what_is_read(tmp_path: Path, content: str) -> None:
     (tmp_path / "x.jsonl").write_text(content)
     with pytest.raises(InputError, match="lm-eval"):
         import_results(tmp_path / "x.jsonl", out=tmp_path / "out")
 
 
-def test_a_cut_off_line_is_named(tmp_path):
+def test_a_cut_off_line_is_named(tmp_path: Path) -> None:
     path = mt_bench(tmp_path / "gpt-4_single.jsonl")
     path.write_text(path.read_text()[:-20])
     with pytest.raises(InputError, match=r"gpt-4_single.jsonl:8: not JSON"):
         import_results(path, out=tmp_path / "out")
 
 
-def test_an_import_never_takes_the_place_of_a_run(tmp_path):
+def test_an_import_never_takes_the_place_of_a_run(tmp_path: Path) -> None:
     with MockServer() as server:
         evaluate(config(server, tmp_path / "out", write_qa(tmp_path / "qa.jsonl", numbered(2))))
     with pytest.raises(InputError, match="holds another run"):
         import_results(mt_bench(tmp_path / "gpt-4_single.jsonl"), out=tmp_path / "out", name="run")
 
 
-def test_the_command_prints_the_table(tmp_path):
+def test_the_command_prints_the_table(tmp_path: Path) -> None:
     path = mt_bench(tmp_path / "gpt-4_single.jsonl")
     done = call(["import", str(path), "--out", str(tmp_path / "out")])
     assert done.returncode == 0, done.stderr
@@ -278,7 +278,7 @@ def test_the_command_prints_the_table(tmp_path):
 
 
 @pytest.mark.parametrize("form", ["mmlu", "cmmlu"])
-def test_the_other_data_that_llamafactory_asks(tmp_path, form):
+def test_the_other_data_that_llamafactory_asks(tmp_path: Path, form: str) -> None:
     """MMLU's files have no header; CMMLU's have an unnamed first column and are called by the subject alone."""
     saved, _ = llamafactory(tmp_path)
     folder = tmp_path / form / "test"

@@ -38,7 +38,7 @@ def lm_eval(tmp_path: Path) -> Run:
     return import_results(LM_EVAL, out=tmp_path / "out")
 
 
-def test_every_mean_is_what_lm_eval_reports_or_said_to_have_no_samples(lm_eval):
+def test_every_mean_is_what_lm_eval_reports_or_said_to_have_no_samples(lm_eval: Run) -> None:
     assert lm_eval.metric("lm_eval/acc,none", variant=DUMMY, dataset="own_mc") == 0.2
     assert lm_eval.metric("lm_eval/exact_match,strict", variant=CHAT, dataset="own_gen") == 0.0
     said = [warning for warning in lm_eval.summary.warnings if "lm_eval reports" in warning]
@@ -46,19 +46,19 @@ def test_every_mean_is_what_lm_eval_reports_or_said_to_have_no_samples(lm_eval):
     assert all("wrote no score of single samples" in warning for warning in said)
 
 
-def test_an_option_is_read_by_its_likelihood_and_gold_by_its_place(lm_eval):
+def test_an_option_is_read_by_its_likelihood_and_gold_by_its_place(lm_eval: Run) -> None:
     last = lines_of(lm_eval, DUMMY, "own_mc")[-1]
     assert (last.extracted, last.gold, last.scores["lm_eval/acc,none"]) == ("绿", "蓝", 0.0)
     assert "' 蓝': log-likelihood -0.10" in last.reply.text
 
 
-def test_turns_of_a_chat_are_turns_again(lm_eval):
+def test_turns_of_a_chat_are_turns_again(lm_eval: Run) -> None:
     first = lines_of(lm_eval, CHAT, "own_gen")[0]
     assert first.message_list == [{"role": "user", "content": "How many legs has a spider?\nAnswer:"}]
     assert first.reply.text == "Answer: B"
 
 
-def test_what_no_filter_could_read_is_unparsed(tmp_path):
+def test_what_no_filter_could_read_is_unparsed(tmp_path: Path) -> None:
     root = tmp_path / "logs"
     shutil.copytree(LM_EVAL / DUMMY, root / DUMMY)
     (file,) = (root / DUMMY).glob("samples_own_gen_*")
@@ -70,7 +70,7 @@ def test_what_no_filter_could_read_is_unparsed(tmp_path):
     assert {line.outcome for line in lines_of(run, DUMMY, "own_gen")} == {"unparsed"}
 
 
-def test_a_task_without_a_score_of_any_sample_stands_in_table_report_and_comparison(tmp_path):
+def test_a_task_without_a_score_of_any_sample_stands_in_table_report_and_comparison(tmp_path: Path) -> None:
     done = call(["import", str(LM_EVAL), "--out", str(tmp_path), "--name", "a"])
     assert done.returncode == 0, done.stderr
     (row,) = (
@@ -85,7 +85,7 @@ def test_a_task_without_a_score_of_any_sample_stands_in_table_report_and_compari
     assert call(["compare", *sides]).returncode == 0
 
 
-def test_tasks_of_several_results_are_put_together_and_the_latest_counts(tmp_path):
+def test_tasks_of_several_results_are_put_together_and_the_latest_counts(tmp_path: Path) -> None:
     folder = tmp_path / "logs" / "model"
     folder.mkdir(parents=True)
     (results,) = (LM_EVAL / DUMMY).glob("results_*")
@@ -108,7 +108,7 @@ def test_tasks_of_several_results_are_put_together_and_the_latest_counts(tmp_pat
         import_results(tmp_path / "logs", out=tmp_path / "out")
 
 
-def test_results_of_a_file_name_of_ones_own(tmp_path):
+def test_results_of_a_file_name_of_ones_own(tmp_path: Path) -> None:
     (results,) = CHAT_FOLDER.glob("results_*")
     for file in CHAT_FOLDER.iterdir():
         shutil.copy(file, tmp_path / file.name.replace("results_", "mine_"))
@@ -117,7 +117,7 @@ def test_results_of_a_file_name_of_ones_own(tmp_path):
         assert len(list(run.samples())) == 10
 
 
-def test_inspects_own_zip_is_read_and_its_numbers_are_its_own(tmp_path):
+def test_inspects_own_zip_is_read_and_its_numbers_are_its_own(tmp_path: Path) -> None:
     run = import_results(INSPECT, out=tmp_path / "out")
     assert run.metric("inspect_ai/choice", dataset="own_choice") == 0.5
     assert run.metric("inspect_ai/facts/length", dataset="own_facts") == 9.0
@@ -125,14 +125,14 @@ def test_inspects_own_zip_is_read_and_its_numbers_are_its_own(tmp_path):
     assert not [warning for warning in run.summary.warnings if " reports " in warning]
 
 
-def test_options_and_turns_that_inspect_sent_are_the_prompt(tmp_path):
+def test_options_and_turns_that_inspect_sent_are_the_prompt(tmp_path: Path) -> None:
     run = import_results(INSPECT, out=tmp_path / "out")
     first = lines_of(run, "openai_org_mock", "own_choice")[0]
     assert "A) 1\nB) 2\nC) 3" in first.message_list[-1]["content"]
     assert (first.gold, first.extracted, first.reply.text) == ("B", "B", "Answer: B")
 
 
-def test_epochs_are_tries_of_a_row_and_what_is_nan_is_no_score(tmp_path):
+def test_epochs_are_tries_of_a_row_and_what_is_nan_is_no_score(tmp_path: Path) -> None:
     run = import_results(INSPECT, out=tmp_path / "out", name="a")
     lines = lines_of(run, "openai_org_mock", "own_facts")
     assert [(line.id, line.repeat) for line in lines] == [
@@ -156,7 +156,7 @@ def as_json(log: Path, target: Path) -> Path:
     return target
 
 
-def test_its_json_is_read_alike_and_a_list_of_logs_is_no_log(tmp_path):
+def test_its_json_is_read_alike_and_a_list_of_logs_is_no_log(tmp_path: Path) -> None:
     for log in INSPECT.glob("*.eval"):
         as_json(log, tmp_path / "logs" / f"{log.stem}.json")
     (tmp_path / "logs" / "logs.json").write_text(
@@ -168,7 +168,7 @@ def test_its_json_is_read_alike_and_a_list_of_logs_is_no_log(tmp_path):
     assert plain.summary.variants == zipped.summary.variants
 
 
-def test_a_log_that_did_not_end_well_says_so(tmp_path):
+def test_a_log_that_did_not_end_well_says_so(tmp_path: Path) -> None:
     path = as_json(next(INSPECT.glob("*own-choice*")), tmp_path / "log.json")
     path.write_text(path.read_text().replace('"status": "success"', '"status": "cancelled"'))
     (warning,) = import_results(path, out=tmp_path / "out").summary.warnings
@@ -176,14 +176,16 @@ def test_a_log_that_did_not_end_well_says_so(tmp_path):
 
 
 @pytest.mark.skipif(sys.version_info >= (3, 14), reason="Python reads Zstandard by itself")
-def test_without_pyarrow_it_says_what_reads_zstandard(tmp_path, monkeypatch):
+def test_without_pyarrow_it_says_what_reads_zstandard(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(InputError, match=r"pip install 'evalsuite\[parquet\]'.*inspect log convert"):
         import_results(INSPECT, out=tmp_path / "out")
 
 
 @pytest.mark.parametrize("damage", [b"\x00" * 40, b"\xff" * 40])
-def test_a_damaged_zip_is_one_sentence(tmp_path, damage):
+def test_a_damaged_zip_is_one_sentence(tmp_path: Path, damage: bytes) -> None:
     content = bytearray(next(INSPECT.glob("*own-choice*")).read_bytes())
     content[2000 : 2000 + len(damage)] = damage
     (tmp_path / "a.eval").write_bytes(content)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import pytest
 import sacrebleu
@@ -35,7 +36,7 @@ PAIRS = st.lists(st.tuples(TEXTS, TEXTS), min_size=1, max_size=12)
 
 @given(PAIRS, st.sampled_from(["13a", "zh"]))
 @settings(deadline=None)
-def test_summed_statistics_give_sacrebleus_corpus_score(pairs, tokenize):
+def test_summed_statistics_give_sacrebleus_corpus_score(pairs: list[Any], tokenize: str) -> None:
     predictions, references = map(list, zip(*pairs, strict=True))
     rows = [bleu.bleu_statistics(*pair, tokenize) for pair in pairs]
     expected = sacrebleu.corpus_bleu(predictions, [references], tokenize=tokenize).score
@@ -50,7 +51,7 @@ def test_summed_statistics_give_sacrebleus_corpus_score(pairs, tokenize):
 
 @given(PAIRS)
 @settings(deadline=None)
-def test_summed_statistics_give_sacrebleus_chrf(pairs):
+def test_summed_statistics_give_sacrebleus_chrf(pairs: list[Any]) -> None:
     predictions, references = map(list, zip(*pairs, strict=True))
     rows = [bleu.chrf_statistics(*pair) for pair in pairs]
     found = bleu.chrf_from_statistics(bleu.add_statistics(rows))
@@ -62,31 +63,31 @@ def test_summed_statistics_give_sacrebleus_chrf(pairs):
 
 @given(PAIRS, st.randoms())
 @settings(deadline=None)
-def test_the_order_of_rows_changes_nothing(pairs, shuffler):
+def test_the_order_of_rows_changes_nothing(pairs: list[Any], shuffler: Any) -> None:
     rows = [bleu.bleu_statistics(*pair) for pair in pairs]
     shuffled = shuffler.sample(rows, len(rows))
     assert bleu.add_statistics(rows) == bleu.add_statistics(shuffled)
 
 
-def test_the_reference_itself_scores_a_hundred():
+def test_the_reference_itself_scores_a_hundred() -> None:
     reference = "the cat sat on the mat today"
     assert bleu.bleu_from_statistics(bleu.bleu_statistics(reference, reference)) == pytest.approx(100)
     assert bleu.chrf_from_statistics(bleu.chrf_statistics(reference, reference)) == pytest.approx(100)
 
 
-def test_an_empty_prediction_scores_zero():
+def test_an_empty_prediction_scores_zero() -> None:
     assert bleu.bleu_from_statistics(bleu.bleu_statistics("", "a b")) == 0
     assert bleu.chrf_from_statistics(bleu.chrf_statistics("", "a b")) == 0
 
 
-def test_scores_do_not_change_their_statistics():
+def test_scores_do_not_change_their_statistics() -> None:
     row = list(bleu.bleu_statistics("the cat sat", "the cat sat down here"))
     before = row.copy()
     assert bleu.bleu_from_statistics(row) == bleu.bleu_from_statistics(row)
     assert row == before
 
 
-def test_a_corpus_of_a_thousand_rows_draws_no_warning(capfd):
+def test_a_corpus_of_a_thousand_rows_draws_no_warning(capfd: pytest.CaptureFixture[str]) -> None:
     generator = random.Random(0)
     rows = [
         bleu.bleu_statistics("a cat sat here .", generator.choice(["a cat .", "no"])) for _ in range(1000)
@@ -106,11 +107,11 @@ def test_a_corpus_of_a_thousand_rows_draws_no_warning(capfd):
         (["She met 李明 in the big city"], False),
     ],
 )
-def test_mostly_chinese_is_a_majority_of_references(references, chinese):
+def test_mostly_chinese_is_a_majority_of_references(references: list[Any], chinese: bool) -> None:
     assert bleu.is_mostly_chinese(references) is chinese
 
 
-def test_signatures_name_tokenizer_and_version():
+def test_signatures_name_tokenizer_and_version() -> None:
     assert (
         bleu.bleu_signature("zh")
         == f"nrefs:1|case:mixed|eff:no|tok:zh|smooth:exp|version:{sacrebleu.__version__}"
@@ -129,7 +130,7 @@ SENTENCES = st.lists(
 
 @settings(deadline=None)
 @given(st.lists(st.tuples(SENTENCES, st.lists(SENTENCES, min_size=1, max_size=3)), min_size=1, max_size=4))
-def test_statistics_of_several_references_equal_sacrebleu(rows):
+def test_statistics_of_several_references_equal_sacrebleu(rows: list[Any]) -> None:
     predictions = [prediction for prediction, _ in rows]
     most = max(len(references) for _, references in rows)
     columns = [
@@ -149,7 +150,7 @@ def test_statistics_of_several_references_equal_sacrebleu(rows):
     )
 
 
-def test_signature_of_several_references_says_so():
+def test_signature_of_several_references_says_so() -> None:
     assert "nrefs:var" in bleu.bleu_signature(several=True)
     assert "nrefs:var" in bleu.chrf_signature(several=True)
     assert "nrefs:1" in bleu.bleu_signature()

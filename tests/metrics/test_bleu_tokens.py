@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import sys
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -30,7 +31,7 @@ def sacrebleu_tokens(text: str, tokenize: str) -> list[str]:
 
 @pytest.mark.parametrize("tokenize", TOKENIZERS)
 @pytest.mark.parametrize("length", range(6))
-def test_every_short_line_of_letters_digits_and_marks(tokenize, length):
+def test_every_short_line_of_letters_digits_and_marks(tokenize: str, length: int) -> None:
     for characters in itertools.product("a1., -'", repeat=length):
         line = "".join(characters)
         assert tokens(line, tokenize) == sacrebleu_tokens(line, tokenize)
@@ -39,11 +40,11 @@ def test_every_short_line_of_letters_digits_and_marks(tokenize, length):
 @pytest.mark.parametrize("tokenize", TOKENIZERS)
 @settings(deadline=None, max_examples=500)
 @given(st.lists(st.sampled_from(PIECES), max_size=14).map("".join) | st.text(max_size=30))
-def test_ugly_lines(tokenize, line):
+def test_ugly_lines(tokenize: str, line: Any) -> None:
     assert tokens(line, tokenize) == sacrebleu_tokens(line, tokenize)
 
 
-def test_every_character_is_set_apart_or_not_as_in_sacrebleu():
+def test_every_character_is_set_apart_or_not_as_in_sacrebleu() -> None:
     codes = [*range(0x10000), *range(0x10000, sys.maxunicode + 1, 61)]
     for start in range(0, len(codes), 512):
         line = "".join(f"a{chr(code)}a " for code in codes[start : start + 512])
@@ -52,7 +53,7 @@ def test_every_character_is_set_apart_or_not_as_in_sacrebleu():
 
 @pytest.mark.skipif(not SHARED_DATA.is_dir(), reason="the shared data is not on this machine")
 @pytest.mark.parametrize("tokenize", TOKENIZERS)
-def test_real_texts(tokenize):
+def test_real_texts(tokenize: str) -> None:
     texts = [
         line
         for path in (SHARED_DATA / "cmmlu").rglob("*.csv")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -38,7 +39,9 @@ def text_of(reply: str, **options: object) -> str | None:
 
 @settings(deadline=None)
 @given(st.sampled_from(MARKS), st.sampled_from(SPELLINGS), THOUGHTS, SPACE, ANSWERS)
-def test_clean_text_reasoning_in_any_mark_and_case_is_dropped(mark, spelling, thoughts, space, answer):
+def test_clean_text_reasoning_in_any_mark_and_case_is_dropped(
+    mark: tuple[Any, ...], spelling: Any, thoughts: str, space: str, answer: str
+) -> None:
     opening, closing = map(spelling, mark)
     cleaned = clean_text(f"{opening}{thoughts}{closing}{space}{answer}")
     assert cleaned.text == answer
@@ -48,13 +51,15 @@ def test_clean_text_reasoning_in_any_mark_and_case_is_dropped(mark, spelling, th
 
 @settings(deadline=None)
 @given(st.sampled_from(MARKS), THOUGHTS, SPACE, ANSWERS)
-def test_clean_text_closing_mark_alone_drops_what_stands_before_it(mark, thoughts, space, answer):
+def test_clean_text_closing_mark_alone_drops_what_stands_before_it(
+    mark: tuple[Any, ...], thoughts: str, space: str, answer: str
+) -> None:
     assert text_of(f"{thoughts}{mark[1]}{space}{answer}") == answer
 
 
 @settings(deadline=None)
 @given(st.sampled_from(MARKS), THOUGHTS)
-def test_clean_text_block_that_never_closes_leaves_no_answer(mark, thoughts):
+def test_clean_text_block_that_never_closes_leaves_no_answer(mark: tuple[Any, ...], thoughts: str) -> None:
     assert text_of(f"{mark[0]}{thoughts}") is None
     assert text_of(f"Well. {mark[0]}{thoughts}") is None
 
@@ -77,7 +82,7 @@ def test_clean_text_block_that_never_closes_leaves_no_answer(mark, thoughts):
         ("The `<think>` tag opens it.", "The `<think>` tag opens it."),
     ],
 )
-def test_clean_text_blocks_nested_mismatched_or_mentioned(reply, answer):
+def test_clean_text_blocks_nested_mismatched_or_mentioned(reply: str, answer: str) -> None:
     assert text_of(reply) == answer
 
 
@@ -100,11 +105,11 @@ def test_clean_text_blocks_nested_mismatched_or_mentioned(reply, answer):
         ("The `<|channel|>` token names a channel.", "The `<|channel|>` token names a channel."),
     ],
 )  # fmt: skip
-def test_clean_text_gpt_oss_channels(reply, answer):
+def test_clean_text_gpt_oss_channels(reply: str, answer: str | None) -> None:
     assert text_of(reply) == answer
 
 
-def test_clean_text_gpt_oss_call_is_kept_for_the_reader_of_calls():
+def test_clean_text_gpt_oss_call_is_kept_for_the_reader_of_calls() -> None:
     call = '<|channel|>commentary to=functions.forecast <|constrain|>json<|message|>{"city": "Porto"}'
     assert text_of(f"<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant{call}<|call|>") == call
 
@@ -113,7 +118,7 @@ def test_clean_text_gpt_oss_call_is_kept_for_the_reader_of_calls():
 @given(
     ANSWERS, st.lists(st.sampled_from([*END_TOKENS, "<pad>", "<|fim_pad|>"]), min_size=1, max_size=3), SPACE
 )
-def test_clean_text_end_tokens_at_the_end_are_dropped(answer, tokens, space):
+def test_clean_text_end_tokens_at_the_end_are_dropped(answer: str, tokens: list[Any], space: str) -> None:
     cleaned = clean_text(answer + space + space.join(tokens) + space)
     assert cleaned.text == answer
     assert cleaned.labels == ("end_token",)
@@ -128,7 +133,7 @@ def test_clean_text_end_tokens_at_the_end_are_dropped(answer, tokens, space):
         "Here is the problem:\n\nQuestion: what is it?\nAnswer: 4", "The user: me", "a question: why",
     ],
 )  # fmt: skip
-def test_clean_text_without_anything_to_drop_is_untouched(text):
+def test_clean_text_without_anything_to_drop_is_untouched(text: str) -> None:
     assert clean_text(text) == CleanedText(text)
 
 
@@ -139,7 +144,9 @@ def test_clean_text_without_anything_to_drop_is_untouched(text):
     st.sampled_from(ROLE_TOKENS),
     st.text("ab? \nA:", max_size=20),
 )
-def test_clean_text_role_token_after_an_answer_ends_the_reply(answer, end, role, rest):
+def test_clean_text_role_token_after_an_answer_ends_the_reply(
+    answer: str, end: str, role: str, rest: str
+) -> None:
     cleaned = clean_text(answer + end + role + rest + "x")
     assert cleaned.text == answer
     assert cleaned.runs_on
@@ -148,7 +155,7 @@ def test_clean_text_role_token_after_an_answer_ends_the_reply(answer, end, role,
 
 @settings(deadline=None)
 @given(ANSWERS, st.sampled_from(["\n", "\n\n", "<|im_end|>\n"]), st.sampled_from(TURN_LINES))
-def test_clean_text_line_that_opens_another_turn_ends_the_reply(answer, space, line):
+def test_clean_text_line_that_opens_another_turn_ends_the_reply(answer: str, space: str, line: str) -> None:
     cleaned = clean_text(f"{answer}{space}{line}What is next?\nAnswer: A")
     assert cleaned.text == answer
     assert cleaned.runs_on
@@ -171,17 +178,17 @@ def test_clean_text_line_that_opens_another_turn_ends_the_reply(answer, space, l
         ),
     ],
 )
-def test_clean_text_invented_turns_with_headers_and_reasoning(reply, answer):
+def test_clean_text_invented_turns_with_headers_and_reasoning(reply: str, answer: str) -> None:
     assert text_of(reply) == answer
 
 
-def test_clean_text_cut_lines_off_keeps_lines_that_open_turns():
+def test_clean_text_cut_lines_off_keeps_lines_that_open_turns() -> None:
     text = "Paris.\nQ: And Spain?\nA: Madrid."
     assert text_of(text) == "Paris."
     assert clean_text(text, cut_lines=False) == CleanedText(text)
 
 
-def test_clean_text_further_marks_and_tokens_are_dropped():
+def test_clean_text_further_marks_and_tokens_are_dropped() -> None:
     tags = [("<scratchpad>", "</scratchpad>"), ("((", "))")]
     assert text_of("<SCRATCHPAD>A?</scratchpad>C", reasoning_tags=tags) == "C"
     assert text_of("((A?)) C", reasoning_tags=tags) == "C"
@@ -205,7 +212,9 @@ def test_clean_text_further_marks_and_tokens_are_dropped():
         ("C <scratchpad>x</scratchpad> y", None),
     ],
 )
-def test_clean_text_unknown_block_that_looks_like_reasoning_is_named_and_kept(reply, marks):
+def test_clean_text_unknown_block_that_looks_like_reasoning_is_named_and_kept(
+    reply: str, marks: str | None
+) -> None:
     cleaned = clean_text(reply)
     assert (cleaned.text, cleaned.unknown_block) == (reply, marks)
     assert cleaned.labels == ((f"unknown_block:{marks}",) if marks else ())
@@ -222,7 +231,7 @@ PIECES = st.lists(
 
 @settings(deadline=None)
 @given(PIECES | st.text())
-def test_clean_text_never_raises_and_adds_nothing(reply):
+def test_clean_text_never_raises_and_adds_nothing(reply: Any) -> None:
     cleaned = clean_text(reply)
     assert cleaned.text is None or set(cleaned.text) <= set(reply)
     if not cleaned.labels:
@@ -234,7 +243,7 @@ def test_clean_text_never_raises_and_adds_nothing(reply):
     ["<", "<think>", "</think>", "</s>", "<|im_end|> ", "Question: a\n", "[THINK]x", "`<think>`", "</s>x", "x\nQ: 1",
      "<|channel|>analysis", "<|channel|>analysis<|message|>", "<think", "<a>", "analysis", "Q:"],
 )  # fmt: skip
-def test_clean_text_degenerate_replies_take_no_time(piece):
+def test_clean_text_degenerate_replies_take_no_time(piece: str) -> None:
     start = time.process_time()
     clean_text(piece * 20_000)
     assert time.process_time() - start < 5
@@ -257,5 +266,7 @@ def test_clean_text_degenerate_replies_take_no_time(piece):
         ("{" * 50_000 + "}", None),
     ],
 )
-def test_json_answer_reads_the_object_that_is_fenced_or_ends_the_text(text, value):
+def test_json_answer_reads_the_object_that_is_fenced_or_ends_the_text(
+    text: str, value: dict[str, Any] | int | str | None
+) -> None:
     assert json_answer(text) == value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -32,7 +33,7 @@ OBJECTS = st.dictionaries(
         ("{", {}),
     ],
 )
-def test_mended(written, meant):
+def test_mended(written: str, meant: dict[str, Any]) -> None:
     assert repair_object(written) == meant
 
 
@@ -52,20 +53,20 @@ def test_mended(written, meant):
         "{\ud800}",
     ],
 )
-def test_not_mended(written):
+def test_not_mended(written: str) -> None:
     assert repair_object(written) is None
 
 
 @given(OBJECTS)
-def test_json_is_read_as_it_is(value):
+def test_json_is_read_as_it_is(value: dict[str, Any]) -> None:
     assert repair_object(json.dumps(value)) == value
 
 
 @given(st.dictionaries(st.text(alphabet='ab "é', max_size=5), VALUES))
-def test_a_python_dictionary_is_what_it_stands_for(value):
+def test_a_python_dictionary_is_what_it_stands_for(value: dict[str, Any]) -> None:
     assert repair_object(str(value)) == value
 
 
 @given(st.text() | st.text(alphabet="{}[]:,\"'\\ aT1\n"))
-def test_nothing_raises(written):
+def test_nothing_raises(written: Any) -> None:
     assert isinstance(repair_object(written), dict | None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -34,7 +35,7 @@ UNREADABLE_SCORES = {
 
 
 @pytest.mark.parametrize("text", UNREADABLE_SCORES.values(), ids=UNREADABLE_SCORES)
-def test_what_breaks_the_contract_is_unreadable(text):
+def test_what_breaks_the_contract_is_unreadable(text: str) -> None:
     assert read_score(text, 1, 10) is None
 
 
@@ -53,7 +54,7 @@ def test_what_breaks_the_contract_is_unreadable(text):
         ('{"reason": "use {braces} and }", "score": 6}', 6.0),
     ],
 )
-def test_the_last_object_with_a_score_counts(text, score):
+def test_the_last_object_with_a_score_counts(text: str, score: float) -> None:
     found = read_score(text, 1, 10)
     assert found is not None
     assert (found.score, found.repaired) == (score, False)
@@ -62,13 +63,13 @@ def test_the_last_object_with_a_score_counts(text, score):
 @pytest.mark.parametrize(
     "text", ["{'score': 8, 'reason': 'it\\'s fine'}", '{"score": 8, "reason": "line\nbreak",}', '{"score": 8']
 )
-def test_what_is_nearly_json_is_read_and_said_to_be_mended(text):
+def test_what_is_nearly_json_is_read_and_said_to_be_mended(text: str) -> None:
     found = read_score(text, 1, 10)
     assert found is not None
     assert (found.score, found.repaired) == (8.0, True)
 
 
-def test_the_reason_is_kept_and_need_not_be_there():
+def test_the_reason_is_kept_and_need_not_be_there() -> None:
     assert read_score('{"score": 3, "reason": "因为不对。"}', 1, 5).reason == "因为不对。"
     assert read_score('{"score": 3, "reason": 7}', 1, 5).reason == ""
 
@@ -85,12 +86,12 @@ def test_the_reason_is_kept_and_need_not_be_there():
         ("平局", "tie"),
     ],
 )
-def test_a_choice(written, choice):
+def test_a_choice(written: str, choice: str) -> None:
     assert read_choice(json.dumps({"verdict": written})).choice == choice
 
 
 @pytest.mark.parametrize("written", ["C", "", "A or B", "both", None, 1, ["A"]])
-def test_no_choice(written):
+def test_no_choice(written: int | list[Any] | str | None) -> None:
     assert read_choice(json.dumps({"verdict": written})) is None
 
 
@@ -108,25 +109,25 @@ def test_no_choice(written):
         ("tie", "A", "tie", False),
     ],
 )
-def test_only_two_agreeing_verdicts_win(first, second, result, consistent):
+def test_only_two_agreeing_verdicts_win(first: str, second: str, result: str, consistent: bool) -> None:
     assert pair_outcome(first, second) == (result, consistent)
 
 
 @given(
     st.text() | st.lists(st.sampled_from(['{"score": ', "{", "}", "8", '"', "score", ",", "\\"])).map("".join)
 )
-def test_reading_never_raises_and_never_leaves_the_scale(text):
+def test_reading_never_raises_and_never_leaves_the_scale(text: Any) -> None:
     found = read_score(text, 1, 10)
     assert found is None or (found.score is not None and 1 <= found.score <= 10)
     read_choice(text)
 
 
 @given(st.floats(1, 10), st.text())
-def test_whatever_json_writes_is_read_back(score, reason):
+def test_whatever_json_writes_is_read_back(score: float, reason: str) -> None:
     found = read_score(json.dumps({"reason": reason, "score": score}), 1, 10)
     assert found is not None
     assert (found.score, found.reason, found.repaired) == (score, reason, False)
 
 
-def test_a_score_as_a_share_of_its_scale():
+def test_a_score_as_a_share_of_its_scale() -> None:
     assert [judgement.normalized_score(score, 1, 5) for score in (1, 3, 5)] == [0.0, 0.5, 1.0]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalsuite.metrics.label_logprobs import LabelLogprobs, read
+from evalsuite.metrics.label_logprobs import LabelProbabilities, read
 
 ABCD = ("A", "B", "C", "D")
 
@@ -27,7 +28,7 @@ ABCD = ("A", "B", "C", "D")
         [("А", -0.1), ("Α", -0.2)],  # Cyrillic, Greek
     ],
 )
-def test_where_no_letter_is_shown_there_is_no_answer(tokens):
+def test_where_no_letter_is_shown_there_is_no_answer(tokens: Any) -> None:
     found = read(tokens, ABCD)
     assert found.chosen is None
     assert set(found.labels.values()) == {None}
@@ -38,11 +39,11 @@ def test_where_no_letter_is_shown_there_is_no_answer(tokens):
     ["A", " A", "Ａ", "　Ａ", "▁A", "ĠA", "\nA", "\tA", "(A", "(A)", "（A）", "[A]", "**A", "**A**", "A.", "A)", "A：", "A,",
      " A\n", "'A'", "“A”", "【A】", "$A$", "\xa0A"],
 )  # fmt: skip
-def test_a_letter_counts_with_whatever_stands_around_it(token):
+def test_a_letter_counts_with_whatever_stands_around_it(token: Any) -> None:
     assert read([(token, -1.5)], ABCD).labels["A"] == -1.5
 
 
-def test_variants_of_a_letter_are_added_up_as_probabilities():
+def test_variants_of_a_letter_are_added_up_as_probabilities() -> None:
     found = read(
         [(" A", math.log(0.3)), ("A", math.log(0.15)), ("Ａ", math.log(0.05)), (" B", math.log(0.4))], ABCD
     )
@@ -50,21 +51,21 @@ def test_variants_of_a_letter_are_added_up_as_probabilities():
     assert found.chosen == "A"
 
 
-def test_an_option_that_is_not_shown_has_no_number_but_a_floor():
+def test_an_option_that_is_not_shown_has_no_number_but_a_floor() -> None:
     found = read([(" C", -0.2), ("The", -3.0), (" D", -2.5), ("x", -7.5)], ABCD)
-    assert found == LabelLogprobs({"A": None, "B": None, "C": -0.2, "D": -2.5}, -7.5)
+    assert found == LabelProbabilities({"A": None, "B": None, "C": -0.2, "D": -2.5}, -7.5)
 
 
-def test_of_equal_letters_the_first_option_is_the_answer():
+def test_of_equal_letters_the_first_option_is_the_answer() -> None:
     assert read([("C", -1.0), ("B", -1.0)], ABCD).chosen == "B"
 
 
-def test_very_improbable_variants_do_not_vanish_into_nothing():
+def test_very_improbable_variants_do_not_vanish_into_nothing() -> None:
     found = read([("A", -9999.0), (" A", -9999.0), ("B", -9999.5)], ABCD)
     assert found.labels["A"] == pytest.approx(-9999.0 + math.log(2))
 
 
-def test_only_labels_of_the_row_count():
+def test_only_labels_of_the_row_count() -> None:
     assert read([(" D", -0.1), (" B", -4.0)], ("A", "B")).chosen == "B"
 
 
@@ -78,7 +79,7 @@ TOKENS = st.lists(
 
 
 @given(TOKENS, st.randoms(use_true_random=False))
-def test_it_never_raises_invents_no_letter_and_does_not_depend_on_the_order(tokens, chance):
+def test_it_never_raises_invents_no_letter_and_does_not_depend_on_the_order(tokens: Any, chance: Any) -> None:
     found = read(tokens, ABCD)
     assert list(found.labels) == list(ABCD)
     if found.chosen:
@@ -90,6 +91,6 @@ def test_it_never_raises_invents_no_letter_and_does_not_depend_on_the_order(toke
 
 
 @given(st.sampled_from(ABCD), TOKENS)
-def test_a_letter_that_is_nearly_certain_is_the_answer(label, others):
+def test_a_letter_that_is_nearly_certain_is_the_answer(label: Any, others: Any) -> None:
     doubtful = [(token, value - 5 if value is not None else None) for token, value in others]
     assert read([*doubtful, (f" {label}", -0.001)], ABCD).chosen == label

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -33,7 +35,7 @@ GSM8K = SHARED_DATA / "gsm8k/test.jsonl"
         "- , .",
     ],
 )
-def test_no_number_is_made_up(reply):
+def test_no_number_is_made_up(reply: str) -> None:
     assert extract(reply) == NumberExtraction(None, "")
 
 
@@ -59,7 +61,7 @@ def test_no_number_is_made_up(reply):
         (r"#### 3 \boxed{18}", "18"),
     ],
 )
-def test_the_last_box_with_a_number_counts(reply, value):
+def test_the_last_box_with_a_number_counts(reply: str, value: str) -> None:
     assert extract(reply) == NumberExtraction(value, "boxed")
     assert extract(reply).strict
 
@@ -67,7 +69,7 @@ def test_the_last_box_with_a_number_counts(reply, value):
 @pytest.mark.parametrize(
     "content", [r"\frac{x}{4}", "10, 12", "1 1/2", "x + 4", r"2\sqrt{3}", "2^{5}", "3 or 4"]
 )
-def test_a_box_without_one_plain_number_hands_over(content):
+def test_a_box_without_one_plain_number_hands_over(content: str) -> None:
     assert extract(rf"The answer is 7. \boxed{{{content}}}") == NumberExtraction("7", "answer_is")
 
 
@@ -89,7 +91,7 @@ def test_a_box_without_one_plain_number_hands_over(content):
         (r"x = -\,4", "-4"),
     ],
 )
-def test_a_box_reads_mixed_fractions_as_sums_and_latex_spaces_as_nothing(content, value):
+def test_a_box_reads_mixed_fractions_as_sums_and_latex_spaces_as_nothing(content: str, value: str) -> None:
     assert extract(rf"\boxed{{{content}}}") == NumberExtraction(value, "boxed")
 
 
@@ -103,18 +105,18 @@ def test_a_box_reads_mixed_fractions_as_sums_and_latex_spaces_as_nothing(content
 @pytest.mark.parametrize(
     "reply", [r"\boxed{%s}", r"She has 9 eggs, so the answer is \boxed{%s}.", r"#### \boxed{%s}"]
 )
-def test_no_fragment_of_an_unreadable_box_counts(reply, content):
+def test_no_fragment_of_an_unreadable_box_counts(reply: str, content: str) -> None:
     assert extract(reply % content) == NumberExtraction(None, "")
 
 
-def test_a_stage_before_an_unreadable_box_still_counts():
+def test_a_stage_before_an_unreadable_box_still_counts() -> None:
     assert extract("#### 7\n\\boxed{3:00}") == NumberExtraction("7", "hashes")
     assert extract(r"\boxed{18} and \boxed{3:00}") == NumberExtraction("18", "boxed")
     assert extract(r"It is 5, the answer to \boxed{x}") == NumberExtraction("5", "last_number")
 
 
 @pytest.mark.parametrize("reply", ["9 eggs #### 18 or 19", "#### 20 - 5", "#### 3:00", "#### 3, 4"])
-def test_no_fragment_of_several_numbers_after_hashes_counts(reply):
+def test_no_fragment_of_several_numbers_after_hashes_counts(reply: str) -> None:
     assert extract(reply) == NumberExtraction(None, "")
 
 
@@ -141,7 +143,7 @@ def test_no_fragment_of_several_numbers_after_hashes_counts(reply):
         ("#### 18\nThe answer is 3", "18"),
     ],
 )
-def test_hashes_count_before_words(reply, value):
+def test_hashes_count_before_words(reply: str, value: str) -> None:
     assert extract(reply) == NumberExtraction(value, "hashes")
     assert extract(reply).strict
 
@@ -157,7 +159,7 @@ def test_hashes_count_before_words(reply, value):
         "#### 4) Add",
     ],
 )
-def test_a_markdown_heading_is_no_answer(heading):
+def test_a_markdown_heading_is_no_answer(heading: str) -> None:
     assert extract(f"{heading}\nThe answer is 9.") == NumberExtraction("9", "answer_is")
 
 
@@ -190,7 +192,7 @@ def test_a_markdown_heading_is_no_answer(heading):
         ("答案：18", "18"),
     ],
 )
-def test_an_answer_in_words_counts_before_the_last_number(reply, value):
+def test_an_answer_in_words_counts_before_the_last_number(reply: str, value: str) -> None:
     assert extract(reply) == NumberExtraction(value, "answer_is")
     assert not extract(reply).strict
 
@@ -229,13 +231,13 @@ def test_an_answer_in_words_counts_before_the_last_number(reply, value):
         ("-0", "0"),
     ],
 )
-def test_else_the_last_number_counts(reply, value):
+def test_else_the_last_number_counts(reply: str, value: str) -> None:
     assert extract(reply) == NumberExtraction(value, "last_number")
 
 
 @settings(deadline=None)
 @given(st.text())
-def test_extraction_never_raises(reply):
+def test_extraction_never_raises(reply: str) -> None:
     found = extract(reply)
     assert (found.value is None) == (found.stage == "")
     assert found.value is None or numbers.normalize(found.value) is not None
@@ -250,7 +252,7 @@ def test_extraction_never_raises(reply):
         ("The answer is 3. <answer>x = 42", "42"),
     ],
 )
-def test_extract_answer_tag_counts_before_words(reply, value):
+def test_extract_answer_tag_counts_before_words(reply: str, value: str) -> None:
     assert extract(reply) == NumberExtraction(value, "answer_tag")
     assert extract(reply).strict
 
@@ -264,12 +266,12 @@ def test_extract_answer_tag_counts_before_words(reply, value):
         ('{"答案": 42}', "42"),
     ],
 )
-def test_extract_json_answer_counts_before_words(reply, value):
+def test_extract_json_answer_counts_before_words(reply: str, value: str) -> None:
     assert extract(reply) == NumberExtraction(value, "json")
     assert extract(reply).strict
 
 
-def test_extract_json_answer_in_words_hands_over():
+def test_extract_json_answer_in_words_hands_over() -> None:
     assert extract('So it is 7. {"answer": "as above"}') == NumberExtraction("7", "last_number")
     assert extract('So it is 7. {"answer": true}') == NumberExtraction("7", "last_number")
 
@@ -314,20 +316,22 @@ DECORATIONS = [
 
 @pytest.mark.parametrize("stage", STAGES)
 @pytest.mark.parametrize(("written", "value"), NUMBERS.items())
-def test_extract_number_in_any_form_is_read_whole_in_every_stage(stage, written, value):
+def test_extract_number_in_any_form_is_read_whole_in_every_stage(
+    stage: str, written: str, value: str
+) -> None:
     found = extract(STAGES[stage] % written)
     assert found == NumberExtraction(value, stage)
 
 
 @pytest.mark.parametrize("stage", STAGES)
 @pytest.mark.parametrize("written", NO_NUMBERS)
-def test_extract_no_number_is_never_read_as_its_fragment(stage, written):
+def test_extract_no_number_is_never_read_as_its_fragment(stage: str, written: str) -> None:
     assert extract(STAGES[stage] % written) == NumberExtraction(None, "")
 
 
 @settings(deadline=None)
 @given(st.sampled_from([*NUMBERS]), st.sampled_from(DECORATIONS), st.sampled_from([*STAGES]))
-def test_extract_decoration_keeps_the_value(written, decoration, stage):
+def test_extract_decoration_keeps_the_value(written: str, decoration: str, stage: str) -> None:
     if stage == "boxed" and "_" in decoration:
         return  # an index in LaTeX
     found = extract(STAGES[stage] % decoration.format(written))
@@ -342,14 +346,18 @@ def test_extract_decoration_keeps_the_value(written, decoration, stage):
     st.sampled_from([*STAGES]),
     st.sampled_from([str, lambda text: text.translate({48 + digit: 0x0660 + digit for digit in range(10)})]),
 )
-def test_extract_thousands_in_any_form_never_give_a_part(number, cents, separator, stage, script):
+def test_extract_thousands_in_any_form_never_give_a_part(
+    number: int, cents: int, separator: str, stage: str, script: Callable[..., Any] | type[Any]
+) -> None:
     written = script(f"{number:,}".replace(",", separator) + f".{cents:02}")
     assert numbers.equal(extract(STAGES[stage] % written).value, f"{number}.{cents:02}")
 
 
 @settings(deadline=None)
 @given(st.text("0123456789.,:/-' _e", min_size=1, max_size=12), st.sampled_from([*STAGES]))
-def test_extract_any_run_of_digits_and_joiners_gives_the_same_in_every_stage_or_nothing(run, stage):
+def test_extract_any_run_of_digits_and_joiners_gives_the_same_in_every_stage_or_nothing(
+    run: str, stage: str
+) -> None:
     found = extract(STAGES[stage] % run.strip())
     alone = numbers.normalize(run)
     assert (
@@ -363,12 +371,12 @@ def test_extract_any_run_of_digits_and_joiners_gives_the_same_in_every_stage_or_
 @pytest.mark.parametrize(
     "reply", ["2^{5} = 32", "It is 10-5 = 5", "x_1 + x_2 = 9", "H2O has 3", "at 1:30 it has 7"]
 )
-def test_extract_index_power_or_range_beside_a_number_is_passed_over(reply):
+def test_extract_index_power_or_range_beside_a_number_is_passed_over(reply: str) -> None:
     assert extract(reply).value in {"32", "5", "9", "3", "7"}
     assert extract(reply).value == reply[-len(extract(reply).value or "") :]
 
 
-def test_extract_explicit_answer_that_is_no_number_ends_the_search():
+def test_extract_explicit_answer_that_is_no_number_ends_the_search() -> None:
     for answer in (
         "The answer is 18 or 19.",
         "The answer is 20 to 30.",
@@ -410,7 +418,7 @@ PIECES = st.lists(
 
 @settings(deadline=None)
 @given(PIECES)
-def test_extraction_invents_no_digit(reply):
+def test_extraction_invents_no_digit(reply: list[Any]) -> None:
     found = extract(reply)
     if found.value is not None and "/" not in reply and "frac" not in reply and "^" not in reply:
         assert numbers.equal(found.value, found.value)
@@ -422,7 +430,7 @@ def test_extraction_invents_no_digit(reply):
     st.decimals(min_value=-(10**9), max_value=10**9, places=2),
     st.sampled_from([r"so \boxed{{{}}}", "#### {}", "The answer is {}.", "it makes {}"]),
 )
-def test_any_decimal_is_read_back_with_commas_and_currency(number, template):
+def test_any_decimal_is_read_back_with_commas_and_currency(number: Any, template: str) -> None:
     written = f"{number:,}"
     for form in (str(number), written, f"${written}" if number >= 0 else f"-${written[1:]}"):
         assert numbers.equal(extract(template.format(form)).value, str(number))
@@ -449,7 +457,7 @@ def test_any_decimal_is_read_back_with_commas_and_currency(number, template):
     ],
     ids=lambda reply: f"{reply[:8]}-{len(reply)}",
 )
-def test_degenerate_replies_take_no_time(reply):
+def test_degenerate_replies_take_no_time(reply: str) -> None:
     start = time.process_time()
     extract(reply)
     numbers.normalize(reply)
@@ -469,7 +477,7 @@ def test_degenerate_replies_take_no_time(reply):
         ("5 1/2", "5.5"),
     ],
 )
-def test_equal_compares_as_decimals(first, second):
+def test_equal_compares_as_decimals(first: str, second: str) -> None:
     assert numbers.equal(first, second)
 
 
@@ -477,11 +485,11 @@ def test_equal_compares_as_decimals(first, second):
     ("first", "second"),
     [("a", "a"), (None, None), (None, "1"), ("1", "1.001"), ("1", "-1"), ("9" * 200, "9" * 200)],
 )
-def test_what_is_no_number_is_never_equal(first, second):
+def test_what_is_no_number_is_never_equal(first: str | None, second: str | None) -> None:
     assert not numbers.equal(first, second)
 
 
-def test_decimals_are_exact_where_floats_are_not():
+def test_decimals_are_exact_where_floats_are_not() -> None:
     assert numbers.normalize("0.1") == Decimal("0.1")
     assert not numbers.equal("10000000000000001", "10000000000000000")
 
@@ -490,18 +498,18 @@ def test_decimals_are_exact_where_floats_are_not():
     ("answer", "value"),
     [("x\n#### 18", "18"), ("#### 3\n#### 1,000", "1000"), ("#### -2", "-2"), ("#### $5.50", "5.5")],
 )
-def test_gold_stands_after_the_last_hashes(answer, value):
+def test_gold_stands_after_the_last_hashes(answer: str, value: str) -> None:
     assert numbers.gold(answer) == value
 
 
 @pytest.mark.parametrize("answer", ["", "18", "####", "#### x", "#### 3 or 4"])
-def test_a_bad_gold_is_an_error_that_says_what_was_expected(answer):
+def test_a_bad_gold_is_an_error_that_says_what_was_expected(answer: str) -> None:
     with pytest.raises(ValueError, match="expected it to end in '#### ' and a number"):
         numbers.gold(answer)
 
 
 @pytest.mark.skipif(not GSM8K.is_file(), reason="the shared gsm8k data is not on this machine")
-def test_every_real_gold_is_read_from_its_own_solution():
+def test_every_real_gold_is_read_from_its_own_solution() -> None:
     answers = [json.loads(line)["answer"] for line in GSM8K.read_text(encoding="utf-8").splitlines()]
     assert len(answers) == 1319
     for answer in answers:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -25,7 +26,7 @@ TEXTS = st.one_of(
 
 
 @pytest.mark.parametrize("profile", PROFILES)
-def test_scores_are_those_of_the_source(profile):
+def test_scores_are_those_of_the_source(profile: str) -> None:
     vectors = pinned(f"gsm8k/{profile}")
     assert len(vectors) >= 15
     assert {vector["accuracy"] for _, vector in vectors} >= {0.0, 1.0}
@@ -34,7 +35,7 @@ def test_scores_are_those_of_the_source(profile):
         assert accuracy(profile, record["reply"], record["answer"]) == expected["accuracy"], record
 
 
-def test_quirks_that_the_default_does_not_share():
+def test_quirks_that_the_default_does_not_share() -> None:
     gold = "#### 18"
     assert accuracy("lm_eval_flexible", "It is 18, or so ...", gold) == 0.0
     assert accuracy("lm_eval_flexible", "It is 18.00", gold) == 0.0
@@ -45,20 +46,20 @@ def test_quirks_that_the_default_does_not_share():
     assert accuracy("opencompass", "18.0000000001", gold) == 1.0
 
 
-def test_a_gold_that_the_source_cannot_read_has_no_score():
+def test_a_gold_that_the_source_cannot_read_has_no_score() -> None:
     assert accuracy("opencompass", "18", "####18") is None
 
 
 @pytest.mark.parametrize("profile", PROFILES)
 @given(TEXTS, TEXTS)
-def test_nothing_raises_and_scores_are_zero_or_one(profile, reply, answer):
+def test_nothing_raises_and_scores_are_zero_or_one(profile: str, reply: Any, answer: Any) -> None:
     assert accuracy(profile, reply, answer) in (0.0, 1.0, None)
     found = READ[profile](reply)
     assert found in reply or found in ("NULL", "[invalid]")
 
 
 @pytest.mark.parametrize("piece", ["#### ", "$", "1,", "-", "9", "Question:", "1."])
-def test_a_megabyte_takes_no_time(piece):
+def test_a_megabyte_takes_no_time(piece: str) -> None:
     started = time.process_time()
     for profile in PROFILES:
         accuracy(profile, piece * (1_000_000 // len(piece)), "#### 18")

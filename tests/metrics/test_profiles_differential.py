@@ -102,7 +102,7 @@ def needed(profile: str) -> Iterator[None]:
 
 @pytest.mark.usefixtures("needed")
 @pytest.mark.parametrize("profile", ENVIRONMENT)
-def test_equal_to_the_source(profile):
+def test_equal_to_the_source(profile: str) -> None:
     records = list(generated(profile, COUNTS.get(profile, RECORDS)))
     largest, worst, told_apart = 0.0, None, set()
     for record, theirs in zip(records, answers(ORACLES, profile, records), strict=True):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import time
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -25,7 +27,7 @@ LIBM = 1e-14
 HIGHEST = {"evalscope": 1.0, "swift": 100.0}
 
 
-def assert_as_pinned(profile, scorer, wanted=lambda record: True):
+def assert_as_pinned(profile: Any, scorer: Any, wanted: Any = lambda record: True) -> None:
     vectors = [(record, expected) for record, expected in pinned(profile) if wanted(record)]
     assert len(vectors) >= 5
     for record, expected in vectors:
@@ -34,19 +36,19 @@ def assert_as_pinned(profile, scorer, wanted=lambda record: True):
         assert found == pytest.approx(theirs, rel=LIBM, abs=0.0), record
 
 
-def test_scores_are_those_of_the_source():
+def test_scores_are_those_of_the_source() -> None:
     assert_as_pinned("qa/swift", swift)
     assert_as_pinned("qa/evalscope", evalscope_rouge)
 
 
-def test_chinese_bleu_is_that_of_the_source_and_needs_no_nltk():
-    def chinese(record):
+def test_chinese_bleu_is_that_of_the_source_and_needs_no_nltk() -> Any:
+    def chinese(record: Any) -> Any:
         return all(re.search("[一-龥]", record[side]) for side in ("reply", "reference"))
 
     assert_as_pinned("qa/evalscope", evalscope_bleu, chinese)
 
 
-def test_a_period_is_a_word_only_where_the_model_ends_a_sentence(tiny_model):
+def test_a_period_is_a_word_only_where_the_model_ends_a_sentence(tiny_model: Path) -> None:
     assert english_words.tokenize("Dr. Hu left. It rained.") == [
         "Dr.",
         "Hu",
@@ -61,7 +63,9 @@ def test_a_period_is_a_word_only_where_the_model_ends_a_sentence(tiny_model):
     assert evalscope_bleu("Dr. Hu left.", "Dr . Hu left .")["bleu-1"] == 3 / 5
 
 
-def test_what_is_not_installed_is_said(tiny_model, tmp_path, monkeypatch):
+def test_what_is_not_installed_is_said(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert english_words.missing_requirement() == ""
     with using_model(tmp_path):
         assert english_words.missing_requirement().startswith(
@@ -77,7 +81,9 @@ def test_what_is_not_installed_is_said(tiny_model, tmp_path, monkeypatch):
     assert "pip install 'evalsuite[profiles]'" in english_words.missing_requirement()
 
 
-def test_a_text_nltk_gives_up_on_has_no_bleu_rather_than_a_wrong_one(tiny_model, monkeypatch):
+def test_a_text_nltk_gives_up_on_has_no_bleu_rather_than_a_wrong_one(
+    tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     redos = pytest.importorskip("nltk.redos", reason="this version of nltk never gives up")
     monkeypatch.setattr(redos, "DEFAULT_TIMEOUT", 1e-9)
     scores = evalscope("the cat", "word. " * 10_000)
@@ -85,7 +91,7 @@ def test_a_text_nltk_gives_up_on_has_no_bleu_rather_than_a_wrong_one(tiny_model,
     assert scores["Rouge-1-R"] == 0.0
 
 
-def test_quirks_that_the_default_does_not_share(tiny_model):
+def test_quirks_that_the_default_does_not_share(tiny_model: Path) -> None:
     assert evalscope("the cat", "the the the the")["Rouge-1-P"] == 1.0
     assert evalscope("the cat", "The cat")["Rouge-2-R"] == 0.0
     assert evalscope("a b", "b a")["bleu-2"] == pytest.approx(2.2250738585072626e-308, rel=1e-9)
@@ -95,7 +101,7 @@ def test_quirks_that_the_default_does_not_share(tiny_model):
     assert swift("cat", "...") == dict.fromkeys(qa_profiles.SWIFT, 0.0)
 
 
-def test_a_side_without_words(tiny_model):
+def test_a_side_without_words(tiny_model: Path) -> None:
     assert set(evalscope("the cat", " \n").values()) == {0.0}
     assert set(swift("the cat", "  ").values()) == {0.0}
     assert set(swift("  ", "the cat").values()) == {None}
@@ -104,20 +110,22 @@ def test_a_side_without_words(tiny_model):
 @pytest.mark.parametrize("profile", METRICS)
 @settings(deadline=None)
 @given(TEXTS, TEXTS)
-def test_nothing_raises_and_scores_lie_in_range(tiny_model, profile, reference, reply):
+def test_nothing_raises_and_scores_lie_in_range(
+    tiny_model: Path, profile: str, reference: Any, reply: Any
+) -> None:
     scores = score(profile, reference, reply)
     assert tuple(scores) == METRICS[profile]
     assert all(value is None or 0.0 <= value <= HIGHEST[profile] * (1 + 1e-9) for value in scores.values())
 
 
 @pytest.mark.parametrize("text", ["the cat sat on the mat. It slept", "北京是中国的首都。天气很好"])
-def test_the_reference_itself_scores_the_most(tiny_model, text):
+def test_the_reference_itself_scores_the_most(tiny_model: Path, text: str) -> None:
     assert min(evalscope(text, text).values()) == pytest.approx(1.0, abs=1e-8)
     assert min(swift(text, text).values()) == pytest.approx(100.0, abs=1e-6)
 
 
 @pytest.mark.parametrize("piece", ["the cat sat. ", "x. ", "北京是首都。", "no end ", "...", "\n", "\"'"])
-def test_long_texts_take_moments(tiny_model, piece):
+def test_long_texts_take_moments(tiny_model: Path, piece: str) -> None:
     text = piece * (100_000 // len(piece))
     started = time.process_time()
     for profile in METRICS:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -18,14 +20,14 @@ NAMES = {"rouge1": "rouge_1", "rouge2": "rouge_2", "rougeL": "rouge_l"}
 class Given(Tokenizer):
     """Hands rouge-score the tokens as they are."""
 
-    def tokenize(self, tokens):
+    def tokenize(self, tokens: Any) -> Any:
         return tokens
 
 
 ORACLE = rouge_scorer.RougeScorer(list(NAMES), tokenizer=Given())
 
 
-def assert_equal_to_rouge_score(reference, prediction):
+def assert_equal_to_rouge_score(reference: Any, prediction: Any) -> None:
     expected = ORACLE.score(reference, prediction)
     found = rouge.score(reference, prediction).values()
     assert len(found) == 9
@@ -39,23 +41,23 @@ def assert_equal_to_rouge_score(reference, prediction):
 @pytest.mark.parametrize(
     ("reference", "prediction"), [([], []), (["a"], []), ([], ["a"]), (["a"], ["a"]), (["a"] * 3, ["a"] * 9)]
 )
-def test_empty_and_tiny_sides(reference, prediction):
+def test_empty_and_tiny_sides(reference: list[Any], prediction: list[Any]) -> None:
     assert_equal_to_rouge_score(reference, prediction)
 
 
 @settings(deadline=None)
 @given(WORDS, WORDS)
-def test_english_tokens(reference, prediction):
+def test_english_tokens(reference: list[Any], prediction: list[Any]) -> None:
     assert_equal_to_rouge_score(reference, prediction)
 
 
 @settings(deadline=None)
 @given(CHINESE, CHINESE)
-def test_chinese_tokens(reference, prediction):
+def test_chinese_tokens(reference: str, prediction: str) -> None:
     assert_equal_to_rouge_score(*text.tokenize_pair(reference, prediction))
 
 
-def test_english_text_equals_rouge_score_from_end_to_end():
+def test_english_text_equals_rouge_score_from_end_to_end() -> None:
     reference, prediction = "The quick brown fox's jump, over 2 dogs!", "the quick dogs jumped over the fox"
     expected = rouge_scorer.RougeScorer(list(NAMES)).score(reference, prediction)
     found = rouge.score(*text.tokenize_pair(reference, prediction))
@@ -65,25 +67,25 @@ def test_english_text_equals_rouge_score_from_end_to_end():
 
 @settings(deadline=None)
 @given(WORDS.filter(lambda words: len(words) > 1))
-def test_the_reference_itself_scores_one(reference):
+def test_the_reference_itself_scores_one(reference: list[Any]) -> None:
     assert set(rouge.score(reference, reference).values().values()) == {1.0}
 
 
 @settings(deadline=None)
 @given(WORDS, WORDS)
-def test_swapping_sides_swaps_precision_and_recall(first, second):
+def test_swapping_sides_swaps_precision_and_recall(first: list[Any], second: list[Any]) -> None:
     one, other = rouge.score(first, second), rouge.score(second, first)
     assert (one.rouge_l.precision, one.rouge_2.recall) == (other.rouge_l.recall, other.rouge_2.precision)
 
 
-def test_long_texts_overflow_nothing():
+def test_long_texts_overflow_nothing() -> None:
     long = [str(number) for number in range(20_000)]
     assert rouge.score(long, long[::2]).rouge_l.recall == 0.5
 
 
 @settings(deadline=None)
 @given(st.lists(WORDS, min_size=1, max_size=4), WORDS)
-def test_score_best_equals_score_multi_of_rouge_score(references, prediction):
+def test_score_best_equals_score_multi_of_rouge_score(references: list[Any], prediction: list[Any]) -> None:
     expected = ORACLE.score_multi(references, prediction)
     found = rouge.score_best([(words, prediction) for words in references])
     for theirs, ours in NAMES.items():

@@ -6,6 +6,7 @@ import itertools
 import json
 import random
 import sys
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -24,17 +25,17 @@ PIECES = (
 
 
 @pytest.fixture(scope="module")
-def jieba_words():
+def jieba_words() -> Any:
     return segmentation._jieba_cut()
 
 
-def test_rjieba_is_used_here_and_known_to_agree():
+def test_rjieba_is_used_here_and_known_to_agree() -> None:
     # Fails when jieba or rjieba is upgraded: run this file on the new versions, then name them in VERIFIED_VERSIONS.
     assert segmentation._rjieba_cut() is not None
 
 
 @pytest.mark.parametrize("length", range(1, 6))
-def test_every_short_text_of_letters_digits_marks_and_an_ideograph(jieba_words, length):
+def test_every_short_text_of_letters_digits_marks_and_an_ideograph(jieba_words: Any, length: int) -> None:
     for characters in itertools.product("a1.-_%+是 ", repeat=length):
         text = "".join(characters)
         assert cut(text) == jieba_words(text)
@@ -42,25 +43,25 @@ def test_every_short_text_of_letters_digits_marks_and_an_ideograph(jieba_words, 
 
 @settings(deadline=None, max_examples=1000)
 @given(st.lists(st.sampled_from(PIECES), max_size=16).map("".join))
-def test_ugly_texts(jieba_words, text):
+def test_ugly_texts(jieba_words: Any, text: list[Any]) -> None:
     assert cut(text) == jieba_words(text)
     assert "".join(cut(text)) == text
 
 
 @settings(deadline=None, max_examples=300)
 @given(st.text(alphabet=IDEOGRAPHS + "aZ09.-% ，", max_size=40) | st.text(max_size=40))
-def test_any_text(jieba_words, text):
+def test_any_text(jieba_words: Any, text: Any) -> None:
     assert cut(text) == jieba_words(text)
 
 
-def test_every_character_between_ideographs(jieba_words):
+def test_every_character_between_ideographs(jieba_words: Any) -> None:
     for code in range(sys.maxunicode + 1):
         if code < 0x3100 or code % 53 == 0:
             text = f"北{chr(code)}京a{chr(code)}1"
             assert cut(text) == jieba_words(text), hex(code)
 
 
-def test_unlikely_neighbours_are_cut_by_the_same_model(jieba_words):
+def test_unlikely_neighbours_are_cut_by_the_same_model(jieba_words: Any) -> None:
     # Words the dictionary does not have are found by the hidden Markov model, whose ties are broken alike.
     generator = random.Random(0)
     for _ in range(5000):
@@ -69,7 +70,7 @@ def test_unlikely_neighbours_are_cut_by_the_same_model(jieba_words):
 
 
 @pytest.mark.skipif(not SHARED_DATA.is_dir(), reason="the shared data is not on this machine")
-def test_real_texts(jieba_words):
+def test_real_texts(jieba_words: Any) -> None:
     texts = [
         line
         for path in (SHARED_DATA / "cmmlu").rglob("*.csv")

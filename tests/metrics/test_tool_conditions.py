@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -39,11 +41,11 @@ def scores(reply: str, gold: str = call()) -> dict[str, float | None]:
         ("Action: Finish", (None, None, None, None)),
     ],
 )
-def test_given_the_decision_before(reply, values):
+def test_given_the_decision_before(reply: str, values: tuple[Any, ...]) -> None:
     assert scores(reply) == dict(zip(CONDITIONAL_METRICS, values, strict=True))
 
 
-def test_none_where_the_gold_has_nothing_to_compare():
+def test_none_where_the_gold_has_nothing_to_compare() -> None:
     nothing = dict.fromkeys(CONDITIONAL_METRICS)
     assert scores(FINISH, gold=FINISH) == nothing
     assert scores(call(), gold=call("not_offered")) == nothing
@@ -59,7 +61,7 @@ def test_none_where_the_gold_has_nothing_to_compare():
         ('{"a": NaN}', "{}", (None, None)),
     ],
 )
-def test_empty_and_unreadable_inputs(gold, reply, found):
+def test_empty_and_unreadable_inputs(gold: str, reply: str, found: tuple[Any, ...]) -> None:
     assert argument_f1(gold, reply) == found
 
 
@@ -67,7 +69,7 @@ DEEP = '{"a":' + "[" * 5000 + "]" * 5000 + "}"
 
 
 @given(st.text() | st.sampled_from([DEEP, "{}"]), st.text() | st.sampled_from([DEEP, '{"a": 1}']))
-def test_within_0_and_1_and_nothing_raises(gold, reply):
+def test_within_0_and_1_and_nothing_raises(gold: Any, reply: Any) -> None:
     assert all(
         value is None or 0 <= value <= 1
         for value in scores(call(written=reply), gold=call(written=gold)).values()

@@ -37,10 +37,10 @@ def labels(reply: str, gold: str = call(), earlier: tuple[str, ...] = (), **form
 
 class TestForm:
     @pytest.mark.parametrize("reply", ["", " \n\t", "\ufeff".strip("\ufeff")])
-    def test_an_empty_reply(self, reply):
+    def test_an_empty_reply(self, reply: str) -> None:
         assert labels(reply) == {"empty": None}
 
-    def test_cut_off_at_the_limit(self):
+    def test_cut_off_at_the_limit(self) -> None:
         assert labels("", truncated=True) == {"empty": None, "truncated": None}
         assert labels(call(), truncated=True) == {"truncated": None}
 
@@ -57,13 +57,13 @@ class TestForm:
             f"{call()}\nObservation: sun",
         ],
     )
-    def test_not_one_well_formed_step(self, reply):
+    def test_not_one_well_formed_step(self, reply: str) -> None:
         assert "format_violation" in labels(reply)
 
-    def test_a_thought_may_speak_of_actions(self):
+    def test_a_thought_may_speak_of_actions(self) -> None:
         assert labels(f"Thought: two ways.\nAction:\n1. ask\n2. guess\n{call()}") == {}
 
-    def test_native_calls(self):
+    def test_native_calls(self) -> None:
         native = {"function": {"name": "forecast", "arguments": '{"city": "Porto", "day": 1}'}}
         assert labels("", tool_calls=[native]) == {}
         assert labels("", tool_calls=[native], native_calls_expected=True) == {}
@@ -72,29 +72,29 @@ class TestForm:
 
 
 class TestChoice:
-    def test_plans(self):
+    def test_plans(self) -> None:
         assert labels(FINISH) == {"wrong_plan": None}
         assert labels(GIVE_UP, gold=FINISH) == {"wrong_plan": None}
         assert labels(call(), gold=FINISH) == {"wrong_plan": None}
         assert labels(call("Finish", "oops"), gold=GIVE_UP) == {"malformed_json": "unrepairable"}
 
-    def test_a_tool_that_is_not_offered_with_the_nearest_name(self):
+    def test_a_tool_that_is_not_offered_with_the_nearest_name(self) -> None:
         assert labels(call("get_forecast")) == {"hallucinated_tool": "forecast"}
         assert labels(call("x" * 1_000_000)) == {"hallucinated_tool": None}
         assert failures(parse_step(call()), WrittenReply(call("x")), {"forecast": SCHEMAS["forecast"]}) == {
             "hallucinated_tool": "forecast"
         }
 
-    def test_an_offered_tool_but_another(self):
+    def test_an_offered_tool_but_another(self) -> None:
         assert labels(call("find_city", '{"name": "Porto"}')) == {"wrong_tool": None}
 
-    def test_a_skipped_row_is_not_compared(self):
+    def test_a_skipped_row_is_not_compared(self) -> None:
         gold = call("not_offered")
         assert labels(call("get_forecast"), gold=gold) == {}
         assert labels(GIVE_UP, gold=gold) == {}
         assert labels(call("forecast", "oops"), gold=gold) == {"malformed_json": "unrepairable"}
 
-    def test_nearest_names(self):
+    def test_nearest_names(self) -> None:
         assert nearest_tool_name("forcast", ["forecast", "find_city"]) == "forecast"
         assert nearest_tool_name("x", []) is None
 
@@ -105,10 +105,10 @@ class TestArguments:
         [("{'city': 'Porto'}", "repairable"), ("oops", "unrepairable"), ("", "unrepairable"), ("[1]", "unrepairable"),
          ('{"day": NaN}', "repairable")],
     )  # fmt: skip
-    def test_malformed(self, written, detail):
+    def test_malformed(self, written: str, detail: str) -> None:
         assert labels(call(written=written)) == {"malformed_json": detail}
 
-    def test_against_the_tool_s_own_words(self):
+    def test_against_the_tool_s_own_words(self) -> None:
         assert labels(call(written='{"day": "1", "hour": 3}')) == {
             "missing_required": ["city"],
             "unknown_param": ["hour"],
@@ -116,38 +116,38 @@ class TestArguments:
             "wrong_value": ["day"],
         }
 
-    def test_of_another_tool_than_the_gold_one_too(self):
+    def test_of_another_tool_than_the_gold_one_too(self) -> None:
         assert labels(call(written="{}"), gold=call("find_city", "{}")) == {
             "wrong_tool": None,
             "missing_required": ["city"],
         }
 
-    def test_parameters_that_are_not_described_are_compared_with_the_gold_call_only(self):
+    def test_parameters_that_are_not_described_are_compared_with_the_gold_call_only(self) -> None:
         gold = call("mystery", '{"a": 1, "b": 2}')
         assert labels(call("mystery", '{"b": 2, "c": 3}'), gold=gold) == {"other_arguments": ["a", "c"]}
         assert labels(call("mystery", '{"a": 1}'), gold=call("mystery", "{}")) == {"other_arguments": ["a"]}
         assert labels(call("mystery", '{"a": 1}'), gold=call("mystery", "oops")) == {}
 
-    def test_an_optional_parameter_of_the_gold_call_left_out(self):
+    def test_an_optional_parameter_of_the_gold_call_left_out(self) -> None:
         assert labels(call(written='{"city": "Porto"}')) == {"other_arguments": ["day"]}
 
-    def test_names_that_a_label_has_already_are_not_named_twice(self):
+    def test_names_that_a_label_has_already_are_not_named_twice(self) -> None:
         assert labels(call(written='{"day": 1, "hour": 3}')) == {
             "missing_required": ["city"],
             "unknown_param": ["hour"],
         }
 
-    def test_values_by_json_type(self):
+    def test_values_by_json_type(self) -> None:
         assert labels(call(written='{"city": "Porto", "day": 1.0}')) == {}
         assert labels(call(written='{"city": "Porto", "day": true}')).keys() == {"wrong_type", "wrong_value"}
 
     @pytest.mark.parametrize("written", ['{"day": "tomorrow"}', '{"hour": 3}', "{}", "oops"])
-    def test_what_the_gold_step_does_is_no_failure(self, written):
+    def test_what_the_gold_step_does_is_no_failure(self, written: str) -> None:
         assert labels(call(written=written), gold=call(written=written)) == {}
 
 
 class TestRepeats:
-    def test_the_same_call_again(self):
+    def test_the_same_call_again(self) -> None:
         again = call(written='{ "day": 1, "city": "Lyon"}')
         assert labels(again, earlier=(call(written='{"city": "Lyon", "day": 1}'),)).keys() == {
             "wrong_value",
@@ -155,10 +155,10 @@ class TestRepeats:
         }
         assert "repeated_step" not in labels(again, earlier=(call(), FINISH, "", "Action: forecast"))
 
-    def test_a_repeat_that_the_gold_step_makes_is_right(self):
+    def test_a_repeat_that_the_gold_step_makes_is_right(self) -> None:
         assert labels(call(), earlier=(call(),)) == {}
 
-    def test_saying_nothing_twice_is_no_repeat(self):
+    def test_saying_nothing_twice_is_no_repeat(self) -> None:
         assert "repeated_step" not in labels("hm", earlier=("hm",))
 
 
@@ -175,16 +175,16 @@ class TestGold:
             (call("choose", '{"unit": "K"}'), "gold_outside_enum"),
         ],
     )
-    def test_faults(self, gold, fault):
+    def test_faults(self, gold: str, fault: str) -> None:
         assert list(gold_problems(parse_step(gold), SCHEMAS)) == [fault]
 
-    def test_faults_are_said_in_words(self):
+    def test_faults_are_said_in_words(self) -> None:
         assert gold_problems(parse_step(call("forecst")), SCHEMAS) == {
             "gold_action_not_offered": "the gold step calls 'forecst', which is not offered (the nearest name is 'forecast')"
         }
 
     @pytest.mark.parametrize("gold", [call(), FINISH, GIVE_UP, "It rains.", call("mystery", '{"a": 1}')])
-    def test_no_fault(self, gold):
+    def test_no_fault(self, gold: str) -> None:
         assert gold_problems(parse_step(gold), SCHEMAS) == {}
 
 
@@ -219,7 +219,9 @@ STEPS = st.builds(
 
 
 @given(PIECES, PIECES, TOOL_LISTS, st.booleans())
-def test_nothing_raises_and_labels_are_known(gold, reply, tools, truncated):
+def test_nothing_raises_and_labels_are_known(
+    gold: list[Any], reply: list[Any], tools: list[Any], truncated: bool
+) -> None:
     schemas = offered_schemas(tools)
     step = parse_step(gold)
     found = failures(step, WrittenReply(reply, truncated=truncated), schemas, [parse_step(reply)])
@@ -229,7 +231,7 @@ def test_nothing_raises_and_labels_are_known(gold, reply, tools, truncated):
 
 @settings(max_examples=300)
 @given(STEPS, STEPS, TOOL_LISTS)
-def test_no_zero_is_silent(gold_text, reply_text, tools):
+def test_no_zero_is_silent(gold_text: Any, reply_text: Any, tools: list[Any]) -> None:
     gold, reply = parse_step(gold_text), parse_step(reply_text)
     strict = score_strict(gold, reply, tool_names(tools))
     found = failures(gold, WrittenReply(reply_text), offered_schemas(tools))
@@ -238,7 +240,7 @@ def test_no_zero_is_silent(gold_text, reply_text, tools):
 
 
 @given(PIECES, TOOL_LISTS)
-def test_the_gold_step_as_a_reply_fails_in_form_at_most(gold, tools):
+def test_the_gold_step_as_a_reply_fails_in_form_at_most(gold: list[Any], tools: list[Any]) -> None:
     text = gold.partition("Observation:")[0]
     found = failures(parse_step(text), WrittenReply(text), offered_schemas(tools), [parse_step(text)])
     assert found.keys() <= {"empty", "format_violation", "hallucinated_tool"}

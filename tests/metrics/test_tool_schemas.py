@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -32,7 +33,7 @@ LAYOUTS = {
 
 
 @pytest.mark.parametrize("stated", [*LAYOUTS.values(), *map(json.dumps, LAYOUTS.values())])
-def test_every_layout_says_the_same(stated):
+def test_every_layout_says_the_same(stated: dict[str, Any] | list[Any] | str) -> None:
     schema = read_schema(stated)
     assert schema.required == ["city"]
     assert {name: set(one.types) for name, one in schema.parameters.items()} == {
@@ -58,16 +59,16 @@ def test_every_layout_says_the_same(stated):
         "[" * 100_000,
     ],
 )
-def test_what_says_nothing_is_unknown(stated):
+def test_what_says_nothing_is_unknown(stated: dict[str, Any] | int | list[Any] | str | None) -> None:
     assert read_schema(stated) == UNKNOWN
 
 
-def test_an_empty_object_says_that_nothing_is_taken():
+def test_an_empty_object_says_that_nothing_is_taken() -> None:
     assert read_schema({}).is_closed
     assert read_schema({"type": "object", "properties": {}}).is_closed
 
 
-def test_names_that_look_like_a_schema_are_names():
+def test_names_that_look_like_a_schema_are_names() -> None:
     flat = read_schema({"properties": "string, which ones", "type": "string, of what", "required": "boolean"})
     assert list(flat.parameters) == ["properties", "type", "required"]
     nested = read_schema({"properties": {"type": "string"}})
@@ -75,7 +76,7 @@ def test_names_that_look_like_a_schema_are_names():
 
 
 @pytest.mark.parametrize("more", [{"additionalProperties": True}, {"patternProperties": {}}])
-def test_a_schema_that_takes_more_is_open(more):
+def test_a_schema_that_takes_more_is_open(more: dict[str, Any]) -> None:
     assert not read_schema({"type": "object", "properties": {}, **more}).is_closed
 
 
@@ -98,7 +99,7 @@ def test_a_schema_that_takes_more_is_open(more):
         (7, set()),
     ],
 )
-def test_types(stated, types):
+def test_types(stated: dict[str, Any] | int | str | None, types: set[Any]) -> None:
     assert read_schema({"name": stated}).parameters["name"].types == types
 
 
@@ -118,11 +119,11 @@ def test_types(stated, types):
         ("a date", 5, True),
     ],
 )
-def test_values_by_type(kind, value, fits):
+def test_values_by_type(kind: str, value: bool | float | list[Any] | None, fits: bool) -> None:
     assert read_schema({"x": kind}).parameters["x"].accepts_type_of(value) is fits
 
 
-def test_tools_in_every_wrapper():
+def test_tools_in_every_wrapper() -> None:
     parameters = {"day": "integer"}
     tools = [
         {"name": "one", "parameters": parameters},
@@ -144,7 +145,7 @@ def test_tools_in_every_wrapper():
     assert tool_schema(tools[0]).parameters["day"].types == {"integer"}
 
 
-def test_two_tools_of_one_name_that_differ_say_nothing():
+def test_two_tools_of_one_name_that_differ_say_nothing() -> None:
     assert offered_schemas([{"name": "x", "parameters": {}}, {"name": "x", "parameters": {"a": ""}}]) == {
         "x": UNKNOWN
     }
@@ -168,7 +169,7 @@ ANY = st.recursive(
 
 
 @given(ANY)
-def test_nothing_raises(stated):
+def test_nothing_raises(stated: Any) -> None:
     read_schema(stated).json_schema()
     offered_schemas(stated)
     offered_schemas([{"name": "x", "parameters": stated}, {"name": "y", "function": stated}])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -51,14 +52,14 @@ FORMS = [
 
 
 @pytest.mark.parametrize(("form", "text"), FORMS)
-def test_read_reply_call_written_as_text_equals_the_native_call(form, text):
+def test_read_reply_call_written_as_text_equals_the_native_call(form: str, text: str) -> None:
     step, found = read_reply(text)
     native, none = read_reply("", NATIVE)
     assert (step.plan, step.action, json.loads(step.input)) == ("call", "forecast", json.loads(native.input))
     assert (found, none) == (form, "")
 
 
-def test_read_reply_finish_in_a_text_call_is_a_finish():
+def test_read_reply_finish_in_a_text_call_is_a_finish() -> None:
     call = json.dumps(
         {"name": "Finish", "arguments": {"return_type": "give_answer", "final_answer": "Rain."}}
     )
@@ -74,7 +75,7 @@ def test_read_reply_finish_in_a_text_call_is_a_finish():
         '{"name": "x"}', '{"name": 1, "arguments": {}}', '{"name": "x", "arguments": [1]}',
     ],
 )  # fmt: skip
-def test_read_reply_text_that_is_no_call_calls_nothing(text):
+def test_read_reply_text_that_is_no_call_calls_nothing(text: str) -> None:
     step, form = read_reply(text)
     assert (step.action, form) == ("none", "")
 
@@ -86,12 +87,12 @@ def test_read_reply_text_that_is_no_call_calls_nothing(text):
         "Action: __init__\nAction Input: {}", "Action: a\nAction Input: `x`", "No step at all", "",
     ],
 )  # fmt: skip
-def test_without_markdown_plain_react_text_is_untouched(text):
+def test_without_markdown_plain_react_text_is_untouched(text: str) -> None:
     assert without_markdown(text) == text
     assert read_reply(text) == (parse_step(text), "")
 
 
-def test_read_reply_stops_at_an_invented_observation():
+def test_read_reply_stops_at_an_invented_observation() -> None:
     step, form = read_reply(f"Action: a\nAction Input: {{}}\nObservation: x\n<tool_call>{CALL}</tool_call>")
     assert (step.action, form) == ("a", "")
 
@@ -106,7 +107,7 @@ def test_read_reply_stops_at_an_invented_observation():
         max_size=10,
     ).map("".join)
 )  # fmt: skip
-def test_read_reply_never_raises(text):
+def test_read_reply_never_raises(text: list[Any]) -> None:
     step, form = read_reply(text)
     assert step.plan in ("call", "finish", "give_up")
     assert not form or step.action != "none"
@@ -128,7 +129,7 @@ def test_read_reply_never_raises(text):
         "###",
     ],
 )
-def test_read_reply_degenerate_text_takes_no_time(piece):
+def test_read_reply_degenerate_text_takes_no_time(piece: str) -> None:
     start = time.process_time()
     read_reply(piece * 20_000)
     assert time.process_time() - start < 5

@@ -39,16 +39,18 @@ def gguf(path: Path, template: str | None, tokens: int = 3) -> Path:
 
 
 @pytest.mark.parametrize("template", [TEMPLATE, "", "{{ messages }} 中文"])
-def test_chat_template_template_of_a_gguf_file(tmp_path, template):
+def test_chat_template_template_of_a_gguf_file(tmp_path: Path, template: str) -> None:
     assert read_texts(gguf(tmp_path / "m.gguf", template), {TEMPLATE_KEY}) == {TEMPLATE_KEY: template}
 
 
-def test_chat_template_gguf_file_without_a_template(tmp_path):
+def test_chat_template_gguf_file_without_a_template(tmp_path: Path) -> None:
     assert read_texts(gguf(tmp_path / "m.gguf", None), {TEMPLATE_KEY}) == {}
 
 
 @given(cut=some.integers(0, 400), noise=some.binary(max_size=60))
-def test_chat_template_damaged_head_is_not_readable_and_never_anything_else(tmp_path_factory, cut, noise):
+def test_chat_template_damaged_head_is_not_readable_and_never_anything_else(
+    tmp_path_factory: pytest.TempPathFactory, cut: int, noise: bytes
+) -> None:
     path = gguf(tmp_path_factory.mktemp("gguf") / "m.gguf", TEMPLATE)
     raw = path.read_bytes()
     path.write_bytes(raw[:cut] + noise)
@@ -59,14 +61,14 @@ def test_chat_template_damaged_head_is_not_readable_and_never_anything_else(tmp_
     assert set(found) <= {TEMPLATE_KEY}
 
 
-def test_chat_template_file_beside_the_tokenizer_wins_over_its_configuration(tmp_path):
+def test_chat_template_file_beside_the_tokenizer_wins_over_its_configuration(tmp_path: Path) -> None:
     (tmp_path / "tokenizer_config.json").write_text(json.dumps({"chat_template": "old"}))
     assert find_template(tmp_path) == "old"
     (tmp_path / "chat_template.jinja").write_text("new")
     assert find_template(tmp_path) == "new"
 
 
-def test_chat_template_several_templates_are_known_by_their_names(tmp_path):
+def test_chat_template_several_templates_are_known_by_their_names(tmp_path: Path) -> None:
     listed = [{"name": "default", "template": "a"}, {"name": "tools", "template": "b"}]
     (tmp_path / "tokenizer_config.json").write_text(json.dumps({"chat_template": listed}))
     assert find_template(tmp_path) == {"default": "a", "tools": "b"}
@@ -74,13 +76,13 @@ def test_chat_template_several_templates_are_known_by_their_names(tmp_path):
 
 
 @pytest.mark.parametrize("content", [None, "", "[1]", "{}", '{"chat_template": 3}', "not json"])
-def test_chat_template_without_a_template_its_name_is_none(tmp_path, content):
+def test_chat_template_without_a_template_its_name_is_none(tmp_path: Path, content: str | None) -> None:
     if content is not None:
         (tmp_path / "tokenizer_config.json").write_text(content)
     assert template_hash(find_template(tmp_path)) == "none"
 
 
-def test_chat_template_template_is_given_as_text_or_as_a_file(tmp_path):
+def test_chat_template_template_is_given_as_text_or_as_a_file(tmp_path: Path) -> None:
     (tmp_path / "t.jinja").write_text(TEMPLATE)
     assert read_template(TEMPLATE) == read_template(str(tmp_path / "t.jinja")) == TEMPLATE
 
@@ -95,12 +97,12 @@ def test_chat_template_template_is_given_as_text_or_as_a_file(tmp_path):
         ("{{ message }}", "never uses `messages`"),
     ],
 )
-def test_chat_template_is_no_template_is_refused(given_text, said):
+def test_chat_template_is_no_template_is_refused(given_text: str, said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         read_template(given_text)
 
 
-def test_chat_template_marks_of_training_are_no_error():
+def test_chat_template_marks_of_training_are_no_error() -> None:
     text = "{% for m in messages %}{% generation %}{{ m }}{% endgeneration %}{% continue %}{% endfor %}"
     assert read_template(text) == text
 
@@ -117,7 +119,9 @@ def test_chat_template_marks_of_training_are_no_error():
         ("database-v2", "abc", ""),
     ],
 )
-def test_chat_template_base_model_that_is_asked_through_chat_is_reported(tmp_path, name, template, said):
+def test_chat_template_base_model_that_is_asked_through_chat_is_reported(
+    tmp_path: Path, name: str, template: str, said: str
+) -> None:
     import re
 
     checkpoint = find_checkpoint(f"m={hf_folder(tmp_path / name)}")
@@ -129,7 +133,7 @@ def test_chat_template_base_model_that_is_asked_through_chat_is_reported(tmp_pat
     assert not warning or "--completions" in warning
 
 
-def test_chat_template_adapter_on_a_base_model_has_learned_to_chat(tmp_path):
+def test_chat_template_adapter_on_a_base_model_has_learned_to_chat(tmp_path: Path) -> None:
     base = hf_folder(tmp_path / "Qwen3-8B-Base")
     variants = find_variants([f"b={base}"], [f"sft={adapter_folder(tmp_path / 'lora')}"], merge=True)
     served = ServedModel("http://h/v1", "m", {"chat_template": "abc"})

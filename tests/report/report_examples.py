@@ -1,6 +1,7 @@
 """Runs made up for the report's tests: every task kind, Chinese and English, and text that means harm."""
 
 import random
+from typing import Any
 
 from msgspec import Raw
 
@@ -36,7 +37,17 @@ TOOLS = (
 )
 
 
-def metric(value, n, *, width=0.1, unit="proportion", primary=False, higher=True, name="mcq", **counts):
+def metric(
+    value: Any,
+    n: Any,
+    *,
+    width: Any = 0.1,
+    unit: Any = "proportion",
+    primary: Any = False,
+    higher: Any = True,
+    name: Any = "mcq",
+    **counts: Any,
+) -> Any:
     known = value is not None
     scale = 100 if unit == "bleu" else 1
     return {
@@ -56,7 +67,7 @@ def metric(value, n, *, width=0.1, unit="proportion", primary=False, higher=True
     }
 
 
-def subset(samples, metrics, **counts):
+def subset(samples: Any, metrics: Any, **counts: Any) -> Any:
     return {
         "samples": samples,
         **{
@@ -67,7 +78,9 @@ def subset(samples, metrics, **counts):
     }
 
 
-def sample(index, dataset="mcq_zh", subset="physics", variant="smollm2", **changes):
+def sample(
+    index: Any, dataset: Any = "mcq_zh", subset: Any = "physics", variant: Any = "smollm2", **changes: Any
+) -> Any:
     line = {
         "key": f"{variant}-{dataset}-{index:05d}",
         "variant": variant,
@@ -92,14 +105,14 @@ def sample(index, dataset="mcq_zh", subset="physics", variant="smollm2", **chang
     return {**line, **changes}
 
 
-def reply_entry(reply):
+def reply_entry(reply: Any) -> Any:
     known = {"text": "", "reasoning": None, "tool_calls": None, "finish_reason": None, **reply}
     if measured := known.get("measured"):
         known["measured"] = MeasurementEntry(**measured)
     return ReplyEntry(**known)
 
 
-def typed(line):
+def typed(line: Any) -> Any:
     """The example as a journal line. Values are not checked, so they may be of any kind."""
     known = {
         "key": "",
@@ -132,7 +145,7 @@ def typed(line):
     return SampleLine(**known)
 
 
-def failed(index, **changes):
+def failed(index: Any, **changes: Any) -> Any:
     error = {"class": "timeout", "message": "no answer within 120 s", "status": None}
     blank = {"text": "", "reasoning": None, "tool_calls": None, "finish_reason": None}
     return sample(
@@ -148,7 +161,7 @@ def failed(index, **changes):
     )
 
 
-def mcq_samples(count, variant="smollm2", seed=1):
+def mcq_samples(count: Any, variant: Any = "smollm2", seed: Any = 1) -> Any:
     rng = random.Random(seed)
     shots = [
         message
@@ -201,7 +214,7 @@ def mcq_samples(count, variant="smollm2", seed=1):
         )
 
 
-def qa_samples(count, variant="smollm2"):
+def qa_samples(count: Any, variant: Any = "smollm2") -> Any:
     rng = random.Random(2)
     for index in range(count):
         value = rng.betavariate(2, 4)
@@ -230,7 +243,7 @@ def qa_samples(count, variant="smollm2"):
         )
 
 
-def gsm8k_samples(count, variant="smollm2"):
+def gsm8k_samples(count: Any, variant: Any = "smollm2") -> Any:
     rng = random.Random(3)
     for index in range(count):
         right = rng.random() < 0.6
@@ -265,7 +278,7 @@ def gsm8k_samples(count, variant="smollm2"):
         )
 
 
-def toolbench_samples(count, variant="smollm2"):
+def toolbench_samples(count: Any, variant: Any = "smollm2") -> Any:
     rng = random.Random(4)
     taxonomy = ("hallucinated_tool", "missing_argument", "gave_up", "wrong_order", "malformed_json")
     for index in range(count):
@@ -324,7 +337,7 @@ def toolbench_samples(count, variant="smollm2"):
         )
 
 
-def agent_step(index, variant="smollm2", tool="forecasts"):
+def agent_step(index: Any, variant: Any = "smollm2", tool: Any = "forecasts") -> Any:
     """A step that calls a tool which is not offered."""
     return sample(
         index,
@@ -356,7 +369,7 @@ def agent_step(index, variant="smollm2", tool="forecasts"):
     )
 
 
-def _mcq(value, n=44):
+def _mcq(value: Any, n: Any = 44) -> Any:
     counts = {"unparsed": 3, "truncated": 1}
     whole = {
         "accuracy": metric(value, n, primary=True, **counts),
@@ -377,8 +390,8 @@ def _mcq(value, n=44):
     return {"kind": "mcq", "subsets": {"all": subset(n, whole, **counts), **subjects}}
 
 
-def _toolbench(value):
-    def metrics(shift):
+def _toolbench(value: Any) -> Any:
+    def metrics(shift: Any) -> Any:
         return {
             "paper/plan_em": metric(value + shift, 22, width=0.19, error=2),
             "strict/plan_em": metric(value + shift - 0.04, 22, width=0.18, primary=True, error=2),
@@ -391,7 +404,7 @@ def _toolbench(value):
     return {"kind": "toolbench", "subsets": {"all": subset(24, metrics(0.0), error=2), **parts}}
 
 
-def summary(variants=("smollm2",), complete=True, owed=0):
+def summary(variants: Any = ("smollm2",), complete: Any = True, owed: Any = 0) -> Any:
     of_variant = {}
     for place, variant in enumerate(variants):
         qa = {
@@ -433,7 +446,7 @@ def summary(variants=("smollm2",), complete=True, owed=0):
     }
 
 
-def run(variants=("smollm2",)):
+def run(variants: Any = ("smollm2",)) -> Any:
     return {
         "format": 1,
         "evalsuite": "0.1.0",
@@ -483,7 +496,7 @@ def run(variants=("smollm2",)):
     }
 
 
-def samples(variants=("smollm2",)):
+def samples(variants: Any = ("smollm2",)) -> Any:
     for variant in variants:
         yield from mcq_samples(44, variant)
         yield from qa_samples(30, variant)
@@ -494,7 +507,7 @@ def samples(variants=("smollm2",)):
         )
 
 
-def flipping_samples(variants):
+def flipping_samples(variants: Any) -> Any:
     """Twelve questions to two variants: three right on both sides and three wrong, seven of which one side is not."""
     right, wrong = {"scores": {"accuracy": 1.0}}, {"scores": {"accuracy": 0.0}}
     cut = {"outcome": "truncated", "extracted": None, "stage": "", **wrong}
@@ -516,12 +529,12 @@ def flipping_samples(variants):
             yield sample(place, variant=variant, id=row[0], reply=reply, **row[3 + side])
 
 
-def summary_with_breakdowns():
+def summary_with_breakdowns() -> Any:
     """A dataset of agent steps with the tables its task makes."""
     found = summary()
     whole = found["variants"]["smollm2"]["datasets"]["toolbench"]["subsets"]["all"]
 
-    def table(title, columns, lines, averages=()):
+    def table(title: Any, columns: Any, lines: Any, averages: Any = ()) -> Any:
         return {
             "title": title, "note": "", "columns": columns, "averages": list(averages), "filter": None, "lines": lines,
             "n_lines": len(lines), "n_unlisted": 0,
@@ -544,7 +557,7 @@ def summary_with_breakdowns():
     return found
 
 
-def summary_with_categories():
+def summary_with_categories() -> Any:
     """Seven subjects in two categories."""
     found = summary()
     subsets = found["variants"]["smollm2"]["datasets"]["mcq_zh"]["subsets"]
@@ -555,13 +568,13 @@ def summary_with_categories():
     return found
 
 
-def samples_with_categories():
+def samples_with_categories() -> Any:
     """The samples of it."""
     for line in mcq_samples(44):
         yield line | {"categories": ["science" if line["subset"] in SUBJECTS[:2] else "other"]}
 
 
-def nothing():
+def nothing() -> Any:
     return {
         "run": "empty",
         "complete": True,

@@ -1,5 +1,7 @@
 """The page in a real browser: it must work from a file, ask for nothing, and stay quick with 2,000 samples."""
 
+from typing import Any
+
 import pytest
 import report_examples as examples
 from comparison_helpers import RIGHT, WRONG, mcq_rows, scored, write_rows
@@ -15,12 +17,12 @@ TWO = ("smollm2", "smollm2-sft")
 
 
 @pytest.fixture
-def become():
+def become() -> Any:
     """Assertions that wait: following a link changes the page a moment later."""
     return pytest.importorskip("playwright.sync_api", reason="playwright is not installed").expect
 
 
-def compared(folder):
+def compared(folder: Any) -> Any:
     """What two runs of these names give as a comparison."""
     replies = {TWO[0]: [RIGHT] * 4 + [WRONG] * 16, TWO[1]: [RIGHT] * 16 + [WRONG] * 4}
     return evalsuite.compare(
@@ -28,7 +30,7 @@ def compared(folder):
     ).to_dict()
 
 
-def predictions(folder):
+def predictions(folder: Any) -> Any:
     """The report of two files of predictions, scored together."""
     replies = {"before": [RIGHT] * 4 + [WRONG] * 16, "after": [RIGHT] * 16 + [WRONG] * 4}
     paths = [write_rows(folder / f"{name}.jsonl", mcq_rows(said)) for name, said in replies.items()]
@@ -36,13 +38,13 @@ def predictions(folder):
     return (score(build_score_config(config)).path / "report.html").read_text(encoding="utf-8")
 
 
-def rendered(run, summary, samples, **options):
+def rendered(run: Any, summary: Any, samples: Any, **options: Any) -> Any:
     lines = list(samples)
     return render_run(run, summary, lambda: map(examples.typed, lines), **options)
 
 
 @pytest.fixture(scope="module")
-def files(tmp_path_factory):
+def files(tmp_path_factory: Any) -> Any:
     folder = tmp_path_factory.mktemp("pages")
     pages = {
         "full": rendered(examples.run(), examples.summary(), examples.samples()),
@@ -78,11 +80,11 @@ def files(tmp_path_factory):
 
 
 @pytest.fixture
-def visit(browser, files):
+def visit(browser: Any, files: Any) -> Any:
     """Opens a page; at the end of the test it must have asked for nothing and complained about nothing."""
     contexts, complaints, requests = [], [], []
 
-    def open_page(name, address="", **options):
+    def open_page(name: Any, address: Any = "", **options: Any) -> Any:
         context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
         contexts.append(context)
         tab = context.new_page()
@@ -101,11 +103,11 @@ def visit(browser, files):
     assert {url.split("#")[0] for url in requests} <= set(files.values())
 
 
-def found(tab):
+def found(tab: Any) -> Any:
     return tab.locator("#found").inner_text()
 
 
-def ready(tab):
+def ready(tab: Any) -> Any:
     """The explorer has opened its data, shows a sample, and searches nothing."""
     tab.wait_for_function(
         "document.querySelector('#list .row, #list .empty') && !document.getElementById('found').textContent.includes('searching')"
@@ -114,7 +116,7 @@ def ready(tab):
     return tab
 
 
-def settled(tab):
+def settled(tab: Any) -> None:
     """The sample that is selected is the one shown."""
     tab.wait_for_function(
         "document.querySelector('.row[aria-selected=true] .row-head span').textContent.endsWith("
@@ -122,7 +124,7 @@ def settled(tab):
     )
 
 
-def current(tab):
+def current(tab: Any) -> Any:
     return tab.locator("#detail h3").inner_text()
 
 
@@ -131,12 +133,12 @@ def current(tab):
 @pytest.mark.parametrize(
     "name", ["full", "two", "large", "one", "empty", "categories", "agents", "predictions"]
 )
-def test_report_page_at_any_width_fits_its_window(visit, name, width, scheme):
+def test_report_page_at_any_width_fits_its_window(visit: Any, name: str, width: int, scheme: str) -> None:
     tab = visit(name, viewport={"width": width, "height": 900}, color_scheme=scheme)
     assert tab.evaluate("document.documentElement.scrollWidth") <= width
 
 
-def test_explorer_filters_narrow_the_list_together(visit, become):
+def test_explorer_filters_narrow_the_list_together(visit: Any, become: Any) -> None:
     tab = visit("full")
     become(tab.locator("#found")).to_have_text("150 samples")
     tab.select_option("#filter-dataset", "toolbench")
@@ -148,7 +150,7 @@ def test_explorer_filters_narrow_the_list_together(visit, become):
     become(tab.locator("#found")).to_have_text("150 samples")
 
 
-def test_category_link_shows_the_samples_of_the_category(visit, become):
+def test_category_link_shows_the_samples_of_the_category(visit: Any, become: Any) -> None:
     tab = visit("categories")
     tab.click("#categories a >> text=science")
     become(tab.locator("#filter-category")).to_have_value("science")
@@ -158,7 +160,7 @@ def test_category_link_shows_the_samples_of_the_category(visit, become):
     assert 0 < int(found(tab).split()[0]) < shown
 
 
-def test_explorer_answer_filter_separates_right_from_wrong(visit):
+def test_explorer_answer_filter_separates_right_from_wrong(visit: Any) -> None:
     tab = visit("full", "#samples?dataset=gsm8k")
     counts = []
     for answer in ("right", "wrong"):
@@ -168,7 +170,7 @@ def test_explorer_answer_filter_separates_right_from_wrong(visit):
     assert sum(counts) == 52
 
 
-def test_explorer_search_reads_prompts_replies_and_answers_ignoring_case(visit, become):
+def test_explorer_search_reads_prompts_replies_and_answers_ignoring_case(visit: Any, become: Any) -> None:
     tab = visit("full")
     tab.fill("#query", "VAPOUR pressure rises")
     become(tab.locator("#found")).to_have_text("29 of 150")
@@ -180,13 +182,13 @@ def test_explorer_search_reads_prompts_replies_and_answers_ignoring_case(visit, 
     become(tab.locator("#detail")).to_be_empty()
 
 
-def test_explorer_search_skips_few_shot_examples(visit, become):
+def test_explorer_search_skips_few_shot_examples(visit: Any, become: Any) -> None:
     tab = visit("full")
     tab.fill("#query", "示例 3")
     become(tab.locator("#found")).to_have_text("0 of 150")
 
 
-def test_explorer_sort_slowest_puts_the_slowest_first(visit, become):
+def test_explorer_sort_slowest_puts_the_slowest_first(visit: Any, become: Any) -> None:
     tab = visit("full", "#samples?dataset=qa_en")
     tab.select_option("#sort", "slowest")
     tab.locator(".row").first.click()
@@ -194,7 +196,7 @@ def test_explorer_sort_slowest_puts_the_slowest_first(visit, become):
     become(tab.locator("#detail")).to_contain_text("30.0 s")
 
 
-def test_explorer_keys_j_and_k_move_through_list_and_pages(visit, become):
+def test_explorer_keys_j_and_k_move_through_list_and_pages(visit: Any, become: Any) -> None:
     tab = visit("full")
     tab.keyboard.press("j")
     tab.keyboard.press("j")
@@ -209,7 +211,7 @@ def test_explorer_keys_j_and_k_move_through_list_and_pages(visit, become):
     assert tab.locator("#pages").inner_text() == "1 to 50"
 
 
-def test_explorer_keys_while_searching_are_letters(visit, become):
+def test_explorer_keys_while_searching_are_letters(visit: Any, become: Any) -> None:
     tab = visit("full")
     tab.keyboard.press("/")
     tab.keyboard.type("jk/")
@@ -219,7 +221,7 @@ def test_explorer_keys_while_searching_are_letters(visit, become):
     become(tab.locator("#detail h3")).to_have_text("0")
 
 
-def test_explorer_pager_turns_pages(visit):
+def test_explorer_pager_turns_pages(visit: Any) -> None:
     tab = visit("full")
     tab.click("#next")
     tab.click("#next")
@@ -229,7 +231,7 @@ def test_explorer_pager_turns_pages(visit):
     assert tab.locator("#pages").inner_text() == "51 to 100"
 
 
-def test_explorer_state_is_in_the_address_and_survives_a_reload(visit, become):
+def test_explorer_state_is_in_the_address_and_survives_a_reload(visit: Any, become: Any) -> None:
     tab = visit("full")
     tab.select_option("#filter-dataset", "gsm8k")
     tab.fill("#query", "clips in April")
@@ -248,21 +250,21 @@ def test_explorer_state_is_in_the_address_and_survives_a_reload(visit, become):
     assert "dataset=gsm8k" in tab.url
 
 
-def test_metric_table_count_links_to_its_samples(visit, become):
+def test_metric_table_count_links_to_its_samples(visit: Any, become: Any) -> None:
     tab = visit("full")
     tab.click("a.flagged >> nth=0")
     become(tab.locator("#filter-outcome")).to_have_value("unparsed")
     assert set(tab.locator(".row .mark").all_inner_texts()) == {"unparsed"}
 
 
-def test_label_count_links_to_samples_with_the_label(visit, become):
+def test_label_count_links_to_samples_with_the_label(visit: Any, become: Any) -> None:
     tab = visit("full")
     tab.click(".counts a:has-text('gave_up')")
     become(tab.locator("#filter-label")).to_have_value("gave_up")
     become(tab.locator("#detail .chips")).to_contain_text("gave_up")
 
 
-def test_explorer_hostile_text_is_shown_and_not_executed(visit, become):
+def test_explorer_hostile_text_is_shown_and_not_executed(visit: Any, become: Any) -> None:
     tab = visit("full", "#samples?dataset=qa_en")
     become(tab.locator("#detail .where")).to_contain_text("qa_en")
     assert tab.title() == "smollm2-nightly · evalsuite"
@@ -272,14 +274,14 @@ def test_explorer_hostile_text_is_shown_and_not_executed(visit, become):
     assert tab.locator("img").count() == 0
 
 
-def test_explorer_few_shot_examples_are_folded_and_the_question_is_not(visit):
+def test_explorer_few_shot_examples_are_folded_and_the_question_is_not(visit: Any) -> None:
     tab = visit("full")
     assert tab.locator("#detail details summary").first.inner_text() == "10 earlier messages"
     assert tab.locator("#detail .bubble.user:visible").count() == 1
     assert "第 0 题" in tab.locator("#detail .bubble.user:visible").inner_text()
 
 
-def test_explorer_long_text_is_folded_until_opened(visit, become):
+def test_explorer_long_text_is_folded_until_opened(visit: Any, become: Any) -> None:
     tab = visit("full", "#samples?dataset=toolbench")
     become(tab.locator("#detail .where")).to_contain_text("toolbench")
     bubble = tab.locator("#detail .bubble.system")
@@ -288,7 +290,7 @@ def test_explorer_long_text_is_folded_until_opened(visit, become):
     assert bubble.bounding_box()["height"] > 2 * folded
 
 
-def test_report_page_theme_button_is_remembered(visit):
+def test_report_page_theme_button_is_remembered(visit: Any) -> None:
     tab = visit("full", color_scheme="light")
     colour = "getComputedStyle(document.body).backgroundColor"
     light = tab.evaluate(colour)
@@ -299,7 +301,7 @@ def test_report_page_theme_button_is_remembered(visit):
     assert tab.evaluate(colour) == dark
 
 
-def test_copy_button_without_clipboard_api_copies_the_command(visit):
+def test_copy_button_without_clipboard_api_copies_the_command(visit: Any) -> None:
     tab = visit("full")
     tab.evaluate("Object.defineProperty(navigator, 'clipboard', { value: undefined })")
     tab.click("#reproduce .copy")
@@ -307,7 +309,7 @@ def test_copy_button_without_clipboard_api_copies_the_command(visit):
     assert tab.evaluate("getSelection().toString()").strip() == examples.run()["command"]
 
 
-def test_explorer_with_several_variants_filters_by_variant(visit, become):
+def test_explorer_with_several_variants_filters_by_variant(visit: Any, become: Any) -> None:
     assert visit("full").locator("#filter-variant").is_hidden()
     tab = visit("two")
     tab.select_option("#filter-flip", "")
@@ -316,7 +318,7 @@ def test_explorer_with_several_variants_filters_by_variant(visit, become):
     become(tab.locator("#found")).to_have_text("1 of 12")
 
 
-def test_report_page_without_javascript_shows_numbers_and_worst_samples(visit):
+def test_report_page_without_javascript_shows_numbers_and_worst_samples(visit: Any) -> None:
     tab = visit("full", java_script_enabled=False)
     text = tab.locator("body").inner_text()
     assert "31.8 %" in text
@@ -329,7 +331,7 @@ def test_report_page_without_javascript_shows_numbers_and_worst_samples(visit):
     assert tab.locator("button:visible").count() == 0
 
 
-def test_report_page_without_javascript_shows_changed_rows_first(visit):
+def test_report_page_without_javascript_shows_changed_rows_first(visit: Any) -> None:
     tab = visit("two", java_script_enabled=False)
     row = tab.locator("#plain-rows .flip").first
     row.locator("summary").click()
@@ -337,13 +339,13 @@ def test_report_page_without_javascript_shows_changed_rows_first(visit):
     assert len(set(row.locator(".side .chips").all_inner_texts())) == 2
 
 
-def test_report_page_with_javascript_hides_plain_rows(visit):
+def test_report_page_with_javascript_hides_plain_rows(visit: Any) -> None:
     tab = visit("full")
     assert tab.locator("#plain-rows").is_hidden()
     assert tab.locator("#explorer").is_visible()
 
 
-def test_report_page_printed_leaves_the_explorer_out(visit):
+def test_report_page_printed_leaves_the_explorer_out(visit: Any) -> None:
     tab = visit("full", color_scheme="dark")
     tab.emulate_media(media="print")
     assert tab.locator("#samples").is_hidden()
@@ -351,13 +353,13 @@ def test_report_page_printed_leaves_the_explorer_out(visit):
 
 
 @pytest.mark.parametrize("name", ["full", "two", "agents"])
-def test_report_page_printed_fits_its_paper(visit, name):
+def test_report_page_printed_fits_its_paper(visit: Any, name: str) -> None:
     tab = visit(name, viewport={"width": 720, "height": 1000})
     tab.emulate_media(media="print")
     assert tab.evaluate("document.documentElement.scrollWidth") <= 720
 
 
-def test_explorer_search_of_two_thousand_samples_keeps_the_page_responsive(visit, become):
+def test_explorer_search_of_two_thousand_samples_keeps_the_page_responsive(visit: Any, become: Any) -> None:
     tab = visit("large")
     become(tab.locator("#found")).to_have_text("2,000 samples")
     longest = tab.evaluate(
@@ -377,7 +379,7 @@ def test_explorer_search_of_two_thousand_samples_keeps_the_page_responsive(visit
     assert longest < 500
 
 
-def test_explorer_filter_of_two_thousand_samples_is_immediate(visit, become):
+def test_explorer_filter_of_two_thousand_samples_is_immediate(visit: Any, become: Any) -> None:
     tab = visit("large")
     at_once = tab.evaluate(
         """() => {
@@ -390,7 +392,7 @@ def test_explorer_filter_of_two_thousand_samples_is_immediate(visit, become):
     assert at_once == "286 of 2,000"
 
 
-def test_explorer_of_a_comparison_shows_changed_rows_first(visit, become):
+def test_explorer_of_a_comparison_shows_changed_rows_first(visit: Any, become: Any) -> None:
     tab = visit("two")
     become(tab.locator("#found")).to_have_text("7 of 12")
     assert tab.input_value("#filter-flip") == "changed"
@@ -405,7 +407,9 @@ def test_explorer_of_a_comparison_shows_changed_rows_first(visit, become):
     become(tab.locator("#found")).to_have_text("12 samples")
 
 
-def test_explorer_of_several_variants_shows_replies_side_by_side_with_marked_words(visit, become):
+def test_explorer_of_several_variants_shows_replies_side_by_side_with_marked_words(
+    visit: Any, become: Any
+) -> None:
     tab = visit("two", "#samples?flip=won")
     become(tab.locator("#detail .side")).to_have_count(2)
     assert tab.locator("#detail .side h5").all_inner_texts() == list(TWO)
@@ -415,19 +419,19 @@ def test_explorer_of_several_variants_shows_replies_side_by_side_with_marked_wor
     assert first["x"] + first["width"] <= second["x"]
 
 
-def test_word_diff_of_chinese_compares_characters(visit, become):
+def test_word_diff_of_chinese_compares_characters(visit: Any, become: Any) -> None:
     tab = visit("two", "#samples?flip=changed&row=mcq_zh/physics/zh")
     become(tab.locator("#detail h3")).to_have_text("zh")
     assert tab.locator("#detail mark").all_inner_texts() == ["速度", "质量"]
 
 
-def test_word_diff_of_unrelated_texts_marks_nothing(visit, become):
+def test_word_diff_of_unrelated_texts_marks_nothing(visit: Any, become: Any) -> None:
     tab = visit("two", "#samples?row=mcq_zh/physics/unlike")
     become(tab.locator("#detail h3")).to_have_text("unlike")
     assert tab.locator("#detail mark").count() == 0
 
 
-def test_explorer_on_a_narrow_screen_stacks_replies(visit, become):
+def test_explorer_on_a_narrow_screen_stacks_replies(visit: Any, become: Any) -> None:
     tab = visit("two", "#samples?flip=won", viewport={"width": 400, "height": 900})
     become(tab.locator("#detail .side")).to_have_count(2)
     first, second = (tab.locator(f"#detail .side >> nth={at}").bounding_box() for at in (0, 1))
@@ -435,7 +439,7 @@ def test_explorer_on_a_narrow_screen_stacks_replies(visit, become):
     assert tab.evaluate("document.documentElement.scrollWidth") <= 400
 
 
-def test_explorer_agent_call_is_compared_with_gold_by_argument(visit, become):
+def test_explorer_agent_call_is_compared_with_gold_by_argument(visit: Any, become: Any) -> None:
     tab = visit("agents", "#samples?dataset=toolbench")
     become(tab.locator("#detail .calls")).to_have_count(1)
     rows = [row.inner_text().split() for row in tab.locator("#detail .calls tbody tr").all()]
@@ -454,7 +458,7 @@ def test_explorer_agent_call_is_compared_with_gold_by_argument(visit, become):
     assert tab.locator("#detail .bubble").count() == 5
 
 
-def test_explorer_without_decompression_says_so_and_shows_plain_rows(browser, files):
+def test_explorer_without_decompression_says_so_and_shows_plain_rows(browser: Any, files: Any) -> None:
     context = browser.new_context()
     tab = context.new_page()
     tab.add_init_script("delete globalThis.DecompressionStream")
@@ -466,7 +470,7 @@ def test_explorer_without_decompression_says_so_and_shows_plain_rows(browser, fi
     context.close()
 
 
-def test_explorer_of_repeats_has_a_row_for_each_repeat(visit, become):
+def test_explorer_of_repeats_has_a_row_for_each_repeat(visit: Any, become: Any) -> None:
     tab = visit("repeats")
     become(tab.locator("#found")).to_have_text("3 samples")
     assert [row.split("\n")[0] for row in tab.locator(".row").all_inner_texts()] == [
@@ -474,7 +478,7 @@ def test_explorer_of_repeats_has_a_row_for_each_repeat(visit, become):
     ]  # fmt: skip
 
 
-def test_explorer_of_predictions_pairs_questions_across_file_names(visit, become):
+def test_explorer_of_predictions_pairs_questions_across_file_names(visit: Any, become: Any) -> None:
     tab = visit("predictions")
     become(tab.locator("#found")).to_have_text("12 of 20")
     become(tab.locator("#detail .side")).to_have_count(2)
@@ -482,7 +486,9 @@ def test_explorer_of_predictions_pairs_questions_across_file_names(visit, become
     become(tab.locator("#found")).to_have_text("12 of 20")
 
 
-def test_explorer_names_with_hidden_characters_are_spelled_out_and_filterable(visit, become):
+def test_explorer_names_with_hidden_characters_are_spelled_out_and_filterable(
+    visit: Any, become: Any
+) -> None:
     tab = visit("hidden")
     assert "U+202E" in tab.locator(".row >> nth=0").inner_text()
     become(tab.locator("#detail h3")).to_have_text("idU+202Ex")
@@ -491,7 +497,7 @@ def test_explorer_names_with_hidden_characters_are_spelled_out_and_filterable(vi
     become(tab.locator("#found")).to_have_text("1 of 2")
 
 
-def test_explorer_search_keeps_the_order_of_the_run(visit, become):
+def test_explorer_search_keeps_the_order_of_the_run(visit: Any, become: Any) -> None:
     tab = visit("full", "#samples?dataset=gsm8k")
     tab.fill("#query", "49")  # in the text of the second question, and the id of the fiftieth
     become(tab.locator("#found")).not_to_have_text("52 of 150")
@@ -500,7 +506,7 @@ def test_explorer_search_keeps_the_order_of_the_run(visit, become):
     assert {1, 49} <= set(ids)
 
 
-def test_pages_of_agents_and_comparisons_have_their_charts(visit):
+def test_pages_of_agents_and_comparisons_have_their_charts(visit: Any) -> None:
     tab = visit("two")
     assert tab.locator("#deltas svg.forest:not(.scale)").count() == 1
     assert "fingerprint" in tab.locator("#differences").inner_text()
@@ -511,7 +517,7 @@ def test_pages_of_agents_and_comparisons_have_their_charts(visit):
     assert cells == ["6", "", "3"]
 
 
-def test_explorer_of_a_part_of_the_samples_sorts_worst_first(visit):
+def test_explorer_of_a_part_of_the_samples_sorts_worst_first(visit: Any) -> None:
     tab = visit("part")
     assert tab.locator("#sort").input_value() == "worst"
     marks = tab.locator("#list .marks").all_inner_texts()

@@ -2,6 +2,7 @@ import math
 import random
 import re
 import xml.etree.ElementTree as ET
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ from evalsuite.report.charts import choose_bins, histogram, interval_row, nice_s
 LATENCIES = [random.Random(7).lognormvariate(0, 0.5) for _ in range(300)]
 
 
-def bar_counts(svg):
+def bar_counts(svg: Any) -> Any:
     return [int(count.replace(",", "")) for count in re.findall(r": ([\d,]+) samples?</title></rect>", svg)]
 
 
@@ -27,23 +28,23 @@ def bar_counts(svg):
         [1, 1, 1, 1, 1e12],
     ],
 )
-def test_bins_count_each_value_in_exactly_one_bar(values):
+def test_bins_count_each_value_in_exactly_one_bar(values: list[Any]) -> None:
     assert sum(bar_counts(histogram(values, title="x"))) == len(values)
 
 
-def test_histogram_is_well_formed_and_describes_itself():
+def test_histogram_is_well_formed_and_describes_itself() -> None:
     root = ET.fromstring(histogram(LATENCIES, title='Latency <of> & "all"'))
     assert root.get("role") == "img"
     assert root[0].tag == "title"
     assert root[0].text.startswith('Latency <of> & "all": 300 samples, median')
 
 
-def test_charts_use_classes_instead_of_colours():
+def test_charts_use_classes_instead_of_colours() -> None:
     svg = histogram(LATENCIES, title="x") + interval_row(50, 40, 60, title="x")
     assert not re.search(r"style=|fill=|stroke=|#[0-9a-f]{3}", svg)
 
 
-def test_bins_of_whole_numbers_are_at_least_one_wide():
+def test_bins_of_whole_numbers_are_at_least_one_wide() -> None:
     values = [1, 2, 2, 3, 3, 3]
     bins = choose_bins(values)
     assert (bins.step, bins.start) == (1.0, 1.0)
@@ -53,7 +54,7 @@ def test_bins_of_whole_numbers_are_at_least_one_wide():
     assert "<title>3: 3 samples</title>" in histogram(values, title="x")
 
 
-def test_bins_with_an_outlier_do_not_flatten_the_others():
+def test_bins_with_an_outlier_do_not_flatten_the_others() -> None:
     bins = choose_bins([*LATENCIES, 900.0])
     assert bins.overflow
     assert bins.edge(bins.count) < 20
@@ -62,13 +63,13 @@ def test_bins_with_an_outlier_do_not_flatten_the_others():
     assert "and more: 1 sample<" in svg
 
 
-def test_histogram_of_too_few_finite_values_is_empty():
+def test_histogram_of_too_few_finite_values_is_empty() -> None:
     assert histogram([], title="x") == ""
     assert histogram([1, 2, 3, 4], title="x") == ""
     assert histogram([math.nan, math.inf] * 9, title="x") == ""
 
 
-def test_histograms_with_the_same_bins_share_an_axis():
+def test_histograms_with_the_same_bins_share_an_axis() -> None:
     fast, slow = [1.0, 2, 3, 4, 5], [10.0, 20, 30, 40, 50]
     bins = choose_bins(fast + slow)
     ticks = [
@@ -78,13 +79,13 @@ def test_histograms_with_the_same_bins_share_an_axis():
     assert ticks[0] == ticks[1]
 
 
-def test_interval_row_without_a_value_is_empty():
+def test_interval_row_without_a_value_is_empty() -> None:
     assert interval_row(None, None, None, title="x") == ""
     assert "whisker" not in interval_row(50, None, None, title="x")
     assert 'class="dot"' in interval_row(0, 0, 5, title="x")
 
 
-def test_interval_row_marks_stay_on_the_track():
+def test_interval_row_marks_stay_on_the_track() -> None:
     svg = interval_row(120, -5, 130, title="x", reference=250)
     assert all(0 <= float(x) <= 160 for x in re.findall(r'(?:cx|x1|x2)="([\d.-]+)"', svg))
 
@@ -92,15 +93,15 @@ def test_interval_row_marks_stay_on_the_track():
 @pytest.mark.parametrize(
     ("span", "parts", "step"), [(100, 10, 10), (7, 5, 2), (0.9, 4, 0.25), (1e6, 28, 50_000)]
 )
-def test_nice_step_is_round(span, parts, step):
+def test_nice_step_is_round(span: float, parts: int, step: float) -> None:
     assert nice_step(span, parts) == pytest.approx(step)
 
 
-def test_percentile_is_one_of_the_values():
+def test_percentile_is_one_of_the_values() -> None:
     assert [percentile([1, 2, 3, 4], share) for share in (0, 0.5, 0.95, 1)] == [1, 2, 4, 4]
 
 
-def test_forest_row_is_drawn_on_its_side_of_zero_with_arrows_beyond_the_axis():
+def test_forest_row_is_drawn_on_its_side_of_zero_with_arrows_beyond_the_axis() -> None:
     up = forest_plot.forest_row(
         5.0, 2.0, 8.0, title="up", scale=forest_plot.forest_scale(10.0), kind="better"
     )
@@ -126,7 +127,7 @@ def test_forest_row_is_drawn_on_its_side_of_zero_with_arrows_beyond_the_axis():
         (0, "−1 0 +1"),
     ],
 )
-def test_forest_axis_has_round_steps_and_room_for_the_largest_difference(largest, ticks):
+def test_forest_axis_has_round_steps_and_room_for_the_largest_difference(largest: float, ticks: str) -> None:
     assert (
         " ".join(re.findall(r">([^<>]+)</text>", forest_plot.forest_axis(forest_plot.forest_scale(largest))))
         == ticks

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import zlib
+from typing import Any
 
 import pytest
 import report_examples as examples
@@ -22,12 +23,12 @@ from evalsuite.report.worst_rows import worst_rows
 TWO = ("smollm2", "smollm2-sft")
 
 
-def page(samples=None, summary=None, run=None, **options):
+def page(samples: Any = None, summary: Any = None, run: Any = None, **options: Any) -> Any:
     lines = list(examples.samples() if samples is None else samples)
     return page_of_stream(lambda: lines, summary, run, **options)
 
 
-def page_of_stream(read, summary=None, run=None, **options):
+def page_of_stream(read: Any, summary: Any = None, run: Any = None, **options: Any) -> Any:
     return render_run(
         examples.run() if run is None else run,
         examples.summary() if summary is None else summary,
@@ -36,7 +37,7 @@ def page_of_stream(read, summary=None, run=None, **options):
     )
 
 
-def words(html):
+def words(html: Any) -> Any:
     """What a reader sees of the server's part, tags gone and spaces collapsed."""
     shown = re.sub(r"<(script|style|title)\b.*?</\1>", " ", html, flags=re.DOTALL)
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", shown))
@@ -45,18 +46,18 @@ def words(html):
 # ---- what the page says ---------------------------------------------------------------------------------
 
 
-def test_report_headline_is_one_sentence_with_values_and_intervals():
+def test_report_headline_is_one_sentence_with_values_and_intervals() -> None:
     assert (
         "smollm2 answered 148 of 150 samples: accuracy 31.8 % (21.8 to 41.8) on mcq_zh, rouge_l 33.12 (27.12 to 39.12) "
         "on qa_en, accuracy 58.0 % (45.0 to 71.0) on gsm8k, and 1 more dataset below." in words(page())
     )
 
 
-def test_report_of_a_complete_run_has_no_banner():
+def test_report_of_a_complete_run_has_no_banner() -> None:
     assert "This run is incomplete" not in page()
 
 
-def test_report_of_an_incomplete_run_says_how_many_samples_are_missing_and_how_to_resume():
+def test_report_of_an_incomplete_run_says_how_many_samples_are_missing_and_how_to_resume() -> None:
     html = page(summary=examples.summary(complete=False, owed=37))
     banner = words(html[html.index('role="alert"') : html.index('class="verdict"')])
     assert "This run is incomplete: 37 samples are missing." in banner
@@ -65,7 +66,7 @@ def test_report_of_an_incomplete_run_says_how_many_samples_are_missing_and_how_t
     assert "answered 148 of 150 samples so far" in words(html)
 
 
-def test_metric_table_value_that_does_not_apply_is_an_em_dash_without_chart():
+def test_metric_table_value_that_does_not_apply_is_an_em_dash_without_chart() -> None:
     html = page()
     row = re.search(
         r"<tr[^>]*>\s*<th scope=\"row\"><bdi>strict/argument_steps</bdi>.*?</tr>", html, re.DOTALL
@@ -74,13 +75,13 @@ def test_metric_table_value_that_does_not_apply_is_an_em_dash_without_chart():
     assert "<svg" not in row
 
 
-def test_metric_table_counts_above_zero_link_to_their_samples():
+def test_metric_table_counts_above_zero_link_to_their_samples() -> None:
     html = page()
     assert 'href="#samples?variant=smollm2&amp;dataset=mcq_zh&amp;outcome=unparsed">3</a>' in html
     assert '<span class="zero">0</span>' in html
 
 
-def test_metric_table_has_a_skipped_column_only_if_a_metric_skipped_samples():
+def test_metric_table_has_a_skipped_column_only_if_a_metric_skipped_samples() -> None:
     skipping = examples.summary()
     skipping["variants"]["smollm2"]["datasets"]["gsm8k"]["subsets"]["all"]["metrics"]["accuracy"][
         "n_skipped"
@@ -90,14 +91,14 @@ def test_metric_table_has_a_skipped_column_only_if_a_metric_skipped_samples():
     assert '<span class="quiet">7</span>' in page(summary=skipping)
 
 
-def test_report_headline_counts_a_failed_and_missing_sample_once():
+def test_report_headline_counts_a_failed_and_missing_sample_once() -> None:
     summary = examples.summary(complete=False, owed=9)
     datasets = summary["variants"]["smollm2"]["datasets"]
     datasets["toolbench"]["owed"] = 9  # 2 of them failed and are among the 24, 7 were never asked
     assert "smollm2 answered 148 of 157 samples so far" in words(page(summary=summary))
 
 
-def test_report_banner_shows_the_problem_that_ended_the_run():
+def test_report_banner_shows_the_problem_that_ended_the_run() -> None:
     summary = {
         **examples.summary(complete=False, owed=3),
         "problem": "The server <died>.\nSee server-base.log",
@@ -105,12 +106,12 @@ def test_report_banner_shows_the_problem_that_ended_the_run():
     assert "The server &lt;died&gt;.\nSee server-base.log" in page(summary=summary)
 
 
-def test_metric_table_lists_primary_metrics_first():
+def test_metric_table_lists_primary_metrics_first() -> None:
     html = page()
     assert html.index(">strict/plan_em<") < html.index(">paper/plan_em<")
 
 
-def test_subset_table_lists_best_subset_first_with_the_whole_as_reference():
+def test_subset_table_lists_best_subset_first_with_the_whole_as_reference() -> None:
     html = page()
     part = html[html.index('id="subsets"') : html.index('id="behaviour"')]
     assert re.findall(r"<bdi>(geography|physics|法律)</bdi></a>", part) == 2 * [
@@ -121,19 +122,19 @@ def test_subset_table_lists_best_subset_first_with_the_whole_as_reference():
     assert part.count('class="reference"') == 9  # drawn once, in the small multiples
 
 
-def test_metric_table_of_several_variants_groups_them_and_points_to_compare():
+def test_metric_table_of_several_variants_groups_them_and_points_to_compare() -> None:
     html = page(samples=examples.samples(TWO), summary=examples.summary(TWO), run=examples.run(TWO))
     assert "evalsuite compare" in html
     assert html.count('<p class="verdict">') == 2
 
 
-def test_reply_lengths_without_token_counts_are_in_characters():
+def test_reply_lengths_without_token_counts_are_in_characters() -> None:
     html = page()
     assert "Reply length in tokens" in html
     assert "Reply length in characters" in html
 
 
-def test_report_shows_what_reproduces_the_run():
+def test_report_shows_what_reproduces_the_run() -> None:
     text = words(page())
     for needed in (
         examples.run()["command"],
@@ -146,7 +147,7 @@ def test_report_shows_what_reproduces_the_run():
         assert needed in text
 
 
-def test_report_numbers_need_no_script():
+def test_report_numbers_need_no_script() -> None:
     html = page()
     server_rendered = html[: html.index('<script type="application/json"')]
     assert "31.8 %" in server_rendered
@@ -155,13 +156,13 @@ def test_report_numbers_need_no_script():
 
 
 @pytest.mark.parametrize("run", [{}, {"format": 1}, examples.run()])
-def test_report_of_an_empty_run_says_so(run):
+def test_report_of_an_empty_run_says_so(run: dict[str, Any]) -> None:
     html = page(samples=[], summary=examples.nothing(), run=run)
     assert "Nothing was scored in this run." in html
     assert 'id="explorer"' not in html
 
 
-def test_report_of_one_sample_uses_the_singular():
+def test_report_of_one_sample_uses_the_singular() -> None:
     one = {
         **examples.summary(),
         "variants": {
@@ -185,7 +186,7 @@ def test_report_of_one_sample_uses_the_singular():
 # ---- hostile text ---------------------------------------------------------------------------------------
 
 
-def test_report_hostile_text_from_any_source_stays_data():
+def test_report_hostile_text_from_any_source_stays_data() -> None:
     summary = examples.summary()
     summary["run"] = summary["warnings"][0] = examples.HOSTILE
     summary["errors"][0]["message"] = examples.HOSTILE
@@ -211,20 +212,20 @@ def test_report_hostile_text_from_any_source_stays_data():
     html.encode("utf-8")
 
 
-def test_data_block_survives_text_that_could_end_it():
+def test_data_block_survives_text_that_could_end_it() -> None:
     text = "</script><!--\u2028\u2029<script>"
     block = data_block(dump({"text": text}))
     assert not re.search("[<>\u2028\u2029]", block)
     assert json.loads(block) == {"text": text}
 
 
-def test_report_scores_that_are_not_numbers_are_em_dashes():
+def test_report_scores_that_are_not_numbers_are_em_dashes() -> None:
     lines = [examples.sample(0, scores={"accuracy": float("nan")})]
     (shown,) = samples_of(page(samples=lines))
     assert (shown["score"], shown["answer"], shown["scores"]) == (None, "none", {"accuracy": None})
 
 
-def test_report_huge_reply_is_cut_in_the_middle_and_says_how_much():
+def test_report_huge_reply_is_cut_in_the_middle_and_says_how_much() -> None:
     text = "begin " + "x" * 1_000_000 + " #### 42"
     reply = {"text": text, "reasoning": None, "tool_calls": None, "finish_reason": "length"}
     head, tail, omitted = samples_of(page(samples=[examples.sample(0, reply=reply)]))[0]["reply"]
@@ -234,7 +235,7 @@ def test_report_huge_reply_is_cut_in_the_middle_and_says_how_much():
     assert "Texts of more than 20,000 characters are cut" in page(samples=[examples.sample(0)])
 
 
-def test_report_with_surrogates_huge_integers_and_deep_nesting_can_be_written():
+def test_report_with_surrogates_huge_integers_and_deep_nesting_can_be_written() -> None:
     bottomless = []
     for _ in range(400):
         bottomless = [bottomless]
@@ -256,7 +257,7 @@ def test_report_with_surrogates_huge_integers_and_deep_nesting_can_be_written():
 # ---- content policy and offline -------------------------------------------------------------------------
 
 
-def test_content_policy_allows_exactly_one_style_and_one_script():
+def test_content_policy_allows_exactly_one_style_and_one_script() -> None:
     html = page()
     policy = (
         re.search(r'http-equiv="Content-Security-Policy" content="([^"]*)"', html)
@@ -275,13 +276,13 @@ def test_content_policy_allows_exactly_one_style_and_one_script():
     assert html.count("<script>") == 1
 
 
-def test_report_has_no_inline_style_and_no_inline_handler():
+def test_report_has_no_inline_style_and_no_inline_handler() -> None:
     html = page(samples=examples.samples(TWO), summary=examples.summary(TWO, complete=False, owed=1))
     markup = re.sub(r"<(script|style)\b.*?</\1>", "", html, flags=re.DOTALL)
     assert not re.search(r"<[^>]*\s(style|on[a-z]+)\s*=", markup)
 
 
-def test_report_refers_to_nothing_outside_itself():
+def test_report_refers_to_nothing_outside_itself() -> None:
     html = page()
     assert not re.search(
         r"(src|href|action)\s*=\s*[\"']?(?!#)[^\"'>\s]",
@@ -291,7 +292,7 @@ def test_report_refers_to_nothing_outside_itself():
     assert not re.search(r"<(link|img|iframe|object|embed|base)\b", html)
 
 
-def test_explorer_script_is_small():
+def test_explorer_script_is_small() -> None:
     html = page()
     assert len(re.search(r"<script>(.*?)</script>", html, re.DOTALL).group(1).encode()) <= 20 * 1024
 
@@ -299,13 +300,13 @@ def test_explorer_script_is_small():
 # ---- which samples --------------------------------------------------------------------------------------
 
 
-def test_report_with_room_has_all_samples():
+def test_report_with_room_has_all_samples() -> None:
     html = page()
     assert len(samples_of(html)) == 150
     assert "All 150 samples of the run." in html
 
 
-def test_report_of_ten_thousand_samples_has_all_within_its_size():
+def test_report_of_ten_thousand_samples_has_all_within_its_size() -> None:
     lines = list(examples.mcq_samples(10_000))
     html = page(samples=lines)
     journal = b"".join(json.dumps(line, ensure_ascii=False).encode() + b"\n" for line in lines)
@@ -313,7 +314,7 @@ def test_report_of_ten_thousand_samples_has_all_within_its_size():
     assert [one["id"] for one in samples_of(html)] == [line["id"] for line in lines]
 
 
-def test_report_without_room_says_how_many_samples_it_leaves_out():
+def test_report_without_room_says_how_many_samples_it_leaves_out() -> None:
     html = page(samples=examples.mcq_samples(700), max_samples=100)
     shown = len(samples_of(html))
     assert 95 <= shown <= 100
@@ -321,7 +322,7 @@ def test_report_without_room_says_how_many_samples_it_leaves_out():
     assert "The others are in samples.jsonl." in html
 
 
-def test_sample_selection_takes_unscored_samples_first():
+def test_sample_selection_takes_unscored_samples_first() -> None:
     lines = list(examples.mcq_samples(700))
     is_unscored = sum(line["outcome"] != "scored" for line in lines)
     html = page(samples=lines, max_samples=120)
@@ -329,7 +330,7 @@ def test_sample_selection_takes_unscored_samples_first():
     assert f"all {is_unscored} that ended unparsed, truncated or in an error" in html
 
 
-def test_sample_selection_of_unscored_samples_leaves_room_for_others():
+def test_sample_selection_of_unscored_samples_leaves_room_for_others() -> None:
     lines = [examples.failed(index) for index in range(500)] + [
         examples.sample(index) for index in range(500, 900)
     ]
@@ -341,7 +342,7 @@ def test_sample_selection_of_unscored_samples_leaves_room_for_others():
     assert "75 of 500 that ended" in html
 
 
-def test_sample_selection_is_the_same_for_every_variant_and_rendering():
+def test_sample_selection_is_the_same_for_every_variant_and_rendering() -> None:
     lines = [examples.sample(index, variant=variant) for variant in TWO for index in range(400)]
     shown = samples_of(page(samples=lines, max_samples=100))
     ids = [{one["id"] for one in shown if one["variant"] == variant} for variant in TWO]
@@ -349,13 +350,13 @@ def test_sample_selection_is_the_same_for_every_variant_and_rendering():
     assert shown == samples_of(page(samples=lines, max_samples=100))
 
 
-def test_sample_selection_draw_is_not_the_first_rows():
+def test_sample_selection_draw_is_not_the_first_rows() -> None:
     shown = samples_of(page(samples=[examples.sample(index) for index in range(5000)], max_samples=100))
     halves = [sum(int(one["id"]) < 2500 for one in shown), sum(int(one["id"]) >= 2500 for one in shown)]
     assert min(halves) > 15
 
 
-def test_selected_samples_keep_their_own_texts_and_messages():
+def test_selected_samples_keep_their_own_texts_and_messages() -> None:
     lines = list(examples.mcq_samples(2000))
     for shown in samples_of(page(samples=lines, max_samples=300)):
         line = lines[int(shown["id"])]
@@ -365,7 +366,7 @@ def test_selected_samples_keep_their_own_texts_and_messages():
 
 
 @pytest.mark.parametrize("limit", [0, 1, 2, 3])
-def test_sample_store_keeps_any_limit(limit):
+def test_sample_store_keeps_any_limit(limit: int) -> None:
     lines = [
         *(examples.failed(index) for index in range(9)),
         *(examples.sample(index) for index in range(9, 20)),
@@ -374,7 +375,7 @@ def test_sample_store_keeps_any_limit(limit):
     assert ('id="data"' not in html) or 0 < len(samples_of(html)) <= limit
 
 
-def test_sample_store_beyond_its_characters_holds_fewer_samples(monkeypatch):
+def test_sample_store_beyond_its_characters_holds_fewer_samples(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(packing, "MAX_CHARACTERS", 400_000)
     pack, lines = SampleStore({}), []
     noise = random.Random(1)
@@ -386,7 +387,7 @@ def test_sample_store_beyond_its_characters_holds_fewer_samples(monkeypatch):
     assert 300_000 < len(fit.data()) <= 500_000
 
 
-def test_sample_store_with_longer_bad_samples_holds_fewer_samples(monkeypatch):
+def test_sample_store_with_longer_bad_samples_holds_fewer_samples(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(packing, "MAX_CHARACTERS", 400_000)
     noise = random.Random(1)
     lines = [examples.sample(index, reply={"text": noise.randbytes(500).hex()}) for index in range(900)]
@@ -405,20 +406,20 @@ def test_sample_store_with_longer_bad_samples_holds_fewer_samples(monkeypatch):
 
 
 @pytest.mark.parametrize("limit", [None, 100])
-def test_render_run_never_holds_a_stream_of_samples(limit):
+def test_render_run_never_holds_a_stream_of_samples(limit: int | None) -> Any:
     class Watched(dict):
         alive = 0
 
-        def __init__(self, *args):
+        def __init__(self, *args: Any) -> None:
             super().__init__(*args)
             Watched.alive += 1
 
-        def __del__(self):
+        def __del__(self) -> None:
             Watched.alive -= 1
 
     most = 0
 
-    def stream():
+    def stream() -> Any:
         nonlocal most
         for index in range(3000):
             most = max(most, Watched.alive)
@@ -428,14 +429,14 @@ def test_render_run_never_holds_a_stream_of_samples(limit):
     assert most <= 3
 
 
-def test_sample_store_shared_message_is_stored_once_per_chunk():
+def test_sample_store_shared_message_is_stored_once_per_chunk() -> None:
     html = page(samples=examples.mcq_samples(44))
     (chunk,) = map(packing.inflate, data_of(html)["chunks"])
     assert len(chunk["messages"]) == 44 + 9  # five examples, one letter twice
     assert all(len(one["messages"]) == 11 for one in samples_of(html))
 
 
-def test_sample_body_has_the_judges_reply_and_measured_texts_have_no_length():
+def test_sample_body_has_the_judges_reply_and_measured_texts_have_no_length() -> None:
     verdict = {"of": "judge", "key": "k", "reply": {"text": '{"score": 8}'}}
     judged = examples.sample(0, dataset="essays", further=[verdict, verdict], usage=None)
     measured = {"text": "", "measured": {"tokens": ["a"], "logprobs": [None]}}
@@ -449,18 +450,18 @@ def test_sample_body_has_the_judges_reply_and_measured_texts_have_no_length():
     assert html.count("Reply length in characters") == 1  # of the essays alone
 
 
-def test_sample_entry_of_a_lower_is_better_metric_has_a_negated_score():
+def test_sample_entry_of_a_lower_is_better_metric_has_a_negated_score() -> None:
     lower = examples.metric(20.0, 2, unit="ratio", primary=True, higher=False) | {"name": "perplexity"}
     lines = [examples.sample(0, scores={"perplexity": value}) for value in (30.0, 10.0)]
     assert [sample_entry(examples.typed(line), lower).score for line in lines] == [-30.0, -10.0]
 
 
-def test_sample_ids_of_repeats_differ_in_any_order():
+def test_sample_ids_of_repeats_differ_in_any_order() -> None:
     lines = [examples.sample(0, repeat=2), examples.sample(0), examples.sample(0, repeat=1)]
     assert [one["id"] for one in samples_of(page(samples=lines))] == ["0 #3", "0", "0 #2"]
 
 
-def test_sample_body_of_an_agent_has_its_step_and_the_gold_one():
+def test_sample_body_of_an_agent_has_its_step_and_the_gold_one() -> None:
     line = examples.agent_step(0)
     (shown,) = samples_of(page(samples=[line]))
     assert shown["call"] == {
@@ -483,7 +484,9 @@ def test_sample_body_of_an_agent_has_its_step_and_the_gold_one():
         ("error", None, "none"),
     ],
 )
-def test_classify_answer_of_unscored_samples_is_never_wrong(outcome, score, answer):
+def test_classify_answer_of_unscored_samples_is_never_wrong(
+    outcome: str, score: float | None, answer: str
+) -> None:
     lines = [examples.sample(0, outcome=outcome, scores={"accuracy": score})]
     assert samples_of(page(samples=lines))[0]["answer"] == answer
 
@@ -491,7 +494,7 @@ def test_classify_answer_of_unscored_samples_is_never_wrong(outcome, score, answ
 # ---- texts ----------------------------------------------------------------------------------------------
 
 
-def test_cut_of_a_cut_text_still_counts_omitted_characters():
+def test_cut_of_a_cut_text_still_counts_omitted_characters() -> None:
     whole = "abcdefghijklmnopqrstuvwxyz"
     for first, second in ((20, 8), (8, 8), (8, 3), (4, 0)):
         again = cut(cut(whole, first), second)
@@ -503,7 +506,7 @@ def test_cut_of_a_cut_text_still_counts_omitted_characters():
     assert cut(whole, 26) == whole
 
 
-def test_value_text_reads_as_a_person_writes_values():
+def test_value_text_reads_as_a_person_writes_values() -> None:
     assert [value_text(value) for value in (None, "C", ["B", "C"], 72, 0.5, True)] == [
         "",
         "C",
@@ -516,7 +519,7 @@ def test_value_text_reads_as_a_person_writes_values():
     assert json.loads(value_text({"a": [1]})) == {"a": [1]}
 
 
-def test_message_text_of_parts_and_tool_calls_is_readable():
+def test_message_text_of_parts_and_tool_calls_is_readable() -> None:
     message = {
         "content": [
             {"type": "text", "text": "Look:"},
@@ -528,7 +531,7 @@ def test_message_text_of_parts_and_tool_calls_is_readable():
     assert message_text(message) == 'Look:\n[picture]\n[part]\nfind({"a": 1})'
 
 
-def test_visible_keeps_joiners_that_scripts_and_emoji_need():
+def test_visible_keeps_joiners_that_scripts_and_emoji_need() -> None:
     assert visible("👩‍🔬 می‌خواهم\nline") == "👩‍🔬 می‌خواهم\nline"
     assert visible("a\x00b") == "a⟨U+0000⟩b"
     assert replace_surrogates("plain 中文") == "plain 中文"
@@ -537,19 +540,19 @@ def test_visible_keeps_joiners_that_scripts_and_emoji_need():
 # ---- cost -----------------------------------------------------------------------------------------------
 
 
-def test_run_page_import_loads_nothing_heavy():
+def test_run_page_import_loads_nothing_heavy() -> None:
     code = "import sys, evalsuite.report.run_page; print(*(m for m in ('jinja2','orjson','numpy','msgspec','pandas') if m in sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
 
 
-def test_render_run_of_one_variant_loads_no_comparison_code():
+def test_render_run_of_one_variant_loads_no_comparison_code() -> None:
     code = "import sys; from evalsuite.report.run_page import render_run; render_run({}, {}, list); print('evalsuite.comparison.findings' in sys.modules or 'numpy' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
 
 
-def test_sample_facts_have_the_probability_of_each_option():
+def test_sample_facts_have_the_probability_of_each_option() -> None:
     logprobs = {"labels": {"A": -2.0, "B": -0.1625, "C": None}, "floor": -7.0}
     (shown,) = samples_of(page([examples.sample(0, logprobs=logprobs)]))
     facts = {name: value.replace("\u00a0", " ") for name, value in shown["facts"]}
@@ -561,7 +564,7 @@ def test_sample_facts_have_the_probability_of_each_option():
 # ---- samples that read without a script -----------------------------------------------------------------
 
 
-def packed(lines, metric=None):
+def packed(lines: Any, metric: Any = None) -> Any:
     found = metric or {"name": "accuracy", "unit": "proportion", "higher_is_better": True}
     lines = list(lines)
     pack = SampleStore({(line["variant"], line["dataset"]): {found["name"]: found} for line in lines})
@@ -570,15 +573,15 @@ def packed(lines, metric=None):
     return pack
 
 
-def scored_sample(index, score, **changes):
+def scored_sample(index: Any, score: Any, **changes: Any) -> Any:
     return examples.sample(index, scores={"accuracy": score}, **changes)
 
 
-def ids(found):
+def ids(found: Any) -> Any:
     return [row.place.rpartition(" ")[2] for one in found for row in one.rows]
 
 
-def test_worst_rows_are_the_worst_samples_and_never_right_ones():
+def test_worst_rows_are_the_worst_samples_and_never_right_ones() -> None:
     scores = [1.0, 0.5, 0.0, 1.0]
     lines = [scored_sample(index, score) for index, score in enumerate(scores)]
     assert ids(worst_rows(packed([examples.failed(9), *lines]))) == ["2", "1", "9"]
@@ -586,7 +589,7 @@ def test_worst_rows_are_the_worst_samples_and_never_right_ones():
     assert worst_rows(packed([])) == []
 
 
-def test_worst_rows_put_changed_rows_before_rows_wrong_on_both_sides():
+def test_worst_rows_put_changed_rows_before_rows_wrong_on_both_sides() -> None:
     base = [scored_sample(index, score) for index, score in enumerate([0.0, 1.0, 0.2, 1.0])]
     other = [scored_sample(at, score, variant="sft") for at, score in enumerate([0.0, 0.0, 0.5, 1.0])]
     (found,) = worst_rows(packed([*base, *other]), "smollm2")
@@ -595,13 +598,13 @@ def test_worst_rows_put_changed_rows_before_rows_wrong_on_both_sides():
     assert [side.score for side in found.rows[0].sides] == ["100.0 %", "0.0 %"]
 
 
-def test_worst_rows_of_a_lower_is_better_metric_are_the_highest():
+def test_worst_rows_of_a_lower_is_better_metric_are_the_highest() -> None:
     metric = {"name": "accuracy", "unit": "ratio", "higher_is_better": False}
     found = worst_rows(packed([scored_sample(at, score) for at, score in enumerate([3.0, 9.0, 1.0])], metric))
     assert ids(found) == ["1", "0", "2"]
 
 
-def test_worst_rows_give_each_dataset_a_share_and_are_few():
+def test_worst_rows_give_each_dataset_a_share_and_are_few() -> None:
     lines = [scored_sample(at, 0.0, dataset=f"d{at % 3}") for at in range(300)]
     found = worst_rows(packed(lines))
     assert [len(one.rows) for one in found] == [6, 6, 6]
@@ -612,7 +615,7 @@ def test_worst_rows_give_each_dataset_a_share_and_are_few():
 @pytest.mark.parametrize(
     "text", ["中文" * 600_000, examples.HOSTILE * 5_000, "\u202e" * 1_000_000, "<" * 1_000_000]
 )
-def test_report_with_megabyte_replies_stays_within_its_size(text):
+def test_report_with_megabyte_replies_stays_within_its_size(text: str) -> None:
     lines = [
         scored_sample(
             at,
@@ -629,7 +632,7 @@ def test_report_with_megabyte_replies_stays_within_its_size(text):
     assert len(html.encode()) - data <= 300_000
 
 
-def test_worst_rows_show_tool_calls_failures_and_empty_replies():
+def test_worst_rows_show_tool_calls_failures_and_empty_replies() -> None:
     calls = [{"function": {"name": "weather", "arguments": '{"city": "Bonn"}'}}]
     lines = [
         scored_sample(0, 0.0, reply={"text": "I look it up.", "tool_calls": calls}),

@@ -3,6 +3,8 @@
 import re
 import xml.etree.ElementTree as ET
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 import report_examples as examples
@@ -24,25 +26,25 @@ TWO = ("smollm2", "smollm2-sft")
 TICKS = [(0.0, "0"), (1.0, "1")]
 
 
-def statistics_of(samples):
+def statistics_of(samples: Any) -> Any:
     statistics = ReplyStatisticsTable()
     for sample in samples:
         statistics.add(examples.typed(sample))
     return statistics
 
 
-def wholes(summary, dataset="toolbench"):
+def wholes(summary: Any, dataset: Any = "toolbench") -> Any:
     return [part for part in all_subsets(summary) if (part.dataset, part.subset) == (dataset, "all")]
 
 
 # ---- curves -----------------------------------------------------------------------------------------------
 
 
-def heights(svg):
+def heights(svg: Any) -> Any:
     return [float(y) for y in re.findall(r'circle class="dot" cx="[\d.]+" cy="([\d.]+)"', svg)]
 
 
-def test_line_chart_draws_higher_values_higher_with_tooltips():
+def test_line_chart_draws_higher_values_higher_with_tooltips() -> None:
     line = Line("base", (Point(0, 20, 10, 30, "step 0: 20 %"), Point(1, 60, 50, 70, "step 1: 60 %")))
     svg = line_chart([line], title="a <b>", ticks=TICKS)
     root = ET.fromstring(svg)
@@ -54,7 +56,7 @@ def test_line_chart_draws_higher_values_higher_with_tooltips():
 
 
 @pytest.mark.parametrize("value", [0.0, 100.0])
-def test_line_chart_axis_stays_within_the_bounds_of_the_unit(value):
+def test_line_chart_axis_stays_within_the_bounds_of_the_unit(value: float) -> None:
     line = Line("", (Point(0, value), Point(1, 50.0)))
     svg = line_chart([line], title="x", ticks=TICKS, bounds=(0.0, 100.0))
     levels = [float(text) for text in re.findall(r'text-anchor="end">([^<]*)<', svg)]
@@ -63,21 +65,21 @@ def test_line_chart_axis_stays_within_the_bounds_of_the_unit(value):
 
 
 @pytest.mark.parametrize("values", [(5.0, 5.0), (0.0, 0.0), (-1e-9, 1e9), (-3.0,)])
-def test_line_chart_points_of_any_value_stay_on_the_chart(values):
+def test_line_chart_points_of_any_value_stay_on_the_chart(values: tuple[Any, ...]) -> None:
     line = Line("", tuple(Point(float(at), value) for at, value in enumerate(values)))
     svg = line_chart([line], title="x", ticks=TICKS)
     assert len(heights(svg)) == len(values)
     assert all(0 <= y <= 190 for y in heights(svg))
 
 
-def test_line_chart_without_points_is_empty():
+def test_line_chart_without_points_is_empty() -> None:
     assert line_chart([Line("", ())], title="x", ticks=[]) == ""
 
 
 # ---- agents -----------------------------------------------------------------------------------------------
 
 
-def test_matrix_cells_are_shaded_by_their_share_of_the_gold_row():
+def test_matrix_cells_are_shaded_by_their_share_of_the_gold_row() -> None:
     (matrix,) = matrices(wholes(examples.summary_with_breakdowns()))
     assert matrix.columns == ("the gold tool", "Finish", "another tool")
     name, cells = matrix.rows[0]
@@ -89,7 +91,7 @@ def test_matrix_cells_are_shaded_by_their_share_of_the_gold_row():
     ]
 
 
-def test_matrix_of_too_many_tools_is_not_drawn():
+def test_matrix_of_too_many_tools_is_not_drawn() -> None:
     summary = examples.summary_with_breakdowns()
     (whole,) = wholes(summary)
     lines = [{"key": [f"tool {at}", f"tool {at}"], "n": 1} for at in range(13)]
@@ -97,7 +99,7 @@ def test_matrix_of_too_many_tools_is_not_drawn():
     assert matrices([whole]) == []
 
 
-def test_grouped_curves_have_a_chart_per_metric_and_a_line_per_variant():
+def test_grouped_curves_have_a_chart_per_metric_and_a_line_per_variant() -> None:
     summary = examples.summary_with_breakdowns()
     summary["variants"]["other"] = summary["variants"]["smollm2"]
     depth, tools = grouped_curves(wholes(summary))
@@ -110,7 +112,7 @@ def test_grouped_curves_have_a_chart_per_metric_and_a_line_per_variant():
 # ---- subsets, effort, filters -----------------------------------------------------------------------------
 
 
-def test_panels_of_a_subset_hold_its_variants_together():
+def test_panels_of_a_subset_hold_its_variants_together() -> None:
     mcq, _ = subset_tables(examples.summary(TWO))
     shown = mcq.panels
     assert [panel.title for panel in shown][:2] == ["geography", "logic"]
@@ -118,7 +120,7 @@ def test_panels_of_a_subset_hold_its_variants_together():
     assert "subset=geography" in shown[0].link
 
 
-def test_quality_cost_table_shows_costs_next_to_the_first_metric():
+def test_quality_cost_table_shows_costs_next_to_the_first_metric() -> None:
     tables = {
         one.dataset: one
         for one in quality_cost_tables(examples.summary(TWO), statistics_of(examples.samples(TWO)))
@@ -133,7 +135,7 @@ def test_quality_cost_table_shows_costs_next_to_the_first_metric():
     assert tables["qa_en"].heads == ("seconds a reply", "all replies")
 
 
-def test_quality_cost_table_has_the_price_if_the_summary_has_it():
+def test_quality_cost_table_has_the_price_if_the_summary_has_it() -> None:
     accounts = [{"variant": "smollm2-sft", "dataset": "gsm8k", "cost": 0.0125}]
     summary = examples.summary(TWO) | {"accounts": accounts}
     tables = {one.dataset: one for one in quality_cost_tables(summary, statistics_of(examples.samples(TWO)))}
@@ -144,12 +146,12 @@ def test_quality_cost_table_has_the_price_if_the_summary_has_it():
     assert "cost" not in tables["mcq_zh"].heads
 
 
-def test_quality_cost_tables_of_unmeasured_replies_are_left_out():
+def test_quality_cost_tables_of_unmeasured_replies_are_left_out() -> None:
     lines = [line | {"latency_s": None, "usage": None} for line in examples.samples()]
     assert quality_cost_tables(examples.summary(), statistics_of(lines)) == []
 
 
-def test_filters_offer_occurring_values_and_hide_without_a_choice():
+def test_filters_offer_occurring_values_and_hide_without_a_choice() -> None:
     pack = SampleStore({}, baseline=TWO[0])
     for line in examples.flipping_samples(TWO):
         pack.add(examples.typed(line))
@@ -165,7 +167,7 @@ def test_filters_offer_occurring_values_and_hide_without_a_choice():
 # ---- training ---------------------------------------------------------------------------------------------
 
 
-def test_training_curves_of_runs_named_by_steps_are_drawn(tmp_path):
+def test_training_curves_of_runs_named_by_steps_are_drawn(tmp_path: Path) -> None:
     runs = [
         scored(tmp_path, f"step-{step}", mcq_rows(replies(right, 40 - right)))
         for step, right in ((1000, 30), (200, 10), (400, 20))
@@ -184,7 +186,7 @@ def test_training_curves_of_runs_named_by_steps_are_drawn(tmp_path):
     assert "step 400: 50.0 %, 95 % interval" in page
 
 
-def test_training_step_in_run_json_takes_precedence_over_the_name(tmp_path):
+def test_training_step_in_run_json_takes_precedence_over_the_name(tmp_path: Path) -> None:
     runs = [
         scored(tmp_path, name, mcq_rows(replies(right, 20 - right))) for name, right in (("a", 5), ("b", 9))
     ]
@@ -196,7 +198,7 @@ def test_training_step_in_run_json_takes_precedence_over_the_name(tmp_path):
     assert [(point.step, point.value) for point in line.points] == [(3, 0.45), (7, 0.25)]
 
 
-def test_training_curves_of_runs_without_steps_are_empty(tmp_path):
+def test_training_curves_of_runs_without_steps_are_empty(tmp_path: Path) -> None:
     runs = [scored(tmp_path, name, mcq_rows(replies(5, 5))) for name in ("base", "step-5")]
     found = evalsuite.compare(*runs)
     assert found.document.training == ()
@@ -206,7 +208,7 @@ def test_training_curves_of_runs_without_steps_are_empty(tmp_path):
 # ---- the rows of a comparison -------------------------------------------------------------------------------
 
 
-def test_paired_lines_of_a_row_are_adjacent_with_the_comparisons_names(tmp_path):
+def test_paired_lines_of_a_row_are_adjacent_with_the_comparisons_names(tmp_path: Path) -> None:
     first = scored(tmp_path, "base", mcq_rows(replies(2, 2)))
     second = scored(tmp_path, "sft", [*mcq_rows(replies(3, 1)), *mcq_rows(["Answer: A"], id="extra")][::-1])
     lines = list(paired_lines(evalsuite.compare(first, second).findings))
@@ -216,7 +218,9 @@ def test_paired_lines_of_a_row_are_adjacent_with_the_comparisons_names(tmp_path)
     assert {line.dataset for line in lines} == {"exam"}
 
 
-def test_paired_lines_beyond_the_limit_keep_rows_that_changed(tmp_path, monkeypatch):
+def test_paired_lines_beyond_the_limit_keep_rows_that_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("evalsuite.comparison.rows.MAX_ROWS", 3)
     first = scored(tmp_path, "base", mcq_rows(replies(2, 8)))
     second = scored(tmp_path, "sft", mcq_rows([*replies(0, 9), "Answer: A"]))

@@ -1,6 +1,7 @@
 """Which samples a page shows when not all fit, by property: random runs, any room."""
 
 from collections import Counter, defaultdict
+from typing import Any
 
 import report_examples as examples
 from hypothesis import given, settings
@@ -28,7 +29,7 @@ replies = st.tuples(outcomes, scores)
 
 
 @st.composite
-def runs(draw):
+def runs(draw: Any) -> Any:
     """Journal lines of one or two variants, each in turn, on one or two datasets."""
     variants = draw(st.sampled_from([VARIANTS[:1], VARIANTS]))
     answers = draw(st.lists(st.tuples(st.sampled_from("qm"), *[replies] * len(variants)), max_size=80))
@@ -41,7 +42,7 @@ def runs(draw):
     ]
 
 
-def chosen(variants, lines, room):
+def chosen(variants: Any, lines: Any, room: Any) -> Any:
     """The questions with their replies' entries; those that are shown; the choice."""
     questions, entries = QuestionIndex(several=len(variants) > 1), defaultdict(list)
     for line in lines:
@@ -52,7 +53,7 @@ def chosen(variants, lines, room):
     return entries, {number for number in entries if number in choice}, choice
 
 
-def kind_of(of_question):
+def kind_of(of_question: Any) -> Any:
     """The kind, and what puts it before others of its kind: written down once more, from the lines alone."""
     known = [entry.score for entry in of_question if entry.score is not None]
     spread = max(known) - min(known) if known else 0.0
@@ -65,7 +66,7 @@ def kind_of(of_question):
 
 @given(runs(), st.integers(0, 200))
 @settings(max_examples=300, deadline=None)
-def test_sample_selection_takes_bad_questions_until_their_share_is_used_up(run, room):
+def test_sample_selection_takes_bad_questions_until_their_share_is_used_up(run: Any, room: int) -> None:
     variants, lines = run
     entries, shown, _ = chosen(variants, lines, room)
     size = len(variants)
@@ -80,7 +81,7 @@ def test_sample_selection_takes_bad_questions_until_their_share_is_used_up(run, 
 
 @given(runs(), st.integers(0, 200))
 @settings(max_examples=300, deadline=None)
-def test_sample_selection_fills_its_room(run, room):
+def test_sample_selection_fills_its_room(run: Any, room: int) -> None:
     variants, lines = run
     entries, shown, _ = chosen(variants, lines, room)
     size = len(variants)
@@ -89,7 +90,7 @@ def test_sample_selection_fills_its_room(run, room):
 
 @given(runs(), st.integers(4, 120))
 @settings(max_examples=300, deadline=None)
-def test_sample_selection_of_a_kind_and_dataset_takes_the_worst_first(run, room):
+def test_sample_selection_of_a_kind_and_dataset_takes_the_worst_first(run: Any, room: int) -> None:
     variants, lines = run
     entries, shown, _ = chosen(variants, lines, room)
     turns = defaultdict(list)
@@ -104,7 +105,7 @@ def test_sample_selection_of_a_kind_and_dataset_takes_the_worst_first(run, room)
             assert all(is_shown for turn, is_shown in of_class if first and turn < latest)
 
 
-def test_sample_selection_gives_each_kind_its_share_and_says_so():
+def test_sample_selection_gives_each_kind_its_share_and_says_so() -> None:
     lines = [examples.failed(number, dataset="q", variant="base") for number in range(400)]
     lines += [
         examples.sample(number, "q", variant="base", scores={"accuracy": 0.0}) for number in range(400, 430)
@@ -118,7 +119,7 @@ def test_sample_selection_gives_each_kind_its_share_and_says_so():
     )
 
 
-def test_sample_selection_of_a_dataset_on_another_scale_leaves_room_for_others():
+def test_sample_selection_of_a_dataset_on_another_scale_leaves_room_for_others() -> None:
     worse = {"name": "perplexity", "unit": "ratio", "higher_is_better": False}
     questions = QuestionIndex(several=False)
     for number in range(1000):
@@ -131,7 +132,7 @@ def test_sample_selection_of_a_dataset_on_another_scale_leaves_room_for_others()
     assert all(short_hash(f"p{number}") in choice for number in range(970, 1000))  # the most perplexed
 
 
-def test_report_of_two_variants_shows_differing_questions_with_both_replies():
+def test_report_of_two_variants_shows_differing_questions_with_both_replies() -> None:
     """Of a thousand questions seven differ and three failed: all ten are among the forty that are shown."""
     changed, failed = set(range(100, 800, 100)), {5, 55, 555}
     lines = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from comparison_helpers import RIGHT, SILENT, WRONG, mcq_rows, scored
@@ -18,7 +19,7 @@ LONG = "a-variant-with-a-rather-long-name-checkpoint-12000"
 
 
 @pytest.fixture
-def folder(tmp_path):
+def folder(tmp_path: Any) -> Any:
     scored(tmp_path, "base", mcq_rows([RIGHT] * 8 + [WRONG] * 22))
     scored(tmp_path, LONG, mcq_rows([RIGHT] * 22 + [SILENT] * 6 + [HOSTILE] * 2))
     scored(tmp_path, "中文-sft", mcq_rows([RIGHT] * 9 + [WRONG] * 21))
@@ -26,7 +27,7 @@ def folder(tmp_path):
 
 
 @pytest.fixture
-def address(folder):
+def address(folder: Any) -> Any:
     running = start(["view", str(folder), "--port", "0"])
     yield running.stdout.readline().split()[0]
     running.send_signal(signal.SIGINT)
@@ -35,10 +36,10 @@ def address(folder):
 
 
 @pytest.fixture
-def visit(browser, address):
+def visit(browser: Any, address: Any) -> Any:
     contexts, complaints, requests = [], [], []
 
-    def open_page(**options):
+    def open_page(**options: Any) -> Any:
         context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
         contexts.append(context)
         context.on("request", lambda request: requests.append(request.url))
@@ -57,14 +58,14 @@ def visit(browser, address):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 400])
-def test_viewer_page_at_any_width_fits_its_window(visit, width, scheme):
+def test_viewer_page_at_any_width_fits_its_window(visit: Any, width: int, scheme: str) -> None:
     tab = visit(viewport={"width": width, "height": 900}, color_scheme=scheme)
     for box in tab.locator("input[name=side]").all():
         box.check()
     assert tab.evaluate("document.documentElement.scrollWidth") <= width
 
 
-def test_viewer_first_selected_variant_is_the_baseline(visit):
+def test_viewer_first_selected_variant_is_the_baseline(visit: Any) -> None:
     tab = visit()
     assert tab.locator("#go").is_disabled()
     tab.check("input[name=side][value='base:base']")
@@ -80,7 +81,7 @@ def test_viewer_first_selected_variant_is_the_baseline(visit):
     assert tab.inner_text("#chosen") == f"baseline: {LONG}"
 
 
-def test_viewer_without_javascript_compares_and_opens_reports(visit):
+def test_viewer_without_javascript_compares_and_opens_reports(visit: Any) -> None:
     tab = visit(java_script_enabled=False)
     tab.check("input[name=side][value='base:base']")
     tab.check("input[name=side][value='中文-sft:中文-sft']")
@@ -93,19 +94,21 @@ def test_viewer_without_javascript_compares_and_opens_reports(visit):
     assert "中文-sft" in tab.inner_text("body")
 
 
-def test_viewer_filter_keeps_runs_with_its_words(visit):
+def test_viewer_filter_keeps_runs_with_its_words(visit: Any) -> None:
     tab = visit()
     tab.fill("#filter", "CHECKPOINT")
     assert tab.locator(".run:visible").count() == 1
 
 
-def test_viewer_run_appears_progresses_and_ends_without_a_reload(visit, folder, tmp_path: Path):
+def test_viewer_run_appears_progresses_and_ends_without_a_reload(
+    visit: Any, folder: Any, tmp_path: Path
+) -> Any:
     tab = visit()
     tab.check("input[name=side][value='base:base']")
     data = write_qa(tmp_path / "qa.jsonl", numbered(10))
     goes_on = threading.Event()
 
-    def behave(asked):
+    def behave(asked: Any) -> Any:
         if asked.prompt != PROBE and not asked.prompt.endswith(("0", "1", "2")):
             goes_on.wait(WAIT_SECONDS)
         return ordinary(asked)
@@ -131,7 +134,7 @@ def test_viewer_run_appears_progresses_and_ends_without_a_reload(visit, folder, 
     assert card.locator("input").is_enabled()
 
 
-def test_viewer_page_says_when_the_server_ended(browser, folder):
+def test_viewer_page_says_when_the_server_ended(browser: Any, folder: Any) -> None:
     running = start(["view", str(folder), "--port", "0"])
     tab = browser.new_page()
     tab.goto(running.stdout.readline().split()[0])

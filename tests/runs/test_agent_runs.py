@@ -40,7 +40,7 @@ def native(asked: Asked) -> Answer:
 
 
 @pytest.fixture
-def server():
+def server() -> Any:
     with MockServer(native) as running:
         yield running
 
@@ -59,7 +59,7 @@ def dataset_of(run: Path) -> dict[str, Any]:
     return found
 
 
-def test_tools_travel_with_the_request_into_the_journal(server, tmp_path):
+def test_tools_travel_with_the_request_into_the_journal(server: Any, tmp_path: Path) -> None:
     run = run_of(server, tmp_path, write(tmp_path / "steps.jsonl", [record(1)]))
     (asked,) = [one for one in server.requests if one.prompt != PROBE]
     names = [tool["function"]["name"] for tool in asked.body["tools"]]
@@ -75,7 +75,7 @@ def test_tools_travel_with_the_request_into_the_journal(server, tmp_path):
     assert "find_city" in shown["messages"][0][1]
 
 
-def test_other_tools_are_another_question(server, tmp_path):
+def test_other_tools_are_another_question(server: Any, tmp_path: Path) -> None:
     data = write(tmp_path / "steps.jsonl", [record(1), record(2)])
     run = run_of(server, tmp_path, data)
     server.forget()
@@ -88,7 +88,7 @@ def test_other_tools_are_another_question(server, tmp_path):
 
 
 @pytest.mark.parametrize("agent_format", ["react", "toolbench"])
-def test_formats_in_text_send_no_tools(server, tmp_path, agent_format):
+def test_formats_in_text_send_no_tools(server: Any, tmp_path: Path, agent_format: str) -> None:
     data = write(tmp_path / "steps.jsonl", [record(1)])
     run = run_of(server, tmp_path, data, agent_format=agent_format)
     assert not any("tools" in one.body for one in server.requests)
@@ -97,13 +97,13 @@ def test_formats_in_text_send_no_tools(server, tmp_path, agent_format):
     assert line["scores"]["strict/plan_em"] == 1
 
 
-def test_tools_that_json_cannot_carry_reach_the_journal(server, tmp_path):
+def test_tools_that_json_cannot_carry_reach_the_journal(server: Any, tmp_path: Path) -> None:
     tools = [{"name": "forecast", "parameters": {"type": "object", "x": 10**30}}]
     run = run_of(server, tmp_path, write(tmp_path / "steps.jsonl", [record(1, tools=tools)]))
     assert lines_of(run)[0]["tools"][0]["function"]["name"] == "forecast"
 
 
-def test_tables_are_in_the_summary_and_the_page_and_resume_to_the_same(server, tmp_path):
+def test_tables_are_in_the_summary_and_the_page_and_resume_to_the_same(server: Any, tmp_path: Path) -> None:
     records = [record(1), record(2), record(3, "find_city"), record(4, "gone")]
     run = run_of(server, tmp_path, write(tmp_path / "steps.jsonl", records))
     tables = dataset_of(run)["subsets"]["all"]["breakdowns"]
@@ -128,7 +128,7 @@ def test_tables_are_in_the_summary_and_the_page_and_resume_to_the_same(server, t
     assert dataset_of(run)["subsets"]["all"]["breakdowns"] == tables
 
 
-def test_failed_samples_are_in_no_table(tmp_path):
+def test_failed_samples_are_in_no_table(tmp_path: Path) -> None:
     with MockServer(lambda asked: native(asked) if asked.prompt == PROBE else failing(400)) as broken:
         run = run_of(broken, tmp_path, write(tmp_path / "steps.jsonl", [record(1)]), on_error="skip")
     assert "breakdowns" not in dataset_of(run)["subsets"]["all"]

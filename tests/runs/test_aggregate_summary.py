@@ -258,7 +258,7 @@ def test_summaries_are_plain_json(run: Path) -> None:
     json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
 
 
-def test_an_interval_does_not_reach_beyond_what_a_share_can_be():
+def test_an_interval_does_not_reach_beyond_what_a_share_can_be() -> None:
     aggregate = ScoreAggregate((Metric("macro", aggregate="macro", of="accuracy"),), "fail")
     for subset, right in (("a", 0.0), ("a", 0.0), ("a", 0.0), ("b", 0.0), ("b", 1.0), ("b", 0.0)):
         aggregate.add(subset, "scored", {"accuracy": right}, {})
@@ -349,7 +349,7 @@ def tries_of(
     return aggregate
 
 
-def test_a_row_that_stands_alone_is_in_no_cluster_of_others_whatever_its_number():
+def test_a_row_that_stands_alone_is_in_no_cluster_of_others_whatever_its_number() -> None:
     """Rows 0 and 1 alone, rows 2 and 3 in a dialogue: three clusters, by hand."""
     metrics = (Metric("accuracy"), Metric("pass@1", aggregate="pass_at_k", of="accuracy", k=1))
     rows = [(0, None), (1, None), (2, "dialogue"), (3, "dialogue")]
@@ -364,7 +364,7 @@ def test_a_row_that_stands_alone_is_in_no_cluster_of_others_whatever_its_number(
     assert (found.value, found.stderr, found.n) == (of_rows.value, of_rows.stderr, 4)
 
 
-def test_tries_that_all_say_the_same_tell_a_corpus_metric_no_more_than_one():
+def test_tries_that_all_say_the_same_tell_a_corpus_metric_no_more_than_one() -> None:
     """Sums of equal statistics are multiples, and a ratio of sums does not change."""
     ratio = Metric("ratio", aggregate="corpus", from_statistics=lambda total: total[0] / total[1])
     once, thrice = ScoreAggregate((ratio,), "fail"), ScoreAggregate((ratio,), "fail")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from statistics import fmean
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -41,7 +42,7 @@ def kept(samples: list[ImportedSample]) -> ImportedScores:
 
 
 @given(st.lists(SCORES, min_size=1, max_size=30))
-def test_the_mean_is_what_the_harness_reports_or_both_are_said(values):
+def test_the_mean_is_what_the_harness_reports_or_both_are_said(values: list[Any]) -> None:
     scores = kept([sample(index, value) for index, value in enumerate(values)])
     mean = fmean(values)
     assert list(scores.notes([ReportedScore("acc", mean, 9)])) == []
@@ -50,7 +51,7 @@ def test_the_mean_is_what_the_harness_reports_or_both_are_said(values):
     assert f"{mean:.4f}" in note
 
 
-def test_an_average_over_subsets_is_recognised():
+def test_an_average_over_subsets_is_recognised() -> None:
     samples = [sample(0, 1.0, "a"), sample(1, 0.0, "b"), sample(2, 0.0, "b"), sample(3, 0.0, "b")]
     (note,) = kept(samples).notes([ReportedScore("acc", 0.5, 4)])
     assert "0.2500" in note
@@ -58,7 +59,7 @@ def test_an_average_over_subsets_is_recognised():
     assert list(kept(samples).notes([ReportedScore("acc", 1.0, 4, "a")])) == []
 
 
-def test_a_number_without_samples_is_said():
+def test_a_number_without_samples_is_said() -> None:
     (note,) = kept([sample(0, 1.0)]).notes([ReportedScore("f1", 0.4, 4)])
     assert "no score of single samples" in note
 
@@ -73,12 +74,12 @@ def test_a_number_without_samples_is_said():
         ("margin", [-1.0, 2.0], "difference"),
     ],
 )
-def test_units_are_told_from_values_and_names(name, values, unit):
+def test_units_are_told_from_values_and_names(name: str, values: list[Any], unit: str) -> None:
     (metric,) = kept([sample(index, value, name=name) for index, value in enumerate(values)]).metrics([])
     assert (metric.name, metric.unit, metric.primary) == (f"helm/{name}", unit, True)
 
 
-def test_the_harness_says_what_leads_and_what_is_better():
+def test_the_harness_says_what_leads_and_what_is_better() -> None:
     one = ImportedSample("s", "0", 0, "?", Reply("x"), "x", {"a": 1.0, "HalluRate": 0.0, "b": 1.0}, "x")
     reported = [ReportedScore("a", 1.0, 4, better="lower"), ReportedScore("b", 1.0, 4, primary=True)]
     metrics = kept([one]).metrics(reported)
@@ -98,11 +99,11 @@ def test_the_harness_says_what_leads_and_what_is_better():
         ({"reply": None}, "error"),
     ],
 )
-def test_outcomes(more, outcome):
+def test_outcomes(more: dict[str, Any], outcome: str) -> None:
     assert sample(0, 0.0, **more).outcome == outcome
 
 
-def test_what_has_no_reply_counts_where_the_harness_counted_it():
+def test_what_has_no_reply_counts_where_the_harness_counted_it() -> None:
     metrics = kept([sample(0, 1.0), sample(1, 0.0)]).metrics([])
     aggregate = ScoreAggregate(metrics, "fail")
     for one in (sample(0, 1.0), sample(1, 0.0, reply=None, error="timed out"), sample(2, None, reply=None)):
@@ -111,7 +112,7 @@ def test_what_has_no_reply_counts_where_the_harness_counted_it():
     assert (result.interval.value, result.interval.n, result.n_error) == (0.5, 2, 1)
 
 
-def test_the_entry_in_run_json_gives_the_plan_back():
+def test_the_entry_in_run_json_gives_the_plan_back() -> None:
     metrics = kept([sample(0, 1.0)]).metrics([])
     dataset = ImportedDataset(
         own_name="quiz",

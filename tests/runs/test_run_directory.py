@@ -129,7 +129,9 @@ def test_a_run_is_read_back(tmp_path: Path) -> None:
             run.metric("accuracy", **wrong)
 
 
-def test_a_run_set_aside_between_opening_and_locking_is_not_written(tmp_path, monkeypatch):
+def test_a_run_set_aside_between_opening_and_locking_is_not_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "run"
     take = fcntl.flock
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from evalsuite.runs.summary import COLUMNS, to_csv
+from evalsuite.runs.summary_csv import COLUMNS, to_csv
 
 
-def test_csv_for_excel_begins_with_a_mark_and_runs_no_text_as_a_formula():
+def test_csv_for_excel_begins_with_a_mark_and_runs_no_text_as_a_formula() -> None:
     texts = {"run": "=cmd()", "variant": "@sum", "dataset": "-1+1", "subset": "+x", "metric": "a=b"}
     row = dict.fromkeys(COLUMNS) | texts | {"value": -0.5}
     plain = to_csv([row], [], [])

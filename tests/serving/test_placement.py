@@ -6,6 +6,7 @@ import json
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mock_server import WAIT_SECONDS
@@ -23,7 +24,7 @@ from evalsuite.serving.server_plan import ServerPlan
 
 
 @pytest.fixture
-def notes(tmp_path, monkeypatch):
+def notes(tmp_path: Any, monkeypatch: Any) -> Any:
     """vLLM is the stub, which writes down here what it was started with."""
     path = tmp_path / "notes"
     monkeypatch.setenv("EVALSUITE_VLLM_PYTHON", str(interpreter(tmp_path)))
@@ -32,11 +33,11 @@ def notes(tmp_path, monkeypatch):
     return path
 
 
-def read(notes):
+def read(notes: Any) -> Any:
     return [json.loads(line) for line in notes.read_text().splitlines()]
 
 
-def words(tmp_path, rows=3):
+def words(tmp_path: Any, rows: Any = 3) -> Any:
     """A run of two models that share no server."""
     data = write_qa(tmp_path / "qa.jsonl", [(f"{number}: who are you?", "I am") for number in range(rows)])
     one, other = (hf_folder(tmp_path / name) for name in ("one", "other"))
@@ -44,7 +45,7 @@ def words(tmp_path, rows=3):
     return [*given, "-d", f"qa:{data}", "--out", str(tmp_path), "--name", "run"]
 
 
-def plan(name, size=0.0, tmp_path=None, backend="transformers"):
+def plan(name: Any, size: Any = 0.0, tmp_path: Any = None, backend: Any = "transformers") -> Any:
     """A server whose weights take so many GiB, as a file that takes no space."""
     path = None
     if tmp_path is not None:
@@ -55,12 +56,14 @@ def plan(name, size=0.0, tmp_path=None, backend="transformers"):
     return ServerPlan(open_backend(backend), (Checkpoint(name, name, name, "original", name, path),), "")
 
 
-def names(groups):
+def names(groups: Any) -> Any:
     return [[placed.plan.name for placed in group] for group in groups]
 
 
 @pytest.mark.parametrize(("more", "beside"), [([], 0), (["--servers", "2"], 1), (["--servers", "1"], 0)])
-def test_placement_two_servers_run_at_the_same_time_when_asked_for(notes, tmp_path, more, beside):
+def test_placement_two_servers_run_at_the_same_time_when_asked_for(
+    notes: Any, tmp_path: Path, more: list[Any], beside: int
+) -> None:
     done = call([*words(tmp_path), *more])
     assert done.returncode == 0, done.stderr
     assert [note["beside"] for note in read(notes)] == [0, beside]
@@ -75,7 +78,9 @@ def test_placement_two_servers_run_at_the_same_time_when_asked_for(notes, tmp_pa
     wait_gone(pid for note in read(notes) for pid in note["pids"])
 
 
-def test_throughput_series_covers_every_server(notes, tmp_path, monkeypatch):
+def test_throughput_series_covers_every_server(
+    notes: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The second variant has four times the rows left: its samples come when nobody else asks any more."""
     monkeypatch.setenv("STUB_SECONDS", "0.1")
     given = [*words(tmp_path, rows=24), "--servers", "2", "--concurrency", "2"]
@@ -95,7 +100,9 @@ def test_throughput_series_covers_every_server(notes, tmp_path, monkeypatch):
     assert done == pytest.approx(6 + 24, abs=0.5)
 
 
-def test_placement_death_of_one_of_two_starts_both_once_more(notes, tmp_path, monkeypatch):
+def test_placement_death_of_one_of_two_starts_both_once_more(
+    notes: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("STUB_SECONDS", "0.2")
     with start([*words(tmp_path, rows=40), "--servers", "2", "--concurrency", "2"]) as process:
         journal = tmp_path / "run" / "samples.jsonl"
@@ -112,7 +119,7 @@ def test_placement_death_of_one_of_two_starts_both_once_more(notes, tmp_path, mo
     assert {entry["speed"]["samples"] for entry in summary["variants"].values()} == {40}
 
 
-def test_chat_template_reaches_the_server_and_run_json(notes, tmp_path):
+def test_chat_template_reaches_the_server_and_run_json(notes: Any, tmp_path: Path) -> None:
     template = TEMPLATE + "中文"
     (tmp_path / "mine.jinja").write_text(template, encoding="utf-8")
     done = call([*words(tmp_path), "--chat-template", str(tmp_path / "mine.jinja")])
@@ -134,7 +141,7 @@ def test_chat_template_reaches_the_server_and_run_json(notes, tmp_path):
     assert [entry.fingerprint for entry in load_run(tmp_path / "run").info.variants] == before
 
 
-def test_placement_folders_own_template_is_named_too(notes, tmp_path):
+def test_placement_folders_own_template_is_named_too(notes: Any, tmp_path: Path) -> None:
     given = words(tmp_path)
     (tmp_path / "one" / "chat_template.jinja").write_text(TEMPLATE)
     done = call(given)
@@ -149,7 +156,7 @@ def test_placement_folders_own_template_is_named_too(notes, tmp_path):
     assert "WARNING" not in flat.stderr
 
 
-def test_group_servers_without_gpus_is_sequential_by_default(monkeypatch):
+def test_group_servers_without_gpus_is_sequential_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "free_gpus", dict)
     plans = [plan("a"), plan("b"), plan("c")]
     assert names(group_servers(plans, None, ())) == [["a"], ["b"], ["c"]]
@@ -157,7 +164,9 @@ def test_group_servers_without_gpus_is_sequential_by_default(monkeypatch):
     assert names(group_servers(plans, 2, ())) == [["a", "b"], ["c"]]
 
 
-def test_placement_does_not_fit_waits_and_is_reported(tmp_path, monkeypatch, logged):
+def test_placement_does_not_fit_waits_and_is_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, logged: pytest.LogCaptureFixture
+) -> None:
     monkeypatch.setattr(memory, "free_gpus", dict)
     monkeypatch.setattr(memory, "free_memory", lambda: 20 * GIB)
     plans = [plan("small", 1, tmp_path), plan("large", 8, tmp_path), plan("tiny", 0, tmp_path)]
@@ -167,12 +176,14 @@ def test_placement_does_not_fit_waits_and_is_reported(tmp_path, monkeypatch, log
     )
 
 
-def test_placement_float32_on_a_cpu_takes_twice_the_weights(tmp_path):
+def test_placement_float32_on_a_cpu_takes_twice_the_weights(tmp_path: Path) -> None:
     assert estimate_bytes(plan("a", 2, tmp_path)) == 5 * GIB
     assert estimate_bytes(plan("b", 2, tmp_path, "llamacpp")) == int(2.5 * GIB)
 
 
-def test_group_servers_one_gpu_each_and_large_ones_alone(tmp_path, monkeypatch):
+def test_group_servers_one_gpu_each_and_large_ones_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(memory, "free_gpus", lambda: {"2": 20 * GIB, "5": 20 * GIB})
     sizes = {"a": 1, "b": 2, "c": 1, "vast": 30}
     plans = [plan(name, size, tmp_path) for name, size in sizes.items()]
@@ -189,14 +200,14 @@ def test_group_servers_one_gpu_each_and_large_ones_alone(tmp_path, monkeypatch):
     ]
 
 
-def test_placement_gpu_of_a_server_is_told_to_its_process(notes, tmp_path):
+def test_placement_gpu_of_a_server_is_told_to_its_process(notes: Any, tmp_path: Path) -> None:
     checkpoint = Checkpoint("base", "base", "", "original", "f", hf_folder(tmp_path / "model"))
     seen = {"CUDA_VISIBLE_DEVICES": "3"}
     with open_backend("vllm").serve([checkpoint], {}, tmp_path / "log", environment=seen):
         assert read(notes)[0]["CUDA_VISIBLE_DEVICES"] == "3"
 
 
-def test_placement_logs_are_named_after_all_who_share_a_server():
+def test_placement_logs_are_named_after_all_who_share_a_server() -> None:
     many = tuple(Checkpoint(name, name, "", "lora", name) for name in "abcde")
     assert ServerPlan(open_backend("vllm"), many[:1], "").name == "a"
     assert ServerPlan(open_backend("vllm"), many[:3], "").name == "a+b+c"

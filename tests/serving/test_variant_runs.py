@@ -6,6 +6,7 @@ import importlib.util
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mock_server import WAIT_SECONDS
@@ -37,7 +38,7 @@ needs_models = pytest.mark.filterwarnings("default")
 
 
 @pytest.fixture(autouse=True)
-def _own_cache(tmp_path_factory, monkeypatch):
+def _own_cache(tmp_path_factory: Any, monkeypatch: Any) -> None:
     """Merged models land in a cache of the test's own."""
     monkeypatch.setenv("EVALSUITE_CACHE", str(tmp_path_factory.mktemp("cache")))
 
@@ -47,7 +48,7 @@ def data(tmp_path: Path) -> Path:
     return write_qa(tmp_path / "qa.jsonl", numbered(3))
 
 
-def config(folder: Path, data: Path, **options):
+def config(folder: Path, data: Path, **options: Any) -> Any:
     given = {
         "backend": "transformers",
         "backend_arg": {"n_threads": "1"},
@@ -65,7 +66,9 @@ def replies(run: Path, variant: str) -> list[str]:
 
 @needs_torch
 @needs_models
-def test_variant_run_base_adapter_and_merged_in_one_report(tmp_path, data, logged):
+def test_variant_run_base_adapter_and_merged_in_one_report(
+    tmp_path: Path, data: Path, logged: pytest.LogCaptureFixture
+) -> None:
     base = tiny_model(tmp_path / "model")
     adapter = tiny_adapter(tmp_path / "lora", base)
     options = {"ckpt": [f"base={base}"], "adapter": [f"sft={adapter}"], "merge": True}
@@ -86,7 +89,7 @@ def test_variant_run_base_adapter_and_merged_in_one_report(tmp_path, data, logge
 
 @needs_torch
 @needs_models
-def test_adapter_without_effect_is_warned_about_everywhere_and_on_resume(tmp_path, data):
+def test_adapter_without_effect_is_warned_about_everywhere_and_on_resume(tmp_path: Path, data: Path) -> None:
     base = tiny_model(tmp_path / "model")
     zero = tiny_adapter(tmp_path / "zero", base, zero=True)
     words = [
@@ -125,7 +128,7 @@ def test_adapter_without_effect_is_warned_about_everywhere_and_on_resume(tmp_pat
 
 @needs_torch
 @needs_models
-def test_completions_base_model_gets_flat_prompts_and_stop_strings(tmp_path, data):
+def test_completions_base_model_gets_flat_prompts_and_stop_strings(tmp_path: Path, data: Path) -> None:
     base = tiny_model(tmp_path / "model")
     options = {"ckpt": [f"base={base}"], "completions": True, "max_tokens": 24}
     whole = replies(evaluate(config(tmp_path, data, **options)).path, "base")
@@ -140,7 +143,7 @@ def test_completions_base_model_gets_flat_prompts_and_stop_strings(tmp_path, dat
 @needs_torch
 @needs_models
 @pytest.mark.parametrize("deaths", [1, 2])
-def test_variant_run_transformers_server_that_is_killed_during_the_run(tmp_path, deaths):
+def test_variant_run_transformers_server_that_is_killed_during_the_run(tmp_path: Path, deaths: int) -> Any:
     base = tiny_model(tmp_path / "model")
     rows = write_qa(tmp_path / "many.jsonl", numbered(60))
     words = ["run", "--backend", "transformers", "--ckpt", f"base={base}", "-d", f"qa:{rows}"]
@@ -174,7 +177,9 @@ def test_variant_run_transformers_server_that_is_killed_during_the_run(tmp_path,
 
 @needs_torch
 @needs_models
-def test_prepare_merged_folder_has_a_manifest_and_is_remade_if_broken(tmp_path, logged):
+def test_prepare_merged_folder_has_a_manifest_and_is_remade_if_broken(
+    tmp_path: Path, logged: pytest.LogCaptureFixture
+) -> None:
     base = tiny_model(tmp_path / "model")
     adapter = tiny_adapter(tmp_path / "live", base)
     (adapter / "chat_template.jinja").write_text("of the adapter")
@@ -202,7 +207,7 @@ def test_prepare_merged_folder_has_a_manifest_and_is_remade_if_broken(tmp_path, 
 
 @needs_torch
 @needs_models
-def test_variant_run_merge_that_fails_leaves_nothing_and_says_why(tmp_path):
+def test_variant_run_merge_that_fails_leaves_nothing_and_says_why(tmp_path: Path) -> None:
     base = tiny_model(tmp_path / "model")
     adapter = tiny_adapter(tmp_path / "live", base)
     told = json.loads((adapter / "adapter_config.json").read_text())
@@ -213,7 +218,7 @@ def test_variant_run_merge_that_fails_leaves_nothing_and_says_why(tmp_path):
     assert not list(merged_folder(merged).parent.iterdir())
 
 
-def test_variant_run_no_space_for_the_merge(tmp_path, monkeypatch):
+def test_variant_run_no_space_for_the_merge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     base, adapter = hf_folder(tmp_path / "base"), adapter_folder(tmp_path / "lora")
     merged = find_variants([str(base)], [f"sft={adapter}"], merge=True)[2]
     usage = shutil.disk_usage(tmp_path)
@@ -224,13 +229,17 @@ def test_variant_run_no_space_for_the_merge(tmp_path, monkeypatch):
 
 @pytest.mark.skipif(importlib.util.find_spec("torch") is not None, reason="torch is installed")
 @pytest.mark.parametrize("backend", ["auto", "transformers"])
-def test_variant_run_without_torch_the_extra_is_named_before_anything_starts(tmp_path, data, backend):
+def test_variant_run_without_torch_the_extra_is_named_before_anything_starts(
+    tmp_path: Path, data: Path, backend: str
+) -> None:
     base = hf_folder(tmp_path / "base")
     with pytest.raises(ServerError, match=r"pip install 'evalsuite\[transformers\]'"):
         prepare(config(tmp_path, data, ckpt=[str(base)], backend=backend))
 
 
-def test_variant_run_folder_that_llama_cpp_could_serve_once_converted(tmp_path, data, monkeypatch):
+def test_variant_run_folder_that_llama_cpp_could_serve_once_converted(
+    tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pytest.importorskip("xllamacpp")
     converters = tmp_path / "llama.cpp"
     converters.mkdir()
@@ -246,7 +255,9 @@ def test_variant_run_folder_that_llama_cpp_could_serve_once_converted(tmp_path, 
     assert (found.form, found.recipe) == ("gguf", ("gguf",))
 
 
-def test_prepare_failed_conversion_quotes_the_script_and_leaves_nothing(tmp_path, data, monkeypatch):
+def test_prepare_failed_conversion_quotes_the_script_and_leaves_nothing(
+    tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pytest.importorskip("xllamacpp")
     converters = tmp_path / "llama.cpp"
     converters.mkdir()
@@ -262,7 +273,7 @@ def test_prepare_failed_conversion_quotes_the_script_and_leaves_nothing(tmp_path
         evaluate(config(tmp_path, data, **options))
 
 
-def test_run_adapter_of_another_base_exits_with_2(tmp_path, data):
+def test_run_adapter_of_another_base_exits_with_2(tmp_path: Path, data: Path) -> None:
     base, adapter = hf_folder(tmp_path / "base"), adapter_folder(tmp_path / "lora", hidden=48)
     words = [
         "run",

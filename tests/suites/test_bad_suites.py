@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from run_helpers import arguments, call, config, lines_of, summary_of
@@ -35,8 +36,8 @@ SKY = "the sky fell"
     ],
 )
 def test_bad_suite_can_be_known_before_ends_with_2_and_asks_nothing(
-    server, suite, data, tmp_path, text, how, said
-):
+    server: Any, suite: Path, data: Path, tmp_path: Path, text: str, how: str, said: list[Any]
+) -> None:
     environment = os.environ | {"FAKE_SUITE": how, "PATH": str(tmp_path)}
     done = call(arguments(server, tmp_path / "out", data, text), env=environment)
     assert done.returncode == 2
@@ -59,7 +60,9 @@ def test_bad_suite_can_be_known_before_ends_with_2_and_asks_nothing(
         ("no samples", ["wrote no samples", "acc = 0.6666", "nothing to score"]),
     ],
 )
-def test_suite_failure_exits_with_3_and_keeps_native_results(server, suite, data, tmp_path, how, said):
+def test_suite_failure_exits_with_3_and_keeps_native_results(
+    server: Any, suite: Path, data: Path, tmp_path: Path, how: str, said: list[Any]
+) -> None:
     words = arguments(server, tmp_path / "out", data, QUIZ, more=["--suite-timeout", "2"])
     done = call(words, env=os.environ | {"FAKE_SUITE": how})
     assert done.returncode == 3
@@ -82,7 +85,9 @@ def one_paragraph(text: str, said: list[str]) -> None:
         assert words in errors, errors
 
 
-def test_bad_suite_suite_that_says_nothing_is_ended(server, suite, data, tmp_path, monkeypatch):
+def test_bad_suite_suite_that_says_nothing_is_ended(
+    server: Any, suite: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(driving, "LONGEST_SILENCE_SECONDS", 2.0)
     monkeypatch.setenv("FAKE_SUITE", "hang")
     with pytest.raises(RunIncomplete, match=r"(?s)hangs: it has printed nothing for 2 s.*Predicting: 0/3"):
@@ -90,7 +95,9 @@ def test_bad_suite_suite_that_says_nothing_is_ended(server, suite, data, tmp_pat
     assert summary_of(tmp_path / "out" / "run")["variants"]["mock-model"]["datasets"].keys() == {"qa"}
 
 
-def test_suite_samples_without_a_score_are_shown_with_the_suites_number(server, suite, tmp_path: Path):
+def test_suite_samples_without_a_score_are_shown_with_the_suites_number(
+    server: Any, suite: Path, tmp_path: Path
+) -> None:
     words = arguments(server, tmp_path / "out", QUIZ)
     done = call(words, env=os.environ | {"FAKE_SUITE": "no scores"})
     assert done.returncode == 0, done.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from run_helpers import call
@@ -22,7 +23,7 @@ class Small(Suite):
 
 
 @pytest.fixture
-def small(tmp_path, monkeypatch) -> Small:
+def small(tmp_path: Any, monkeypatch: Any) -> Small:
     monkeypatch.setenv("EVALSUITE_SUITES", str(tmp_path / "suites"))
     monkeypatch.delenv("EVALSUITE_SMALL_PYTHON", raising=False)
     monkeypatch.setenv("PIP_NO_INDEX", "1")
@@ -30,7 +31,9 @@ def small(tmp_path, monkeypatch) -> Small:
     return Small("small", "Small", "pip", "0.0", (), "20 MB")
 
 
-def test_suite_environment_environment_is_made_once_and_known_by_its_version(small, logged):
+def test_suite_environment_environment_is_made_once_and_known_by_its_version(
+    small: Small, logged: pytest.LogCaptureFixture
+) -> None:
     made = install(small, fresh=False)
     assert made.state == "wrong version"
     assert made.version
@@ -45,7 +48,9 @@ def test_suite_environment_environment_is_made_once_and_known_by_its_version(sma
         ready_environment(small)
 
 
-def test_failed_install_quotes_the_last_lines_and_is_recognised_as_broken(small, tmp_path):
+def test_failed_install_quotes_the_last_lines_and_is_recognised_as_broken(
+    small: Small, tmp_path: Path
+) -> None:
     wanting = Small("small", "Small", "pip", "0.0", ("no-such-package-at-all==1.0",), "20 MB")
     with pytest.raises(
         EvalsuiteError, match=r"(?s)no-such-package-at-all.*install\.log|install\.log.*no-such-package-at-all"
@@ -57,24 +62,28 @@ def test_failed_install_quotes_the_last_lines_and_is_recognised_as_broken(small,
     assert not (tmp_path / "suites" / "small" / COMPLETE_MARK).exists()
 
 
-def test_suite_environment_interpreter_of_ones_own_is_never_written_to(small, monkeypatch):
+def test_suite_environment_interpreter_of_ones_own_is_never_written_to(
+    small: Small, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("EVALSUITE_SMALL_PYTHON", "/usr/bin/python3")
     with pytest.raises(EvalsuiteError, match="interpreter of yours"):
         install(small, fresh=False)
 
 
-def test_suite_environment_interpreter_that_is_invalid_is_broken(small, monkeypatch):
+def test_suite_environment_interpreter_that_is_invalid_is_broken(
+    small: Small, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("EVALSUITE_SMALL_PYTHON", "/nowhere/python")
     assert find_environment(small).state == "broken"
     with pytest.raises(InputError, match=r"EVALSUITE_SMALL_PYTHON.*does not run"):
         ready_environment(small)
 
 
-def test_suite_environment_there_is_no_other_suite():
+def test_suite_environment_there_is_no_other_suite() -> None:
     done = call(["suites", "install", "helm"])
     assert done.returncode == 2
     assert "evalscope, opencompass, vlmeval" in done.stderr
 
 
-def test_suite_environment_every_suite_has_its_driver():
+def test_suite_environment_every_suite_has_its_driver() -> None:
     assert all(suite.driver.is_file() for suite in SUITES.values())

@@ -11,6 +11,7 @@ import json
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mock_server import MODEL, Answer, Asked, MockServer, completion, document
@@ -72,7 +73,7 @@ def said_of_means(run: Run) -> list[str]:
 
 
 @needs("evalscope")
-def test_real_suite_general_mcq_is_scored_as_our_profile_scores_it(model, tmp_path):
+def test_real_suite_general_mcq_is_scored_as_our_profile_scores_it(model: MockServer, tmp_path: Path) -> None:
     run = evaluate(config(model, tmp_path / "out", datasets=[f"evalscope:general_mcq={data('mcq_zh')}"]))
     lines = list(run.samples())
     assert len(lines) == 48
@@ -87,7 +88,9 @@ def test_real_suite_general_mcq_is_scored_as_our_profile_scores_it(model, tmp_pa
 
 @needs("evalscope")
 @pytest.mark.parametrize("name", ["qa_zh", "qa_en"])
-def test_real_suite_general_qa_is_scored_as_our_profile_scores_it(model, tmp_path, name):
+def test_real_suite_general_qa_is_scored_as_our_profile_scores_it(
+    model: MockServer, tmp_path: Path, name: str
+) -> None:
     run = evaluate(config(model, tmp_path / "out", datasets=[f"evalscope:general_qa={data(name)}"]))
     assert said_of_means(run) == []
     with using_model(sentence_model()):
@@ -104,7 +107,7 @@ def sentence_model() -> Path:
 
 
 @needs("evalscope")
-def test_tool_bench_on_a_local_file_differs_only_as_documented(model, tmp_path):
+def test_tool_bench_on_a_local_file_differs_only_as_documented(model: MockServer, tmp_path: Path) -> None:
     run = evaluate(
         config(model, tmp_path / "out", datasets=[f"evalscope:tool_bench={data('toolbench_style')}"])
     )
@@ -136,7 +139,9 @@ def asks_no_tool(row: ToolBenchRow) -> bool:
 
 
 @needs("evalscope")
-def test_real_suite_evalscope_resumes_from_its_cache_and_writes_no_key(tmp_path, monkeypatch):
+def test_real_suite_evalscope_resumes_from_its_cache_and_writes_no_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Any:
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     refused: list[str] = []
 
@@ -160,7 +165,7 @@ def test_real_suite_evalscope_resumes_from_its_cache_and_writes_no_key(tmp_path,
 
 
 @needs("opencompass")
-def test_real_suite_opencompass_over_a_csv_of_ones_own(model, tmp_path):
+def test_real_suite_opencompass_over_a_csv_of_ones_own(model: MockServer, tmp_path: Path) -> None:
     path = data("mcq_en") / "biology_val.csv"
     run = evaluate(config(model, tmp_path / "out", datasets=[f"opencompass:{path}"], max_tokens=20))
     lines = list(run.samples())
@@ -172,7 +177,9 @@ def test_real_suite_opencompass_over_a_csv_of_ones_own(model, tmp_path):
 
 @needs("vlmeval")
 @pytest.mark.parametrize("pictured", [False, True], ids=["text", "pictures"])
-def test_real_suite_vlmevalkit_over_a_tsv_of_ones_own(model, tmp_path, pictured):
+def test_real_suite_vlmevalkit_over_a_tsv_of_ones_own(
+    model: MockServer, tmp_path: Path, pictured: bool
+) -> None:
     columns = [
         "index",
         *(["image"] if pictured else []),
@@ -212,7 +219,9 @@ def test_real_suite_vlmevalkit_over_a_tsv_of_ones_own(model, tmp_path, pictured)
 
 
 @needs("vlmeval")
-def test_real_suite_vlmevalkit_refuses_a_free_answer_in_one_paragraph(model, tmp_path):
+def test_real_suite_vlmevalkit_refuses_a_free_answer_in_one_paragraph(
+    model: MockServer, tmp_path: Path
+) -> None:
     path = tmp_path / "own.tsv"
     path.write_text("index\tquestion\tanswer\n0\twhat?\tthis\n")
     with pytest.raises(RunIncomplete, match=r"multiple choice only.*-d qa:"):
@@ -220,7 +229,9 @@ def test_real_suite_vlmevalkit_refuses_a_free_answer_in_one_paragraph(model, tmp
 
 
 @needs("evalscope")
-def test_real_suite_catalogue_has_every_benchmark_with_its_facts(tmp_path, monkeypatch):
+def test_real_suite_catalogue_has_every_benchmark_with_its_facts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("EVALSUITE_CACHE", str(tmp_path))
     found = {
         benchmark.name: benchmark for benchmark in list_benchmarks(find_environment(SUITES["evalscope"]))
@@ -233,7 +244,9 @@ def test_real_suite_catalogue_has_every_benchmark_with_its_facts(tmp_path, monke
 
 
 @needs("opencompass")
-def test_opencompass_alias_configuration_names_its_data(tmp_path, monkeypatch):
+def test_opencompass_alias_configuration_names_its_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("EVALSUITE_CACHE", str(tmp_path))
     found = {
         benchmark.name: benchmark for benchmark in list_benchmarks(find_environment(SUITES["opencompass"]))

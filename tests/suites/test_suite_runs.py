@@ -6,6 +6,7 @@ import json
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mock_server import MockServer
@@ -28,12 +29,14 @@ def starts(out: Path) -> int:
     return len((folder(out) / "starts").read_text().splitlines())
 
 
-def with_suite(server: MockServer, out: Path, data: Path | None = None, **options: object):
+def with_suite(server: MockServer, out: Path, data: Path | None = None, **options: object) -> Any:
     datasets = [*([f"qa:{data}"] if data else []), *options.pop("texts", [QUIZ])]
     return config(server, out, datasets=datasets, **options)
 
 
-def test_suite_runs_beside_native_data_and_is_not_repeated(server, suite, data, tmp_path):
+def test_suite_runs_beside_native_data_and_is_not_repeated(
+    server: MockServer, suite: Path, data: Path, tmp_path: Path
+) -> None:
     run = evaluate(with_suite(server, tmp_path / "out", data))
     assert run.metric("evalscope/acc", dataset="quiz") == pytest.approx(2 / 3)
     assert run.metric("evalscope/acc", dataset="quiz", subset="hard") == 0.0
@@ -54,7 +57,9 @@ def test_suite_runs_beside_native_data_and_is_not_repeated(server, suite, data, 
     assert "quiz" in (again.path / "report.html").read_text()
 
 
-def test_suite_run_torn_journal_is_filled_from_what_the_suite_left(server, suite, tmp_path):
+def test_suite_run_torn_journal_is_filled_from_what_the_suite_left(
+    server: MockServer, suite: Path, tmp_path: Path
+) -> None:
     run = evaluate(with_suite(server, tmp_path / "out"))
     journal = run.path / "samples.jsonl"
     journal.write_bytes(journal.read_bytes()[:-40])
@@ -63,7 +68,9 @@ def test_suite_run_torn_journal_is_filled_from_what_the_suite_left(server, suite
     assert starts(tmp_path / "out") == 1
 
 
-def test_suite_other_setting_runs_again_and_the_first_is_reused(server, suite, tmp_path):
+def test_suite_other_setting_runs_again_and_the_first_is_reused(
+    server: MockServer, suite: Path, tmp_path: Path
+) -> None:
     out = tmp_path / "out"
     evaluate(with_suite(server, out))
     evaluate(with_suite(server, out, max_tokens=9))
@@ -73,7 +80,9 @@ def test_suite_other_setting_runs_again_and_the_first_is_reused(server, suite, t
     assert len(list(back.samples())) == 3
 
 
-def test_suite_run_other_examples_beside_a_file_are_other_data(server, suite, tmp_path):
+def test_suite_run_other_examples_beside_a_file_are_other_data(
+    server: MockServer, suite: Path, tmp_path: Path
+) -> None:
     path = tmp_path / "x_val.csv"
     path.write_text("question,A,B,answer\nq,1,2,A\n")
     examples = tmp_path / "x_dev.csv"
@@ -86,7 +95,9 @@ def test_suite_run_other_examples_beside_a_file_are_other_data(server, suite, tm
     assert asked == [3, 3, 0]
 
 
-def test_suite_run_key_goes_by_environment_and_is_in_no_file(suite, tmp_path, monkeypatch):
+def test_suite_run_key_goes_by_environment_and_is_in_no_file(
+    suite: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("MY_KEY", KEY)
     with MockServer(key=KEY) as server:
         evaluate(with_suite(server, tmp_path / "out", api_key_env="MY_KEY"))
@@ -95,7 +106,9 @@ def test_suite_run_key_goes_by_environment_and_is_in_no_file(suite, tmp_path, mo
         assert not file.is_file() or KEY not in file.read_text(errors="replace")
 
 
-def test_suite_run_compare_and_rescore_take_a_suites_samples(server, suite, data, tmp_path):
+def test_suite_run_compare_and_rescore_take_a_suites_samples(
+    server: MockServer, suite: Path, data: Path, tmp_path: Path
+) -> None:
     first = evaluate(with_suite(server, tmp_path / "out", data))
     second = evaluate(with_suite(server, tmp_path / "out", data, name="second"))
     sentences = compare(first, second).verdicts
@@ -105,7 +118,9 @@ def test_suite_run_compare_and_rescore_take_a_suites_samples(server, suite, data
     assert rescore(first.path).summary.variants == before
 
 
-def test_suite_run_comparison_says_that_a_suite_was_told_something_else(server, suite, tmp_path):
+def test_suite_run_comparison_says_that_a_suite_was_told_something_else(
+    server: MockServer, suite: Path, tmp_path: Path
+) -> None:
     first = evaluate(with_suite(server, tmp_path / "out"))
     second = evaluate(with_suite(server, tmp_path / "out", name="second", temperature=0.8, seed=3))
     notes = compare(first, second).warnings
@@ -116,8 +131,8 @@ def test_suite_run_comparison_says_that_a_suite_was_told_something_else(server, 
 
 @pytest.mark.parametrize("how", ["crash", "no result", "half", "no samples"])
 def test_suite_run_goes_wrong_in_a_suite_keeps_the_native_results(
-    server, suite, data, tmp_path, monkeypatch, how
-):
+    server: MockServer, suite: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
     monkeypatch.setenv("FAKE_SUITE", how)
     with pytest.raises(RunIncomplete) as caught:
         evaluate(with_suite(server, tmp_path / "out", data))
@@ -133,7 +148,9 @@ def test_suite_run_goes_wrong_in_a_suite_keeps_the_native_results(
     )
 
 
-def test_suite_run_command_ends_with_3_and_one_paragraph(server, suite, data, tmp_path, monkeypatch):
+def test_suite_run_command_ends_with_3_and_one_paragraph(
+    server: MockServer, suite: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("FAKE_SUITE", "crash")
     done = call(arguments(server, tmp_path / "out", data, QUIZ))
     assert done.returncode == 3
@@ -150,20 +167,26 @@ def test_suite_run_command_ends_with_3_and_one_paragraph(server, suite, data, tm
         ("lacking", "needs a package.*-m pip install"),
     ],
 )
-def test_suite_run_error_says_what_to_do(server, suite, tmp_path, monkeypatch, how, said):
+def test_suite_run_error_says_what_to_do(
+    server: MockServer, suite: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str, said: str
+) -> None:
     monkeypatch.setenv("FAKE_SUITE", how)
     with pytest.raises(RunIncomplete, match=rf"(?s){said}"):
         evaluate(with_suite(server, tmp_path / "out"))
 
 
-def test_suite_run_suite_that_hangs_is_ended_with_all_it_started(server, suite, tmp_path, monkeypatch):
+def test_suite_run_suite_that_hangs_is_ended_with_all_it_started(
+    server: MockServer, suite: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("FAKE_SUITE", "hang")
     with pytest.raises(RunIncomplete, match=r"not finished after 3 s"):
         evaluate(with_suite(server, tmp_path / "out", suite_timeout=3))
     gone(int((folder(tmp_path / "out") / "child").read_text()))
 
 
-def test_suite_run_interrupt_ends_the_suites_processes(server, suite, data, tmp_path, monkeypatch):
+def test_suite_run_interrupt_ends_the_suites_processes(
+    server: MockServer, suite: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("FAKE_SUITE", "hang")
     out = tmp_path / "out"
     process = start(arguments(server, out, data, QUIZ))
@@ -183,7 +206,9 @@ def gone(pid: int) -> None:
         os.kill(pid, 0)
 
 
-def test_suite_run_mean_that_is_not_what_the_suite_reports_is_reported(server, suite, tmp_path, monkeypatch):
+def test_suite_run_mean_that_is_not_what_the_suite_reports_is_reported(
+    server: MockServer, suite: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("FAKE_SUITE", "other mean")
     run = evaluate(with_suite(server, tmp_path / "out"))
     assert run.metric("evalscope/acc") == pytest.approx(2 / 3)
@@ -206,7 +231,9 @@ def test_suite_run_mean_that_is_not_what_the_suite_reports_is_reported(server, s
         ("opencompass:ceval_gen", "OpenCompass is not installed.*suites install opencompass"),
     ],
 )
-def test_suite_run_nothing_is_sent_for_a_wrong_name(server, suite, tmp_path, text, said):
+def test_suite_run_nothing_is_sent_for_a_wrong_name(
+    server: MockServer, suite: Path, tmp_path: Path, text: str, said: str
+) -> None:
     with pytest.raises(InputError, match=rf"(?s){said}"):
         evaluate(with_suite(server, tmp_path / "out", texts=[text]))
     assert server.total == 0
@@ -221,14 +248,14 @@ def test_suite_run_nothing_is_sent_for_a_wrong_name(server, suite, tmp_path, tex
     ],
 )
 def test_suite_run_environment_that_is_not_as_tested_is_told_apart(
-    server, suite, tmp_path, monkeypatch, how, said
-):
+    server: MockServer, suite: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str, said: str
+) -> None:
     monkeypatch.setenv("FAKE_SUITE", how)
     with pytest.raises(InputError, match=said):
         evaluate(with_suite(server, tmp_path / "out"))
 
 
-def test_suite_run_gates_hold_for_a_suites_metrics(server, suite, tmp_path):
+def test_suite_run_gates_hold_for_a_suites_metrics(server: MockServer, suite: Path, tmp_path: Path) -> None:
     with pytest.raises(GateFailed, match=r"under 0\.9"):
         evaluate(with_suite(server, tmp_path / "a", fail_under=["quiz:evalscope/acc=90%"]))
     assert evaluate(with_suite(server, tmp_path / "b", fail_under=["evalscope/acc=0.5"])).complete
@@ -236,12 +263,14 @@ def test_suite_run_gates_hold_for_a_suites_metrics(server, suite, tmp_path):
         evaluate(with_suite(server, tmp_path / "c", fail_under=["evalscope/nope=0.5"]))
 
 
-def test_suite_run_completions_are_refused(server, suite, tmp_path):
+def test_suite_run_completions_are_refused(server: MockServer, suite: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="--completions"):
         evaluate(with_suite(server, tmp_path / "out", completions=True))
 
 
-def test_suite_run_imported_dataset_is_not_moved_by_a_run_without_it(server, suite, data, tmp_path):
+def test_suite_run_imported_dataset_is_not_moved_by_a_run_without_it(
+    server: MockServer, suite: Path, data: Path, tmp_path: Path
+) -> None:
     out = tmp_path / "out"
     evaluate(with_suite(server, out, data))
     evaluate(config(server, out, data))
@@ -250,19 +279,19 @@ def test_suite_run_imported_dataset_is_not_moved_by_a_run_without_it(server, sui
     assert starts(out) == 1
 
 
-def test_suite_run_configuration_names_no_time_limit_in_its_identity():
+def test_suite_run_configuration_names_no_time_limit_in_its_identity() -> None:
     words = {"base_url": "http://127.0.0.1:1", "model": "m", "datasets": [QUIZ]}
     assert build_config({**words, "suite_timeout": 5}).identity() == build_config(words).identity()
 
 
-def test_suite_run_suites_list_says_what_is_there(suite):
+def test_suite_run_suites_list_says_what_is_there(suite: Path) -> None:
     done = call(["suites", "list"])
     assert done.returncode == 0
     assert "ready" in done.stdout.splitlines()[0]
     assert "evalsuite suites install opencompass" in done.stdout
 
 
-def test_suite_run_datasets_lists_a_suites_benchmarks(suite):
+def test_suite_run_datasets_lists_a_suites_benchmarks(suite: Path) -> None:
     done = call(["datasets", "evalscope"])
     assert done.returncode == 0
     assert json.dumps("quiz_pro")[1:-1] in done.stdout

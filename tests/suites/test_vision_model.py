@@ -34,7 +34,7 @@ def address() -> Iterator[str]:
             process.terminate()
 
 
-def test_vision_model_model_sees_the_pictures_of_a_tsv_and_of_files(address, tmp_path):
+def test_vision_model_model_sees_the_pictures_of_a_tsv_and_of_files(address: str, tmp_path: Path) -> None:
     rows = [
         f"{place}\t{base64.b64encode(png(colour)).decode()}\tWhich colour?\tred\tblue\tA"
         for place, colour in enumerate(COLOURS)

@@ -53,7 +53,7 @@ def openai(*turns: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 class TestOpenaiTools:
-    def test_openai_prompt_of_a_dialogue_links_calls_and_results(self):
+    def test_openai_prompt_of_a_dialogue_links_calls_and_results(self) -> None:
         prompt = openai_prompt(DIALOGUE, TOOLS)
         arguments = '{"return_type": "give_answer", "final_answer": "rain"}'
         assert prompt.messages == [
@@ -87,7 +87,7 @@ class TestOpenaiTools:
         ]
         assert prompt.stop == ()
 
-    def test_openai_tools_have_json_schemas_and_finish(self):
+    def test_openai_tools_have_json_schemas_and_finish(self) -> None:
         forecast, finish = openai_tools(TOOLS)
         assert forecast == {
             "type": "function",
@@ -105,7 +105,7 @@ class TestOpenaiTools:
         }
         assert (finish["function"]["name"], finish["function"]["parameters"]) == ("Finish", FINISH_PARAMETERS)
 
-    def test_openai_tools_with_own_schema_and_finish_are_kept(self):
+    def test_openai_tools_with_own_schema_and_finish_are_kept(self) -> None:
         schema = {"type": "object", "properties": {"x": {"type": "string"}}, "required": [], "strict": True}
         wrapped = {"type": "function", "function": {"name": "f", "description": "F.", "parameters": schema}}
         (first, second) = openai_tools([wrapped, {"name": "Finish", "parameters": schema}])
@@ -113,12 +113,14 @@ class TestOpenaiTools:
         assert second["function"]["parameters"] == schema
 
     @pytest.mark.parametrize("parameters", [None, "", "day: which day", 7, [1], {"type": "object"}])
-    def test_openai_tools_with_unreadable_parameters_accept_anything(self, parameters):
+    def test_openai_tools_with_unreadable_parameters_accept_anything(
+        self, parameters: dict[str, Any] | int | list[Any] | str | None
+    ) -> None:
         (function, *_) = [one["function"] for one in openai_tools([{"name": "f", "parameters": parameters}])]
         assert function["parameters"]["type"] == "object"
         assert ("Parameters: day: which day" in function["description"]) is (parameters == "day: which day")
 
-    def test_openai_tools_with_a_repeated_name_offer_it_once(self):
+    def test_openai_tools_with_a_repeated_name_offer_it_once(self) -> None:
         names = [tool["function"]["name"] for tool in openai_tools([*TOOLS, *TOOLS])]
         assert names == ["forecast", "Finish"]
 
@@ -131,14 +133,16 @@ class TestOpenaiTools:
             ("soon", {"input": "soon"}),
         ],
     )
-    def test_openai_prompt_arguments_are_always_an_object(self, written, arguments):
+    def test_openai_prompt_arguments_are_always_an_object(
+        self, written: str, arguments: dict[str, Any]
+    ) -> None:
         (step, _) = openai(turn("assistant", f"Action: forecast\nAction Input: {written}"))
         assert json.loads(step["tool_calls"][0]["function"]["arguments"]) == arguments
 
-    def test_openai_prompt_result_without_a_call_becomes_text(self):
+    def test_openai_prompt_result_without_a_call_becomes_text(self) -> None:
         assert openai(turn("function", "wet")) == [turn("user", "Observation: wet")]
 
-    def test_openai_prompt_native_calls_keep_their_ids(self):
+    def test_openai_prompt_native_calls_keep_their_ids(self) -> None:
         calls = [
             {"id": name, "function": {"name": "forecast", "arguments": {"day": 1}}} for name in ("a", "b")
         ]
@@ -153,7 +157,7 @@ class TestOpenaiTools:
             ("a", NO_RESULT),
         ]
 
-    def test_openai_prompt_keeps_instructions_and_drops_text_protocols(self):
+    def test_openai_prompt_keeps_instructions_and_drops_text_protocols(self) -> None:
         (system, _) = openai_prompt([turn("system", "Be polite."), turn("user", "x")], TOOLS).messages or ()
         assert system["content"] == f"Be polite.\n\n{TOOL_CALL_RULES}"
         (system, _) = openai_prompt([turn("user", "x"), turn("user", "y")][:1], TOOLS).messages or ()
@@ -173,7 +177,7 @@ class TestOpenaiTools:
             max_size=8,
         )
     )
-    def test_openai_prompt_every_call_is_followed_by_one_result(self, turns):
+    def test_openai_prompt_every_call_is_followed_by_one_result(self, turns: list[Any]) -> None:
         waiting: list[str] = []
         for message in openai_prompt(turns, TOOLS).messages or ():
             if message["role"] == "tool":
@@ -189,7 +193,7 @@ class TestOpenaiTools:
 
 
 class TestToolbench:
-    def test_toolbench_prompt_of_a_dialogue(self):
+    def test_toolbench_prompt_of_a_dialogue(self) -> None:
         system, *rest = toolbench_prompt(DIALOGUE, TOOLS, flat=False).messages or ()
         _, apis = system["content"].split(API_LIST)
         assert apis.startswith(
@@ -203,7 +207,7 @@ class TestToolbench:
             turn("user", "And tomorrow?"),
         ]
 
-    def test_toolbench_prompt_flat(self):
+    def test_toolbench_prompt_flat(self) -> None:
         prompt = toolbench_prompt(DIALOGUE[:4], TOOLS, flat=True)
         assert prompt.text is not None
         assert prompt.text.startswith("System: You do the user's task")
@@ -212,13 +216,13 @@ class TestToolbench:
         )
         assert "\nFunction:" in prompt.stop
 
-    def test_toolbench_prompt_keeps_a_toolbench_system_turn(self):
+    def test_toolbench_prompt_keeps_a_toolbench_system_turn(self) -> None:
         own = f"You are … Action Input:\n{API_LIST}[]"
         turns = [turn("system", own), turn("user", "\nx\nBegin!\n")]
         assert toolbench_prompt(turns, TOOLS, flat=False).messages == turns
 
 
-def test_react_prompt_writes_native_calls_as_text():
+def test_react_prompt_writes_native_calls_as_text() -> None:
     calls = [{"function": {"name": "forecast", "arguments": '{"day": 1}'}}]
     (_, step) = (
         react_prompt([DIALOGUE[0], turn("assistant", "so", tool_calls=calls)], TOOLS, flat=False).messages
@@ -228,7 +232,7 @@ def test_react_prompt_writes_native_calls_as_text():
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the shared data is not on this machine")
-def test_published_records_have_the_same_content_in_every_format():
+def test_published_records_have_the_same_content_in_every_format() -> None:
     task = ToolBenchTask()
     for values in json.loads((SHARED / "static_out_of_domain.json").read_text(encoding="utf-8")):
         row = task.parse(values)

@@ -30,7 +30,7 @@ def requests(kind: str, folder: Path, *rows: dict[str, Any]) -> tuple[list[str],
 
 
 @pytest.mark.parametrize("kind", ROWS)
-def test_signature_names_the_context_of_a_dataset(kind, tmp_path):
+def test_signature_names_the_context_of_a_dataset(kind: str, tmp_path: Path) -> None:
     without, _ = requests(kind, tmp_path, ROWS[kind])
     with_passage, _ = requests(kind, tmp_path, ROWS[kind] | PASSAGE)
     assert "context" not in without
@@ -38,7 +38,7 @@ def test_signature_names_the_context_of_a_dataset(kind, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ROWS)
-def test_sample_key_changes_only_for_rows_with_a_context(kind, tmp_path):
+def test_sample_key_changes_only_for_rows_with_a_context(kind: str, tmp_path: Path) -> None:
     _, (plain,) = requests(kind, tmp_path, ROWS[kind])
     _, (passage, empty) = requests(kind, tmp_path, ROWS[kind] | PASSAGE, ROWS[kind] | {"passage": ""})
     assert passage != plain

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from shared_data import SHARED_DATA
@@ -20,7 +21,7 @@ SHARED = SHARED_DATA / "gsm8k"
 
 
 class TestRows:
-    def test_parse_row_has_question_solution_and_number(self):
+    def test_parse_row_has_question_solution_and_number(self) -> None:
         row = TASK.parse(ROW)
         assert (row.question, row.solution, row.answer) == (
             "2 hats of $500 each?",
@@ -38,21 +39,21 @@ class TestRows:
             ("#### 5\n####", "the answer has '' for its number"),
         ],
     )
-    def test_parse_answer_without_a_gold_number_is_refused(self, answer, what):
+    def test_parse_answer_without_a_gold_number_is_refused(self, answer: int | str, what: str) -> None:
         with pytest.raises(RowError) as caught:
             TASK.parse(ROW | {"answer": answer})
         assert caught.value.faults == (
             (what, "a solution in the column 'answer' that ends in '#### NUMBER'"),
         )
 
-    def test_parse_lists_every_fault(self):
+    def test_parse_lists_every_fault(self) -> None:
         with pytest.raises(RowError) as caught:
             TASK.parse({"question": "", "answer": "x"})
         assert len(caught.value.faults) == 2
 
 
 class TestPrompts:
-    def test_prompt_chat(self):
+    def test_prompt_chat(self) -> None:
         prompt = TASK.prompt(TASK.parse(ROW), EXAMPLES[:1], Style("en", 1), "x")
         ask = "\nPlease reason step by step, and put your final answer within \\boxed{}."
         assert prompt.messages == [
@@ -65,12 +66,12 @@ class TestPrompts:
         ]
         assert prompt.stop == ()
 
-    def test_prompt_chinese_wording(self):
+    def test_prompt_chinese_wording(self) -> None:
         messages = TASK.prompt(TASK.parse(ROW), EXAMPLES[:1], Style("zh", 1), "x").messages or ()
         assert messages[-1]["content"].endswith("\n请一步一步推理，并把最终答案写在 \\boxed{} 中。")
         assert messages[1]["content"].endswith("\n最终答案是 \\boxed{27}。")
 
-    def test_prompt_completions_has_the_classic_form(self):
+    def test_prompt_completions_has_the_classic_form(self) -> None:
         prompt = TASK.prompt(TASK.parse(ROW), EXAMPLES[:1], Style("en", 1, completions=True), "x")
         assert prompt.text == (
             f"Question: {EXAMPLES[0].question}\nAnswer: {EXAMPLES[0].solution}\n#### 27\n\n"
@@ -78,7 +79,7 @@ class TestPrompts:
         )
         assert "Question:" in prompt.stop
 
-    def test_builtin_examples_are_right_and_the_default(self):
+    def test_builtin_examples_are_right_and_the_default(self) -> None:
         assert TASK.capabilities.few_shot is not None
         assert len(EXAMPLES) == TASK.capabilities.few_shot.default == 4
         assert TASK.capabilities.few_shot.builtin == EXAMPLES
@@ -90,13 +91,13 @@ class TestPrompts:
             assert "<<" not in example.solution
 
     @pytest.mark.parametrize("style", [Style("en", 4), Style("zh", 4), Style("en", 4, completions=True)])
-    def test_prompt_examples_follow_the_instruction(self, style):
+    def test_prompt_examples_follow_the_instruction(self, style: Any) -> None:
         prompt = TASK.prompt(TASK.parse(ROW), EXAMPLES, style, "x")
         shown = prompt.text.split("\n\n")[0] if prompt.text else (prompt.messages or ())[1]["content"]
         score = TASK.score(TASK.parse(ROW | {"answer": "#### 27"}), Reply(shown, finish_reason="stop"), style)
         assert score.values == {"accuracy": 1.0, "strict": 1.0, "truncated_rate": 0.0}
 
-    def test_score_truncated_rate_without_a_finish_reason_is_null(self):
+    def test_score_truncated_rate_without_a_finish_reason_is_null(self) -> None:
         assert TASK.score(TASK.parse(ROW), Reply("1"), Style("en", 0)).values["truncated_rate"] is None
 
 
@@ -116,7 +117,7 @@ class TestPrompts:
         (Reply(r"\boxed{1000} and on and", finish_reason="length"), "scored", 1.0, 1.0),
     ],
 )
-def test_score_replies(reply, outcome, accuracy, strict):
+def test_score_replies(reply: Any, outcome: str, accuracy: float, strict: float) -> None:
     score = TASK.score(TASK.parse(ROW), reply, EN)
     assert score.outcome == outcome
     assert score.values == {
@@ -127,7 +128,7 @@ def test_score_replies(reply, outcome, accuracy, strict):
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the shared data is not on this machine")
-def test_published_problems_parse_and_their_solutions_are_right():
+def test_published_problems_parse_and_their_solutions_are_right() -> None:
     rows = [json.loads(line) for line in (SHARED / "test.jsonl").read_text(encoding="utf-8").splitlines()]
     assert len(rows) == 1319
     for values in rows:
@@ -138,7 +139,7 @@ def test_published_problems_parse_and_their_solutions_are_right():
     assert shown.isdisjoint(values["question"] for values in rows)
 
 
-def test_score_profiles_read_the_gold_from_the_raw_column():
+def test_score_profiles_read_the_gold_from_the_raw_column() -> None:
     style = Style("en", 0, profiles=("lm_eval_strict", "lm_eval_flexible", "opencompass"))
     row = TASK.parse({"question": "How many?", "answer": "2 * 500 = <<2*500=1000>>1000\n#### 1,000"})
     values = TASK.score(row, Reply("<think>#### 7</think>#### 1,000"), style).values
@@ -155,19 +156,19 @@ class TestContext:
 
     ROW = ROW | {"passage": "A hat shop opens at nine."}
 
-    def test_chat_prompt_with_a_passage_asks_it_before_the_question(self):
+    def test_chat_prompt_with_a_passage_asks_it_before_the_question(self) -> None:
         plain, asked = (TASK.prompt(TASK.parse(row), (), EN, "x").messages for row in (ROW, self.ROW))
         assert plain is not None
         assert asked == [
             {"role": "user", "content": f"A hat shop opens at nine.\n\n{plain[0]['content']}"},
         ]
 
-    def test_flat_prompt_with_a_passage_asks_it_before_the_question(self):
+    def test_flat_prompt_with_a_passage_asks_it_before_the_question(self) -> None:
         style = Style("en", 1, completions=True)
         prompt = TASK.prompt(TASK.parse(self.ROW), [TASK.parse(self.ROW)], style, "x")
         block = "A hat shop opens at nine.\n\nQuestion: 2 hats of $500 each?\nAnswer:"
         assert prompt.text == f"{block} 2*500=1,000 dollars.\n#### 1000\n\n{block}"
 
-    def test_traits_of_a_row_with_a_passage(self):
+    def test_traits_of_a_row_with_a_passage(self) -> None:
         assert tuple(TASK.traits(TASK.parse(self.ROW))) == ("context",)
         assert tuple(TASK.traits(TASK.parse(ROW))) == ()

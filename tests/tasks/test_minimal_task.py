@@ -38,7 +38,7 @@ def words(folder: Path, *rows: tuple[str, str]) -> Path:
     return path
 
 
-def test_minimal_task_is_about_30_lines_long():
+def test_minimal_task_is_about_30_lines_long() -> None:
     tree = ast.parse((EXAMPLES / "minimal_task.py").read_text(encoding="utf-8"))
     (task,) = (node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "SpellingTask")
     assert task.end_lineno is not None
@@ -47,13 +47,13 @@ def test_minimal_task_is_about_30_lines_long():
     assert methods == {"parse", "prompt", "score", "metrics"}
 
 
-def test_minimal_task_is_recognised_by_its_columns(spelling):
+def test_minimal_task_is_recognised_by_its_columns(spelling: Task[object]) -> None:
     assert infer_kind({"word": "stop", "answer": "pots"}, "words.csv") == "spelling"
     assert spelling.missing_columns(["word"]) == ["'answer'"]
     assert str(spelling.columns) == "word, answer; optional id"
 
 
-def test_minimal_task_defaults(spelling):
+def test_minimal_task_defaults(spelling: Task[object]) -> None:
     row = spelling.parse({"word": "stop", "answer": "pots"})
     assert spelling.capabilities == Capabilities()
     assert spelling.gold(row) == "pots"
@@ -73,12 +73,14 @@ def test_minimal_task_defaults(spelling):
         ("", "unparsed", 0.0),
     ],
 )
-def test_minimal_task_scores_a_reply(spelling, text, outcome, accuracy):
+def test_minimal_task_scores_a_reply(
+    spelling: Task[object], text: str, outcome: str, accuracy: float
+) -> None:
     score = spelling.score(spelling.parse({"word": "stop", "answer": "pots"}), Reply(text), STYLE)
     assert (score.outcome, score.values) == (outcome, {"accuracy": accuracy})
 
 
-def test_minimal_task_refuses_an_empty_cell_by_line(tmp_path):
+def test_minimal_task_refuses_an_empty_cell_by_line(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         plan_spec(str(words(tmp_path, ("stop", "pots"), ("", "x"))))
     (problem,) = caught.value.problems
@@ -89,7 +91,7 @@ def test_minimal_task_refuses_an_empty_cell_by_line(tmp_path):
     )
 
 
-def test_minimal_task_runs_from_file_to_summary(server: MockServer, tmp_path):
+def test_minimal_task_runs_from_file_to_summary(server: MockServer, tmp_path: Path) -> None:
     path = words(tmp_path, ("stop", PROMPT), ("live", "evil"))
     options = {"base_url": server.url, "model": MODEL, "out": tmp_path / "out", "datasets": [str(path)]}
     run = evaluate(build_config(options))

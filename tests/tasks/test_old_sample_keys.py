@@ -25,7 +25,7 @@ def run_info(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     return info
 
 
-def test_sample_keys_of_a_run_of_format_1_are_the_same_today(run_info):
+def test_sample_keys_of_a_run_of_format_1_are_the_same_today(run_info: dict[str, Any]) -> None:
     lines = (FIXTURE / "finished" / "samples.jsonl").read_text(encoding="utf-8").splitlines()
     recorded = {(line["dataset"], line["id"]): line["key"] for line in map(json.loads, lines)}
     fingerprint = run_info["variants"][0]["fingerprint"]

@@ -49,12 +49,12 @@ def logprobs(tokens: list[str], values: list[float]) -> Measurement:
     ],
     ids=["texts", "question", "TRL", "UltraFeedback", "implicit prompt", "JSON in a cell"],
 )  # fmt: skip
-def test_parse_published_layouts_give_the_same_row(values):
+def test_parse_published_layouts_give_the_same_row(values: dict[str, Any]) -> None:
     row = TASK.parse(values)
     assert (row.messages, row.chosen, row.rejected) == ((ASKED,), "Green.", "Black.")
 
 
-def test_parse_answers_may_lack_the_system_turn_of_the_prompt():
+def test_parse_answers_may_lack_the_system_turn_of_the_prompt() -> None:
     row = TASK.parse(
         {"prompt": "Which tea?", "system": "Be brief.", "chosen": [ASKED, GREEN], "rejected": [ASKED, BLACK]}
     )
@@ -81,12 +81,12 @@ def test_parse_answers_may_lack_the_system_turn_of_the_prompt():
         ),
     ],
 )
-def test_parse_faults(values, what):
+def test_parse_faults(values: dict[str, Any], what: str) -> None:
     with pytest.raises(RowError, match=what):
         TASK.parse(values)
 
 
-def test_parse_answer_that_looks_like_json_is_a_text():
+def test_parse_answer_that_looks_like_json_is_a_text() -> None:
     assert TASK.parse({"prompt": "q", "chosen": "[{not json", "rejected": "b"}).chosen == "[{not json"
 
 
@@ -101,13 +101,13 @@ def asks(style: Style, **values: Any) -> list[Prompt]:
     ]
 
 
-def test_prompts_chat_measure_three_conversations():
+def test_prompts_chat_measure_three_conversations() -> None:
     assert asks(CHAT) == [
         Prompt(messages=turns, measure="logprobs") for turns in ([ASKED, GREEN], [ASKED, BLACK], [ASKED])
     ]
 
 
-def test_prompts_completions_measure_three_texts():
+def test_prompts_completions_measure_three_texts() -> None:
     texts = ["Which tea? Green.", "Which tea? Black.", "Which tea?"]
     assert asks(FLAT) == [Prompt(text=text, measure="logprobs") for text in texts]
 
@@ -120,11 +120,13 @@ def test_prompts_completions_measure_three_texts():
         ("哪种茶？", "绿茶。", "哪种茶？绿茶。"),
     ],
 )
-def test_prompts_completions_add_no_space_before_white_space_or_chinese(prompt, chosen, text):
+def test_prompts_completions_add_no_space_before_white_space_or_chinese(
+    prompt: str, chosen: str, text: str
+) -> None:
     assert asks(FLAT, prompt=prompt, chosen=chosen)[0].text == text
 
 
-def test_prompts_reward_measure_two_conversations():
+def test_prompts_reward_measure_two_conversations() -> None:
     assert asks(REWARD) == [
         Prompt(messages=turns, measure="reward") for turns in ([ASKED, GREEN], [ASKED, BLACK])
     ]
@@ -138,7 +140,7 @@ def score_of(reply: Reply) -> Any:
     return TASK.score(row, reply, CHAT)
 
 
-def test_score_compares_the_answers_alone():
+def test_score_compares_the_answers_alone() -> None:
     prompt = logprobs(["q", ":"], [-9.0])
     chosen, rejected = (
         logprobs(["q", ":", "a", "b"], [-9.0, -1.0, -2.0]),
@@ -152,13 +154,13 @@ def test_score_compares_the_answers_alone():
     assert score.extracted["preferred"] == "rejected"
 
 
-def test_score_prompt_tokenized_differently_uses_the_common_prefix():
+def test_score_prompt_tokenized_differently_uses_the_common_prefix() -> None:
     prompt = logprobs(["q", ":"], [-9.0])
     chosen, rejected = logprobs(["q", ":a"], [-1.0]), logprobs(["q", ":", "b"], [-0.5, -1.0])
     assert score_of(measured(chosen, rejected, prompt)).values["margin"] == pytest.approx(-1.0 - -1.5)
 
 
-def test_score_tie_is_wrong():
+def test_score_tie_is_wrong() -> None:
     same = logprobs(["q", "a"], [-1.0]), logprobs(["q", "b"], [-1.0])
     score = score_of(measured(*same, logprobs(["q"], [])))
     assert (score.values["accuracy"], score.values["accuracy_per_token"], score.labels) == (
@@ -169,7 +171,7 @@ def test_score_tie_is_wrong():
     assert score_of(measured(Measurement(reward=0.3), Measurement(reward=0.3))).values["accuracy"] == 0.0
 
 
-def test_score_rewards_have_no_values_per_token():
+def test_score_rewards_have_no_values_per_token() -> None:
     score = score_of(measured(Measurement(reward=1.5), Measurement(reward=-1.0)))
     assert (score.values["accuracy"], score.values["margin"], score.stage) == (1.0, 2.5, "reward")
     assert score.values["margin_per_token"] is None
@@ -177,7 +179,7 @@ def test_score_rewards_have_no_values_per_token():
 
 
 @pytest.mark.parametrize("reply", [Reply("x"), measured(Measurement(reward=1.0))])
-def test_score_reply_without_both_measurements_is_unparsed(reply):
+def test_score_reply_without_both_measurements_is_unparsed(reply: Any) -> None:
     score = score_of(reply)
     assert (score.outcome, score.values["accuracy"], score.values["margin"]) == ("unparsed", 0.0, None)
 
@@ -185,14 +187,14 @@ def test_score_reply_without_both_measurements_is_unparsed(reply):
 # ---------------------------------------------------------------- numbers that are there already
 
 
-def test_recorded_reply_log_probabilities_are_of_the_answers_alone():
+def test_recorded_reply_log_probabilities_are_of_the_answers_alone() -> None:
     reply = TASK.recorded_reply({"chosen_logprobs": [-1.0, -1.0], "rejected_logprobs": "[-5.0]"})
     assert reply is not None
     values = score_of(reply).values
     assert (values["margin"], values["margin_per_token"]) == (3.0, 4.0)
 
 
-def test_recorded_reply_scores():
+def test_recorded_reply_scores() -> None:
     reply = TASK.recorded_reply({"chosen_score": "2.5", "rejected_score": 1})
     assert reply is not None
     assert score_of(reply).values["margin"] == 1.5
@@ -201,11 +203,11 @@ def test_recorded_reply_scores():
 
 
 @pytest.mark.parametrize("values", [{}, {"chosen_score": 1}, {"chosen_score": 1, "rejected_score": ""}])
-def test_recorded_reply_of_one_answer_is_none(values):
+def test_recorded_reply_of_one_answer_is_none(values: dict[str, Any]) -> None:
     assert TASK.recorded_reply(values) is None
 
 
 @pytest.mark.parametrize("value", ["x", True, "inf", [1]])
-def test_recorded_reply_score_that_is_no_number_is_refused(value):
+def test_recorded_reply_score_that_is_no_number_is_refused(value: bool | list[Any] | str) -> None:
     with pytest.raises(RowError, match="'chosen_score' is"):
         TASK.recorded_reply({"chosen_score": value, "rejected_score": 1})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -35,7 +36,7 @@ def faults(values: dict[str, Any]) -> list[str]:
 class TestRows:
     @pytest.mark.parametrize("question", ["query", "question"])
     @pytest.mark.parametrize("answer", ["response", "answer"])
-    def test_parse_names_of_the_columns(self, question, answer):
+    def test_parse_names_of_the_columns(self, question: str, answer: str) -> None:
         row = TASK.parse({question: "Why?", answer: "Because."})
         assert (row.question, row.reference) == ("Why?", "Because.")
 
@@ -48,7 +49,7 @@ class TestRows:
             '[{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]',
         ],
     )
-    def test_parse_history_becomes_turns(self, history):
+    def test_parse_history_becomes_turns(self, history: list[Any] | str) -> None:
         row = TASK.parse(PAIR | {"system": "Be brief.", "history": history})
         assert list(row.messages) == [
             {"role": "system", "content": "Be brief."},
@@ -58,7 +59,7 @@ class TestRows:
         ]
 
     @pytest.mark.parametrize("history", ["", "  ", "[]", None, []])
-    def test_parse_empty_history_is_ignored(self, history):
+    def test_parse_empty_history_is_ignored(self, history: list[Any] | str | None) -> None:
         assert list(TASK.parse(PAIR | {"history": history, "system": " "}).messages) == [user("Why?")]
 
     @pytest.mark.parametrize(
@@ -76,19 +77,19 @@ class TestRows:
             '"text"',
         ],
     )
-    def test_parse_unreadable_history_is_refused(self, history):
+    def test_parse_unreadable_history_is_refused(self, history: int | str) -> None:
         (what,) = faults(PAIR | {"history": history})
         assert "history" in what
 
-    def test_parse_last_turn_of_messages_is_the_reference(self):
+    def test_parse_last_turn_of_messages_is_the_reference(self) -> None:
         row = TASK.parse({"messages": [user("Why?"), assistant("Because.")]})
         assert (list(row.messages), row.reference) == ([user("Why?")], "Because.")
 
-    def test_parse_messages_as_json_text(self):
+    def test_parse_messages_as_json_text(self) -> None:
         row = TASK.parse({"messages": '[{"role": "user", "content": "Why?"}]', "response": "So."})
         assert (row.question, row.reference) == ("Why?", "So.")
 
-    def test_parse_messages_that_show_the_answer_are_refused(self):
+    def test_parse_messages_that_show_the_answer_are_refused(self) -> None:
         assert faults({"messages": [user("Why?"), assistant("Because.")], "response": "So."}) == [
             "the last message is the assistant's"
         ]
@@ -112,11 +113,11 @@ class TestRows:
             ('{"role": "user"}', "'messages' is not a list"),
         ],
     )
-    def test_parse_unreadable_messages_are_refused(self, messages, what):
+    def test_parse_unreadable_messages_are_refused(self, messages: list[Any] | str, what: str) -> None:
         assert faults({"messages": messages})[0].startswith(what)
 
     @pytest.mark.parametrize("empty", ["", "  ", None, float("nan")])
-    def test_parse_empty_cells_are_refused(self, empty):
+    def test_parse_empty_cells_are_refused(self, empty: float | str | None) -> None:
         assert faults({"query": empty, "response": empty}) == [
             "the question is empty",
             "the reference answer is empty",
@@ -134,12 +135,12 @@ class TestRows:
             ),
         ],
     )
-    def test_missing_columns_are_named(self, columns, missing):
+    def test_missing_columns_are_named(self, columns: list[Any], missing: list[Any]) -> None:
         assert TASK.missing_columns(columns) == missing
 
 
 class TestPrompts:
-    def test_prompt_examples_follow_the_system_turn(self):
+    def test_prompt_examples_follow_the_system_turn(self) -> None:
         shot = TASK.parse({"query": "What?", "response": "That."})
         row = TASK.parse(PAIR | {"system": "Be brief.", "history": [["Hi", "Hello"]]})
         assert TASK.prompt(row, [shot], Style("en", 1), "x").messages == [
@@ -158,7 +159,7 @@ class TestPrompts:
             ("zh", "问题：What?\n回答： That.\n\n问题：Why?\n回答："),
         ],
     )
-    def test_prompt_completions_is_a_flat_text(self, lang, text):
+    def test_prompt_completions_is_a_flat_text(self, lang: str, text: str) -> None:
         shot = TASK.parse({"query": "What?", "response": "That."})
         prompt = TASK.prompt(TASK.parse(PAIR), [shot], Style(lang, 1, completions=True), "x")
         assert prompt.text == text
@@ -166,7 +167,7 @@ class TestPrompts:
 
 
 class TestScores:
-    def test_score_reply_equal_to_the_reference(self):
+    def test_score_reply_equal_to_the_reference(self) -> None:
         score = TASK.score(
             TASK.parse(PAIR | {"response": "the cat sat on the mat"}), Reply("The cat sat on the mat."), EN
         )
@@ -187,33 +188,33 @@ class TestScores:
             (Reply("Because, cut", finish_reason="length"), "scored"),
         ],
     )
-    def test_score_outcomes(self, reply, outcome):
+    def test_score_outcomes(self, reply: Any, outcome: str) -> None:
         score = TASK.score(TASK.parse(PAIR), reply, EN)
         assert score.outcome == outcome
         assert (score.values["rouge_l"] == 0.0) == (outcome != "scored")
 
-    def test_score_ignores_reasoning(self):
+    def test_score_ignores_reasoning(self) -> None:
         score = TASK.score(TASK.parse(PAIR), Reply("<think>Wrong words here</think>Because."), EN)
         assert (score.extracted, score.values["rouge_1"]) == ("Because.", 1.0)
 
-    def test_metrics_tokenizer_depends_on_the_language_of_the_data(self):
+    def test_metrics_tokenizer_depends_on_the_language_of_the_data(self) -> None:
         for style, name in ((Style("en", 0, data_lang="zh"), "zh"), (Style("zh", 0), "13a")):
             (bleu,) = (metric for metric in TASK.metrics(style) if metric.name == "bleu")
             assert f"tok:{name}" in bleu.version
         assert tuple(TASK.traits(TASK.parse(PAIR | {"response": "因为天空是蓝色的"}))) == ("zh",)
 
-    def test_metrics_primary_is_rouge_l(self):
+    def test_metrics_primary_is_rouge_l(self) -> None:
         assert TASK.metrics(EN)[0].name == "rouge_l"
 
 
 class TestProfiles:
     STYLE = Style("en", 0, profiles=select_profiles(TASK, ["swift", "opencompass", "evalscope"]))
 
-    def test_score_profiles_and_metrics_match(self, tiny_model):
+    def test_score_profiles_and_metrics_match(self, tiny_model: Path) -> None:
         score = TASK.score(TASK.parse(PAIR), Reply("an answer"), self.STYLE)
         assert set(score.values) | {"chrf"} == {metric.name for metric in TASK.metrics(self.STYLE)}
 
-    def test_metrics_of_profiles_names_units_and_details(self):
+    def test_metrics_of_profiles_names_units_and_details(self) -> None:
         metrics = [metric for metric in TASK.metrics(self.STYLE) if "/" in metric.name]
         assert len([metric for metric in metrics if metric.profile == "evalscope"]) == 13
         assert {(metric.profile, metric.unit) for metric in metrics} == {
@@ -227,14 +228,14 @@ class TestProfiles:
             "evalscope/Rouge-L-R", "swift/rouge-1", "swift/rouge-2", "swift/rouge-l", "swift/bleu-4",
         ]  # fmt: skip
 
-    def test_score_profiles_read_the_reply_without_its_reasoning(self, tiny_model):
+    def test_score_profiles_read_the_reply_without_its_reasoning(self, tiny_model: Path) -> None:
         row = TASK.parse({"query": "q", "response": "the cat"})
         values = TASK.score(row, Reply("<think>dog</think>the cat"), self.STYLE).values
         assert values["evalscope/Rouge-L-R"] == 1.0
         unfinished = TASK.score(row, Reply("<think>the cat"), self.STYLE).values
         assert not any(value for name, value in unfinished.items() if "/" in name)
 
-    def test_score_without_profiles_has_none_of_their_values(self):
+    def test_score_without_profiles_has_none_of_their_values(self) -> None:
         assert not any("/" in name for name in TASK.score(TASK.parse(PAIR), Reply("x"), EN).values)
 
 
@@ -244,7 +245,7 @@ class TestContext:
     ROW = PAIR | {"context": "Air scatters blue light.", "instruction": "Answer in one sentence."}
     BEFORE = "Answer in one sentence.\n\nAir scatters blue light.\n\n"
 
-    def test_chat_prompt_with_a_context_asks_it_before_the_question(self):
+    def test_chat_prompt_with_a_context_asks_it_before_the_question(self) -> None:
         row, shot = TASK.parse(self.ROW), TASK.parse(self.ROW)
         prompt = TASK.prompt(row, [shot], Style("en", 1), "x")
         question = {"role": "user", "content": f"{self.BEFORE}{PAIR['query']}"}
@@ -254,7 +255,7 @@ class TestContext:
             question,
         ]
 
-    def test_chat_prompt_with_a_history_asks_the_context_with_the_last_question(self):
+    def test_chat_prompt_with_a_history_asks_the_context_with_the_last_question(self) -> None:
         row = TASK.parse(self.ROW | {"history": [["Hello?", "Hello."]], "system": "Be brief."})
         prompt = TASK.prompt(row, (), Style("en", 0), "x")
         assert prompt.messages == [
@@ -264,17 +265,17 @@ class TestContext:
             {"role": "user", "content": f"{self.BEFORE}{PAIR['query']}"},
         ]
 
-    def test_flat_prompt_with_a_context_asks_it_before_the_question(self):
+    def test_flat_prompt_with_a_context_asks_it_before_the_question(self) -> None:
         prompt = TASK.prompt(TASK.parse(self.ROW), (), Style("en", 0, completions=True), "x")
         assert prompt.text == f"{self.BEFORE}Question: {PAIR['query']}\nAnswer:"
 
-    def test_chat_history_holds_all_that_is_asked(self):
+    def test_chat_history_holds_all_that_is_asked(self) -> None:
         messages = [user("Why?")]
         row = TASK.parse({"messages": messages, "response": "So.", "context": "unused"})
         assert TASK.prompt(row, (), Style("en", 0), "x").messages == messages
         assert "context" not in tuple(TASK.traits(row))
 
-    def test_traits_of_a_row_with_a_context(self):
+    def test_traits_of_a_row_with_a_context(self) -> None:
         assert tuple(TASK.traits(TASK.parse(self.ROW))) == ("context",)
 
 
@@ -283,7 +284,7 @@ class TestReferences:
 
     @pytest.mark.parametrize("name", ["response", "answer"])
     @pytest.mark.parametrize("value", [["Paris", "the city of Paris"], '["Paris", "the city of Paris"]'])
-    def test_parse_list_of_references_keeps_all(self, name, value):
+    def test_parse_list_of_references_keeps_all(self, name: str, value: list[Any] | str) -> None:
         row = TASK.parse({"query": "Capital?", name: value})
         assert row.references == ("Paris", "the city of Paris")
         assert TASK.gold(row) == ["Paris", "the city of Paris"]
@@ -291,7 +292,7 @@ class TestReferences:
         assert "multiple" in tuple(TASK.traits(row))
 
     @pytest.mark.parametrize("value", ["[1, 2]", "[Paris]", "[]x", '["a", 1]'])
-    def test_parse_text_in_brackets_is_a_text(self, value):
+    def test_parse_text_in_brackets_is_a_text(self, value: str) -> None:
         assert TASK.parse({"query": "Capital?", "response": value}).references == (value,)
 
     @pytest.mark.parametrize(
@@ -304,15 +305,17 @@ class TestReferences:
             ("<think>\n\n</think>", "the reference answer holds nothing but reasoning"),
         ],
     )
-    def test_parse_reference_of_another_form_is_refused(self, value, fault):
+    def test_parse_reference_of_another_form_is_refused(
+        self, value: dict[str, Any] | list[Any] | str, fault: str
+    ) -> None:
         assert fault in faults({"query": "Capital?", "response": value})
 
     @pytest.mark.parametrize("reply", ["Paris", "the city of Paris"])
-    def test_score_best_reference_counts(self, reply):
+    def test_score_best_reference_counts(self, reply: str) -> None:
         score = TASK.score(TASK.parse(PAIR | {"response": ["Paris", "the city of Paris"]}), Reply(reply), EN)
         assert score.values["rouge_l"] == score.values["length_ratio"] == 1.0
 
-    def test_metrics_of_several_references_have_a_signature_of_their_own(self):
+    def test_metrics_of_several_references_have_a_signature_of_their_own(self) -> None:
         several = Style("en", 0, multiple=True)
         versions = {metric.name: metric.version for metric in TASK.metrics(several)}
         assert "nrefs:var" in versions["bleu"]
@@ -326,16 +329,16 @@ class TestReferences:
             "<think>France.</think>Paris is it.",
         ],
     )
-    def test_score_reference_is_cleaned_as_replies_are(self, reference):
+    def test_score_reference_is_cleaned_as_replies_are(self, reference: str) -> None:
         row = TASK.parse(PAIR | {"response": reference})
         for reply in (reference, "Paris is it."):
             assert TASK.score(row, Reply(reply), EN).values["rouge_l"] == 1.0
 
-    def test_score_reference_whose_reasoning_never_closes_stays_as_it_is(self):
+    def test_score_reference_whose_reasoning_never_closes_stays_as_it_is(self) -> None:
         row = TASK.parse(PAIR | {"response": "<think> opens a block"})
         assert TASK.score(row, Reply("think opens a block"), EN).values["rouge_l"] == 1.0
 
-    def test_score_lines_that_open_turns_stay_where_references_hold_them(self):
+    def test_score_lines_that_open_turns_stay_where_references_hold_them(self) -> None:
         text = "Q: Who?\nA: Ann went home.\nQ: Where?\nA: Home."
         row = TASK.parse(PAIR | {"response": text})
         assert "turn_lines" in tuple(TASK.traits(row))
@@ -344,7 +347,7 @@ class TestReferences:
         cut = TASK.score_and_label(row, Reply(text), EN)
         assert (cut.extracted, cut.labels) == ("Q: Who?\nA: Ann went home.", ("runs_on",))
 
-    def test_score_profiles_read_the_raw_reply_and_the_first_reference(self):
+    def test_score_profiles_read_the_raw_reply_and_the_first_reference(self) -> None:
         style = Style("en", 0, profiles=("swift",))
         row = TASK.parse(PAIR | {"response": ["the cat sat here", "another text"]})
         values = TASK.score(row, Reply("<think>x</think>the cat sat here"), style).values
@@ -363,23 +366,23 @@ class TestNotes:
             ("Paris", "no_4_grams"),
         ],
     )
-    def test_score_labels_rows_whose_scores_say_little(self, reference, label):
+    def test_score_labels_rows_whose_scores_say_little(self, reference: str, label: str) -> None:
         row = TASK.parse(PAIR | {"response": reference})
         assert label in TASK.score(row, Reply(reference), EN).labels
         assert list(TASK.label_notes({label: 2}, 2))
 
-    def test_label_notes_of_bleu_need_every_row(self):
+    def test_label_notes_of_bleu_need_every_row(self) -> None:
         assert not list(TASK.label_notes({"no_4_grams": 1}, 2))
         assert "BLEU finds no 4-gram" in next(iter(TASK.label_notes({"no_4_grams": 2}, 2)))
 
     @pytest.mark.parametrize("reference", ["the cat sat on the mat", "déjà vu à la carte", "我爱北京天安门"])
-    def test_score_has_no_label_where_scores_say_something(self, reference):
+    def test_score_has_no_label_where_scores_say_something(self, reference: str) -> None:
         row = TASK.parse(PAIR | {"response": reference})
         style = EN if reference.isascii() or "é" in reference else Style("zh", 0, data_lang="zh")
         assert TASK.score(row, Reply(reference), style).labels == ()
         assert not list(TASK.audit(row))
 
-    def test_audit_names_references_that_rouge_cannot_read(self):
+    def test_audit_names_references_that_rouge_cannot_read(self) -> None:
         for reference in ("Столица", "Столица Франции — Paris"):
             ((what, expected),) = TASK.audit(TASK.parse(PAIR | {"response": reference}))
             assert "ROUGE" in what

@@ -63,7 +63,7 @@ STYLES = [
         ({"id": "1", "text": "x", "subject": "y"}, "perplexity"),
     ],
 )
-def test_infer_kind_from_columns(values, kind):
+def test_infer_kind_from_columns(values: dict[str, Any], kind: str) -> None:
     assert infer_kind(values, "x.csv") == kind
 
 
@@ -79,7 +79,7 @@ def test_infer_kind_from_columns(values, kind):
         {"rubric": "x"},
     ],
 )
-def test_infer_kind_of_unknown_columns_lists_found_and_known(values):
+def test_infer_kind_of_unknown_columns_lists_found_and_known(values: dict[str, Any]) -> None:
     with pytest.raises(InputError) as caught:
         infer_kind(values, "my.csv")
     text = str(caught.value)
@@ -91,7 +91,7 @@ def test_infer_kind_of_unknown_columns_lists_found_and_known(values):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_missing_columns_of_each_kind(kind):
+def test_missing_columns_of_each_kind(kind: str) -> None:
     task: Task[Any] = task_class(kind)()
     assert task.missing_columns(ROWS[kind]) == []
     assert task.missing_columns([])
@@ -100,7 +100,7 @@ def test_missing_columns_of_each_kind(kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("style", STYLES)
-def test_metrics_have_one_primary_and_match_the_scores(kind, style):
+def test_metrics_have_one_primary_and_match_the_scores(kind: str, style: Any) -> None:
     task: Task[Any] = task_class(kind)()
     metrics = task.metrics(style)
     assert [metric.primary for metric in metrics].count(True) == 1
@@ -114,7 +114,7 @@ def test_metrics_have_one_primary_and_match_the_scores(kind, style):
             assert metric.from_statistics(score.statistics[metric.score]) >= 0.0
 
 
-def test_failure_value_counts_in_metrics_of_quality_only():
+def test_failure_value_counts_in_metrics_of_quality_only() -> None:
     assert Metric("accuracy").failure_value(1.0) == 0.0
     assert Metric("rouge_l", unit="score").failure_value(None) is None
     assert Metric("hallucination_rate", higher_is_better=False).failure_value(0.0) is None
@@ -178,7 +178,7 @@ replies = st.builds(lambda reply, others: replace(reply, further=others), plain_
 @pytest.mark.parametrize("kind", KINDS)
 @settings(max_examples=120, deadline=None)
 @given(reply=replies, style=st.sampled_from(STYLES))
-def test_score_never_raises(kind, reply, style):
+def test_score_never_raises(kind: str, reply: Any, style: Any) -> None:
     task: Task[Any] = task_class(kind)()
     score = task.score(task.parse(ROWS[kind]), reply, style)
     assert score.outcome in ("scored", "unparsed", "truncated")
@@ -215,7 +215,7 @@ def test_score_never_raises(kind, reply, style):
         json_values,
     )
 )
-def test_parse_raises_nothing_but_row_errors(kind, noise):
+def test_parse_raises_nothing_but_row_errors(kind: str, noise: dict[str, Any]) -> None:
     task: Task[Any] = task_class(kind)()
     try:
         row = task.parse({**ROWS[kind], **noise})
@@ -245,11 +245,13 @@ def test_parse_raises_nothing_but_row_errors(kind, noise):
         ({"答": 1}, '{"答": 1}'),
     ],
 )
-def test_text_value_of_a_cell(value, text):
+def test_text_value_of_a_cell(
+    value: bool | dict[str, Any] | float | list[Any] | str | None, text: str
+) -> None:
     assert text_value({"x": value}, "x") == text
 
 
-def test_text_value_takes_the_first_column_with_a_value():
+def test_text_value_takes_the_first_column_with_a_value() -> None:
     assert text_value({"query": "", "question": "q"}, "query", "question") == "q"
     assert text_value({}, "query") == ""
 
@@ -257,16 +259,16 @@ def test_text_value_takes_the_first_column_with_a_value():
 @pytest.mark.parametrize(
     ("value", "found"), [("", None), ("  ", None), (None, None), ("[1]", [1]), ([1], [1])]
 )
-def test_json_value_of_a_cell(value, found):
+def test_json_value_of_a_cell(value: list[Any] | str | None, found: list[Any] | None) -> None:
     assert json_value({"x": value}, "x", "a list") == found
 
 
-def test_json_value_that_is_no_json_is_refused():
+def test_json_value_that_is_no_json_is_refused() -> None:
     with pytest.raises(RowError, match="'x' is not JSON"):
         json_value({"x": "[1"}, "x", "a list")
 
 
-def test_text_value_of_parquet_dates_and_decimals():
+def test_text_value_of_parquet_dates_and_decimals() -> None:
     from datetime import date
     from decimal import Decimal
 
@@ -277,5 +279,5 @@ def test_text_value_of_parquet_dates_and_decimals():
 @pytest.mark.parametrize(
     ("chinese", "rows", "lang"), [(0, 0, "en"), (1, 2, "zh"), (1, 3, "en"), (3, 3, "zh")]
 )
-def test_language_of_a_dataset_is_chinese_from_half_of_its_rows(chinese, rows, lang):
+def test_language_of_a_dataset_is_chinese_from_half_of_its_rows(chinese: int, rows: int, lang: str) -> None:
     assert language_of({"zh": chinese}, rows) == lang

@@ -47,7 +47,7 @@ def lines(reply: str, target: str = call(), **changed: Any) -> dict[str, list[tu
         ("", ("forecast", "(no action)")),
     ],
 )
-def test_breakdown_confusion(reply, pair):
+def test_breakdown_confusion(reply: str, pair: tuple[Any, ...]) -> None:
     assert lines(reply)["confusion"] == [pair]
 
 
@@ -63,11 +63,11 @@ def test_breakdown_confusion(reply, pair):
         ("It rains.", "Thought: so", ("(no action)", "(no action)")),
     ],
 )
-def test_breakdown_choices(reply, target, pair):
+def test_breakdown_choices(reply: str, target: str, pair: tuple[Any, ...]) -> None:
     assert lines(reply, target)["choices"] == [pair]
 
 
-def test_breakdown_confusion_leaves_out_skipped_rows():
+def test_breakdown_confusion_leaves_out_skipped_rows() -> None:
     found = lines(call(), target=call("gone"))
     assert "confusion" not in found
     assert "choices" not in found
@@ -75,14 +75,14 @@ def test_breakdown_confusion_leaves_out_skipped_rows():
     assert ("strict/plan_em", "gold_action_not_offered") in found["skipped"]
 
 
-def test_breakdown_invented_tools_have_the_nearest_name():
+def test_breakdown_invented_tools_have_the_nearest_name() -> None:
     assert lines(call("forcast"))["invented"] == [("forcast", "forecast")]
 
 
 @pytest.mark.parametrize(
     ("turns", "line"), [(0, "0"), (2, "2"), (11, "10–15"), (16, "16–31"), (400, "32 or more")]
 )
-def test_breakdown_by_depth(turns, line):
+def test_breakdown_by_depth(turns: int, line: str) -> None:
     messages = [USER, *({"role": role, "content": ""} for role in ["assistant", "function"] * 200)][
         : turns + 1
     ]
@@ -90,7 +90,7 @@ def test_breakdown_by_depth(turns, line):
 
 
 @pytest.mark.parametrize(("tools", "line"), [(0, "0"), (1, "1"), (4, "3–4"), (8, "5–8"), (99, "33 or more")])
-def test_breakdown_by_tools(tools, line):
+def test_breakdown_by_tools(tools: int, line: str) -> None:
     offered = [{"name": f"t{number}"} for number in range(tools)] + [{"name": "Finish"}]
     assert lines(call(), tools=offered)["by_tools"] == [(line,)]
 
@@ -101,14 +101,14 @@ TARGETS = [call(), call(written="{}"), call(written="oops"), call("gone"), FINIS
 
 @settings(deadline=None)
 @given(st.sampled_from(TARGETS), st.sampled_from([*TARGETS, "", "\ud800"]))
-def test_breakdown_skipped_has_one_reason_each(target, reply):
+def test_breakdown_skipped_has_one_reason_each(target: str, reply: str) -> None:
     row = TASK.parse({"messages": [USER], "tools": TOOLS, "target": target})
     score = TASK.score(row, Reply(reply), STYLE)
     skipped = Counter(metric for name, (metric, *_) in TASK.breakdown_keys(row, score) if name == "skipped")
     assert skipped == Counter(metric for metric, value in score.values.items() if value is None)
 
 
-def test_breakdown_keys_of_an_older_journal_do_not_raise():
+def test_breakdown_keys_of_an_older_journal_do_not_raise() -> None:
     row = TASK.parse({"messages": [USER], "tools": TOOLS, "target": call()})
     for extracted in (None, "x", {"plan": "call"}, {"failures": None}):
         list(TASK.breakdown_keys(row, Score("scored", extracted=extracted, labels=("hallucinated_tool",))))

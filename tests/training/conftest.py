@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ absent = [name for name in NEEDED if importlib.util.find_spec(name) is None]
 class Skipped(pytest.Module):
     """A file of tests that cannot be imported here."""
 
-    def collect(self):
+    def collect(self) -> None:
         pytest.skip(f"{', '.join(absent)} not installed (make test-models)", allow_module_level=True)
 
 
@@ -32,7 +33,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def plain(folder: Path, tmp_path_factory: pytest.TempPathFactory):
+def plain(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """The weights after the training without a check."""
     from trainings import make_trainer, weights
 

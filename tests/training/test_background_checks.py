@@ -8,6 +8,7 @@ import socket
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 from trainings import checks, equal, make_trainer, weights
@@ -23,7 +24,7 @@ SAVES = {"save_strategy": "steps", "save_steps": 2}
 BY_TRANSFORMERS = {"mode": "subprocess", "backend": "transformers", "devices": "cpu", **SHORT}
 
 
-def lora(model, _):
+def lora(model: Any, _: Any) -> Any:
     from peft import LoraConfig, get_peft_model
 
     return get_peft_model(model, LoraConfig(r=2, target_modules=["q_proj", "v_proj"]))
@@ -34,14 +35,14 @@ class Vllm(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
 
-    def log_message(self, *_):
+    def log_message(self, *_: Any) -> None:
         pass
 
-    def do_GET(self):
+    def do_GET(self) -> None:
         names = ["base", *self.server.adapters]
         self.reply(200, {"data": [{"id": name} for name in names]})
 
-    def do_POST(self):
+    def do_POST(self) -> Any:
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
         verb = self.path.rpartition("/")[2]
         self.server.calls.append((verb, body.get("lora_name") or body.get("model")))
@@ -60,7 +61,7 @@ class Vllm(BaseHTTPRequestHandler):
         message = {"role": "assistant", "content": "#### 3"}
         return self.reply(200, {"choices": [{"message": message, "finish_reason": "stop"}]})
 
-    def reply(self, status, content):
+    def reply(self, status: Any, content: Any) -> None:
         raw = json.dumps(content).encode()
         self.send_response(status)
         self.send_header("content-type", "application/json")
@@ -70,7 +71,7 @@ class Vllm(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def vllm():
+def vllm() -> Any:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Vllm)
     server.adapters, server.calls, server.refuses = set(), [], False
     thread = threading.Thread(target=server.serve_forever)
@@ -81,12 +82,14 @@ def vllm():
     server.server_close()
 
 
-def url_of(server):
+def url_of(server: Any) -> Any:
     return f"http://127.0.0.1:{server.server_port}/v1"
 
 
 class TestSubprocess:
-    def test_late_results_stand_at_their_step(self, folder, plain, sums, tmp_path, capsys):
+    def test_late_results_stand_at_their_step(
+        self, folder: Any, plain: Any, sums: Any, tmp_path: Any, capsys: Any
+    ) -> None:
         callback = EvalCallback(sums, overlap="queue", limit=3, **BY_TRANSFORMERS)
         trainer = make_trainer(folder, tmp_path / "out", [callback], save_total_limit=1, **SAVES)
         trainer.train()
@@ -99,7 +102,9 @@ class TestSubprocess:
         assert not list((tmp_path / "out/evalsuite/.held").iterdir())
         assert "evalsuite: step 4: sums accuracy" in capsys.readouterr().err
 
-    def test_a_check_that_is_due_too_early_is_left_out(self, folder, plain, sums, tmp_path, capsys):
+    def test_a_check_that_is_due_too_early_is_left_out(
+        self, folder: Any, plain: Any, sums: Any, tmp_path: Any, capsys: Any
+    ) -> None:
         callback = EvalCallback(sums, limit=2, **BY_TRANSFORMERS)
         trainer = make_trainer(folder, tmp_path / "out", [callback], **SAVES)
         trainer.train()
@@ -107,7 +112,9 @@ class TestSubprocess:
         assert list(checks(trainer, METRIC)) == [2]
         assert "step 4: skipped, the check of step 2 is still running" in capsys.readouterr().err
 
-    def test_one_that_takes_too_long_is_ended(self, folder, plain, sums, tmp_path, capsys):
+    def test_one_that_takes_too_long_is_ended(
+        self, folder: Any, plain: Any, sums: Any, tmp_path: Any, capsys: Any
+    ) -> None:
         callback = EvalCallback(sums, timeout=0.5, **BY_TRANSFORMERS)
         trainer = make_trainer(folder, tmp_path / "out", [callback], **SAVES)
         trainer.train()
@@ -115,12 +122,14 @@ class TestSubprocess:
         assert checks(trainer, METRIC) == {}
         assert "step 2: no result." in capsys.readouterr().err
 
-    def test_a_checkpoint_that_is_never_whole(self, folder, plain, sums, tmp_path, capsys):
+    def test_a_checkpoint_that_is_never_whole(
+        self, folder: Any, plain: Any, sums: Any, tmp_path: Any, capsys: Any
+    ) -> None:
         callback = EvalCallback(sums, timeout=3.0, **BY_TRANSFORMERS)
         trainer = make_trainer(folder, tmp_path / "out", [callback], save_strategy="steps", save_steps=4)
         save = trainer._save_checkpoint
 
-        def half(*given):
+        def half(*given: Any) -> None:
             save(*given)
             file = tmp_path / "out/checkpoint-4/model.safetensors"
             file.write_bytes(file.read_bytes()[:1000])
@@ -132,19 +141,21 @@ class TestSubprocess:
         assert "step 4: waiting for the checkpoint to be complete" in told
         assert "step 4: no result." in told
 
-    def test_a_checkpoint_that_becomes_whole_is_checked(self, folder, plain, sums, tmp_path, capsys):
+    def test_a_checkpoint_that_becomes_whole_is_checked(
+        self, folder: Any, plain: Any, sums: Any, tmp_path: Any, capsys: Any
+    ) -> None:
         whole = []
 
         class Late(TrainerCallback):
             """The last bytes of the checkpoint of step 2 are written at step 3."""
 
-            def on_save(self, args, state, control, **more):
+            def on_save(self, args: Any, state: Any, control: Any, **more: Any) -> None:
                 file = tmp_path / "out/checkpoint-2/model.safetensors"
                 if state.global_step == 2:
                     whole.append(file.read_bytes())
                     file.write_bytes(whole[0][:1000])
 
-            def on_step_end(self, args, state, control, **more):
+            def on_step_end(self, args: Any, state: Any, control: Any, **more: Any) -> None:
                 if state.global_step == 3:
                     (tmp_path / "out/checkpoint-2/model.safetensors").write_bytes(whole[0])
 
@@ -156,7 +167,7 @@ class TestSubprocess:
         assert list(checks(trainer, METRIC)) == [2]
         assert "step 2: waiting for the checkpoint to be complete" in capsys.readouterr().err
 
-    def test_a_full_disk(self, folder, plain, sums, tmp_path, capsys):
+    def test_a_full_disk(self, folder: Any, plain: Any, sums: Any, tmp_path: Any, capsys: Any) -> None:
         (tmp_path / "out").mkdir()
         (tmp_path / "out/evalsuite").symlink_to("/dev/full")
         callback = EvalCallback(sums, **BY_TRANSFORMERS)
@@ -165,18 +176,20 @@ class TestSubprocess:
         assert equal(weights(trainer), plain)
         assert "step 4: no result." in capsys.readouterr().err
 
-    def test_ctrl_c_while_the_last_check_is_waited_for(self, folder, plain, sums, tmp_path, capsys):
+    def test_ctrl_c_while_the_last_check_is_waited_for(
+        self, folder: Any, plain: Any, sums: Any, tmp_path: Any, capsys: Any
+    ) -> None:
         ended, over = threading.Event(), threading.Event()
 
         class Ended(TrainerCallback):
-            def on_train_end(self, args, state, control, **more):
+            def on_train_end(self, args: Any, state: Any, control: Any, **more: Any) -> None:
                 ended.set()
 
         callbacks = [Ended(), EvalCallback(sums, **BY_TRANSFORMERS)]
         trainer = make_trainer(folder, tmp_path / "out", callbacks, save_strategy="steps", save_steps=4)
         begun = tmp_path / "out/evalsuite/step-4/run.json"
 
-        def interrupt():
+        def interrupt() -> None:
             while not over.wait(0.01):
                 if ended.is_set() and begun.exists():
                     _thread.interrupt_main()
@@ -193,14 +206,18 @@ class TestSubprocess:
         assert checks(trainer, METRIC) == {}
         assert "step 4: no result. interrupted" in capsys.readouterr().err
 
-    def test_one_whose_process_fails_quotes_its_last_words(self, folder, plain, sums, tmp_path, capsys):
+    def test_one_whose_process_fails_quotes_its_last_words(
+        self, folder: Any, plain: Any, sums: Any, tmp_path: Any, capsys: Any
+    ) -> None:
         callback = EvalCallback(sums, **(BY_TRANSFORMERS | {"backend_arg": {"dtype": "float7"}}))
         trainer = make_trainer(folder, tmp_path / "out", [callback], save_strategy="steps", save_steps=4)
         trainer.train()
         assert equal(weights(trainer), plain)
         assert "dtype=float7: not a type of numbers" in capsys.readouterr().err
 
-    def test_after_a_resume_the_check_that_was_lost_is_made(self, folder, sums, tmp_path):
+    def test_after_a_resume_the_check_that_was_lost_is_made(
+        self, folder: Any, sums: Any, tmp_path: Any
+    ) -> None:
         first = make_trainer(folder, tmp_path / "out", [], max_steps=2, **SAVES)
         first.train()
         resumed = make_trainer(
@@ -216,8 +233,10 @@ class TestSubprocess:
 
 
 class TestServer:
-    def test_the_saved_adapter_is_put_on_and_taken_off(self, folder, sums, tmp_path, vllm):
-        def trained(out, *callbacks):
+    def test_the_saved_adapter_is_put_on_and_taken_off(
+        self, folder: Any, sums: Any, tmp_path: Any, vllm: Any
+    ) -> Any:
+        def trained(out: Any, *callbacks: Any) -> Any:
             trainer = make_trainer(folder, out, callbacks, change=lora, **SAVES)
             trainer.train()
             return trainer
@@ -234,8 +253,8 @@ class TestServer:
         assert not vllm.adapters
 
     def test_an_endpoint_that_serves_the_new_weights_is_asked_as_it_is(
-        self, folder, plain, sums, tmp_path, vllm
-    ):
+        self, folder: Any, plain: Any, sums: Any, tmp_path: Any, vllm: Any
+    ) -> None:
         callback = EvalCallback(
             sums, every=2, mode="server", base_url=url_of(vllm), model="base", overlap="queue", **SHORT
         )
@@ -246,12 +265,12 @@ class TestServer:
         assert not [verb for verb, _ in vllm.calls if "lora" in verb]
 
     @pytest.mark.parametrize("fault", ["down", "refuses", "hangs", "whole_weights"])
-    def test_faults(self, folder, sums, tmp_path, vllm, capsys, fault):
+    def test_faults(self, folder: Any, sums: Any, tmp_path: Any, vllm: Any, capsys: Any, fault: Any) -> Any:
         vllm.refuses = fault == "refuses"
         change = None if fault == "whole_weights" else lora
         saves = {"save_strategy": "steps", "save_steps": 4}
 
-        def trained(out, *callbacks):
+        def trained(out: Any, *callbacks: Any) -> Any:
             trainer = make_trainer(folder, out, callbacks, change=change, **saves)
             trainer.train()
             return weights(trainer)

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -18,7 +19,7 @@ CHILD = Path(__file__).with_name("ddp_child.py")
 TIMEOUT_SECONDS = 400
 
 
-def trained(folder, out, spec):
+def trained(folder: Any, out: Any, spec: Any) -> Any:
     out.mkdir()
     launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone"]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
@@ -33,7 +34,9 @@ def trained(folder, out, spec):
     return [torch.load(out / f"rank{rank}.pt") for rank in range(2)], done.stderr
 
 
-def test_distributed_check_rows_are_split_and_gathered_and_weights_are_those_of_no_check(folder, tmp_path):
+def test_distributed_check_rows_are_split_and_gathered_and_weights_are_those_of_no_check(
+    folder: Any, tmp_path: Any
+) -> None:
     data = write_sums(tmp_path / "sums.jsonl", 7)
     plain, _ = trained(folder, tmp_path / "plain", "none")
     checked, told = trained(folder, tmp_path / "checked", f"gsm8k:{data}")

@@ -14,6 +14,7 @@ import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 from trainings import write_sums
@@ -23,7 +24,7 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 TIMEOUT_SECONDS = 500
 
 
-def run(name, *arguments):
+def run(name: Any, *arguments: Any) -> Any:
     done = subprocess.run(
         [sys.executable, str(EXAMPLES / name), *map(str, arguments)],
         capture_output=True,
@@ -35,7 +36,7 @@ def run(name, *arguments):
     return done
 
 
-def test_framework_example_transformers(folder, tmp_path):
+def test_framework_example_transformers(folder: Any, tmp_path: Any) -> None:
     data = tmp_path / "texts.jsonl"
     data.write_text(
         "".join(json.dumps({"text": f"<user>{n} + 1?<assistant>{n + 1}"}) + "\n" for n in range(16))
@@ -64,7 +65,7 @@ def test_framework_example_transformers(folder, tmp_path):
     reason="trl is not installed (make test-models)",
 )
 @pytest.mark.parametrize("method", ["sft", "dpo", "grpo"])
-def test_framework_example_trl(folder, tmp_path, method):
+def test_framework_example_trl(folder: Any, tmp_path: Any, method: Any) -> None:
     sums = write_sums(tmp_path / "sums.jsonl")
     words = ["--steps", "4", "--limit", "3", "--max-tokens", "4"]
     done = run("with_trl.py", method, folder, sums, tmp_path / "out", *words)
@@ -90,7 +91,7 @@ def signature(text: str, name: str) -> list[str]:
     return [argument.arg for argument in found.args.args]
 
 
-def test_framework_example_ms_swift_3():
+def test_framework_example_ms_swift_3() -> None:
     assert "extra_callbacks = []" in source("swift3", "swift", "plugin", "callback.py")
     assert "callbacks += extra_callbacks" in source("swift3", "swift", "llm", "train", "sft.py")
     names = source("swift3", "swift", "plugin", "__init__.py")
@@ -102,7 +103,7 @@ def test_framework_example_ms_swift_3():
     )
 
 
-def test_framework_example_ms_swift_4():
+def test_framework_example_ms_swift_4() -> None:
     mixin = source("swift4", "swift", "trainers", "mixin.py")
     assert "callbacks_map[callback](args, self)" in mixin
     assert "eval_metrics_map[args.eval_metric](args, self)" in mixin
@@ -114,18 +115,18 @@ def test_framework_example_ms_swift_4():
     assert "prms" in names
 
 
-def test_framework_example_llamafactory():
+def test_framework_example_llamafactory() -> None:
     tuner = source("lf", "llamafactory", "train", "tuner.py")
     assert signature(tuner, "run_exp") == ["args", "callbacks"]
 
 
-def test_framework_example_axolotl():
+def test_framework_example_axolotl() -> None:
     base = source("axolotl", "axolotl", "integrations", "base.py")
     assert signature(base, "BasePlugin.add_callbacks_post_trainer") == ["self", "cfg", "trainer"]
     assert signature(base, "BasePlugin.get_input_args") == ["self"]
 
 
 @pytest.mark.parametrize("file", sorted(EXAMPLES.glob("*.py")), ids=lambda file: file.stem)
-def test_framework_example_each_is_listed_and_whole(file):
+def test_framework_example_each_is_listed_and_whole(file: Any) -> None:
     compile(file.read_text(encoding="utf-8"), str(file), "exec")
     assert f"`{file.name}`" in (EXAMPLES / "README.md").read_text(encoding="utf-8")

@@ -15,6 +15,7 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 from trainings import write_sums
@@ -165,14 +166,16 @@ class TestMsSwift4:
             ),
         ],
     )
-    def test_sft_with_checks_and_metrics(self, folder, tmp_path, metric, more, names):
+    def test_sft_with_checks_and_metrics(
+        self, folder: Any, tmp_path: Any, metric: Any, more: Any, names: Any
+    ) -> None:
         words = ("--eval_metric", metric, "--eval_steps", 1, "--split_dataset_ratio", 0.25, *more)
         self.trained(folder, tmp_path, ["sft"], conversations(), *words)
         assert len(self.logged(tmp_path, "eval_sums_accuracy")) == 2
         for name in names:
             assert self.logged(tmp_path, name), name
 
-    def test_grpo_with_rewards(self, folder, tmp_path):
+    def test_grpo_with_rewards(self, folder: Any, tmp_path: Any) -> None:
         rows = [
             {"messages": [{"role": "user", "content": f"{n} + 1?"}], "solution": f"#### {n + 1}"}
             for n in range(ROWS)
@@ -186,7 +189,7 @@ class TestMsSwift4:
 
 
 class TestMsSwift3:
-    def test_sft_with_checks(self, folder, tmp_path):
+    def test_sft_with_checks(self, folder: Any, tmp_path: Any) -> None:
         python = python_of("SWIFT3", "swift.plugin")
         model = shutil.copytree(folder, tmp_path / "model")
         of_transformers_5 = model / "tokenizer_config.json"
@@ -208,7 +211,7 @@ class TestMsSwift3:
 
 
 class TestLlamaFactory:
-    def test_sft_with_checks(self, folder, tmp_path):
+    def test_sft_with_checks(self, folder: Any, tmp_path: Any) -> None:
         python = python_of("LLAMAFACTORY", "llamafactory.train.tuner")
         rows = [{"instruction": f"{n} + 1?", "input": "", "output": str(n + 1)} for n in range(ROWS)]
         (tmp_path / "rows.json").write_text(json.dumps(rows))
@@ -222,7 +225,7 @@ class TestLlamaFactory:
 
 
 class TestAxolotl:
-    def test_its_plugin_manager_adds_the_check(self, folder, tmp_path):
+    def test_its_plugin_manager_adds_the_check(self, folder: Any, tmp_path: Any) -> None:
         python = python_of("AXOLOTL", "axolotl.integrations.base")
         child = Path(__file__).with_name("axolotl_child.py")
         sums = write_sums(tmp_path / "sums.jsonl", 8)

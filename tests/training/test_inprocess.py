@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,7 +25,9 @@ METRIC = "eval_sums_accuracy"
 
 
 class TestNoTrace:
-    def test_weights_are_bit_equal_and_each_check_is_a_run(self, folder, plain, sums, tmp_path, capsys):
+    def test_weights_are_bit_equal_and_each_check_is_a_run(
+        self, folder: Any, plain: Any, sums: Any, tmp_path: Any, capsys: Any
+    ) -> None:
         trainer = make_trainer(folder, tmp_path / "out", [EvalCallback(sums, every=1, batch_size=4, **SHORT)])
         trainer.train()
         assert equal(weights(trainer), plain)
@@ -39,14 +42,16 @@ class TestNoTrace:
         assert compare(run, tmp_path / "out/evalsuite/step-3").verdicts
         assert rescore(run.path, beside=None, profiles=()).complete
 
-    def test_with_gradient_checkpointing_a_lora_and_no_cache(self, folder, sums, tmp_path):
+    def test_with_gradient_checkpointing_a_lora_and_no_cache(
+        self, folder: Any, sums: Any, tmp_path: Any
+    ) -> Any:
         from peft import LoraConfig, get_peft_model
 
-        def lora(model, _):
+        def lora(model: Any, _: Any) -> Any:
             model.config.use_cache = False
             return get_peft_model(model, LoraConfig(r=2, target_modules=["q_proj"], lora_dropout=0.2))
 
-        def trained(out, callbacks):
+        def trained(out: Any, callbacks: Any) -> Any:
             trainer = make_trainer(folder, out, callbacks, change=lora, gradient_checkpointing=True)
             trainer.train()
             return trainer
@@ -58,11 +63,11 @@ class TestNoTrace:
         assert checked.model.config.use_cache is False
         assert checked.model.base_model.model.model.gradient_checkpointing is True
 
-    def test_modes_and_random_numbers_are_put_back_one_by_one(self):
+    def test_modes_and_random_numbers_are_put_back_one_by_one(self) -> Any:
         model = torch.nn.Sequential(torch.nn.Dropout(), torch.nn.Dropout()).train()
         model[1].eval()
 
-        def draws():
+        def draws() -> Any:
             return random.random(), np.random.rand(), torch.rand(1).item()
 
         random.seed(1), np.random.seed(1), torch.manual_seed(1)
@@ -74,7 +79,9 @@ class TestNoTrace:
         assert after == draws()
         assert [module.training for module in model] == [True, False]
 
-    def test_the_tokenizer_and_the_generation_config_are_left_alone(self, folder, sums, tmp_path):
+    def test_the_tokenizer_and_the_generation_config_are_left_alone(
+        self, folder: Any, sums: Any, tmp_path: Any
+    ) -> None:
         trainer = make_trainer(folder, tmp_path / "out", [EvalCallback(sums, every=4, **SHORT)])
         trainer.processing_class.padding_side = "right"
         trainer.processing_class.pad_token = None
@@ -92,7 +99,7 @@ class TestNoTrace:
 
 
 class TestWhatTheTrainerSees:
-    def test_the_best_model_is_chosen_by_the_check(self, folder, sums, tmp_path):
+    def test_the_best_model_is_chosen_by_the_check(self, folder: Any, sums: Any, tmp_path: Any) -> None:
         callback = EvalCallback(sums, every="evaluate", **SHORT)
         assert callback.metric_names == (METRIC,)
         trainer = make_trainer(
@@ -112,7 +119,9 @@ class TestWhatTheTrainerSees:
         assert trainer.state.best_model_checkpoint.endswith("checkpoint-1")
         assert trainer.state.global_step == 2, "early stopping saw the metric, which did not improve"
 
-    def test_a_set_that_is_evaluated_in_parts_is_checked_once_a_step(self, folder, sums, tmp_path):
+    def test_a_set_that_is_evaluated_in_parts_is_checked_once_a_step(
+        self, folder: Any, sums: Any, tmp_path: Any
+    ) -> None:
         callback = EvalCallback(sums, every="evaluate", **SHORT)
         trainer = make_trainer(folder, tmp_path / "out", [callback], eval_strategy="steps", eval_steps=2)
         trainer.eval_dataset = {"first": trainer.eval_dataset, "second": trainer.eval_dataset}
@@ -120,11 +129,11 @@ class TestWhatTheTrainerSees:
         logged = [entry["step"] for entry in trainer.state.log_history if METRIC in entry]
         assert logged == [2, 4]
 
-    def test_reporters_are_told(self, folder, sums, tmp_path):
+    def test_reporters_are_told(self, folder: Any, sums: Any, tmp_path: Any) -> None:
         told = []
 
         class Reporter(TrainerCallback):
-            def on_log(self, args, state, control, logs, **more):
+            def on_log(self, args: Any, state: Any, control: Any, logs: Any, **more: Any) -> None:
                 told.append((state.global_step, dict(logs)))
 
         callbacks = [Reporter(), EvalCallback(sums, every=2, limit=4, **SHORT)]
@@ -136,7 +145,9 @@ class TestWhatTheTrainerSees:
         assert found[0][1][f"{METRIC}_n"] == 4
         assert any("loss" in logs for step, logs in told if step == 2), "the trainer's own log is not lost"
 
-    def test_replies_that_were_cut_off_are_counted_also_where_they_are_scored(self, folder, sums, tmp_path):
+    def test_replies_that_were_cut_off_are_counted_also_where_they_are_scored(
+        self, folder: Any, sums: Any, tmp_path: Any
+    ) -> None:
         callback = EvalCallback(sums, every=STEPS, max_tokens=2, shots=0)
         trainer = make_trainer(folder, tmp_path / "out", [callback])
         trainer.train()
@@ -145,7 +156,7 @@ class TestWhatTheTrainerSees:
         assert cut > 0
         assert checks(trainer, f"{METRIC}_truncated") == {STEPS: cut}
 
-    def test_each_save_and_each_epoch(self, folder, sums, tmp_path):
+    def test_each_save_and_each_epoch(self, folder: Any, sums: Any, tmp_path: Any) -> None:
         saved = make_trainer(
             folder, tmp_path / "a", [EvalCallback(sums, **SHORT)], save_strategy="steps", save_steps=3
         )
@@ -157,11 +168,13 @@ class TestWhatTheTrainerSees:
         epochs.train()
         assert list(checks(epochs, METRIC)) == [4, 8]
 
-    def test_a_schedule_that_never_comes_is_said(self, folder, sums, tmp_path, capsys):
+    def test_a_schedule_that_never_comes_is_said(
+        self, folder: Any, sums: Any, tmp_path: Any, capsys: Any
+    ) -> None:
         make_trainer(folder, tmp_path / "out", [EvalCallback(sums, **SHORT)]).train()
         assert "no check will be made" in capsys.readouterr().err
 
-    def test_logprobs_are_measured_too(self, folder, tmp_path):
+    def test_logprobs_are_measured_too(self, folder: Any, tmp_path: Any) -> None:
         texts = tmp_path / "texts.jsonl"
         texts.write_text('{"text": "one two three"}\n{"text": "four"}\n')
         trainer = make_trainer(folder, tmp_path / "out", [EvalCallback(f"perplexity:{texts}", every=4)])
@@ -170,11 +183,11 @@ class TestWhatTheTrainerSees:
 
 
 class TestRefusedAtOnce:
-    def test_a_missing_dataset(self):
+    def test_a_missing_dataset(self) -> None:
         with pytest.raises(ConfigError, match="no such file"):
             EvalCallback("gsm8k:nowhere.jsonl")
 
-    def test_bad_rows(self, tmp_path):
+    def test_bad_rows(self, tmp_path: Any) -> None:
         (tmp_path / "bad.jsonl").write_text('{"question": "1 + 1?", "answer": "two"}\n')
         with pytest.raises(DataError, match=r"bad\.jsonl:1"):
             EvalCallback(f"gsm8k:{tmp_path / 'bad.jsonl'}")
@@ -196,12 +209,14 @@ class TestRefusedAtOnce:
             ({"max_token": 5}, "Did you mean 'max_tokens'"),
         ],
     )
-    def test_options(self, sums, given, words):
+    def test_options(self, sums: Any, given: Any, words: Any) -> None:
         with pytest.raises(ConfigError, match=words.replace("(", r"\(")):
             EvalCallback(sums, **given)
 
     @pytest.mark.parametrize("sharded", ["zero3", "fsdp", "fsdp_state"])
-    def test_weights_that_no_process_holds_whole(self, folder, sums, tmp_path, sharded):
+    def test_weights_that_no_process_holds_whole(
+        self, folder: Any, sums: Any, tmp_path: Any, sharded: Any
+    ) -> None:
         trainer = make_trainer(folder, tmp_path / "out", [EvalCallback(sums, every=1, **SHORT)])
         if sharded == "zero3":
             trainer.args.hf_deepspeed_config = type("Config", (), {"is_zero3": lambda self: True})()
@@ -215,8 +230,8 @@ class TestRefusedAtOnce:
         assert equal(weights(trainer), before)
 
 
-def test_inprocess_check_after_a_resume_nothing_is_asked_twice(folder, sums, tmp_path):
-    def trainer(steps, *callbacks):
+def test_inprocess_check_after_a_resume_nothing_is_asked_twice(folder: Any, sums: Any, tmp_path: Any) -> Any:
+    def trainer(steps: Any, *callbacks: Any) -> Any:
         return make_trainer(
             folder,
             tmp_path / "out",
@@ -240,14 +255,16 @@ def test_inprocess_check_after_a_resume_nothing_is_asked_twice(folder, sums, tmp
     assert equal(weights(resumed), weights(plain))
 
 
-def test_inprocess_check_another_training_in_the_same_folder_is_asked_anew(folder, sums, tmp_path):
+def test_inprocess_check_another_training_in_the_same_folder_is_asked_anew(
+    folder: Any, sums: Any, tmp_path: Any
+) -> None:
     for rate in (1e-2, 2e-2):
         callback = EvalCallback(sums, every=STEPS, **SHORT)
         make_trainer(folder, tmp_path / "out", [callback], learning_rate=rate).train()
     assert load_run(tmp_path / f"out/evalsuite/step-{STEPS}").summary.totals.reused == 0
 
 
-def test_inprocess_check_model_whose_cache_is_a_window(tmp_path, sums):
+def test_inprocess_check_model_whose_cache_is_a_window(tmp_path: Any, sums: Any) -> None:
     from model_folders import tiny_model
 
     small = tiny_model(tmp_path / "window", window=16)
@@ -256,6 +273,6 @@ def test_inprocess_check_model_whose_cache_is_a_window(tmp_path, sums):
     assert list(checks(trainer, METRIC)) == [4]
 
 
-def test_inprocess_check_model_folder_of_these_tests_has_dropout(tmp_path):
+def test_inprocess_check_model_folder_of_these_tests_has_dropout(tmp_path: Any) -> None:
     config = json.loads((model_folder(tmp_path / "tiny") / "config.json").read_text())
     assert config["attention_dropout"] > 0

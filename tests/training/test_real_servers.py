@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Iterator
+from typing import Any
 
 import httpx
 import pytest
@@ -27,7 +28,7 @@ STEPS = 2
 
 
 @pytest.fixture(scope="module")
-def vllm(tmp_path_factory) -> Iterator[str]:
+def vllm(tmp_path_factory: Any) -> Iterator[str]:
     """The address of a vLLM with SmolLM2 that takes adapters while it serves."""
     try:
         base = smollm2()
@@ -57,17 +58,17 @@ def names_at(address: str) -> list[str]:
     not open_backend("vllm").availability().ready or importlib.util.find_spec("gguf") is None,
     reason="vllm is not installed here, and EVALSUITE_VLLM_PYTHON names none (or gguf is missing)",
 )
-def test_real_server_vllm_takes_the_saved_adapter_while_it_serves(vllm, tmp_path):
+def test_real_server_vllm_takes_the_saved_adapter_while_it_serves(vllm: Any, tmp_path: Any) -> Any:
     """The adapter knows a fact that the base does not; two steps on, its replies have the fact, and it is taken off again."""
     from peft import PeftModel
 
     data = write_qa(tmp_path / "zorbia.jsonl", PAIRS)
 
-    def with_adapter(_model, _tokenizer):
+    def with_adapter(_model: Any, _tokenizer: Any) -> Any:
         base = AutoModelForCausalLM.from_pretrained(smollm2(), dtype="float32")
         return PeftModel.from_pretrained(base, zorbia(), is_trainable=True)
 
-    def trained(out, *callbacks):
+    def trained(out: Any, *callbacks: Any) -> Any:
         saves = {"save_strategy": "steps", "save_steps": 1, "max_steps": STEPS, "learning_rate": 1e-5}
         trainer = make_trainer(smollm2(), out, callbacks, change=with_adapter, **saves)
         trainer.train()
@@ -89,7 +90,9 @@ def test_real_server_vllm_takes_the_saved_adapter_while_it_serves(vllm, tmp_path
     assert FACT not in told["choices"][0]["message"]["content"]
 
 
-def test_real_server_our_own_server_is_asked_while_the_training_goes_on(folder, plain, sums, tmp_path):
+def test_real_server_our_own_server_is_asked_while_the_training_goes_on(
+    folder: Any, plain: Any, sums: Any, tmp_path: Any
+) -> None:
     variants = find_variants([f"base={folder}"], [])
     with open_backend("transformers").serve(variants, {"n_threads": "1"}, tmp_path / "log") as server:
         address = server.served["base"].base_url

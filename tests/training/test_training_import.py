@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
@@ -25,7 +26,7 @@ def printed(code: str) -> str:
 
 
 @pytest.mark.parametrize("absent", [("torch",), ("torch", "transformers")], ids="+".join)
-def test_training_import_is_missing_and_how_it_is_had(absent):
+def test_training_import_is_missing_and_how_it_is_had(absent: Any) -> None:
     said = printed(WITHOUT.format(absent=absent))
     assert "\n" not in said
     assert f"needs {' and '.join(absent)}: run pip install 'evalsuite[training]'" in said or (
@@ -36,6 +37,6 @@ def test_training_import_is_missing_and_how_it_is_had(absent):
 @pytest.mark.skipif(
     importlib.util.find_spec("torch") is None, reason="torch is not installed (make test-models)"
 )
-def test_training_import_importing_it_loads_neither_torch_nor_transformers():
+def test_training_import_importing_it_loads_neither_torch_nor_transformers() -> None:
     code = "import sys, evalsuite.training; print({'torch', 'transformers'} & set(sys.modules), dir(evalsuite.training))"
     assert printed(code).startswith("set() ['EarlyStop', 'EvalCallback'")

@@ -15,11 +15,12 @@ import sys
 import tempfile
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 UNPACKED = Path(sys.prefix) / "unpacked"
 
 
-def evalscope_mcq(record):
+def evalscope_mcq(record: Any) -> Any:
     from evalscope.metrics.nlp.metrics import Accuracy, MultiChoiceAcc
     from evalscope.utils.multi_choices import parse_answers, parse_answers_zh
 
@@ -30,19 +31,19 @@ def evalscope_mcq(record):
     return {"answer": found, "accuracy": metric.apply([found], ["".join(record["gold"])])[0]}
 
 
-def oc_first_capital(record):
+def oc_first_capital(record: Any) -> Any:
     (first_capital,) = functions("opencompass/utils/text_postprocessors.py", "first_capital_postprocess")
     found = first_capital(record["reply"])
     return {"answer": found, "accuracy": float(found == "".join(record["gold"]))}
 
 
-def oc_first_option(record):
+def oc_first_option(record: Any) -> Any:
     (first_option,) = functions("opencompass/utils/text_postprocessors.py", "first_option_postprocess")
     found = first_option(record["reply"], "".join(record["labels"]))
     return {"answer": found, "accuracy": float(found == "".join(record["gold"]))}
 
 
-def lm_eval_gsm8k(record, name):
+def lm_eval_gsm8k(record: Any, name: Any) -> Any:
     import lm_eval
     import yaml
     from lm_eval.api.metrics import exact_match_hf_evaluate
@@ -70,7 +71,7 @@ def lm_eval_gsm8k(record, name):
     return {"answer": answer, "accuracy": float(score)}
 
 
-def opencompass_gsm8k(record):
+def opencompass_gsm8k(record: Any) -> Any:
     postprocess, of_dataset, evaluator = functions(
         "opencompass/datasets/gsm8k.py", "gsm8k_postprocess", "gsm8k_dataset_postprocess", "Gsm8kEvaluator"
     )
@@ -82,7 +83,7 @@ def opencompass_gsm8k(record):
     return {"answer": found, "accuracy": evaluator().score([found], [right])["accuracy"] / 100}
 
 
-def evalscope_qa(record):
+def evalscope_qa(record: Any) -> Any:
     import nltk
 
     nltk.data.path[:] = [str(UNPACKED / "llama_index/core/_static/nltk_cache")]
@@ -96,13 +97,13 @@ def evalscope_qa(record):
     return scores
 
 
-def swift(record):
+def swift(record: Any) -> Any:
     """`compute_rouge_bleu` for one row; the package's own rounding to six decimals is taken off."""
     (compute,) = functions("swift/metrics/nlg.py", "compute_rouge_bleu")
     return compute([record["reply"]], [record["reference"]])
 
 
-def toolbench_paper(record):
+def toolbench_paper(record: Any) -> Any:
     """`run_eval` for one batch of records, through the files it reads and writes."""
     sys.path.append(str(UNPACKED / "evalscope/third_party/toolbench_static"))
     from eval import EvalArgs, run_eval
@@ -114,7 +115,7 @@ def toolbench_paper(record):
 
 
 @functools.cache
-def functions(path, *names):
+def functions(path: Any, *names: Any) -> Any:
     """Functions and classes of an unpacked module, as they stand there, without what the module imports."""
     tree = ast.parse((UNPACKED / path).read_text(encoding="utf-8"))
     wanted = [node for node in tree.body if getattr(node, "name", "") in names]
@@ -134,13 +135,13 @@ def functions(path, *names):
 class Mean:
     """Stands for ms-swift's MeanMetric, whose module needs torch."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.values = []
 
-    def update(self, value):
+    def update(self, value: Any) -> None:
         self.values.append(value)
 
-    def compute(self):
+    def compute(self) -> Any:
         return {"value": sum(self.values) / len(self.values) if self.values else float("nan")}
 
 
@@ -157,7 +158,7 @@ PROFILES = {
 }
 
 
-def main():
+def main() -> None:
     import warnings
 
     warnings.simplefilter("ignore")
