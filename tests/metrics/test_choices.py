@@ -7,6 +7,7 @@ import io
 import re
 import string
 import time
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -22,7 +23,7 @@ WORDS = {"A": "good question", "B": "C reactive protein", "C": "A tale of two", 
 CMMLU = SHARED_DATA / "cmmlu"
 
 
-def chosen(reply: str, options=FOUR, *, multiple: bool = False) -> str | None:
+def chosen(reply: str, options: Any = FOUR, *, multiple: bool = False) -> str | None:
     labels = extract(reply, options, multiple=multiple).labels
     return None if labels is None else "".join(labels)
 
@@ -121,7 +122,7 @@ NEGATIONS = (
         ("选A。不对，应选D", "D"),
     ],
 )
-def test_the_last_marker_with_a_valid_label_counts(reply, label):
+def test_the_last_marker_with_a_valid_label_counts(reply: str, label: str) -> None:
     assert extract(reply, FOUR) == Extraction((label,), "marker")
 
 
@@ -177,7 +178,7 @@ def test_the_last_marker_with_a_valid_label_counts(reply, label):
         r"\boxed{B",
     ],
 )
-def test_no_answer_is_made_up(reply):
+def test_no_answer_is_made_up(reply: str) -> None:
     assert extract(reply, FOUR) == Extraction(None, "")
 
 
@@ -185,7 +186,7 @@ def test_no_answer_is_made_up(reply):
     "reply",
     ["c", "C", "(C)", "**C**", " C.\n", "C、", "C. 土", "C 土", "（Ｃ）", "C选项", "Option C", "「C」"],
 )
-def test_a_reply_that_is_only_a_label_is_bare(reply):
+def test_a_reply_that_is_only_a_label_is_bare(reply: str) -> None:
     assert extract(reply, FOUR) == Extraction(("C",), "bare")
 
 
@@ -206,7 +207,7 @@ def test_a_reply_that_is_only_a_label_is_bare(reply):
         ("37.8°C and a good question", None, ""),
     ],
 )
-def test_an_options_own_text_is_told_from_a_label(reply, label, stage):
+def test_an_options_own_text_is_told_from_a_label(reply: str, label: str | None, stage: str) -> None:
     assert extract(reply, WORDS) == Extraction(None if label is None else (label,), stage)
 
 
@@ -228,13 +229,13 @@ def test_an_options_own_text_is_told_from_a_label(reply, label, stage):
         ("选择A方案不好，答案：B", "B", "marker"),
     ],
 )
-def test_an_option_that_reads_like_an_answer_is_only_quoted(reply, label, stage):
+def test_an_option_that_reads_like_an_answer_is_only_quoted(reply: str, label: str, stage: str) -> None:
     options = {"A": "增加广告", "B": "降价", "C": "选择A方案", "D": "选B", "E": "the answer is B"}
     assert extract(reply, options) == Extraction((label,), stage)
 
 
 @pytest.mark.parametrize("option", ["答案", "选择", "answer", "The answer is"])
-def test_an_option_that_is_only_a_marker_takes_nothing_from_the_reply(option):
+def test_an_option_that_is_only_a_marker_takes_nothing_from_the_reply(option: str) -> None:
     for reply in ("答案：B", "选择B", "The answer is B"):
         assert chosen(reply, {"A": option, "B": "水"}) == "B"
 
@@ -252,11 +253,11 @@ def test_an_option_that_is_only_a_marker_takes_nothing_from_the_reply(option):
         ("5,000", None),
     ],
 )
-def test_short_texts_need_boundaries_and_the_longest_stands(reply, label):
+def test_short_texts_need_boundaries_and_the_longest_stands(reply: str, label: str | None) -> None:
     assert chosen(reply, {"A": "10头", "B": "110头", "C": "5", "D": "-5"}) == label
 
 
-def test_one_chinese_character_must_stand_alone():
+def test_one_chinese_character_must_stand_alone() -> None:
     yes_no = {"A": "是", "B": "否"}
     assert chosen("这是一个问题", yes_no) is None
     assert chosen("我认为：否。", yes_no) == "B"
@@ -270,13 +271,13 @@ def test_one_chinese_character_must_stand_alone():
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("option", ["变大", "fire"])
-def test_a_negated_text_is_no_choice(negation, option):
+def test_a_negated_text_is_no_choice(negation: str, option: str) -> None:
     options = {"A": option, "B": "变小", "C": "water"}
     assert chosen(negation.format(option), options) is None
     assert chosen(f"不，是{option}", options) == chosen(f"no: it is {option}", options) == "A"
 
 
-def test_options_with_the_same_text_are_ambiguous():
+def test_options_with_the_same_text_are_ambiguous() -> None:
     assert chosen("water", {"A": "water", "B": "water"}) is None
 
 
@@ -323,11 +324,11 @@ def test_options_with_the_same_text_are_ambiguous():
         ("The answer is A or B", None),
     ],
 )
-def test_several_labels_are_one_answer_when_asked_for(reply, labels):
+def test_several_labels_are_one_answer_when_asked_for(reply: str, labels: str | None) -> None:
     assert chosen(reply, multiple=True) == labels
 
 
-def test_labels_beyond_d_count_if_the_row_has_them():
+def test_labels_beyond_d_count_if_the_row_has_them() -> None:
     ten = dict(zip(string.ascii_uppercase[:10], "甲乙丙丁戊己庚辛壬癸", strict=True))
     assert chosen("The answer is J", ten) == "J"
     assert chosen("The answer is I", ten) == "I"
@@ -373,7 +374,7 @@ PIECES = st.lists(
 
 @settings(deadline=None)
 @given(PIECES, st.booleans())
-def test_extraction_never_raises_and_invents_no_label(reply, multiple):
+def test_extraction_never_raises_and_invents_no_label(reply: list[Any], multiple: bool) -> None:
     found = extract(reply, FOUR, multiple=multiple)
     assert (found.labels is None) == (found.stage == "")
     for label in found.labels or ():
@@ -397,7 +398,9 @@ OPTIONS = st.lists(REALISTIC | st.text(max_size=6), min_size=2, max_size=6).map(
 
 @settings(deadline=None)
 @given(PIECES | REALISTIC, OPTIONS, st.booleans())
-def test_whatever_the_options_are_no_label_is_invented(reply, options, multiple):
+def test_whatever_the_options_are_no_label_is_invented(
+    reply: Any, options: list[Any], multiple: bool
+) -> None:
     folded = normalize_text(reply)
     for label in extract(reply, options, multiple=multiple).labels or ():
         assert label.lower() in folded or normalize_text(options[label]) in folded
@@ -409,7 +412,9 @@ def test_whatever_the_options_are_no_label_is_invented(reply, options, multiple)
     st.data(),
     st.sampled_from(["答案：{}", "Answer: {}", "答案是{}。", "The answer is {}.", "故选{}。", r"\boxed{{{}}}", "{}", "（{}）", "**{}**"]),
 )  # fmt: skip
-def test_the_gold_as_reply_scores_full_marks_whatever_the_options_are(texts, data, template):
+def test_the_gold_as_reply_scores_full_marks_whatever_the_options_are(
+    texts: list[Any], data: Any, template: str
+) -> None:
     options = choices.option_labels(dict(zip(string.ascii_lowercase, texts, strict=False)))
     multiple = data.draw(st.booleans())
     right = data.draw(st.sets(st.sampled_from(sorted(options)), min_size=1, max_size=4 if multiple else 1))
@@ -420,7 +425,7 @@ def test_the_gold_as_reply_scores_full_marks_whatever_the_options_are(texts, dat
 
 @settings(deadline=None)
 @given(st.lists(REALISTIC, min_size=2, max_size=6, unique=True), st.data())
-def test_a_label_with_its_own_text_is_that_label(texts, data):
+def test_a_label_with_its_own_text_is_that_label(texts: list[Any], data: Any) -> None:
     options = choices.option_labels(dict(zip(string.ascii_lowercase, texts, strict=False)))
     label = data.draw(st.sampled_from(sorted(options)))
     template = data.draw(
@@ -434,7 +439,7 @@ def test_a_label_with_its_own_text_is_that_label(texts, data):
     st.sampled_from("ABCD"),
     st.sampled_from(["答案：{}", "答案是{}。", "The answer is ({}).", r"\boxed{{{}}}", "{}", "选{}"]),
 )
-def test_a_plain_answer_scores_full_marks(label, template):
+def test_a_plain_answer_scores_full_marks(label: str, template: str) -> None:
     gold = parse_gold(label, FOUR)
     found = extract(template.format(label), FOUR).labels
     assert choices.accuracy(found, gold) == choices.partial_credit(found, gold) == 1.0
@@ -463,7 +468,7 @@ def test_a_plain_answer_scores_full_marks(label, template):
     ],
     ids=lambda reply: reply[:6],
 )
-def test_degenerate_replies_take_no_time(reply):
+def test_degenerate_replies_take_no_time(reply: str) -> None:
     start = time.process_time()
     extract(reply, FOUR)
     extract(reply, FOUR, multiple=True)
@@ -480,7 +485,9 @@ def test_degenerate_replies_take_no_time(reply):
         (["A", "C"], "AC"), (("C",), "C"), ('["A","C"]', "AC"), ("火", "B"), (["火", "a"], "AB"), ("A;D", "AD"),
     ],
 )  # fmt: skip
-def test_gold_is_read_in_every_documented_form(answer, labels):
+def test_gold_is_read_in_every_documented_form(
+    answer: list[Any] | str | tuple[Any, ...], labels: str
+) -> None:
     assert parse_gold(answer, FOUR) == tuple(labels)
 
 
@@ -510,12 +517,14 @@ def test_gold_is_read_in_every_documented_form(answer, labels):
         "none of the above",
     ],
 )
-def test_any_other_gold_is_an_error_that_says_what_was_expected(answer):
+def test_any_other_gold_is_an_error_that_says_what_was_expected(
+    answer: dict[str, Any] | float | list[Any] | str | None,
+) -> None:
     with pytest.raises(ValueError, match=r"expected one of its labels \(A, B, C, D\)"):
         parse_gold(answer, FOUR)
 
 
-def test_gold_prefers_a_letter_then_a_text_then_letters():
+def test_gold_prefers_a_letter_then_a_text_then_letters() -> None:
     options = {"A": "C", "B": "AC", "C": "x", "D": "12"}
     assert parse_gold("C", options) == ("C",)
     assert parse_gold("AC", options) == ("B",)
@@ -523,13 +532,13 @@ def test_gold_prefers_a_letter_then_a_text_then_letters():
     assert parse_gold(12, options) == ("D",)
 
 
-def test_a_gold_text_of_two_options_is_an_error_unless_case_tells():
+def test_a_gold_text_of_two_options_is_an_error_unless_case_tells() -> None:
     with pytest.raises(ValueError, match="exactly one option"):
         parse_gold("same text", {"A": "same text", "B": "same text"})
     assert parse_gold("KB", {"A": "kb", "B": "KB"}) == ("B",)
 
 
-def test_options_are_the_longest_run_with_a_value():
+def test_options_are_the_longest_run_with_a_value() -> None:
     row = {"question": "?", "a": " yes ", "b": 2, "c": 0.5, "d": float("nan"), "e": "lost"}
     assert choices.option_labels(row) == {"A": "yes", "B": "2", "C": "0.5"}
     assert choices.option_labels({}) == {}
@@ -543,19 +552,21 @@ def test_options_are_the_longest_run_with_a_value():
         (None, "A", 0, 0), ((), "A", 0, 0), ("A", "A", 1, 1), ("A", "AC", 0, 0.5), ("ACD", "AC", 0, 0), ("CA", "AC", 1, 1), ("A", "", 0, 0),
     ],
 )  # fmt: skip
-def test_partial_credit_is_lost_with_a_wrong_label(predicted, gold, exact, partial):
+def test_partial_credit_is_lost_with_a_wrong_label(
+    predicted: str | tuple[Any, ...] | None, gold: str, exact: int, partial: float
+) -> None:
     assert choices.accuracy(predicted, gold) == exact
     assert choices.partial_credit(predicted, gold) == partial
 
 
 @settings(deadline=None)
 @given(st.sets(st.sampled_from("ABCDE")), st.sets(st.sampled_from("ABCDE"), min_size=1))
-def test_credit_stays_between_accuracy_and_one(predicted, gold):
+def test_credit_stays_between_accuracy_and_one(predicted: Any, gold: Any) -> None:
     assert 0 <= choices.accuracy(predicted, gold) <= choices.partial_credit(predicted, gold) <= 1
 
 
 @pytest.mark.skipif(not CMMLU.is_dir(), reason="the shared CMMLU data is not on this machine")
-def test_real_options_are_read_back_from_label_and_text():
+def test_real_options_are_read_back_from_label_and_text() -> None:
     files = [file.read_text(encoding="utf-8-sig") for file in sorted(CMMLU.glob("test/*.csv"))]
     rows = [row for file in files for row in csv.DictReader(io.StringIO(file))]
     templates = ("答案：{0}. {1}", "{0}. {1}", "The answer is {0}. {1}")
@@ -576,7 +587,9 @@ def test_real_options_are_read_back_from_label_and_text():
     OPTIONS,
     st.booleans(),
 )
-def test_a_reply_in_the_form_asked_for_is_read_as_any_other(marker, label, end, options, multiple):
+def test_a_reply_in_the_form_asked_for_is_read_as_any_other(
+    marker: str, label: str, end: str, options: list[Any], multiple: bool
+) -> None:
     reply = f"{marker}{label}{end}"
     read_at_once = choices._REQUESTED_FORM
     found = choices.extract(reply, options, multiple=multiple)

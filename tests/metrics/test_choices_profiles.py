@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import string
 import time
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -27,7 +28,7 @@ REPLIES = st.one_of(
 
 
 @pytest.mark.parametrize("profile", PROFILES)
-def test_scores_are_those_of_the_source(profile):
+def test_scores_are_those_of_the_source(profile: str) -> None:
     vectors = pinned(f"mcq/{profile}")
     assert len(vectors) >= 15
     assert {vector["accuracy"] for _, vector in vectors} >= {0.0, 1.0}
@@ -37,7 +38,7 @@ def test_scores_are_those_of_the_source(profile):
         assert found == expected["accuracy"], record
 
 
-def test_what_is_read_is_what_the_source_reads():
+def test_what_is_read_is_what_the_source_reads() -> None:
     for profile in PROFILES:
         for record, expected in pinned(f"mcq/{profile}"):
             reply, labels = record["reply"], record["labels"]
@@ -50,7 +51,7 @@ def test_what_is_read_is_what_the_source_reads():
             assert found == expected["answer"], (profile, record)
 
 
-def test_quirks_that_the_default_does_not_share():
+def test_quirks_that_the_default_does_not_share() -> None:
     assert first_capital("The answer is C") == "T"
     assert evalscope_answer("I like DNA. The answer is C, says Bob", FOUR, chinese=False) == "B"
     assert evalscope_answer("C. Paris", FOUR, chinese=False) == ""
@@ -59,7 +60,9 @@ def test_quirks_that_the_default_does_not_share():
 
 
 @given(REPLIES, st.integers(2, 26), st.booleans(), st.booleans(), st.sets(st.sampled_from(FOUR), min_size=1))
-def test_no_reply_raises_and_scores_lie_in_range(reply, options, chinese, multiple, gold):
+def test_no_reply_raises_and_scores_lie_in_range(
+    reply: Any, options: int, chinese: bool, multiple: bool, gold: Any
+) -> None:
     labels = string.ascii_uppercase[:options]
     for profile in PROFILES:
         found = accuracy(profile, reply, labels, sorted(gold), chinese=chinese, multiple=multiple)
@@ -88,7 +91,7 @@ def test_no_reply_raises_and_scores_lie_in_range(reply, options, chinese, multip
     ],
     ids=lambda reply: repr(reply[:20]),
 )
-def test_a_megabyte_takes_no_time(reply):
+def test_a_megabyte_takes_no_time(reply: str) -> None:
     started = time.process_time()
     for text in (reply, f"{reply} x"):
         for profile in PROFILES:

@@ -67,7 +67,7 @@ def test_scores_that_are_not_finite_are_refused(value: float) -> None:
 # --- published values and other implementations ---
 
 
-def test_mcnemar_equals_published_values():
+def test_mcnemar_equals_published_values() -> None:
     # Bland 2000, An Introduction to Medical Statistics, table 13.3.2 (colds at 12 and 14) -> None: 212 against 144.
     assert mcnemar_p(212, 144) == pytest.approx(0.000373, abs=2e-5)
     # Fagerland, Lydersen and Laake 2013 (BMC Medical Research Methodology 13:91), airway hyper-responsiveness before
