@@ -138,9 +138,12 @@ def scored_file(path: Path) -> Iterator[Reading]:
     for plan in plan_predictions(build_score_config({"datasets": [str(path)]})):
         headline = next(metric for metric in plan.metrics if metric.primary)
         for sample, _ in plan.samples():
-            score = plan.task.score(sample.row, sample.reply, plan.style)
+            reply = plan.existing_reply(sample)
+            if reply is None:
+                continue
+            score = plan.task.score(sample.row, reply, plan.style)
             right = (score.values.get(headline.score) or 0.0) >= 1.0
-            yield Reading(score.stage or UNREAD, right, None, sample.reply.text)
+            yield Reading(score.stage or UNREAD, right, None, reply.text)
 
 
 # ---------------------------------------------------------------- files
