@@ -32,7 +32,7 @@ T = TypeVar("T")
 PLAIN = b"HTTP/1.1 200 OK\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: 5\r\n\r\nhello"
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2;ext=1\r\nhe\r\n3\r\nllo\r\n0\r\nX-Trailer: 1\r\n\r\n"
 CONTINUED = b"HTTP/1.1 100 Continue\r\nX-Early: 1\r\n\r\n" + PLAIN
-GZIP_BODY, DEFLATE_BODY = gzip.compress(b"hello"), zlib.compress(b"hello")
+GZIP_BODY, DEFLATE_BODY = gzip.compress(b"hello", mtime=0), zlib.compress(b"hello")
 GZIPPED = b"HTTP/1.1 200 OK\r\nContent-Encoding: GZIP\r\nContent-Length: %d\r\n\r\n%b" % (
     len(GZIP_BODY),
     GZIP_BODY,
