@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from mock_server import MODEL, MockServer
+from msgspec import to_builtins
 from nltk_model import using_model
 from run_helpers import arguments, call, config, lines_of, summary_of, without_speeds
 from scoring_helpers import ROWS as PREDICTED
@@ -189,7 +190,9 @@ def test_rescoring_gives_what_the_run_would_have_given(
     specs = [written(kind) for kind in ROWS]
     straight = evaluate(planned(server, tmp_path / "straight", *specs, profile=profiles))
     later = rescore(evaluate(planned(server, tmp_path / "later", *specs)).path, profiles=profiles)
-    assert without_speeds(later.summary.variants) == without_speeds(straight.summary.variants)
+    assert without_speeds(to_builtins(later.summary.variants)) == without_speeds(
+        to_builtins(straight.summary.variants)
+    )
 
 
 def test_gsm8k_profiles_need_the_answer_column_of_the_file(

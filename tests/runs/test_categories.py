@@ -119,7 +119,7 @@ def test_a_category_column_beside_the_subject_is_told_apart_from_it(tmp_path: Pa
     science = run.summary.variants["scored"].datasets["quiz"].subsets["category:science"]
     assert (science.category, science.subjects, science.samples) == (
         "science",
-        ["biology", "physics"],
+        ("biology", "physics"),
         4,
     )
     assert [line.get("categories") for line in lines_of(run.path)] == [["science"]] * 4 + [["culture"], None]
@@ -207,7 +207,7 @@ def test_run_resume_and_rescore_give_the_same_groups(server: MockServer, tmp_pat
     assert server.total == 8
     rescored = rescore(run.path)
     assert groups(rescored.path) == pytest.approx(GROUPS)
-    assert rescored.summary.rescored.metrics == []
+    assert rescored.summary.rescored.metrics == ()
 
 
 def test_a_journal_from_before_categories_gets_them_by_rescoring(server: MockServer, tmp_path: Path) -> None:

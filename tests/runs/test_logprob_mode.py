@@ -202,7 +202,7 @@ def test_a_finished_run_is_read_again_without_a_request_and_rescored_from_its_jo
     server.forget()
     assert evaluate(config(server, tmp_path, data)).complete
     assert (server.total, server.model_lists) == (0, 0)
-    assert rescore(tmp_path / "run").summary.rescored.metrics == []
+    assert rescore(tmp_path / "run").summary.rescored.metrics == ()
     assert sorted(lines_of(tmp_path / "run"), key=str) == sorted(before, key=str)
 
 
@@ -338,7 +338,9 @@ def test_thinking_first_and_reading_the_first_token_exclude_each_other(
 def test_profiles_that_read_words_are_for_the_other_kinds(
     server: MockServer, data: Path, tmp_path: Path
 ) -> None:
-    with pytest.raises(ConfigError, match=r"--profile evalscope.*in words.*--mcq-mode logprob"):
+    with pytest.raises(
+        ConfigError, match=r"--profile evalscope.*reads the text of replies.*--mcq-mode logprob"
+    ):
         prepare(config(server, tmp_path, data, profile=["evalscope"]))
     other = write_qa(tmp_path / "qa.jsonl", numbered(1))
     plans = prepare(config(server, tmp_path, f"mcq:{data}", f"qa:{other}", profile=["swift"])).plans

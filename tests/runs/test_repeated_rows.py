@@ -121,7 +121,7 @@ def test_judging_again_keeps_the_tries_apart(data: Path) -> None:
         run = evaluate(settings(server, data))
     again = rescore(run.path)
     assert again.summary.rescored.samples == ROWS * TRIES
-    assert again.summary.rescored.metrics == []
+    assert again.summary.rescored.metrics == ()
 
 
 def test_comparing_averages_the_tries_of_a_row_first(data: Path) -> None:
@@ -192,7 +192,7 @@ def test_the_command_warns_of_tries_at_temperature_0_and_shows_them(data: Path) 
     assert "pass@3" in done.stdout
     assert "pass^3" in done.stdout
     assert "pass@2" not in done.stdout
-    assert "asked at temperature 0 and differ by noise of serving alone" in done.stdout
+    assert "asked at temperature 0 and differ only by noise of serving" in done.stdout
 
 
 def test_what_is_measured_is_asked_once(data: Path, tmp_path: Path) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +18,7 @@ from evalsuite.runs.directory import RunDirectory, lock_run_directory
 from evalsuite.runs.journal import LineIndex
 from evalsuite.runs.run import load_run
 
+FINISHED = Path(__file__).parents[1] / "fixtures" / "run_format_1" / "finished"
 HOLDER = """
 import sys
 from pathlib import Path
@@ -100,6 +101,9 @@ def test_a_broken_or_foreign_run_is_told(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"it lacks run\.json"):
         load_run(tmp_path / "nothing")
     (tmp_path / "run.json").write_text("{}")
+    with pytest.raises(InputError, match=r"run\.json: not as evalsuite writes it .*`format`"):
+        load_run(tmp_path)
+    shutil.copy(FINISHED / "run.json", tmp_path)
     with pytest.raises(InputError, match=r"it lacks summary\.json"):
         load_run(tmp_path)
     (tmp_path / "summary.json").write_text('{"half')
@@ -117,13 +121,11 @@ def test_a_journal_that_cannot_be_read_is_told(tmp_path: Path) -> None:
 
 
 def test_a_run_is_read_back(tmp_path: Path) -> None:
-    metrics = {"metrics": {"accuracy": {"value": 0.5}}}
-    summary = {"complete": True, "variants": {"m": {"datasets": {"d": {"subsets": {"all": metrics}}}}}}
-    (tmp_path / "run.json").write_text("{}")
-    (tmp_path / "summary.json").write_text(json.dumps(summary))
+    for file in ("run.json", "summary.json"):
+        shutil.copy(FINISHED / file, tmp_path)
     run = load_run(str(tmp_path))
     assert (run.name, run.complete, list(run.samples())) == (tmp_path.name, True, [])
-    assert run.metric("accuracy") == run.metric("accuracy", dataset="d", variant="m") == 0.5
+    assert run.metric("accuracy") == run.metric("accuracy", dataset="letters", variant="mock-model") == 0.75
     for wrong in ({"dataset": "x"}, {"variant": "x"}, {"subset": "x"}):
         with pytest.raises(KeyError, match="accuracy"):
             run.metric("accuracy", **wrong)
