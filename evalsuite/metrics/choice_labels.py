@@ -28,6 +28,7 @@ from evalsuite.metrics.choice_words import (
     NEXT_LINE_LABEL,
     QUESTIONED,
     REFUTED,
+    REFUTED_AFTER_NOT,
     STRONG_SEPARATOR,
     WEAK_SEPARATOR,
     WORD_AFTER,
@@ -210,7 +211,7 @@ class LabelReader:
     def _without_clause(self, items: list[_Item]) -> list[_Item]:
         """Items without those that a comma only seemed to join ("C, A is wrong"); none if all are refuted."""
         end = items[-1].end
-        refuted = REFUTED.match(self.text, end) and not self._own_text_refutes(items[-1])
+        refuted = self._is_refuted(items[-1])
         clause = refuted or (items[-1].after_comma and CLAUSE_AFTER.match(self.text, end))
         if not clause:
             return items
@@ -219,10 +220,20 @@ class LabelReader:
             return items[: commas[-1]]
         return [] if refuted else items
 
-    def _own_text_refutes(self, item: _Item) -> bool:
-        """Whether the option's own text opens with the words that seem to refute it, in other words than its own."""
+    def _is_refuted(self, item: _Item) -> bool:
+        """Whether the words after a label, and after its option's text, take the answer back.
+
+        "C is not …" does; after the text ("C. iron is not magnetic") only "wrong" or "not correct" do. Words that the
+        option's own text opens with do not.
+        """
+        refuted = REFUTED.match(self.text, item.end)
+        if refuted is None:
+            return False
+        if item.text_follows:
+            is_plain_not = refuted[0].casefold().endswith(("not", "n't", "n’t", "不是"))
+            return not is_plain_not or REFUTED_AFTER_NOT.match(self.text, refuted.end()) is not None
         own = self.options[item.labels[-1]] if len(item.labels) == 1 else ""
-        return not item.text_follows and REFUTED.match(f" {own}") is not None
+        return REFUTED.match(f" {own}") is None
 
     def _opens_option_list(self, position: int, label: str) -> bool:
         """Whether the row's option list is only repeated from here on: "A. … B. … C. …", on a line or a line each."""

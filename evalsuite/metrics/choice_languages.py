@@ -185,11 +185,11 @@ OPTION_WORDS = (
 )
 OPTION_WORDS_UNSPACED = r"选项|第|選択肢|ข้อ|ตัวเลือก|선택지|보기"
 
-JOINERS = r"and|as\s+well\s+as|plus|y|e|et|und|sowie|и|و|và|และ"
-"""Between two labels, with a space on either side."""
+JOINERS = r"and|And|AND|as\s+well\s+as|plus|y|e|et|und|sowie|и|و|và|และ"
+"""Between two labels, with a space on either side. In lower case: E and Y are labels too."""
 JOINERS_UNSPACED = r"以及|和|与|及|跟|同|と|および|와|과|및"
 
-ALTERNATIVES = r"or|o|ou|oder|или|أو|hoặc|either"
+ALTERNATIVES = r"or|Or|OR|o|ou|oder|или|أو|hoặc|either"
 ALTERNATIVES_UNSPACED = r"或者?|还是|または|か(?=[A-Z(])|또는|이나|หรือ"
 
 REASONS = (
@@ -212,6 +212,7 @@ NO_ANSWER = (
     r"|(?<![a-z])(?:do\s+not|don['’]t|does\s+not|doesn['’]t)\s+(?:know|have\s+(?:enough|sufficient)|provide\s+(?:enough|sufficient))"
     r"|(?<![a-z])(?:not|isn['’]t)\s+(?:sure|certain|clear|enough|sufficient|given|listed|provided|available|among\s+the)(?![a-z])|(?<![a-z])(?:unclear|undetermined|undecided|unknown|insufficient)(?![a-z])"
     r"|(?<![a-z])(?:all|both|any|several|two|multiple)\s+of\s+(?:the\s+)?(?:above|these|options|them|answers)(?![a-z])"
+    r"|(?<![a-z])(?:options?|choices|answers?)\s+(?:do|does)\s+not\b|(?<![a-z])question\s+is\s+(?:incorrect|incomplete|invalid|flawed)"
     # Chinese
     r"|(?:无法|不能|难以|没法|没办法)[^。;!?\n,]{0,16}?(?:选择|选出|确定|判断|得出|给出|回答|作答|选|知道|推断)"
     r"|没有[^。;!?\n,]{0,8}(?:正确|合适|符合|对应)的?(?:答案|选项)?|无正确(?:答案|选项)|(?:以上|上述|选项)?(?:都|均|全)(?:不(?:对|正确|是|符合)|错)"

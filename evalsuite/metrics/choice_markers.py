@@ -231,13 +231,13 @@ class _Scan:
         if reading.outcome is not Outcome.NOTHING:
             return reading
         plain = normalize_text(content).strip(" .。*_`$\\()[]{}")
-        if any(word in plain for word in ("letter", "option", "your ")) and len(plain) < 24:
-            return Reading(Outcome.NOTHING)  # a quoted template
         named = [label for label, option in self.reader.options.items() if option == plain]
         if len(named) == 1:
             return Reading(Outcome.LABELS, (named[0],))
         if NOTHING_FITS.search(plain):
             return Reading(Outcome.UNUSABLE)
+        if any(word in plain for word in ("letter", "option", "your ")) and len(plain) < 24:
+            return Reading(Outcome.NOTHING)  # a quoted template
         return LabelReader(content.strip(), self.reader.options, self.reader.multiple).read(0)
 
     def _adjacent_boxes(

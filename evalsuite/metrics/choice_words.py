@@ -106,13 +106,14 @@ _ENGLISH_WORDS = (
     rf"(?:,?\s*{_IS}(?:[\s,]+{_CERTAINTY}(?![a-z]),?)*\s*:?|\s*[:=]|\s*[-–—]{{1,2}}>?\s*(?![a-z]{{2}})|\s*[→⇒]|(?<=ans)\.)"
     rf"|(?:choice|selection|option)(?![a-z]){DECORATION}\s*(?::|is(?=\s*(?::|[(*\[]*[A-Z](?![A-Za-z]))))"
     r"|(?:is|are|be|matches|corresponds\s+to|i\.e\.,?|namely)\s+(?:the\s+)?(?:option|choice)(?=\s+[(\[*\"]*[A-Z](?![A-Za-z]))"
-    r"|(?:closest|nearest)\s+is(?=\s+[(*])|(?:is|be)(?=\s+[*]{0,2}\([A-Z]\)[*]{0,2}\.?\s*\Z)"
+    r"|(?:closest|nearest)\s+is(?=\s+[(*])|(?:is|be)(?=\s+[*]{0,2}\([A-Z]\)[*]{0,2}(?:[:,\s][^.\n]{0,200})?\.?\s*\Z)"
     r"|(?P<pick>(?:I|we)(?:['’](?:d|ll|ve))?\s+(?:(?:would|will|must|can|therefore|thus|finally|have\s+to|have)\s+){0,2}"
     r"(?:choose|chose|chosen|select|selected|pick|picked|go\s+with|went\s+with|opt\s+for|answer)(?![a-z]))"
 )
 _ENGLISH_SIGNS = (
     rf"(?m:^[ \t#>*_]*(?:(?:the|my)\s+)?(?:{_RIGHT}\s+)?answer[ \t*_:.]*\n)"
     rf"|(?m:^[ \t#>*_]*(?:{_RIGHT}\s+)?answer[ \t]+(?=[(\[*]*[A-Z][)\]*]*[ \t.]*$))"
+    r"|(?-i:(?<=[a-z0-9]))(?:\.\s+|,\s+or\s+)(?:option|answer)?(?=\s*\([A-Z]\)\.?\s*\Z)|\((?=option\s+[A-Z]\)\.?\s*\Z)"
     r"|(?:\*\*|__|[\[【<(])\s?(?:(?:the|my)\s)?(?:(?:final|correct|right|best)[\s_])?answer\s?(?:\*\*|__|[\]】>)])"
 )
 _ENGLISH_AFTER = (
@@ -210,6 +211,9 @@ REFUTED = re.compile(
     r"| (?:es|est|ist|é|è|sind|son|sont) (?:falsch|incorrect[ao]?s?|fauss?e?|errad[ao]|sbagliat[ao]|fals[ao])\b|\s*(?:неверн|неправильн)|(?:は|が)(?:誤り|間違い|不正解)|(?:는|은|이|가) (?:틀|오답)",
     re.IGNORECASE,
 )
+REFUTED_AFTER_NOT = re.compile(
+    r"\s*(?:the\s+|an?\s+)?(?:correct|right|true|valid|answer)|正确|对的|答案", re.IGNORECASE
+)
 WRONG = (
     r"(?:[也都均就其实显然明当并可能肯定应该是会]|做法|选法|想法|理解|看法|选择|答案)*"
     r"(?:(?:大错特)?错误?|不对|不正确|不准确|不成立|不行|不然|有误)(?:的?(?:做法|选法|想法|理解|看法|选择|答案))?[的了]?"
@@ -222,13 +226,12 @@ REFUTED_CHOICE = re.compile(  # "选A的同学是错的", "选A. 水，这是错
 QUESTIONED = re.compile(r"\s*(?:项|选项)?(?:吗|呢|么)?\s?\?\s*(?=\S)|\s*(?:项|选项)?(?:吗|么)\b")
 _NEXT_IS_LABEL = r"(?=[\[(*_\"'“「【]*[A-Za-z](?![A-Za-z]))"
 ALTERNATIVE = re.compile(
-    rf"\s*(?:[/|~]|{ALTERNATIVES_UNSPACED})\s*{_NEXT_IS_LABEL}|\s*,?\s+(?:{ALTERNATIVES})\s+(?:(?:option|choice)\s+)?{_NEXT_IS_LABEL}"
-    rf"|\s?\((?:or)\s+{_NEXT_IS_LABEL}"
-    r"|\s*[-–—~至到]\s*(?=[A-Z](?![A-Za-z]))",
-    re.IGNORECASE,
+    rf"\s*(?:[/|~]|{ALTERNATIVES_UNSPACED})\s*{_NEXT_IS_LABEL}"
+    rf"|\s*,?\s+(?:{ALTERNATIVES})\s+(?:(?:option|choice)\s+)?{_NEXT_IS_LABEL}|\s?\(or\s+{_NEXT_IS_LABEL}"
+    r"|[-–~至到](?=[A-Z](?![A-Za-z]))"
 )
 STRONG_SEPARATOR = re.compile(
-    rf"\s*(?:、|&|\+|,\s*(?:{JOINERS})\s|\s(?:{JOINERS})\s|,?\s*(?:{JOINERS_UNSPACED}))\s*", re.IGNORECASE
+    rf"\s*(?:、|&|\+|,\s*(?:{JOINERS})\s|\s(?:{JOINERS})\s|,?\s*(?:{JOINERS_UNSPACED}))\s*"
 )
 WEAK_SEPARATOR = re.compile(
     r"[ \t]*[,;][ \t]*|[ \t]+(?=[\[(*_\"'“「【]*[A-Z](?![A-Za-z]))|(?<=[)\]】」*}])(?=[(\[【「*])"
@@ -252,9 +255,7 @@ NEXT_LINE = re.compile(r"[ \t]*[.。;,、]?[ \t]*\n[ \t]*")
 BEFORE_OWN_TEXT = re.compile(r"\s?(?:选?项)?[.、:)(\-–—]{0,2}\s?[*_\"'“「]{0,3}")
 AFTER_OWN_TEXT = re.compile(r"[)*_`\"'”’」』】\]]{0,6}")
 LINE_END = re.compile(r"[ \t]*[.。;,、]?[ \t]*(?:\n|$)")
-BETWEEN_BARE = re.compile(
-    rf"(?:[\s,、;&|/+.。•·-]|{JOINERS_UNSPACED}|(?:{JOINERS})(?![a-z]))*", re.IGNORECASE
-)
+BETWEEN_BARE = re.compile(rf"(?:[\s,、;&|/+.。•·-]|{JOINERS_UNSPACED}|(?<=[\s)*])(?:{JOINERS})(?=\s))*")
 BETWEEN_BOXES = re.compile(r"\}(?:[\s$*,、;&和与及]|以及|\\[,;:!\ ()\[\]]|\band\b)*", re.IGNORECASE)
 WORD_AFTER = re.compile(r"[ \t]+(?P<word>[^\W\d_][\w'’-]*)")
 NEXT_LINE_LABEL = re.compile(r"[^\n]*\n\s*[*_\[(]*(?P<label>[A-Z])[*_\])]*\s*[.、:)\]]")

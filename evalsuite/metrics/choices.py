@@ -27,6 +27,11 @@ class Extraction:
 
 
 _REQUESTED_FORM = re.compile(r"\s*(?P<whole>(?:Answer: ?|答案：)(?P<label>[A-Z]))\.?\s*")
+_LAST_SENTENCE = re.compile(
+    r"(?:\A|[.!?]\s+|\n\s*)(?:(?:So|Thus|Hence|Therefore),? )?"
+    r"(?P<whole>(?:[Tt]he (?:correct |final )?answer is:? |Answer: ?|答案：)\(?(?P<label>[A-Z])\)?)[.。]?\s*\Z"
+)
+_LAST_SENTENCE_REACH = 80
 
 
 def extract(
@@ -50,14 +55,17 @@ def extract(
 
 
 def _read_requested_form(text: str, options: Mapping[str, str]) -> str | None:
-    """Return the label of a reply in the very form that prompts ask for; reading it like any other finds the same.
+    """Return the label of a reply in the form that prompts ask for, or of one that ends in such a sentence.
 
-    Most replies are of this form, and reading one takes a third of all that scoring and writing it down does.
+    Most replies are of these forms, and nothing can follow to change the answer. The stages find the same in more time.
     """
-    found = _REQUESTED_FORM.fullmatch(text)
-    if found is None or found["label"] not in options:
+    found = _REQUESTED_FORM.fullmatch(text) or _LAST_SENTENCE.search(
+        text, max(0, len(text) - _LAST_SENTENCE_REACH)
+    )
+    if found is None or found["label"] not in options or "{" in text[:1] or "```" in text:
         return None
-    return None if any(found["whole"] in option for option in options.values()) else found["label"]
+    whole = found["whole"].rstrip(")").casefold()
+    return None if any(whole in option.casefold() for option in options.values()) else found["label"]
 
 
 def parse_gold(answer: object, options: Mapping[str, str]) -> tuple[str, ...]:

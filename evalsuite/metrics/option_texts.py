@@ -24,6 +24,7 @@ _NEGATED_BEFORE = re.compile(
     r"|(?:\b(?:not|no|never|neither|nor|cannot|without|than|instead\ of|unlikely)|n['’]t)\s+"
     r"(?:(?:be|been|being|become|have|has|likely|possibly|probably|really|actually|necessarily|longer|to|any|an?|the)\s+){0,5}[\"'“‘(]?$"
 )
+_EXPRESSION_GOES_ON = re.compile(r"\s?[•×·*/+^=<>≈]\s?[\w\\($]")
 _SPACES = re.compile(r"\s+")
 _SENTENCE_END = re.compile(r"[.!?]+[\"'”’)\]*]*\s+(?=\S)|[。!?]+[”」』)\]*]*(?=\S)|\n\s*(?=\S)")
 
@@ -37,7 +38,7 @@ def read_option_text(folded: str, options: Mapping[str, str]) -> tuple[str, ...]
     text = normalize_text(folded)
     is_short = len(text) <= SHORT_REPLY
     said = text if is_short else normalize_text(last_sentence(folded))
-    found = _only_option(said, options)
+    found = None if said.endswith("?") else _only_option(said, options)
     if found is None or _says_nothing_fits(text, options):
         return None
     label, start = found
@@ -131,6 +132,8 @@ def _is_part_of_word(text: str, start: int, end: int) -> bool:
     first, last = text[start], text[end - 1]
     if end - start == 1 and not first.isascii():
         return before[-1:].isalnum() or after[:1].isalnum()  # "是" stands in nearly every Chinese sentence
+    if last.isdigit() and _EXPRESSION_GOES_ON.match(text, end):
+        return True
     if _is_ascii_word(first) and (
         _is_ascii_word(before[-1:]) or (first.isdigit() and _continues_number(before[::-1]))
     ):

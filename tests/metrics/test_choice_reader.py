@@ -6,7 +6,7 @@ import json
 
 import pytest
 from choice_cases import AFTER, BEFORE, CAPITALS, CIRCLED, DECORATIONS, EXPLANATIONS, TEN, WIDE
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from evalsuite.metrics.choices import Extraction, extract
@@ -85,6 +85,7 @@ def test_joined_labels_are_one_list_whatever_follows(marker, joined, ending):
     ),
 )  # fmt: skip
 def test_unusable_answer_ends_the_search(marker, unusable):
+    assume(not marker.startswith("ตอบ"))  # the verb "answer": it is a marker before a label only
     reply = f"The answer is B. Paris is far.\n{marker.format(unusable)}"
     assert extract(reply, CAPITALS) == Extraction(None, "")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 import string
 import time
 from typing import Any
@@ -14,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from shared_data import SHARED_DATA
 
-from evalsuite.metrics import choices
+from evalsuite.metrics import choice_reader, choices
 from evalsuite.metrics.choices import Extraction, extract, parse_gold
 from evalsuite.metrics.text import normalize_text
 
@@ -580,21 +579,19 @@ def test_real_options_are_read_back_from_label_and_text() -> None:
     assert not unread
 
 
+@settings(deadline=None)
 @given(
-    st.sampled_from(["Answer: ", "Answer:", "答案：", "答案： ", "ANSWER: "]),
+    st.sampled_from(["", "It is A.\n", "A and B are wet. ", "选A。\n\n", "Is it B? ", "{", "not ", "I doubt that ", "```\n", "\\boxed{B}\n"]),
+    st.sampled_from(
+        ["Answer: ", "Answer:", "答案：", "答案： ", "ANSWER: ", "The answer is ", "So the answer is (", "The correct answer is: ",
+         "Therefore, the final answer is "]
+    ),
     st.sampled_from("ABCDEZ"),
-    st.sampled_from(["", ".", "。", "\n", " x", ". B"]),
+    st.sampled_from(["", ".", "。", "\n", " x", ". B", ")", ").\n\n", "?"]),
     OPTIONS,
     st.booleans(),
-)
-def test_a_reply_in_the_form_asked_for_is_read_as_any_other(
-    marker: str, label: str, end: str, options: list[Any], multiple: bool
-) -> None:
-    reply = f"{marker}{label}{end}"
-    read_at_once = choices._REQUESTED_FORM
-    found = choices.extract(reply, options, multiple=multiple)
-    choices._REQUESTED_FORM = re.compile("(?!)")
-    try:
-        assert choices.extract(reply, options, multiple=multiple) == found
-    finally:
-        choices._REQUESTED_FORM = read_at_once
+)  # fmt: skip
+def test_reply_in_the_requested_form_is_read_as_by_the_stages(before, marker, label, end, options, multiple):
+    reply = f"{before}{marker}{label}{end}"
+    labels, stage = choice_reader.read(reply, options, multiple=multiple)
+    assert choices.extract(reply, options, multiple=multiple) == Extraction(labels, stage)
