@@ -111,8 +111,16 @@ def _read_letter(
     text = clean_text(reply).text
     found = choices.extract(text, options, multiple=multiple) if text else choices.Extraction(None, "")
     letters = "".join(found.labels or ())
-    agrees = None if published is None or not letters else letters == "".join(sorted(published))
+    if not letters or published is None or not _is_written(published, text or ""):
+        agrees = None
+    else:
+        agrees = letters == "".join(sorted(published))
     return Reading(found.stage or UNREAD, letters == "".join(sorted(gold)), agrees, reply)
+
+
+def _is_written(published: str, text: str) -> bool:
+    """Whether the published letters stand in the cleaned reply: some scripts draw one where they read none."""
+    return all(re.search(rf"(?<![A-Za-z]){letter}(?![A-Za-z])|[A-Z]{{2,}}", text) for letter in published)
 
 
 def _layout(document: Any) -> tuple[str, Iterator[Reading]] | None:

@@ -55,7 +55,7 @@ def _spaced(
 
 
 _ES = _spaced(
-    ("respuesta", "opci", "alternativa", "correct"),
+    ("respuesta", "opci", "alternativa", "correcta", "solución"),
     nouns="respuesta|soluci[oó]n",
     options="opci[oó]n|alternativa|letra",
     adjectives="correcta|correcto|final|adecuada|acertada|mejor",
@@ -64,7 +64,17 @@ _ES = _spaced(
     correct="(?:la\\s+)?(?:correcta|correcto|adecuada)",
 )
 _FR = _spaced(
-    ("réponse", "reponse", "option", "correct", "choix", "exact"),
+    (
+        "réponse",
+        "reponse",
+        "bonne",
+        "correcte",
+        "choix",
+        "exacte",
+        "est correct",
+        "solution est",
+        "solution :",
+    ),
     nouns="r[ée]ponse|solution",
     options="option|choix|proposition|lettre",
     adjectives="bonne|correcte?|exacte|finale|juste|meilleure?|bon",
@@ -73,7 +83,7 @@ _FR = _spaced(
     correct="(?:la\\s+)?(?:correcte?|exacte?|juste|bonne)",
 )
 _DE = _spaced(
-    ("antwort", "lösung", "loesung", "richtig", "korrekt", "option"),
+    ("antwort", "lösung", "loesung", "richtig", "korrekt"),
     nouns="antwort|l[öo]e?sung|endantwort|richtig|korrekt",
     options="option|antwortm[öo]glichkeit|auswahl|m[öo]glichkeit|buchstabe|aussage",
     adjectives="richtige?r?|korrekte?r?|endg[üu]ltige|finale|beste|zutreffende",
@@ -82,7 +92,7 @@ _DE = _spaced(
     correct="(?:die\\s+)?(?:richtige?|korrekte?)",
 )
 _PT = _spaced(
-    ("resposta", "alternativa", "gabarito", "opç", "opc", "corret"),
+    ("resposta", "alternativa", "gabarito", "opç", "opcao", "correta", "solução"),
     nouns="resposta|gabarito|solu[çc][ãa]o",
     options="alternativa|op[çc][ãa]o|letra",
     adjectives="correta|certa|final|adequada|melhor",

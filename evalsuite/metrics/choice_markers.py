@@ -117,40 +117,51 @@ class _Scan:
     patterns: MarkerPatterns
 
     def last_strong(self) -> _Statement | None:
-        """The last marker that says something: labels, or an answer that cannot be used."""
+        """The last marker that says something: labels, or an answer that cannot be used.
+
+        A marker before an option's text ("the answer is Paris") gives way to an earlier one with a label, unless words
+        such as "so" or "wait" introduce it.
+        """
         start = len(self.reader.text) - _LAST_PART
-        if start > 0 and (found := self._last_strong(self.reader.text.rfind("\n", 0, start) + 1 or start)):
-            return found
+        if start > 0:
+            found = self._last_strong(self.reader.text.rfind("\n", 0, start) + 1 or start)
+            if found is not None and found.stage == "marker":
+                return found
         return self._last_strong(0)
 
     def _last_strong(self, start: int) -> _Statement | None:
+        before, after = self._candidates(start)
+        by_text: _Statement | None = None
+        while before and not (after and after[-1].start >= before[-1].start()):
+            match = before.pop()
+            reading, stage = self._after_marker(match, before)
+            statement = _Statement(reading, match.start(), stage)
+            if stage == "option_text" and not _is_turn(self.reader.text, match.start()):
+                by_text = by_text or statement
+            elif reading.outcome is Outcome.UNUSABLE:
+                return by_text or statement
+            elif reading.outcome is Outcome.LABELS:
+                return by_text if by_text and stage == "option_text" else statement
+        return after[-1] if after else by_text
+
+    def _candidates(self, start: int) -> tuple[list[re.Match[str]], list[_Statement]]:
+        """Markers that a label may follow, and what stands before those that follow a label."""
         text = self.reader.text
         quotations = _Spans(self._quotations())
-        after = [
+        phrases = [
             (match, reading)
             for match in _last(self.patterns.after, text, start)
             if not quotations.cover(match)
             and (reading := self._before_phrase(match.start())).outcome is not Outcome.NOTHING
         ]
-        phrases = _Spans(
-            [match.span() for match, _ in after]
-        )  # "C is the answer" holds "answer" before no label
+        spans = _Spans([match.span() for match, _ in phrases])
         before = [
             match
             for match in _last(self.patterns.before, text, start)
-            if not quotations.cover(match) and not phrases.cover_start(match)
+            # "C is the answer" holds the noun of "the answer is", but no label follows it.
+            if not quotations.cover(match) and not spans.cover_start(match)
         ]
-        while before:
-            if after and after[-1][0].start() >= before[-1].start():
-                break
-            match = before.pop()
-            reading, stage = self._after_marker(match, before)
-            if reading.outcome is not Outcome.NOTHING:
-                return _Statement(reading, match.start(), stage)
-        if after:
-            match, reading = after[-1]
-            return _Statement(reading, match.start())
-        return None
+        return before, [_Statement(reading, match.start()) for match, reading in phrases]
 
     def only_weak(self, start: int) -> _Statement | None:
         """From `start` on the last "option C is correct", if it is said of one option, or of one list of them, only."""

@@ -138,15 +138,13 @@ class MarkerPatterns:
 def marker_patterns(folded: str) -> MarkerPatterns:
     """Patterns for the languages of a reply: a language without any of its words in it costs nothing."""
     lowered = folded.casefold()
-    found = tuple(name for name, phrases in _FOLDED_STEMS.items() if any(stem in lowered for stem in phrases))
-    return compile_markers(found, wide=not folded.isascii())
+    is_ascii = folded.isascii()
+    names = {name for stem, name in (_ASCII_STEMS if is_ascii else _STEMS) if stem in lowered}
+    return compile_markers(tuple(sorted(names)), wide=not is_ascii)
 
 
-_FOLDED_STEMS = {
-    name: tuple(fold(stem).casefold() for stem in phrases.stems) for name, phrases in LANGUAGES.items()
-}
-
-
+_STEMS = tuple((fold(stem).casefold(), name) for name, phrases in LANGUAGES.items() for stem in phrases.stems)
+_ASCII_STEMS = tuple((stem, name) for stem, name in _STEMS if stem.isascii())
 _WORD_START = r"(?<![A-Za-z0-9_\u00aa-\u024f\u0370-\u052f\u0600-\u06ff\u1ea0-\u1eff])"
 """As a word's beginning, but also right after a Chinese, Japanese or Korean character."""
 

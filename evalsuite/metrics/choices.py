@@ -32,6 +32,7 @@ _LAST_SENTENCE = re.compile(
     r"(?P<whole>(?:[Tt]he (?:correct |final )?answer is:? |Answer: ?|答案：)\(?(?P<label>[A-Z])\)?)[.。]?\s*\Z"
 )
 _LAST_SENTENCE_REACH = 80
+_LONE_LABEL = re.compile(r"\s*(?:(?P<bold>\*\*)|\()?(?P<label>[A-Z])(?(bold)\*\*|\)?)[.。]?\s*")
 
 
 def extract(
@@ -48,6 +49,8 @@ def extract(
     """
     if label := _read_requested_form(text, options):
         return Extraction((label,), "marker")
+    if (lone := _LONE_LABEL.fullmatch(text)) and lone["label"] in options:
+        return Extraction((lone["label"],), "bare")
     # The reader's patterns take longer to compile than many a run needs to read all its replies.
     from evalsuite.metrics.choice_reader import read
 

@@ -150,6 +150,19 @@ def test_reply_without_an_answer_is_unparsed(reply):
     assert extract(reply, CAPITALS) == Extraction(None, "")
 
 
+@pytest.mark.parametrize(
+    ("reply", "label", "stage"),
+    [
+        ("The answer is (A).\nThe answer is Paris.", "A", "marker"),
+        ("The answer is (A). Wait, the answer is Paris.", "C", "option_text"),
+        ("The answer is Paris, on the Seine. " + "It is a large town. " * 20, "C", "option_text"),
+        ("The answer is (A) or (B). The answer is Paris.", "C", "option_text"),
+    ],
+)
+def test_option_text_after_a_marker_gives_way_to_a_label(reply, label, stage):
+    assert extract(reply, CAPITALS) == Extraction((label,), stage)
+
+
 def test_option_text_counts_in_the_last_sentence_of_a_whole_reply_only():
     reply = "Let me think about rivers and towns. " * 10 + "The capital of France is Paris."
     assert extract(reply, CAPITALS) == Extraction(("C",), "option_text")

@@ -584,10 +584,10 @@ def test_real_options_are_read_back_from_label_and_text() -> None:
     st.sampled_from(["", "It is A.\n", "A and B are wet. ", "选A。\n\n", "Is it B? ", "{", "not ", "I doubt that ", "```\n", "\\boxed{B}\n"]),
     st.sampled_from(
         ["Answer: ", "Answer:", "答案：", "答案： ", "ANSWER: ", "The answer is ", "So the answer is (", "The correct answer is: ",
-         "Therefore, the final answer is "]
+         "Therefore, the final answer is ", "", "(", "**"]
     ),
     st.sampled_from("ABCDEZ"),
-    st.sampled_from(["", ".", "。", "\n", " x", ". B", ")", ").\n\n", "?"]),
+    st.sampled_from(["", ".", "。", "\n", " x", ". B", ")", ").\n\n", "?", "**", "**."]),
     OPTIONS,
     st.booleans(),
 )  # fmt: skip
