@@ -79,7 +79,7 @@ def adapter_folder(
     path.mkdir(parents=True, exist_ok=True)
     told = {"peft_type": "LORA", "r": rank, "base_model_name_or_path": base} | config
     (path / "adapter_config.json").write_text(json.dumps(told))
-    shapes = {}
+    shapes: dict[str, tuple[int, ...]] = {}
     for number in range(layers):
         stem = f"base_model.model.model.layers.{number}.self_attn.q_proj"
         shapes |= {f"{stem}.lora_A.weight": (rank, hidden), f"{stem}.lora_B.weight": (hidden, rank)}

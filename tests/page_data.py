@@ -10,6 +10,7 @@ from evalsuite.report.sample_store import inflate
 def data_of(html: Any) -> Any:
     """The data block, as JSON."""
     block = re.search(r'<script type="application/json" id="data">(.*?)</script>', html, re.DOTALL)
+    assert block is not None
     return json.loads(block.group(1))
 
 
@@ -17,7 +18,7 @@ def samples_of(html: Any) -> Any:
     """Its samples in order: entries and bodies in one, messages as [role, text]."""
     data = data_of(html)
     index = inflate(data["index"])
-    found = []
+    found: list[dict[str, Any]] = []
     for packed in data["chunks"]:
         chunk = inflate(packed)
         for body in chunk["samples"]:

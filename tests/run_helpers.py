@@ -17,6 +17,7 @@ from mock_server import MODEL, WAIT_SECONDS, MockServer
 from evalsuite.config import RunConfig, build_config
 from evalsuite.runs.dataset_plan import DatasetPlan
 from evalsuite.runs.plan import plan_spec
+from evalsuite.runs.schema.sample_line import ReplyEntry, SampleLine
 
 EVALSUITE = (sys.executable, "-m", "evalsuite")
 POLL_SECONDS = 0.02
@@ -99,6 +100,12 @@ def deployed(words: Iterable[str], folder: Path) -> tuple[subprocess.Popen[str],
 def program_in(lines: list[str]) -> str:
     """The program that it printed."""
     return "".join(lines[lines.index("from openai import OpenAI\n") : -1])
+
+
+def reply_of(line: SampleLine) -> ReplyEntry:
+    """The reply of a sample that must have one."""
+    assert line.reply is not None
+    return line.reply
 
 
 def lines_of(run: Path) -> list[dict[str, Any]]:

@@ -49,7 +49,8 @@ def adapter_name(word: str) -> str:
     """Of `NAME=PATH` or JSON."""
     if word.startswith("{"):
         told = json.loads(word)
-        return told.get("name") or told["lora_name"]
+        name: str = told.get("name") or told["lora_name"]
+        return name
     return word.partition("=")[0]
 
 

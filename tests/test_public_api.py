@@ -39,7 +39,9 @@ def test_type_checkers_see_the_same_modules_as_python() -> None:
     """The imports under TYPE_CHECKING name the modules that the lazy ones import from."""
     tree = ast.parse(Path(evalsuite.__file__).read_text(encoding="utf-8"))
     (typed,) = (node for node in tree.body if isinstance(node, ast.If))
-    imported = {alias.name: node.module for node in typed.body for alias in node.names}
+    imports = [node for node in typed.body if isinstance(node, ast.ImportFrom)]
+    assert imports == typed.body
+    imported = {alias.name: node.module for node in imports for alias in node.names}
     assert imported == {
         name: evalsuite._MODULES.get(name, "evalsuite.errors")
         for name in evalsuite.__all__

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, overload
 
 import numpy as np
 
@@ -20,6 +20,18 @@ from evalsuite.metrics import qa_profiles
 IGNORED = -100
 Named: TypeAlias = Literal["acc", "nlg"]
 Floats: TypeAlias = dict[str, float]
+
+
+@overload
+def compute_metrics(
+    name: Literal["acc"], tokenizer: Any = None, *, encoder_decoder: bool = False
+) -> Accuracy: ...
+
+
+@overload
+def compute_metrics(
+    name: Literal["nlg"], tokenizer: Any = None, *, encoder_decoder: bool = False
+) -> Callable[[Any], Floats]: ...
 
 
 def compute_metrics(

@@ -241,6 +241,7 @@ def test_command_server_deploy_holds_until_it_is_interrupted_and_leaves_nothing(
         assert lines[0].startswith("base  http://127.0.0.1:")
         assert 'model="base"' in lines[0]
         process.send_signal(number)
+        assert process.stderr is not None
         assert process.wait(WAIT_SECONDS) == 0, process.stderr.read()
         assert not any(alive(pid) for pid in pids(notes))
     assert not list(tmp_path.glob("evalsuite-deploy-*"))
@@ -279,6 +280,7 @@ def test_command_server_deploy_ends_with_4_when_its_server_dies(
     with process:
         os.kill(pids(notes)[0], signal.SIGKILL)
         assert process.wait(WAIT_SECONDS) == 4
+        assert process.stderr is not None
         assert "exit code 137" in process.stderr.read()
     (folder,) = tmp_path.glob("evalsuite-deploy-*")
     assert list(folder.glob("server-base.log"))

@@ -187,22 +187,24 @@ def test_llamacpp_serves_under_its_name_on_the_loopback_only(server: Server) -> 
 @pytest.mark.model
 def test_llamacpp_openai_client_gets_a_reply(server: Server) -> None:
     import openai
+    from openai.types.chat import ChatCompletionUserMessageParam
 
     with openai.OpenAI(
         base_url=server.served["little"].base_url, api_key="none", timeout=WAIT_SECONDS
     ) as client:
-        question = [
-            {"role": "user", "content": "The capital of Italy is Rome. What is the capital of Italy?"}
-        ]
+        question: ChatCompletionUserMessageParam = {
+            "role": "user",
+            "content": "The capital of Italy is Rome. What is the capital of Italy?",
+        }
         answer = client.chat.completions.create(
-            model="little", messages=question, max_tokens=24, temperature=0
-        )  # type: ignore[arg-type]
+            model="little", messages=[question], max_tokens=24, temperature=0
+        )
         with client.chat.completions.create(
             model="little",
-            messages=question,
+            messages=[question],
             max_tokens=24,
             temperature=0,
-            stream=True,  # type: ignore[arg-type]
+            stream=True,
         ) as stream:
             streamed = "".join(event.choices[0].delta.content or "" for event in stream if event.choices)
         flat = client.completions.create(

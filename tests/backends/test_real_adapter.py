@@ -78,8 +78,10 @@ def check_three_variants(run: Path) -> None:
     pairs = list(zip(replies(run, "sft"), replies(run, "sft-merged"), strict=True))
     assert sum(one == other for one, other in pairs) >= LEAST_AGREEMENT * len(pairs)
     entries = {entry.name: entry for entry in load_run(run).info.variants}
-    assert entries["sft"].live.identical is False
-    assert entries["sft"].live.by == "log-probabilities"
+    live = entries["sft"].live
+    assert live is not None
+    assert live.identical is False
+    assert live.by == "log-probabilities"
     report = (run / "report.html").read_text(encoding="utf-8")
     for variant in ("sft", "sft-merged"):
         verdict = f"{variant} is better than base on zorbia"
@@ -112,7 +114,8 @@ def test_real_adapter_openai_client_asks_what_is_deployed_by_name(words: list[st
                 reply = client.chat.completions.create(
                     model=name, messages=[asked], max_tokens=16, temperature=0
                 )
-                return reply.choices[0].message.content
+                content: str = reply.choices[0].message.content
+                return content
 
             assert [model.id for model in client.models.list()] == ["base", "sft"]
             assert FACT in answer("sft")

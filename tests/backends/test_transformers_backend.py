@@ -45,7 +45,8 @@ class Running:
         return response.json()
 
     def text(self, **body: Any) -> str:
-        return self.post(**body)["choices"][0]["text"]
+        text: str = self.post(**body)["choices"][0]["text"]
+        return text
 
     def chat(self, content: str = "Hi", status: int = 200, **body: Any) -> Any:
         return self.post("/chat/completions", status, messages=[{"role": "user", "content": content}], **body)
@@ -82,7 +83,8 @@ def generated(folder: Path, prompt: str, tokens: int, *adapters: str) -> str:
         model = PeftModel.from_pretrained(model, folder / adapter).merge_and_unload()
     ids = tokenizer(prompt, return_tensors="pt")
     done = model.generate(**ids, max_new_tokens=tokens, do_sample=False)
-    return tokenizer.decode(done[0][ids["input_ids"].shape[1] :], skip_special_tokens=True)
+    text: str = tokenizer.decode(done[0][ids["input_ids"].shape[1] :], skip_special_tokens=True)
+    return text
 
 
 class TestIdentity:
@@ -187,14 +189,19 @@ class TestReplies:
 
     def test_the_openai_client_reads_it(self, running: Any) -> None:
         import openai
+        from openai.types.chat import ChatCompletionUserMessageParam
 
         with openai.OpenAI(base_url=running.url, api_key="none", timeout=WAIT_SECONDS) as client:
-            messages = [{"role": "user", "content": "Hi"}]
+            message: ChatCompletionUserMessageParam = {"role": "user", "content": "Hi"}
             answer = client.chat.completions.create(
-                model="one", messages=messages, max_tokens=4, temperature=0, logprobs=True, top_logprobs=2
+                model="one", messages=[message], max_tokens=4, temperature=0, logprobs=True, top_logprobs=2
             )
             flat = client.completions.create(model="base", prompt="abc", max_tokens=4, temperature=0)
-        assert len(answer.choices[0].logprobs.content) == answer.usage.completion_tokens
+        logprobs, usage = answer.choices[0].logprobs, answer.usage
+        assert logprobs is not None
+        assert logprobs.content is not None
+        assert usage is not None
+        assert len(logprobs.content) == usage.completion_tokens
         assert flat.choices[0].text == running.text(prompt="abc", max_tokens=4)
 
 

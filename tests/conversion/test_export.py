@@ -62,8 +62,9 @@ def exported(*words: object) -> str:
     return done.stdout
 
 
-def manifest(path: Path) -> dict:
-    return json.loads(path.read_text())
+def manifest(path: Path) -> dict[str, Any]:
+    told: dict[str, Any] = json.loads(path.read_text())
+    return told
 
 
 def hidden(folder: Path) -> list[Path]:
@@ -114,7 +115,7 @@ def test_export_merge_that_went_wrong_is_not_kept(
     monkeypatch.setattr(merge, "MERGE_ROUNDING", -1.0)
     monkeypatch.setattr(merge, "MERGE_SHARE", -1.0)
     with pytest.raises(FidelityError, match=r"does not predict what .* predicts .*Nothing was kept"):
-        export_merge(str(base), str(adapter), Destination(tmp_path / "out"), tmp_path / "log", lambda _: None)
+        export_merge(str(base), str(adapter), Destination(tmp_path / "out"), tmp_path / "log")
     assert not (tmp_path / "out").exists()
     assert not hidden(tmp_path)
 

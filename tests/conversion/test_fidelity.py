@@ -70,7 +70,7 @@ def test_fidelity_numbers_that_are_none_are_near_to_nothing() -> None:
 
 
 @given(distributions, distributions)
-def test_fidelity_divergence_is_never_negative(one: list[Any], other: list[Any]) -> None:
+def test_fidelity_divergence_is_never_negative(one: dict[int, float], other: dict[int, float]) -> None:
     shared = {token: other[token] for token in one if token in other}
     if len(shared) == len(one) == len(other):
         assert compare_readings(reading(one), reading(other)).divergence >= -1e-6

@@ -127,6 +127,7 @@ def test_ask_reads_usage_and_latency() -> None:
     assert (answer.reply.text, answer.reply.reasoning, answer.reply.finish_reason) == ("fine", "hm", "length")
     assert (answer.reply.prompt_tokens, answer.reply.completion_tokens) == (7, 3)
     assert (answer.attempts, answer.ttft_s) == (1, None)
+    assert answer.latency_s is not None
     assert answer.latency_s > 0
 
 
@@ -497,6 +498,7 @@ def test_stream_text_is_assembled() -> None:
     assert (answer.reply.text, answer.reply.reasoning) == ("answer", "think hard")
     assert (answer.reply.finish_reason, answer.reply.completion_tokens) == ("stop", 3)
     assert answer.ttft_s is not None
+    assert answer.latency_s is not None
     assert 0 < answer.ttft_s <= answer.latency_s
 
 
@@ -551,7 +553,7 @@ def test_stream_error_event_is_reported_inside_another_exception() -> None:
     broken = events({"error": {"message": "out of memory"}})
     with MockServer(lambda _: broken) as server:
         try:
-            _ = {}["something else"]
+            _ = dict[str, str]()["something else"]
         except KeyError:
             found = failure(server, stream=True)
     assert (found.failure, found.attempts) == ("bad_reply", 3)
@@ -690,4 +692,4 @@ def test_api_key_is_removed_from_replies() -> None:
 
 
 def test_api_key_is_not_in_the_repr() -> None:
-    assert KEY not in repr(Endpoint("http://h/v1", MODEL, QUICK, 1, KEY))
+    assert KEY not in repr(Endpoint("http://h/v1", MODEL, QUICK, FixedConcurrency(1), KEY))

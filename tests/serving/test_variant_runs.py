@@ -29,6 +29,7 @@ from evalsuite.conversion.prepare import merged_folder, prepare_checkpoint
 from evalsuite.errors import CheckpointError, ServerError
 from evalsuite.evaluation.evaluate import evaluate, prepare
 from evalsuite.models.variants import find_variants
+from evalsuite.runs.schema.run_info import LivenessInfo
 
 needs_torch = pytest.mark.skipif(
     any(importlib.util.find_spec(name) is None for name in ("torch", "transformers", "peft")),
@@ -80,10 +81,12 @@ def test_variant_run_base_adapter_and_merged_in_one_report(
         "starting transformers for sft-merged",
     ]
     base_entry, sft, merged = run.info.variants
+    assert sft.live is not None
     assert sft.live.identical is False
+    assert sft.served is not None
     assert (sft.served["dtype"], sft.served["adapter"]) == ("float32", "lora")
-    assert (merged.made_by, merged.form, "live" in merged) == (["merge"], "original", False)
-    assert "live" not in base_entry
+    assert (merged.made_by, merged.form, merged.live) == (("merge",), "original", None)
+    assert base_entry.live is None
     assert not any("identical to base" in text for text in (*logged.messages, *run.summary.warnings))
 
 
@@ -115,9 +118,9 @@ def test_adapter_without_effect_is_warned_about_everywhere_and_on_resume(tmp_pat
     }  # fmt: skip
     assert "none (identical to base!)" in done.stdout
     assert 'class="chip error">identical to base' in (run.path / "report.html").read_text()
-    assert run.info.variants[1].live == {
-        "identical": True, "by": "log-probabilities", "prompts": 3, "difference": 0.0,
-    }  # fmt: skip
+    assert run.info.variants[1].live == LivenessInfo(
+        identical=True, by="log-probabilities", prompts=3, difference=0.0
+    )
     assert run.summary.warnings[0].startswith("WARNING: none is identical to base")
     assert "WARNING: none is identical to base" in (run.path / "report.html").read_text()
     again = call(words)
@@ -157,9 +160,11 @@ def test_variant_run_transformers_server_that_is_killed_during_the_run(tmp_path:
     with start(words) as process:
         for death in range(deaths):
             had = finished()
-            wait_until(
-                lambda had=had: finished() > had + 1, f"samples before death {death}", 3 * WAIT_SECONDS
-            )
+
+            def has_gone_on(had: int = had) -> bool:
+                return finished() > had + 1
+
+            wait_until(has_gone_on, f"samples before death {death}", 3 * WAIT_SECONDS)
             servers = processes_with(json.dumps(str(base)))
             kill_server(servers)
             wait_gone(servers)

@@ -81,7 +81,7 @@ def run(job: dict[str, Any], how: str) -> int:
         text = ask(job, f"{index + 1}")
         right += text == gold
         scores = {} if how == "no scores" else {"acc": float(text == gold)}
-        score = {"scores": scores, "extracted": text, "gold": gold}
+        score: dict[str, Any] = {"scores": scores, "extracted": text, "gold": gold}
         place = {"subset": "easy" if index < 2 else "hard", "id": question, "index": index}
         lines.append(
             {**place, "messages": [{"role": "user", "content": str(index + 1)}], "reply": text, **score}

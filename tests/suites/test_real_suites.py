@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from mock_server import MODEL, Answer, Asked, MockServer, completion, document
 from nltk_model import using_model
-from run_helpers import KEY, config
+from run_helpers import KEY, config, reply_of
 from small_pictures import png
 
 from evalsuite import evaluate
@@ -79,7 +79,7 @@ def test_real_suite_general_mcq_is_scored_as_our_profile_scores_it(model: MockSe
     assert len(lines) == 48
     assert said_of_means(run) == []
     for line in lines:
-        text = line.reply.text
+        text = reply_of(line).text
         ours = choices_profiles.accuracy(
             "evalscope", text, tuple("ABCD"), tuple(line.gold), chinese=True, multiple=False
         )
@@ -95,7 +95,7 @@ def test_real_suite_general_qa_is_scored_as_our_profile_scores_it(
     assert said_of_means(run) == []
     with using_model(sentence_model()):
         for line in run.samples():
-            ours = qa_profiles.score("evalscope", line.gold, line.reply.text)
+            ours = qa_profiles.score("evalscope", line.gold, reply_of(line).text)
             theirs = {metric.removeprefix("evalscope/"): value for metric, value in line.scores.items()}
             assert theirs == pytest.approx({metric: ours[metric] for metric in theirs}, abs=1e-9)
 
@@ -127,10 +127,10 @@ def test_tool_bench_on_a_local_file_differs_only_as_documented(model: MockServer
     assert left_out
     assert all(map(asks_no_tool, left_out))
     for line in lines:
-        ours = task.score(rows[line.index], Reply(line.reply.text), Style("en", 0)).values
+        ours = task.score(rows[line.index], Reply(reply_of(line).text), Style("en", 0)).values
         theirs = {metric.removeprefix("evalscope/"): value for metric, value in line.scores.items()}
         for metric in pairs.keys() & theirs.keys():
-            assert theirs[metric] == ours[pairs[metric]], (metric, line.id, line.reply.text)
+            assert theirs[metric] == ours[pairs[metric]], (metric, line.id, reply_of(line).text)
 
 
 def asks_no_tool(row: ToolBenchRow) -> bool:
@@ -171,6 +171,7 @@ def test_real_suite_opencompass_over_a_csv_of_ones_own(model: MockServer, tmp_pa
     lines = list(run.samples())
     assert len(lines) == 12
     assert {value for line in lines for value in line.scores.values()} == {0.0, 1.0}
+    assert lines[0].message_list is not None
     assert lines[0].message_list[0]["content"].startswith("Question:")
     assert said_of_means(run) == []
 

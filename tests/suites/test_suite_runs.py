@@ -13,7 +13,7 @@ from mock_server import MockServer
 from run_helpers import KEY, arguments, call, config, lines_of, start, summary_of, wait_until
 
 from evalsuite import compare, evaluate, load_run
-from evalsuite.config import build_config
+from evalsuite.config import RunConfig, build_config
 from evalsuite.errors import ConfigError, GateFailed, InputError, RunIncomplete
 from evalsuite.evaluation.rescore import rescore
 
@@ -29,7 +29,7 @@ def starts(out: Path) -> int:
     return len((folder(out) / "starts").read_text().splitlines())
 
 
-def with_suite(server: MockServer, out: Path, data: Path | None = None, **options: object) -> Any:
+def with_suite(server: MockServer, out: Path, data: Path | None = None, **options: Any) -> RunConfig:
     datasets = [*([f"qa:{data}"] if data else []), *options.pop("texts", [QUIZ])]
     return config(server, out, datasets=datasets, **options)
 

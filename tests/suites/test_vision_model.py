@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from run_helpers import reply_of
 from small_pictures import png
 
 from evalsuite import evaluate
@@ -54,5 +55,5 @@ def test_vision_model_model_sees_the_pictures_of_a_tsv_and_of_files(address: str
     lines = list(run.samples())
     assert all(line.outcome != "error" for line in lines)
     for dataset in ("colours", "qa"):
-        replies = {line.reply.text for line in lines if line.dataset == dataset}
+        replies = {reply_of(line).text for line in lines if line.dataset == dataset}
         assert len(replies) > 1, "the same question is answered the same whatever the picture"

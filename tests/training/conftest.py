@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -15,7 +15,7 @@ absent = [name for name in NEEDED if importlib.util.find_spec(name) is None]
 class Skipped(pytest.Module):
     """A file of tests that cannot be imported here."""
 
-    def collect(self) -> None:
+    def collect(self) -> NoReturn:
         pytest.skip(f"{', '.join(absent)} not installed (make test-models)", allow_module_level=True)
 
 
@@ -29,7 +29,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tiny model."""
     from trainings import model_folder
 
-    return model_folder(tmp_path_factory.mktemp("model") / "tiny")
+    made: Path = model_folder(tmp_path_factory.mktemp("model") / "tiny")
+    return made
 
 
 @pytest.fixture(scope="session")

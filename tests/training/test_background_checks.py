@@ -6,6 +6,7 @@ import _thread
 import json
 import socket
 import threading
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,10 @@ from evalsuite import compare, load_run
 from evalsuite.training import EvalCallback
 
 pytestmark = pytest.mark.filterwarnings("default")
-SHORT = {"max_tokens": 6, "shots": 0}
+SHORT: dict[str, Any] = {"max_tokens": 6, "shots": 0}
 METRIC = "eval_sums_accuracy"
-SAVES = {"save_strategy": "steps", "save_steps": 2}
-BY_TRANSFORMERS = {"mode": "subprocess", "backend": "transformers", "devices": "cpu", **SHORT}
+SAVES: dict[str, Any] = {"save_strategy": "steps", "save_steps": 2}
+BY_TRANSFORMERS: dict[str, Any] = {"mode": "subprocess", "backend": "transformers", "devices": "cpu", **SHORT}
 
 
 def lora(model: Any, _: Any) -> Any:
@@ -34,6 +35,7 @@ class Vllm(BaseHTTPRequestHandler):
     """What vLLM does with adapters while it serves, as far as a check sees it."""
 
     protocol_version = "HTTP/1.1"
+    server: VllmServer
 
     def log_message(self, *_: Any) -> None:
         pass
@@ -70,10 +72,19 @@ class Vllm(BaseHTTPRequestHandler):
         self.wfile.write(raw)
 
 
+class VllmServer(ThreadingHTTPServer):
+    """Holds the loaded adapters and the requests: their last path segment, and the model or adapter."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Vllm)
+        self.adapters: set[str] = set()
+        self.calls: list[tuple[str, str]] = []
+        self.refuses = False
+
+
 @pytest.fixture
-def vllm() -> Any:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Vllm)
-    server.adapters, server.calls, server.refuses = set(), [], False
+def vllm() -> Iterator[VllmServer]:
+    server = VllmServer()
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield server
@@ -160,7 +171,7 @@ class TestSubprocess:
                     (tmp_path / "out/checkpoint-2/model.safetensors").write_bytes(whole[0])
 
         callback = EvalCallback(sums, limit=2, **BY_TRANSFORMERS)
-        saves = {"save_strategy": "steps", "save_steps": 2}
+        saves: dict[str, Any] = {"save_strategy": "steps", "save_steps": 2}
         trainer = make_trainer(folder, tmp_path / "out", [Late(), callback], **saves)
         trainer.train()
         assert equal(weights(trainer), plain)
@@ -268,7 +279,7 @@ class TestServer:
     def test_faults(self, folder: Any, sums: Any, tmp_path: Any, vllm: Any, capsys: Any, fault: Any) -> Any:
         vllm.refuses = fault == "refuses"
         change = None if fault == "whole_weights" else lora
-        saves = {"save_strategy": "steps", "save_steps": 4}
+        saves: dict[str, Any] = {"save_strategy": "steps", "save_steps": 4}
 
         def trained(out: Any, *callbacks: Any) -> Any:
             trainer = make_trainer(folder, out, callbacks, change=change, **saves)

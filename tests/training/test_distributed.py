@@ -48,4 +48,6 @@ def test_distributed_check_rows_are_split_and_gathered_and_weights_are_those_of_
     run = load_run(tmp_path / "checked/evalsuite/step-4")
     assert run.complete
     assert run.summary.totals.samples == 7
-    assert run.info.variants[0].served["rows_at_a_time"] == "4"
+    served = run.info.variants[0].served
+    assert served is not None
+    assert served["rows_at_a_time"] == "4"

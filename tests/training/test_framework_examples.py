@@ -86,7 +86,7 @@ def signature(text: str, name: str) -> list[str]:
     """The arguments of a function or method in a module's source; `Class.method` for a method."""
     body = ast.parse(text).body
     for part in name.split("."):
-        found = next(node for node in body if getattr(node, "name", None) == part)
+        found: Any = next(node for node in body if getattr(node, "name", None) == part)
         body = found.body
     return [argument.arg for argument in found.args.args]
 

@@ -14,6 +14,7 @@ import json
 import os
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +72,7 @@ def environment(**more: str) -> dict[str, str]:
     return os.environ | offline | {"PYTHONPATH": str(ROOT)} | more
 
 
-def run(command: list[str], cwd: Path, **more: str) -> str:
+def run(command: Sequence[object], cwd: Path, **more: str) -> str:
     """What it said on standard output and error."""
     done = subprocess.run(
         list(map(str, command)),
@@ -102,7 +103,7 @@ SWIFT_WORDS = (
 )
 
 
-def conversations() -> list[dict]:
+def conversations() -> list[dict[str, Any]]:
     """Rows as ms-swift takes them."""
     return [
         {"messages": [{"role": "user", "content": f"{n} + 1?"}, {"role": "assistant", "content": str(n + 1)}]}
@@ -124,7 +125,7 @@ class TestMsSwift4:
     )
 
     def trained(
-        self, folder: Path, tmp_path: Path, method: list[str], rows: list[dict], *more: object
+        self, folder: Path, tmp_path: Path, method: list[str], rows: list[dict[str, Any]], *more: object
     ) -> str:
         python = python_of("SWIFT", "swift")
         (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))

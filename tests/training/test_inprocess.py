@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from run_helpers import reply_of
 from trainings import STEPS, checks, equal, make_trainer, model_folder, weights
 from transformers import EarlyStoppingCallback, TrainerCallback
 
@@ -20,7 +21,7 @@ from evalsuite.training import EvalCallback
 from evalsuite.training.state_guard import preserve_model_state
 
 pytestmark = pytest.mark.filterwarnings("default")
-SHORT = {"max_tokens": 6, "shots": 0}
+SHORT: dict[str, Any] = {"max_tokens": 6, "shots": 0}
 METRIC = "eval_sums_accuracy"
 
 
@@ -152,7 +153,7 @@ class TestWhatTheTrainerSees:
         trainer = make_trainer(folder, tmp_path / "out", [callback])
         trainer.train()
         lines = load_run(tmp_path / f"out/evalsuite/step-{STEPS}").samples()
-        cut = sum(line.reply.finish_reason == "length" for line in lines)
+        cut = sum(reply_of(line).finish_reason == "length" for line in lines)
         assert cut > 0
         assert checks(trainer, f"{METRIC}_truncated") == {STEPS: cut}
 

@@ -17,7 +17,7 @@ from evalsuite.errors import ConfigError
 from evalsuite.training import EvalCallback
 
 pytestmark = pytest.mark.filterwarnings("default")
-SHORT = {"max_tokens": 6, "shots": 0}
+SHORT: dict[str, Any] = {"max_tokens": 6, "shots": 0}
 METRIC = "eval_sums_accuracy"
 BYTES_UNTIL_FULL = 16_384
 """More than `run.json`, less than the journal of 40 rows."""

@@ -14,10 +14,11 @@ from trainings import checks, equal, make_trainer, weights
 from transformers import AutoModelForCausalLM
 
 from evalsuite.backends import open_backend
+from evalsuite.backends.command import LaunchSpec
 from evalsuite.backends.interpreters import interpreter
 from evalsuite.backends.ports import HOST, reserved_port
 from evalsuite.backends.process import ServerProcess
-from evalsuite.backends.vllm import ENGINE, LaunchSpec, words
+from evalsuite.backends.vllm import ENGINE, build_command
 from evalsuite.errors import CheckpointError
 from evalsuite.models.variants import find_variants
 from evalsuite.training import EvalCallback
@@ -37,7 +38,7 @@ def vllm(tmp_path_factory: Any) -> Iterator[str]:
     log = tmp_path_factory.mktemp("vllm") / "log"
     told = dict(ENGINE.environment) | {"VLLM_ALLOW_RUNTIME_LORA_UPDATING": "1", "HF_HUB_OFFLINE": "1"}
     with reserved_port() as port:
-        command = [interpreter("vllm"), *words(LaunchSpec(base, "base", port))]
+        command = [interpreter("vllm"), *build_command(LaunchSpec(base, "base", port))]
         more = ["--enable-lora", "--max-lora-rank", "8", "--enforce-eager", "--max-model-len", "1024"]
         address = f"http://{HOST}:{port}/v1"
         with ServerProcess([*command, *more], log, told) as process:
