@@ -143,7 +143,7 @@ def _ids(tokenizer: Any, messages: list[Any]) -> list[int]:
     return list(found)
 
 
-class Clock(TrainerCallback):  # type: ignore[misc]
+class Clock(TrainerCallback):
     """How long each step takes, and which of them while `busy(state)`; ends the training once there is enough of both."""
 
     def __init__(self, busy: Callable[[Any], bool]) -> None:
@@ -194,7 +194,7 @@ def trained(folder: str, out: Path, clock: Clock, *callbacks: TrainerCallback) -
     return trainer
 
 
-class SaveOnce(TrainerCallback):  # type: ignore[misc]
+class SaveOnce(TrainerCallback):
     """A checkpoint at step ALONE_STEPS."""
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
@@ -202,7 +202,7 @@ class SaveOnce(TrainerCallback):  # type: ignore[misc]
         control.should_save = state.global_step == ALONE_STEPS
 
 
-class RunByHand(TrainerCallback):  # type: ignore[misc]
+class RunByHand(TrainerCallback):
     """`evalsuite run` on the checkpoint, started as from another terminal."""
 
     def __init__(self, out: Path) -> None:
