@@ -19,7 +19,8 @@ def result(**changes: Any) -> Any:
         "primary": True, "detail": False, "baseline_value": 0.5, "variant_value": 0.75, "stderr": 0.1, "n_one_sided": 0,
         "test": "exact", "rows_for_one_point": None, "baseline_signature": None, "variant_signature": None,
     }  # fmt: skip
-    return ResultEntry(**(found | changes))
+    given: dict[str, Any] = found | changes
+    return ResultEntry(**given)
 
 
 @pytest.mark.parametrize(

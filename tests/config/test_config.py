@@ -19,7 +19,7 @@ from evalsuite.config import RunConfig, build_config, read_config_file
 from evalsuite.errors import ConfigError
 
 REMOTE = {"datasets": ["mcq_en"], "base_url": "http://h:1", "model": "m"}
-EVERYTHING = {
+EVERYTHING: dict[str, Any] = {
     "datasets": ["mcq:my data.csv", "gsm8k"],
     "ckpt": ["a=x.gguf", "smollm2"],
     "adapter": ["a:sft=out/checkpoint-500", "both=out/a+out/b"],

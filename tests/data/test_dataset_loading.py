@@ -41,6 +41,9 @@ class Words:
     def repairs(self, row: str) -> Iterable[str]:
         return ("shouted words are read",) if row.isupper() else ()
 
+    def audit(self, row: str) -> Iterable[tuple[str, str]]:
+        return ()
+
     def facts(self, row: str) -> RowFacts:
         subject = row.partition(":")[0] if ":" in row else None
         return RowFacts(subject)
@@ -269,7 +272,12 @@ class TestSamples:
         parsed = []
         parser = dataset.parser
         parse = parser.parse
-        parser.parse = lambda values: parsed.append(1) or parse(values)  # type: ignore[method-assign]
+
+        def counted(values: Mapping[str, Any]) -> str:
+            parsed.append(1)
+            return parse(values)
+
+        monkeypatch.setattr(parser, "parse", counted)
         assert len(list(dataset.samples(limit=5))) == 5
         assert len(parsed) <= 10_000
         stream = dataset.samples()

@@ -130,7 +130,7 @@ def test_any_layout_in_any_format_gives_the_same_row(
 def test_any_list_in_a_cell_is_read_as_what_wrote_it_meant(
     tmp_path: Path, form: str, texts: list[Any]
 ) -> None:
-    cell = {
+    forms: Mapping[str, Callable[[Any], str]] = {
         "json": CELL_FORMS["json"],
         "python": CELL_FORMS["python"],
         "numpy": NUMPY_FORM,
@@ -139,7 +139,8 @@ def test_any_list_in_a_cell_is_read_as_what_wrote_it_meant(
         "arrays": lambda texts: (
             f"{{'text': array({list(texts)!r}, dtype=object), 'label': array({letters(texts)!r},\n dtype=object)}}"
         ),
-    }[form](texts)
+    }
+    cell = forms[form](texts)
     row = {"question": "Which?", "choices": cell, "answer": "B"}
     found = read(write(tmp_path / "row.csv", row))
     assert list(found.options.values()) == list(texts)

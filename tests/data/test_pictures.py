@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from known import known
 from mock_server import MockServer, reply
 from page_data import samples_of
 from run_helpers import config, only_plan
@@ -159,7 +160,7 @@ def test_a_run_sends_pictures_and_shows_thumbnails(tmp_path: Path) -> None:
     sent = {part["image_url"]["url"] for body in bodies for part in body["messages"][-1]["content"][:-1]}
     assert sent == {f"data:image/png;base64,{base64.b64encode(picture).decode()}" for picture in (RED, BLUE)}
     line = next(line for line in run.samples() if line.id == "7")
-    assert line.message_list[-1]["content"][0]["image_url"]["url"] == line.pictures[0]["name"]
+    assert known(line.message_list)[-1]["content"][0]["image_url"]["url"] == known(line.pictures)[0]["name"]
     page = (run.path / "report.html").read_text()
     assert "img-src data:" in page
     assert [len(shown["pictures"]) for shown in samples_of(page)] == [1, 1, 1]
@@ -181,7 +182,7 @@ def test_a_bad_picture_is_a_bad_row_with_its_line(folder: Path) -> None:
         only_plan(str(folder / "qa.jsonl"))
 
 
-def asked(path: Path, **options: object) -> list[dict]:
+def asked(path: Path, **options: object) -> list[dict[str, Any]]:
     """The messages of the first request for a file."""
     plan = only_plan(str(path))
     sample, shots = next(iter(plan.samples()))
@@ -190,7 +191,7 @@ def asked(path: Path, **options: object) -> list[dict]:
     return list(prompt.messages)
 
 
-def kinds_of_parts(content: list[dict]) -> list[str]:
+def kinds_of_parts(content: list[dict[str, Any]]) -> list[str]:
     return [
         part["image_url"]["url"][-8:] if part["type"] == "image_url" else part["text"] for part in content
     ]

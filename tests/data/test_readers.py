@@ -6,6 +6,7 @@ import contextlib
 import csv
 import io
 import json
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +32,9 @@ def written(folder: Path, name: str, content: str | bytes) -> Path:
 
 def records(path: Path) -> list[Record]:
     items = [item for item in read_records(path) if not isinstance(item, Repair)]
-    assert all(isinstance(item, Record) for item in items), [str(item) for item in items]
-    return items
+    found = [item for item in items if isinstance(item, Record)]
+    assert len(found) == len(items), [str(item) for item in items]
+    return found
 
 
 def problems(path: Path) -> list[str]:
@@ -171,6 +173,7 @@ class TestDelimited:
     def test_rows_are_streamed(self, tmp_path: Path) -> None:
         path = written(tmp_path, "a.csv", "q,a\n1,2\n" + "ragged\n" * 3)
         stream = read_records(path)
+        assert isinstance(stream, Generator)
         assert isinstance(next(stream), Record)
         stream.close()
 
@@ -270,6 +273,7 @@ class TestEncodings:
     def test_half_an_emoji_in_model_text_is_replaced(self, tmp_path: Path) -> None:
         path = written(tmp_path, "a.jsonl", b'{"a": "ok \xf0\x9f\x98"}\n')
         (record,) = read_records(path, lenient=True)
+        assert isinstance(record, Record)
         assert record.values["a"].startswith("ok \ufffd")
 
     def test_many_bad_lines_do_not_read_the_file_again_for_each(
@@ -278,7 +282,12 @@ class TestEncodings:
         path = written(tmp_path, "a.csv", b"q,a\n" + b"caf\xe9 ,1\n" * 200 + "文文".encode() * 200)
         reads = []
         original = Path.read_bytes
-        monkeypatch.setattr(Path, "read_bytes", lambda self: reads.append(self) or original(self))
+
+        def read_bytes(path: Path) -> bytes:
+            reads.append(path)
+            return original(path)
+
+        monkeypatch.setattr(Path, "read_bytes", read_bytes)
         assert len(problems(path)) == 200
         assert len(reads) == 1
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from known import known
 from run_helpers import numbered, only_plan, write_qa
 
 from evalsuite.conversion.scripts.calibration import tokenize_prompts
@@ -17,7 +18,7 @@ from evalsuite.evaluation.calibration import read_calibration_prompts
 class LetterTokenizer:
     """A token a letter; its template marks who speaks."""
 
-    chat_template = "there is one"
+    chat_template: str | None = "there is one"
 
     def __call__(self, text: Any) -> Any:
         return {"input_ids": [ord(letter) for letter in text]}
@@ -38,7 +39,7 @@ def test_the_prompts_are_those_that_a_run_would_ask(tmp_path: Path) -> None:
     prompts, facts = read_calibration_prompts(f"qa:{data}", 4)
     assert len(prompts) == 4
     plan = only_plan(f"qa:{data}")
-    asked = [list(plan.request(sample, shots)[0].messages) for sample, shots in plan.samples()]
+    asked = [list(known(plan.request(sample, shots)[0].messages)) for sample, shots in plan.samples()]
     assert all(prompt["messages"] in asked for prompt in prompts)
     assert facts == {"calibration": {"spec": f"qa:{data}", "prompts": 4, "data": [plan.data_hash]}}
 
@@ -62,7 +63,7 @@ def test_a_base_model_without_a_template_is_calibrated_by_the_bare_texts() -> No
     tokenizer = LetterTokenizer()
     tokenizer.chat_template = None
     messages = [{"role": "system", "content": "be kind"}, {"role": "user", "content": "hi"}]
-    told = [{"messages": messages, "tools": None}, {"text": "once"}]
+    told: list[dict[str, Any]] = [{"messages": messages, "tools": None}, {"text": "once"}]
     assert [text_of(one) for one in tokenize_prompts(told, tokenizer, 100)] == ["be kind\n\nhi", "once"]
 
 

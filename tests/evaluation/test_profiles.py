@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from known import known
 from mock_server import MODEL, MockServer
 from msgspec import to_builtins
 from nltk_model import using_model
@@ -58,8 +59,8 @@ def test_a_profile_adds_its_metrics_with_its_own_signature(
 ) -> None:
     plain = evaluate(planned(server, tmp_path / "plain", written("mcq")))
     run = evaluate(planned(server, tmp_path / "out", written("mcq"), profile="oc_first_capital"))
-    (before,), (after,) = (list(found.summary.variants.values()) for found in (plain, run))
-    before, after = (entry.datasets["mcq"].subsets["all"].metrics for entry in (before, after))
+    (asked,), (profiled,) = (list(found.summary.variants.values()) for found in (plain, run))
+    before, after = (entry.datasets["mcq"].subsets["all"].metrics for entry in (asked, profiled))
     assert set(after) - set(before) == {"oc_first_capital/accuracy"}
     assert after["oc_first_capital/accuracy"].signature.startswith("mcq|oc_first_capital|v1|n:6|")
     assert after["accuracy"] == before["accuracy"]
@@ -180,7 +181,7 @@ def test_rescoring_adds_profiles_to_every_result_file_without_a_request(
         "oc_first_capital", "swift", "lm_eval_flexible", "oc_first_option",
     ]  # fmt: skip
     assert again.info.command.endswith("--profile swift --profile lm_eval_flexible --profile oc_first_option")
-    assert rescore(run.path).summary.rescored.scores_changed == 0
+    assert known(rescore(run.path).summary.rescored).scores_changed == 0
 
 
 def test_rescoring_gives_what_the_run_would_have_given(

@@ -19,7 +19,7 @@ from evalsuite.errors import ConfigError, DataError, GateFailed, InputError, Run
 from evalsuite.evaluation.rescore import rescore
 from evalsuite.evaluation.score import MISSING, score
 
-UGLY = {
+UGLY: dict[str, Any] = {
     "null": None,
     "not a number": float("nan"),
     "an empty list": [],
@@ -493,7 +493,7 @@ def test_bad_judgements_and_measurements_are_refused_by_line(tmp_path: Path) -> 
     ]
     with pytest.raises(DataError, match=r"p\.jsonl:2: a pair with one judgement"):
         score(scoring(tmp_path / "out", f"judge:{write_rows(tmp_path / 'p.jsonl', rows)}"))
-    texts = [{"text": "a b", "logprobs": [None, -1]}, {"text": "a b", "logprobs": [1]}]
+    texts: list[dict[str, Any]] = [{"text": "a b", "logprobs": [None, -1]}, {"text": "a b", "logprobs": [1]}]
     with pytest.raises(DataError, match=r"t\.jsonl:2: 'logprobs' is not a list of log-probabilities"):
         score(scoring(tmp_path / "out", write_rows(tmp_path / "t.jsonl", texts)))
 

@@ -13,6 +13,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from known import known
 from run_helpers import call
 
 from evalsuite import compare
@@ -49,13 +50,13 @@ def test_every_mean_is_what_lm_eval_reports_or_said_to_have_no_samples(lm_eval: 
 def test_an_option_is_read_by_its_likelihood_and_gold_by_its_place(lm_eval: Run) -> None:
     last = lines_of(lm_eval, DUMMY, "own_mc")[-1]
     assert (last.extracted, last.gold, last.scores["lm_eval/acc,none"]) == ("绿", "蓝", 0.0)
-    assert "' 蓝': log-likelihood -0.10" in last.reply.text
+    assert "' 蓝': log-likelihood -0.10" in known(last.reply).text
 
 
 def test_turns_of_a_chat_are_turns_again(lm_eval: Run) -> None:
     first = lines_of(lm_eval, CHAT, "own_gen")[0]
     assert first.message_list == [{"role": "user", "content": "How many legs has a spider?\nAnswer:"}]
-    assert first.reply.text == "Answer: B"
+    assert known(first.reply).text == "Answer: B"
 
 
 def test_what_no_filter_could_read_is_unparsed(tmp_path: Path) -> None:
@@ -128,8 +129,8 @@ def test_inspects_own_zip_is_read_and_its_numbers_are_its_own(tmp_path: Path) ->
 def test_options_and_turns_that_inspect_sent_are_the_prompt(tmp_path: Path) -> None:
     run = import_results(INSPECT, out=tmp_path / "out")
     first = lines_of(run, "openai_org_mock", "own_choice")[0]
-    assert "A) 1\nB) 2\nC) 3" in first.message_list[-1]["content"]
-    assert (first.gold, first.extracted, first.reply.text) == ("B", "B", "Answer: B")
+    assert "A) 1\nB) 2\nC) 3" in known(first.message_list)[-1]["content"]
+    assert (first.gold, first.extracted, known(first.reply).text) == ("B", "B", "Answer: B")
 
 
 def test_epochs_are_tries_of_a_row_and_what_is_nan_is_no_score(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evalsuite.metrics import bleu
+from evalsuite.metrics.bleu_tokens import Tokenize
 
 PIECES = [
     "the",
@@ -36,9 +37,11 @@ PAIRS = st.lists(st.tuples(TEXTS, TEXTS), min_size=1, max_size=12)
 
 @given(PAIRS, st.sampled_from(["13a", "zh"]))
 @settings(deadline=None)
-def test_summed_statistics_give_sacrebleus_corpus_score(pairs: list[Any], tokenize: str) -> None:
+def test_summed_statistics_give_sacrebleus_corpus_score(
+    pairs: list[tuple[str, str]], tokenize: Tokenize
+) -> None:
     predictions, references = map(list, zip(*pairs, strict=True))
-    rows = [bleu.bleu_statistics(*pair, tokenize) for pair in pairs]
+    rows = [bleu.bleu_statistics(text, reference, tokenize) for text, reference in pairs]
     expected = sacrebleu.corpus_bleu(predictions, [references], tokenize=tokenize).score
     assert bleu.bleu_from_statistics(bleu.add_statistics(rows)) == pytest.approx(
         expected, rel=1e-12, abs=1e-12
@@ -133,7 +136,7 @@ SENTENCES = st.lists(
 def test_statistics_of_several_references_equal_sacrebleu(rows: list[Any]) -> None:
     predictions = [prediction for prediction, _ in rows]
     most = max(len(references) for _, references in rows)
-    columns = [
+    columns: Any = [  # sacrebleu takes None for a reference that is not there
         [references[k] if k < len(references) else None for _, references in rows] for k in range(most)
     ]
     bleus = bleu.add_statistics(

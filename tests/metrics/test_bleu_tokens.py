@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from sacrebleu.metrics.bleu import BLEU
 from shared_data import SHARED_DATA
 
-from evalsuite.metrics.bleu_tokens import tokens
+from evalsuite.metrics.bleu_tokens import Tokenize, tokens
 
-TOKENIZERS = ("13a", "zh")
+TOKENIZERS: tuple[Tokenize, ...] = ("13a", "zh")
 ORACLES = {name: BLEU(tokenize=name) for name in TOKENIZERS}
 PIECES = (
     "a", "B1", "1", "1,000.5", ".", ",", "-", "-\n", "\n", " ", "\t", "\u3000", "\x1c", "\x85", "'", "!", "/", "_",
@@ -23,15 +23,16 @@ PIECES = (
 )  # fmt: skip
 
 
-def sacrebleu_tokens(text: str, tokenize: str) -> list[str]:
+def sacrebleu_tokens(text: str, tokenize: Tokenize) -> list[str]:
     oracle = ORACLES[tokenize]
-    type(oracle.tokenizer).__call__.cache_clear()
+    cached: Any = type(oracle.tokenizer).__call__
+    cached.cache_clear()
     return oracle._preprocess_segment(text).split()
 
 
 @pytest.mark.parametrize("tokenize", TOKENIZERS)
 @pytest.mark.parametrize("length", range(6))
-def test_every_short_line_of_letters_digits_and_marks(tokenize: str, length: int) -> None:
+def test_every_short_line_of_letters_digits_and_marks(tokenize: Tokenize, length: int) -> None:
     for characters in itertools.product("a1., -'", repeat=length):
         line = "".join(characters)
         assert tokens(line, tokenize) == sacrebleu_tokens(line, tokenize)
@@ -40,7 +41,7 @@ def test_every_short_line_of_letters_digits_and_marks(tokenize: str, length: int
 @pytest.mark.parametrize("tokenize", TOKENIZERS)
 @settings(deadline=None, max_examples=500)
 @given(st.lists(st.sampled_from(PIECES), max_size=14).map("".join) | st.text(max_size=30))
-def test_ugly_lines(tokenize: str, line: Any) -> None:
+def test_ugly_lines(tokenize: Tokenize, line: Any) -> None:
     assert tokens(line, tokenize) == sacrebleu_tokens(line, tokenize)
 
 
@@ -53,7 +54,7 @@ def test_every_character_is_set_apart_or_not_as_in_sacrebleu() -> None:
 
 @pytest.mark.skipif(not SHARED_DATA.is_dir(), reason="the shared data is not on this machine")
 @pytest.mark.parametrize("tokenize", TOKENIZERS)
-def test_real_texts(tokenize: str) -> None:
+def test_real_texts(tokenize: Tokenize) -> None:
     texts = [
         line
         for path in (SHARED_DATA / "cmmlu").rglob("*.csv")

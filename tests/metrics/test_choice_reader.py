@@ -35,7 +35,7 @@ ENDINGS = ("", ".", "</x>", " (both are metals)", " because both are metals", "\
 
 @settings(deadline=None)
 @given(MARKERS, LABELS, st.sampled_from(DECORATIONS))
-def test_marker_with_any_decoration_gives_the_label(marker, label, decoration):
+def test_marker_with_any_decoration_gives_the_label(marker: str, label: str, decoration: str) -> None:
     if "boxed" in marker and "boxed" in decoration:
         decoration = "{}"
     found = extract(marker.format(decoration.format(label)), CAPITALS)
@@ -44,33 +44,37 @@ def test_marker_with_any_decoration_gives_the_label(marker, label, decoration):
 
 @settings(deadline=None)
 @given(MARKERS, LABELS, st.sampled_from(["lower", "wide", "circled"]))
-def test_marker_with_any_script_gives_the_label(marker, label, script):
+def test_marker_with_any_script_gives_the_label(marker: str, label: str, script: str) -> None:
     written = {"lower": label.lower(), "wide": WIDE[label], "circled": CIRCLED[label]}[script]
     assert extract(marker.format(written), CAPITALS).labels == (label,)
 
 
 @settings(deadline=None)
 @given(MARKERS, LABELS, st.sampled_from(EXPLANATIONS), ROWS)
-def test_marker_with_any_explanation_gives_the_label(marker, label, explanation, options):
+def test_marker_with_any_explanation_gives_the_label(
+    marker: str, label: str, explanation: str, options: dict[str, str]
+) -> None:
     assert extract(marker.format(label) + explanation, options).labels == (label,)
 
 
 @settings(deadline=None)
 @given(PHRASES, LABELS, st.sampled_from(EXPLANATIONS), ROWS)
-def test_phrase_after_the_label_gives_the_label(phrase, label, explanation, options):
+def test_phrase_after_the_label_gives_the_label(
+    phrase: str, label: str, explanation: str, options: dict[str, str]
+) -> None:
     assert extract(phrase.format(label) + explanation, options).labels == (label,)
 
 
 @settings(deadline=None)
 @given(MARKERS, LABELS, LABELS)
-def test_last_of_two_markers_decides(marker, first, last):
+def test_last_of_two_markers_decides(marker: str, first: str, last: str) -> None:
     reply = f"{marker.format(first)}.\n\nOn reflection:\n{marker.format(last)}"
     assert extract(reply, CAPITALS).labels == (last,)
 
 
 @settings(deadline=None)
 @given(MARKERS, st.sampled_from(JOINED), st.sampled_from(ENDINGS))
-def test_joined_labels_are_one_list_whatever_follows(marker, joined, ending):
+def test_joined_labels_are_one_list_whatever_follows(marker: str, joined: str, ending: str) -> None:
     reply = marker.format(joined) + ending
     assert extract(reply, CAPITALS, multiple=True).labels == ("A", "C")
     assert extract(reply, CAPITALS) == Extraction(None, "")
@@ -84,7 +88,7 @@ def test_joined_labels_are_one_list_whatever_follows(marker, joined, ending):
          "A. Rome B. Bern C. Paris D. Oslo"]
     ),
 )  # fmt: skip
-def test_unusable_answer_ends_the_search(marker, unusable):
+def test_unusable_answer_ends_the_search(marker: str, unusable: str) -> None:
     assume(not marker.startswith("ตอบ"))  # the verb "answer": it is a marker before a label only
     reply = f"The answer is B. Paris is far.\n{marker.format(unusable)}"
     assert extract(reply, CAPITALS) == Extraction(None, "")
@@ -92,7 +96,7 @@ def test_unusable_answer_ends_the_search(marker, unusable):
 
 @settings(deadline=None)
 @given(LABELS, st.sampled_from(DECORATIONS), st.sampled_from(EXPLANATIONS))
-def test_reply_that_opens_with_a_label_gives_the_label(label, decoration, explanation):
+def test_reply_that_opens_with_a_label_gives_the_label(label: str, decoration: str, explanation: str) -> None:
     if explanation.startswith((" -", " —", " (", ", not")):
         explanation = ""
     assert extract(decoration.format(label) + explanation, CAPITALS).labels == (label,)
@@ -105,7 +109,7 @@ def test_reply_that_opens_with_a_label_gives_the_label(label, decoration, explan
     st.booleans(),
     st.booleans(),
 )
-def test_json_object_gives_the_label(label, key, fenced, with_text):
+def test_json_object_gives_the_label(label: str, key: str, fenced: bool, with_text: bool) -> None:
     value = f"{label}. {CAPITALS[label]}" if with_text else label
     reply = json.dumps({"reason": "A is in Italy, so not B", key: value}, ensure_ascii=False)
     reply = f"Here it is:\n```json\n{reply}\n```\nA and B are wrong." if fenced else reply
@@ -125,7 +129,9 @@ def test_json_object_gives_the_label(label, key, fenced, with_text):
         ('```json\n{"answer": "A"}\n```\nNo:\n```json\n{"answer": "D"}\n```', False, ("D",)),
     ],
 )
-def test_json_values_are_read_like_answers(reply, multiple, labels):
+def test_json_values_are_read_like_answers(
+    reply: str, multiple: bool, labels: tuple[str, ...] | None
+) -> None:
     assert extract(reply, CAPITALS, multiple=multiple).labels == labels
 
 
@@ -146,7 +152,7 @@ def test_json_values_are_read_like_answers(reply, multiple, labels):
         "Let me think. " * 30 + "One of the towns on the river is Paris, and the distance between the",
     ],
 )
-def test_reply_without_an_answer_is_unparsed(reply):
+def test_reply_without_an_answer_is_unparsed(reply: str) -> None:
     assert extract(reply, CAPITALS) == Extraction(None, "")
 
 
@@ -159,11 +165,11 @@ def test_reply_without_an_answer_is_unparsed(reply):
         ("The answer is (A) or (B). The answer is Paris.", "C", "option_text"),
     ],
 )
-def test_option_text_after_a_marker_gives_way_to_a_label(reply, label, stage):
+def test_option_text_after_a_marker_gives_way_to_a_label(reply: str, label: str, stage: str) -> None:
     assert extract(reply, CAPITALS) == Extraction((label,), stage)
 
 
-def test_option_text_counts_in_the_last_sentence_of_a_whole_reply_only():
+def test_option_text_counts_in_the_last_sentence_of_a_whole_reply_only() -> None:
     reply = "Let me think about rivers and towns. " * 10 + "The capital of France is Paris."
     assert extract(reply, CAPITALS) == Extraction(("C",), "option_text")
     assert extract(reply, CAPITALS, cut_off=True) == Extraction(None, "")
@@ -183,7 +189,7 @@ def test_option_text_counts_in_the_last_sentence_of_a_whole_reply_only():
         ({"A": "water", "B": "fire", "C": "both", "D": "None of the above"}, "The answer is none of the above.", "D"),
     ],
 )  # fmt: skip
-def test_own_text_of_an_option_is_set_aside_first(options, reply, label):
+def test_own_text_of_an_option_is_set_aside_first(options: dict[str, str], reply: str, label: str) -> None:
     assert extract(reply, options).labels == (label,)
 
 
@@ -196,5 +202,5 @@ def test_own_text_of_an_option_is_set_aside_first(options, reply, label):
         ("Option A is correct. Option B is correct. Option C is wrong. The answer is C.", "C"),
     ],
 )
-def test_judgement_of_single_options_is_weaker_than_an_answer(reply, label):
+def test_judgement_of_single_options_is_weaker_than_an_answer(reply: str, label: str) -> None:
     assert extract(reply, CAPITALS).labels == (label,)

@@ -373,7 +373,7 @@ PIECES = st.lists(
 
 @settings(deadline=None)
 @given(PIECES, st.booleans())
-def test_extraction_never_raises_and_invents_no_label(reply: list[Any], multiple: bool) -> None:
+def test_extraction_never_raises_and_invents_no_label(reply: str, multiple: bool) -> None:
     found = extract(reply, FOUR, multiple=multiple)
     assert (found.labels is None) == (found.stage == "")
     for label in found.labels or ():
@@ -398,7 +398,7 @@ OPTIONS = st.lists(REALISTIC | st.text(max_size=6), min_size=2, max_size=6).map(
 @settings(deadline=None)
 @given(PIECES | REALISTIC, OPTIONS, st.booleans())
 def test_whatever_the_options_are_no_label_is_invented(
-    reply: Any, options: list[Any], multiple: bool
+    reply: str, options: dict[str, str], multiple: bool
 ) -> None:
     folded = normalize_text(reply)
     for label in extract(reply, options, multiple=multiple).labels or ():
@@ -591,7 +591,9 @@ def test_real_options_are_read_back_from_label_and_text() -> None:
     OPTIONS,
     st.booleans(),
 )  # fmt: skip
-def test_reply_in_the_requested_form_is_read_as_by_the_stages(before, marker, label, end, options, multiple):
+def test_reply_in_the_requested_form_is_read_as_by_the_stages(
+    before: str, marker: str, label: str, end: str, options: dict[str, str], multiple: bool
+) -> None:
     reply = f"{before}{marker}{label}{end}"
     labels, stage = choice_reader.read(reply, options, multiple=multiple)
     assert choices.extract(reply, options, multiple=multiple) == Extraction(labels, stage)

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sys
 from collections.abc import Iterator
 from dataclasses import astuple, replace
 from itertools import pairwise, product
@@ -21,11 +20,13 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
+from known import known
 from scoring_helpers import CORPORA, FROZEN, frozen_plan
 
 from evalsuite.metrics import stats
 from evalsuite.runs.aggregate import ScoreAggregate
 from evalsuite.runs.predictions import PredictionPlan
+from evalsuite.tasks.style import Language
 from evalsuite.types import AgentFormat, Score
 
 RECORD = FROZEN / "scores.json"
@@ -49,7 +50,8 @@ def rounded(value: Any) -> Any:
 def prompts(plan: PredictionPlan) -> Iterator[Any]:
     rows = [sample.row for sample, _ in plan.samples()]
     formats = get_args(AgentFormat) if plan.task.kind == "toolbench" else ("react",)
-    for lang, completions, cot, agent_format in product(("en", "zh"), (False, True), (False, True), formats):
+    languages: tuple[Language, ...] = ("en", "zh")
+    for lang, completions, cot, agent_format in product(languages, (False, True), (False, True), formats):
         style = replace(
             plan.style, lang=lang, completions=completions, cot=cot, agent_format=agent_format, shots=1
         )
@@ -61,7 +63,9 @@ def prompts(plan: PredictionPlan) -> Iterator[Any]:
 def found_in(plan: PredictionPlan) -> dict[str, tuple[str, str]]:
     """Scorer → its version and the digest of what it gave."""
     samples = [sample for sample, _ in plan.samples()]
-    scores: list[Score] = [plan.task.score(sample.row, sample.reply, plan.style) for sample in samples]
+    scores: list[Score] = [
+        plan.task.score(sample.row, known(plan.existing_reply(sample)), plan.style) for sample in samples
+    ]
     aggregate = ScoreAggregate(plan.metrics, "fail")
     for sample, score in zip(samples, scores, strict=True):
         aggregate.add(sample.subset, score.outcome, score.values, score.statistics)
@@ -112,7 +116,7 @@ def test_the_record_notices_a_change(corpus: Path) -> None:
         """Gives every score a little more."""
 
         def score(self, row: Any, reply: Any, style: Any) -> Score:
-            score = super().score(row, reply, style)
+            score: Score = super().score(row, reply, style)
             more = {name: value if value is None else value + 1e-6 for name, value in score.values.items()}
             counts = {name: [*counts[:-1], counts[-1] + 1] for name, counts in score.statistics.items()}
             return replace(score, values=more, statistics=counts, labels=(*score.labels, "x"), stage="x")
@@ -132,4 +136,4 @@ def add_new_versions() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(add_new_versions())
+    add_new_versions()

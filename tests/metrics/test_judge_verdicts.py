@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from known import known
 
 from evalsuite.metrics import judge_verdicts as judgement
-from evalsuite.metrics.judge_verdicts import pair_outcome, read_choice, read_score
+from evalsuite.metrics.judge_verdicts import Choice, pair_outcome, read_choice, read_score
 
 UNREADABLE_SCORES = {
     "nothing": "",
@@ -70,8 +71,8 @@ def test_what_is_nearly_json_is_read_and_said_to_be_mended(text: str) -> None:
 
 
 def test_the_reason_is_kept_and_need_not_be_there() -> None:
-    assert read_score('{"score": 3, "reason": "因为不对。"}', 1, 5).reason == "因为不对。"
-    assert read_score('{"score": 3, "reason": 7}', 1, 5).reason == ""
+    assert known(read_score('{"score": 3, "reason": "因为不对。"}', 1, 5)).reason == "因为不对。"
+    assert known(read_score('{"score": 3, "reason": 7}', 1, 5)).reason == ""
 
 
 @pytest.mark.parametrize(
@@ -87,7 +88,7 @@ def test_the_reason_is_kept_and_need_not_be_there() -> None:
     ],
 )
 def test_a_choice(written: str, choice: str) -> None:
-    assert read_choice(json.dumps({"verdict": written})).choice == choice
+    assert known(read_choice(json.dumps({"verdict": written}))).choice == choice
 
 
 @pytest.mark.parametrize("written", ["C", "", "A or B", "both", None, 1, ["A"]])
@@ -109,7 +110,7 @@ def test_no_choice(written: int | list[Any] | str | None) -> None:
         ("tie", "A", "tie", False),
     ],
 )
-def test_only_two_agreeing_verdicts_win(first: str, second: str, result: str, consistent: bool) -> None:
+def test_only_two_agreeing_verdicts_win(first: Choice, second: Choice, result: str, consistent: bool) -> None:
     assert pair_outcome(first, second) == (result, consistent)
 
 

@@ -418,7 +418,7 @@ PIECES = st.lists(
 
 @settings(deadline=None)
 @given(PIECES)
-def test_extraction_invents_no_digit(reply: list[Any]) -> None:
+def test_extraction_invents_no_digit(reply: str) -> None:
     found = extract(reply)
     if found.value is not None and "/" not in reply and "frac" not in reply and "^" not in reply:
         assert numbers.equal(found.value, found.value)

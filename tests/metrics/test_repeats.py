@@ -15,7 +15,7 @@ CASES = st.integers(1, 8).flatmap(lambda n: st.tuples(st.just(n), st.integers(0,
 
 
 @given(CASES)
-def test_both_equal_the_share_of_all_draws(case: int) -> None:
+def test_both_equal_the_share_of_all_draws(case: tuple[int, int, int]) -> None:
     n, c, k = case
     draws = list(combinations([True] * c + [False] * (n - c), k))
     assert pass_at_k(n, c, k) == pytest.approx(sum(map(any, draws)) / len(draws))

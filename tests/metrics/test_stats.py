@@ -13,6 +13,7 @@ import pytest
 import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from known import known
 
 from evalsuite.metrics import bleu, stats
 from evalsuite.types import Interval
@@ -82,15 +83,21 @@ def test_wilson_equals_scipy(successes: int, n: int, confidence: float) -> None:
 
 def test_wilson_equals_published_values() -> None:
     # Newcombe 1998, Statistics in Medicine 17:857, table I: 81/263 and 15/148, method 3.
-    assert (round(stats.wilson(81, 263).low, 4), round(stats.wilson(81, 263).high, 4)) == (0.2553, 0.3662)
-    assert (round(stats.wilson(15, 148).low, 4), round(stats.wilson(15, 148).high, 4)) == (0.0624, 0.1605)
+    assert (round(known(stats.wilson(81, 263).low), 4), round(known(stats.wilson(81, 263).high), 4)) == (
+        0.2553,
+        0.3662,
+    )
+    assert (round(known(stats.wilson(15, 148).low), 4), round(known(stats.wilson(15, 148).high), 4)) == (
+        0.0624,
+        0.1605,
+    )
 
 
 @given(st.integers(1, 500).flatmap(lambda n: st.tuples(st.floats(0, n), st.just(n))))
-def test_wilson_stays_around_its_value_and_within_range(case: int) -> None:
+def test_wilson_stays_around_its_value_and_within_range(case: tuple[float, int]) -> None:
     found = stats.wilson(*case)
-    assert 0 <= found.low <= found.value + 1e-12
-    assert found.value - 1e-12 <= found.high <= 1
+    assert 0 <= known(found.low) <= known(found.value) + 1e-12
+    assert known(found.value) - 1e-12 <= known(found.high) <= 1
 
 
 def test_the_t_interval_equals_scipy() -> None:
@@ -130,7 +137,7 @@ def test_uneven_clusters_follow_the_formula() -> None:
     found = stats.mean_interval([1, 1, 0, 0.5, 0], ["a", "b", "b", "a", "c"])
     assert found.value == 0.5
     assert found.stderr == pytest.approx(math.sqrt(3 / 2 * 0.5) / 5)
-    assert found.high - found.value == pytest.approx(scipy.stats.t.ppf(0.975, 2) * found.stderr)
+    assert known(found.high) - known(found.value) == pytest.approx(scipy.stats.t.ppf(0.975, 2) * found.stderr)
 
 
 def test_the_macro_mean_weighs_subjects_equally() -> None:
@@ -138,7 +145,7 @@ def test_the_macro_mean_weighs_subjects_equally() -> None:
     parts = [stats.mean_interval(values) for values in (subjects["a"], subjects["b"])]
     found = stats.macro_mean(subjects)
     assert found.value == pytest.approx((3 / 4 + 1 / 3) / 2)
-    assert found.stderr == pytest.approx(math.hypot(parts[0].stderr, parts[1].stderr) / 2)
+    assert found.stderr == pytest.approx(math.hypot(known(parts[0].stderr), known(parts[1].stderr)) / 2)
     assert found.n == 7
 
 
@@ -170,7 +177,7 @@ def test_score_interval_picks_what_fits() -> None:
 
 def test_clustered_proportions_stay_within_range_and_keep_a_width() -> None:
     nearly = stats.score_interval([1, 1, 1, 1, 1, 0], "aabbcc")
-    assert 0 < nearly.low < nearly.value < nearly.high < 1
+    assert 0 < known(nearly.low) < known(nearly.value) < known(nearly.high) < 1
     perfect = stats.score_interval([1] * 12, "aaabbbcccddd")
     assert (perfect.value, perfect.high, perfect.n) == (1, 1, 12)
     assert perfect.low == pytest.approx(stats.wilson(4, 4).low)
@@ -192,8 +199,8 @@ def test_the_order_of_rows_changes_nothing(values: list[Any], shuffler: Any) -> 
 @given(VALUES)
 def test_an_interval_surrounds_its_value(values: list[Any]) -> None:
     found = stats.mean_interval(values)
-    assert found.low <= found.value <= found.high
-    assert found.stderr >= 0
+    assert known(found.low) <= known(found.value) <= known(found.high)
+    assert known(found.stderr) >= 0
 
 
 def test_infinite_degrees_of_freedom_are_normal() -> None:
@@ -236,7 +243,7 @@ def test_the_bootstrap_takes_bleu_as_it_is() -> None:
     rows += [bleu.bleu_statistics("no", "the dog ran off")] * 5
     found = stats.bootstrap_interval(rows, bleu.bleu_from_statistics, resamples=200)
     assert found.value == pytest.approx(bleu.bleu_from_statistics(bleu.add_statistics(rows)))
-    assert 0 <= found.low <= found.value <= found.high <= 100
+    assert 0 <= known(found.low) <= known(found.value) <= known(found.high) <= 100
 
 
 def test_the_bootstrap_of_many_rows_stays_small() -> None:
@@ -317,7 +324,9 @@ def test_the_macro_mean_covers_at_its_rate() -> None:
     generator = random.Random(0)
     hits = 0
     for _ in range(TRIALS):
-        subjects = {mean: [generator.gauss(mean, 1 + mean) for _ in range(5 + 5 * mean)] for mean in range(4)}
+        subjects = {
+            str(mean): [generator.gauss(mean, 1 + mean) for _ in range(5 + 5 * mean)] for mean in range(4)
+        }
         hits += covers(stats.macro_mean(subjects), 1.5)
     assert 0.93 <= hits / TRIALS <= 0.97
 

@@ -6,13 +6,13 @@ import logging
 import subprocess
 import sys
 import threading
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evalsuite.metrics import text
+from evalsuite.metrics.segmentation import segment
 
 REPLIES = st.lists(
     st.sampled_from(["<think>", "</think>", "<THINK>", "a", "答案", "\n", "<", ">", " "]), max_size=12
@@ -51,7 +51,7 @@ def test_tags_are_configurable_and_must_match() -> None:
 
 @settings(deadline=None)
 @given(REPLIES)
-def test_an_answer_holds_no_reasoning_tag_unless_pieces_form_one(reply: list[Any]) -> None:
+def test_an_answer_holds_no_reasoning_tag_unless_pieces_form_one(reply: str) -> None:
     answer, _ = text.split_reasoning(reply)
     assert answer is None or text.split_reasoning(reply + "x")[0] is not None
     if answer is not None and "<" not in answer:
@@ -92,7 +92,7 @@ def test_english_tokens_equal_rouge_score(sample: str) -> None:
 @settings(deadline=None)
 @given(st.text(alphabet="我来到北京清华大学， \n\u3000a1.-%\ud800", max_size=40))
 def test_segmenting_loses_nothing_but_white_space(sample: str) -> None:
-    assert "".join("".join(text.segment(sample)).split()) == "".join(sample.split())
+    assert "".join("".join(segment(sample)).split()) == "".join(sample.split())
 
 
 def test_words_equal_jiebas_own() -> None:
@@ -100,17 +100,17 @@ def test_words_equal_jiebas_own() -> None:
 
     jieba.setLogLevel(logging.WARNING)
     sample = "小明硕士毕业于中国科学院计算所，后在日本京都大学深造 200-300% of GPT-4。"
-    assert text.segment(sample) == [word for word in jieba.lcut(sample) if word.strip()]
+    assert segment(sample) == [word for word in jieba.lcut(sample) if word.strip()]
 
 
 def test_a_users_words_do_not_change_the_tokens() -> None:
     import jieba
 
-    before = text.segment("今天天气不错啊")
+    before = segment("今天天气不错啊")
     jieba.setLogLevel(logging.WARNING)
     jieba.add_word("今天天气不错啊", freq=10**9)
     try:
-        assert text.segment("今天天气不错啊") == before
+        assert segment("今天天气不错啊") == before
     finally:
         jieba.del_word("今天天气不错啊")
 
@@ -132,12 +132,12 @@ def test_loading_jieba_from_many_threads_is_quiet() -> None:
 
 def test_segmenting_from_threads_agrees() -> None:
     sample, found = "我来到北京清华大学" * 20, []
-    threads = [threading.Thread(target=lambda: found.append(text.segment(sample))) for _ in range(4)]
+    threads = [threading.Thread(target=lambda: found.append(segment(sample))) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert found == [text.segment(sample)] * 4
+    assert found == [segment(sample)] * 4
 
 
 def test_length_ratio_needs_a_reference() -> None:

@@ -220,7 +220,7 @@ STEPS = st.builds(
 
 @given(PIECES, PIECES, TOOL_LISTS, st.booleans())
 def test_nothing_raises_and_labels_are_known(
-    gold: list[Any], reply: list[Any], tools: list[Any], truncated: bool
+    gold: str, reply: str, tools: list[Any], truncated: bool
 ) -> None:
     schemas = offered_schemas(tools)
     step = parse_step(gold)
@@ -240,7 +240,7 @@ def test_no_zero_is_silent(gold_text: Any, reply_text: Any, tools: list[Any]) ->
 
 
 @given(PIECES, TOOL_LISTS)
-def test_the_gold_step_as_a_reply_fails_in_form_at_most(gold: list[Any], tools: list[Any]) -> None:
+def test_the_gold_step_as_a_reply_fails_in_form_at_most(gold: str, tools: list[Any]) -> None:
     text = gold.partition("Observation:")[0]
     found = failures(parse_step(text), WrittenReply(text), offered_schemas(tools), [parse_step(text)])
     assert found.keys() <= {"empty", "format_violation", "hallucinated_tool"}

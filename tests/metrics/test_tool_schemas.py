@@ -125,7 +125,7 @@ def test_values_by_type(kind: str, value: bool | float | list[Any] | None, fits:
 
 def test_tools_in_every_wrapper() -> None:
     parameters = {"day": "integer"}
-    tools = [
+    tools: list[Any] = [
         {"name": "one", "parameters": parameters},
         {"Name": "two", "function": "What it does.", "input": parameters},
         {"type": "function", "function": {"name": "three", "description": "It.", "parameters": parameters}},

@@ -174,7 +174,10 @@ def mcq_samples(count: Any, variant: Any = "smollm2", seed: Any = 1) -> Any:
     for index in range(count):
         gold, said = rng.choice("ABCD"), rng.choice("ABCD")
         question = {"role": "user", "content": f"{QUESTIONS_ZH[index % 4]}\n（第 {index} 题）\n答案："}
-        changes = {"scores": {"accuracy": float(gold == said)}, "labels": [] if gold == said else ["wrong"]}
+        changes: dict[str, Any] = {
+            "scores": {"accuracy": float(gold == said)},
+            "labels": [] if gold == said else ["wrong"],
+        }
         if index % 29 == 3:
             changes = {
                 "outcome": "unparsed",
@@ -512,7 +515,7 @@ def flipping_samples(variants: Any) -> Any:
     right, wrong = {"scores": {"accuracy": 1.0}}, {"scores": {"accuracy": 0.0}}
     cut = {"outcome": "truncated", "extracted": None, "stage": "", **wrong}
     missed, other = (wrong | {"labels": [label]} for label in ("off_by_one", "wrong_unit"))
-    rows = [
+    rows: list[tuple[Any, ...]] = [
         ("won", "The answer is seven, I think.", "The answer is eight, I think.", wrong, right),
         ("lost", "The answer is eight.", "The answer is seven.", right, missed),
         ("zh", "根据题意，本题的答案应当是速度。", "根据题意，本题的答案应当是质量。", right, other),

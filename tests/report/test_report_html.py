@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import report_examples as examples
+from known import known
 from page_data import data_of, samples_of
 
 from evalsuite.formatting.texts import Cut, cut, dump, message_text, replace_surrogates, value_text, visible
@@ -68,8 +69,8 @@ def test_report_of_an_incomplete_run_says_how_many_samples_are_missing_and_how_t
 
 def test_metric_table_value_that_does_not_apply_is_an_em_dash_without_chart() -> None:
     html = page()
-    row = re.search(
-        r"<tr[^>]*>\s*<th scope=\"row\"><bdi>strict/argument_steps</bdi>.*?</tr>", html, re.DOTALL
+    row = known(
+        re.search(r"<tr[^>]*>\s*<th scope=\"row\"><bdi>strict/argument_steps</bdi>.*?</tr>", html, re.DOTALL)
     ).group()
     assert row.count("—") == 2
     assert "<svg" not in row
@@ -236,7 +237,7 @@ def test_report_huge_reply_is_cut_in_the_middle_and_says_how_much() -> None:
 
 
 def test_report_with_surrogates_huge_integers_and_deep_nesting_can_be_written() -> None:
-    bottomless = []
+    bottomless: list[Any] = []
     for _ in range(400):
         bottomless = [bottomless]
     lines = [
@@ -260,7 +261,7 @@ def test_report_with_surrogates_huge_integers_and_deep_nesting_can_be_written() 
 def test_content_policy_allows_exactly_one_style_and_one_script() -> None:
     html = page()
     policy = (
-        re.search(r'http-equiv="Content-Security-Policy" content="([^"]*)"', html)
+        known(re.search(r'http-equiv="Content-Security-Policy" content="([^"]*)"', html))
         .group(1)
         .replace("&#39;", "'")
     )
@@ -268,7 +269,9 @@ def test_content_policy_allows_exactly_one_style_and_one_script() -> None:
         re.search(r"<style>(.*?)</style>", html, re.DOTALL),
         re.search(r"<script>(.*?)</script>", html, re.DOTALL),
     )
-    hashes = [base64.b64encode(hashlib.sha256(body.group(1).encode()).digest()).decode() for body in bodies]
+    hashes = [
+        base64.b64encode(hashlib.sha256(known(body).group(1).encode()).digest()).decode() for body in bodies
+    ]
     assert policy == (
         f"default-src 'none'; style-src 'sha256-{hashes[0]}'; script-src 'sha256-{hashes[1]}'; img-src data:; base-uri 'none'; form-action 'none'"
     )
@@ -294,7 +297,7 @@ def test_report_refers_to_nothing_outside_itself() -> None:
 
 def test_explorer_script_is_small() -> None:
     html = page()
-    assert len(re.search(r"<script>(.*?)</script>", html, re.DOTALL).group(1).encode()) <= 20 * 1024
+    assert len(known(re.search(r"<script>(.*?)</script>", html, re.DOTALL)).group(1).encode()) <= 20 * 1024
 
 
 # ---- which samples --------------------------------------------------------------------------------------
@@ -407,7 +410,7 @@ def test_sample_store_with_longer_bad_samples_holds_fewer_samples(monkeypatch: p
 
 @pytest.mark.parametrize("limit", [None, 100])
 def test_render_run_never_holds_a_stream_of_samples(limit: int | None) -> Any:
-    class Watched(dict):
+    class Watched(dict[str, Any]):
         alive = 0
 
         def __init__(self, *args: Any) -> None:
@@ -628,7 +631,9 @@ def test_report_with_megabyte_replies_stays_within_its_size(text: str) -> None:
     ]
     html = page(samples=lines)
     assert html.count('<details class="flip">') >= 1
-    data = len(re.search(r'<script type="application/json" id="data">(.*?)</script>', html, re.DOTALL)[1])
+    data = len(
+        known(re.search(r'<script type="application/json" id="data">(.*?)</script>', html, re.DOTALL))[1]
+    )
     assert len(html.encode()) - data <= 300_000
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from comparison_helpers import RIGHT, SILENT, WRONG, mcq_rows, scored
+from known import known
 from mock_server import PROBE, WAIT_SECONDS, MockServer, ordinary
 from run_helpers import arguments, numbered, start, wait_until, write_qa
 
@@ -29,7 +30,7 @@ def folder(tmp_path: Any) -> Any:
 @pytest.fixture
 def address(folder: Any) -> Any:
     running = start(["view", str(folder), "--port", "0"])
-    yield running.stdout.readline().split()[0]
+    yield known(running.stdout).readline().split()[0]
     running.send_signal(signal.SIGINT)
     running.communicate(timeout=WAIT_SECONDS)
     assert running.returncode == 0
@@ -137,7 +138,7 @@ def test_viewer_run_appears_progresses_and_ends_without_a_reload(
 def test_viewer_page_says_when_the_server_ended(browser: Any, folder: Any) -> None:
     running = start(["view", str(folder), "--port", "0"])
     tab = browser.new_page()
-    tab.goto(running.stdout.readline().split()[0])
+    tab.goto(known(running.stdout).readline().split()[0])
     running.send_signal(signal.SIGINT)
     running.communicate(timeout=WAIT_SECONDS)
     wait_until(lambda: "has ended" in tab.inner_text("#status"), "the end on the page")

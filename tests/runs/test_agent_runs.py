@@ -55,6 +55,7 @@ def run_of(server: MockServer, out: Path, data: Path, **options: Any) -> Path:
 def dataset_of(run: Path) -> dict[str, Any]:
     """The one dataset's entry in summary.json."""
     (variant,) = summary_of(run)["variants"].values()
+    found: dict[str, Any]
     (found,) = variant["datasets"].values()
     return found
 

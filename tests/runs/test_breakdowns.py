@@ -17,7 +17,7 @@ def keys(tables: BreakdownCounts, name: str, subset: str | None = None) -> list[
     return [(list(line.key), line.n) for line in tables.summaries(subset)[name].lines]
 
 
-def test_counts_and_means_of_scores_that_apply():
+def test_counts_and_means_of_scores_that_apply() -> None:
     tables = BreakdownCounts([PAIRS])
     for value in (1.0, 0.0, None):
         tables.add("x", [("pairs", ("a", "b"))], {"f1": value})
@@ -30,7 +30,7 @@ def test_counts_and_means_of_scores_that_apply():
     assert tables.summaries("nowhere") == {}
 
 
-def test_ranges_stand_in_order_others_by_how_frequent_they_are():
+def test_ranges_stand_in_order_others_by_how_frequent_they_are() -> None:
     tables = BreakdownCounts([DEPTH, PAIRS])
     for turns in ("10 or more", "2", "2", "2", "3–4"):
         tables.add("x", [("depth", (turns,)), ("pairs", (turns, "b"))], {})
@@ -38,7 +38,7 @@ def test_ranges_stand_in_order_others_by_how_frequent_they_are():
     assert keys(tables, "pairs")[0] == (["2", "b"], 3)
 
 
-def test_memory_is_bounded_and_nothing_is_lost_unsaid():
+def test_memory_is_bounded_and_nothing_is_lost_unsaid() -> None:
     tables = BreakdownCounts([PAIRS])
     many = MOST_LINES + 500
     for number in range(many):
@@ -55,7 +55,7 @@ def test_memory_is_bounded_and_nothing_is_lost_unsaid():
 @given(
     st.lists(st.tuples(st.sampled_from("xy"), st.sampled_from("abc"), st.sampled_from([0.0, 0.5, 1.0, None])))
 )
-def test_order_does_not_matter_and_subsets_add_up(samples):
+def test_order_does_not_matter_and_subsets_add_up(samples: list[tuple[str, str, float | None]]) -> None:
     there, back = BreakdownCounts([PAIRS]), BreakdownCounts([PAIRS])
     for tables, ordered in ((there, samples), (back, samples[::-1])):
         for subset, key, value in ordered:

@@ -30,7 +30,7 @@ SCORES = st.floats(0, 1, allow_subnormal=False)
 def sample(
     index: int, value: float | None, subset: str = "s", name: str = "acc", **more: object
 ) -> ImportedSample:
-    given = {"reply": Reply("x"), "extracted": "x", "gold": "x", **more}
+    given: dict[str, Any] = {"reply": Reply("x"), "extracted": "x", "gold": "x", **more}
     return ImportedSample(subset, str(index), index, "?", scores={name: value}, **given)
 
 

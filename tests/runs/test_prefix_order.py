@@ -30,7 +30,7 @@ def row(number: int, prefix: str = "", tools: str = "") -> Row:
     return Row(number, Request("chat", text, text, tools.encode()))
 
 
-def sent(rows: list[Row | None]) -> list[Row]:
+def sent(rows: list[Row]) -> list[Row]:
     return [one for one in order_by_prefix(iter(rows)) if one is not None]
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from known import known
 from mock_server import (
     MODEL,
     PROBE,
@@ -172,10 +173,10 @@ def test_a_stream_tells_the_first_token_and_each_after_it(server: MockServer, tm
     (account,) = run.summary.accounts
     for name in ("latency_s", "ttft_s", "token_s"):
         assert getattr(account, name).median >= 0
-    assert account.ttft_s.mean <= account.latency_s.mean
+    assert known(account.ttft_s).mean <= known(account.latency_s).mean
     plain = evaluate(config(server, tmp_path / "out", data, name="plain"))
     (account,) = plain.summary.accounts
-    assert account.latency_s.median > 0
+    assert known(account.latency_s).median > 0
     assert (account.ttft_s, account.token_s) == (None, None)
 
 
@@ -219,7 +220,7 @@ def test_a_run_has_a_series_that_a_later_start_without_requests_keeps(
     assert series
     assert series[2] == "tokens"
     throughput = run.summary.totals.throughput
-    assert sum(throughput.samples_per_s) > 0
+    assert sum(known(throughput).samples_per_s) > 0
     assert evaluate(given).summary.totals.throughput == throughput
 
 

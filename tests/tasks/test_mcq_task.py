@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from known import known
 
 from evalsuite.data.row_parser import RowError
 from evalsuite.tasks.ceval import CEVAL_GROUPS, CEVAL_SUBJECTS
@@ -14,8 +15,8 @@ from evalsuite.tasks.cmmlu import CMMLU_GROUPS
 from evalsuite.tasks.exam_groups import subject_groups
 from evalsuite.tasks.mcq import NUMBER_READS_LIKE_OPTION, McqRow, McqTask
 from evalsuite.tasks.mcq_wording import WORDINGS
-from evalsuite.tasks.style import Style
-from evalsuite.types import Reply
+from evalsuite.tasks.style import Language, Style
+from evalsuite.types import LogprobPrompt, Reply
 
 TASK = McqTask()
 ROW: dict[str, Any] = {
@@ -224,7 +225,7 @@ class TestPrompts:
     @pytest.mark.parametrize("cot", [False, True])
     @pytest.mark.parametrize("completions", [False, True])
     def test_prompt_examples_and_instruction_have_the_same_marker(
-        self, lang: str, cot: bool, completions: bool
+        self, lang: Language, cot: bool, completions: bool
     ) -> None:
         shot = TASK.parse(ROW | {"explanation": "Because."})
         prompt = TASK.prompt(TASK.parse(ROW), [shot], Style(lang, 1, cot=cot, completions=completions), "x")
@@ -314,10 +315,10 @@ class TestScores:
         self,
         text: Any,
         finish: str | None,
-        lang: str,
+        lang: Language,
         multiple: bool,
         completions: bool,
-        logprob: str | None,
+        logprob: LogprobPrompt | None,
         alternatives: Any,
     ) -> None:
         row = TASK.parse(ROW)
@@ -326,7 +327,7 @@ class TestScores:
         assert (score.outcome == "scored") == bool(score.extracted) == bool(score.stage)
         assert set(score.extracted or ()) <= set(row.options)
         assert {metric.score for metric in TASK.metrics(style)} <= set(score.values) | {"partial_credit"}
-        assert all(0 <= value <= 1 for value in score.values.values())
+        assert all(0 <= known(value) <= 1 for value in score.values.values())
 
     @pytest.mark.parametrize(
         ("text", "accuracy", "partial"),

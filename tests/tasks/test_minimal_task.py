@@ -28,7 +28,7 @@ PROMPT = "Spell 'stop' backwards. Reply with the letters only."
 @pytest.fixture(autouse=True)
 def spelling(monkeypatch: pytest.MonkeyPatch) -> Task[object]:
     monkeypatch.syspath_prepend(EXAMPLES)
-    monkeypatch.setitem(KINDS, "spelling", "minimal_task:SpellingTask")  # type: ignore[arg-type]
+    monkeypatch.setitem(KINDS, "spelling", "minimal_task:SpellingTask")
     return task_class("spelling")()
 
 

@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from known import known
 
 from evalsuite.data.row_parser import RowError
 from evalsuite.metrics import english_words
 from evalsuite.tasks.profiles import select_profiles
 from evalsuite.tasks.qa import QaTask
-from evalsuite.tasks.style import Style
+from evalsuite.tasks.style import Language, Style
 from evalsuite.types import Reply
 
 TASK = QaTask()
@@ -159,7 +160,7 @@ class TestPrompts:
             ("zh", "问题：What?\n回答： That.\n\n问题：Why?\n回答："),
         ],
     )
-    def test_prompt_completions_is_a_flat_text(self, lang: str, text: str) -> None:
+    def test_prompt_completions_is_a_flat_text(self, lang: Language, text: str) -> None:
         shot = TASK.parse({"query": "What?", "response": "That."})
         prompt = TASK.prompt(TASK.parse(PAIR), [shot], Style(lang, 1, completions=True), "x")
         assert prompt.text == text
@@ -354,7 +355,7 @@ class TestReferences:
         assert values["swift/rouge-l"] == pytest.approx(100, abs=1e-4)
         ended = TASK.score(row, Reply("the cat sat here</s>"), style).values
         assert ended["rouge_l"] == 1.0
-        assert ended["swift/rouge-l"] < 99
+        assert known(ended["swift/rouge-l"]) < 99
 
 
 class TestNotes:

@@ -43,17 +43,21 @@ def oc_first_option(record: Any) -> Any:
     return {"answer": found, "accuracy": float(found == "".join(record["gold"]))}
 
 
+LM_EVAL_TASKS: dict[str, Any] = {}
+"""Read once."""
+
+
 def lm_eval_gsm8k(record: Any, name: Any) -> Any:
     import lm_eval
     import yaml
     from lm_eval.api.metrics import exact_match_hf_evaluate
     from lm_eval.filters import build_filter_ensemble
 
-    if not hasattr(lm_eval_gsm8k, "task"):
-        lm_eval_gsm8k.task = yaml.safe_load(
+    if "gsm8k" not in LM_EVAL_TASKS:
+        LM_EVAL_TASKS["gsm8k"] = yaml.safe_load(
             (Path(lm_eval.__file__).parent / "tasks/gsm8k/gsm8k.yaml").read_text()
         )
-    task = lm_eval_gsm8k.task
+    task = LM_EVAL_TASKS["gsm8k"]
     (steps,) = (entry["filter"] for entry in task["filter_list"] if entry["name"] == name)
     found = [record["reply"]]
     ensemble = build_filter_ensemble(
@@ -91,7 +95,7 @@ def evalscope_qa(record: Any) -> Any:
     from evalscope.benchmarks.general_qa_vqa_metrics import calculate_metric_score
 
     reference = Target(record["reference"]).display
-    scores = {}
+    scores: dict[str, Any] = {}
     for metric in ("Rouge", "BLEU"):
         scores |= calculate_metric_score(metric, record["reply"], reference)
     return scores
@@ -136,7 +140,7 @@ class Mean:
     """Stands for ms-swift's MeanMetric, whose module needs torch."""
 
     def __init__(self) -> None:
-        self.values = []
+        self.values: list[Any] = []
 
     def update(self, value: Any) -> None:
         self.values.append(value)
