@@ -51,6 +51,8 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	@# A run of its own: benchmarks and tests each have a module named mock_server
+	MYPYPATH=tests $(BIN)/mypy --explicit-package-bases tests examples
 
 schemas: $(VENV)/.dev
 	$(BIN)/python -m evalsuite.runs.json_schemas docs/schemas
