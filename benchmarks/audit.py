@@ -111,16 +111,22 @@ def _read_letter(
     text = clean_text(reply).text
     found = choices.extract(text, options, multiple=multiple) if text else choices.Extraction(None, "")
     letters = "".join(found.labels or ())
-    if not letters or published is None or not _is_written(published, text or ""):
+    if not letters or published is None or not _is_stated(published, text or ""):
         agrees = None
     else:
         agrees = letters == "".join(sorted(published))
     return Reading(found.stage or UNREAD, letters == "".join(sorted(gold)), agrees, reply)
 
 
-def _is_written(published: str, text: str) -> bool:
-    """Whether the published letters stand in the cleaned reply: some scripts draw one where they read none."""
-    return all(re.search(rf"(?<![A-Za-z]){letter}(?![A-Za-z])|[A-Z]{{2,}}", text) for letter in published)
+def _is_stated(published: str, text: str) -> bool:
+    """Whether the cleaned reply holds the published letter the way an answer is written.
+
+    Scripts that read no answer take the last capital letter, or draw one: that is no reading to compare with.
+    """
+    if len(published) > 1:
+        return True
+    stated = rf"(?:[Aa]nswer(?: is)?:?|答案[^A-Z]{{0,8}}|选项?)\s*[(*]*{published}(?![A-Za-z])"
+    return re.search(rf"{stated}|\({published}\)|(?<![A-Za-z]){published}[.:、]", text) is not None
 
 
 def _layout(document: Any) -> tuple[str, Iterator[Reading]] | None:

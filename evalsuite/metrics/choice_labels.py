@@ -45,7 +45,8 @@ class Outcome(Enum):
     """What stands where an answer is expected."""
 
     LABELS = "labels"
-    UNUSABLE = "an explicit answer that is not one of this row's: ends the search"
+    UNUSABLE = "an explicit answer that cannot be used: ends the search"
+    FOREIGN = "a letter that the row does not have: an earlier answer may count, but no later stage"
     NOTHING = "no answer, or one that is taken back: an earlier one may count"
 
 
@@ -81,8 +82,9 @@ class LabelReader:
         labels, end = self.label_at(position)
         if not labels:
             foreign = FOREIGN_LABEL.match(self.text, position)
-            is_foreign = foreign is not None and foreign["label"] not in self.options
-            return Reading(Outcome.UNUSABLE if is_foreign else Outcome.NOTHING, end=position)
+            if foreign is None or foreign["label"] in self.options:
+                return Reading(Outcome.NOTHING, end=position)
+            return Reading(Outcome.FOREIGN, end=foreign.end())
         if self.is_word(position, end, labels):
             return Reading(Outcome.NOTHING, end=position)
         items = self._items(position)
@@ -95,8 +97,13 @@ class LabelReader:
         labels = tuple(label for item in kept for label in item.labels)
         if ALTERNATIVE.match(self.text, end):
             return Reading(Outcome.UNUSABLE, labels, end)
-        if len(set(labels)) == 1 and self._opens_option_list(position, labels[0]):
-            labels = tuple(self.options)
+        if len(set(labels)) == 1 and labels[0] == next(iter(self.options)):
+            if self._is_followed_by_options(position) or (
+                items[0].text_follows and self._is_first_of_lines(position)
+            ):
+                labels = tuple(self.options)
+            elif self._is_first_of_lines(position):  # another question's options
+                return Reading(Outcome.NOTHING, end=end)
         return self.fit(labels, end)
 
     def fit(self, labels: Sequence[str], end: int = 0) -> Reading:
@@ -235,19 +242,18 @@ class LabelReader:
         own = self.options[item.labels[-1]] if len(item.labels) == 1 else ""
         return REFUTED.match(f" {own}") is None
 
-    def _opens_option_list(self, position: int, label: str) -> bool:
-        """Whether the row's option list is only repeated from here on: "A. … B. … C. …", on a line or a line each."""
-        if label != next(iter(self.options)):
-            return False
+    def _is_followed_by_options(self, position: int) -> bool:
+        """Whether all of the row's labels follow one another on this line: "A. … B. … C. …"."""
         reach = 2 * sum(map(len, self.options.values())) + 40 * len(self.options)
         line = self.text[position : position + reach].partition("\n")[0]
         heads = [
             head["label"] for head in LISTED_OPTION.finditer(line) if not REFUTED.match(line, head.end() - 1)
         ]
-        if len(self.options) > 1 and heads[: len(self.options)] == list(self.options):
-            return True
+        return len(self.options) > 1 and heads[: len(self.options)] == list(self.options)
+
+    def _is_first_of_lines(self, position: int) -> bool:
+        """Whether the next line goes on with the row's second label."""
         following = NEXT_LINE_LABEL.match(self.text, position)
         second = [*self.options, ""][1]
-        return (
-            following is not None and following["label"] == second and LISTED_OPTION.match(line) is not None
-        )
+        is_listed = LISTED_OPTION.match(self.text, position) is not None
+        return is_listed and following is not None and following["label"] == second

@@ -2,8 +2,8 @@
 
 Markers are weighed from the last to the first. One that is negated, supposed, quoted from an option's text or said of
 somebody else counts for nothing, and so does one whose label is taken back. The first that gives labels decides; so does
-the first that gives an explicit answer that cannot be used: several labels where one is asked, a letter that the row
-does not have, "none of the above".
+the first that gives an explicit answer that cannot be used: several labels where one is asked, "none of the above". A
+letter that the row does not have gives way to an earlier label; without one it ends the search too.
 
 "Option C is correct" is weaker: replies say it of options one by one. It counts if it is said of one option only and
 either no other marker gives labels or words such as "so" or "wait" open it.
@@ -87,7 +87,7 @@ def read_markers(reader: LabelReader, *, cut_off: bool = False) -> Answer:
         return Answer(weak.reading.labels, "marker")
     if strong is None:
         return _SILENT
-    if strong.reading.outcome is Outcome.UNUSABLE:
+    if strong.reading.outcome is not Outcome.LABELS:
         return Answer(None)
     return Answer(strong.reading.labels, strong.stage)
 
@@ -125,24 +125,27 @@ class _Scan:
         start = len(self.reader.text) - _LAST_PART
         if start > 0:
             found = self._last_strong(self.reader.text.rfind("\n", 0, start) + 1 or start)
-            if found is not None and found.stage == "marker":
+            if found is not None and found.stage == "marker" and found.reading.outcome is not Outcome.FOREIGN:
                 return found
         return self._last_strong(0)
 
     def _last_strong(self, start: int) -> _Statement | None:
         before, after = self._candidates(start)
         by_text: _Statement | None = None
+        foreign: _Statement | None = None
         while before and not (after and after[-1].start >= before[-1].start()):
             match = before.pop()
             reading, stage = self._after_marker(match, before)
             statement = _Statement(reading, match.start(), stage)
             if stage == "option_text" and not _is_turn(self.reader.text, match.start()):
                 by_text = by_text or statement
+            elif reading.outcome is Outcome.FOREIGN:
+                foreign = foreign or statement
             elif reading.outcome is Outcome.UNUSABLE:
                 return by_text or statement
             elif reading.outcome is Outcome.LABELS:
                 return by_text if by_text and stage == "option_text" else statement
-        return after[-1] if after else by_text
+        return after[-1] if after else by_text or foreign
 
     def _candidates(self, start: int) -> tuple[list[re.Match[str]], list[_Statement]]:
         """Markers that a label may follow, and what stands before those that follow a label."""

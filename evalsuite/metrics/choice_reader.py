@@ -11,8 +11,8 @@ decides, and its name is recorded:
                "C\n\nExplanation: …", "C) because …". "A dog …" opens with an article.
 `option_text`  One option's full text stands in a short reply, after a marker, or in the last sentence of a longer reply.
 
-An explicit answer that cannot be used ends the search: two labels where one is asked, "none of the above", a letter that
-the row does not have, the row's whole option list. Then, and where no stage finds anything, the reply is unparsed. Never
+An explicit answer that cannot be used ends the search: two labels where one is asked, "none of the above", the row's whole
+option list, and, unless an earlier marker has a label, a letter that the row does not have. Then, and where no stage finds anything, the reply is unparsed. Never
 the last capital letter, never the nearest string.
 
 Labels that are joined are one list, see `choice_labels`. They may be bracketed, bold, in LaTeX, lower-case, full-width or

@@ -183,7 +183,7 @@ OPENING = (
     r"(?:[\s*_`~\"'“”‘’「『【《〈«„\[({$:>#→⇒➡✅✔👉]|<(?!/?[a-z]+\s*/?>)"
     r"|</?(?:b|strong|i|em|u|span|p|code|answer|choice|option|br)\s*/?>"
     r"|\\(?:boxed|fbox|text|textbf|textit|textrm|textsf|mathrm|mathbf|mathsf|mathit|mathtt|boldsymbol|bf|rm|bold|displaystyle|Large|large)(?![a-z])"
-    r"|\\[(\[,;:!\ ]|\\\\){0,24}"
+    r"|\.{2,3}|…|\\[(\[,;:!\ ]|\\\\){0,24}"
 )
 _DECORATED = r"(?:</?[a-z]+>|[^\w\n]|_|\\[a-z]+\{){0,8}"
 NAMING = (

@@ -273,7 +273,7 @@ def _profile_metrics(style: Style) -> Iterator[Metric]:
 def _score_by_logprob(row: McqRow, reply: Reply) -> Score:
     """The most probable letter. A reply is one token, so it is never truncated."""
     found = label_logprobs.read(reply.alternatives or (), row.options)
-    chosen = [found.chosen] if found.chosen else None
+    chosen = [found.best_label] if found.best_label else None
     return Score(
         outcome="scored" if chosen else "unparsed",
         extracted=chosen,

@@ -84,7 +84,7 @@ def test_joined_labels_are_one_list_whatever_follows(marker: str, joined: str, e
 @given(
     MARKERS,
     st.sampled_from(
-        ["none of the above", "None of these options", "cannot be determined", "以上都不对", "无法确定", "A or B", "E", "A/B/C/D",
+        ["none of the above", "None of these options", "cannot be determined", "以上都不对", "无法确定", "A or B", "A/B/C/D",
          "A. Rome B. Bern C. Paris D. Oslo"]
     ),
 )  # fmt: skip
@@ -144,6 +144,10 @@ def test_json_values_are_read_like_answers(
         "【答案】无法从给出的选项中选择正确答案。分析：罗马(Rome)是意大利首都。",
         "I am not sure. Paris, perhaps.",
         "No sé. Paris está lejos.",
+        "It could be Paris. The answer is E.",
+        "Answer: E. Paris",
+        "E. Paris",
+        "The answer is:\nA. Rome\nB. Bern\nC. Paris\nD. Oslo",
         "A dog chased a cat through the streets.",
         "A. Rome\nB. Bern\nC. Paris\nD. Oslo",
         "A and B are not in France.",
@@ -160,12 +164,15 @@ def test_reply_without_an_answer_is_unparsed(reply: str) -> None:
     ("reply", "label", "stage"),
     [
         ("The answer is (A).\nThe answer is Paris.", "A", "marker"),
+        ("The answer is (A).\n\nAll the answers:\nA. blue\nB. red\nC. green", "A", "marker"),
+        ("The answer is (A).\n\nFinal answer to the other question: the answer is (F).", "A", "marker"),
+        ("The answer is ... C", "C", "marker"),
         ("The answer is (A). Wait, the answer is Paris.", "C", "option_text"),
         ("The answer is Paris, on the Seine. " + "It is a large town. " * 20, "C", "option_text"),
         ("The answer is (A) or (B). The answer is Paris.", "C", "option_text"),
     ],
 )
-def test_option_text_after_a_marker_gives_way_to_a_label(reply: str, label: str, stage: str) -> None:
+def test_label_outweighs_texts_and_other_questions_after_it(reply: str, label: str, stage: str) -> None:
     assert extract(reply, CAPITALS) == Extraction((label,), stage)
 
 

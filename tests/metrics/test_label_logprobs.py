@@ -31,7 +31,7 @@ ABCD = ("A", "B", "C", "D")
 )
 def test_where_no_letter_is_shown_there_is_no_answer(tokens: Any) -> None:
     found = read(tokens, ABCD)
-    assert found.chosen is None
+    assert found.best_label is None
     assert set(found.labels.values()) == {None}
 
 
@@ -49,7 +49,7 @@ def test_variants_of_a_letter_are_added_up_as_probabilities() -> None:
         [(" A", math.log(0.3)), ("A", math.log(0.15)), ("Ａ", math.log(0.05)), (" B", math.log(0.4))], ABCD
     )
     assert found.labels["A"] == pytest.approx(math.log(0.5))
-    assert found.chosen == "A"
+    assert found.best_label == "A"
 
 
 def test_an_option_that_is_not_shown_has_no_number_but_a_floor() -> None:
@@ -58,7 +58,7 @@ def test_an_option_that_is_not_shown_has_no_number_but_a_floor() -> None:
 
 
 def test_of_equal_letters_the_first_option_is_the_answer() -> None:
-    assert read([("C", -1.0), ("B", -1.0)], ABCD).chosen == "B"
+    assert read([("C", -1.0), ("B", -1.0)], ABCD).best_label == "B"
 
 
 def test_very_improbable_variants_do_not_vanish_into_nothing() -> None:
@@ -67,7 +67,7 @@ def test_very_improbable_variants_do_not_vanish_into_nothing() -> None:
 
 
 def test_only_labels_of_the_row_count() -> None:
-    assert read([(" D", -0.1), (" B", -4.0)], ("A", "B")).chosen == "B"
+    assert read([(" D", -0.1), (" B", -4.0)], ("A", "B")).best_label == "B"
 
 
 TOKENS = st.lists(
@@ -83,9 +83,11 @@ TOKENS = st.lists(
 def test_it_never_raises_invents_no_letter_and_does_not_depend_on_the_order(tokens: Any, chance: Any) -> None:
     found = read(tokens, ABCD)
     assert list(found.labels) == list(ABCD)
-    if found.chosen:
-        assert any(found.chosen in token or chr(ord(found.chosen) + 0xFEE0) in token for token, _ in tokens)
-        most, floor = known(found.labels[found.chosen]), known(found.floor)
+    if found.best_label:
+        assert any(
+            found.best_label in token or chr(ord(found.best_label) + 0xFEE0) in token for token, _ in tokens
+        )
+        most, floor = known(found.labels[found.best_label]), known(found.floor)
         assert all(value is None or value <= most for value in found.labels.values())
         assert all(value is None or value >= floor for value in found.labels.values())
     chance.shuffle(tokens)
@@ -95,4 +97,4 @@ def test_it_never_raises_invents_no_letter_and_does_not_depend_on_the_order(toke
 @given(st.sampled_from(ABCD), TOKENS)
 def test_a_letter_that_is_nearly_certain_is_the_answer(label: Any, others: Any) -> None:
     doubtful = [(token, value - 5 if value is not None else None) for token, value in others]
-    assert read([*doubtful, (f" {label}", -0.001)], ABCD).chosen == label
+    assert read([*doubtful, (f" {label}", -0.001)], ABCD).best_label == label
