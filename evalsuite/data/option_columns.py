@@ -1,7 +1,8 @@
 r"""The options of a multiple-choice row, whatever way its file writes them.
 
     A, B, C … Z; Ａ, Ｂ …                   a column a letter
-    option_a, optionA, choice_a, 选项A      the same with a word before it
+    (A), (B), …                             the same in brackets
+    option_a, optionA, choice_a, 选项A      the same with a word before it; opa, opb … (MedMCQA)
     option1, option_1, choice0, 选项1       a column a number; counted from the first
     options, choices, option, choice, 选项  one column that holds all of them:
         ["x", "y"]                          texts, also as Python or NumPy write a list
@@ -35,8 +36,12 @@ TEXT_KEYS = ("text", "content", "value", "option", "choice", "answer")
 LABEL_KEYS = ("label", "key", "id", "letter", "option_id")
 DROPPED_LETTERS = 'options repeat their own letter ("A. …"), which is dropped'
 SHOWN_CHARACTERS = 60
+_WHOLE_NUMBER = re.compile(r"^(\d+)\.0+$")
+"""A whole number as pandas writes it once a cell of its column is empty: "1.0"."""
 _WORDS = "options?|choices?|opt|选项"
-_LETTER_COLUMN = re.compile(rf"(?:(?P<word>{_WORDS})[ _.-]?)?(?P<letter>[a-z])")
+_LETTER_COLUMN = re.compile(
+    rf"(?:(?P<word>{_WORDS}|op(?=[a-f]$))[ _.-]?)?(?:(?P<letter>[a-z])|(?P<bracket>\()(?P<in_brackets>[a-z])\))"
+)
 _NUMBER_COLUMN = re.compile(rf"(?P<word>{_WORDS})[ _.-]?(?P<number>\d{{1,2}})")
 _LINE_LABEL = re.compile(
     r"\s*(?:[(（\[【]\s*([A-ZＡ-Ｚ])\s*[)）\]】]\s*[.．:：、]?|([A-ZＡ-Ｚ])\s*[.．)）\]】:：、,，])\s*",
@@ -70,7 +75,8 @@ class RowOptions:
             return None
         if isinstance(answer, float):
             answer = int(answer) if answer.is_integer() else ""
-        return self.names.get(str(answer).strip().lower())
+        text = str(answer).strip().lower()
+        return self.names.get(text) or self.names.get(_WHOLE_NUMBER.sub(r"\1", text))
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +104,7 @@ def _has_column_an_option(columns: Collection[str]) -> bool:
 
 def option_like(columns: Collection[str]) -> list[str]:
     """The columns whose names say that they hold options; single letters only if there are A and B."""
-    lettered = {"a", "b"} <= set(columns)
+    lettered = {"a", "b"} <= set(columns) or {"(a)", "(b)"} <= set(columns)
     return [
         name
         for name in columns
@@ -141,7 +147,8 @@ def _find_layouts(columns: Collection[str]) -> Iterator[_Layout]:
     numbers: dict[str, dict[int, str]] = {}
     for name in columns:
         if found := _LETTER_COLUMN.fullmatch(name):
-            letters.setdefault(found["word"] or "", {})[found["letter"]] = name
+            form = f"{found['word'] or ''}{found['bracket'] or ''}"
+            letters.setdefault(form, {})[found["letter"] or found["in_brackets"]] = name
         elif found := _NUMBER_COLUMN.fullmatch(name):
             numbers.setdefault(found["word"], {})[int(found["number"])] = name
     for word, by_letter in letters.items():

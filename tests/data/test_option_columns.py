@@ -42,6 +42,8 @@ def letters(texts: Texts) -> list[str]:
 
 LAYOUTS: Mapping[str, Callable[[Texts], dict[str, Any]]] = {
     "A": by_name("{}"),
+    "(A)": by_name("({})"),
+    "opa": by_name("op{}", lower=True),
     "option_a": by_name("option_{}", lower=True),
     "optionA": by_name("option{}"),
     "Option A": by_name("Option {}"),
@@ -233,3 +235,9 @@ def test_columns_that_say_options_are_told_from_others() -> None:
 
 def test_a_column_called_choice_beside_lettered_options_is_no_list() -> None:
     assert dict(read_options({"a": "x", "b": "y", "choice": "A"}).texts) == {"A": "x", "B": "y"}
+
+
+@pytest.mark.parametrize("answer", ["1.0", "1", 1, 1.0])
+def test_an_index_may_be_written_as_a_decimal(answer: object) -> None:
+    """Pandas writes whole numbers so once a cell of their column is empty."""
+    assert read_options({"choices": ["x", "y"]}).named(answer) == "B"
