@@ -47,5 +47,5 @@ def infer_kind(values: Mapping[str, Any], place: str) -> str:
         raise InputError(f"{place}: its columns are separated by ';'. Save it with commas, as UTF-8 CSV.")
     raise InputError(
         f"{place}: cannot tell the kind of this dataset from its columns ({found}). The kinds and their columns are:\n{known}\n"
-        "Rename the columns, or name the kind before the path: -d mcq:PATH"
+        "Say which column is which (--columns question=NAME,answer=NAME), or name the kind before the path, as in mcq:PATH"
     )

@@ -87,7 +87,9 @@ def test_infer_kind_of_unknown_columns_lists_found_and_known(values: dict[str, A
         f"my.csv: cannot tell the kind of this dataset from its columns ({', '.join(values) or 'none'})"
     )
     assert all(f"  {kind}: {task_class(kind).columns}" in text for kind in KINDS)
-    assert "-d mcq:PATH" in text
+    assert "--columns question=NAME,answer=NAME" in text
+    assert "as in mcq:PATH" in text
+    assert " -d " not in text, "`validate` has no -d"
 
 
 @pytest.mark.parametrize("kind", KINDS)
