@@ -11,7 +11,7 @@ from typing import Any
 from evalsuite.data.row_parser import RowError
 from evalsuite.types import Message
 
-CONTEXT_COLUMNS: tuple[str, ...] = ("instruction", "passage", "context", "input", "hint")
+CONTEXT_COLUMNS: tuple[str, ...] = ("instruction", "passage", "article", "context", "input", "hint")
 """Columns with text that belongs to a question and is asked before it, in this order. Any of them may be present."""
 
 

@@ -410,7 +410,7 @@ class TestContext:
 
     ROW = ROW | {"passage": "Three roads meet here."}
 
-    @pytest.mark.parametrize("column", ["passage", "context", "input", "instruction", "hint"])
+    @pytest.mark.parametrize("column", ["passage", "article", "context", "input", "instruction", "hint"])
     def test_prompt_with_a_context_column_asks_it_before_the_question(self, column: str) -> None:
         plain = TASK.prompt(TASK.parse(ROW), (), Style("en", 0), "x").messages
         asked = TASK.prompt(TASK.parse(ROW | {column: "Three roads."}), (), Style("en", 0), "x").messages
