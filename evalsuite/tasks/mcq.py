@@ -57,6 +57,7 @@ from evalsuite.tasks.style import (
 from evalsuite.types import Message, Prompt, Reply, Score
 
 NUMBER_READS_LIKE_OPTION = "the answer is a number and is read as the place of an option, although the text of another option is that number"
+NUMBER_READ_AS_TEXT = "the answer is a number and is read as the text of an option, although it could be the place of another option"
 ANSWER_MAX_TOKENS = 128
 COT_MAX_TOKENS = 1024
 
@@ -304,7 +305,16 @@ def _gold(answer: Any, options: RowOptions) -> tuple[tuple[str, ...], tuple[str,
         return (label,), (NUMBER_READS_LIKE_OPTION,) if other not in ([], [label]) else ()
     if isinstance(answer, list) and answer and all(map(options.named, answer)):
         return tuple(sorted({options.named(item) or "" for item in answer})), ()
-    return choices.parse_gold(answer, options.texts), ()
+    gold = choices.parse_gold(answer, options.texts)
+    return gold, (NUMBER_READ_AS_TEXT,) if _may_be_a_place(answer, gold, options.texts) else ()
+
+
+def _may_be_a_place(answer: Any, gold: Sequence[str], texts: Mapping[str, str]) -> bool:
+    """Whether a number that was read as an option's text could be the 0- or 1-based place of another option."""
+    number = str(answer).strip()
+    if not (number.isascii() and number.isdecimal() and len(number) < 3):
+        return False
+    return any(int(number) in (place, place + 1) and letter not in gold for place, letter in enumerate(texts))
 
 
 def _gold_problem(answer: str, options: Mapping[str, str]) -> tuple[str, str]:

@@ -13,7 +13,7 @@ from evalsuite.data.row_parser import RowError
 from evalsuite.tasks.ceval import CEVAL_GROUPS, CEVAL_SUBJECTS
 from evalsuite.tasks.cmmlu import CMMLU_GROUPS
 from evalsuite.tasks.exam_groups import subject_groups
-from evalsuite.tasks.mcq import NUMBER_READS_LIKE_OPTION, McqRow, McqTask
+from evalsuite.tasks.mcq import NUMBER_READ_AS_TEXT, NUMBER_READS_LIKE_OPTION, McqRow, McqTask
 from evalsuite.tasks.mcq_wording import WORDINGS
 from evalsuite.tasks.style import Language, Style
 from evalsuite.types import LogprobPrompt, Reply
@@ -115,6 +115,22 @@ class TestRows:
         assert TASK.repairs(row) == (NUMBER_READS_LIKE_OPTION,)
         same = TASK.parse({"question": "q", "choices": ["0", "1", "2"], "answer": "2"})
         assert (same.answer, TASK.repairs(same)) == (("C",), ())
+
+    @pytest.mark.parametrize(
+        ("options", "answer", "said"),
+        [
+            ({"a": "1", "b": "2", "c": "3"}, "2", (NUMBER_READ_AS_TEXT,)),
+            ({"a": "2", "b": "1", "c": "0"}, "0", (NUMBER_READ_AS_TEXT,)),
+            ({"a": "0", "b": "7"}, "0", ()),
+            ({"a": "40", "b": "50"}, "50", ()),
+            ({"a": "x", "b": "y"}, "B", ()),
+        ],
+    )
+    def test_repairs_number_beside_columns_that_could_be_a_place(
+        self, options: dict[str, str], answer: str, said: tuple[str, ...]
+    ) -> None:
+        row = TASK.parse({"question": "q", "answer": answer} | options)
+        assert TASK.repairs(row) == said
 
     def test_parse_empty_list_column_uses_the_lettered_ones(self) -> None:
         assert len(TASK.parse(ROW | {"choices": ""}).options) == 4
