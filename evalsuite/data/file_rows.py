@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -22,6 +23,8 @@ ID_COLUMN = "id"
 SUBJECT_COLUMN = "subject"
 FORMATS_WITH_HEADER = frozenset({".csv", ".tsv", ".parquet"})
 """Formats with one header for all rows, where a missing column is said once."""
+CONTROL_CHARACTER = "the column '{}' holds the control character {}, which is sent as it is"
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
 def validate_file(
@@ -101,6 +104,9 @@ def parse_file(
                 yield _in_users_words(file, _missing_column(record, missing, in_header=uniform))
             said = True
         else:
+            if not file.lenient:
+                for what in _control_characters(record.values):
+                    notes.add(Repair(record.file, record.line, what))
             for item in _sample_or_problems(file, record, index, parser, known):
                 if isinstance(item, Problem):
                     yield _in_users_words(file, item)
@@ -108,6 +114,16 @@ def parse_file(
                     for what in parser.repairs(item.row):
                         notes.add(Repair(record.file, record.line, what))
                     yield item
+
+
+def _control_characters(values: Mapping[str, Any]) -> Iterator[str]:
+    """What is to be said of columns with characters that no text has, such as NUL; tabs and line ends are fine."""
+    for name, value in peek(values).items():
+        texts = value if isinstance(value, list | tuple) else (value,)
+        for text in texts:
+            if isinstance(text, str) and (found := _CONTROL.search(text)):
+                yield CONTROL_CHARACTER.format(name, found.group())
+                break
 
 
 def _in_users_words(file: DataFile, problem: Problem) -> Problem:

@@ -160,6 +160,14 @@ class TestNotes:
         lines = '{"words": ["x"], "word": "unread"}\n' * 3 + '{"words": null, "word": "y"}\n'
         assert load(data_file(tmp_path, "a.jsonl", lines)).notes == ()
 
+    def test_a_control_character_in_a_text_is_named(self, tmp_path: Path) -> None:
+        lines = ['{"word": "x\\ty\\n"}', '{"word": "x\\u0000y"}', '{"word": "z\\u0000"}']
+        file = data_file(tmp_path, "a.jsonl", "\n".join(lines))
+        (note,) = load(file).notes
+        assert note.startswith("the column 'word' holds the control character [U+0000], which is sent")
+        assert note.endswith("a.jsonl:2).")
+        assert load(replace(file, lenient=True)).notes == ()
+
     def test_repairs_of_files_and_rows_are_counted_with_their_first_place(self, tmp_path: Path) -> None:
         file = data_file(tmp_path, "a.csv", "word,id\nx\nLOUD,b\ny\nLOUDER,d\n")
         notes = [note.replace(str(file.path), "a.csv") for note in load(file).notes]
