@@ -58,6 +58,9 @@ from evalsuite.types import Message, Prompt, Reply, Score
 
 NUMBER_READS_LIKE_OPTION = "the answer is a number and is read as the place of an option, although the text of another option is that number"
 NUMBER_READ_AS_TEXT = "the answer is a number and is read as the text of an option, although it could be the place of another option"
+PLACE_COLUMNS = ("answer_idx", "answer_index")
+"""Columns with the place or the letter of the right option, which some files have beside the answer."""
+OTHER_PLACE = "'{}' names another option than the answer, which is what counts"
 ANSWER_MAX_TOKENS = 128
 COT_MAX_TOKENS = 1024
 
@@ -116,6 +119,7 @@ class McqTask(Task[McqRow]):
         try:
             found = option_columns.read_options(values)
             answer, repairs = _gold(values.get("answer"), found)
+            repairs = (*repairs, *_contradictions(values, answer, found.texts))
         except OptionFault as fault:
             faults.append((fault.what, fault.expected))
         except ValueError:
@@ -307,6 +311,17 @@ def _gold(answer: Any, options: RowOptions) -> tuple[tuple[str, ...], tuple[str,
         return tuple(sorted({options.named(item) or "" for item in answer})), ()
     gold = choices.parse_gold(answer, options.texts)
     return gold, (NUMBER_READ_AS_TEXT,) if _may_be_a_place(answer, gold, options.texts) else ()
+
+
+def _contradictions(
+    values: Mapping[str, Any], gold: Sequence[str], texts: Mapping[str, str]
+) -> Iterator[str]:
+    """What a second column says of the right option, if neither a letter nor a 0- or 1-based place agrees."""
+    for name in PLACE_COLUMNS:
+        said = text_value(values, name).strip().upper() if name in values and len(gold) == 1 else ""
+        named = {letter for place, letter in enumerate(texts) if said in (letter, str(place), str(place + 1))}
+        if named and not named & set(gold):
+            yield OTHER_PLACE.format(name)
 
 
 def _may_be_a_place(answer: Any, gold: Sequence[str], texts: Mapping[str, str]) -> bool:

@@ -13,7 +13,7 @@ from evalsuite.data.row_parser import RowError
 from evalsuite.tasks.ceval import CEVAL_GROUPS, CEVAL_SUBJECTS
 from evalsuite.tasks.cmmlu import CMMLU_GROUPS
 from evalsuite.tasks.exam_groups import subject_groups
-from evalsuite.tasks.mcq import NUMBER_READ_AS_TEXT, NUMBER_READS_LIKE_OPTION, McqRow, McqTask
+from evalsuite.tasks.mcq import NUMBER_READ_AS_TEXT, NUMBER_READS_LIKE_OPTION, OTHER_PLACE, McqRow, McqTask
 from evalsuite.tasks.mcq_wording import WORDINGS
 from evalsuite.tasks.style import Language, Style
 from evalsuite.types import LogprobPrompt, Reply
@@ -131,6 +131,14 @@ class TestRows:
     ) -> None:
         row = TASK.parse({"question": "q", "answer": answer} | options)
         assert TASK.repairs(row) == said
+
+    @pytest.mark.parametrize(
+        ("place", "said"), [(0, 1), ("A", 1), (2, 0), (3, 0), ("C", 0), ("c", 0), (None, 0), ("odd", 0)]
+    )
+    def test_repairs_place_that_contradicts_the_answer(self, place: object, said: int) -> None:
+        row = TASK.parse({"question": "q", "choices": ["x", "y", "z"], "answer": "C", "answer_idx": place})
+        assert row.answer == ("C",)
+        assert TASK.repairs(row) == (OTHER_PLACE.format("answer_idx"),) * said
 
     def test_parse_empty_list_column_uses_the_lettered_ones(self) -> None:
         assert len(TASK.parse(ROW | {"choices": ""}).options) == 4
