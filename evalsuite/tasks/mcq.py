@@ -58,6 +58,7 @@ from evalsuite.types import Message, Prompt, Reply, Score
 
 NUMBER_READS_LIKE_OPTION = "the answer is a number and is read as the place of an option, although the text of another option is that number"
 NUMBER_READ_AS_TEXT = "the answer is a number and is read as the text of an option, although it could be the place of another option"
+SEVERAL_ANSWERS = "several right answers, so every question of the dataset asks for one or more letters"
 PLACE_COLUMNS = ("answer_idx", "answer_index")
 """Columns with the place or the letter of the right option, which some files have beside the answer."""
 OTHER_PLACE = "'{}' names another option than the answer, which is what counts"
@@ -146,8 +147,8 @@ class McqTask(Task[McqRow]):
         )
 
     def repairs(self, row: McqRow) -> Iterable[str]:
-        """What was repaired in the options and the answer."""
-        return row.repairs
+        """What was repaired in the options and the answer, and that several answers change every prompt."""
+        return (*row.repairs, SEVERAL_ANSWERS) if len(row.answer) > 1 else row.repairs
 
     def audit(self, row: McqRow) -> Iterable[tuple[str, str]]:
         """See `mcq_checks`."""

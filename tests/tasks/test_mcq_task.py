@@ -13,7 +13,14 @@ from evalsuite.data.row_parser import RowError
 from evalsuite.tasks.ceval import CEVAL_GROUPS, CEVAL_SUBJECTS
 from evalsuite.tasks.cmmlu import CMMLU_GROUPS
 from evalsuite.tasks.exam_groups import subject_groups
-from evalsuite.tasks.mcq import NUMBER_READ_AS_TEXT, NUMBER_READS_LIKE_OPTION, OTHER_PLACE, McqRow, McqTask
+from evalsuite.tasks.mcq import (
+    NUMBER_READ_AS_TEXT,
+    NUMBER_READS_LIKE_OPTION,
+    OTHER_PLACE,
+    SEVERAL_ANSWERS,
+    McqRow,
+    McqTask,
+)
 from evalsuite.tasks.mcq_wording import WORDINGS
 from evalsuite.tasks.style import Language, Style
 from evalsuite.types import LogprobPrompt, Reply
@@ -139,6 +146,10 @@ class TestRows:
         row = TASK.parse({"question": "q", "choices": ["x", "y", "z"], "answer": "C", "answer_idx": place})
         assert row.answer == ("C",)
         assert TASK.repairs(row) == (OTHER_PLACE.format("answer_idx"),) * said
+
+    def test_repairs_several_right_answers_change_every_prompt(self) -> None:
+        assert TASK.repairs(TASK.parse(ROW | {"answer": "AC"})) == (SEVERAL_ANSWERS,)
+        assert TASK.repairs(TASK.parse(ROW)) == ()
 
     def test_parse_empty_list_column_uses_the_lettered_ones(self) -> None:
         assert len(TASK.parse(ROW | {"choices": ""}).options) == 4
