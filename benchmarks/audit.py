@@ -134,9 +134,8 @@ def _layout(document: Any) -> tuple[str, Iterator[Reading]] | None:
     if isinstance(document, dict) and isinstance(document.get("example"), list):
         rows, needed = document["example"], {"standard_answer", "model_output", "question"}
         return ("gaokao", gaokao(rows)) if rows and needed <= rows[0].keys() else None
-    if not isinstance(document, list):
-        return None
-    rows = [row for row in document if isinstance(row, dict)]
+    documents = document if isinstance(document, list) else [document]  # JSON Lines of a single row
+    rows = [row for row in documents if isinstance(row, dict)]
     if rows and {"options", "answer", "pred"} <= rows[0].keys():
         return "mmlu_pro", mmlu_pro(rows)
     if rows and "ground_truth" in rows[0]:
