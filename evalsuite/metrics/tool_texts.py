@@ -9,6 +9,7 @@ Each form has a name, which the label `format_violation` carries as its detail:
     function_call  a JSON object with OpenAI's older "function_call", or with "tool_calls"
     fenced_json    ```json {"name": …, "arguments": …} ```, also as {"action": …, "action_input": …}
     json           such an object as the whole reply
+    python_call    forecast(city="Porto") as the whole reply, also in square brackets
     markdown       Markdown around `Action:`, `Action Input:` or the tool's name in ReAct text
 
 The first call is the step, as with native calls. Profile `strict` reads these forms, profile `paper` does not.
@@ -175,6 +176,12 @@ def _bare_json(text: str) -> Call | None:
     return _call_of(_json_at_start(text))
 
 
+def _bare_python_call(text: str) -> Call | None:
+    line = text.strip().removeprefix("[").removesuffix("]")
+    call = None if "\n" in line else _python_call(line)
+    return call if call and call["arguments"] else None
+
+
 _FORMS = {
     "tool_call": _tool_call,
     "python_tag": _python_tag,
@@ -183,6 +190,7 @@ _FORMS = {
     "function_call": _legacy_call,
     "fenced_json": _fenced_json,
     "json": _bare_json,
+    "python_call": _bare_python_call,
 }
 
 

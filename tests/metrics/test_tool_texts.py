@@ -132,3 +132,10 @@ def test_read_reply_degenerate_text_takes_no_time(piece: str) -> None:
     start = time.process_time()
     read_reply(piece * 20_000)
     assert time.process_time() - start < 5
+
+
+def test_a_python_call_is_read_as_the_whole_reply_only() -> None:
+    for text in ('forecast(city="Porto")', '[forecast(city="Porto")]'):
+        step, form = read_reply(text)
+        assert (step.action, step.input, form) == ("forecast", '{"city": "Porto"}', "python_call")
+    assert read_reply('I would call forecast(city="Porto")')[1] == ""
