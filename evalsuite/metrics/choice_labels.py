@@ -41,7 +41,7 @@ _WORD_LETTERS = "AEIOY"
 """Letters that are words of their own in one of the languages: articles, pronouns, "and", "or"."""
 
 
-class Outcome(Enum):
+class LabelOutcome(Enum):
     """What stands where an answer is expected."""
 
     LABELS = "labels"
@@ -51,10 +51,10 @@ class Outcome(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class LabelReading:
     """Labels in the order of the text, and the position after them."""
 
-    outcome: Outcome
+    outcome: LabelOutcome
     labels: tuple[str, ...] = ()
     end: int = 0
 
@@ -77,40 +77,40 @@ class LabelReader:
     options: Mapping[str, str]
     multiple: bool
 
-    def read(self, position: int) -> Reading:
+    def read(self, position: int) -> LabelReading:
         """Read the label or labels at `position`, where an answer is expected."""
         labels, end = self.label_at(position)
         if not labels:
             foreign = FOREIGN_LABEL.match(self.text, position)
             if foreign is None or foreign["label"] in self.options:
-                return Reading(Outcome.NOTHING, end=position)
-            return Reading(Outcome.FOREIGN, end=foreign.end())
+                return LabelReading(LabelOutcome.NOTHING, end=position)
+            return LabelReading(LabelOutcome.FOREIGN, end=foreign.end())
         if self.is_word(position, end, labels):
-            return Reading(Outcome.NOTHING, end=position)
+            return LabelReading(LabelOutcome.NOTHING, end=position)
         items = self._items(position)
         kept = self._without_clause(items)
         if not kept:
-            return Reading(Outcome.NOTHING, end=items[-1].end)
+            return LabelReading(LabelOutcome.NOTHING, end=items[-1].end)
         end = kept[-1].end
         if QUESTIONED.match(self.text, end):
-            return Reading(Outcome.NOTHING, end=end)
+            return LabelReading(LabelOutcome.NOTHING, end=end)
         labels = tuple(label for item in kept for label in item.labels)
         if ALTERNATIVE.match(self.text, end):
-            return Reading(Outcome.UNUSABLE, labels, end)
+            return LabelReading(LabelOutcome.UNUSABLE, labels, end)
         if len(set(labels)) == 1 and labels[0] == next(iter(self.options)):
             if self._is_followed_by_options(position) or (
                 items[0].text_follows and self._is_first_of_lines(position)
             ):
                 labels = tuple(self.options)
             elif self._is_first_of_lines(position):  # another question's options
-                return Reading(Outcome.NOTHING, end=end)
+                return LabelReading(LabelOutcome.NOTHING, end=end)
         return self.fit(labels, end)
 
-    def fit(self, labels: Sequence[str], end: int = 0) -> Reading:
+    def fit(self, labels: Sequence[str], end: int = 0) -> LabelReading:
         """Unusable if several labels stand where one is asked."""
         unique = tuple(sorted(set(labels)))
         fits = bool(unique) and (self.multiple or len(unique) == 1)
-        return Reading(Outcome.LABELS if fits else Outcome.UNUSABLE, unique, end)
+        return LabelReading(LabelOutcome.LABELS if fits else LabelOutcome.UNUSABLE, unique, end)
 
     def label_at(self, position: int) -> tuple[tuple[str, ...], int]:
         """One label, or a run of capital labels ("ACD"), at `position`; () when there is none."""

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-from evalsuite.metrics.choice_labels import MAX_LABELS, LabelReader, Outcome, Reading
+from evalsuite.metrics.choice_labels import MAX_LABELS, LabelOutcome, LabelReader, LabelReading
 from evalsuite.metrics.choice_words import (
     BETWEEN_BOXES,
     CLOSING,
@@ -57,7 +57,7 @@ _TURN_REACH = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class MarkedAnswer:
     """What the markers of a reply say: labels and the stage, or that an explicit answer cannot be used."""
 
     labels: tuple[str, ...] | None
@@ -66,30 +66,30 @@ class Answer:
     """False where no marker says anything: other stages may look."""
 
 
-_SILENT = Answer(None, is_final=False)
+_SILENT = MarkedAnswer(None, is_final=False)
 
 
 @dataclass(frozen=True, slots=True)
 class _Statement:
     """One marker with what it says, and where it begins."""
 
-    reading: Reading
+    reading: LabelReading
     start: int
     stage: str = "marker"
 
 
-def read_markers(reader: LabelReader, *, cut_off: bool = False) -> Answer:
+def read_markers(reader: LabelReader, *, cut_off: bool = False) -> MarkedAnswer:
     """The answer that the markers of a reply give. In a reply that was cut off, weak markers say nothing."""
     scan = _Scan(reader, marker_patterns(reader.text))
     strong = scan.last_strong()
     weak = None if cut_off else scan.only_weak(max(strong.start, strong.reading.end + 2) if strong else 0)
     if weak is not None and (strong is None or _is_turn(reader.text, weak.start)):
-        return Answer(weak.reading.labels, "marker")
+        return MarkedAnswer(weak.reading.labels, "marker")
     if strong is None:
         return _SILENT
-    if strong.reading.outcome is not Outcome.LABELS:
-        return Answer(None)
-    return Answer(strong.reading.labels, strong.stage)
+    if strong.reading.outcome is not LabelOutcome.LABELS:
+        return MarkedAnswer(None)
+    return MarkedAnswer(strong.reading.labels, strong.stage)
 
 
 class _Spans:
@@ -125,7 +125,11 @@ class _Scan:
         start = len(self.reader.text) - _LAST_PART
         if start > 0:
             found = self._last_strong(self.reader.text.rfind("\n", 0, start) + 1 or start)
-            if found is not None and found.stage == "marker" and found.reading.outcome is not Outcome.FOREIGN:
+            if (
+                found is not None
+                and found.stage == "marker"
+                and found.reading.outcome is not LabelOutcome.FOREIGN
+            ):
                 return found
         return self._last_strong(0)
 
@@ -139,11 +143,11 @@ class _Scan:
             statement = _Statement(reading, match.start(), stage)
             if stage == "option_text" and not _is_turn(self.reader.text, match.start()):
                 by_text = by_text or statement
-            elif reading.outcome is Outcome.FOREIGN:
+            elif reading.outcome is LabelOutcome.FOREIGN:
                 foreign = foreign or statement
-            elif reading.outcome is Outcome.UNUSABLE:
+            elif reading.outcome is LabelOutcome.UNUSABLE:
                 return by_text or statement
-            elif reading.outcome is Outcome.LABELS:
+            elif reading.outcome is LabelOutcome.LABELS:
                 return by_text if by_text and stage == "option_text" else statement
         return after[-1] if after else by_text or foreign
 
@@ -155,7 +159,7 @@ class _Scan:
             (match, reading)
             for match in _last(self.patterns.after, text, start)
             if not quotations.cover(match)
-            and (reading := self._before_phrase(match.start())).outcome is not Outcome.NOTHING
+            and (reading := self._before_phrase(match.start())).outcome is not LabelOutcome.NOTHING
         ]
         spans = _Spans([match.span() for match, _ in phrases])
         before = [
@@ -171,16 +175,16 @@ class _Scan:
         found: list[_Statement] = []
         for match in _last(self.patterns.after_weak, self.reader.text, start):
             reading = self._before_phrase(match.start())
-            if reading.outcome is Outcome.LABELS:
+            if reading.outcome is LabelOutcome.LABELS:
                 found.append(_Statement(reading, match.start()))
-            elif reading.outcome is Outcome.UNUSABLE:
+            elif reading.outcome is LabelOutcome.UNUSABLE:
                 return None
         return found[-1] if len({statement.reading.labels for statement in found}) == 1 else None
 
-    def _after_marker(self, match: re.Match[str], before: list[re.Match[str]]) -> tuple[Reading, str]:
+    def _after_marker(self, match: re.Match[str], before: list[re.Match[str]]) -> tuple[LabelReading, str]:
         if match["box"]:
             reading = self._box(match.end())
-            if reading.outcome is Outcome.LABELS or len(reading.labels) > 1:
+            if reading.outcome is LabelOutcome.LABELS or len(reading.labels) > 1:
                 reading = self._adjacent_boxes(reading, match, before)
             return reading, "marker"
         if match["tag"]:
@@ -190,38 +194,38 @@ class _Scan:
                 return self._content(content), "marker"
         return self._after_words(match)
 
-    def _after_words(self, match: re.Match[str]) -> tuple[Reading, str]:
+    def _after_words(self, match: re.Match[str]) -> tuple[LabelReading, str]:
         text = self.reader.text
         groups = match.groupdict()
         chooses = any(groups.get(name) for name in _CHOOSING)
         gap = GAP.match(text, match.end())
         position = gap.end() if gap else match.end()
         reading, stage = self.reader.read(position), "marker"
-        if reading.outcome is Outcome.NOTHING:
+        if reading.outcome is LabelOutcome.NOTHING:
             reading, stage = self._words_instead(position, chooses=chooses)
-        if reading.outcome is Outcome.NOTHING:
+        if reading.outcome is LabelOutcome.NOTHING:
             return reading, ""
         disqualifying = NOT_A_MARKER_BEFORE if chooses else NOT_THE_ANSWER_BEFORE
         context = text[max(0, match.start() - 28) : match.start()]
         if disqualifying.search(context) or SOMEBODY_ELSE_BEFORE.search(context):
-            return Reading(Outcome.NOTHING), ""
-        if reading.outcome is Outcome.LABELS and chooses and REFUTED_CHOICE.match(text, reading.end):
-            return Reading(Outcome.NOTHING), ""
+            return LabelReading(LabelOutcome.NOTHING), ""
+        if reading.outcome is LabelOutcome.LABELS and chooses and REFUTED_CHOICE.match(text, reading.end):
+            return LabelReading(LabelOutcome.NOTHING), ""
         return reading, stage
 
-    def _words_instead(self, position: int, *, chooses: bool) -> tuple[Reading, str]:
+    def _words_instead(self, position: int, *, chooses: bool) -> tuple[LabelReading, str]:
         """What stands after a marker instead of a label: one option's text, or "none of the above"."""
         text = self.reader.text
         label = None if chooses else self._option_at(position)
         if label is not None:
-            return Reading(Outcome.LABELS, (label,), position), "option_text"
+            return LabelReading(LabelOutcome.LABELS, (label,), position), "option_text"
         if chooses:
             nothing = NOTHING_FITS.match(text, position)
         else:
             nothing = NOTHING_FITS.search(text, position, position + _CLAUSE)
         if nothing and not _SENTENCE_END.search(text, position, nothing.start()):
-            return Reading(Outcome.UNUSABLE), ""
-        return Reading(Outcome.NOTHING), ""
+            return LabelReading(LabelOutcome.UNUSABLE), ""
+        return LabelReading(LabelOutcome.NOTHING), ""
 
     def _option_at(self, position: int) -> str | None:
         """The label of the one option whose text stands at `position`, the longest if one begins another."""
@@ -233,30 +237,30 @@ class _Scan:
         named = [label for label in named if len(options[label]) == longest]
         return named[0] if len(named) == 1 else None
 
-    def _box(self, start: int) -> Reading:
+    def _box(self, start: int) -> LabelReading:
         content = text_in_braces(self.reader.text, start, BOX_LIMIT)
-        return Reading(Outcome.NOTHING) if content is None else self._content(content)
+        return LabelReading(LabelOutcome.NOTHING) if content is None else self._content(content)
 
-    def _content(self, content: str) -> Reading:
+    def _content(self, content: str) -> LabelReading:
         """Labels that are the whole content of a box or a tag, or one option's whole text."""
         from evalsuite.metrics.choice_reader import read_whole
 
         reading = read_whole(content, self.reader.options, multiple=self.reader.multiple)
-        if reading.outcome is not Outcome.NOTHING:
+        if reading.outcome is not LabelOutcome.NOTHING:
             return reading
         plain = normalize_text(content).strip(" .。*_`$\\()[]{}")
         named = [label for label, option in self.reader.options.items() if option == plain]
         if len(named) == 1:
-            return Reading(Outcome.LABELS, (named[0],))
+            return LabelReading(LabelOutcome.LABELS, (named[0],))
         if NOTHING_FITS.search(plain):
-            return Reading(Outcome.UNUSABLE)
+            return LabelReading(LabelOutcome.UNUSABLE)
         if any(word in plain for word in ("letter", "option", "your ")) and len(plain) < 24:
-            return Reading(Outcome.NOTHING)  # a quoted template
+            return LabelReading(LabelOutcome.NOTHING)  # a quoted template
         return LabelReader(content.strip(), self.reader.options, self.reader.multiple).read(0)
 
     def _adjacent_boxes(
-        self, reading: Reading, marker: re.Match[str], before: list[re.Match[str]]
-    ) -> Reading:
+        self, reading: LabelReading, marker: re.Match[str], before: list[re.Match[str]]
+    ) -> LabelReading:
         """Labels of a box and of the boxes before it with only separators between: one list."""
         labels = reading.labels
         for box in reversed(before[-MAX_LABELS:]):
@@ -265,29 +269,31 @@ class _Scan:
                 break
             more = self._content(content)
             joined = BETWEEN_BOXES.fullmatch(self.reader.text, box.end() + len(content), marker.start())
-            if more.outcome is Outcome.NOTHING or not joined:
+            if more.outcome is LabelOutcome.NOTHING or not joined:
                 break
             labels, marker = (*labels, *more.labels), box
         return self.reader.fit(labels)
 
-    def _before_phrase(self, end: int) -> Reading:
+    def _before_phrase(self, end: int) -> LabelReading:
         """Labels that end where "is the answer" begins, with or without the option's own text."""
         text = self.reader.text
         match = JOINERS_BEFORE.search(text, max(0, end - 64), end)
         start = match.start("list") if match else self._labelled_text_before(end)
         if start is None:
-            return Reading(Outcome.NOTHING)
+            return LabelReading(LabelOutcome.NOTHING)
         context = text[max(0, start - 28) : start]
         if NOT_A_MARKER_BEFORE.search(context) or SOMEBODY_ELSE_BEFORE.search(context):
-            return Reading(Outcome.NOTHING)
+            return LabelReading(LabelOutcome.NOTHING)
         if match is None:
             label = text[start].upper()
-            return Reading(Outcome.LABELS if label in self.reader.options else Outcome.NOTHING, (label,))
+            return LabelReading(
+                LabelOutcome.LABELS if label in self.reader.options else LabelOutcome.NOTHING, (label,)
+            )
         written = match["list"]
         labels = [found["run"] for found in LABEL.finditer(written) if len(found["run"]) == 1]
         labels = [label.upper() for label in labels]
         if not labels or any(label not in self.reader.options for label in labels):
-            return Reading(Outcome.NOTHING)
+            return LabelReading(LabelOutcome.NOTHING)
         return self.reader.fit(labels)
 
     def _labelled_text_before(self, end: int) -> int | None:

@@ -28,8 +28,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from evalsuite.metrics.choice_labels import MAX_LABELS, LabelReader, Outcome, Reading
-from evalsuite.metrics.choice_markers import Answer, read_markers
+from evalsuite.metrics.choice_labels import MAX_LABELS, LabelOutcome, LabelReader, LabelReading
+from evalsuite.metrics.choice_markers import MarkedAnswer, read_markers
 from evalsuite.metrics.choice_words import (
     BARE,
     BETWEEN_BARE,
@@ -67,7 +67,7 @@ _ARTICLE = re.compile(r"(?:the|my|la|le|die|a)\s+", re.IGNORECASE)
 LINE_REACH = 300
 """Characters of the first line in which further options are looked for."""
 _AROUND_TEXT = " .。*_`)]}"
-_UNDECIDED = Answer(None, is_final=False)
+_UNDECIDED = MarkedAnswer(None, is_final=False)
 
 
 def read(
@@ -101,49 +101,53 @@ def read_gold(text: str, options: Mapping[str, str]) -> tuple[str, ...] | None:
     if folded.count("[") != folded.count("]") or folded.count("{") != folded.count("}"):
         return None
     whole = read_whole(folded, normalized, multiple=True)
-    if whole.outcome is Outcome.LABELS:
+    if whole.outcome is LabelOutcome.LABELS:
         return whole.labels
     article = _ARTICLE.match(folded)
     marker = marker_patterns(folded).before.match(folded, article.end() if article else 0)
     if marker is None:
         return None
     whole = read_whole(folded[marker.end() :], normalized, multiple=True)
-    return whole.labels if whole.outcome is Outcome.LABELS else None
+    return whole.labels if whole.outcome is LabelOutcome.LABELS else None
 
 
-def read_json(reader: LabelReader) -> Answer:
+def read_json(reader: LabelReader) -> MarkedAnswer:
     """The `json` stage."""
     text = reader.text.strip()
     fences = _FENCE.findall(text) if "```" in text else []
     written = fences[-1] if fences else text if text.startswith("{") and text.endswith("}") else ""
     values = _answer_values(written) if written else []
     readings = [_read_value(value, reader) for value in values]
-    found = {reading.labels for reading in readings if reading.outcome is Outcome.LABELS}
+    found = {reading.labels for reading in readings if reading.outcome is LabelOutcome.LABELS}
     if len(found) == 1:
-        return Answer(found.pop(), "json")
-    return Answer(None) if readings else _UNDECIDED
+        return MarkedAnswer(found.pop(), "json")
+    return MarkedAnswer(None) if readings else _UNDECIDED
 
 
-def read_opening(reader: LabelReader) -> Answer:
+def read_opening(reader: LabelReader) -> MarkedAnswer:
     """The stages `bare` and `leading`: a reply that is, or begins with, a label."""
     if reader.text.count("{") > reader.text.count("}"):  # a box that was cut off
         return _UNDECIDED
     if label := _option_of_whole(reader.text, reader.options):
-        return Answer((label,), "option_text")
+        return MarkedAnswer((label,), "option_text")
     whole = read_whole(reader.text, reader.options, multiple=reader.multiple)
-    if whole.outcome is Outcome.LABELS:
-        return Answer(whole.labels, "bare")
-    if whole.outcome is Outcome.UNUSABLE:
-        return Answer(None)
+    if whole.outcome is LabelOutcome.LABELS:
+        return MarkedAnswer(whole.labels, "bare")
+    if whole.outcome is LabelOutcome.UNUSABLE:
+        return MarkedAnswer(None)
     opening = BARE.match(reader.text)
     position = opening.start("body") if opening else 0
     reading = reader.read(position)
-    if reading.outcome is Outcome.NOTHING or not _is_leading(reader, position, reading):
+    if reading.outcome is LabelOutcome.NOTHING or not _is_leading(reader, position, reading):
         return _UNDECIDED
-    return Answer(reading.labels, "leading") if reading.outcome is Outcome.LABELS else Answer(None)
+    return (
+        MarkedAnswer(reading.labels, "leading")
+        if reading.outcome is LabelOutcome.LABELS
+        else MarkedAnswer(None)
+    )
 
 
-def read_whole(text: str, options: Mapping[str, str], *, multiple: bool) -> Reading:
+def read_whole(text: str, options: Mapping[str, str], *, multiple: bool) -> LabelReading:
     """Labels if they are the whole text, but for punctuation, decoration and the options' own texts."""
     whole = BARE.fullmatch(text.strip())
     body = whole["body"] if whole else ""
@@ -162,11 +166,11 @@ def read_whole(text: str, options: Mapping[str, str], *, multiple: bool) -> Read
         position = between.end() if between else end
         is_glued = position == end < len(body) and body[end] not in "([{*_"
         if not found or (is_glued and not _is_only_trailing(body[end:])):
-            return Reading(Outcome.NOTHING)
+            return LabelReading(LabelOutcome.NOTHING)
         labels = (*labels, *found)
         if _is_only_trailing(body[position:]):
             return reader.fit(labels, position)
-    return reader.fit(labels) if labels else Reading(Outcome.NOTHING)
+    return reader.fit(labels) if labels else LabelReading(LabelOutcome.NOTHING)
 
 
 def _option_of_whole(text: str, options: Mapping[str, str]) -> str | None:
@@ -198,7 +202,7 @@ def _bare_text(text: str) -> str:
     return normalize_text(text.strip(" .。:、,)(*_`-–—\n")).strip(_AROUND_TEXT)
 
 
-def _is_leading(reader: LabelReader, position: int, reading: Reading) -> bool:
+def _is_leading(reader: LabelReader, position: int, reading: LabelReading) -> bool:
     """Whether labels that open a reply are followed by what may follow an answer."""
     text = reader.text
     follows = LEADING.match(text, reading.end)
@@ -211,7 +215,7 @@ def _is_leading(reader: LabelReader, position: int, reading: Reading) -> bool:
     return not is_pronoun and REFUTED.match(text, reading.end) is None
 
 
-def _opens_list(reader: LabelReader, reading: Reading) -> bool:
+def _opens_list(reader: LabelReader, reading: LabelReading) -> bool:
     """Whether further options follow with texts that are not this row's: "A. …、C. …", or on the next line."""
     line = reader.text[reading.end : reading.end + LINE_REACH].partition("\n")[0]
     following = FURTHER_OPTION.search(line)
@@ -230,23 +234,23 @@ def _answer_values(written: str) -> list[Any]:
     return [value for key, value in document.items() if fold(str(key)).strip().casefold() in JSON_KEYS]
 
 
-def _read_value(value: object, reader: LabelReader) -> Reading:
+def _read_value(value: object, reader: LabelReader) -> LabelReading:
     """Labels that a JSON value holds: a label, a list of labels, or options' texts."""
     if isinstance(value, list):
         readings = [_read_value(item, reader) for item in value]
-        if not readings or any(reading.outcome is Outcome.NOTHING for reading in readings):
-            return Reading(Outcome.UNUSABLE)
+        if not readings or any(reading.outcome is LabelOutcome.NOTHING for reading in readings):
+            return LabelReading(LabelOutcome.UNUSABLE)
         return reader.fit([label for reading in readings for label in reading.labels])
     if not isinstance(value, str | int | float):
-        return Reading(Outcome.NOTHING)
+        return LabelReading(LabelOutcome.NOTHING)
     text = normalize_text(fold(str(value)))
     label = _option_of_whole(text, reader.options)
     if label is None and not isinstance(value, str):
         label = next((label for label, option in reader.options.items() if option == text), None)
     if label is not None:
-        return Reading(Outcome.LABELS, (label,))
+        return LabelReading(LabelOutcome.LABELS, (label,))
     whole = read_whole(fold(str(value)), reader.options, multiple=reader.multiple)
-    if whole.outcome is not Outcome.NOTHING or NOTHING_FITS.search(text):
+    if whole.outcome is not LabelOutcome.NOTHING or NOTHING_FITS.search(text):
         return whole
     return LabelReader(fold(str(value)).strip(), reader.options, reader.multiple).read(0)
 
