@@ -299,7 +299,7 @@ class TestRefusals:
 
     def test_tools_that_the_template_has_no_place_for(self, running: Any) -> None:
         tools = [{"type": "function", "function": {"name": "f", "parameters": {}}}]
-        assert "no place for 'tools'" in running.chat(status=400, tools=tools)["error"]["message"]
+        assert "does not support 'tools'" in running.chat(status=400, tools=tools)["error"]["message"]
 
     def test_what_is_no_json(self, running: Any) -> None:
         response = httpx.post(running.url + "/completions", content=b"{", timeout=WAIT_SECONDS)
