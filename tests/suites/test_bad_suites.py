@@ -110,5 +110,5 @@ def test_suite_samples_without_a_score_are_shown_with_the_suites_number(
     assert (found["samples"], found["metrics"]) == (3, {})
     page = (run / "report.html").read_text(encoding="utf-8")
     assert "wrote no score of single samples" in page
-    assert "No sample of it has a score." in page
+    assert "No sample of this dataset has a score." in page
     assert call(["rescore", str(run)]).returncode == 0

@@ -66,7 +66,7 @@ def test_suite_environment_interpreter_of_ones_own_is_never_written_to(
     small: Small, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("EVALSUITE_SMALL_PYTHON", "/usr/bin/python3")
-    with pytest.raises(EvalsuiteError, match="interpreter of yours"):
+    with pytest.raises(EvalsuiteError, match="your own interpreter"):
         install(small, fresh=False)
 
 
