@@ -1,6 +1,8 @@
 # Two commands do all the set-up on a machine with Python >= 3.10 and make: `make demo` and `make test`.
 PYTHON ?= python3
 VENV ?= .venv
+# Processes that run tests at the same time; 0 runs them in one.
+WORKERS ?= 2
 MODELS_VENV ?= .venv-models
 BIN := $(VENV)/bin
 
@@ -59,11 +61,11 @@ schemas: $(VENV)/.dev
 	$(BIN)/python -m evalsuite.runs.json_schemas docs/schemas
 
 unit: $(VENV)/.dev
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 # Line coverage of evalsuite/, the processes that tests start included. Fails under 92 %.
 coverage: $(VENV)/.dev
-	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term:skip-covered --cov-fail-under=92
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --cov --cov-report=term:skip-covered --cov-fail-under=92
 
 test-browser: $(VENV)/.dev
 	$(BIN)/python -m pytest -m browser
