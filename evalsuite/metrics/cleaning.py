@@ -40,7 +40,10 @@ _ROLE_TOKENS = (
     r"|<\|(?:begin_of_text|startoftext|bos)\|>|<bos>|<<SYS>>|<eoh>"
 )
 _ROLE_TOKEN = re.compile(_ROLE_TOKENS, re.IGNORECASE)
-_LEADING_PADDING = re.compile(rf"\s*(?P<token>{_PADDING})", re.IGNORECASE)
+_LEADING_PADDING = re.compile(
+    rf"\s*(?P<token>{'|'.join(map(re.escape, END_TOKENS))}|{_PADDING})", re.IGNORECASE
+)
+"""Padding and end-of-turn tokens in any order: `</s><pad></s>` opens no turn."""
 _ROLE_NAME = re.compile(
     r"\s{0,3}(?:assistant|model|<\|CHATBOT_TOKEN\|>)\s{0,3}(?:<\|end_header_id\|>|<\|end_of_role\|>|<\|message\|>)?\s*",
     re.IGNORECASE,

@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from evalsuite.metrics.answer_words import json_answer
@@ -115,6 +115,7 @@ def test_clean_text_gpt_oss_call_is_kept_for_the_reader_of_calls() -> None:
 
 
 @settings(deadline=None)
+@example("C", ["</s>", "<pad>", "</s>"], "")
 @given(
     ANSWERS, st.lists(st.sampled_from([*END_TOKENS, "<pad>", "<|fim_pad|>"]), min_size=1, max_size=3), SPACE
 )
