@@ -51,14 +51,10 @@ _ROLE_NAME = re.compile(
 _LEADING_TEXT_TOKEN = re.compile(r"\s*(?:<s>|<bos>|<\|begin_of_text\|>|<\|startoftext\|>)\s*", re.IGNORECASE)
 _TURN_LINE = re.compile(
     r"^[ \t>*_#]{0,8}(?:(?:Question|QUESTION|Q|Human|HUMAN|User|USER|Instruction)(?:[ \t]?\d{1,4})?"
-    r"|(?:Exercise|Pregunta|Pergunta|Domanda|Frage|Вопрос)(?:[ \t]?\d{1,4})?"
     r"|(?:问题|用户|题目|問題)[ \t]?\d{0,4})[ \t*_]{0,4}[:：][ \t*_]{0,4}(?P<line>[^\n]*)$",
     re.MULTILINE,
 )
-_TURN_WORDS = (
-    "Q", "uman", "UMAN", "ser", "SER", "nstruction", "Exercise", "Pregunta", "Pergunta", "Domanda", "Frage", "Вопрос",
-    "问题", "用户", "题目", "問題",
-)  # fmt: skip
+_TURN_WORDS = ("Q", "uman", "UMAN", "ser", "SER", "nstruction", "问题", "用户", "题目", "問題")
 """One of them is in every such line: a cheap test."""
 _POSSIBLE_MARK = re.compile(reasoning.POSSIBLE_MARK)
 _LEAD_IN = re.compile(

@@ -271,9 +271,3 @@ def test_json_answer_reads_the_object_that_is_fenced_or_ends_the_text(
     text: str, value: dict[str, Any] | int | str | None
 ) -> None:
     assert json_answer(text) == value
-
-
-def test_a_turn_line_in_another_language_ends_the_answer() -> None:
-    for word in ("Exercise", "Pregunta", "Pergunta 2", "Domanda", "Frage", "Вопрос"):
-        cleaned = clean_text(f"B\n{word}: x\nAnswer: D")
-        assert (cleaned.text, cleaned.runs_on) == ("B", True)
